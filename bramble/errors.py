@@ -1,0 +1,63 @@
+"""What a person is told when something is wrong: a code, a place, a fact and a way out.
+
+A `BrambleError` is the user's to solve and is shown without a traceback. Any
+other exception that reaches the command line is a fault of Bramble's own and
+keeps its traceback (spec: cli.errors).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+
+@dataclass(frozen=True)
+class Place:
+    """A position in a text file. Lines and columns count from 1; a column counts code points."""
+
+    file: str
+    line: Optional[int] = None
+    column: Optional[int] = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+
+
+class BrambleError(Exception):
+    """An error that its reader can do something about.
+
+    `code` is `phase.slug`, one of the codes that the chapter of the room lists;
+    `message` states the fact; `place` is where it stands; `remedy` is the next
+    thing to try; `detail` is longer text that belongs to the error, shown below
+    it as it is (a call stack, the log of a build).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        place: Optional[Place] = None,
+        remedy: Optional[str] = None,
+        detail: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.place = place
+        self.remedy = remedy
+        self.detail = detail
+
+    def __str__(self) -> str:
+        where = f" {self.place}" if self.place is not None else ""
+        return f"error[{self.code}]{where}: {self.message}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the error as the object that `--json` prints (spec: cli.errors.json)."""
+        return {
+            "error": self.code,
+            "at": None if self.place is None else str(self.place),
+            "message": self.message,
+            "remedy": self.remedy,
+            "detail": self.detail,
+        }
