@@ -8,7 +8,7 @@ keeps its traceback (spec: cli.errors).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class BrambleError(Exception):
     `code` is `phase.slug`, one of the codes that the chapter of the room lists;
     `message` states the fact; `place` is where it stands; `remedy` is the next
     thing to try; `detail` is longer text that belongs to the error, shown below
-    it as it is (a call stack, the log of a build).
+    it as it is (a call stack, the log of a build). `others` are further errors
+    found in the same step, such as every undefined name of a file.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class BrambleError(Exception):
         place: Optional[Place] = None,
         remedy: Optional[str] = None,
         detail: str = "",
+        others: Sequence[BrambleError] = (),
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -47,6 +49,7 @@ class BrambleError(Exception):
         self.place = place
         self.remedy = remedy
         self.detail = detail
+        self.others = tuple(others)
 
     def __str__(self) -> str:
         where = f" {self.place}" if self.place is not None else ""
