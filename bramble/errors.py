@@ -8,7 +8,7 @@ keeps its traceback (spec: cli.errors).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Optional, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
 
 @dataclass(frozen=True)
@@ -64,3 +64,38 @@ class BrambleError(Exception):
             "remedy": self.remedy,
             "detail": self.detail,
         }
+
+
+def nearest(word: str, candidates: Iterable[str]) -> Optional[str]:
+    """Return the candidate that `word` was probably meant to be, or None.
+
+    The smallest edit distance wins, ignoring case, `-` and `_`; it must be less
+    than half of the word's length. Of equals the first in sorted order is taken.
+    """
+    folded = _folded(word)
+    limit = (len(folded) + 1) // 2
+    best: Optional[str] = None
+    for candidate in sorted(candidates):
+        distance = _distance(folded, _folded(candidate), limit)
+        if distance < limit:
+            best, limit = candidate, distance
+    return best
+
+
+def _folded(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "")
+
+
+def _distance(a: str, b: str, limit: int) -> int:
+    """Return the edit distance of two words, or `limit` when it is not less."""
+    if abs(len(a) - len(b)) >= limit:
+        return limit
+    previous = list(range(len(b) + 1))
+    for row, letter in enumerate(a, 1):
+        current = [row]
+        for column, other in enumerate(b, 1):
+            current.append(
+                min(previous[column] + 1, current[-1] + 1, previous[column - 1] + (letter != other))
+            )
+        previous = current
+    return previous[-1]
