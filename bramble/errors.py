@@ -7,8 +7,9 @@ keeps its traceback (spec: cli.errors).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Iterable, Optional, Sequence
+from typing import Any, Optional
 
 
 @dataclass(frozen=True)
