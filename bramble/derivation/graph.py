@@ -1,0 +1,144 @@
+"""Derivations that need one another, and the order in which they can be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+from bramble.derivation.model import Derivation
+from bramble.derivation.template import OutputRef
+from bramble.errors import BrambleError, Place, nearest
+
+_UNPLACED: Mapping[str, Place] = {}
+
+
+@dataclass(frozen=True)
+class DerivationGraph:
+    """Derivations by id. Every walk is iterative and visits each derivation once."""
+
+    derivations: Mapping[str, Derivation]
+
+    @staticmethod
+    def of(derivations: Iterable[Derivation]) -> DerivationGraph:
+        """Return the graph of these derivations; equal ones are one."""
+        return DerivationGraph({derivation.id: derivation for derivation in derivations})
+
+    def __contains__(self, derivation_id: str) -> bool:
+        return derivation_id in self.derivations
+
+    def __len__(self) -> int:
+        return len(self.derivations)
+
+    def get(self, derivation_id: str) -> Derivation:
+        """Return the derivation with this id. Raises derivation.unknown-reference."""
+        found = self.derivations.get(derivation_id)
+        if found is None:
+            raise unknown_reference(f"{derivation_id}", None, None)
+        return found
+
+    def dependencies(self, derivation_id: str) -> tuple[str, ...]:
+        """Return the ids that this derivation refers to directly: sorted, each once."""
+        # Dependencies are sorted by id first, so equal ids are neighbours and dict keeps the order.
+        return tuple(dict.fromkeys(ref.derivation for ref in self.get(derivation_id).dependencies))
+
+    def dependents(self) -> dict[str, tuple[str, ...]]:
+        """Return for every id the ids that refer to it directly, in the graph's order."""
+        found: dict[str, list[str]] = {key: [] for key in self.derivations}
+        for key in self.derivations:
+            for dependency in self.dependencies(key):
+                found[dependency].append(key)
+        return {key: tuple(value) for key, value in found.items()}
+
+    def order(self, roots: Optional[Iterable[str]] = None) -> tuple[str, ...]:
+        """Return `roots` (None: all) and all that they need, dependencies before dependents.
+
+        The order is a function of the graph and of the order of `roots`: depth
+        first, dependencies by id. Raises derivation.unknown-reference and
+        derivation.cycle.
+        """
+        # spec: derivation.graph.order
+        done: dict[str, None] = {}
+        active: set[str] = set()
+        for root in self.derivations if roots is None else roots:
+            stack: list[tuple[str, list[str]]] = []
+            if root not in done:
+                active.add(root)
+                stack.append((root, list(reversed(self.dependencies(root)))))
+            while stack:
+                current, waiting = stack[-1]
+                if not waiting:
+                    stack.pop()
+                    active.discard(current)
+                    done[current] = None
+                    continue
+                following = waiting.pop()
+                if following in done:
+                    continue
+                if following in active:
+                    raise self._cycle([key for key, _ in stack], following)
+                active.add(following)
+                stack.append((following, list(reversed(self.dependencies(following)))))
+        return tuple(done)
+
+    def closure(self, roots: Iterable[str]) -> DerivationGraph:
+        """Return the part of the graph that `roots` need, in the order of `order`."""
+        return DerivationGraph({key: self.derivations[key] for key in self.order(roots)})
+
+    def check(self, places: Mapping[str, Place] = _UNPLACED) -> None:
+        """Raise an error unless every reference is to an output of the graph, without a cycle.
+
+        `places` says where each derivation was made. Raises
+        derivation.unknown-reference, derivation.unknown-output, derivation.cycle.
+        """
+        # spec: derivation.graph.references
+        for key, derivation in self.derivations.items():
+            for ref in derivation.dependencies:
+                found = self.derivations.get(ref.derivation)
+                if found is None:
+                    raise unknown_reference(str(ref), derivation, places.get(key))
+                if ref.output not in found.outputs:
+                    raise unknown_output(found, ref, derivation.name, places.get(key))
+        self.order()
+
+    def _cycle(self, path: list[str], again: str) -> BrambleError:
+        # spec: derivation.graph.cycle
+        names = [self.derivations[key].name for key in path[path.index(again) :]]
+        return BrambleError(
+            "derivation.cycle",
+            "derivations that need one another: " + " → ".join([*names, names[0]]),
+            remedy="no derivation can need its own result: take one reference of the circle out",
+        )
+
+
+def unknown_reference(
+    reference: str, derivation: Optional[Derivation], place: Optional[Place]
+) -> BrambleError:
+    """Return the error for a reference to a derivation that the graph does not have."""
+    if derivation is None:
+        fact = f"there is no derivation {reference} in this graph"
+    else:
+        fact = f'derivation "{derivation.name}" refers to {reference}, which is no derivation of this graph'
+    return BrambleError(
+        "derivation.unknown-reference",
+        fact,
+        place=place,
+        remedy="refer to a derivation by its value, such as busybox().out; a copied id is stale "
+        "as soon as anything changes",
+    )
+
+
+def unknown_output(
+    derivation: Derivation, ref: OutputRef, owner: Optional[str], place: Optional[Place]
+) -> BrambleError:
+    """Return the error for an output that `derivation` does not have."""
+    has = ", ".join(derivation.outputs)
+    meant = nearest(ref.output, derivation.outputs)
+    hint = f'write "{meant}", or' if meant else f"use one of {has}, or"
+    by = f' (named by "{owner}")' if owner else ""
+    return BrambleError(
+        "derivation.unknown-output",
+        f'derivation "{derivation.name}" has no output "{ref.output}"{by}; it has: {has}',
+        place=place,
+        remedy=f'{hint} declare it with outputs=[…, "{ref.output}"]',
+    )

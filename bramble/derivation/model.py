@@ -1,0 +1,71 @@
+"""What a derivation is: a program to run, its arguments, and what it may see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from bramble.derivation.canonical import derivation_id
+from bramble.derivation.template import OutputRef, Template
+
+# spec: derivation.builder.built-in
+BUILTIN_BUILDERS = ("fetch_url", "fetch_git", "derivation_output", "host_tools")
+DEFAULT_OUTPUTS = ("out",)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The source files of a derivation: names only, their contents are read when it is built."""
+
+    project: str = ""  # "" is the project that is evaluated, else the module name of a package
+    location: str = ""  # directory of the .bramble file, relative to its project; "" at its root
+    files: tuple[str, ...] = ()  # relative to the project, "/" between names, sorted, unique
+
+
+NO_SOURCES = Sources()
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The recipe of one build.
+
+    `args`, `env` and `builder` may name outputs of other derivations; nothing
+    else can, so `dependencies` is everything that the build will see.
+    """
+
+    name: str
+    builder: Template
+    args: tuple[Template, ...] = ()
+    env: tuple[tuple[str, Template], ...] = ()  # sorted by name, unique
+    sources: Sources = NO_SOURCES
+    outputs: tuple[str, ...] = DEFAULT_OUTPUTS  # in the order written; the first is the default
+    platform: str = ""  # "" is the platform of the machine that builds
+    network: bool = False
+    target: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        """32 characters of lower-case base32 that stand for everything above."""
+        return derivation_id(self)
+
+    @cached_property
+    def dependencies(self) -> tuple[OutputRef, ...]:
+        """Every output that the builder, an argument or a variable names: sorted, each once."""
+        # spec: derivation.dependencies
+        found = set(self.builder.references)
+        for arg in self.args:
+            found.update(arg.references)
+        for _, value in self.env:
+            found.update(value.references)
+        return tuple(sorted(found))
+
+    @property
+    def default_output(self) -> OutputRef:
+        """The output that is meant when only the derivation is named."""
+        return OutputRef(self.id, self.outputs[0])
+
+    @property
+    def builtin(self) -> str:
+        """The built-in builder that makes it, or "" when it runs a program."""
+        builder = str(self.builder)
+        return builder if builder in BUILTIN_BUILDERS else ""

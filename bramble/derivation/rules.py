@@ -1,0 +1,180 @@
+"""What every derivation must satisfy, whichever front end made it.
+
+Each rule names the parameter that breaks it: the code is `derivation.PARAMETER`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Optional
+
+from bramble.derivation.model import BUILTIN_BUILDERS, Derivation, Sources
+from bramble.derivation.template import OUTPUT_NAME
+from bramble.errors import BrambleError, nearest
+
+NAME_LIMIT = 200  # bytes; "DIGEST-NAME.drv" must fit into the 255 of a file name
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_PLATFORM = re.compile(r"[a-z0-9_]+-[a-z0-9_]+")
+
+# What a built-in builder cannot work without. spec: derivation.builder.built-in
+_NEEDED = {"fetch_url": "url", "fetch_git": "url", "host_tools": "tools"}
+
+
+def check(derivation: Derivation) -> None:
+    """Raise a `derivation.*` error for the first rule that the derivation breaks."""
+    _check_name(derivation.name)
+    _check_builder(derivation)
+    for number, arg in enumerate(derivation.args):
+        if "\x00" in str(arg):
+            raise _broken("args", f"args[{number}] holds a NUL character")
+    _check_outputs(derivation)
+    _check_env(derivation)
+    _check_sources(derivation.sources)
+    # spec: derivation.platform
+    if derivation.platform and _PLATFORM.fullmatch(derivation.platform) is None:
+        raise _broken(
+            "platform",
+            f'"{derivation.platform}" is not a platform',
+            "write it as OS-ARCHITECTURE, for example linux-amd64",
+        )
+    # spec: derivation.network
+    if derivation.network and derivation.builtin != "derivation_output":
+        raise _broken(
+            "network",
+            "only the builder derivation_output may use the network",
+            "fetch what the build needs with fetch_url or fetch_git and refer to it",
+        )
+    # spec: derivation.target
+    if _CONTROL.search(derivation.target):
+        raise _broken("target", f"the target {_shown(derivation.target)} holds a control character")
+
+
+def _broken(parameter: str, message: str, remedy: Optional[str] = None) -> BrambleError:
+    return BrambleError("derivation." + parameter, message, remedy=remedy)
+
+
+def _shown(text: str) -> str:
+    return ascii(text)
+
+
+def _check_name(name: str) -> None:
+    # spec: derivation.name
+    if not name:
+        raise _broken("name", "the name is empty", "give the derivation a name, for example its program's")
+    if "/" in name or _CONTROL.search(name):
+        raise _broken(
+            "name",
+            f"the name {_shown(name)} holds a slash or a control character",
+            "a name becomes part of a file name: use letters, digits, - and _",
+        )
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if size > NAME_LIMIT:
+        raise _broken("name", f"the name has {size} bytes; at most {NAME_LIMIT} are allowed")
+
+
+def _check_builder(derivation: Derivation) -> None:
+    builder = str(derivation.builder)
+    # spec: derivation.builder
+    if not builder or "\x00" in builder:
+        raise _broken(
+            "builder",
+            "the builder is empty" if not builder else "the builder holds a NUL character",
+            "name a built-in builder, a program in an output, or a source file",
+        )
+    if builder.startswith("/"):
+        raise _broken(
+            "builder",
+            f'the builder "{builder}" is an absolute path, and a build sees nothing of this machine',
+            'use a program of an output, such as tools.out + "/bin/sh" with '
+            'tools = derivation("tools", "host_tools", env={"tools": "sh"})',
+        )
+    needed = _NEEDED.get(derivation.builtin)
+    if needed is not None and not any(key == needed and value.parts for key, value in derivation.env):
+        raise _broken(
+            "env",
+            f'the builder {derivation.builtin} needs "{needed}" in env',
+            f'add env={{"{needed}": "…"}}',
+        )
+
+
+def _check_outputs(derivation: Derivation) -> None:
+    # spec: derivation.outputs
+    outputs = derivation.outputs
+    if not outputs:
+        raise _broken("outputs", "outputs is empty", 'leave it out for one output called "out"')
+    for output in outputs:
+        if OUTPUT_NAME.fullmatch(output) is None:
+            raise _broken(
+                "outputs",
+                f"{_shown(output)} cannot be the name of an output",
+                "an output is a variable of the build: use letters, digits and _, no digit first",
+            )
+    for output in outputs:
+        if outputs.count(output) > 1:
+            raise _broken("outputs", f'the output "{output}" is named twice', "name each output once")
+    # spec: derivation.outputs.built-in
+    if derivation.builtin == "derivation_output" and outputs != ("out",):
+        raise _broken(
+            "outputs",
+            'the builder derivation_output has the one output "out"',
+            "leave outputs out",
+        )
+    if derivation.builtin and len(outputs) > 1:
+        raise _broken(
+            "outputs",
+            f"the builder {derivation.builtin} has one output, not {len(outputs)}",
+            "leave outputs out",
+        )
+
+
+def _check_env(derivation: Derivation) -> None:
+    # spec: derivation.env
+    for name, value in derivation.env:
+        if not name or "=" in name or "\x00" in name:
+            raise _broken(
+                "env",
+                f"{_shown(name)} cannot be the name of an environment variable",
+                'use a name that is not empty and has no "="',
+            )
+        if name in derivation.outputs:
+            raise _broken(
+                "env",
+                f'"{name}" is an output of this derivation, and its variable is set by the build',
+                "use another name in env, or another name for the output",
+            )
+        if "\x00" in str(value):
+            raise _broken("env", f'the value of "{name}" holds a NUL character')
+    names = [name for name, _ in derivation.env]
+    if names != sorted(set(names)):
+        raise _broken("env", "the variables are not sorted by name, each once")
+
+
+def _check_sources(sources: Sources) -> None:
+    # spec: derivation.sources
+    for file in sources.files:
+        if not is_relative_path(file):
+            raise _broken(
+                "sources",
+                f"{_shown(file)} is not a path relative to the project",
+                'name sources with files(), or as "directory/file" from the project\'s root',
+            )
+    if list(sources.files) != sorted(set(sources.files)):
+        raise _broken("sources", "the files are not sorted, each once")
+    if sources.location and not is_relative_path(sources.location):
+        raise _broken("sources", f"{_shown(sources.location)} is not a directory of the project")
+    if not sources.files and (sources.location or sources.project):
+        raise _broken("sources", "a location is given, but no file")
+    if sources.project and ("//" in sources.project or not is_relative_path(sources.project)):
+        raise _broken("sources", f"{_shown(sources.project)} is not the name of a project")
+
+
+def is_relative_path(path: str) -> bool:
+    """Tell whether `path` is `name/name/…`: not empty, not absolute, without `.` and `..`."""
+    if "\x00" in path:
+        return False
+    return all(name not in ("", ".", "..") for name in path.split("/"))
+
+
+def suggest_builder(builder: str) -> Optional[str]:
+    """Return the built-in builder that a misspelt one was probably meant to be."""
+    return nearest(builder, BUILTIN_BUILDERS) if builder not in BUILTIN_BUILDERS else None
