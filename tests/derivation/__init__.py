@@ -1,0 +1,1 @@
+"""Tests of bramble/derivation (spec chapter 4)."""
