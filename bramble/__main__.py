@@ -1,0 +1,8 @@
+"""`python -m bramble`: the same as the installed command."""
+
+import sys
+
+from bramble.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,4 @@
+"""The only room that reads the environment and prints.
+
+Chapter: spec/09-command-line.md. May import `commands` and `errors`.
+"""

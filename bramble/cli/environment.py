@@ -1,0 +1,124 @@
+"""The environment of the process, read once and turned into values."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Mapping, Optional
+
+from bramble.commands.setting import Setting
+from bramble.errors import BrambleError
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_TRUE = ("1", "true", "yes", "on")
+
+
+@dataclass(frozen=True)
+class Surface:
+    """How to speak: what the two output streams are and what the person prefers."""
+
+    colour: bool  # escape sequences may be used on standard error
+    live: bool  # standard error is a terminal that can be redrawn
+    attached: bool  # standard input and output are a terminal
+    json_errors: bool  # one JSON line per error instead of prose
+    width: int  # columns of the terminal
+
+
+def read_surface(environ: Mapping[str, str], colour: str = "auto") -> Surface:
+    """Return the surface of this process. `colour` is `auto`, `always` or `never` (spec: cli.colour)."""
+    terminal = sys.stderr.isatty() and environ.get("TERM", "dumb") != "dumb"
+    if colour == "auto":
+        use_colour = terminal and not environ.get("NO_COLOR")
+        if environ.get("CLICOLOR_FORCE", "0") != "0" and not environ.get("NO_COLOR"):
+            use_colour = True
+    else:
+        use_colour = colour == "always"
+    return Surface(
+        colour=use_colour,
+        live=terminal and not environ.get("CI"),
+        attached=sys.stdin.isatty() and sys.stdout.isatty(),
+        json_errors=environ.get("BRAMBLE_ERROR_FORMAT") == "json",
+        width=_width(),
+    )
+
+
+def read_setting(
+    environ: Mapping[str, str], directory: Optional[str] = None, jobs: Optional[int] = None, offline: bool = False
+) -> Setting:
+    """Return the setting of this invocation.
+
+    Raises BrambleError when a variable holds something that cannot be used.
+    """
+    return Setting(
+        cwd=_working_directory(directory),
+        store_root=_store_root(environ),
+        platform=_platform(),
+        jobs=jobs if jobs is not None else _jobs(environ),
+        mirror_table=environ.get("BRAMBLE_MIRROR") or None,
+        proxies=_proxies(environ),
+        offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
+        terminal_type=environ.get("TERM"),
+    )
+
+
+def _working_directory(directory: Optional[str]) -> str:
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise BrambleError(
+            "cli.no-directory",
+            "the current directory no longer exists",
+            remedy="change to a directory that exists",
+        ) from None
+    if directory is None:
+        return here
+    there = os.path.normpath(os.path.join(here, directory))
+    if not os.path.isdir(there):
+        raise BrambleError("cli.no-directory", f"-C {directory}: no such directory", remedy="name a directory that exists")
+    return there
+
+
+def _store_root(environ: Mapping[str, str]) -> str:
+    # spec: store.location
+    named = environ.get("BRAMBLE_PATH")
+    if named:
+        return named
+    home = os.path.expanduser("~")
+    if not os.path.isabs(home):
+        raise BrambleError(
+            "store.no-home",
+            "there is no home directory to keep the store in",
+            remedy="set BRAMBLE_PATH to an absolute directory",
+        )
+    return os.path.join(home, "bramble")
+
+
+def _platform() -> str:
+    machine = os.uname().machine
+    return "linux-" + _ARCHITECTURES.get(machine, machine)
+
+
+def _jobs(environ: Mapping[str, str]) -> int:
+    named = environ.get("BRAMBLE_JOBS")
+    if named is None:
+        return len(os.sched_getaffinity(0))
+    if not named.isdecimal() or int(named) < 1:
+        raise BrambleError("cli.usage", f"BRAMBLE_JOBS is {named!r}", remedy="set it to a number from 1 up, or unset it")
+    return int(named)
+
+
+def _proxies(environ: Mapping[str, str]) -> Mapping[str, str]:
+    found = {}
+    for scheme in ("http", "https", "no"):
+        value = environ.get(f"{scheme}_proxy") or environ.get(f"{scheme}_proxy".upper())
+        if value:
+            found[scheme] = value
+    return found
+
+
+def _width() -> int:
+    try:
+        return os.get_terminal_size(2).columns
+    except OSError:
+        return 80

@@ -1,0 +1,130 @@
+"""`bramble VERB …`: finds the verb, runs it, and turns what went wrong into words and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from typing import Optional, Protocol, Sequence, cast
+
+from bramble import __version__
+from bramble.cli.environment import Surface, read_surface
+from bramble.cli.render import print_error
+from bramble.cli.verbs import VERBS, Verb
+from bramble.errors import BrambleError
+
+# spec: cli.exit-status
+SUCCESS, FAILURE, USAGE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 70, 130
+
+
+class VerbModule(Protocol):
+    """What the module of a verb offers."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's options and operands."""
+
+    def execute(self, arguments: argparse.Namespace, surface: Surface) -> int:
+        """Do it and return the exit status."""
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run one command line and return the exit status (spec: cli.exit-status)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    surface = read_surface(os.environ)
+    try:
+        status = _dispatch(words, surface)
+        sys.stdout.flush()
+    except BrambleError as error:
+        print_error(error, surface)
+        status = FAILURE
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does: nobody is there to be told.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = FAILURE
+    except Exception:
+        traceback.print_exc()
+        print("bramble: this is a fault of Bramble itself, not yours; please report the lines above", file=sys.stderr)
+        status = OUR_FAULT
+    return status
+
+
+def _dispatch(words: Sequence[str], surface: Surface) -> int:
+    parser = _global_parser()
+    known = parser.parse_args(words)
+    if known.version:
+        print(f"bramble {__version__}")
+        return SUCCESS
+    if known.verb is None:
+        parser.print_help()
+        return USAGE if words else SUCCESS
+    if known.verb == "help":
+        return _help(known.rest)
+    verb = _find_verb(known.verb)
+    if verb is None:
+        parser.error(f"there is no command {known.verb!r}{_suggestion(known.verb)}")
+    if known.colour != "auto":
+        surface = read_surface(os.environ, known.colour)
+    module = _load(verb)
+    options = _verb_parser(verb, module).parse_args(known.rest)
+    options.directory = known.directory
+    return module.execute(options, surface)
+
+
+def _load(verb: Verb) -> VerbModule:
+    # Each verb's module is imported when it is asked for: what `build` needs, `init` need not wait for.
+    return cast(VerbModule, importlib.import_module(verb.module))
+
+
+def _find_verb(name: str) -> Optional[Verb]:
+    return next((verb for verb in VERBS if verb.name == name), None)
+
+
+def _global_parser() -> argparse.ArgumentParser:
+    width = max(len(verb.name) for verb in VERBS)
+    listing = "\n".join(f"  {verb.name:<{width}}  {verb.summary}" for verb in VERBS)
+    parser = argparse.ArgumentParser(
+        prog="bramble",
+        usage="bramble [-C DIR] [--color WHEN] COMMAND …",
+        description="A functional build system and package manager.",
+        epilog=f"commands:\n{listing}\n\n`bramble COMMAND --help` explains one of them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=True,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument("-C", dest="directory", metavar="DIR", help="work as if started in DIR")
+    parser.add_argument(
+        "--color", dest="colour", choices=("auto", "always", "never"), default="auto", help="colour on standard error"
+    )
+    parser.add_argument("verb", nargs="?", metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def _verb_parser(verb: Verb, module: VerbModule) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"bramble {verb.name}",
+        description=verb.summary,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    module.configure(parser)
+    return parser
+
+
+def _help(rest: Sequence[str]) -> int:
+    verb = _find_verb(rest[0]) if rest else None
+    if verb is None:
+        _global_parser().print_help()
+        return SUCCESS if not rest else USAGE
+    _verb_parser(verb, _load(verb)).print_help()
+    return SUCCESS
+
+
+def _suggestion(name: str) -> str:
+    close = [verb.name for verb in VERBS if verb.name.startswith(name[:2])]
+    return f" (did you mean {close[0]}?)" if close else ""

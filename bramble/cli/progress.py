@@ -1,0 +1,164 @@
+"""What a build shows while it runs: a line for everything that ends, and on a terminal what is under way.
+
+One display is fed by the events of a build, from any thread, and is closed at
+the end. Everything goes to standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import Callable, Optional
+
+from bramble.cli.environment import Surface
+from bramble.cli.render import BOLD, DIM, GREEN, RED, YELLOW, duration, harmless, paint, size
+from bramble.commands.build import Event, Failed, Finished, Impure, Output, Progress, Started, Waiting
+
+_REDRAW_SECONDS = 0.1
+_SHOWN_JOBS = 8
+
+
+class Display:
+    """Turns events into lines; with a live terminal also keeps a list of the running builds below them.
+
+    `verbose` shows the output of every build as it comes; `quiet` shows only failures.
+    """
+
+    def __init__(self, surface: Surface, *, verbose: bool = False, quiet: bool = False, roots: frozenset[str] = frozenset()) -> None:
+        self._surface = surface
+        self._verbose = verbose
+        self._quiet = quiet
+        self._roots = roots
+        self._lock = threading.Lock()
+        self._running: dict[str, _Job] = {}
+        self._partial: dict[str, bytes] = {}
+        self._drawn = 0
+        self._closed = threading.Event()
+        self._painter: Optional[threading.Thread] = None
+
+    def start(self) -> None:
+        """Begin to draw, where there is a terminal to draw on."""
+        if self._surface.live and not self._quiet:
+            self._painter = threading.Thread(target=self._paint_until_closed, name="display", daemon=True)
+            self._painter.start()
+
+    def close(self) -> None:
+        """Take the live part away and draw no more."""
+        self._closed.set()
+        if self._painter is not None:
+            self._painter.join()
+        with self._lock:
+            self._erase()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event of the build."""
+        with self._lock:
+            self._erase()
+            handler = self._handlers.get(type(event))
+            if handler is not None:
+                handler(self, event)
+
+    def _started(self, event: Started) -> None:
+        self._running[event.id] = _Job(event.name, time.monotonic())
+
+    def _finished(self, event: Finished) -> None:
+        self._running.pop(event.id, None)
+        self._flush_partial(event.id, event.name)
+        if event.cached:
+            # A large graph that is built already has one line per target, not one per derivation.
+            if event.id in self._roots or self._verbose:
+                self._line(f"{self._tick()} {harmless(event.name)} {paint('(cached)', DIM, self._surface)}")
+        else:
+            self._line(f"{self._tick()} {harmless(event.name)} - {duration(event.seconds)}")
+
+    def _failed(self, event: Failed) -> None:
+        self._running.pop(event.id, None)
+        self._flush_partial(event.id, event.name)
+        sys.stderr.write(f"{paint('✘', RED, self._surface)} {harmless(event.name)}\n")
+        if event.log and not self._verbose:
+            text = harmless(event.log.decode("utf-8", "backslashreplace"))
+            sys.stderr.write("".join(f"  {line}\n" for line in text.splitlines()))
+
+    def _output(self, event: Output) -> None:
+        if not self._verbose:
+            return
+        *lines, rest = (self._partial.pop(event.id, b"") + event.data).split(b"\n")
+        for line in lines:
+            self._build_line(event.name, line)
+        if rest:
+            self._partial[event.id] = rest
+
+    def _progress(self, event: Progress) -> None:
+        job = self._running.get(event.id)
+        if job is not None:
+            total = f" of {size(event.total)}" if event.total else ""
+            job.note = f"{size(event.done)}{total}"
+
+    def _waiting(self, event: Waiting) -> None:
+        job = self._running.get(event.id)
+        if job is not None:
+            job.note = "another bramble is building it"
+
+    def _impure(self, event: Impure) -> None:
+        self._line(f"{paint('!', YELLOW, self._surface)} {harmless(event.name)} copies programs of this machine: not reproducible elsewhere")
+
+    _handlers: dict[type, Callable[..., None]] = {
+        Started: _started,
+        Finished: _finished,
+        Failed: _failed,
+        Output: _output,
+        Progress: _progress,
+        Waiting: _waiting,
+        Impure: _impure,
+    }
+
+    def _flush_partial(self, id: str, name: str) -> None:
+        rest = self._partial.pop(id, b"")
+        if rest:
+            self._build_line(name, rest)
+
+    def _build_line(self, name: str, line: bytes) -> None:
+        text = harmless(line.decode("utf-8", "backslashreplace"))
+        self._line(f"{paint(harmless(name) + '>', DIM, self._surface)} {text}")
+
+    def _tick(self) -> str:
+        return paint("✔", GREEN, self._surface)
+
+    def _line(self, text: str) -> None:
+        if not self._quiet:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def _paint_until_closed(self) -> None:
+        while not self._closed.wait(_REDRAW_SECONDS):
+            with self._lock:
+                self._erase()
+                self._draw()
+
+    def _erase(self) -> None:
+        if self._drawn:
+            sys.stderr.write(f"\x1b[{self._drawn}A\x1b[J")
+            self._drawn = 0
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        jobs = sorted(self._running.values(), key=lambda job: job.since)
+        for job in jobs[:_SHOWN_JOBS]:
+            note = f" ({job.note})" if job.note else ""
+            text = f"… {harmless(job.name)} {duration(now - job.since)}{note}"
+            sys.stderr.write(text[: self._surface.width - 1] + "\n")
+        more = len(jobs) - _SHOWN_JOBS
+        if more > 0:
+            sys.stderr.write(paint(f"… and {more} more", BOLD, self._surface) + "\n")
+        self._drawn = min(len(jobs), _SHOWN_JOBS) + (1 if more > 0 else 0)
+        sys.stderr.flush()
+
+
+class _Job:
+    """A build under way: what it is called, when it began, and a word about where it stands."""
+
+    def __init__(self, name: str, since: float) -> None:
+        self.name = name
+        self.since = since
+        self.note = ""

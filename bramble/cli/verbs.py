@@ -1,0 +1,27 @@
+"""The table of commands: name, where it lives, and one line of what it does."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """A command of the command line; `module` offers `configure` and `execute`."""
+
+    name: str
+    module: str
+    summary: str
+
+
+VERBS = (
+    Verb("init", "bramble.cli.verb_init", "create a project from a template"),
+    Verb("build", "bramble.cli.verb_build", "build what functions return"),
+    Verb("run", "bramble.cli.verb_run", "build a program and run it in a sandbox"),
+    Verb("shell", "bramble.cli.verb_shell", "open the build environment of a derivation"),
+    Verb("ls", "bramble.cli.verb_ls", "list functions with their documentation"),
+    Verb("log", "bramble.cli.verb_log", "show what the last build of a target printed"),
+    Verb("gc", "bramble.cli.verb_gc", "delete what no known project needs"),
+    Verb("store", "bramble.cli.verb_store", "ask the store, check it, move what is in it"),
+    Verb("doctor", "bramble.cli.verb_doctor", "say what this machine allows, and how to mend the rest"),
+    Verb("star", "bramble.cli.verb_star", "run a Starlark file"),
+)

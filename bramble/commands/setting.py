@@ -1,0 +1,26 @@
+"""What a command knows of the world it runs in: read once by `cli`, handed down as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Optional
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The surroundings of one invocation.
+
+    `cwd` is where the person stands, `store_root` the directory that holds the
+    store (spec: store.location), `platform` this machine's `os-arch`, `jobs` how
+    many builds may run at once, `mirror_table` is the file that maps URLs
+    to local files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `offline` forbids the network.
+    """
+
+    cwd: str
+    store_root: str
+    platform: str
+    jobs: int
+    mirror_table: Optional[str] = None
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    offline: bool = False
+    terminal_type: Optional[str] = None
