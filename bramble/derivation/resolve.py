@@ -72,9 +72,7 @@ class ResolvedDerivation:
         """Return the contents of its file, with what its outputs came out as when that is known."""
         return self._encode(self.dependencies, outputs)
 
-    def _encode(
-        self, dependencies: Iterable[ResolvedDependency], outputs: Optional[OutputPaths]
-    ) -> bytes:
+    def _encode(self, dependencies: Iterable[ResolvedDependency], outputs: Optional[OutputPaths]) -> bytes:
         # spec: derivation.store.encoding
         fields = [
             ("Args", texts(self.args)),

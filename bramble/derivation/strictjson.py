@@ -60,9 +60,7 @@ def _number(value: str) -> NoReturn:
     raise broken("", f"no number is expected, and there is {value[:20]}")
 
 
-def fields(
-    value: Any, where: str, required: Iterable[str], optional: Iterable[str] = ()
-) -> dict[str, Any]:
+def fields(value: Any, where: str, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, Any]:
     """Return `value`, an object that has every required key and no key but these."""
     found = mapping(value, where)
     for key in required:

@@ -143,9 +143,9 @@ derivations = st.builds(
     name=words.filter(lambda name: "/" not in name),
     builder=templates.filter(lambda builder: "_" not in str(builder)),
     args=st.lists(templates, max_size=3).map(tuple),
-    env=st.dictionaries(words.filter(lambda name: "=" not in name and name != "out"), templates, max_size=3).map(
-        lambda env: tuple(sorted(env.items()))
-    ),
+    env=st.dictionaries(
+        words.filter(lambda name: "=" not in name and name != "out"), templates, max_size=3
+    ).map(lambda env: tuple(sorted(env.items()))),
     sources=st.one_of(st.just(Sources()), sources),
     platform=st.sampled_from(["", "linux-amd64"]),
     target=st.one_of(st.just(""), words),

@@ -13,7 +13,9 @@ parse = Template.parse
 
 
 def make(name: str, *needs: Derivation, outputs: tuple[str, ...] = ("out",)) -> Derivation:
-    return Derivation(name, parse("b"), args=tuple(parse(str(d.default_output)) for d in needs), outputs=outputs)
+    return Derivation(
+        name, parse("b"), args=tuple(parse(str(d.default_output)) for d in needs), outputs=outputs
+    )
 
 
 def names(graph: DerivationGraph, ids: tuple[str, ...]) -> list[str]:

@@ -121,7 +121,8 @@ def test_the_bytes_are_as_the_chapter_says():
     )
     known = resolved.encode({"lib": (Y, ()), "out": (X, (Y, X))}).decode()
     assert (
-        f'"Outputs":[{{"Path":"{X}","Dependencies":["{X}","{Y}"]}},{{"Path":"{Y}","Dependencies":null}}]' in known
+        f'"Outputs":[{{"Path":"{X}","Dependencies":["{X}","{Y}"]}},{{"Path":"{Y}","Dependencies":null}}]'
+        in known
     )
 
 

@@ -66,7 +66,9 @@ def test_references_come_in_the_order_of_the_text():
 
 def test_rendering_replaces_references_and_never_looks_at_the_result_again():
     template = Template.parse(f"<{REFERENCE}>")
-    assert template.render(lambda ref: "{{ " + OTHER + ":" + ref.output + " }}") == "<{{ " + OTHER + ":out }}>"
+    assert (
+        template.render(lambda ref: "{{ " + OTHER + ":" + ref.output + " }}") == "<{{ " + OTHER + ":out }}>"
+    )
 
 
 @given(
