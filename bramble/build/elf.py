@@ -1,0 +1,353 @@
+"""Programs and libraries in ELF form: what they need, and how to make them find it elsewhere.
+
+A dynamically linked program names its loader by an absolute path, and the
+loader looks for libraries in directories of the machine. To run from the store
+it has to name a loader and a directory there, and these names are longer than
+the old ones, so they do not fit in their place.
+
+`relink` therefore adds a block at the end of the file:
+
+    …the file as it was…  | loader path | old string table, new strings |
+                          ^ mapped by a program header of its own
+
+A program header for the block comes from one that can be missed: the notes, which
+say who built the file, or, in a file without notes, the one that makes a table
+read-only after start. The header of the interpreter then points into the block,
+and so does the address of the string table, which makes room for the search
+path as one more string. Everything else stays where it is: no address that the
+program's code uses changes. This holds for programs at fixed and at free
+addresses, for glibc and for musl, and for every 64-bit little-endian machine.
+
+The search path is written as DT_RPATH and not as DT_RUNPATH, since only the
+first also counts for the libraries of libraries, and comes before
+LD_LIBRARY_PATH. For the same reason a DT_RUNPATH in a library has to go: the
+loader ignores every DT_RPATH above it (ld.so(8)).
+
+Sources: System V ABI, chapters 4 and 5; elf(5); ld.so(8). Pure functions of bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Optional
+
+MAGIC = b"\x7fELF"
+
+_PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE = 1, 2, 3, 4
+_PT_GNU_RELRO, _PT_GNU_PROPERTY = 0x6474E552, 0x6474E553
+# In this order: notes are for tools, the property for hardware that checks branches,
+# the last for hardening only.
+_EXPENDABLE_HEADERS = (_PT_NOTE, _PT_GNU_PROPERTY, _PT_GNU_RELRO)
+
+_DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME = 0, 1, 5, 10, 14
+_DT_RPATH, _DT_DEBUG, _DT_RUNPATH = 15, 21, 29
+# Counts and sums that only save the loader time, and at last the debugger's mark.
+_EXPENDABLE_TAGS = (0x6FFFFDF5, 0x6FFFFDF8, 0x6FFFFFF9, 0x6FFFFFFA, _DT_DEBUG)
+
+_HEADER = struct.Struct("<HHIQQQIHHHHHH")  # after the 16 bytes of identification
+_PROGRAM_HEADER = struct.Struct("<IIQQQQQQ")
+_SECTION_HEADER = struct.Struct("<IIQQQQIIQQ")
+_DYNAMIC = struct.Struct("<qQ")
+_SHT_PROGBITS, _SHT_STRTAB = 1, 3
+_READABLE = 4
+_AS_THEY_ARE: Mapping[str, str] = {}
+
+
+class ElfError(Exception):
+    """The file is broken, or of a kind that cannot be relinked; the message says which."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One program header (elf(5), Elf64_Phdr)."""
+
+    type: int
+    flags: int
+    offset: int
+    address: int
+    physical: int
+    file_size: int
+    memory_size: int
+    alignment: int
+
+
+@dataclass(frozen=True)
+class Elf:
+    """What a program or library needs at run time."""
+
+    machine: int  # e_machine: 62 x86_64, 183 aarch64
+    segments: tuple[Segment, ...]
+    dynamic: tuple[tuple[int, int], ...]  # tags and values before the first DT_NULL
+    interpreter: Optional[str]  # None in a static program and in a library
+    needed: tuple[str, ...]
+    soname: Optional[str]
+    search: tuple[str, ...]  # DT_RPATH and DT_RUNPATH as written
+
+
+def read_elf(data: bytes) -> Elf:
+    """Return what `data`, a whole ELF file, needs. Raises ElfError."""
+    segments = _segments(data)
+    interpreter = None
+    for segment in segments:
+        if segment.type == _PT_INTERP:
+            interpreter = _string(_slice(data, segment.offset, segment.file_size), 0)
+    dynamic = _dynamic(data, segments)
+    strings = _string_table(data, segments, dynamic)
+    named = {tag: value for tag, value in dynamic}
+    return Elf(
+        machine=_HEADER.unpack_from(data, 16)[1],
+        segments=segments,
+        dynamic=dynamic,
+        interpreter=interpreter,
+        needed=tuple(_string(strings, value) for tag, value in dynamic if tag == _DT_NEEDED),
+        soname=_string(strings, named[_DT_SONAME]) if _DT_SONAME in named else None,
+        search=tuple(
+            _string(strings, value) for tag, value in dynamic if tag in (_DT_RPATH, _DT_RUNPATH)
+        ),
+    )
+
+
+def without_search(data: bytes) -> bytes:
+    """Return the library without DT_RPATH and DT_RUNPATH, so that its user's search path counts."""
+    elf = read_elf(data)
+    if not elf.search:
+        return data
+    result = bytearray(data)
+    kept = [entry for entry in elf.dynamic if entry[0] not in (_DT_RPATH, _DT_RUNPATH)]
+    _write_dynamic(result, elf.segments, kept)
+    return bytes(result)
+
+
+def relink(
+    data: bytes,
+    *,
+    interpreter: Optional[str] = None,
+    search: Optional[str] = None,
+    needed: Mapping[str, str] = _AS_THEY_ARE,
+) -> bytes:
+    """Return the file with another loader, search path, or names of libraries.
+
+    `interpreter` and `search` are absolute paths, None leaves the loader as it
+    is and the file without a search path. `needed` gives new names for some of
+    the libraries that the file names. Raises ElfError.
+    """
+    # spec: build.host-tools.relink
+    elf = read_elf(data)
+    if not elf.dynamic:
+        raise ElfError("it is linked statically")
+    if interpreter is not None and elf.interpreter is None:
+        raise ElfError("it names no loader")
+    table = dict(elf.dynamic)
+    strings = bytearray(_string_table(data, elf.segments, elf.dynamic))
+
+    def add(text: str) -> int:
+        start = len(strings)
+        strings.extend(_zero_terminated(text))
+        return start
+
+    entries: list[tuple[int, int]] = []
+    names = iter(elf.needed)
+    for tag, value in elf.dynamic:
+        if tag == _DT_NEEDED:
+            name = next(names)
+            entries.append((tag, add(needed[name]) if name in needed else value))
+        elif tag not in (_DT_RPATH, _DT_RUNPATH):
+            entries.append((tag, value))
+    if search is not None:
+        entries.append((_DT_RPATH, add(search)))
+    entries = _fit(entries, _capacity(elf.segments))
+
+    block = bytearray()
+    if interpreter is not None:
+        block += _zero_terminated(interpreter)
+        block += b"\0" * (-len(block) % 16)
+    strings_at = len(block)
+    block += strings
+
+    result = bytearray(data)
+    result += b"\0" * (-len(result) % 16)
+    extra = _extra_segment(elf.segments, offset=len(result), size=len(block))
+    result += block
+    moved = [
+        (tag, extra.address + strings_at)
+        if tag == _DT_STRTAB
+        else (tag, len(strings))
+        if tag == _DT_STRSZ
+        else (tag, value)
+        for tag, value in entries
+    ]
+    _write_dynamic(result, elf.segments, moved)
+    segments = [*_with_extra(elf.segments, extra)]
+    moves = {(_SHT_STRTAB, table[_DT_STRTAB]): (strings_at, len(strings))}
+    for at, segment in enumerate(segments):
+        if segment.type == _PT_INTERP and interpreter is not None:
+            size = len(_zero_terminated(interpreter))
+            moves[_SHT_PROGBITS, segment.address] = (0, size)
+            segments[at] = replace(
+                segment,
+                offset=extra.offset,
+                address=extra.address,
+                physical=extra.address,
+                file_size=size,
+                memory_size=size,
+            )
+    _write_segments(result, segments)
+    _move_sections(result, extra, moves)
+    return bytes(result)
+
+
+def _segments(data: bytes) -> tuple[Segment, ...]:
+    if data[:4] != MAGIC:
+        raise ElfError("it is no ELF file")
+    if data[4:6] != b"\x02\x01":
+        raise ElfError("it is not a 64-bit little-endian program")
+    if len(data) < 64:
+        raise ElfError("it is cut short")
+    header = _HEADER.unpack_from(data, 16)
+    offset, size, count = header[4], header[8], header[9]
+    if count and size != _PROGRAM_HEADER.size:
+        raise ElfError("its program headers have an unknown size")
+    table = _slice(data, offset, size * count)
+    return tuple(Segment(*fields) for fields in _PROGRAM_HEADER.iter_unpack(table))
+
+
+def _slice(data: bytes, offset: int, size: int) -> bytes:
+    if offset + size > len(data):
+        raise ElfError("it is cut short")
+    return data[offset : offset + size]
+
+
+def _string(strings: bytes, offset: int) -> str:
+    end = strings.find(b"\0", offset)
+    if offset > len(strings) or end < 0:
+        raise ElfError("a name in it has no end")
+    return strings[offset:end].decode("utf-8", "surrogateescape")
+
+
+def _zero_terminated(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape") + b"\0"
+
+
+def _offset_of(segments: tuple[Segment, ...], address: int) -> int:
+    """Return where in the file the byte stands that is mapped at `address`."""
+    for segment in segments:
+        if segment.type == _PT_LOAD and 0 <= address - segment.address < segment.file_size:
+            return address - segment.address + segment.offset
+    raise ElfError("a table in it lies outside of what is mapped")
+
+
+def _dynamic_segment(segments: tuple[Segment, ...]) -> Optional[Segment]:
+    for segment in segments:
+        if segment.type == _PT_DYNAMIC:
+            return segment
+    return None
+
+
+def _dynamic(data: bytes, segments: tuple[Segment, ...]) -> tuple[tuple[int, int], ...]:
+    place = _dynamic_segment(segments)
+    if place is None:
+        return ()
+    table = _slice(data, place.offset, place.file_size - place.file_size % _DYNAMIC.size)
+    entries = []
+    for tag, value in _DYNAMIC.iter_unpack(table):
+        if tag == _DT_NULL:
+            break
+        entries.append((tag, value))
+    return tuple(entries)
+
+
+def _string_table(
+    data: bytes, segments: tuple[Segment, ...], dynamic: tuple[tuple[int, int], ...]
+) -> bytes:
+    table = dict(dynamic)
+    if _DT_STRTAB not in table:
+        return b""
+    return _slice(data, _offset_of(segments, table[_DT_STRTAB]), table.get(_DT_STRSZ, 0))
+
+
+def _capacity(segments: tuple[Segment, ...]) -> int:
+    place = _dynamic_segment(segments)
+    return 0 if place is None else place.file_size // _DYNAMIC.size
+
+
+def _fit(entries: list[tuple[int, int]], capacity: int) -> list[tuple[int, int]]:
+    """Return `entries` without so many expendable ones that a closing DT_NULL has room."""
+    for expendable in _EXPENDABLE_TAGS:
+        if len(entries) < capacity:
+            break
+        entries = [entry for entry in entries if entry[0] != expendable]
+    if len(entries) >= capacity:
+        raise ElfError("its dynamic section has no room for a search path")
+    return entries
+
+
+def _write_dynamic(
+    result: bytearray, segments: tuple[Segment, ...], entries: list[tuple[int, int]]
+) -> None:
+    place = _dynamic_segment(segments)
+    assert place is not None
+    table = b"".join(_DYNAMIC.pack(*entry) for entry in entries)
+    size = _capacity(segments) * _DYNAMIC.size
+    result[place.offset : place.offset + size] = table.ljust(size, b"\0")
+
+
+def _extra_segment(segments: tuple[Segment, ...], *, offset: int, size: int) -> Segment:
+    """Return the header that maps the block: above all others, in step with its place in the file."""
+    loads = [segment for segment in segments if segment.type == _PT_LOAD]
+    if not loads:
+        raise ElfError("nothing in it is mapped")
+    alignment = max(4096, *(segment.alignment for segment in loads))
+    end = max(segment.address + segment.memory_size for segment in loads)
+    address = end + -end % alignment + offset % alignment
+    return Segment(_PT_LOAD, _READABLE, offset, address, address, size, size, alignment)
+
+
+def _with_extra(segments: tuple[Segment, ...], extra: Segment) -> tuple[Segment, ...]:
+    """Return as many headers as before, `extra` among them."""
+    for expendable in _EXPENDABLE_HEADERS:
+        places = [at for at, segment in enumerate(segments) if segment.type == expendable]
+        if places:
+            rest = [segment for at, segment in enumerate(segments) if at != places[-1]]
+            # Kernel and loader take the first and the last PT_LOAD for the bounds of the program.
+            last = max(at for at, segment in enumerate(rest) if segment.type == _PT_LOAD)
+            return (*rest[: last + 1], extra, *rest[last + 1 :])
+    raise ElfError("it has no program header to spare")
+
+
+def _write_segments(result: bytearray, segments: list[Segment]) -> None:
+    offset = _HEADER.unpack_from(result, 16)[4]
+    for segment in segments:
+        _PROGRAM_HEADER.pack_into(
+            result,
+            offset,
+            segment.type,
+            segment.flags,
+            segment.offset,
+            segment.address,
+            segment.physical,
+            segment.file_size,
+            segment.memory_size,
+            segment.alignment,
+        )
+        offset += _PROGRAM_HEADER.size
+
+
+def _move_sections(
+    result: bytearray, extra: Segment, moves: Mapping[tuple[int, int], tuple[int, int]]
+) -> None:
+    """Let the section headers follow, for readers that go by them; a program runs without any.
+
+    `moves` gives for (type, old address) the new (offset in the block, size).
+    """
+    header = _HEADER.unpack_from(result, 16)
+    offset, size, count = header[5], header[10], header[11]
+    if not offset or size != _SECTION_HEADER.size or offset + size * count > len(result):
+        return
+    for at in range(offset, offset + size * count, size):
+        fields = list(_SECTION_HEADER.unpack_from(result, at))
+        move = moves.get((fields[1], fields[3]))
+        if move is not None:
+            fields[3:6] = [extra.address + move[0], extra.offset + move[0], move[1]]
+            _SECTION_HEADER.pack_into(result, at, *fields)

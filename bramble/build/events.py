@@ -1,0 +1,110 @@
+"""What happens during a build, as values: for a display, a log or a test.
+
+Events arrive one at a time, in one thread, in the order in which things happened.
+With one job that order depends on the graph alone (spec: build.events).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Union
+
+from bramble.errors import BrambleError
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The first event: how many derivations the roots need, they themselves included."""
+
+    total: int
+
+
+@dataclass(frozen=True)
+class Started:
+    """A derivation is not known yet, and its build begins."""
+
+    id: str  # derivation id
+    name: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Another process builds the same derivation; this one waits for it."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """Bytes that a build wrote, as they came: not whole lines, not harmless to a terminal."""
+
+    id: str
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a download is."""
+
+    id: str
+    name: str
+    done: int  # bytes received
+    total: Optional[int]  # bytes expected; None when the server does not say
+
+
+@dataclass(frozen=True)
+class Retrying:
+    """A download failed in a way that may pass; it goes on after a pause."""
+
+    id: str
+    name: str
+    reason: str
+    seconds: float  # length of the pause
+
+
+@dataclass(frozen=True)
+class Impure:
+    """This derivation copies programs of the machine: elsewhere its output is another one."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A derivation is built, or was found built (`cached`)."""
+
+    id: str
+    name: str
+    seconds: float  # from the start of its build; 0.0 when cached
+    cached: bool
+    outputs: tuple[tuple[str, str], ...]  # (output name, object name), in the order of the derivation
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A derivation could not be built."""
+
+    id: str
+    name: str
+    seconds: float
+    error: BrambleError
+    log: bytes  # all that the build wrote; of more than LOG_SHOWN bytes the end, after a line that says so
+    log_path: Optional[str]  # the file that holds all of it; None when nothing was written
+    kept: Optional[str]  # the directory that holds what it left, when that was asked for
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A derivation cannot be built since one that it needs was not."""
+
+    id: str
+    name: str
+    because: str  # id of the derivation that failed
+
+
+Event = Union[
+    Planned, Started, Waiting, Output, Progress, Retrying, Impure, Finished, Failed, Skipped
+]

@@ -1,0 +1,91 @@
+"""What a build is told, and what it reports: the two values at the door of this room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Callable, Optional
+
+from bramble.derivation.template import OutputRef
+from bramble.errors import BrambleError
+from bramble.sandbox.spec import Limits
+
+if TYPE_CHECKING:
+    # The launcher and the store are heavy, and are only named here.
+    from bramble.sandbox.launch import Launcher
+    from bramble.store.disk import StoreObject
+
+# A fixed list, so that two people on one machine get the same programs whatever their PATH is.
+HOST_PATH = (
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/bin",
+    "/usr/sbin",
+    "/bin",
+    "/sbin",
+    "/run/current-system/sw/bin",
+)
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """How `fetch_url` and `fetch_git` reach the world."""
+
+    offline: bool = False  # no sockets: mirror, file URLs and what is pinned and in the store only
+    # URL → file or directory; a key that ends in "/" stands for all URLs that begin with it.
+    mirror: Mapping[str, str] = field(default_factory=dict)
+    # "http" and "https" → URL of a proxy; "no" → hosts that need none, as in the variable no_proxy.
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    ca_file: Optional[str] = None  # PEM file of authorities to trust; None: those of the machine
+    timeout: float = 30.0  # seconds without a byte before a server counts as hung
+    attempts: int = 5  # how often one download is tried
+    pause: float = 0.5  # seconds before the second attempt; doubled before each one after it
+    redirects: int = 10
+    unpacked_bytes: int = 64 << 30  # an archive that unpacks to more is refused
+    unpacked_ratio: int = 250  # so is one that grows by more than this factor, above 1 GiB
+    unpacked_members: int = 5_000_000
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How to build. Nothing here may change what an output is."""
+
+    platform: str  # of this machine: "linux-amd64"
+    launcher: Callable[[], Launcher]  # called at most once, when something must run
+    jobs: int = 1
+    keep_going: bool = False  # after a failure build what does not need what failed
+    keep_failed: bool = False  # keep the build directory of a failed build
+    check: bool = False  # build the roots once more and compare
+    pure: bool = False  # refuse host_tools, and results of a weaker sandbox
+    sandbox: str = "namespaces"  # or "landlock", "none"
+    limits: Limits = field(default_factory=Limits)
+    fetch: FetchOptions = field(default_factory=FetchOptions)
+    host_path: tuple[str, ...] = HOST_PATH  # where host_tools looks for programs
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One derivation that could not be built, and why."""
+
+    id: str
+    name: str
+    error: BrambleError
+    log_path: Optional[str] = None
+    kept: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What became of a build. It is whole only when `failures` is empty and `cancelled` is False."""
+
+    outputs: Mapping[OutputRef, StoreObject]  # every output of every derivation that is done
+    built: tuple[str, ...] = ()  # ids, in dependency order
+    cached: tuple[str, ...] = ()  # ids, in dependency order
+    checked: tuple[str, ...] = ()  # ids that were built once more and came out the same
+    failures: tuple[Failure, ...] = ()
+    skipped: tuple[str, ...] = ()  # ids that were not tried, in dependency order
+    cancelled: bool = False
+    new_pins: Mapping[str, str] = field(default_factory=dict)  # lock key → digest
+    impure: tuple[str, ...] = ()  # names of derivations that copied programs of the machine
+    sandboxes: Mapping[str, str] = field(default_factory=dict)  # id → rung, where it is not "namespaces"
+    derivations: Mapping[str, str] = field(default_factory=dict)  # id → store derivation file

@@ -1,0 +1,119 @@
+"""The state of a build: what is ready, running, done, failed, or cannot be reached any more.
+
+Nothing here knows what a derivation is or how it is built. A plan is made from
+ids in dependency order; the one who builds takes ids out and says what became of
+them. All steps together take time proportional to the graph, apart from the
+heap that holds what is ready.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Optional
+
+
+class State(Enum):
+    """Where one derivation stands."""
+
+    WAITING = "waiting"  # for a dependency
+    READY = "ready"
+    RUNNING = "running"  # taken out of the plan
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # a dependency failed, at whatever distance
+
+
+class Plan:
+    """What is left of a build. Not safe for several threads: one owns it.
+
+    Among the ready ids the one with the longest way to a root is taken first,
+    since it decides how long the whole build takes; among equals the one that
+    comes first in `order`.
+    """
+
+    def __init__(self, order: Sequence[str], dependencies: Mapping[str, Sequence[str]]) -> None:
+        """Plan to build all of `order`, where every id comes after its `dependencies`."""
+        # spec: build.plan.order
+        self._position = {key: at for at, key in enumerate(order)}
+        self._dependents: dict[str, list[str]] = {key: [] for key in order}
+        self._missing: dict[str, int] = {}
+        self._state: dict[str, State] = {}
+        for key in order:
+            needed = dependencies[key]
+            self._missing[key] = len(needed)
+            self._state[key] = State.WAITING if needed else State.READY
+            for dependency in needed:
+                self._dependents[dependency].append(key)
+        self._height = _heights(order, self._dependents)
+        self._ready = [self._rank(key) for key in order if not self._missing[key]]
+        heapq.heapify(self._ready)
+        self._left = len(order)
+
+    @property
+    def finished(self) -> bool:
+        """True when every id is done, failed or skipped."""
+        return self._left == 0
+
+    def state(self, key: str) -> State:
+        """Return where the derivation `key` stands."""
+        return self._state[key]
+
+    def rank(self, key: str) -> tuple[int, int]:
+        """Return the place of `key` in the order of taking: the smallest is taken first."""
+        return (-self._height[key], self._position[key])
+
+    def take(self) -> Optional[str]:
+        """Return the next ready id, which is then running; None when none is ready."""
+        if not self._ready:
+            return None
+        key = heapq.heappop(self._ready)[2]
+        self._state[key] = State.RUNNING
+        return key
+
+    def done(self, key: str) -> None:
+        """The running `key` has its outputs: what waited for it alone becomes ready."""
+        self._leave(key, State.DONE)
+        for dependent in self._dependents[key]:
+            self._missing[dependent] -= 1
+            if not self._missing[dependent] and self._state[dependent] is State.WAITING:
+                self._state[dependent] = State.READY
+                heapq.heappush(self._ready, self._rank(dependent))
+
+    def fail(self, key: str) -> tuple[str, ...]:
+        """The running `key` has no outputs. Return the ids that are skipped for it, in `order`.
+
+        An id that was skipped for an earlier failure is not returned again.
+        """
+        # spec: build.failure.skipped
+        self._leave(key, State.FAILED)
+        skipped: list[str] = []
+        stack = [key]
+        while stack:
+            for dependent in self._dependents[stack.pop()]:
+                if self._state[dependent] is State.WAITING:
+                    self._leave(dependent, State.SKIPPED)
+                    skipped.append(dependent)
+                    stack.append(dependent)
+        return tuple(sorted(skipped, key=self._position.__getitem__))
+
+    def unfinished(self) -> tuple[str, ...]:
+        """Return the ids that are neither done nor failed, skipped ones included, in `order`."""
+        over = (State.DONE, State.FAILED)
+        return tuple(key for key in self._position if self._state[key] not in over)
+
+    def _leave(self, key: str, state: State) -> None:
+        self._state[key] = state
+        self._left -= 1
+
+    def _rank(self, key: str) -> tuple[int, int, str]:
+        return (*self.rank(key), key)
+
+
+def _heights(order: Sequence[str], dependents: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Return for every id the number of steps of the longest way to an id that nothing needs."""
+    heights: dict[str, int] = {}
+    for key in reversed(order):
+        heights[key] = max((heights[above] + 1 for above in dependents[key]), default=0)
+    return heights
