@@ -1,0 +1,1 @@
+"""Tests of bramble/project (spec chapter 2)."""
