@@ -1,0 +1,102 @@
+"""The verbs that change a case's world between commands: write, env, serve."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Mapping
+
+from conformance import listing
+from conformance.outcome import Broken, Missing
+from conformance.script import Env, Serve, Write
+from conformance.serve import parse_routes, serving
+from conformance.session import World
+from conformance.words import expand_text
+
+FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
+
+
+def write(action: Write, world: World, sections: Mapping[str, str], *, fixtures: bool) -> None:
+    """Change one path. Raises BadListing, Broken, and Missing where the machine has no fixture."""
+    path = world.path(action.path.expand(world.values))
+    argument = action.argument.expand(world.values)
+    if action.how == "mode":
+        os.chmod(path, int(argument, 8))
+        return
+    if action.how == "cut":
+        os.truncate(path, int(argument))
+        return
+    if os.path.lexists(path):
+        _remove(path)
+    if action.how == "gone":
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if action.how == "link":
+        os.symlink(argument, path)
+    elif action.how == "copy":
+        _copy(world.path(argument), path)
+    elif action.how == "tree":
+        listing.make_tree(path, listing.parse_listing(sections[argument], sections))
+    elif action.how == "fixture" and not fixtures:
+        raise Missing("fixture")
+    else:
+        content = _content(action, argument, world, sections)
+        with open(path, "wb") as file:
+            file.write(content)
+        os.chmod(path, 0o755 if action.how == "fixture" else 0o644)
+
+
+def _content(action: Write, argument: str, world: World, sections: Mapping[str, str]) -> bytes:
+    if action.how == "text":
+        return os.fsencode(argument) + b"\n"
+    if action.how == "from":
+        return sections[argument].encode()
+    if action.how == "fill":
+        try:
+            return os.fsencode(expand_text(sections[argument], world.values))
+        except KeyError as problem:
+            raise Broken(f"the section {argument} uses ${problem.args[0]}, which has no value") from None
+    if action.how == "archive":
+        entries = listing.parse_listing(sections[argument], sections)
+        return listing.pack(action.path.expand(world.values), entries)
+    with open(fixture_path(argument), "rb") as file:
+        return file.read()
+
+
+def fixture_path(name: str) -> str:
+    """Return where the fixture of this name for this machine is, whether it exists or not."""
+    return os.path.join(FIXTURES, f"{name}-{os.uname().machine}")
+
+
+def _copy(source: str, path: str) -> None:
+    if os.path.isdir(source):
+        shutil.copytree(source, path, symlinks=True)
+    else:
+        shutil.copy(source, path)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+def env(action: Env, world: World) -> None:
+    """Set or remove one variable for the commands that follow."""
+    if action.value is None:
+        world.environment.pop(action.name, None)
+    else:
+        world.environment[action.name] = action.value.expand(world.values)
+
+
+def serve(action: Serve, world: World, sections: Mapping[str, str], servers: contextlib.ExitStack) -> None:
+    """Start a loopback server that ends with the case, and give its address a name. Raises BadRoutes."""
+
+    def read(name: str) -> bytes:
+        with open(world.path(name), "rb") as file:
+            return file.read()
+
+    routes = parse_routes(sections[action.routes])
+    world.values[action.name] = servers.enter_context(serving(routes, read))

@@ -1,0 +1,62 @@
+"""The errors that a command printed, one JSON object a line (spec: cli.errors.json)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from conformance.outcome import Mismatch
+from conformance.script import Error
+
+
+def printed_errors(stderr: bytes) -> tuple[dict[str, Any], ...]:
+    """Return the errors among the lines of standard error: the JSON objects with a key `error`.
+
+    Raises Mismatch for one that has not the form of an error (spec: cli.errors.json).
+    """
+    found = []
+    for line in stderr.decode("utf-8", "replace").splitlines():
+        if not line.startswith("{"):
+            continue
+        with contextlib.suppress(ValueError):
+            document = json.loads(line)
+            if "error" in document:
+                found.append(document)
+    for error in found:
+        _check_form(error)
+    return tuple(found)
+
+
+def _check_form(error: Mapping[str, Any]) -> None:
+    at, remedy = error.get("at", 0), error.get("remedy", 0)
+    if (
+        not isinstance(error["error"], str)
+        or not isinstance(error.get("message"), str)
+        or not error["message"]
+    ):
+        raise Mismatch(f"an error has a code and a message: {json.dumps(error)}")
+    if not (at is None or isinstance(at, str)) or not (remedy is None or isinstance(remedy, str)):
+        raise Mismatch(f"an error has the keys at and remedy, text or null: {json.dumps(error)}")
+
+
+def error_fits(expected: Error, file: Optional[str], error: Mapping[str, Any]) -> bool:
+    """Return whether a printed error is the one that is expected, `file` being the name of its file."""
+    if error["error"] != expected.code:
+        return False
+    if expected.nowhere:
+        return error["at"] is None
+    if file is None:
+        return True
+    # The file's name may itself hold colons: what is a number at the end is line and column.
+    wanted = [file] + [str(part) for part in (expected.line, expected.column) if part is not None]
+    at = str(error["at"])
+    return at == ":".join(wanted) or (
+        at.startswith(":".join(wanted) + ":") and len(at.split(":")) <= len(file.split(":")) + 2
+    )
+
+
+def errors_shown(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Return errors as the codes and places that people compare."""
+    return "; ".join(f"{error['error']} at {error['at']}" for error in errors) or "none"

@@ -1,0 +1,209 @@
+"""One case's world: a fresh $WORK, a fresh store, a fixed environment, and commands with a time limit.
+
+Nothing of the caller's environment reaches the implementation but what
+`--env` names (spec: conformance.environment).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Optional
+
+from conformance import oracle
+
+SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
+MACHINES = {"x86_64": "linux-amd64", "aarch64": "linux-arm64"}
+
+
+class CannotRun(Exception):
+    """The implementation's command, or a world to run it in, does not exist."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """How to call what is tested: its command, what to add to the environment, how long to wait."""
+
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    seconds: float = 120.0
+
+
+def implementation(text: str, environment: Sequence[tuple[str, str]], seconds: float) -> Implementation:
+    """Return the implementation that a command line names.
+
+    `python3` is the interpreter that runs the suite; another program without a
+    slash is looked for in the caller's PATH, and a word that begins with `./`
+    or `../` is a path from here, since commands are started elsewhere. Raises CannotRun.
+    """
+    words = shlex.split(text)
+    if not words:
+        raise CannotRun("--impl is empty")
+    words = [os.path.abspath(word) if word.startswith(("./", "../")) else word for word in words]
+    program = sys.executable if words[0] == "python3" else shutil.which(words[0])
+    if program is None:
+        raise CannotRun(f"there is no program {words[0]!r}")
+    return Implementation((os.path.abspath(program), *words[1:]), tuple(environment), seconds)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended: its exit status (minus the number of a signal), and what it printed."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool = False
+
+
+@dataclass
+class World:
+    """The directories, the environment and the names of one case while it runs."""
+
+    implementation: Implementation
+    top: str
+    environment: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def work(self) -> str:
+        """The directory in which the case's files lie and its commands start."""
+        return os.path.join(self.top, "work")
+
+    def path(self, name: str) -> str:
+        """Return a path of the case: relative ones begin at $WORK."""
+        return os.path.join(self.work, name)
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        directory: Optional[str] = None,
+        standard_input: Optional[str] = None,
+    ) -> Ended:
+        """Run the implementation with these arguments, to its end or to the time limit."""
+        return run_command(
+            [*self.implementation.command, *arguments],
+            directory=self.path(directory or ""),
+            environment=self.environment,
+            seconds=self.implementation.seconds,
+            standard_input=standard_input,
+        )
+
+
+def run_command(
+    command: Sequence[str],
+    *,
+    directory: str,
+    environment: Mapping[str, str],
+    seconds: float,
+    standard_input: Optional[str] = None,
+) -> Ended:
+    """Run a command in a process group of its own; what is left of the group afterwards is killed."""
+    with open(standard_input or os.devnull, "rb") as source:
+        process = subprocess.Popen(
+            command,
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=directory,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    timed_out = False
+    try:
+        stdout, stderr = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        timed_out = True
+        _kill_group(process.pid)
+        stdout, stderr = process.communicate()
+    finally:
+        _kill_group(process.pid)
+    return Ended(process.returncode, stdout, stderr, timed_out)
+
+
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+class Worlds:
+    """A private directory that holds the worlds of one run of the suite."""
+
+    def __init__(self, impl: Implementation, parent: Optional[str] = None) -> None:
+        self._implementation = impl
+        self._parent = parent
+        self._top = ""
+        self._made = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Worlds:
+        # A short name: a store's root may have 47 bytes at most.
+        self._top = tempfile.mkdtemp(prefix="bc-", dir=self._parent)
+        # Programs of a sandbox with another user id must be able to pass.
+        os.chmod(self._top, 0o711)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        remove_tree(self._top)
+
+    @contextlib.contextmanager
+    def new(self) -> Iterator[World]:
+        """Make a world for one case, and remove it afterwards."""
+        with self._lock:
+            self._made += 1
+            top = os.path.join(self._top, str(self._made))
+        world = World(self._implementation, top)
+        store_root = os.path.join(top, "s")
+        try:
+            store = oracle.store_directory(store_root)
+        except ValueError as problem:
+            raise CannotRun(f"{problem}: choose a shorter directory with --tmp") from None
+        for directory in (top, world.work, os.path.join(top, "home")):
+            os.mkdir(directory, 0o755)
+        world.environment = {
+            "BRAMBLE_PATH": store_root,
+            "BRAMBLE_ERROR_FORMAT": "json",
+            "HOME": os.path.join(top, "home"),
+            "PATH": SEARCH_PATH,
+            "LC_ALL": "C.UTF-8",
+            **dict(self._implementation.environment),
+        }
+        world.values = {
+            "WORK": world.work,
+            "HOME": os.path.join(top, "home"),
+            "BRAMBLE_PATH": store_root,
+            "STORE": store,
+            "PLATFORM": platform_name(),
+        }
+        try:
+            yield world
+        finally:
+            remove_tree(top)
+
+
+def platform_name() -> str:
+    """Return the platform of this machine as derivations name it."""
+    return MACHINES.get(os.uname().machine, "linux-" + os.uname().machine)
+
+
+def remove_tree(top: str) -> None:
+    """Remove a directory and all it holds, also where modes forbid it."""
+    for directory, names, _ in os.walk(top):
+        for name in [".", *names]:
+            path = os.path.join(directory, name)
+            with contextlib.suppress(OSError):
+                mode = os.lstat(path).st_mode
+                if stat.S_ISDIR(mode) and mode & 0o700 != 0o700:
+                    os.chmod(path, 0o700)
+    shutil.rmtree(top, ignore_errors=True)
