@@ -190,7 +190,7 @@ def test_places_are_known_for_keys_and_values():
 
 def test_columns_count_characters_and_not_bytes():
     document = parse_document("t = {'é' = 'ü', b = 1}", "f")
-    assert str(document.key_place(("t", "b"))) == "f:1:16"
+    assert str(document.key_place(("t", "b"))) == "f:1:17"
 
 
 def test_bytes_that_are_no_utf8_are_named_with_their_line():

@@ -1,0 +1,228 @@
+"""bramble.toml: what a project calls itself and what it needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from bramble.errors import BrambleError, Place, nearest
+from bramble.project.toml import Moment, Path, TomlDocument, decode, parse_document
+from bramble.project.versions import Version
+
+CONFIG_NAME = "bramble.toml"
+
+# spec: project.config.name
+_NAME_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~-]*")
+
+_KNOWN: Mapping[str, tuple[str, ...]] = {
+    "": ("package", "dependencies", "mirror"),
+    "package": ("name", "version"),
+}
+_KNOWN_OF_DEPENDENCY = ("version", "path")
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """Another project that this one loads modules of."""
+
+    version: str  # the least version that will do
+    path: str = ""  # a directory relative to the project, used instead of a published package
+
+
+@dataclass(frozen=True)
+class ProjectConfig:
+    """What bramble.toml says."""
+
+    name: str  # the module name of the project's root
+    version: str
+    dependencies: Mapping[str, Dependency] = field(default_factory=dict)  # by package name
+    mirror: Mapping[str, str] = field(default_factory=dict)  # URL → path, relative to the project
+    warnings: tuple[str, ...] = ()  # "bramble.toml:4:1: …", in the order of the file
+
+
+def load_config(path: str) -> ProjectConfig:
+    """Read the configuration at `path`. Raises config.* with the line and column that is wrong."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise BrambleError(
+            "config.unreadable",
+            f"{path} cannot be read: {error.strerror}",
+            remedy="make it a file that you may read",
+        ) from error
+    return parse_config(decode(data, CONFIG_NAME))
+
+
+def parse_config(text: str, filename: str = CONFIG_NAME) -> ProjectConfig:
+    """Return what the text of a bramble.toml says. Raises config.* with line and column."""
+    # spec: project.config
+    document = parse_document(text, filename)
+    values = document.values
+    package = _table(document, values, "package")
+    if package is None:
+        raise BrambleError(
+            "config.missing",
+            "the table [package] is missing",
+            place=Place(filename, 1, 1),
+            remedy='add [package] with name = "example.com/hello" and version = "0.0.1"',
+        )
+    return ProjectConfig(
+        name=_name(document, _required(document, package, "name", "example.com/hello")),
+        version=_version(document, _required(document, package, "version", "0.0.1"), ("package", "version")),
+        dependencies=_dependencies(document, _table(document, values, "dependencies") or {}),
+        mirror=_mirror(document, _table(document, values, "mirror") or {}),
+        warnings=tuple(_warnings(document)),
+    )
+
+
+def broken_name(name: str) -> Optional[str]:
+    """Return what is wrong with the name of a project or a module, or None."""
+    # spec: project.config.name
+    if not name:
+        return "the name is empty"
+    for part in name.split("/"):
+        if not part:
+            return f'"{name}" has an empty part between slashes'
+        if _NAME_PART.fullmatch(part) is None:
+            return f"{ascii(part)} cannot be a part of a module name"
+    return None
+
+
+def _type_error(document: TomlDocument, path: Path, expected: str, value: Any) -> BrambleError:
+    name = ".".join(str(part) for part in path)
+    return BrambleError(
+        "config.type",
+        f"{name} is {_kind(value)}; {expected} is expected",
+        place=document.value_place(path),
+        remedy=f'write it in quotes: "{value}"'
+        if expected == "a string" and isinstance(value, (int, float))
+        else f"make it {expected}",
+    )
+
+
+def _kind(value: Any) -> str:
+    for kind, name in (
+        (bool, "true or false"),
+        (int, "a whole number"),
+        (float, "a number"),
+        (str, "a string"),
+        (list, "an array"),
+        (Moment, "a date or a time"),
+    ):
+        if isinstance(value, kind):
+            return name
+    return "a table"
+
+
+def _table(document: TomlDocument, values: Mapping[str, Any], name: str) -> Optional[dict[str, Any]]:
+    table = values.get(name)
+    if table is not None and not isinstance(table, dict):
+        raise _type_error(document, (name,), "a table", table)
+    return table
+
+
+def _string(document: TomlDocument, path: Path, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _type_error(document, path, "a string", value)
+    return value
+
+
+def _required(document: TomlDocument, package: Mapping[str, Any], key: str, example: str) -> str:
+    # spec: project.config.package
+    if key not in package:
+        raise BrambleError(
+            "config.missing",
+            f"[package] has no {key}",
+            place=document.key_place(("package",)),
+            remedy=f'add {key} = "{example}" below [package]',
+        )
+    return _string(document, ("package", key), package[key])
+
+
+def _name(document: TomlDocument, name: str) -> str:
+    wrong = broken_name(name)
+    if wrong is not None:
+        raise BrambleError(
+            "config.name",
+            wrong,
+            place=document.value_place(("package", "name")),
+            remedy="use letters, digits, and . _ + ~ - in parts between slashes, "
+            'for example "example.com/hello"',
+        )
+    return name
+
+
+def _version(document: TomlDocument, text: str, path: Path) -> str:
+    try:
+        Version.parse(text)
+    except BrambleError as error:
+        raise BrambleError(
+            error.code, error.message, place=document.value_place(path), remedy=error.remedy
+        ) from error
+    return text
+
+
+def _dependencies(document: TomlDocument, table: Mapping[str, Any]) -> dict[str, Dependency]:
+    # spec: project.config.dependencies
+    found = {}
+    for name, value in table.items():
+        path: Path = ("dependencies", name)
+        wrong = broken_name(name)
+        if wrong is not None:
+            raise BrambleError(
+                "config.name",
+                wrong,
+                place=document.key_place(path),
+                remedy='a dependency is named as it names itself, in quotes: "example.com/lib" = "0.1.0"',
+            )
+        if isinstance(value, str):
+            found[name] = Dependency(_version(document, value, path))
+            continue
+        if not isinstance(value, dict):
+            raise _type_error(document, path, "a version or a table", value)
+        if "version" not in value and "path" not in value:
+            raise BrambleError(
+                "config.missing",
+                f'the dependency "{name}" has neither version nor path',
+                place=document.value_place(path),
+                remedy=f'write "{name}" = "0.1.0"',
+            )
+        version = _string(document, (*path, "version"), value.get("version", "0.0.0"))
+        found[name] = Dependency(
+            _version(document, version, (*path, "version")),
+            _string(document, (*path, "path"), value.get("path", "")),
+        )
+    return found
+
+
+def _mirror(document: TomlDocument, table: Mapping[str, Any]) -> dict[str, str]:
+    # spec: project.config.mirror
+    return {url: _string(document, ("mirror", url), path) for url, path in table.items()}
+
+
+def _warnings(document: TomlDocument) -> list[str]:
+    """Return a line for every key that means nothing here: a misspelt one would go unnoticed."""
+    # spec: project.config.unknown
+    unknown: list[tuple[Path, tuple[str, ...]]] = []
+    for table, known in _KNOWN.items():
+        values = document.values.get(table, {}) if table else document.values
+        path: Path = (table,) if table else ()
+        unknown += [((*path, key), known) for key in values if key not in known]
+    for name, value in document.values.get("dependencies", {}).items():
+        if isinstance(value, dict):
+            unknown += [
+                (("dependencies", name, key), _KNOWN_OF_DEPENDENCY)
+                for key in value
+                if key not in _KNOWN_OF_DEPENDENCY
+            ]
+    placed = [(document.key_place(path), path, known) for path, known in unknown]
+    placed.sort(key=lambda item: (item[0].line or 0, item[0].column or 0))
+    lines = []
+    for place, path, known in placed:
+        meant = nearest(str(path[-1]), known)
+        hint = f'; did you mean "{meant}"?' if meant else f"; known are {', '.join(known)}"
+        lines.append(f'{place}: the key "{".".join(str(part) for part in path)}" means nothing{hint}')
+    return lines

@@ -1,0 +1,205 @@
+"""files(): the source files of a project by name and by pattern, in one order everywhere."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Optional
+
+from bramble.errors import BrambleError
+from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern
+
+LOCK_NAME = "bramble.lock"
+
+Names = tuple[str, ...]  # a path relative to the project, as its names
+
+
+@dataclass(frozen=True)
+class Listings:
+    """What was found on disk for one project, so that many calls look once.
+
+    Holds for one evaluation: files that appear later are not seen.
+    """
+
+    root: str
+    _directories: dict[Names, list[tuple[str, int]]] = field(default_factory=dict, repr=False)
+    _files: dict[Names, int] = field(default_factory=dict, repr=False)
+
+    def kind(self, path: Names) -> int:
+        """Return the file type bits of a path (stat.S_IFMT), 0 when there is nothing."""
+        if path not in self._files:
+            try:
+                mode = stat.S_IFMT(os.lstat(os.path.join(self.root, *path)).st_mode)
+            except OSError:
+                mode = 0
+            self._files[path] = mode
+        return self._files[path]
+
+    def entries(self, directory: Names) -> list[tuple[str, int]]:
+        """Return names and file types in a directory, in no promised order."""
+        if directory not in self._directories:
+            try:
+                with os.scandir(os.path.join(self.root, *directory)) as scanned:
+                    found = [(entry.name, _type(entry)) for entry in scanned]
+            except OSError as error:
+                raise BrambleError(
+                    "load.source-missing",
+                    f"the directory {'/'.join(directory) or '.'} cannot be read: {error.strerror}",
+                    remedy="make it a directory that you may read",
+                ) from error
+            self._directories[directory] = found
+        return self._directories[directory]
+
+
+def _type(entry: os.DirEntry[str]) -> int:
+    if entry.is_symlink():
+        return stat.S_IFLNK
+    if entry.is_dir(follow_symlinks=False):
+        return stat.S_IFDIR
+    if entry.is_file(follow_symlinks=False):
+        return stat.S_IFREG
+    return stat.S_IFIFO  # anything else: a socket, a device
+
+
+def find_files(
+    project_root: str,
+    directory: str,
+    include: Sequence[str],
+    exclude: Sequence[str] = (),
+    exclude_directories: bool = True,
+    allow_empty: bool = True,
+    *,
+    listings: Optional[Listings] = None,
+) -> list[str]:
+    """Return the files that match a pattern of `include` and none of `exclude`.
+
+    Patterns are relative to `directory`, which is relative to the project's
+    root; what is returned is relative to the root, sorted by code points, each
+    once. Raises load.source-* for a pattern that is none, that leaves the
+    project or names a file that is missing, and for names that are not UTF-8.
+    """
+    # spec: project.files
+    found = listings if listings is not None else Listings(project_root)
+    includes = [parse_pattern(text, directory, hidden=False) for text in include]
+    excludes = [parse_pattern(text, directory, hidden=True) for text in exclude]
+    paths: dict[Names, int] = {}
+    for pattern in includes:
+        matched = _named(found, pattern, exclude_directories) if not pattern.parts else None
+        paths.update(matched if matched is not None else _matching(found, pattern, excludes))
+    kept = []
+    for path, kind in paths.items():
+        if (exclude_directories and kind == stat.S_IFDIR) or any(one.matches(path) for one in excludes):
+            continue
+        kept.append(_checked(found, path, kind))
+    if not kept and not allow_empty:
+        # spec: project.files.empty
+        shown = ", ".join(f'"{text}"' for text in include) or "nothing"
+        raise BrambleError(
+            "load.source-none",
+            f"no file matches {shown} in {directory or 'the root of the project'}",
+            remedy="correct the pattern, or pass allow_empty=True",
+        )
+    return sorted(kept)
+
+
+def _named(found: Listings, pattern: Pattern, exclude_directories: bool) -> dict[Names, int]:
+    """Return the one file that a pattern without wildcards names."""
+    # spec: project.files.named
+    path = pattern.base
+    _refuse_links_above(found, pattern.text, path)
+    kind = found.kind(path) if path else stat.S_IFDIR
+    if kind == 0:
+        raise BrambleError(
+            "load.source-missing",
+            f'there is no file "{pattern.text}"',
+            remedy=f"{'/'.join(path)} is looked for in the project: correct the name, or make the file",
+        )
+    if not path or (kind == stat.S_IFDIR and exclude_directories):
+        raise BrambleError(
+            "load.source-missing",
+            f'"{pattern.text}" is a directory, and not a file',
+            remedy=f'write "{pattern.text.rstrip("/")}/**" for all files in it',
+        )
+    return {path: kind}
+
+
+def _refuse_links_above(found: Listings, text: str, path: Names) -> None:
+    """Refuse a path with a symbolic link before its last name."""
+    # spec: project.files.links
+    for size in range(1, len(path)):
+        if found.kind(path[:size]) == stat.S_IFLNK:
+            link = "/".join(path[:size])
+            _check_link(found, path[:size])
+            raise outside(text, f"{link} is a symbolic link; name the files by their own directory")
+
+
+def _matching(found: Listings, pattern: Pattern, excludes: Sequence[Pattern]) -> dict[Names, int]:
+    """Return every path that a pattern with wildcards matches, going down only where it can."""
+    _refuse_links_above(found, pattern.text, (*pattern.base, ""))
+    paths: dict[Names, int] = {}
+    if found.kind(pattern.base) != stat.S_IFDIR and pattern.base:
+        return paths
+    waiting = [(pattern.base, 0)]
+    seen = set(waiting)
+    while waiting:
+        directory, at = waiting.pop()
+        part = pattern.parts[at]
+        last = at + 1 == len(pattern.parts)
+        following: list[tuple[Names, int]] = []
+        if part is ANY_DEPTH and not last:
+            following.append((directory, at + 1))
+        for name, kind in found.entries(directory):
+            path = (*directory, name)
+            if part is ANY_DEPTH:
+                if name.startswith("."):
+                    continue
+                if kind == stat.S_IFDIR:
+                    following.append((path, at))
+                fits = last
+            else:
+                fits = part.fullmatch(name) is not None
+                if fits and not last and kind == stat.S_IFDIR:
+                    following.append((path, at + 1))
+            if fits and last and kind != stat.S_IFIFO and path != (LOCK_NAME,):
+                paths[path] = kind
+        for step in following:
+            if step not in seen and not any(one.covers(step[0]) for one in excludes):
+                seen.add(step)
+                waiting.append(step)
+    return paths
+
+
+def _checked(found: Listings, path: Names, kind: int) -> str:
+    """Return the path as text. Refuses what no build on another machine could be given."""
+    shown = "/".join(path)
+    if kind == stat.S_IFLNK:
+        _check_link(found, path)
+    elif kind not in (stat.S_IFREG, stat.S_IFDIR):
+        raise BrambleError(
+            "load.source-missing",
+            f"{shown} is neither a file nor a directory nor a link",
+            remedy="sockets, pipes and devices cannot be sources",
+        )
+    if any("\ud800" <= character <= "\udfff" for character in shown):
+        # spec: project.files.utf8
+        raise BrambleError(
+            "load.source-name",
+            f"the file name {ascii(shown)} is not UTF-8",
+            remedy="rename the file, or name it in exclude",
+        )
+    return shown
+
+
+def _check_link(found: Listings, path: Names) -> None:
+    """Refuse a symbolic link that leads out of the project, at once or by way of others."""
+    # spec: project.files.links
+    shown = "/".join(path)
+    link = os.path.join(found.root, *path)
+    target = os.readlink(link)
+    if os.path.isabs(target):
+        raise outside(shown, f"it is a symbolic link to {target}")
+    root = os.path.realpath(found.root)
+    if not (os.path.realpath(link) + "/").startswith(root.rstrip("/") + "/"):
+        raise outside(shown, f"it is a symbolic link to {target}")

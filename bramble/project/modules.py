@@ -1,0 +1,297 @@
+"""Names: module names and their files, and the targets that people type.
+
+`DIR/default.bramble` is module DIR, `DIR/x.bramble` is module DIR/x, and a
+module of a project begins with the project's name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+from bramble.errors import BrambleError, nearest
+from bramble.project.config import CONFIG_NAME
+from bramble.project.project import Project
+
+SUFFIX = ".bramble"
+DEFAULT = "default" + SUFFIX
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a command is asked to work on, as it was typed.
+
+    A path is relative to the directory the command runs in; a module is a full
+    module name. `function` is None when all of a module is meant; `recursive`
+    when everything below is.
+    """
+
+    text: str
+    kind: str  # "path" or "module"
+    name: str  # the path ("./lib", "./", "../x") or the module name, without :function and /...
+    function: Optional[str] = None
+    recursive: bool = False
+
+
+@dataclass(frozen=True)
+class ModuleFile:
+    """One module and the file that it is."""
+
+    name: str  # full module name
+    project: str  # module name of the project or package that it belongs to
+    root: str  # directory of that project or package
+    path: str  # the file, relative to `root`
+
+    @property
+    def directory(self) -> str:
+        """The directory of the file relative to `root`; "" for the root itself."""
+        return os.path.dirname(self.path)
+
+    @property
+    def file(self) -> str:
+        """The file's full path."""
+        return os.path.join(self.root, self.path)
+
+
+# --- targets -----------------------------------------------------------------
+
+
+def parse_target(text: str) -> Target:
+    """Return the target that `text` spells. Raises load.target with the spelling that was meant."""
+    # spec: project.targets
+    name, colon, function = text.rpartition(":")
+    if not colon:
+        name, function = text, ""
+    if text.startswith(":") and function:
+        raise _not_a_target(text, "it names no file", f"write ./{text}")
+    if colon and not function:
+        raise _not_a_target(text, "there is no function after the colon", f"write {name} for all functions")
+    if "/" in function or (colon and not name):
+        raise _not_a_target(text, "the function comes last", "write ./path:function")
+    is_path = name.startswith(("./", "../"))
+    recursive = name.endswith("/...")
+    if recursive:
+        name = name[:-3] if name in ("./...", "../...") else name[:-4]
+        if function:
+            raise _not_a_target(
+                text,
+                "/... means every function already",
+                f"write {text.rpartition(':')[0]} or leave /... out",
+            )
+    if is_path:
+        return Target(text, "path", name, function or None, recursive)
+    _check_module_target(text, name, function)
+    return Target(text, "module", name, function or None, recursive)
+
+
+def _check_module_target(text: str, name: str, function: str) -> None:
+    """Refuse what is neither a path nor a module name, with the path that was probably meant."""
+    tail = f":{function}" if function else ""
+    if name in (".", "..", "...", ""):
+        meant = {".": "./", "..": "../", "...": "./...", "": "./"}[name]
+        raise _not_a_target(text, "a path begins with ./ or ../", f"write {meant}{tail}")
+    if name.startswith("/"):
+        raise _not_a_target(text, "an absolute path is not a target", "go to the project and write ./path")
+    parts = name.split("/")
+    if "" in parts or "." in parts or ".." in parts or "..." in parts:
+        raise _not_a_target(text, "this is not a module name", f"for a path write ./{name}{tail}")
+
+
+def _not_a_target(text: str, why: str, remedy: str) -> BrambleError:
+    return BrambleError("load.target", f'"{text}" is not a target: {why}', remedy=remedy)
+
+
+# --- module names and files ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModuleRoots:
+    """Where modules may come from: the project, and packages by module name."""
+
+    project: Project
+    packages: Mapping[str, str]  # module name of a package → its directory
+
+    def locate(self, module: str) -> ModuleFile:
+        """Return the file of a module.
+
+        Raises load.unknown-package when no project or package has such a name,
+        load.unknown-module when it has no such file, load.ambiguous when two
+        files claim the name.
+        """
+        # spec: project.modules.names
+        if any(part in ("", ".", "..") for part in module.split("/")):
+            raise BrambleError(
+                "load.relative",
+                f'"{module}" is not a module name',
+                remedy=f'begin with the name of the project or package: "{self.project.name}/…"',
+            )
+        owner, root = self.owner(module)
+        inner = module[len(owner) + 1 :]
+        return _locate(module, owner, root, inner)
+
+    def owner(self, module: str) -> tuple[str, str]:
+        """Return name and directory of the project or package that a module name belongs to."""
+        roots = {self.project.name: self.project.root, **self.packages}
+        # A name belongs to the longest root that it continues with a slash: "a/bc" is not in "a/b".
+        prefix = module
+        while prefix not in roots:
+            prefix, slash, _ = prefix.rpartition("/")
+            if not slash:
+                raise self._unknown_package(module)
+        return prefix, roots[prefix]
+
+    def _unknown_package(self, module: str) -> BrambleError:
+        names = [self.project.name, *self.packages]
+        meant = nearest(module, names) or nearest(module.rpartition("/")[0], names)
+        return BrambleError(
+            "load.unknown-package",
+            f'the module "{module}" is neither in this project ({self.project.name}) nor in a dependency',
+            remedy=f'did you mean "{meant}"?'
+            if meant
+            else "a module of this project begins with the project's name; "
+            f"a package is named under [dependencies] in {CONFIG_NAME}",
+        )
+
+    def of_path(self, path: str) -> ModuleFile:
+        """Return the module that a path means, relative to the project's location.
+
+        Raises load.outside when it leaves the project, and the errors of `locate`.
+        """
+        # spec: project.targets.path
+        inner = self._inner(path)
+        name = self.project.name + "/" + inner if inner else self.project.name
+        return _locate(name, self.project.name, self.project.root, inner)
+
+    def _inner(self, path: str) -> str:
+        """Return a path as it is below the project's root, "" for the root itself."""
+        inner = os.path.normpath(os.path.join(self.project.location, path))
+        if inner == ".":
+            return ""
+        if inner == ".." or inner.startswith("../"):
+            raise BrambleError(
+                "load.outside",
+                f'"{path}" is outside the project {self.project.name}',
+                remedy=f"the project's root is {self.project.root}",
+            )
+        return inner
+
+    def below_path(self, path: str) -> list[ModuleFile]:
+        """Return every module in the directory that a path means and below, sorted by name."""
+        # spec: project.targets.recursive
+        inner = self._inner(path)
+        name = self.project.name + "/" + inner if inner else self.project.name
+        return _listed(name, self.project.name, self.project.root, inner)
+
+    def below_module(self, module: str) -> list[ModuleFile]:
+        """Return the module and every module whose name continues it with a slash, sorted by name."""
+        owner, root = self.owner(module)
+        return _listed(module, owner, root, module[len(owner) + 1 :])
+
+
+def _locate(name: str, owner: str, root: str, inner: str) -> ModuleFile:
+    directory_file = os.path.join(inner, DEFAULT)
+    plain_file = inner + SUFFIX
+    parts = inner.split("/") if inner else []
+    if parts and parts[-1] == "default":
+        raise BrambleError(
+            "load.unknown-module",
+            f'there is no module "{name}"',
+            remedy=f'{DEFAULT} is the module of its directory: write "{name[: -len("/default")]}"',
+        )
+    has_directory = os.path.isfile(os.path.join(root, directory_file))
+    has_plain = bool(inner) and os.path.isfile(os.path.join(root, plain_file))
+    if has_directory and has_plain:
+        # spec: project.modules.ambiguous
+        raise BrambleError(
+            "load.ambiguous",
+            f'the module "{name}" is both {plain_file} and {directory_file}',
+            remedy="rename one of the two files",
+        )
+    if not has_directory and not has_plain:
+        raise _unknown_module(name, owner, root, inner)
+    module = ModuleFile(name, owner, root, directory_file if has_directory else plain_file)
+    _check_inside(module)
+    return module
+
+
+def _check_inside(module: ModuleFile) -> None:
+    """Refuse a module that a symbolic link brings in, or that is part of another project."""
+    # spec: project.modules.inside
+    root, file = os.path.realpath(module.root), os.path.realpath(module.file)
+    if not file.startswith(root.rstrip("/") + "/"):
+        raise BrambleError(
+            "load.outside",
+            f"{module.path} leads out of the project through a symbolic link, to {file}",
+            remedy="make it a dependency, or copy it into the project",
+        )
+    directory = module.directory
+    while directory:
+        if os.path.lexists(os.path.join(module.root, directory, CONFIG_NAME)):
+            raise BrambleError(
+                "load.unknown-module",
+                f'there is no module "{module.name}": {directory} is a project of its own',
+                remedy=f"go to {directory}, or name that project under [dependencies]",
+            )
+        directory = os.path.dirname(directory)
+
+
+def _unknown_module(name: str, owner: str, root: str, inner: str) -> BrambleError:
+    looked = DEFAULT if not inner else f"{inner}/{DEFAULT} nor {inner}{SUFFIX}"
+    candidates = [module.name for module in _walk(owner, root, "")]
+    meant = nearest(name, candidates)
+    if inner.endswith(SUFFIX) and os.path.isfile(os.path.join(root, inner)):
+        bare = name[: -len(SUFFIX)]
+        remedy = f'leave the suffix out: "{bare.removesuffix("/default")}"'
+    elif meant is not None:
+        remedy = f'did you mean "{meant}"?'
+    elif candidates:
+        remedy = "the modules are: " + ", ".join(candidates[:8]) + (" …" if len(candidates) > 8 else "")
+    else:
+        remedy = f"write a file {inner + SUFFIX if inner else DEFAULT}"
+    verb = "is neither" if inner else "is no"
+    return BrambleError(
+        "load.unknown-module",
+        f'there is no module "{name}": there {verb} {looked}',
+        remedy=remedy,
+    )
+
+
+def _listed(name: str, owner: str, root: str, inner: str) -> list[ModuleFile]:
+    found = list(_walk(owner, root, inner))
+    if inner and os.path.isfile(os.path.join(root, inner + SUFFIX)):
+        found.append(ModuleFile(name, owner, root, inner + SUFFIX))
+    if not found and inner and not os.path.isdir(os.path.join(root, inner)):
+        raise _unknown_module(name, owner, root, inner)
+    # Each is located by its name again, so that two files of one name and links outwards are errors.
+    names = sorted({module.name for module in found})
+    return [_locate(module, owner, root, module[len(owner) + 1 :]) for module in names]
+
+
+def _walk(owner: str, root: str, inner: str) -> Iterator[ModuleFile]:
+    """Yield the modules in one directory of a project and below, in no promised order."""
+    # spec: project.modules.listing
+    waiting = [inner]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            entries = list(os.scandir(os.path.join(root, directory)))
+        except OSError:
+            continue
+        if directory != "" and any(entry.name == CONFIG_NAME for entry in entries):
+            # A project inside this one is its own; its modules have other names.
+            continue
+        for entry in entries:
+            if entry.name.startswith(".") or not _is_unicode(entry.name):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(os.path.join(directory, entry.name))
+            elif entry.name.endswith(SUFFIX) and entry.is_file():
+                stem = "" if entry.name == DEFAULT else entry.name[: -len(SUFFIX)]
+                parts = [part for part in (owner, directory, stem) if part]
+                yield ModuleFile("/".join(parts), owner, root, os.path.join(directory, entry.name))
+
+
+def _is_unicode(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)

@@ -1,0 +1,111 @@
+"""Versions of packages, and which one of each a project gets.
+
+Versions are those of Semantic Versioning 2.0.0. Selection is minimal: of all
+versions that are asked for, the greatest, and never one that nobody asked for.
+So a result changes only when a requirement does, and there is nothing to solve.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import total_ordering
+
+from bramble.errors import BrambleError
+
+_NUMBER = r"(?:0|[1-9][0-9]*)"
+_LABEL = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+_VERSION = re.compile(
+    rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER})"
+    rf"(?:-({_LABEL}(?:\.{_LABEL})*))?"
+    r"(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
+)
+_LONGEST = 256
+
+
+@total_ordering
+@dataclass(frozen=True, eq=False)
+class Version:
+    """One version. Two that differ in build metadata only are equal, as the standard orders them."""
+
+    major: int
+    minor: int
+    patch: int
+    pre_release: tuple[str, ...] = ()
+    build: tuple[str, ...] = ()
+
+    @staticmethod
+    def parse(text: str) -> Version:
+        """Return the version that `text` names. Raises config.version."""
+        # spec: project.versions.form
+        found = _VERSION.fullmatch(text) if len(text) <= _LONGEST else None
+        if found is None:
+            raise BrambleError(
+                "config.version",
+                f"{ascii(text)} is not a version",
+                remedy='write three numbers, for example "0.1.0"',
+            )
+        return Version(
+            int(found[1]),
+            int(found[2]),
+            int(found[3]),
+            tuple(found[4].split(".")) if found[4] else (),
+            tuple(found[5].split(".")) if found[5] else (),
+        )
+
+    def __str__(self) -> str:
+        pre = "-" + ".".join(self.pre_release) if self.pre_release else ""
+        build = "+" + ".".join(self.build) if self.build else ""
+        return f"{self.major}.{self.minor}.{self.patch}{pre}{build}"
+
+    def _precedence(self) -> tuple[object, ...]:
+        # spec: project.versions.order
+        # Without a pre-release comes last; numbers come before words; a prefix comes first.
+        labels = tuple([(0, int(p), "") if p.isdigit() else (1, 0, p) for p in self.pre_release])
+        return (self.major, self.minor, self.patch, not self.pre_release, labels)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Version) and self._precedence() == other._precedence()
+
+    def __lt__(self, other: Version) -> bool:
+        return self._precedence() < other._precedence()
+
+    def __hash__(self) -> int:
+        return hash(self._precedence())
+
+
+Requirements = Mapping[str, Version]  # package name → least version that will do
+
+
+def select_versions(
+    requirements: Requirements, requirements_of: Callable[[str, Version], Requirements]
+) -> dict[str, Version]:
+    """Return the version of every package that the requirements need, directly or not; sorted by name.
+
+    `requirements_of` is asked once for each version that anybody requires.
+    Raises config.versions when two major versions of one package are required.
+    """
+    # spec: project.versions.selection
+    chosen: dict[str, tuple[Version, str]] = {}
+    seen: set[tuple[str, Version]] = set()
+    waiting = [(name, requirements[name], "this project") for name in sorted(requirements, reverse=True)]
+    while waiting:
+        name, version, asker = waiting.pop()
+        if name in chosen:
+            other, other_asker = chosen[name]
+            if other.major != version.major:
+                raise BrambleError(
+                    "config.versions",
+                    f"{asker} needs {name} {version}, and {other_asker} needs {other}",
+                    remedy="versions that differ in their first number do not replace one another: "
+                    "change one of the requirements",
+                )
+        if name not in chosen or chosen[name][0] < version:
+            chosen[name] = (version, asker)
+        if (name, version) in seen:
+            continue
+        seen.add((name, version))
+        needs = requirements_of(name, version)
+        waiting += [(need, needs[need], f"{name} {version}") for need in sorted(needs, reverse=True)]
+    return {name: chosen[name][0] for name in sorted(chosen)}
