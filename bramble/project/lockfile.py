@@ -1,0 +1,217 @@
+"""bramble.lock: what downloads came out as, so that they come out the same again.
+
+The file is TOML, written by Bramble and kept in version control: sorted, one
+entry a line, so that two branches merge. Tables of entries that this version
+does not use are kept as they are.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from bramble.errors import BrambleError, Place
+from bramble.project.files import LOCK_NAME
+from bramble.project.toml import TomlDocument, decode, parse_document
+
+URL_HASHES = "URLHashes"
+_DIGEST = re.compile(r"[a-z2-7]{32}")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_NO_PLACES: Mapping[tuple[str, str], Place] = {}
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The entries of a bramble.lock: table name → key → value, all of it text."""
+
+    tables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    places: Mapping[tuple[str, str], Place] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def url_hashes(self) -> Mapping[str, str]:
+        """What was fetched, such as "fetch_url URL", and the digest of the output."""
+        return self.tables.get(URL_HASHES, {})
+
+
+def read_lock(path: str) -> Lock:
+    """Read the lock file at `path`; one that does not exist is empty.
+
+    Raises lock.unreadable, lock.syntax, lock.type and lock.value, with the line.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return Lock()
+    except OSError as error:
+        raise BrambleError(
+            "lock.unreadable",
+            f"{path} cannot be read: {error.strerror}",
+            remedy="make it a file that you may read",
+        ) from error
+    return parse_lock(decode(data, LOCK_NAME, code="lock.syntax"))
+
+
+def parse_lock(text: str) -> Lock:
+    """Return the entries that the text of a lock file holds. Raises lock.* with the line."""
+    # spec: project.lock
+    document = _parsed(text)
+    tables: dict[str, dict[str, str]] = {}
+    places: dict[tuple[str, str], Place] = {}
+    for table, entries in document.values.items():
+        if not isinstance(entries, dict):
+            raise _type_error(document, (table,), f"{table} is not a table")
+        for key, value in entries.items():
+            if not isinstance(value, str):
+                raise _type_error(document, (table, key), f'the value of "{key}" is not a string')
+            places[table, key] = document.value_place((table, key))
+            if table == URL_HASHES and _DIGEST.fullmatch(value) is None:
+                # spec: project.lock.url-hashes
+                raise BrambleError(
+                    "lock.value",
+                    f'"{value}" is not a digest: 32 characters of a-z and 2-7 are expected',
+                    place=places[table, key],
+                    remedy="restore the line from version control, or delete it to fetch again",
+                )
+        tables[table] = dict(entries)
+    return Lock(tables, places)
+
+
+def _parsed(text: str) -> TomlDocument:
+    try:
+        return parse_document(text, LOCK_NAME, code="lock.syntax")
+    except BrambleError as error:
+        line = error.place.line if error.place is not None and error.place.line else 1
+        source = text.splitlines()[line - 1 : line]
+        if source and source[0].startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
+            raise BrambleError(
+                error.code,
+                "there is a merge conflict in the lock file",
+                place=error.place,
+                remedy="keep the lines of both sides, each once, and delete the lines with <, = and >",
+            ) from error
+        raise BrambleError(
+            error.code,
+            error.message,
+            place=error.place,
+            remedy="restore the file from version control; what is not in it is fetched again",
+        ) from error
+
+
+def _type_error(document: TomlDocument, path: tuple[str, ...], message: str) -> BrambleError:
+    return BrambleError(
+        "lock.type",
+        message,
+        place=document.value_place(path),
+        remedy="restore the file from version control, or use the newer version that wrote it",
+    )
+
+
+def merge(lock: Lock, pins: Mapping[str, str], *, table: str = URL_HASHES) -> Lock:
+    """Return the lock with the new pins. Raises lock.conflict when one says otherwise than before."""
+    # spec: project.lock.conflict
+    known = lock.tables.get(table, {})
+    for key in sorted(pins):
+        before = known.get(key, pins[key])
+        if before != pins[key]:
+            raise BrambleError(
+                "lock.conflict",
+                f'"{key}" came out as {pins[key]}, and the lock file says {before}',
+                place=lock.places.get((table, key), Place(LOCK_NAME)),
+                remedy="what is fetched has changed; if that is expected, delete this line and build again",
+            )
+    if all(key in known for key in pins):
+        return lock
+    return Lock({**lock.tables, table: {**known, **pins}}, lock.places)
+
+
+def lock_text(lock: Lock) -> str:
+    """Return the text of a lock file: tables and keys sorted, one entry a line."""
+    # spec: project.lock.text
+    blocks = []
+    for table in sorted(lock.tables):
+        entries = lock.tables[table]
+        lines = [f"[{_key(table)}]"]
+        lines += [f"  {_quoted(key)} = {_quoted(entries[key])}" for key in sorted(entries)]
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    return (
+        '"'
+        + re.sub('["\\\\\x00-\x1f\x7f]', lambda found: short.get(found[0]) or f"\\u{ord(found[0]):04X}", text)
+        + '"'
+    )
+
+
+def write_lock(path: str, lock: Lock) -> None:
+    """Write the lock file: all of it, or, when anything fails, nothing. Raises lock.unwritable."""
+    # spec: project.lock.atomic
+    place = os.path.realpath(path)
+    directory, name = os.path.split(place)
+    # The name is this process's own, so what a crash left under it can be written over.
+    temporary = os.path.join(directory, f".{name}.{os.getpid()}.new")
+    try:
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
+            with os.fdopen(handle, "wb") as file:
+                if os.path.exists(place):
+                    os.fchmod(file.fileno(), os.stat(place).st_mode & 0o777)
+                file.write(lock_text(lock).encode("utf-8"))
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(temporary, place)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise BrambleError(
+            "lock.unwritable",
+            f"{path} cannot be written: {error.strerror}",
+            remedy="free some space" if error.errno == errno.ENOSPC else "make the directory writable",
+        ) from error
+
+
+def update_lock(path: str, pins: Mapping[str, str], *, table: str = URL_HASHES) -> Lock:
+    """Add pins to the lock file at `path` and return what it holds then.
+
+    Reads the file again first, while no other Bramble does the same, so that
+    what two builds found at one time is all kept. Nothing is written when the
+    pins are there already or when one conflicts. Raises lock.*.
+    """
+    # spec: project.lock.update
+    if not pins:
+        return read_lock(path)
+    with _alone(os.path.dirname(os.path.realpath(path))):
+        before = read_lock(path)
+        after = merge(before, pins, table=table)
+        if after is not before:
+            write_lock(path, after)
+        return after
+
+
+@contextmanager
+def _alone(directory: str) -> Iterator[None]:
+    """Hold the advisory lock on a directory; file systems without locks go without (flock(2))."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
+        yield
+    finally:
+        os.close(handle)
