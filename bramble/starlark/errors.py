@@ -80,7 +80,12 @@ class StarlarkError(Exception):
 
 
 class SyntaxFailure(StarlarkError):
-    """The text is not a program. Codes `syntax.*`; the first fault ends the reading."""
+    """The text is not a program. Codes `syntax.*`; the first fault ends the reading.
+
+    `incomplete` says that the text is only too short: a REPL asks for another line.
+    """
+
+    incomplete = False
 
 
 class ResolveError(StarlarkError):

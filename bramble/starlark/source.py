@@ -63,7 +63,7 @@ class Source(Record):
         return self.text[starts[line - 1] : end].rstrip("\r\n")
 
     def failure(self, code: str, message: str, offset: int) -> SyntaxFailure:
-        """Return the error that `message` is true of the place `offset`."""
+        """Return a syntax error at an offset."""
         position = self.position(offset)
         return SyntaxFailure(code, message, position, self.line_text(position.line))
 
