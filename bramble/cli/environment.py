@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import Optional
 
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
@@ -44,7 +45,10 @@ def read_surface(environ: Mapping[str, str], colour: str = "auto") -> Surface:
 
 
 def read_setting(
-    environ: Mapping[str, str], directory: Optional[str] = None, jobs: Optional[int] = None, offline: bool = False
+    environ: Mapping[str, str],
+    directory: Optional[str] = None,
+    jobs: Optional[int] = None,
+    offline: bool = False,
 ) -> Setting:
     """Return the setting of this invocation.
 
@@ -57,6 +61,7 @@ def read_setting(
         jobs=jobs if jobs is not None else _jobs(environ),
         mirror_table=environ.get("BRAMBLE_MIRROR") or None,
         proxies=_proxies(environ),
+        ca_file=environ.get("SSL_CERT_FILE") or None,
         offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
         terminal_type=environ.get("TERM"),
     )
@@ -75,7 +80,9 @@ def _working_directory(directory: Optional[str]) -> str:
         return here
     there = os.path.normpath(os.path.join(here, directory))
     if not os.path.isdir(there):
-        raise BrambleError("cli.no-directory", f"-C {directory}: no such directory", remedy="name a directory that exists")
+        raise BrambleError(
+            "cli.no-directory", f"-C {directory}: no such directory", remedy="name a directory that exists"
+        )
     return there
 
 
@@ -104,7 +111,9 @@ def _jobs(environ: Mapping[str, str]) -> int:
     if named is None:
         return len(os.sched_getaffinity(0))
     if not named.isdecimal() or int(named) < 1:
-        raise BrambleError("cli.usage", f"BRAMBLE_JOBS is {named!r}", remedy="set it to a number from 1 up, or unset it")
+        raise BrambleError(
+            "cli.usage", f"BRAMBLE_JOBS is {named!r}", remedy="set it to a number from 1 up, or unset it"
+        )
     return int(named)
 
 

@@ -7,7 +7,8 @@ import importlib
 import os
 import sys
 import traceback
-from typing import Optional, Protocol, Sequence, cast
+from collections.abc import Sequence
+from typing import Optional, Protocol, cast
 
 from bramble import __version__
 from bramble.cli.environment import Surface, read_surface
@@ -47,7 +48,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         status = FAILURE
     except Exception:
         traceback.print_exc()
-        print("bramble: this is a fault of Bramble itself, not yours; please report the lines above", file=sys.stderr)
+        print(
+            "bramble: this is a fault of Bramble itself, not yours; please report the lines above",
+            file=sys.stderr,
+        )
         status = OUR_FAULT
     return status
 
@@ -98,7 +102,11 @@ def _global_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work as if started in DIR")
     parser.add_argument(
-        "--color", dest="colour", choices=("auto", "always", "never"), default="auto", help="colour on standard error"
+        "--color",
+        dest="colour",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colour on standard error",
     )
     parser.add_argument("verb", nargs="?", metavar="COMMAND", help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)

@@ -25,7 +25,14 @@ class Display:
     `verbose` shows the output of every build as it comes; `quiet` shows only failures.
     """
 
-    def __init__(self, surface: Surface, *, verbose: bool = False, quiet: bool = False, roots: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        surface: Surface,
+        *,
+        verbose: bool = False,
+        quiet: bool = False,
+        roots: frozenset[str] = frozenset(),
+    ) -> None:
         self._surface = surface
         self._verbose = verbose
         self._quiet = quiet
@@ -101,7 +108,9 @@ class Display:
             job.note = "another bramble is building it"
 
     def _impure(self, event: Impure) -> None:
-        self._line(f"{paint('!', YELLOW, self._surface)} {harmless(event.name)} copies programs of this machine: not reproducible elsewhere")
+        self._line(
+            f"{paint('!', YELLOW, self._surface)} {harmless(event.name)} copies programs of this machine: not reproducible elsewhere"
+        )
 
     _handlers: dict[type, Callable[..., None]] = {
         Started: _started,

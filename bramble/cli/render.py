@@ -56,13 +56,20 @@ def harmless(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        char if char in "\n\t" or not _is_control(char) else f"\\x{ord(char):02x}" for char in text.replace("\r\n", "\n")
+        char if char in "\n\t" or not _is_control(char) else f"\\x{ord(char):02x}"
+        for char in text.replace("\r\n", "\n")
     )
 
 
 def _is_control(char: str) -> bool:
     code = ord(char)
-    return code < 0x20 or 0x7F <= code < 0xA0 or code in (0x2028, 0x2029) or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
+    return (
+        code < 0x20
+        or 0x7F <= code < 0xA0
+        or code in (0x2028, 0x2029)
+        or 0x202A <= code <= 0x202E
+        or 0x2066 <= code <= 0x2069
+    )
 
 
 def duration(seconds: float) -> str:

@@ -12,9 +12,14 @@ from bramble.commands.init import TEMPLATES, init
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `init`."""
-    parser.add_argument("where", nargs="?", default=".", metavar="DIR", help="the directory of the project (default: here)")
     parser.add_argument(
-        "--template", default="hello", metavar="NAME", help=f"what to start from: {', '.join(sorted(TEMPLATES))}"
+        "where", nargs="?", default=".", metavar="DIR", help="the directory of the project (default: here)"
+    )
+    parser.add_argument(
+        "--template",
+        default="hello",
+        metavar="NAME",
+        help=f"what to start from: {', '.join(sorted(TEMPLATES))}",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import threading
-from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Optional, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Callable
 
-from bramble.build.engine import BuildOptions, BuildReport, build
-from bramble.build.events import Event, Failed, Finished, Impure, Output, Progress, Started, Waiting
-from bramble.commands.evaluation import Evaluated, evaluate_targets
+from bramble.build.engine import build
+from bramble.build.events import (
+    Event,
+    Failed,
+    Finished,
+    Impure,
+    Output,
+    Planned,
+    Progress,
+    Retrying,
+    Skipped,
+    Started,
+    Waiting,
+)
+from bramble.build.options import BuildOptions, BuildReport, Failure, FetchOptions
+from bramble.commands.evaluation import Evaluated
 from bramble.commands.mirror import read_mirror
 from bramble.commands.setting import Setting
-from bramble.derivation.encoding import to_json
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
-from bramble.lang.evaluate import RunRequest
 from bramble.project.lockfile import merge, read_lock, write_lock
-from bramble.sandbox.launch import Launcher
+from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
-from bramble.store.publish import StoreObject
+
+if TYPE_CHECKING:
+    from bramble.sandbox.launch import Launcher
 
 __all__ = [
     "BuildChoices",
@@ -28,10 +44,175 @@ __all__ = [
     "Failed",
     "Finished",
     "Impure",
+    "Limits",
     "Output",
+    "Planned",
     "Progress",
+    "Retrying",
+    "Skipped",
     "Started",
     "Waiting",
-    "build_targets",
-    "just_parse",
+    "build_evaluated",
+    "launcher",
 ]
+
+LOCK_NAME = "bramble.lock"
+_RUNGS_WEAKEST_FIRST = ("none", "landlock", "namespaces")
+
+
+@dataclass(frozen=True)
+class BuildChoices:
+    """What the options of a command line say about how to build."""
+
+    keep_going: bool = False
+    keep_failed: bool = False
+    check: bool = False
+    pure: bool = False
+    sandbox: str = "namespaces"
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class BuiltOutput:
+    """One output in the store: `path` goes through the short link `store`."""
+
+    path: str
+    name: str
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BuiltTarget:
+    """One derivation that a target returned, and what came out."""
+
+    target: str
+    derivation: str
+    name: str
+    outputs: Mapping[str, BuiltOutput]
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What became of the targets of a command line. `failures` have the place of their derivation."""
+
+    targets: tuple[BuiltTarget, ...]
+    built: tuple[str, ...]  # names, sorted
+    cached: tuple[str, ...]
+    impure: tuple[str, ...]
+    checked: int
+    sandbox: str
+    failures: tuple[BrambleError, ...]
+    skipped: int
+    cancelled: bool
+    new_pins: Mapping[str, str]
+    store: Store
+    report: BuildReport
+
+
+def launcher() -> Launcher:
+    """Return a launcher of sandboxes, which the caller closes."""
+    # Loaded when something must run: with nothing to build, its half of the program is never read.
+    module = importlib.import_module("bramble.sandbox.launch")
+    started: Launcher = module.Launcher()
+    return started
+
+
+def build_evaluated(
+    evaluated: Evaluated,
+    setting: Setting,
+    choices: BuildChoices,
+    on_event: Callable[[Event], None],
+    cancelled: threading.Event,
+) -> BuildResult:
+    """Build all that the targets returned; pin new downloads; remember the results as the project's roots.
+
+    Failures are in the result; BrambleError is raised for what concerns the whole
+    build (the store, the lock, the sandbox).
+    """
+    project, evaluation = evaluated.project, evaluated.evaluation
+    store = Store.open(setting.store_root)
+    lock_path = os.path.join(project.root, LOCK_NAME)
+    lock = read_lock(lock_path)
+    roots = tuple(dict.fromkeys(ref.derivation for result in evaluation.results for ref in result.roots))
+    report = build(
+        evaluation.graph,
+        roots,
+        store=store,
+        source_roots=evaluation.source_roots,
+        pins=lock.url_hashes,
+        options=_options(setting, choices),
+        on_event=on_event,
+        cancelled=cancelled,
+    )
+    if report.new_pins:
+        write_lock(lock_path, merge(lock, report.new_pins))
+    targets = _targets(evaluated, report, store)
+    found: dict[str, list[str]] = {}
+    for target in targets:
+        found.setdefault(target.target, []).extend(output.name for output in target.outputs.values())
+    if found:
+        store.record_roots(project.root, found)
+    names = {id: evaluation.graph.get(id).name for id in (*report.built, *report.cached)}
+    return BuildResult(
+        targets=targets,
+        built=tuple(sorted(names[id] for id in report.built)),
+        cached=tuple(sorted(names[id] for id in report.cached)),
+        impure=tuple(sorted(report.impure)),
+        checked=len(report.checked),
+        sandbox=_weakest(report),
+        failures=tuple(_placed(failure, evaluated) for failure in report.failures),
+        skipped=len(report.skipped),
+        cancelled=report.cancelled,
+        new_pins=report.new_pins,
+        store=store,
+        report=report,
+    )
+
+
+def _options(setting: Setting, choices: BuildChoices) -> BuildOptions:
+    return BuildOptions(
+        platform=setting.platform,
+        launcher=launcher,
+        jobs=setting.jobs,
+        keep_going=choices.keep_going,
+        keep_failed=choices.keep_failed,
+        check=choices.check,
+        pure=choices.pure,
+        sandbox=choices.sandbox,
+        limits=choices.limits,
+        fetch=FetchOptions(
+            offline=setting.offline,
+            mirror=read_mirror(setting.mirror_table) if setting.mirror_table else {},
+            proxies=setting.proxies,
+            ca_file=setting.ca_file,
+        ),
+    )
+
+
+def _targets(evaluated: Evaluated, report: BuildReport, store: Store) -> tuple[BuiltTarget, ...]:
+    graph = evaluated.evaluation.graph
+    targets = []
+    for result in evaluated.evaluation.results:
+        for root in dict.fromkeys(ref.derivation for ref in result.roots):
+            derivation = graph.get(root)
+            objects = {name: report.outputs.get(OutputRef(root, name)) for name in derivation.outputs}
+            built = {
+                name: BuiltOutput(os.path.join(store.root, "store", found.name), found.name, found.references)
+                for name, found in objects.items()
+                if found is not None
+            }
+            if len(built) == len(derivation.outputs):
+                targets.append(BuiltTarget(result.target, root, derivation.name, built))
+    return tuple(targets)
+
+
+def _weakest(report: BuildReport) -> str:
+    used = set(report.sandboxes.values())
+    return next((rung for rung in _RUNGS_WEAKEST_FIRST if rung in used), "namespaces")
+
+
+def _placed(failure: Failure, evaluated: Evaluated) -> BrambleError:
+    error = failure.error
+    if error.place is None:
+        error.place = evaluated.evaluation.places.get(failure.id)
+    return error

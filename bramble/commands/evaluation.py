@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bramble.commands.setting import Setting
+from bramble.derivation.canonical import canonical_bytes
 from bramble.errors import BrambleError
 from bramble.lang.evaluate import Evaluation, evaluate
 from bramble.project.modules import Target, parse_target
@@ -20,9 +23,7 @@ class Evaluated:
     evaluation: Evaluation
 
 
-def evaluate_targets(
-    words: Sequence[str], setting: Setting, on_print: Callable[[str], None]
-) -> Evaluated:
+def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[[str], None]) -> Evaluated:
     """Find the project around the working directory and evaluate `words` in it.
 
     `on_print` receives what programs `print`. Raises BrambleError of the phases
@@ -32,3 +33,33 @@ def evaluate_targets(
     targets: list[Target] = [parse_target(word) for word in words]
     evaluation = evaluate(project, targets, platform=setting.platform, on_print=on_print)
     return Evaluated(project, evaluation)
+
+
+def parsed_graph(evaluated: Evaluated) -> dict[str, Any]:
+    """Return what `build --just-parse --json` prints (spec: cli.build.just-parse)."""
+    evaluation = evaluated.evaluation
+    return {
+        "version": 1,
+        "results": [
+            {"target": result.target, "derivations": [root.derivation for root in result.roots]}
+            for result in evaluation.results
+        ],
+        "graph": {
+            id: json.loads(canonical_bytes(derivation))
+            for id, derivation in evaluation.graph.derivations.items()
+        },
+    }
+
+
+def refuse_other_projects(evaluated: Evaluated) -> None:
+    """Raise cli.not-in-project when a target is a function of another project: those are for `run`."""
+    # spec: cli.build
+    name = evaluated.project.config.name
+    for result in evaluated.evaluation.results:
+        module = result.target.rpartition(":")[0]
+        if module != name and not module.startswith(name + "/"):
+            raise BrambleError(
+                "cli.not-in-project",
+                f"{result.target} is not in this project, {name}",
+                remedy="build takes the targets of one project; `bramble run` also takes those of others",
+            )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import pkgutil
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
 
 from bramble.errors import BrambleError
 

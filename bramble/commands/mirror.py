@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Mapping
+from collections.abc import Mapping
 
 from bramble.errors import BrambleError
 from bramble.project.toml import parse
@@ -20,7 +20,9 @@ def read_mirror(path: str) -> Mapping[str, str]:
             document = parse(file.read(), path)
     except (OSError, UnicodeDecodeError) as error:
         raise BrambleError(
-            "fetch.mirror", f"the mirror table {path} cannot be read: {error}", remedy="correct BRAMBLE_MIRROR, or unset it"
+            "fetch.mirror",
+            f"the mirror table {path} cannot be read: {error}",
+            remedy="correct BRAMBLE_MIRROR, or unset it",
         ) from error
     table = document.get("mirror")
     if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):

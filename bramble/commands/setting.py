@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Mapping, Optional
+from typing import Optional
 
 
 @dataclass(frozen=True)
@@ -12,8 +13,9 @@ class Setting:
 
     `cwd` is where the person stands, `store_root` the directory that holds the
     store (spec: store.location), `platform` this machine's `os-arch`, `jobs` how
-    many builds may run at once, `mirror_table` is the file that maps URLs
-    to local files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `offline` forbids the network.
+    many builds may run at once, `mirror_table` the file that maps URLs to local
+    files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` names
+    the authorities to trust in place of the machine's, `offline` forbids the network.
     """
 
     cwd: str
@@ -22,5 +24,6 @@ class Setting:
     jobs: int
     mirror_table: Optional[str] = None
     proxies: Mapping[str, str] = field(default_factory=dict)
+    ca_file: Optional[str] = None
     offline: bool = False
     terminal_type: Optional[str] = None

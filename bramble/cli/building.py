@@ -1,0 +1,144 @@
+"""What the commands that build have in common: their options, the display, Ctrl-C, the report of failures."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import Optional
+
+from bramble.cli.environment import Surface, read_setting
+from bramble.cli.progress import Display
+from bramble.cli.render import print_error, say
+from bramble.commands.build import BuildChoices, BuildResult, Limits, build_evaluated
+from bramble.commands.evaluation import Evaluated, evaluate_targets
+from bramble.commands.setting import Setting
+
+RUNGS = ("namespaces", "landlock", "none")
+
+
+def add_build_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how to build."""
+    group = parser.add_argument_group("how to build")
+    group.add_argument(
+        "-j", "--jobs", type=_positive, metavar="N", help="build at most N at once (default: one a core)"
+    )
+    group.add_argument(
+        "-k", "--keep-going", action="store_true", help="after a failure build what does not need it"
+    )
+    group.add_argument(
+        "--keep-failed", action="store_true", help="keep the build directory of a failed build"
+    )
+    group.add_argument("--check", action="store_true", help="build once more and compare")
+    group.add_argument("--pure", action="store_true", help="refuse builds that depend on this machine")
+    group.add_argument("--offline", action="store_true", help="use no network")
+    group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end a build that takes longer")
+    group.add_argument(
+        "--silence", type=_seconds, metavar="SECONDS", help="end a build that prints nothing for so long"
+    )
+    group.add_argument(
+        "--memory", type=_bytes, metavar="SIZE", help="end a build that takes more memory, such as 2G"
+    )
+    group.add_argument(
+        "--sandbox", choices=RUNGS, default="namespaces", help="a weaker sandbox; said in every report"
+    )
+    group.add_argument("-v", "--verbose", action="store_true", help="show the output of builds as it comes")
+    group.add_argument("-q", "--quiet", action="store_true", help="show failures only")
+
+
+def setting_of(arguments: argparse.Namespace) -> Setting:
+    """Return the setting that the environment and the build options give."""
+    return read_setting(os.environ, arguments.directory, jobs=arguments.jobs, offline=arguments.offline)
+
+
+def evaluate_words(words: Sequence[str], setting: Setting) -> Evaluated:
+    """Evaluate targets; what programs print, and warnings, go to standard error."""
+    evaluated = evaluate_targets(words, setting, say)
+    for warning in (*evaluated.project.config.warnings, *evaluated.evaluation.warnings):
+        say(f"warning: {warning}")
+    return evaluated
+
+
+def build_shown(
+    evaluated: Evaluated, setting: Setting, arguments: argparse.Namespace, surface: Surface
+) -> tuple[BuildResult, int]:
+    """Build with a display; return the result and the exit status that its failures ask for."""
+    choices = BuildChoices(
+        keep_going=arguments.keep_going,
+        keep_failed=arguments.keep_failed,
+        check=arguments.check,
+        pure=arguments.pure,
+        sandbox=arguments.sandbox,
+        limits=Limits(seconds=arguments.timeout, silence=arguments.silence, memory=arguments.memory),
+    )
+    roots = frozenset(ref.derivation for result in evaluated.evaluation.results for ref in result.roots)
+    display = Display(surface, verbose=arguments.verbose, quiet=arguments.quiet, roots=roots)
+    with _Interrupts() as interrupts:
+        display.start()
+        try:
+            result = build_evaluated(evaluated, setting, choices, display, interrupts.cancelled)
+        finally:
+            display.close()
+    for failure in result.failures:
+        print_error(failure, surface)
+    if result.cancelled:
+        say("interrupted")
+        return result, 128 + interrupts.signal
+    if result.sandbox != "namespaces":
+        say(f"warning: built with --sandbox={result.sandbox}, which protects less than namespaces")
+    if result.failures and result.skipped:
+        say(f"{result.skipped} more could not be built for want of these")
+    return result, 1 if result.failures else 0
+
+
+class _Interrupts:
+    """While it is open SIGINT and SIGTERM cancel the build; a second one ends the program at once."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+        self.signal = int(signal.SIGINT)
+        self._previous: list[tuple[int, object]] = []
+
+    def __enter__(self) -> _Interrupts:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous.append((number, signal.signal(number, self._cancel)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous:
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _cancel(self, number: int, frame: Optional[FrameType]) -> None:
+        if self.cancelled.is_set():
+            sys.stderr.flush()
+            os._exit(128 + number)
+        self.signal = number
+        self.cancelled.set()
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+def _bytes(text: str) -> int:
+    scale = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}.get(text[-1:].upper(), 1)
+    digits = text[:-1] if scale > 1 else text
+    if not digits.isdecimal() or int(digits) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
+    return int(digits) * scale

@@ -1,0 +1,78 @@
+"""`bramble build [options] TARGET…`."""
+
+from __future__ import annotations
+
+import argparse
+
+from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
+from bramble.cli.environment import Surface
+from bramble.cli.render import print_json
+from bramble.commands.build import BuildResult
+from bramble.commands.evaluation import Evaluated, parsed_graph, refuse_other_projects
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `build`."""
+    parser.add_argument(
+        "targets", nargs="+", metavar="TARGET", help="./path:function, ./path, ./path/... or module:function"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--just-parse", action="store_true", help="evaluate only: build nothing")
+    add_build_options(parser)
+
+
+def execute(arguments: argparse.Namespace, surface: Surface) -> int:
+    """Evaluate, build, and print where the outputs are."""
+    setting = setting_of(arguments)
+    evaluated = evaluate_words(arguments.targets, setting)
+    refuse_other_projects(evaluated)
+    if arguments.just_parse:
+        _print_graph(evaluated, arguments.json)
+        return 0
+    result, status = build_shown(evaluated, setting, arguments, surface)
+    if status == 0 or result.targets:
+        _print_result(result, arguments.json)
+    return status
+
+
+def _print_graph(evaluated: Evaluated, as_json: bool) -> None:
+    if as_json:
+        print_json(parsed_graph(evaluated))
+        return
+    for result in evaluated.evaluation.results:
+        for root in result.roots:
+            print(f"{result.target} {evaluated.evaluation.graph.get(root.derivation).name} {root.derivation}")
+
+
+def _print_result(result: BuildResult, as_json: bool) -> None:
+    if not as_json:
+        for path in dict.fromkeys(
+            output.path for target in result.targets for output in target.outputs.values()
+        ):
+            print(path)
+        return
+    print_json(
+        {
+            "version": 1,
+            "results": [
+                {
+                    "target": target.target,
+                    "derivation": target.derivation,
+                    "name": target.name,
+                    "outputs": {
+                        name: {
+                            "path": output.path,
+                            "name": output.name,
+                            "references": list(output.references),
+                        }
+                        for name, output in target.outputs.items()
+                    },
+                }
+                for target in result.targets
+            ],
+            "built": list(result.built),
+            "cached": list(result.cached),
+            "impure": list(result.impure),
+            "sandbox": result.sandbox,
+        }
+    )

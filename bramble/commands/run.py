@@ -1,0 +1,132 @@
+"""`bramble run`: the wish for a sandbox in which a program of an output runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bramble.commands.build import BuildResult
+from bramble.commands.evaluation import Evaluated
+from bramble.commands.setting import Setting
+from bramble.derivation.template import OutputRef
+from bramble.errors import BrambleError, nearest
+from bramble.lang.evaluate import RunRequest
+from bramble.sandbox.spec import Mount, SandboxSpec
+
+_LISTED_PROGRAMS = 12
+
+
+@dataclass(frozen=True)
+class RunChoices:
+    """What the command line says about one run; None leaves it to the `run()` value."""
+
+    arguments: tuple[str, ...] = ()
+    paths: tuple[str, ...] | None = None
+    read_only_paths: tuple[str, ...] | None = None
+    hidden_paths: tuple[str, ...] | None = None
+    network: bool = False
+    rung: str = "namespaces"
+    terminal: bool = False
+
+
+def run_request(evaluated: Evaluated) -> RunRequest:
+    """Return what the one target asks to run: its `run()` value, or its derivation as one without a command.
+
+    Raises BrambleError `run.nothing` or `run.several`.
+    """
+    (result,) = evaluated.evaluation.results or (None,)
+    if result is None or (result.run is None and not result.roots):
+        raise BrambleError(
+            "run.nothing",
+            "the target returns nothing to run",
+            remedy="name a function that returns a derivation or a run() value",
+        )
+    if result.run is not None:
+        return result.run
+    if len(result.roots) > 1:
+        raise BrambleError(
+            "run.several",
+            f"{result.target} returns {len(result.roots)} derivations",
+            remedy="name a function that returns one, or a run() value",
+        )
+    return RunRequest(derivation=result.roots[0], cmd="", args=(), paths=(), read_only_paths=(), hidden_paths=(), network=False)
+
+
+def run_spec(
+    evaluated: Evaluated, result: BuildResult, request: RunRequest, choices: RunChoices, setting: Setting
+) -> SandboxSpec:
+    """Return the sandbox for `request`; the objects it shows are protected from garbage collection.
+
+    Raises BrambleError `run.*` (spec: cli.run and below).
+    """
+    store = result.store
+    output = result.report.outputs[request.derivation]
+    closure = store.closure([output.name])
+    store.protect(closure)
+    home = store.object_path(output.name)
+    words = [request.cmd, *request.args] if request.cmd else []
+    words.extend(choices.arguments)
+    if not words:
+        raise BrambleError("run.no-command", "no program is named", remedy=_programs(home, None))
+    program = _program(home, words[0])
+    writable = _host_paths(choices.paths, request.paths, setting.cwd, evaluated.project.root) or (evaluated.project.root,)
+    read_only = _host_paths(choices.read_only_paths, request.read_only_paths, setting.cwd, evaluated.project.root)
+    hidden = _host_paths(choices.hidden_paths, request.hidden_paths, setting.cwd, evaluated.project.root)
+    environment = [("HOME", "/tmp"), ("PATH", os.path.join(home, "bin")), ("TMPDIR", "/tmp")]
+    if choices.terminal and setting.terminal_type:
+        environment.append(("TERM", setting.terminal_type))
+    visible = (*writable, *read_only)
+    return SandboxSpec(
+        argv=(program, *words[1:]),
+        env=tuple(sorted(environment)),
+        cwd=setting.cwd if any(_below(setting.cwd, path) for path in visible) else "/",
+        mounts=(
+            *(Mount(path, path, writable=True) for path in writable),
+            *(Mount(path, path) for path in read_only),
+            *(Mount(store.object_path(name), store.object_path(name)) for name in closure),
+        ),
+        hidden=hidden,
+        network=choices.network or request.network,
+        terminal=choices.terminal,
+        rung=choices.rung,
+        purpose="run",
+    )
+
+
+def _host_paths(
+    given: Sequence[str] | None, declared: Sequence[str], cwd: str, project_root: str
+) -> tuple[str, ...]:
+    # The command line speaks of where the person stands, the project of itself.
+    base, paths = (project_root, declared) if given is None else (cwd, given)
+    found = tuple(os.path.normpath(os.path.join(base, path)) for path in paths)
+    for path in found:
+        if not os.path.lexists(path):
+            raise BrambleError("run.no-path", f"{path} does not exist", remedy="name paths that exist")
+    return found
+
+
+def _below(path: str, ancestor: str) -> bool:
+    return path == ancestor or path.startswith(ancestor.rstrip("/") + "/")
+
+
+def _program(home: str, word: str) -> str:
+    path = os.path.join(home, "bin", word) if "/" not in word else os.path.normpath(os.path.join(home, word))
+    if shutil.which(path) is None:
+        raise BrambleError("run.no-program", f"the output has no program {word!r}", remedy=_programs(home, word))
+    return path
+
+
+def _programs(home: str, wanted: str | None) -> str:
+    try:
+        names = sorted(os.listdir(os.path.join(home, "bin")))
+    except OSError:
+        return "name a program by its path in the output, which has no bin directory"
+    if not names:
+        return "name a program by its path in the output; its bin directory is empty"
+    close = nearest(wanted, names) if wanted else None
+    if close is not None:
+        return f"did you mean {close}?"
+    more = f" and {len(names) - _LISTED_PROGRAMS} more" if len(names) > _LISTED_PROGRAMS else ""
+    return f"bin holds {', '.join(names[:_LISTED_PROGRAMS])}{more}"
