@@ -25,26 +25,22 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how to build."""
     group = parser.add_argument_group("how to build")
     group.add_argument(
-        "-j", "--jobs", type=_positive, metavar="N", help="build at most N at once (default: one a core)"
+        "-j", "--jobs", type=_positive, metavar="N", help="at most N builds at once (default: the cores)"
     )
-    group.add_argument(
-        "-k", "--keep-going", action="store_true", help="after a failure build what does not need it"
-    )
-    group.add_argument(
-        "--keep-failed", action="store_true", help="keep the build directory of a failed build"
-    )
+    group.add_argument("-k", "--keep-going", action="store_true", help="after a failure build the rest")
+    group.add_argument("--keep-failed", action="store_true", help="keep the directory of a failed build")
     group.add_argument("--check", action="store_true", help="build once more and compare")
     group.add_argument("--pure", action="store_true", help="refuse builds that depend on this machine")
     group.add_argument("--offline", action="store_true", help="use no network")
     group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end a build that takes longer")
     group.add_argument(
-        "--silence", type=_seconds, metavar="SECONDS", help="end a build that prints nothing for so long"
+        "--silence", type=_seconds, metavar="SECONDS", help="end a build that is silent for so long"
     )
     group.add_argument(
-        "--memory", type=_bytes, metavar="SIZE", help="end a build that takes more memory, such as 2G"
+        "--memory", type=_bytes, metavar="SIZE", help="end a build that needs more, such as 2G"
     )
     group.add_argument(
-        "--sandbox", choices=RUNGS, default="namespaces", help="a weaker sandbox; said in every report"
+        "--sandbox", choices=RUNGS, default="namespaces", help="weaker ones are said in every report"
     )
     group.add_argument("-v", "--verbose", action="store_true", help="show the output of builds as it comes")
     group.add_argument("-q", "--quiet", action="store_true", help="show failures only")

@@ -111,9 +111,7 @@ def _jobs(environ: Mapping[str, str]) -> int:
     if named is None:
         return len(os.sched_getaffinity(0))
     if not named.isdecimal() or int(named) < 1:
-        raise BrambleError(
-            "cli.usage", f"BRAMBLE_JOBS is {named!r}", remedy="set it to a number from 1 up, or unset it"
-        )
+        raise BrambleError("cli.usage", f"BRAMBLE_JOBS is {named!r}", remedy="set it to a number from 1 up")
     return int(named)
 
 

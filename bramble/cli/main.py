@@ -49,7 +49,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except Exception:
         traceback.print_exc()
         print(
-            "bramble: this is a fault of Bramble itself, not yours; please report the lines above",
+            "bramble: a fault of Bramble itself, not yours; please report the lines above",
             file=sys.stderr,
         )
         status = OUR_FAULT

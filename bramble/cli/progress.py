@@ -109,7 +109,7 @@ class Display:
 
     def _impure(self, event: Impure) -> None:
         self._line(
-            f"{paint('!', YELLOW, self._surface)} {harmless(event.name)} copies programs of this machine: not reproducible elsewhere"
+            f"{paint('!', YELLOW, self._surface)} {harmless(event.name)} copies programs of this machine"
         )
 
     _handlers: dict[type, Callable[..., None]] = {

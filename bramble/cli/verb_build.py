@@ -13,9 +13,7 @@ from bramble.commands.evaluation import Evaluated, parsed_graph, refuse_other_pr
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `build`."""
-    parser.add_argument(
-        "targets", nargs="+", metavar="TARGET", help="./path:function, ./path, ./path/... or module:function"
-    )
+    parser.add_argument("targets", nargs="+", metavar="TARGET", help="./path:function, ./path or ./path/...")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--just-parse", action="store_true", help="evaluate only: build nothing")
     add_build_options(parser)

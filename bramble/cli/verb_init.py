@@ -12,9 +12,7 @@ from bramble.commands.init import TEMPLATES, init
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `init`."""
-    parser.add_argument(
-        "where", nargs="?", default=".", metavar="DIR", help="the directory of the project (default: here)"
-    )
+    parser.add_argument("where", nargs="?", default=".", metavar="DIR", help="where (default: here)")
     parser.add_argument(
         "--template",
         default="hello",

@@ -14,14 +14,20 @@ from bramble.commands.run import RunChoices, explained, run_attached, run_reques
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `run`."""
     parser.add_argument("target", metavar="TARGET", help="./path:function or module:function")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="the program and its arguments")
+    parser.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="the program and its arguments"
+    )
     for name, effect in (
         ("paths", "the program may write here (default: the project)"),
         ("read_only_paths", "the program may read here"),
         ("hidden_paths", "the program sees nothing here"),
     ):
         parser.add_argument(
-            f"--{name}", f"--{name.replace('_', '-')}", action="append", metavar="PATH", help=f"{effect}; repeatable"
+            f"--{name}",
+            f"--{name.replace('_', '-')}",
+            action="append",
+            metavar="PATH",
+            help=f"{effect}; repeatable",
         )
     parser.add_argument("--network", action="store_true", help="let the program use the network")
     parser.add_argument("--explain", action="store_true", help="print the sandbox in words and run nothing")
@@ -49,7 +55,11 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     spec = run_spec(evaluated, result, request, choices, setting)
     if arguments.explain:
         steps = explained(spec)
-        print(json.dumps({"version": 1, "steps": steps}, indent=2) if arguments.json else "\n".join(map(str, steps)))
+        print(
+            json.dumps({"version": 1, "steps": steps}, indent=2)
+            if arguments.json
+            else "\n".join(map(str, steps))
+        )
         return 0
     if spec.rung != "namespaces":
         say(f"warning: running with --sandbox={spec.rung}, which protects less than namespaces")

@@ -29,7 +29,8 @@ from bramble.commands.mirror import read_mirror
 from bramble.commands.setting import Setting
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
-from bramble.project.lockfile import merge, read_lock, write_lock
+from bramble.project.lockfile import read_lock, update_lock
+from bramble.project.project import Project
 from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
 
@@ -140,12 +141,12 @@ def build_evaluated(
         store=store,
         source_roots=evaluation.source_roots,
         pins=lock.url_hashes,
-        options=_options(setting, choices),
+        options=_options(evaluated.project, setting, choices),
         on_event=on_event,
         cancelled=cancelled,
     )
     if report.new_pins:
-        write_lock(lock_path, merge(lock, report.new_pins))
+        update_lock(lock_path, report.new_pins)
     targets = _targets(evaluated, report, store)
     found: dict[str, list[str]] = {}
     for target in targets:
@@ -169,7 +170,7 @@ def build_evaluated(
     )
 
 
-def _options(setting: Setting, choices: BuildChoices) -> BuildOptions:
+def _options(project: Project, setting: Setting, choices: BuildChoices) -> BuildOptions:
     return BuildOptions(
         platform=setting.platform,
         launcher=launcher,
@@ -182,11 +183,17 @@ def _options(setting: Setting, choices: BuildChoices) -> BuildOptions:
         limits=choices.limits,
         fetch=FetchOptions(
             offline=setting.offline,
-            mirror=read_mirror(setting.mirror_table) if setting.mirror_table else {},
+            mirror=_mirror(evaluated.project, setting),
             proxies=setting.proxies,
             ca_file=setting.ca_file,
         ),
     )
+
+
+def _mirror(project: Project, setting: Setting) -> dict[str, str]:
+    """Return the project's table with that of the person over it."""
+    own = {url: os.path.join(project.root, path) for url, path in project.config.mirror.items()}
+    return {**own, **(read_mirror(setting.mirror_table) if setting.mirror_table else {})}
 
 
 def _targets(evaluated: Evaluated, report: BuildReport, store: Store) -> tuple[BuiltTarget, ...]:

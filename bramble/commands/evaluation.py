@@ -1,4 +1,4 @@
-"""From the words of a command line to an evaluated graph: the step that every command about targets begins with."""
+"""From the words of a command line to an evaluated graph: where every command about targets begins."""
 
 from __future__ import annotations
 

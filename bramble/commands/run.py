@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from bramble.commands.build import BuildResult
 from bramble.commands.evaluation import Evaluated
 from bramble.commands.setting import Setting
-from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError, nearest
 from bramble.lang.evaluate import RunRequest
 from bramble.sandbox.spec import Mount, SandboxSpec
@@ -51,7 +50,15 @@ def run_request(evaluated: Evaluated) -> RunRequest:
             f"{result.target} returns {len(result.roots)} derivations",
             remedy="name a function that returns one, or a run() value",
         )
-    return RunRequest(derivation=result.roots[0], cmd="", args=(), paths=(), read_only_paths=(), hidden_paths=(), network=False)
+    return RunRequest(
+        derivation=result.roots[0],
+        cmd="",
+        args=(),
+        paths=(),
+        read_only_paths=(),
+        hidden_paths=(),
+        network=False,
+    )
 
 
 def run_spec(
@@ -71,8 +78,12 @@ def run_spec(
     if not words:
         raise BrambleError("run.no-command", "no program is named", remedy=_programs(home, None))
     program = _program(home, words[0])
-    writable = _host_paths(choices.paths, request.paths, setting.cwd, evaluated.project.root) or (evaluated.project.root,)
-    read_only = _host_paths(choices.read_only_paths, request.read_only_paths, setting.cwd, evaluated.project.root)
+    writable = _host_paths(choices.paths, request.paths, setting.cwd, evaluated.project.root) or (
+        evaluated.project.root,
+    )
+    read_only = _host_paths(
+        choices.read_only_paths, request.read_only_paths, setting.cwd, evaluated.project.root
+    )
     hidden = _host_paths(choices.hidden_paths, request.hidden_paths, setting.cwd, evaluated.project.root)
     environment = [("HOME", "/tmp"), ("PATH", os.path.join(home, "bin")), ("TMPDIR", "/tmp")]
     if choices.terminal and setting.terminal_type:
@@ -114,7 +125,9 @@ def _below(path: str, ancestor: str) -> bool:
 def _program(home: str, word: str) -> str:
     path = os.path.join(home, "bin", word) if "/" not in word else os.path.normpath(os.path.join(home, word))
     if shutil.which(path) is None:
-        raise BrambleError("run.no-program", f"the output has no program {word!r}", remedy=_programs(home, word))
+        raise BrambleError(
+            "run.no-program", f"the output has no program {word!r}", remedy=_programs(home, word)
+        )
     return path
 
 
