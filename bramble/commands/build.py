@@ -183,7 +183,7 @@ def _options(project: Project, setting: Setting, choices: BuildChoices) -> Build
         limits=choices.limits,
         fetch=FetchOptions(
             offline=setting.offline,
-            mirror=_mirror(evaluated.project, setting),
+            mirror=_mirror(project, setting),
             proxies=setting.proxies,
             ca_file=setting.ca_file,
         ),
