@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 STORE_DIRECTORY_LENGTH = 49
-# Put together here, so that the text does not stand whole in any source.
-PREFIX_OF_RECORD = ("/home/bramble/bramble" + "/bramble_store_padding/bramb").encode()
+# Put together when it runs, so that it stands whole neither in source nor in bytecode.
+PREFIX_OF_RECORD = b"/".join((b"", b"home", b"bramble", b"bramble", b"bramble_store_padding", b"bramb"))
 NAME_FIELD = 100
 
 DERIVATION_KEYS = (
