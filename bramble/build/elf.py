@@ -103,9 +103,7 @@ def read_elf(data: bytes) -> Elf:
         interpreter=interpreter,
         needed=tuple(_string(strings, value) for tag, value in dynamic if tag == _DT_NEEDED),
         soname=_string(strings, named[_DT_SONAME]) if _DT_SONAME in named else None,
-        search=tuple(
-            _string(strings, value) for tag, value in dynamic if tag in (_DT_RPATH, _DT_RUNPATH)
-        ),
+        search=tuple(_string(strings, value) for tag, value in dynamic if tag in (_DT_RPATH, _DT_RUNPATH)),
     )
 
 
@@ -258,9 +256,7 @@ def _dynamic(data: bytes, segments: tuple[Segment, ...]) -> tuple[tuple[int, int
     return tuple(entries)
 
 
-def _string_table(
-    data: bytes, segments: tuple[Segment, ...], dynamic: tuple[tuple[int, int], ...]
-) -> bytes:
+def _string_table(data: bytes, segments: tuple[Segment, ...], dynamic: tuple[tuple[int, int], ...]) -> bytes:
     table = dict(dynamic)
     if _DT_STRTAB not in table:
         return b""
@@ -283,9 +279,7 @@ def _fit(entries: list[tuple[int, int]], capacity: int) -> list[tuple[int, int]]
     return entries
 
 
-def _write_dynamic(
-    result: bytearray, segments: tuple[Segment, ...], entries: list[tuple[int, int]]
-) -> None:
+def _write_dynamic(result: bytearray, segments: tuple[Segment, ...], entries: list[tuple[int, int]]) -> None:
     place = _dynamic_segment(segments)
     assert place is not None
     table = b"".join(_DYNAMIC.pack(*entry) for entry in entries)

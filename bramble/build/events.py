@@ -105,6 +105,4 @@ class Skipped:
     because: str  # id of the derivation that failed
 
 
-Event = Union[
-    Planned, Started, Waiting, Output, Progress, Retrying, Impure, Finished, Failed, Skipped
-]
+Event = Union[Planned, Started, Waiting, Output, Progress, Retrying, Impure, Finished, Failed, Skipped]

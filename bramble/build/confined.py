@@ -1,0 +1,160 @@
+"""Writing a tree of files that somebody else describes, without ever leaving its directory.
+
+Every step goes through open directories and never follows a link, so neither a
+name nor a link made earlier can lead out (spec: build.unpack.inside).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Optional
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Path = tuple[str, ...]  # the names from the top of the tree to the entry
+
+
+class Outside(Exception):
+    """An entry would stand, or points to something, outside of the tree. The message says how."""
+
+
+class Clash(Exception):
+    """An entry cannot stand where another one is. The message says which."""
+
+
+def split_name(name: str) -> Path:
+    """Return the names that make up `name`; empty for the top of the tree itself.
+
+    Raises Outside for an absolute name and for one with `..` in it.
+    """
+    if name.startswith("/"):
+        raise Outside(f'"{name}" is an absolute name')
+    if "\0" in name:
+        raise Clash(f"{name!r} holds a NUL")
+    parts = tuple(part for part in name.split("/") if part not in ("", "."))
+    if ".." in parts:
+        raise Outside(f'"{name}" climbs out through ".."')
+    return parts
+
+
+class ConfinedTree:
+    """A directory that is being filled. Nothing else may write below it meanwhile.
+
+    A file or link may be written again, which replaces it; a directory stays one.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = os.open(root, _DIRECTORY)
+        # The directory of the last entry: archives list their files directory by directory.
+        self._at: Path = ()
+        self._fd = self._root
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        self._leave()
+        os.close(self._root)
+
+    def __enter__(self) -> ConfinedTree:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def directory(self, path: Path) -> None:
+        """Make a directory, and those above it, where they are not there."""
+        self._enter(path)
+
+    def file(self, path: Path, *, executable: bool) -> int:
+        """Make an empty file and return a descriptor to write it with, which the caller closes."""
+        parent = self._parent(path)
+        self._clear(parent, path)
+        fd = os.open(path[-1], _NEW_FILE, 0o644, dir_fd=parent)
+        if executable:
+            os.fchmod(fd, 0o755)
+        return fd
+
+    def symlink(self, path: Path, target: str) -> None:
+        """Make a symbolic link. Where it points to does not matter: nothing here follows it."""
+        parent = self._parent(path)
+        self._clear(parent, path)
+        os.symlink(target, path[-1], dir_fd=parent)
+
+    def hardlink(self, path: Path, existing: Path) -> None:
+        """Make `path` the same file or link as the earlier entry `existing`."""
+        if path == existing:
+            return
+        source = self._parent(existing, make=False)
+        duplicate = os.dup(source)
+        try:
+            found = self._lstat(duplicate, existing[-1])
+            if found is None:
+                raise Clash(f'"{"/".join(path)}" is a link to "{"/".join(existing)}", which is not there')
+            if stat.S_ISDIR(found.st_mode):
+                raise Clash(f'"{"/".join(path)}" is a hard link to a directory')
+            parent = self._parent(path)
+            self._clear(parent, path)
+            os.link(existing[-1], path[-1], src_dir_fd=duplicate, dst_dir_fd=parent, follow_symlinks=False)
+        finally:
+            os.close(duplicate)
+
+    def _parent(self, path: Path, *, make: bool = True) -> int:
+        if not path:
+            raise Clash("an entry that is no directory has the name of the top")
+        return self._enter(path[:-1], make=make)
+
+    def _enter(self, path: Path, *, make: bool = True) -> int:
+        if path == self._at:
+            return self._fd
+        self._leave()
+        current = self._root
+        for depth, name in enumerate(path):
+            try:
+                following = self._step(current, name, make)
+            except NotADirectoryError:
+                raise self._in_the_way(current, path[: depth + 1]) from None
+            except FileNotFoundError:
+                raise Clash(f'"{"/".join(path[: depth + 1])}" is not there') from None
+            finally:
+                if current != self._root:
+                    os.close(current)
+            current = following
+        self._at, self._fd = path, current
+        return current
+
+    def _step(self, parent: int, name: str, make: bool) -> int:
+        try:
+            return os.open(name, _DIRECTORY, dir_fd=parent)
+        except FileNotFoundError:
+            if not make:
+                raise
+            os.mkdir(name, 0o755, dir_fd=parent)
+            return os.open(name, _DIRECTORY, dir_fd=parent)
+
+    def _leave(self) -> None:
+        if self._fd != self._root:
+            os.close(self._fd)
+        self._at, self._fd = (), self._root
+
+    def _in_the_way(self, parent: int, path: Path) -> Exception:
+        found = self._lstat(parent, path[-1])
+        shown = "/".join(path)
+        if found is not None and stat.S_ISLNK(found.st_mode):
+            return Outside(f'an entry below "{shown}" would be written through that link')
+        return Clash(f'an entry stands below "{shown}", which is a file')
+
+    def _clear(self, parent: int, path: Path) -> None:
+        found = self._lstat(parent, path[-1])
+        if found is None:
+            return
+        if stat.S_ISDIR(found.st_mode):
+            raise Clash(f'"{"/".join(path)}" is a directory already')
+        os.unlink(path[-1], dir_fd=parent)
+
+    @staticmethod
+    def _lstat(parent: int, name: str) -> Optional[os.stat_result]:
+        try:
+            return os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            return None

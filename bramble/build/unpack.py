@@ -1,0 +1,210 @@
+"""Unpacking an archive from somewhere else into a directory, and nowhere but there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, Optional, cast
+
+from bramble.build.confined import Clash, ConfinedTree, Outside, split_name
+from bramble.build.tar import TarBroken, TarSpecial, TarStream, TarUnsupported
+from bramble.errors import BrambleError
+
+# Both are optional parts of Python, and most archives need neither.
+try:
+    import bz2
+except ImportError:
+    bz2 = None  # type: ignore[assignment]
+try:
+    import lzma
+except ImportError:
+    lzma = None  # type: ignore[assignment]
+
+# spec: build.unpack.kinds
+_KINDS = (
+    (".tar", "tar"),
+    (".tar.gz", "gz"),
+    (".tgz", "gz"),
+    (".tar.bz2", "bz2"),
+    (".tar.xz", "xz"),
+    (".zip", "zip"),
+)
+_PIECE = 1 << 18
+_RATIO_FROM = 1 << 30  # below this size an archive may grow by any factor
+_LINK_LIMIT = 4095  # bytes of a link target (path_resolution(7), PATH_MAX)
+_BROKEN = (
+    TarBroken,
+    EOFError,
+    struct.error,
+    UnicodeDecodeError,
+    zlib.error,
+    zipfile.BadZipFile,
+    *((lzma.LZMAError,) if lzma else ()),
+)
+
+
+@dataclass(frozen=True)
+class UnpackLimits:
+    """How much an archive may turn out to be."""
+
+    size: int  # bytes of all files
+    ratio: int  # bytes of all files by bytes of the archive, counted above 1 GiB
+    members: int
+
+
+def archive_kind(name: str) -> Optional[str]:
+    """Return how the file `name` is to be unpacked, going by its ending; None when not at all."""
+    folded = name.lower()
+    return next((kind for ending, kind in _KINDS if folded.endswith(ending)), None)
+
+
+def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLimits) -> None:
+    """Unpack the file `archive` into the empty directory `target`; `name` is for messages.
+
+    Files are as executable as their owner's bit says; other modes, owners and
+    times are dropped. Raises BrambleError fetch.archive-outside,
+    fetch.archive-broken, fetch.archive-special, fetch.archive-too-large,
+    fetch.archive-unsupported; what stands in `target` then is of no use.
+    """
+    # spec: build.unpack
+    try:
+        with open(archive, "rb") as file, ConfinedTree(target) as tree:
+            budget = _Budget(limits, os.fstat(file.fileno()).st_size)
+            if kind == "zip":
+                _unpack_zip(file, tree, budget)
+            else:
+                _unpack_tar(file, kind, tree, budget)
+    except Outside as error:
+        raise _refused("outside", name, f"climbs out of its directory: {error}") from error
+    except TarSpecial as error:
+        raise _refused("special", name, f"holds what no output may: {error}") from error
+    except _TooLarge as error:
+        raise _refused("too-large", name, str(error)) from error
+    except (TarUnsupported, Clash, NotImplementedError) as error:
+        raise _refused("unsupported", name, f"cannot be unpacked: {error}") from error
+    except _BROKEN as error:
+        raise _broken(name, error) from error
+    except OSError as error:
+        if error.errno is None:
+            # gzip and bz2 have no class of their own for damage, only an OSError without a number.
+            raise _broken(name, error) from error
+        if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ELOOP):
+            raise _refused("unsupported", name, f"cannot be unpacked here: {error}") from error
+        raise
+
+
+def _refused(slug: str, name: str, fact: str) -> BrambleError:
+    return BrambleError(
+        f"fetch.archive-{slug}",
+        f"the archive {name} {fact}",
+        remedy="nothing of it was stored; ask its author for a sound archive, or fetch it under a name "
+        "without an archive's ending and unpack it in a build",
+    )
+
+
+def _broken(name: str, error: Exception) -> BrambleError:
+    return BrambleError(
+        "fetch.archive-broken",
+        f"the archive {name} is damaged or cut short: {error}",
+        remedy="nothing of it was stored; try again, and if it stays, the file at the source is damaged",
+    )
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Budget:
+    """What an archive may still unpack to."""
+
+    def __init__(self, limits: UnpackLimits, archive_size: int) -> None:
+        self._left = min(limits.size, max(_RATIO_FROM, archive_size * limits.ratio))
+        self._members = limits.members
+
+    def member(self) -> None:
+        self._members -= 1
+        if self._members < 0:
+            raise _TooLarge("holds more files than any archive should")
+
+    def take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise _TooLarge("unpacks to far more than any archive of its size should")
+
+
+def _decompressed(file: IO[bytes], kind: str) -> IO[bytes]:
+    if kind == "gz":
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+    module = {"bz2": bz2, "xz": lzma}.get(kind)
+    if kind in ("bz2", "xz") and module is None:
+        raise TarUnsupported(f"this Python was built without {'bz2' if kind == 'bz2' else 'lzma'}")
+    if kind == "bz2":
+        return bz2.BZ2File(file)
+    if kind == "xz":
+        return lzma.LZMAFile(file)
+    return file
+
+
+def _unpack_tar(file: IO[bytes], kind: str, tree: ConfinedTree, budget: _Budget) -> None:
+    with contextlib.closing(_decompressed(file, kind)) as plain:
+        stream = TarStream(plain.read)
+        for member in stream.members():
+            budget.member()
+            path = split_name(member.name)
+            if member.kind == "directory":
+                tree.directory(path)
+            elif member.kind == "symlink":
+                tree.symlink(path, member.target)
+            elif member.kind == "hardlink":
+                tree.hardlink(path, split_name(member.target))
+            else:
+                fd = tree.file(path, executable=member.executable)
+                _fill(fd, stream.blocks(_PIECE), budget)
+        # Checksums of compressed streams stand at their end: it has to be read to be checked.
+        for rest in iter(lambda: plain.read(_PIECE), b""):
+            budget.take(len(rest))
+
+
+def _unpack_zip(file: IO[bytes], tree: ConfinedTree, budget: _Budget) -> None:
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            budget.member()
+            path = split_name(info.filename)
+            mode = info.external_attr >> 16
+            if info.flag_bits & 1:
+                raise TarUnsupported(f'"{info.filename}" is encrypted')
+            if info.is_dir():
+                tree.directory(path)
+                continue
+            if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFLNK):
+                raise TarSpecial(f'"{info.filename}" is neither a file nor a directory nor a link')
+            with archive.open(info) as body:
+                if stat.S_ISLNK(mode):
+                    target = body.read(_LINK_LIMIT + 1)
+                    if len(target) > _LINK_LIMIT:
+                        raise TarUnsupported(f'the link "{info.filename}" is too long')
+                    tree.symlink(path, os.fsdecode(target))
+                else:
+                    fd = tree.file(path, executable=bool(mode & 0o100))
+                    _fill(fd, _pieces(body), budget)
+
+
+def _pieces(body: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: body.read(_PIECE), b"")
+
+
+def _fill(fd: int, pieces: Iterable[bytes], budget: _Budget) -> None:
+    with open(fd, "wb", buffering=0) as file:
+        for piece in pieces:
+            budget.take(len(piece))
+            view = memoryview(piece)
+            while view:
+                view = view[file.write(view) :]
