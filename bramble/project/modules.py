@@ -64,11 +64,11 @@ def parse_target(text: str) -> Target:
     name, colon, function = text.rpartition(":")
     if not colon:
         name, function = text, ""
-    if text.startswith(":") and function:
-        raise _not_a_target(text, "it names no file", f"write ./{text}")
+    if text.startswith(":"):
+        raise _not_a_target(text, "it names no file", f"write ./:{function or 'function'}")
     if colon and not function:
         raise _not_a_target(text, "there is no function after the colon", f"write {name} for all functions")
-    if "/" in function or (colon and not name):
+    if "/" in function:
         raise _not_a_target(text, "the function comes last", "write ./path:function")
     is_path = name.startswith(("./", "../"))
     recursive = name.endswith("/...")
@@ -80,6 +80,8 @@ def parse_target(text: str) -> Target:
                 "/... means every function already",
                 f"write {text.rpartition(':')[0]} or leave /... out",
             )
+    if "..." in name.split("/"):
+        raise _not_a_target(text, "... comes last", f"write {name.partition('/...')[0]}/...")
     if is_path:
         return Target(text, "path", name, function or None, recursive)
     _check_module_target(text, name, function)
@@ -95,7 +97,7 @@ def _check_module_target(text: str, name: str, function: str) -> None:
     if name.startswith("/"):
         raise _not_a_target(text, "an absolute path is not a target", "go to the project and write ./path")
     parts = name.split("/")
-    if "" in parts or "." in parts or ".." in parts or "..." in parts:
+    if "" in parts or "." in parts or ".." in parts:
         raise _not_a_target(text, "this is not a module name", f"for a path write ./{name}{tail}")
 
 

@@ -23,6 +23,7 @@ class Pattern:
     text: str
     base: tuple[str, ...]
     parts: tuple[Optional[re.Pattern[str]], ...]
+    hidden: bool  # whether wildcards match a leading dot
 
     def matches(self, path: tuple[str, ...]) -> bool:
         """Tell whether the pattern matches a whole path, given as its names."""
@@ -39,19 +40,26 @@ class Pattern:
                 if at == len(self.parts):
                     continue
                 part = self.parts[at]
-                if part is ANY_DEPTH:
-                    following.add(at)
-                elif part.fullmatch(name) is not None:
+                if part is not ANY_DEPTH:
+                    if part.fullmatch(name) is not None:
+                        following.add(at + 1)
+                    continue
+                if name.startswith(".") and not self.hidden:
+                    continue
+                following.add(at)
+                if at + 1 == len(self.parts):
                     following.add(at + 1)
             reached = self._skip(following)
-        # A "**" at the end stands for what is in a directory, not for the directory.
-        return len(self.parts) in reached and (bool(names) or not self.parts)
+        return len(self.parts) in reached
 
     def _skip(self, reached: set[int]) -> set[int]:
-        """Return the positions reached when every `**` may stand for no directory."""
+        """Return the positions reached when every `**` may stand for no directory.
+
+        Not the last one: at the end, `**` stands for what is in a directory.
+        """
         found = set(reached)
-        for at in sorted(reached):
-            while at < len(self.parts) and self.parts[at] is ANY_DEPTH:
+        for at in reached:
+            while at + 1 < len(self.parts) and self.parts[at] is ANY_DEPTH:
                 at += 1
                 found.add(at)
         return found
@@ -60,7 +68,7 @@ class Pattern:
         """Tell whether the pattern is `DIRECTORY/**`, so that all below the directory matches."""
         if not self.parts or self.parts[-1] is not ANY_DEPTH:
             return False
-        inner = Pattern(self.text, self.base, self.parts[:-1])
+        inner = Pattern(self.text, self.base, self.parts[:-1], self.hidden)
         return inner.matches(directory)
 
 
@@ -74,7 +82,7 @@ def parse_pattern(text: str, directory: str, *, hidden: bool) -> Pattern:
     if not text:
         raise _broken(text, "it is empty", "name a file, or use * for all files of the directory")
     if "\x00" in text:
-        raise _broken(text, "it holds a NUL character", None)
+        raise _broken(text, "it holds a NUL character", "take the character out")
     if text.startswith("/"):
         raise outside(text, "it is absolute")
     base = [name for name in directory.split("/") if name]
@@ -94,7 +102,7 @@ def parse_pattern(text: str, directory: str, *, hidden: bool) -> Pattern:
             parts.append(_compile(name, text, hidden))
         else:
             base.append(name)
-    return Pattern(text, tuple(base), tuple(parts))
+    return Pattern(text, tuple(base), tuple(parts), hidden)
 
 
 def outside(text: str, why: str) -> BrambleError:
@@ -107,7 +115,7 @@ def outside(text: str, why: str) -> BrambleError:
     )
 
 
-def _broken(text: str, why: str, remedy: Optional[str]) -> BrambleError:
+def _broken(text: str, why: str, remedy: str) -> BrambleError:
     return BrambleError("load.source-pattern", f"{ascii(text)} is not a pattern: {why}", remedy=remedy)
 
 
