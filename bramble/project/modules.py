@@ -70,7 +70,7 @@ def parse_target(text: str) -> Target:
         raise _not_a_target(text, "there is no function after the colon", f"write {name} for all functions")
     if "/" in function:
         raise _not_a_target(text, "the function comes last", "write ./path:function")
-    is_path = name.startswith(("./", "../"))
+    is_path = name in (".", "..") or name.startswith(("./", "../"))
     recursive = name.endswith("/...")
     if recursive:
         name = name[:-3] if name in ("./...", "../...") else name[:-4]
@@ -91,8 +91,8 @@ def parse_target(text: str) -> Target:
 def _check_module_target(text: str, name: str, function: str) -> None:
     """Refuse what is neither a path nor a module name, with the path that was probably meant."""
     tail = f":{function}" if function else ""
-    if name in (".", "..", "...", ""):
-        meant = {".": "./", "..": "../", "...": "./...", "": "./"}[name]
+    if name in ("...", ""):
+        meant = "./..." if name else "./"
         raise _not_a_target(text, "a path begins with ./ or ../", f"write {meant}{tail}")
     if name.startswith("/"):
         raise _not_a_target(text, "an absolute path is not a target", "go to the project and write ./path")
