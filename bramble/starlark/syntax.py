@@ -348,6 +348,16 @@ _NOT_MEANING = {"start", "end", "at", "name_start", "raw", "comments"}
 _MEANING: dict[type, tuple[str, ...]] = {}
 
 
+def docstring_of(body: tuple[Stmt, ...]) -> Optional[str]:
+    """Return the value of the string literal that is the first statement, if it is one."""
+    # spec: starlark.function.docstring
+    first = body[0] if body else None
+    if isinstance(first, ExprStmt) and isinstance(first.value, Literal):
+        value = first.value.value
+        return value if isinstance(value, str) else None
+    return None
+
+
 def left_of(node: Node) -> Optional[Expr]:
     """Return the child on the edge of `node` along which chains may be of any length, if it has one."""
     edge = LEFT_EDGES.get(type(node))
