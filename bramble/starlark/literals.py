@@ -144,3 +144,31 @@ def _text_escape(match: re.Match[str]) -> str:
     if 0xD800 <= code <= 0xDFFF:
         raise LiteralFault("syntax.escape", f"invalid Unicode code point U+{code:04X}", match.start())
     return chr(code)
+
+
+def literal_text(value: Union[int, float, str, bytes], raw: str = "") -> str:
+    """Return how a literal is written: as `raw` if that is given, with double quotes where they serve."""
+    if raw:
+        plain = raw[0] == "'" and raw[:3] != "'''" and "\\" not in raw and '"' not in raw
+        return f'"{raw[1:-1]}"' if plain else raw
+    if isinstance(value, str):
+        return '"' + "".join([_written(c) for c in value]) + '"'
+    if isinstance(value, bytes):
+        return 'b"' + "".join([_written(chr(b)) if b < 0x80 else f"\\x{b:02x}" for b in value]) + '"'
+    # A text of very many decimal digits could take too long to make.
+    return hex(value) if isinstance(value, int) and value.bit_length() > 4000 else repr(value)
+
+
+def _written(character: str) -> str:
+    short = _WRITTEN.get(character)
+    if short is not None:
+        return short
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_WRITTEN = {value: "\\" + name for name, value in _SIMPLE.items() if value and name != "'"}
