@@ -12,12 +12,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
 
+from conformance.listing import BadListing, parse_listing
+from conformance.routes import BadRoutes, parse_routes
 from conformance.script import (
     CODE,
     BadStep,
     Command,
     Error,
+    Serve,
     Step,
+    Tree,
+    Write,
     check_capability,
     check_path,
     parse_step,
@@ -348,6 +353,7 @@ def _check_script(path: str, first: int, steps: Sequence[Step], sections: Sequen
             if section not in aside:
                 raise CaseError(path, step.line, f"there is no section {section!r}")
             used.add(section)
+            _check_section(path, step, sections)
         for name in names_of(step.words()):
             if name not in known and name != step.defines():
                 raise CaseError(path, step.line, f"${name} has no value here")
@@ -355,6 +361,20 @@ def _check_script(path: str, first: int, steps: Sequence[Step], sections: Sequen
     _check_failure_is_named(path, unnamed)
     for name in sorted(aside - used):
         raise CaseError(path, first, f"the section {name!r} is never used")
+
+
+def _check_section(path: str, step: Step, sections: Sequence[Section]) -> None:
+    """Refuse a section kept aside that is no listing, or no routes, where the step reads it as such."""
+    contents = {section.name: section.content for section in sections}
+    action = step.action
+    content = contents[str(step.section())]
+    try:
+        if isinstance(action, Serve):
+            parse_routes(content)
+        elif isinstance(action, (Write, Tree)) and action.how in ("tree", "archive", "listing"):
+            parse_listing(content, contents)
+    except (BadListing, BadRoutes) as problem:
+        raise CaseError(path, step.line, str(problem)) from None
 
 
 def _check_failure_is_named(path: str, unnamed: Optional[Step]) -> None:

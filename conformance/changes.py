@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from conformance import listing
 from conformance.outcome import Broken, Missing
+from conformance.routes import parse_routes
 from conformance.script import Env, Serve, Write
-from conformance.serve import parse_routes, serving
+from conformance.serve import serving
 from conformance.session import World
 from conformance.words import expand_text
 

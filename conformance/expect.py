@@ -29,8 +29,8 @@ from conformance.outcome import (
     Outcome,
 )
 from conformance.printed import error_fits, errors_shown, printed_errors
+from conformance.routes import BadRoutes
 from conformance.script import Command, Env, Error, Json, Same, Serve, Step, Text, Tree, Write
-from conformance.serve import BadRoutes
 from conformance.session import Ended, World
 from conformance.words import Word, names_of, whole_text
 

@@ -10,7 +10,7 @@ One line is one entry (spec: conformance.listing):
     file 0444 e digest 5fpq3tqlfd3r5ncyxwapgu5m7ahehe6r
     link f -> a
     hard g -> a
-    fifo h
+    fifo 0644 h
 
 A name or a target with blanks or strange characters is a JSON string; bytes
 that are no UTF-8 are written `\\udcXX`.
@@ -41,7 +41,7 @@ _STRING = r'("(?:[^"\\]|\\.)*"|[^\s"]\S*)'
 _DIR = re.compile(r"dir\s+([0-7]{4}|\*)\s+" + _STRING)
 _FILE = re.compile(r"file\s+([0-7]{4}|\*)\s+" + _STRING + r"(?:\s+(text|base64|repeat|like|digest)\s+(.+))?")
 _LINK = re.compile(r"(link|hard)\s+" + _STRING + r"\s+->\s+" + _STRING)
-_FIFO = re.compile(r"fifo\s+" + _STRING)
+_FIFO = re.compile(r"fifo\s+([0-7]{4}|\*)\s+" + _STRING)
 _ANY_MODE = -1
 
 
@@ -79,7 +79,7 @@ def _parse_entry(line: str, sections: Mapping[str, str]) -> Entry:
         return Entry(match.group(1), _string(match.group(2)), 0o777, target=_string(match.group(3)))
     match = _FIFO.fullmatch(line)
     if match:
-        return Entry("fifo", _string(match.group(1)), 0o644)
+        return Entry("fifo", _string(match.group(2)), _mode(match.group(1)))
     match = _FILE.fullmatch(line)
     if match is None:
         raise BadListing(f"no entry of a listing: {line!r}")
@@ -139,7 +139,7 @@ def make_tree(directory: str, entries: Iterable[Entry]) -> None:
         else:
             with open(path, "xb") as file:
                 file.write(entry.content)
-        if entry.kind in ("dir", "file"):
+        if entry.kind in ("dir", "file", "fifo"):
             if entry.mode == _ANY_MODE:
                 raise BadListing(f"{entry.name}: a tree that is made needs its modes")
             modes.append((path, entry.mode))
@@ -218,7 +218,7 @@ def render_listing(entries: Iterable[Entry]) -> str:
         elif entry.kind == "dir":
             lines.append(f"dir  {entry.mode:04o} {name}")
         else:
-            lines.append(f"{entry.kind} {name}")
+            lines.append(f"{entry.kind} {entry.mode:04o} {name}")
     return "".join(line + "\n" for line in lines)
 
 

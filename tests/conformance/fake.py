@@ -1,0 +1,76 @@
+"""A program that does what a test of the runner tells it to do: the smallest implementation of nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+
+def main(words: list[str]) -> int:
+    verb, rest = words[0], words[1:]
+    if verb == "say":
+        print(" ".join(rest))
+    elif verb == "raw":
+        sys.stdout.write(rest[0])
+    elif verb == "warn":
+        print(" ".join(rest), file=sys.stderr)
+    elif verb == "stdin":
+        sys.stdout.write(sys.stdin.read())
+    elif verb == "environment":
+        print(json.dumps(dict(os.environ)))
+    elif verb == "where":
+        print(os.getcwd())
+    elif verb == "exit":
+        return int(rest[0])
+    elif verb == "kill":
+        os.kill(os.getpid(), int(rest[0]))
+    elif verb == "hang":
+        time.sleep(60)
+    elif verb == "leave":
+        # A process in the same group, which outlives this one.
+        process = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        print(process.pid)
+    elif verb == "errors":
+        for code, at in zip(rest[::2], rest[1::2]):
+            place = None if at == "none" else at
+            print(json.dumps({"error": code, "at": place, "message": "m", "remedy": None}), file=sys.stderr)
+        return 1
+    elif verb == "star":
+        return star(rest[-1], rest[:-1])
+    elif verb in ("store", "build"):
+        # What it says stands in a file of the case.
+        with open("answer", encoding="utf-8") as file:
+            sys.stdout.write(file.read())
+    else:
+        return 2
+    return 0
+
+
+def star(name: str, options: list[str]) -> int:
+    """Starlark with one statement: print a text, fail with the code after `boom`, or show the options."""
+    failed = False
+    with open(name, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    for number, line in enumerate(lines, 1):
+        line = line.partition("#")[0].strip()
+        if line.startswith('print("'):
+            print(line[7:-2], file=sys.stderr)
+        elif line == "options":
+            print(" ".join(options), file=sys.stderr)
+        elif line.startswith("boom "):
+            for one in line.split()[1:]:
+                code, _, column = one.partition(":")
+                at = f"{name}:{number}:{column or 1}"
+                error = {"error": code, "at": at, "message": "m", "remedy": None}
+                print(json.dumps(error), file=sys.stderr)
+            failed = True
+        elif line == "stop":
+            return 0
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,260 @@
+"""The parser of cases: what it reads, and what it refuses to read in silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.casefile import CaseError, Chunk, Script, parse_case_file, parse_chapter, parse_star_file
+from conformance.script import Command, Error, Json
+
+GOOD = """# A store path that is not an input
+# does not hide one that is.
+spec:  store.scan, build.references
+level: build
+need:  host-tools
+
+run build --json ./:hello
+json results.0.name hello
+# The mistake has a place.
+fail build ./:broken
+error derivation.unknown-output at default.bramble:7:12
+-- default.bramble --
+def hello(): pass
+-- sub/other --
+"""
+
+
+def broken(text: str, message: str) -> None:
+    with pytest.raises(CaseError) as caught:
+        parse_case_file("c.txt", text, "c")
+    assert message in caught.value.message, caught.value.message
+
+
+def with_script(script: str) -> str:
+    return "# A sentence.\nspec: store.padding\nlevel: store\n\n" + script
+
+
+def test_a_case_file_becomes_header_steps_and_files() -> None:
+    case = parse_case_file("c.txt", GOOD, "c")
+    assert case.sentence == "A store path that is not an input does not hide one that is."
+    assert case.spec == ("store.scan", "build.references")
+    assert (case.level, case.need, case.audit) == ("build", ("host-tools",), True)
+    assert [type(step.action) for step in case.steps] == [Command, Json, Command, Error]
+    assert [step.line for step in case.steps] == [7, 8, 10, 11]
+    assert [step.phase for step in case.steps] == [
+        "",
+        "",
+        "The mistake has a place.",
+        "The mistake has a place.",
+    ]
+    assert [(section.name, section.content, section.line) for section in case.sections] == [
+        ("default.bramble", "def hello(): pass\n", 13),
+        ("sub/other", "", 15),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("level: build", "level: built", "level"),
+        ("level: build\n", "", "names its level"),
+        ("spec:  store.scan, build.references\n", "", "names the paragraphs"),
+        ("store.scan", "Store.Scan", "no id"),
+        ("store.scan, build.references", "store.scan, store.scan", "twice"),
+        ("need:  host-tools", "needs: host-tools", "unknown header key 'needs'"),
+        ("need:  host-tools", "need: hosttools", "unknown capability"),
+        ("need:  host-tools", "level: store", "stands twice"),
+        ("need:  host-tools", "audit: maybe", "yes or no"),
+        ("need:  host-tools", "some words", "no header line"),
+        ("need:  host-tools", "# another sentence", "before the keys"),
+        ("run build --json ./:hello", "runs build", "unknown verb 'runs'"),
+        ("run build --json ./:hello", "run build 'open", "never closed"),
+        ("run build --json ./:hello", "run build $ x", "lone '$'"),
+        ("run build --json ./:hello", "run build $nothing", "$nothing has no value"),
+        ("error derivation.unknown-output at default.bramble:7:12\n", "", "followed by the error"),
+        ("error derivation", "error Derivation", "followed by a code"),
+        (":7:12", ":seven", "no place"),
+        ("-- sub/other --", "-- default.bramble --", "stands twice"),
+        ("-- sub/other --", "-- default.bramble/x --", "cannot both be files"),
+        ("-- sub/other --", "-- /etc/passwd --", "bad path"),
+        ("-- sub/other --", "-- sub/../../other --", "bad path"),
+        ("-- sub/other --", "-- sub//other --", "bad path"),
+        ("-- sub/other --", "-- @aside --", "never used"),
+    ],
+)
+def test_a_mistake_in_a_case_is_named(before: str, after: str, message: str) -> None:
+    assert before in GOOD
+    broken(GOOD.replace(before, after), message)
+
+
+def test_a_mistake_has_the_line_in_which_it_stands() -> None:
+    with pytest.raises(CaseError) as caught:
+        parse_case_file("c.txt", GOOD.replace("json results", "jsn results"), "c")
+    assert str(caught.value).startswith("c.txt:8: unknown verb 'jsn'")
+
+
+def test_a_case_without_a_sentence_is_refused() -> None:
+    broken("spec: store.padding\nlevel: store\n\nrun x\n", "begins with a comment")
+
+
+def test_a_script_that_runs_nothing_is_refused() -> None:
+    broken(with_script("write a text b\n"), "runs something")
+
+
+def test_every_failure_is_named_before_the_next_command() -> None:
+    broken(with_script("fail a\nrun b\nerror eval.fail\n"), "followed by the error")
+
+
+def test_a_failure_with_a_status_of_its_own_needs_no_error() -> None:
+    assert len(parse_case_file("c.txt", with_script("fail 2 a\n"), "c").steps) == 1
+
+
+def test_a_name_has_a_value_only_after_it_was_given_one() -> None:
+    parse_case_file("c.txt", with_script("run a\njson x $y\nrun b $y\n"), "c")
+    broken(with_script("run b $y\njson x $y\n"), "$y has no value here")
+
+
+def test_a_section_that_is_not_there_is_missed() -> None:
+    broken(with_script("run a\ntext stdout like @b\n"), "no section '@b'")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "serve web @s\nrun a\n-- @s --\n/a teapot\n",
+        "serve web @s\nrun a\n-- @s --\n",
+        "write t tree @s\nrun a\n-- @s --\nfile hi\n",
+        'write t.tar archive @s\nrun a\n-- @s --\nfile 0644 hi text open"\nfolder x\n',
+        "run a\ntree t @s\n-- @s --\nfile 0644 hi digest abc\n",
+        "run a\ntree t @s\n-- @s --\nfile 0644 hi like @nothing\n",
+    ],
+)
+def test_a_section_that_cannot_be_read_is_a_mistake_of_the_case(script: str) -> None:
+    with pytest.raises(CaseError):
+        parse_case_file("c.txt", with_script(script), "c")
+
+
+def test_names_in_single_quotes_are_text() -> None:
+    case = parse_case_file("c.txt", with_script("run sh -c 'echo $out it''s'\n"), "c")
+    action = case.steps[0].action
+    assert isinstance(action, Command)
+    assert [str(word) for word in action.arguments] == ["sh", "-c", "echo $out it's"]
+
+
+STAR = """# Lists do what lists do.
+# spec: starlark.list, starlark.index
+# allow: while
+
+x = [1]
+---
+# An index outside is an error.
+# spec: starlark.index
+x = [1][1] ### eval.index:8
+---
+
+a ### resolve.undefined
+b ### resolve.undefined:1, resolve.control
+"""
+
+
+def test_a_star_file_becomes_chunks_with_the_lines_of_the_file() -> None:
+    chunks = parse_star_file("l.star", STAR, "starlark/l")
+    assert [chunk.id for chunk in chunks] == ["starlark/l:5", "starlark/l:7", "starlark/l:12"]
+    assert [chunk.sentence for chunk in chunks] == [
+        "Lists do what lists do.",
+        "An index outside is an error.",
+        "Lists do what lists do.",
+    ]
+    assert [chunk.spec for chunk in chunks] == [
+        ("starlark.list", "starlark.index"),
+        ("starlark.index",),
+        ("starlark.list", "starlark.index"),
+    ]
+    assert all(chunk.allow == ("while",) and chunk.level == "language" for chunk in chunks)
+    assert chunks[1].source.split("\n")[8] == "x = [1][1] ### eval.index:8"
+    assert [(error.line, error.code, error.column) for chunk in chunks for error in chunk.errors] == [
+        (9, "eval.index", 8),
+        (12, "resolve.undefined", None),
+        (13, "resolve.undefined", 1),
+        (13, "resolve.control", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("# A.\n# spec: a.b\n\nx ###\n", "names the code"),
+        ("# A.\n# spec: a.b\n\nx ### index out of range\n", "no error code"),
+        ("# A.\n# spec: a.b\n\nx\n---\n---\ny\n", "empty"),
+        ("# A.\n# spec: a.b\n", "empty"),
+        ("# A.\n# spec: a.b\n# alow: while\n\nx\n", "unknown header key"),
+        ("# A.\n# spec: a.b\n# allow: loops\n\nx\n", "unknown option"),
+        ("# A.\n\nx\n", "names the paragraphs"),
+        ("x = 1\n", "begins with a comment"),
+        ("# A.\n# spec: a.b\n\nx\n---\n# level: build\ny\n", "unknown header key"),
+    ],
+)
+def test_a_mistake_in_a_star_file_is_named(text: str, message: str) -> None:
+    with pytest.raises(CaseError) as caught:
+        parse_star_file("l.star", text, "l")
+    assert message in caught.value.message
+
+
+CHAPTER = """# 5. Store
+
+Room: `bramble/store`.
+
+**`store.padding`** A rule.
+
+```case
+# It holds.
+level: store
+
+run a
+```
+
+**`store.other`** Another rule, with a block that is no case:
+
+````text
+```case
+nonsense
+```
+````
+
+```star
+x = 1
+---
+x ### resolve.undefined
+```
+
+```case
+# Another.
+spec: store.padding
+level: build
+
+run b
+```
+"""
+
+
+def test_a_block_of_a_chapter_checks_the_paragraph_before_it() -> None:
+    cases = parse_chapter("05-store.md", CHAPTER, "spec/05-store")
+    assert [(case.id, case.spec, type(case)) for case in cases] == [
+        ("spec/05-store:7", ("store.padding",), Script),
+        ("spec/05-store:23", ("store.other",), Chunk),
+        ("spec/05-store:25", ("store.other",), Chunk),
+        ("spec/05-store:28", ("store.padding",), Script),
+    ]
+    chunk = cases[2]
+    assert isinstance(chunk, Chunk)
+    assert chunk.errors[0].line == 25 and CHAPTER.split("\n")[24].startswith("x ###")
+
+
+def test_a_block_that_is_never_closed_is_refused() -> None:
+    with pytest.raises(CaseError):
+        parse_chapter("c.md", "```case\n# A.\nlevel: store\n\nrun a\n", "c")
+
+
+def test_odd_line_ends_in_a_case_are_content() -> None:
+    case = parse_case_file("c.txt", with_script("run a\n-- f --\na\u2028b\x0cc\rd\n"), "c")
+    assert case.sections[0].content == "a\u2028b\x0cc\rd\n"

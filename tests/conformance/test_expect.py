@@ -1,0 +1,302 @@
+"""Each verb: when it holds, and that it can fail."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from tests.conformance.support import case_of, chunk_of, fails, outcome_of, passes
+
+
+def test_a_run_demands_status_0() -> None:
+    passes("run say hi\n")
+    fails("run exit 1\n", "exit status is 1, not 0")
+    fails("run exit 70\n", "exit status is 70")
+
+
+def test_a_run_that_prints_an_error_fails() -> None:
+    fails(
+        'run warn \'{"error": "eval.fail", "at": null, "message": "m", "remedy": null}\'\n',
+        "printed an error",
+    )
+
+
+def test_a_fail_demands_its_status_and_nothing_else() -> None:
+    passes("fail errors eval.fail none\nerror eval.fail\n")
+    fails("fail say hi\nerror eval.fail\n", "exit status is 0, not 1")
+    fails("fail exit 2\nerror eval.fail\n", "exit status is 2, not 1")
+    passes("fail 7 exit 7\n")
+    fails("fail 7 exit 6\n", "exit status is 6, not 7")
+
+
+def test_a_signal_is_no_failure_that_a_case_can_expect() -> None:
+    fails("fail kill 9\nerror eval.fail\n", "signal 9")
+    fails("fail 137 kill 9\n", "signal 9")
+
+
+def test_a_command_that_does_not_end_fails_the_case() -> None:
+    started = time.monotonic()
+    outcome = outcome_of(case_of("run hang\n"), seconds=0.3)
+    assert (outcome.status, outcome.message) == ("failed", "it did not end within the time limit")
+    assert time.monotonic() - started < 30
+
+
+def test_an_error_is_matched_by_code_file_and_line_and_by_column_where_it_is_said() -> None:
+    for at in ("", " at d/f.bramble", " at d/f.bramble:3", " at d/f.bramble:3:14"):
+        passes(f"fail errors eval.fail d/f.bramble:3:14\nerror eval.fail{at}\n")
+    for wrong in (
+        " at f.bramble",
+        " at d/f.bramble:4",
+        " at d/f.bramble:3:1",
+        " at d/f.bramble:1:3",
+        " at none",
+    ):
+        fails(f"fail errors eval.fail d/f.bramble:3:14\nerror eval.fail{wrong}\n", "no such error")
+    fails("fail errors eval.fail d/f.bramble:3\nerror eval.key at d/f.bramble:3\n", "no such error")
+    passes("fail errors eval.fail none\nerror eval.fail at none\n")
+    fails("fail errors eval.fail none\nerror eval.fail at f:1\n", "no such error")
+
+
+def test_every_error_is_named_and_each_once() -> None:
+    two = "fail errors eval.fail f:1 eval.fail f:2\n"
+    passes(two + "error eval.fail at f:2\nerror eval.fail at f:1\n")
+    fails(two + "error eval.fail at f:1\n", "errors that the case does not name: eval.fail at f:2")
+    fails(two + "error eval.fail at f:1\nrun say x\n", "does not name")
+    fails("fail errors eval.fail f:1\nerror eval.fail\nerror eval.fail\n", "no such error; printed: none")
+
+
+def test_an_error_without_its_keys_is_none() -> None:
+    outcome = outcome_of(
+        chunk_of("x ### eval.fail\n"), command=("sh", "-c", 'echo \'{"error": "eval.fail"}\' >&2; exit 1')
+    )
+    assert outcome.status == "failed" and "message" in outcome.message
+
+
+DOCUMENT = 'run raw \'{"a": [1, {"b.c": "x"}], "t": true, "n": null, "d": "10"}\'\n'
+
+
+def test_json_finds_values_by_path() -> None:
+    for line in (
+        "json a.0 1",
+        'json a.1."b.c" x',
+        'json a.1."b.c" "x"',
+        "json a.# 2",
+        "json t true",
+        "json n null",
+        'json d "10"',
+        "json z (absent)",
+        "json a.7 (absent)",
+        'json a ~[{"b.c": "x"}, 1]',
+        'json . {"a": [1, {"b.c": "x"}], "t": true, "n": null, "d": "10"}',
+    ):
+        passes(DOCUMENT + line + "\n")
+
+
+def test_json_tells_unequal_values_apart() -> None:
+    fails(DOCUMENT + "json a.0 2\n", "it is 1")
+    fails(DOCUMENT + "json t 1\n", "it is true")
+    fails(DOCUMENT + "json a.0 1.0\n", "it is 1")
+    fails(DOCUMENT + "json d 10\n", 'it is "10"')
+    fails(DOCUMENT + "json a.2 1\n", "nothing of that name")
+    fails(DOCUMENT + "json n (absent)\n", "it is there: null")
+    fails(DOCUMENT + "json a ~[1]\n", "it is [")
+    fails("run say x\njson a 1\n", "no JSON document")
+
+
+def test_a_name_takes_the_first_value_and_demands_it_afterwards() -> None:
+    passes('run raw \'{"a": "x", "b": "x"}\'\njson a $v\njson b $v\nrun say $v-${v}y\ntext stdout is x-xy\n')
+    fails('run raw \'{"a": "x", "b": "y"}\'\njson a $v\njson b $v\n', 'it is "y"')
+    fails("run raw '{\"a\": 1}'\njson a $v\n", "a name stands for a text")
+    passes("run say hello\ntext stdout is $v\nrun say hello\ntext stdout is $v\n")
+    fails("run raw 'a\nb'\n".replace("\n", "\\n", 1) + "text stdout is $v\n", "one line")
+
+
+def test_text_is_compared_to_the_byte() -> None:
+    passes("run say hi\ntext stdout is hi\n")
+    fails("run raw hi\ntext stdout is hi\n", "b'hi'")
+    fails("run say hi\ntext stdout is h\n", "b'hi\\n'")
+    passes("run exit 0\ntext stdout empty\n")
+    fails("run say\ntext stdout empty\n", "not empty")
+    passes("run say 'a b'\ntext stdout line a b\n")
+    fails("run say 'a b c'\ntext stdout line a b\n", "no such line")
+    passes("run say abc\ntext stdout lacks abd\n")
+    fails("run say abc\ntext stdout lacks b\n", "the text is there")
+    passes("run warn 'a b'\ntext stderr line a b\n")
+    passes("run say hi\ntext stdout like @want\n-- @want --\nhi\n")
+    fails("run say ho\ntext stdout like @want\n-- @want --\nhi\n", "b'ho\\n'")
+
+
+def test_text_of_a_file_is_that_files() -> None:
+    passes("run say hi\ntext d/f is content\n-- d/f --\ncontent\n")
+    fails("run say hi\ntext d/g is content\n-- d/f --\ncontent\n", "no file d/g")
+
+
+def test_tree_sees_names_kinds_modes_targets_and_contents() -> None:
+    made = "write t tree @t\nrun say x\n"
+    listing = '-- @t --\ndir 0750 d\nfile 0640 d/f text "x"\nlink l -> d/f\n'
+    passes(made + "tree t @t\n" + listing)
+    for expected, message in (
+        ('dir 0755 d\nfile 0640 d/f text "x"\nlink l -> d/f\n', "d: has mode 0750, not 0755"),
+        ('dir * d\nfile 0640 d/f text "y"\nlink l -> d/f\n', "d/f: holds b'x', not b'y'"),
+        ('dir * d\nfile 0640 d/f text "x"\nlink l -> d\n', "l: leads to 'd/f', not to 'd'"),
+        ('dir * d\nfile 0640 d/f text "x"\n', "unexpected: l"),
+        ('dir * d\nfile 0640 d/f text "x"\nlink l -> d/f\nfile 0644 z\n', "missing: z"),
+        ('dir * d\nfile 0640 d/f text "x"\ndir 0755 l\n', "l: is a link, not a dir"),
+    ):
+        fails(made + "tree t @u\n" + listing + "-- @u --\n" + expected, message)
+    passes("run say x\ntree t gone\n")
+    fails("run say x\ntree t gone\n-- t --\n", "it is there")
+    known = "write t tree @t\nrun say x\ntree t 5fpq3tqlfd3r5ncyxwapgu5m7ahehe6r\n-- @t --\n"
+    passes(known + 'file 0644 hi.txt text "hi"\n')
+    fails(known + 'file 0644 hi.txt text "ho"\n', "digest")
+
+
+def test_same_compares_files_and_trees() -> None:
+    passes("run say x\nsame a b\n-- a --\nx\n-- b --\nx\n")
+    fails("run say x\nsame a b\n-- a --\nx\n-- b --\ny\n", "differ")
+    passes("run say x\nsame a b\n-- a/f --\nx\n-- b/f --\nx\n")
+    fails("run say x\nsame a b\n-- a/f --\nx\n-- b/g --\nx\n", "missing: f")
+    fails("run say x\nsame a b\n-- a/f --\nx\n-- b --\nx\n", "one is a directory")
+    fails("run say x\nsame a b\n-- a --\nx\n", "there is no")
+
+
+def test_write_changes_the_world_between_commands() -> None:
+    passes("write f text two words\nrun say x\ntext f is two words\n")
+    passes("write f from @g\nrun say x\ntext f is $$HOME\n-- @g --\n$HOME\n")
+    passes("run say v\ntext stdout is $v\nwrite f fill @g\ntext f is v $$\n-- @g --\n$v $$\n")
+    passes("write f copy g\nrun say x\nsame f g\n-- g --\nx\n")
+    passes("write f gone\nrun say x\ntree f gone\n-- f --\nx\n")
+    passes('write d/f mode 0600\nrun say x\ntree d @l\n-- d/f --\nx\n-- @l --\nfile 0600 f text "x\\n"\n')
+    passes("write d/l link nowhere\nrun say x\ntree d @l\n-- @l --\nlink l -> nowhere\n")
+    passes("write f cut 2\nrun stdin < f > h\ntext stdout line ab\nsame f h\n-- f --\nabcd\n")
+    passes("write g text x\nwrite g text y\nrun say x\ntext g is y\n")
+    fails("write f fill @g\nrun say x\n-- @g --\n$nothing\n", "has no value", "broken")
+
+
+def test_write_makes_archives_with_any_names() -> None:
+    listing = '-- @t --\ndir 0755 d\nfile 0755 d/../../x text "x"\nlink l -> /etc\n'
+    for name in ("a.tar", "a.tar.gz", "a.tar.bz2", "a.tar.xz", "a.zip"):
+        passes(f"write 1/{name} archive @t\nwrite 2/{name} archive @t\nrun say x\nsame 1 2\n" + listing)
+
+
+def test_environment_and_input_and_output_belong_to_the_case() -> None:
+    passes("env X=1 2\nrun environment\njson X 1 2\n".replace("json X 1 2", 'json X "1 2"'))
+    passes("env X=1\nenv X\nrun environment\njson X (absent)\n")
+    passes("run stdin < f > g\nsame f g\n-- f --\nhello\n")
+    passes("run stdin\ntext stdout empty\n")
+    passes("run @d where\ntext stdout is $WORK/d\n-- d/f --\n")
+
+
+def test_the_environment_is_the_one_that_the_chapter_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.test")
+    monkeypatch.setenv("BRAMBLE_JOBS", "1")
+    passes(
+        "run environment\n"
+        "json BRAMBLE_PATH $BRAMBLE_PATH\njson HOME $HOME\njson BRAMBLE_ERROR_FORMAT json\n"
+        "json PATH /usr/local/bin:/usr/bin:/bin\njson LC_ALL C.UTF-8\n"
+        "json https_proxy (absent)\njson BRAMBLE_JOBS (absent)\njson # 5\n"
+    )
+
+
+def test_serve_answers_as_its_routes_say() -> None:
+    program = (
+        "import sys, urllib.request as r\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: print(path.rpartition('/')[2], r.urlopen(path).read().decode().strip())\n"
+        "    except Exception as e:\n"
+        "        print(path.rpartition('/')[2], type(e).__name__, getattr(e, 'code', ''))\n"
+    )
+    routes = (
+        "-- @r --\n/file file f\n/moved redirect /file\n/teapot status 418\n/half cut 2 f\n/second twice 503 f\n"
+        "-- f --\ncontent\n"
+    )
+    script = (
+        "serve web @r\n"
+        "run $web/file $web/moved $web/teapot $web/half $web/second $web/second $web/none\n"
+        "text stdout like @want\n" + routes + "-- @want --\n"
+        "file content\nmoved content\nteapot HTTPError 418\nhalf IncompleteRead \n"
+        "second HTTPError 503\nsecond content\nnone HTTPError 404\n"
+    )
+    outcome = outcome_of(case_of(script), command=("/usr/bin/env", "python3", "-c", program))
+    assert outcome.status == "passed", outcome.message
+
+
+def test_a_capability_that_is_missing_ends_the_case_unclaimed() -> None:
+    script = "run say x\ntext stdout is x\nneed host-tools\nrun exit 1\n"
+    assert outcome_of(case_of(script), without="host-tools").status == "not claimed"
+    assert outcome_of(case_of(script)).status == "failed"
+    # What stood before has been checked.
+    assert outcome_of(case_of("run exit 1\nneed host-tools\n"), without="host-tools").status == "failed"
+
+
+def test_a_fixture_that_this_machine_lacks_is_not_claimed() -> None:
+    case = case_of("write b fixture builder\nrun say x\n")
+    assert outcome_of(case).status == "passed"
+    assert outcome_of(case, without="fixture").status == "not claimed"
+
+
+def test_the_digest_of_a_directory_is_recomputed() -> None:
+    script = 'write t tree @t\nrun store hash t\n-- @t --\nfile 0644 hi.txt text "hi"\n-- answer --\n'
+    passes(script + "5fpq3tqlfd3r5ncyxwapgu5m7ahehe6r\n")
+    fails(script + "5fpq3tqlfd3r5ncyxwapgu5m7ahehe6q\n", "has the digest 5fpq3tqlfd3r5ncyxwapgu5m7ahehe6r")
+
+
+HI = '{"Args":null,"Builder":"ho","Dependencies":null,"Env":null,"Name":"hi","Outputs":["out"],"Platform":"",'
+HI += '"Sources":{"Files":null,"Location":""}}'
+
+
+def test_the_ids_of_a_graph_are_recomputed() -> None:
+    script = "run build --just-parse --json x\n-- answer --\n"
+    good = '{"results": [], "graph": {"soen6obfffrahna6ojyc2cgxjx7jcmhv": ' + HI + "}}\n"
+    passes(script + good)
+    fails(script + good.replace("soen6", "soen7"), "should have the id soen6obfffrahna6ojyc2cgxjx7jcmhv")
+    fails(script + good.replace('"hi"', '"ha"'), "should have the id")
+    fails(script + good.replace('"Name":"hi",', ""), "is no derivation")
+    fails(script + good.replace("[]", '[{"target": "t", "derivations": ["x"]}]'), "not in the graph")
+
+
+def test_a_chunk_succeeds_only_if_its_end_was_reached() -> None:
+    assert outcome_of(chunk_of('print("a")\n')).status == "passed"
+    assert "never reached" in outcome_of(chunk_of("stop\n")).message
+    assert "exit status is 1" in outcome_of(chunk_of("boom eval.fail\n")).message
+
+
+def test_a_chunk_fails_exactly_as_it_says() -> None:
+    assert outcome_of(chunk_of("boom eval.fail:3 ### eval.fail\n")).status == "passed"
+    assert outcome_of(chunk_of("boom eval.fail:3 ### eval.fail:3\n")).status == "passed"
+    assert outcome_of(chunk_of("boom eval.fail:3 eval.key ### eval.key, eval.fail\n")).status == "passed"
+    assert (
+        "no error eval.fail at x.star:4:4"
+        in outcome_of(chunk_of("boom eval.fail:3 ### eval.fail:4\n")).message
+    )
+    assert "no error eval.key" in outcome_of(chunk_of("boom eval.fail ### eval.key\n")).message
+    assert (
+        "no error eval.fail at x.star:4" in outcome_of(chunk_of("x ### eval.fail\nboom eval.fail\n")).message
+    )
+    assert "no ### names" in outcome_of(chunk_of("boom eval.fail ### eval.fail\nboom eval.key\n")).message
+    assert "exit status is 0" in outcome_of(chunk_of("x ### eval.fail\n")).message
+
+
+def test_the_options_of_a_chunk_are_passed_on() -> None:
+    outcome = outcome_of(chunk_of("options\nstop\n", allow="while, recursion"))
+    assert "--allow-while --allow-recursion" in outcome.shown
+
+
+def test_nothing_of_a_command_survives_it() -> None:
+    outcome = outcome_of(case_of("run leave\ntext stdout is nothing\n"))
+    pid = int(outcome.message.split("'")[1].replace("\\n", ""))
+    for _ in range(100):
+        if not _runs(pid):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the process still runs")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().split()[2] != "Z"
+    except FileNotFoundError:
+        return os.path.exists(f"/proc/{pid}")

@@ -1,0 +1,97 @@
+"""A suite is as good as its power to fail: wrong implementations fail every case that could notice."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Collection, Sequence
+
+import pytest
+
+from conformance import runner
+from conformance.casefile import LEVELS, Case, Chunk
+from conformance.outcome import UNCLAIMED, Outcome
+from conformance.script import DIGEST, Error, Json, Text, Tree
+from conformance.session import Implementation
+from tests.conformance.support import TOP
+
+WRAPPER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wrapper.py")
+REFERENCE = (sys.executable, "-m", "bramble")
+
+
+def outcomes(cases: Sequence[Case], command: Sequence[str]) -> Sequence[Outcome]:
+    return runner.run(
+        cases,
+        Implementation(tuple(command), (("PYTHONPATH", TOP),), 60.0),
+        levels=LEVELS,
+        capabilities=runner.claimed_capabilities([]),
+        accept=False,
+        jobs=os.cpu_count() or 1,
+        parent=None,
+    )
+
+
+def not_failed(cases: Sequence[Case], command: Sequence[str], allowed: Collection[str] = ()) -> list[str]:
+    return [
+        f"{outcome.case.id}: {outcome.status} {outcome.message}"
+        for outcome in outcomes(cases, command)
+        if outcome.status not in ("failed", UNCLAIMED, *allowed)
+    ]
+
+
+@pytest.mark.parametrize("program", ["true", "false", "echo"])
+def test_programs_that_do_nothing_fail_every_case(program: str) -> None:
+    path = shutil.which(program)
+    assert path is not None
+    assert not_failed(runner.load(), [path]) == []
+
+
+def has_golden_digest(case: Case) -> bool:
+    if isinstance(case, Chunk):
+        return False
+    for step in case.steps:
+        if isinstance(step.action, Json) and DIGEST.search(step.action.text):
+            return True
+        if (
+            isinstance(step.action, Text)
+            and step.action.how == "is"
+            and DIGEST.search(str(step.action.expected))
+        ):
+            return str(step.action.subject) == "stdout"
+    return False
+
+
+def names_an_error(case: Case) -> bool:
+    if isinstance(case, Chunk):
+        return bool(case.errors)
+    return any(isinstance(step.action, Error) for step in case.steps)
+
+
+def sampled(cases: Sequence[Case], count: int) -> Sequence[Case]:
+    """Return about `count` of the cases, spread over all of them: each run starts an interpreter twice."""
+    return cases[:: max(1, len(cases) // count)]
+
+
+def test_changing_one_character_of_each_digest_fails_every_golden_value() -> None:
+    golden = [case for case in runner.load() if has_golden_digest(case)]
+    assert len(golden) >= 10
+    assert not_failed(sampled(golden, 40), [sys.executable, WRAPPER, "digits", *REFERENCE]) == []
+
+
+def test_dropping_standard_error_fails_every_case_with_an_error() -> None:
+    failing = [case for case in runner.load() if names_an_error(case)]
+    assert len(failing) >= 20
+    assert not_failed(sampled(failing, 60), [sys.executable, WRAPPER, "silent", *REFERENCE]) == []
+
+
+def test_a_tree_whose_digest_is_given_is_a_golden_value_too() -> None:
+    trees = [
+        step
+        for case in runner.load()
+        if not isinstance(case, Chunk)
+        for step in case.steps
+        if isinstance(step.action, Tree) and step.action.how == "digest"
+    ]
+    for step in trees:
+        assert isinstance(step.action, Tree) and DIGEST.fullmatch(str(step.action.expected))
