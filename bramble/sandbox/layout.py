@@ -1,0 +1,115 @@
+"""Where everything stands in the sandbox's tree of files, and in which order it is mounted. Pure.
+
+The root is a file system in memory. Mount points are made in it, then what is
+read-only is mounted and the whole is made read-only by *one* recursive call,
+so that a thousand inputs cost a thousand binds and nothing more. What is
+writable, or lies inside another mount, follows in the order of its path, so a
+mount always finds its parent in place (spec: sandbox.mounts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bramble.errors import BrambleError
+from bramble.sandbox.spec import Mount
+from bramble.sandbox.vocabulary import Step
+
+SAFE = "nosuid nodev"
+READ_ONLY = "read-only nosuid nodev"
+OWN_AREAS = ("/proc", "/dev", "/sys")
+TEMPORARY = "/tmp"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A mount of the wish with what the host says about it: kind "directory" or "file"; `within` another mount."""
+
+    mount: Mount
+    kind: str
+    within: bool
+
+
+def refuse(message: str, remedy: str) -> BrambleError:
+    """Return the error for a mount that cannot be granted."""
+    return BrambleError("sandbox.mount", message, remedy=remedy)
+
+
+def below(path: str, directory: str) -> bool:
+    """Return whether `path` is `directory` or lies below it; both absolute and normal."""
+    return path == directory or directory == "/" or path.startswith(directory + "/")
+
+
+def check_path(path: str, what: str) -> None:
+    """Raise sandbox.mount unless `path` is absolute and has no "." or ".." or empty component."""
+    parts = path.split("/")
+    if parts[0] != "" or len(parts) < 2 or any(part in ("", ".", "..") for part in parts[1:]) or "\0" in path:
+        raise refuse(
+            f"{what} {path!r} is not an absolute path in normal form", "write it without '.', '..' and double slashes"
+        )
+
+
+def place(mounts: Iterable[Mount], kinds: Mapping[str, str]) -> tuple[Placed, ...]:
+    """Return the mounts sorted so that parents come first, each with its kind and whether it lies within another.
+
+    `kinds` maps each source to "directory" or "file". Raises sandbox.mount
+    for a target that is no normal absolute path, stands twice, lies in a part
+    of the tree that is the sandbox's own, or lies below a file.
+    """
+    ordered = sorted(mounts, key=lambda mount: mount.target.split("/"))
+    placed: list[Placed] = []
+    enclosing: list[Placed] = []
+    for mount in ordered:
+        check_path(mount.target, "the mount target")
+        if any(below(mount.target, area) for area in OWN_AREAS) or mount.target == TEMPORARY:
+            raise refuse(
+                f"nothing can be mounted at {mount.target}: that part of the sandbox is its own",
+                "give it another place; /dev, /proc, /sys and /tmp itself are made fresh for every sandbox",
+            )
+        while enclosing and not below(mount.target, enclosing[-1].mount.target):
+            enclosing.pop()
+        if enclosing and enclosing[-1].mount.target == mount.target:
+            raise refuse(f"two mounts have the same target {mount.target}", "give one of them only")
+        if enclosing and enclosing[-1].kind == "file":
+            raise refuse(
+                f"{mount.target} cannot be mounted below {enclosing[-1].mount.target}, which is a file",
+                "give a directory, or mount the file alone",
+            )
+        here = Placed(mount, kinds.get(mount.source, "directory"), bool(enclosing))
+        placed.append(here)
+        enclosing.append(here)
+    return tuple(placed)
+
+
+class Tree:
+    """The directories and empty files that have to be made before something can be mounted on them."""
+
+    def __init__(self, made: Iterable[str]) -> None:
+        self._made = {"", *made}
+
+    def point(self, path: str, kind: str) -> list[Step]:
+        """Return the steps that make `path` a mount point of `kind`, with the parents that are not there yet."""
+        steps = self.parents(path)
+        if path not in self._made:
+            self._made.add(path)
+            steps.append(Step("directory", (path, 0o755)) if kind == "directory" else Step("file", (path, "")))
+        return steps
+
+    def parents(self, path: str) -> list[Step]:
+        """Return the steps that make the parents of `path`."""
+        missing = []
+        parent = path[: path.rindex("/")]
+        while parent not in self._made:
+            missing.append(parent)
+            self._made.add(parent)
+            parent = parent[: parent.rindex("/")]
+        return [Step("directory", (directory, 0o755)) for directory in reversed(missing)]
+
+
+def show(placed: Placed, tree: int | None) -> Step:
+    """Return the step that mounts `placed`: by its path, or by the number of the tree the helper opened for it."""
+    suffix = "-within" if placed.within else ""
+    if tree is None:
+        return Step("bind" + suffix, (placed.mount.source, placed.mount.target))
+    return Step("attach" + suffix, (tree, placed.mount.target))

@@ -1,0 +1,173 @@
+"""The filter of system calls: a readable table, and a small assembler that makes classic BPF of it. Pure.
+
+The program loads the architecture first and refuses every other one: i386
+calls through `int 0x80`, x32 and 32 bit ARM have other numbers, and a filter
+that compares numbers alone is a hole. What the table does not name is allowed:
+a build is arbitrary software, and the walls are the namespaces; this filter
+closes what namespaces do not cover (spec: sandbox.seccomp).
+
+Sources: seccomp(2), Documentation/userspace-api/seccomp_filter.rst, bpf(4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bramble.sandbox import numbers
+
+AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+X32_BIT = 0x40000000
+
+# struct seccomp_data: nr, arch, instruction pointer, six arguments of 64 bits, all little endian here.
+NR = 0
+ARCH = 4
+
+ALLOW = 0x7FFF0000
+ERRNO = 0x00050000
+EPERM = 1
+EACCES = 13
+ENOSYS = 38
+EOPNOTSUPP = 95
+EAFNOSUPPORT = 97
+
+CLONE_NEW = 0x7E020000  # every CLONE_NEW* flag but CLONE_NEWTIME, which clone(2) cannot take
+SETUID_SETGID = 0o6000
+O_CREAT_OR_TMPFILE = 0o100 | 0x400000
+AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
+TERMINAL_IOCTLS = (0x5412, 0x541C, 0x5423, 0x541D)  # TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS
+
+# Answered as if the kernel had no such call, so that the C library falls back to one that can be looked into.
+UNKNOWN = (
+    "clone3", "openat2", "fchmodat2", "io_uring_setup", "io_uring_enter", "io_uring_register",
+    "setxattrat", "file_setattr", "memfd_secret",
+)  # fmt: skip
+NAMESPACE_CALLS = (
+    "unshare", "setns", "mount", "umount2", "pivot_root", "chroot", "open_tree", "open_tree_attr", "move_mount",
+    "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr",
+)  # fmt: skip
+FORBIDDEN = (
+    "keyctl", "add_key", "request_key", "bpf", "perf_event_open", "userfaultfd",
+    "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module",
+    "create_module", "query_module", "get_kernel_syms", "reboot", "swapon", "swapoff", "acct",
+    "settimeofday", "clock_settime", "clock_adjtime", "quotactl", "quotactl_fd", "syslog",
+    "iopl", "ioperm", "modify_ldt", "open_by_handle_at", "process_vm_readv", "process_vm_writev",
+    "process_madvise", "kcmp", "pidfd_getfd", "fanotify_init", "fanotify_mark", "lookup_dcookie",
+    "vhangup", "nfsservctl", "uselib", "sysfs", "_sysctl",
+)  # fmt: skip
+UNSUPPORTED = (
+    "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr",
+    "listxattr", "llistxattr", "flistxattr", "removexattr", "lremovexattr", "fremovexattr",
+    "getxattrat", "listxattrat", "removexattrat",
+)  # fmt: skip
+# call → which argument holds the mode
+MODES = {
+    "chmod": 1, "fchmod": 1, "fchmodat": 2, "creat": 1, "mknod": 1, "mknodat": 2, "mkdir": 1, "mkdirat": 2,
+}  # fmt: skip
+# call → (which argument holds the flags, which the mode, which means something with O_CREAT or O_TMPFILE only)
+OPENS = {"open": (1, 2), "openat": (2, 3)}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Which filter: `nesting` lets namespaces and mounts through, `inet` sockets of the internet families."""
+
+    nesting: bool = False
+    inet: bool = True
+
+    @property
+    def name(self) -> str:
+        """A name for people."""
+        return "build" + ("+nesting" if self.nesting else "") + ("" if self.inet else "-inet")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the table: when system call `call` passes `tests`, it fails with `errno`.
+
+    A test is (argument, mask, values): the low 32 bits of the argument, masked.
+    It holds when the result is one of `values`, or, with `values` empty, when
+    it is not zero. With `unless`, the rule applies when the tests do *not* hold.
+    """
+
+    call: str
+    errno: int
+    tests: tuple[tuple[int, int, tuple[int, ...]], ...] = ()
+    unless: bool = False
+
+
+def table(variant: Variant) -> tuple[Rule, ...]:
+    """Return the filter as readable rules, the same for every architecture."""
+    families = (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK) if variant.inet else (AF_UNIX,)
+    refused = FORBIDDEN if variant.nesting else NAMESPACE_CALLS + FORBIDDEN
+    rules = [Rule(call, ENOSYS) for call in UNKNOWN]
+    rules += [Rule(call, EPERM) for call in refused]
+    if not variant.nesting:
+        rules.append(Rule("clone", EPERM, ((0, CLONE_NEW, ()),)))
+    rules += [Rule(call, EOPNOTSUPP) for call in UNSUPPORTED]
+    rules += [Rule(call, EPERM, ((mode, SETUID_SETGID, ()),)) for call, mode in MODES.items()]
+    rules += [
+        Rule(call, EPERM, ((flags, O_CREAT_OR_TMPFILE, ()), (mode, SETUID_SETGID, ())))
+        for call, (flags, mode) in OPENS.items()
+    ]
+    rules += [Rule(call, EAFNOSUPPORT, ((0, 0xFFFFFFFF, families),), unless=True) for call in ("socket", "socketpair")]
+    rules.append(Rule("ioctl", EPERM, ((1, 0xFFFFFFFF, TERMINAL_IOCTLS),)))
+    return tuple(rules)
+
+
+# The assembler. Classic BPF: one accumulator, forward jumps of at most 255 instructions.
+LOAD = 0x20  # BPF_LD | BPF_W | BPF_ABS
+AND = 0x54  # BPF_ALU | BPF_AND | BPF_K
+JUMP_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
+JUMP_AT_LEAST = 0x35  # BPF_JMP | BPF_JGE | BPF_K
+RETURN = 0x06  # BPF_RET | BPF_K
+
+Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, constant
+
+
+def assemble(machine: str, rules: tuple[Rule, ...]) -> tuple[Instruction, ...]:
+    """Return the program for `machine`: foreign architectures and x32 refused, `rules` in order, the rest allowed.
+
+    Each rule is a block that begins with the number of the call in the
+    accumulator and skips itself when the number is another.
+    """
+    code: list[Instruction] = [
+        (LOAD, 0, 0, ARCH),
+        (JUMP_EQUAL, 1, 0, AUDIT_ARCH[machine]),
+        (RETURN, 0, 0, ERRNO | ENOSYS),
+        (LOAD, 0, 0, NR),
+    ]
+    if machine == "x86_64":
+        code += [(JUMP_AT_LEAST, 0, 1, X32_BIT), (RETURN, 0, 0, ERRNO | ENOSYS)]
+    for rule in rules:
+        call = numbers.number(rule.call, machine)
+        if call is None:
+            continue
+        body = block(rule)
+        code += [(JUMP_EQUAL, 0, len(body), call), *body]
+    code.append((RETURN, 0, 0, ALLOW))
+    return tuple(code)
+
+
+def block(rule: Rule) -> list[Instruction]:
+    """Return what decides about one call whose number matched; every path through it returns."""
+    refuse = (RETURN, 0, 0, ERRNO | rule.errno)
+    allow = (RETURN, 0, 0, ALLOW)
+    body: list[Instruction] = [allow, refuse] if rule.unless else [refuse, allow]
+    # Built from the end: body[0] is where a test goes on when it holds, body[-1] when it does not.
+    for argument, mask, values in reversed(rule.tests):
+        miss = len(body) - 1
+        if values:
+            tests = [(JUMP_EQUAL, len(values) - 1 - i, miss if i == len(values) - 1 else 0, value)
+                     for i, value in enumerate(values)]  # fmt: skip
+        else:
+            tests = [(JUMP_EQUAL, miss, 0, 0)]
+        body = [(LOAD, 0, 0, 16 + 8 * argument), (AND, 0, 0, mask), *tests, *body]
+    return body if rule.tests else [refuse]
+
+
+def program(machine: str, variant: Variant) -> bytes:
+    """Return the filter as an array of `struct sock_filter`: u16 code, u8 jt, u8 jf, u32 k."""
+    return b"".join(
+        code.to_bytes(2, "little") + bytes((jt, jf)) + k.to_bytes(4, "little")
+        for code, jt, jf, k in assemble(machine, table(variant))
+    )
