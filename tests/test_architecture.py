@@ -1,0 +1,428 @@
+"""The house stands as its plan says: who imports whom, what is pure, how large a room may grow.
+
+Every rule is a table or a number at the top of this file; the tests below only
+read the sources.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LONGEST_FILE = 600
+
+# Room → what its modules may import of bramble, besides their own room. A name with a dot is one
+# module of a room. `bramble` itself is the version, and imports nothing.
+MAY_IMPORT = {
+    "": (),
+    "errors": (),
+    "starlark": (),
+    "store": ("errors",),
+    "derivation": ("errors", "store.digest", "store.path"),
+    "sandbox": ("errors",),
+    "project": ("errors",),
+    "lang": ("errors", "starlark", "derivation", "project"),
+    "build": ("errors", "store", "derivation", "sandbox"),
+    "cache": ("errors", "store", "derivation"),
+    "remote": ("errors", "derivation", "build"),
+    "image": ("errors", "store"),
+    "registry": ("errors", "project"),
+    "commands": (
+        *("", "errors", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
+        *("cache", "remote", "image", "registry"),
+    ),
+    "cli": ("", "errors", "commands"),
+    "__main__": ("cli",),
+}
+
+# Modules that are functions of their arguments: no files, no clocks, no processes, no chance.
+PURE = (
+    "errors",
+    "derivation.*",
+    "store.digest",
+    "store.path",
+    "store.archive",
+    "store.references",
+    "store.identity",
+    "sandbox.spec",
+    "sandbox.steps",
+    "project.toml",
+    "project.versions",
+    "build.events",
+    "build.plan",
+)
+IMPURE_IMPORTS = frozenset(
+    {
+        *("os", "posix", "io", "pathlib", "glob", "shutil", "tempfile", "fcntl", "mmap", "stat", "platform"),
+        *("socket", "ssl", "http", "urllib.request", "select", "selectors", "subprocess", "multiprocessing"),
+        *("signal", "ctypes", "threading", "asyncio", "concurrent", "queue", "time", "datetime"),
+        *("random", "secrets", "uuid", "locale", "getpass", "pwd", "resource", "sys", "logging"),
+    }
+)
+# Modules that import by name what is seldom needed: commands, built-in builders, the sandbox's launcher.
+# Every name of a module that stands in them as text counts as an import.
+MAY_IMPORT_BY_NAME = ("cli.main", "cli.verbs", "build.builtin", "commands.build")
+FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file: its name without `bramble.`, and what it says."""
+
+    name: str
+    path: str
+    text: str
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def is_door(self) -> bool:
+        return os.path.basename(self.path) == "__init__.py"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import of one module: what it names, where, and how."""
+
+    target: str  # absolute, with dots
+    line: int
+    in_function: bool
+    for_types: bool  # under `if TYPE_CHECKING`
+
+
+def sources(*tops: str) -> Iterator[str]:
+    for top in tops:
+        for directory, names, files in os.walk(os.path.join(TOP, top)):
+            names[:] = sorted(name for name in names if not name.startswith((".", "__pycache__")))
+            for name in sorted(files):
+                if name.endswith(".py"):
+                    yield os.path.join(directory, name)
+
+
+def read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def load(package: str) -> dict[str, Module]:
+    found = {}
+    for path in sources(package):
+        relative = os.path.relpath(path, os.path.join(TOP, package))[: -len(".py")]
+        parts = [part for part in relative.split(os.sep) if part != "__init__"]
+        text = read(path)
+        found[".".join(parts)] = Module(".".join(parts), path, text, ast.parse(text, path))
+    return found
+
+
+BRAMBLE = load("bramble")
+CONFORMANCE = load("conformance")
+
+
+def imports(module: Module, package: str = "bramble") -> Iterator[Import]:
+    """Yield every import, wherever it stands; relative ones are made absolute."""
+
+    def walk(node: ast.AST, in_function: bool, for_types: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            inside = in_function or isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            types_only = for_types or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test))
+            if isinstance(child, ast.Import):
+                for alias in child.names:
+                    yield Import(alias.name, child.lineno, in_function, for_types)
+            elif isinstance(child, ast.Constant) and module.name in MAY_IMPORT_BY_NAME:
+                if str(child.value).startswith("bramble."):
+                    yield Import(str(child.value), child.lineno, False, for_types)
+            elif isinstance(child, ast.ImportFrom):
+                base = absolute(module, package, child)
+                for alias in child.names:
+                    yield Import(
+                        f"{base}.{alias.name}" if base else alias.name, child.lineno, in_function, for_types
+                    )
+            yield from walk(child, inside, types_only)
+
+    return walk(module.tree, False, False)
+
+
+def absolute(module: Module, package: str, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    whole = [package, *(module.name.split(".") if module.name else [])]
+    folder = whole if module.is_door else whole[:-1]
+    folder = folder[: len(folder) - node.level + 1]
+    return ".".join([*folder, *([node.module] if node.module else [])])
+
+
+def module_of(target: str) -> Optional[str]:
+    """Return the module of bramble that an import means: the longest beginning of it that is one."""
+    if target != "bramble" and not target.startswith("bramble."):
+        return None
+    parts = target.split(".")[1:]
+    while parts and ".".join(parts) not in BRAMBLE and ".".join(parts) not in MAY_IMPORT:
+        parts.pop()
+    return ".".join(parts)
+
+
+def allowed(module: Module, target: str) -> bool:
+    if target == module.name or (target.partition(".")[0] == module.room and target):
+        return True
+    for name in MAY_IMPORT.get(module.room, ()):
+        if target == name or (name and target.startswith(name + ".")):
+            return True
+    return False
+
+
+def where(module: Module, line: int) -> str:
+    return f"{os.path.relpath(module.path, TOP)}:{line}"
+
+
+def is_pure(module: Module) -> bool:
+    return any(
+        module.name == name or (name.endswith(".*") and module.name.startswith(name[:-1])) for name in PURE
+    )
+
+
+def none(wrong: Sequence[str]) -> None:
+    """Demand that nothing is wrong; say all that is."""
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
+
+
+def test_every_room_stands_in_the_table() -> None:
+    assert sorted({module.room for module in BRAMBLE.values()} - set(MAY_IMPORT)) == []
+
+
+def test_rooms_import_only_the_rooms_below_them() -> None:
+    wrong = []
+    for module in BRAMBLE.values():
+        for one in imports(module):
+            target = module_of(one.target)
+            if target is not None and not allowed(module, target):
+                wrong.append(
+                    f"{where(module, one.line)}: {module.room or 'bramble'} imports bramble.{target}"
+                )
+    none(wrong)
+
+
+def test_the_language_knows_nothing_of_bramble_and_imports_relatively() -> None:
+    wrong = []
+    for module in BRAMBLE.values():
+        if module.room == "starlark":
+            for node in ast.walk(module.tree):
+                named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom):
+                    named = ["" if node.level == 1 else "." * node.level + (node.module or "")]
+                wrong += [
+                    f"{where(module, getattr(node, 'lineno', 0))}: {name}"
+                    for name in named
+                    if name.startswith(("bramble", ".."))
+                ]
+    none(wrong)
+
+
+def test_imports_stand_at_the_top_of_a_module() -> None:
+    wrong = [
+        f"{where(module, one.line)}: imports {one.target} within a function"
+        for modules in (BRAMBLE, CONFORMANCE)
+        for module in modules.values()
+        for one in imports(module)
+        if one.in_function
+    ]
+    none(wrong)
+
+
+def test_only_modules_of_the_list_import_by_name() -> None:
+    wrong = []
+    for module in BRAMBLE.values():
+        for node in ast.walk(module.tree):
+            if isinstance(node, (ast.Name, ast.Attribute)):
+                name = node.id if isinstance(node, ast.Name) else node.attr
+                if name in ("__import__", "import_module") and module.name not in MAY_IMPORT_BY_NAME:
+                    wrong.append(f"{where(module, node.lineno)}: {name}")
+    none(wrong)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = {
+        module.name: sorted({
+            target
+            for one in imports(module)
+            if (target := module_of(one.target)) is not None and target != module.name
+        })
+        for module in BRAMBLE.values()
+    }  # fmt: skip
+    # The door of a room imports nothing, but for the language's, which shows what stands in the rooms behind it.
+    graph.pop("starlark", None)
+    done: set[str] = set()
+    cycles = []
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            cycles.append(" → ".join([*path[path.index(name) :], name]))
+        elif name not in done:
+            for target in graph.get(name, ()):
+                visit(target, (*path, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+    none(cycles)
+
+
+def test_pure_modules_reach_for_nothing_outside() -> None:
+    wrong = []
+    for module in BRAMBLE.values():
+        if not is_pure(module):
+            continue
+        for one in imports(module):
+            outside = {".".join(one.target.split(".")[:n]) for n in (1, 2)} & IMPURE_IMPORTS
+            target = module_of(one.target)
+            if outside:
+                wrong.append(f"{where(module, one.line)}: a pure module imports {one.target}")
+            elif (
+                target and target in BRAMBLE and not BRAMBLE[target].is_door and not is_pure(BRAMBLE[target])
+            ):
+                wrong.append(
+                    f"{where(module, one.line)}: a pure module imports bramble.{target}, which is not"
+                )
+        wrong += [
+            f"{where(module, node.lineno)}: a pure module calls {node.func.id}()"
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("open", "print", "input")
+        ]
+    none(wrong)
+
+
+def test_the_list_of_pure_modules_names_modules_that_exist() -> None:
+    assert [name for name in PURE if not any(is_pure_by(name, module) for module in BRAMBLE)] == []
+
+
+def is_pure_by(name: str, module: str) -> bool:
+    return module == name or (name.endswith(".*") and module.startswith(name[:-1]))
+
+
+def test_doors_import_nothing() -> None:
+    wrong = [
+        f"{where(module, one.line)}: imports {one.target}"
+        for modules in (BRAMBLE, CONFORMANCE)
+        for module in modules.values()
+        if module.is_door and module.name != "starlark"
+        for one in imports(module)
+        if not one.target.startswith("__future__")
+    ]
+    none(wrong)
+
+
+def test_every_room_has_a_door_with_a_sign() -> None:
+    wrong = []
+    for package, modules in (("bramble", BRAMBLE), ("conformance", CONFORMANCE)):
+        for directory in sorted({os.path.dirname(module.path) for module in modules.values()}):
+            name = os.path.relpath(directory, os.path.join(TOP, package)).replace(os.sep, ".")
+            door = modules.get("" if name == "." else name)
+            if door is None or not ast.get_docstring(door.tree):
+                wrong.append(os.path.relpath(directory, TOP))
+    none(wrong)
+
+
+def test_the_suite_knows_nothing_of_the_implementation() -> None:
+    paths = [*sources("conformance"), *sources(os.path.join("tests", "conformance"))]
+    wrong = []
+    for path in paths:
+        for node in ast.walk(ast.parse(read(path), path)):
+            named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            wrong += [
+                f"{os.path.relpath(path, TOP)}: {name}" for name in named if name.split(".")[0] == "bramble"
+            ]
+    none(wrong)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="the interpreter cannot list its library")
+def test_nothing_but_the_standard_library_is_needed() -> None:
+    known = {*getattr(sys, "stdlib_module_names", ()), "bramble", "conformance", "tomllib"}
+    wrong = []
+    for package, modules in (("bramble", BRAMBLE), ("conformance", CONFORMANCE)):
+        for module in modules.values():
+            wrong += [
+                f"{where(module, one.line)}: {one.target}"
+                for one in imports(module, package)
+                if one.target.split(".")[0] not in known and not one.for_types
+            ]
+    none(wrong)
+
+
+def test_no_file_is_longer_than_one_can_read_in_a_sitting() -> None:
+    lengths = {
+        os.path.relpath(path, TOP): read(path).count("\n")
+        for path in sources("bramble", "conformance", "tests")
+    }
+    none([f"{path} has {length} lines" for path, length in lengths.items() if length > LONGEST_FILE])
+
+
+def test_nothing_is_left_for_later() -> None:
+    wrong = []
+    for path in sources("bramble", "conformance", "tests"):
+        for number, line in enumerate(read(path).splitlines(), 1):
+            wrong += [
+                f"{os.path.relpath(path, TOP)}:{number}: {word}"
+                for word in FORBIDDEN_WORDS
+                if word in line.split()
+            ]
+            wrong += [
+                f"{os.path.relpath(path, TOP)}:{number}: {word}"
+                for word in FORBIDDEN_WORDS
+                if f"{word}:" in line
+            ]
+    none(wrong)
+
+
+def constants(code: types.CodeType) -> Iterator[object]:
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from constants(constant)
+        elif isinstance(constant, (tuple, frozenset)):
+            yield from constant
+        else:
+            yield constant
+
+
+def test_the_prefix_of_record_stands_whole_nowhere_in_the_program() -> None:
+    # Relocating the program itself would rewrite it there (spec: store.prefix-of-record).
+    prefix = "/".join(("", "home", "bramble", "bramble", "bramble_store_padding", "bramb"))
+    wrong = []
+    for directory, _, files in os.walk(os.path.join(TOP, "bramble")):
+        for name in files:
+            if not name.endswith(".pyc"):
+                with open(os.path.join(directory, name), "rb") as file:
+                    if prefix.encode() in file.read():
+                        wrong.append(os.path.join(directory, name))
+    for module in BRAMBLE.values():
+        for constant in constants(compile(module.text, module.path, "exec")):
+            text = constant.decode("latin-1") if isinstance(constant, bytes) else str(constant)
+            if prefix in text:
+                wrong.append(f"{module.path} (compiled)")
+    none(wrong)
+
+
+def test_every_module_is_python_3_9_with_annotations_that_cost_nothing() -> None:
+    wrong = []
+    for modules in (BRAMBLE, CONFORMANCE):
+        for module in modules.values():
+            try:
+                ast.parse(module.text, module.path, feature_version=(3, 9))
+            except SyntaxError as problem:
+                wrong.append(f"{where(module, problem.lineno or 0)}: {problem.msg}")
+            if not module.is_door and "from __future__ import annotations\n" not in module.text:
+                wrong.append(f"{where(module, 1)}: from __future__ import annotations")
+    none(wrong)
