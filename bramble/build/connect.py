@@ -13,16 +13,13 @@ from collections.abc import Mapping
 from typing import Optional
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
 
 PORTS = {"http": 80, "https": 443}
 POLL = 0.1  # seconds until a cancellation is noticed
 _ANSWER_LIMIT = 1 << 16  # bytes of a proxy's answer
 _KEEP = "%/:=&?~#+!$,;'@()*[]"  # characters that quoting leaves as they are (RFC 3986)
-
-
-class Cancelled(Exception):
-    """The build was given up while this went on."""
 
 
 class Passing(Exception):

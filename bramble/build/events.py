@@ -89,7 +89,6 @@ class Failed:
 
     id: str
     name: str
-    seconds: float
     error: BrambleError
     log: bytes  # all that the build wrote; of more than LOG_SHOWN bytes the end, after a line that says so
     log_path: Optional[str]  # the file that holds all of it; None when nothing was written

@@ -78,7 +78,8 @@ class Failure:
 class BuildReport:
     """What became of a build. It is whole only when `failures` is empty and `cancelled` is False."""
 
-    outputs: Mapping[OutputRef, StoreObject]  # every output of every derivation that is done
+    outputs: Mapping[OutputRef, StoreObject]  # every output of the roots that are done
+    names: Mapping[OutputRef, str]  # object name of every output of every derivation that is done
     built: tuple[str, ...] = ()  # ids, in dependency order
     cached: tuple[str, ...] = ()  # ids, in dependency order
     checked: tuple[str, ...] = ()  # ids that were built once more and came out the same

@@ -17,15 +17,13 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO, Callable, Optional
+from typing import IO, Optional
 from urllib.parse import SplitResult, unquote, urljoin, urlunsplit
 
 from bramble import __version__
 from bramble.build.connect import (
     POLL,
     PORTS,
-    Cancelled,
     Passing,
     dial,
     parse_url,
@@ -34,6 +32,7 @@ from bramble.build.connect import (
     without_user,
 )
 from bramble.build.options import FetchOptions
+from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
 
 # An optional part of Python, which plain http does without.
@@ -47,15 +46,6 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses of a trouble that may be over soon
 _LONGEST_PAUSE = 60.0  # seconds
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
-
-
-@dataclass(frozen=True)
-class Listener:
-    """Whom a transfer tells how it goes, and who may stop it."""
-
-    progress: Callable[[int, Optional[int]], None]  # bytes received, bytes expected
-    retrying: Callable[[str, float], None]  # reason, length of the pause in seconds
-    cancelled: threading.Event
 
 
 def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -> None:

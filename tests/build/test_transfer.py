@@ -12,9 +12,10 @@ import time
 import unittest
 from typing import Any, Optional
 
-from bramble.build.connect import Cancelled, parse_url, proxy_of
+from bramble.build.connect import parse_url, proxy_of
 from bramble.build.options import FetchOptions
-from bramble.build.transfer import Listener, transfer
+from bramble.build.task import Cancelled, Listener
+from bramble.build.transfer import transfer
 from bramble.errors import BrambleError
 from tests.build.server import (
     Answer,

@@ -1,0 +1,416 @@
+"""One derivation, from the moment when its inputs are known until its outputs are in the store.
+
+    resolve   put its sources into the store, write paths for its references
+    known     it, or one that came to the same, was built before: nothing to do
+    make      lock → workspace → sandbox or built-in → outputs → objects → record
+
+All three may be called from several threads at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Callable, Optional
+
+from bramble.build.builtin import Request, builtin
+from bramble.build.compare import differences
+from bramble.build.events import Event, Impure, Output, Progress, Retrying, Started, Waiting
+from bramble.build.log import BuildLog
+from bramble.build.naming import Directories, Names, names_of, on_this_machine, sandbox_spec
+from bramble.build.options import BuildOptions
+from bramble.build.pins import check, expected, lock_key
+from bramble.build.sources import add_sources, fill_build_directory
+from bramble.build.stamps import Stamp, unchanged
+from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
+from bramble.build.verdict import empty_output, not_reproducible, verdict, wrong_output
+from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
+from bramble.errors import BrambleError
+from bramble.store.disk import RawOutput, Realisation, Store, StoreObject
+
+if TYPE_CHECKING:
+    from bramble.sandbox.launch import Launcher
+    from bramble.store.disk import Workspace
+
+_STRONGEST = "namespaces"
+
+
+class Builder:
+    """What the builds of one run share."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        source_roots: Mapping[str, str],
+        pins: Mapping[str, str],
+        options: BuildOptions,
+        emit: Callable[[Event], None],
+        cancelled: threading.Event,
+    ) -> None:
+        self._store = store
+        self._source_roots = source_roots
+        self._pins = pins
+        self._options = options
+        self._emit = emit
+        self._cancelled = cancelled
+        self._lock = threading.Lock()
+        self._launcher: Optional[Launcher] = None
+        self._sources: dict[object, Optional[SourceObject]] = {}
+
+    def close(self) -> None:
+        """End the launcher, and with it whatever may still run."""
+        with self._lock:
+            if self._launcher is not None:
+                self._launcher.close()
+                self._launcher = None
+
+    def sources_known(self, task: Task) -> bool:
+        """Say whether `resolve` will be quick, since it has no files to look at."""
+        return not task.derivation.sources.files
+
+    def resolve(self, task: Task) -> ResolvedDerivation:
+        """Return the store derivation of the task. Raises BrambleError for what it cannot be built with."""
+        # spec: build.resolve
+        derivation = task.derivation
+        if derivation.platform not in ("", self._options.platform):
+            raise BrambleError(
+                "build.platform",
+                f'"{task.name}" is for {derivation.platform}, and this machine is {self._options.platform}',
+                remedy="build it on such a machine",
+            )
+        if derivation.network:
+            raise BrambleError(
+                "build.network",
+                f'"{task.name}" asks for the network, which no build gets',
+                remedy="download what it needs with fetch_url or fetch_git",
+            )
+        sources = derivation.sources
+        if sources in self._sources:
+            source = self._sources[sources]
+        else:
+            source = add_sources(sources, self._store, self._source_roots)
+            self._sources[sources] = source
+        return resolve(
+            derivation,
+            inputs=task.inputs,
+            filenames=task.filenames,
+            source=source,
+            platform=self._options.platform,
+        )
+
+    def known(self, task: Task, resolved: ResolvedDerivation) -> Optional[Made]:
+        """Return what the task came to before, None when it has to be made. Touches nothing.
+
+        Raises BrambleError for what must not be made at all.
+        """
+        # spec: build.cached
+        kind = task.derivation.builtin
+        env = dict(resolved.env)
+        want = expected(kind, task.name, env, self._pins) if kind else None
+        if kind == "host_tools" and self._options.pure:
+            raise BrambleError(
+                "build.impure",
+                f'"{task.name}" copies programs of this machine, which a pure build refuses',
+                remedy="fetch the programs with fetch_url, or build without --pure",
+            )
+        found = self._store.realisation(resolved.digest)
+        if found is not None and self._usable(found, want, kind):
+            return Made(
+                resolved,
+                found.outputs,
+                cached=True,
+                rung=found.sandbox,
+                new_pin=self._new_pin(task, env, found.outputs, want),
+            )
+        if want is not None and resolved.outputs == ("out",):
+            # Protected first: a collector may be about to remove it.
+            self._store.protect([want])
+            if self._store.contains(want):
+                return self._adopt(resolved, want)
+        return None
+
+    def make(self, task: Task, resolved: ResolvedDerivation) -> Made:
+        """Build the task. Raises Unbuilt, Cancelled."""
+        started = time.monotonic()
+        if self._cancelled.is_set():
+            raise Cancelled
+        self._emit(Started(task.id, task.name))
+
+        with self._store.building(resolved.digest, self._waiting(task)):
+            # Another process, or a derivation that came to the same, may have built it meanwhile.
+            found = self.known(task, resolved)
+            if found is not None:
+                return found
+            made = self._build(task, resolved, again=None)
+        return replace(made, seconds=time.monotonic() - started)
+
+    def make_again(self, task: Task, made: Made) -> Made:
+        """Build what is built once more, under other names, and compare. Raises Unbuilt, Cancelled."""
+        # spec: build.check
+        if task.derivation.builtin in ("fetch_url", "fetch_git"):
+            # A download is compared with its pin whenever it is made.
+            return made
+        started = time.monotonic()
+        with self._store.building(made.resolved.digest, self._waiting(task)):
+            self._build(task, made.resolved, again=made)
+        return replace(made, seconds=made.seconds + time.monotonic() - started, checked=True)
+
+    def _waiting(self, task: Task) -> Callable[[], None]:
+        """Return what is called again and again while another process has the lock."""
+        said: list[str] = []
+
+        def waiting() -> None:
+            if self._cancelled.is_set():
+                raise Cancelled
+            if not said:
+                said.append(task.id)
+                self._emit(Waiting(task.id, task.name))
+
+        return waiting
+
+    def _usable(self, found: Realisation, want: Optional[str], kind: str) -> bool:
+        if want is not None and found.outputs != (("out", want),):
+            return False
+        if self._options.pure and found.sandbox != _STRONGEST:
+            return False
+        return kind != "host_tools" or unchanged(found.stamps)
+
+    def _new_pin(
+        self,
+        task: Task,
+        env: Mapping[str, str],
+        outputs: tuple[tuple[str, str], ...],
+        want: Optional[str],
+    ) -> Optional[tuple[str, str]]:
+        key = lock_key(task.derivation.builtin, task.name, env)
+        return (key, outputs[0][1]) if key is not None and want is None else None
+
+    def _adopt(self, resolved: ResolvedDerivation, want: str) -> Made:
+        """Take the object that a pin names for the download: its name says that it is the right one."""
+        # spec: build.fetch.adopt
+        outputs = (("out", want),)
+        self._record(resolved, {"out": self._store.object(want)}, _STRONGEST, ())
+        return Made(resolved, outputs, cached=True)
+
+    def _build(self, task: Task, resolved: ResolvedDerivation, *, again: Optional[Made]) -> Made:
+        names = names_of(resolved, again=again is not None)
+        log_path = self._store.log_path(resolved.digest)
+
+        def written(data: bytes) -> None:
+            self._emit(Output(task.id, task.name, data))
+
+        with self._store.workspace() as work, BuildLog(log_path, written) as log:
+            try:
+                if task.derivation.builtin:
+                    return self._build_in(task, resolved, names, work, again)
+                return self._build_out(task, resolved, names, work, log, again)
+            except BrambleError as error:
+                kept = work.keep(None) if self._options.keep_failed else None
+                raise Unbuilt(error, log=log.shown(), log_path=log.path, kept=kept) from error
+
+    def _build_in(
+        self,
+        task: Task,
+        resolved: ResolvedDerivation,
+        names: Names,
+        work: Workspace,
+        again: Optional[Made],
+    ) -> Made:
+        """Let a built-in builder make the one output."""
+        kind = task.derivation.builtin
+        maker = builtin(kind, task.name)
+        if len(names.outputs) != 1:
+            raise BrambleError(
+                "build.builtin-outputs",
+                f'"{task.name}" has {len(names.outputs)} outputs, and {kind} makes one',
+                remedy="leave outputs= out",
+            )
+        if kind == "host_tools":
+            self._emit(Impure(task.id, task.name))
+        ((output, temporary),) = names.outputs
+        directories = self._directories(names, work)
+        directory = directories.outputs[0][1]
+        env = {name: on_this_machine(value, self._store.directory) for name, value in resolved.env}
+        stamps = maker.make(
+            Request(
+                name=task.name,
+                env=env,
+                output=directory,
+                seen=self._store.object_path(temporary),
+                scratch=directories.build,
+                options=self._options,
+                listener=Listener(
+                    progress=lambda done, total: self._emit(Progress(task.id, task.name, done, total)),
+                    retrying=lambda reason, pause: self._emit(Retrying(task.id, task.name, reason, pause)),
+                    cancelled=self._cancelled,
+                ),
+            )
+        )
+        if self._cancelled.is_set():
+            raise Cancelled
+        raw = RawOutput(output, directory, temporary)
+        want = expected(kind, task.name, dict(resolved.env), self._pins)
+        key = lock_key(kind, task.name, dict(resolved.env))
+        if key is not None:
+            identify = importlib.import_module("bramble.build.identify").identify
+            check(task.name, key, want, identify(self._store.directory, raw))
+        return self._finish(task, resolved, (raw,), (), None, _STRONGEST, stamps, again)
+
+    def _build_out(
+        self,
+        task: Task,
+        resolved: ResolvedDerivation,
+        names: Names,
+        work: Workspace,
+        log: BuildLog,
+        again: Optional[Made],
+    ) -> Made:
+        """Run the builder in a sandbox."""
+        # spec: build.steps
+        closure = self._store.closure(sorted(set(task.inputs.values())))
+        rung = self._options.sandbox
+        with self._placed(names, work, rung) as directories:
+            fill_build_directory(resolved.source, self._store, directories.build)
+            spec = sandbox_spec(
+                resolved,
+                names,
+                directories,
+                directory=self._store.directory,
+                closure=closure,
+                rung=rung,
+                limits=self._options.limits,
+            )
+            outcome = self._start().run(spec, on_output=log.write, cancelled=self._cancelled)
+        if outcome.kind == "cancelled":
+            raise Cancelled
+        verdict(task.name, outcome, log.path)
+        temporary = dict(names.outputs)
+        raws = []
+        for output, path in self._directories_in(names, work):
+            _look_at(task.name, output, path)
+            raws.append(RawOutput(output, path, temporary[output]))
+        return self._finish(task, resolved, tuple(raws), closure, names.build, rung, (), again)
+
+    def _finish(
+        self,
+        task: Task,
+        resolved: ResolvedDerivation,
+        raws: tuple[RawOutput, ...],
+        closure: tuple[str, ...],
+        build_name: Optional[str],
+        rung: str,
+        stamps: tuple[Stamp, ...],
+        again: Optional[Made],
+    ) -> Made:
+        """Make objects of the outputs, and record them; or compare them with the first ones."""
+        # spec: build.publish
+        objects = self._store.publish(raws, closure=closure, build_name=build_name)
+        outputs = tuple((name, objects[name].name) for name in resolved.outputs)
+        if again is not None:
+            pairs = [pair for pair in zip(again.outputs, outputs) if pair[0] != pair[1]]
+            if pairs:
+                found = {
+                    output: (first, second, differences(self._store, first, second))
+                    for (output, first), (_, second) in pairs
+                }
+                raise not_reproducible(task.name, found, self._store.directory)
+            return again
+        self._record(resolved, objects, rung, stamps)
+        new_pin = self._new_pin(
+            task,
+            dict(resolved.env),
+            outputs,
+            expected(task.derivation.builtin, task.name, dict(resolved.env), self._pins),
+        )
+        return Made(resolved, outputs, cached=False, rung=rung, new_pin=new_pin)
+
+    def _record(
+        self,
+        resolved: ResolvedDerivation,
+        objects: Mapping[str, StoreObject],
+        rung: str,
+        stamps: tuple[Stamp, ...],
+    ) -> None:
+        # spec: build.record
+        known = {name: (objects[name].name, objects[name].references) for name in resolved.outputs}
+        self._store.write_derivation(resolved.filename, resolved.encode(known))
+        self._store.record_realisation(
+            Realisation(
+                resolved=resolved.digest,
+                derivation=resolved.filename,
+                outputs=tuple((name, objects[name].name) for name in resolved.outputs),
+                sandbox=rung,
+                stamps=stamps,
+            )
+        )
+
+    def _start(self) -> Launcher:
+        with self._lock:
+            if self._launcher is None:
+                self._launcher = self._options.launcher()
+            return self._launcher
+
+    def _directories_in(self, names: Names, work: Workspace) -> tuple[tuple[str, str], ...]:
+        return tuple((output, f"{work.path}/{temporary}") for output, temporary in names.outputs)
+
+    def _directories(self, names: Names, work: Workspace) -> Directories:
+        """Make the build directory and the outputs in the workspace."""
+        directories = Directories(f"{work.path}/{names.build}", self._directories_in(names, work))
+        for path in (directories.build, *(path for _, path in directories.outputs)):
+            os.mkdir(path)
+            # Whatever the umask of the caller: a build may look at the mode.
+            os.chmod(path, 0o755)
+        return directories
+
+    @contextlib.contextmanager
+    def _placed(self, names: Names, work: Workspace, rung: str) -> Iterator[Directories]:
+        """Give the build its directories, and have them in the workspace when it is over.
+
+        A sandbox without mounts cannot show a directory under another name, so
+        for the weaker rungs they stand in the store itself meanwhile.
+        """
+        # spec: build.directories
+        inside = self._directories(names, work)
+        if rung == _STRONGEST:
+            yield inside
+            return
+        moves = [(inside.build, self._store.object_path(names.build))]
+        temporary = dict(names.outputs)
+        moves += [(path, self._store.object_path(temporary[output])) for output, path in inside.outputs]
+        for at, (_, there) in enumerate(moves):
+            if os.path.lexists(there):
+                # Left by a crash. The lock of the derivation is ours, so nobody uses it.
+                os.rename(there, f"{work.path}/left-{at}")
+        try:
+            for here, there in moves:
+                os.rename(here, there)
+            yield Directories(
+                moves[0][1],
+                tuple((output, self._store.object_path(temporary[output])) for output in temporary),
+            )
+        finally:
+            for here, there in moves:
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(there, here)
+
+
+def _look_at(name: str, output: str, path: str) -> None:
+    """Raise BrambleError unless the output is a directory with something in it."""
+    # spec: build.outputs
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        raise wrong_output(name, output, "removed its directory") from None
+    if not stat.S_ISDIR(mode):
+        raise wrong_output(name, output, "put something else in the place of its directory")
+    os.chmod(path, 0o755)
+    with os.scandir(path) as entries:
+        if next(entries, None) is None:
+            raise empty_output(name, output)

@@ -1,0 +1,56 @@
+"""The built-in builders: what each of them is asked for, and where each of them lives.
+
+Their modules are loaded when a derivation needs them: what fetches and unpacks
+takes longer to load than a build of nothing may last.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from bramble.build.options import BuildOptions
+from bramble.build.stamps import Stamp
+from bramble.build.task import Listener
+from bramble.errors import BrambleError
+
+_MODULES = {
+    "fetch_url": "bramble.build.fetch_url",
+    "fetch_git": "bramble.build.fetch_git",
+    "host_tools": "bramble.build.host_tools",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a built-in builder is asked for."""
+
+    name: str  # of the derivation, for messages
+    env: Mapping[str, str]
+    output: str  # the empty directory to fill
+    seen: str  # the path of that directory in the store, under its temporary name
+    scratch: str  # an empty directory for what is needed meanwhile
+    options: BuildOptions
+    listener: Listener
+
+
+class Builtin(Protocol):
+    """A module that is a built-in builder."""
+
+    def make(self, request: Request) -> tuple[Stamp, ...]:
+        """Fill the output; return the stamps of what was read of the machine."""
+
+
+def builtin(builder: str, name: str) -> Builtin:
+    """Return the built-in builder; `name` is the derivation's. Raises build.unsupported-builder."""
+    # spec: build.builtin
+    module = _MODULES.get(builder)
+    if module is None:
+        raise BrambleError(
+            "build.unsupported-builder",
+            f'"{name}" uses the builder {builder}, which this version does not have',
+            remedy="build it with an ordinary builder",
+        )
+    return cast(Builtin, importlib.import_module(module))

@@ -1,0 +1,248 @@
+"""The door of this room: build a graph of derivations, and say what became of it.
+
+One thread, the caller's, owns the plan. It asks for every ready derivation
+whether it is known already, which is quick and needs no other thread, and hands
+the rest to the schedule. So a graph that is built is walked once, in order, and
+nothing is started.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from bramble.build.builder import Builder
+from bramble.build.events import Event, Failed, Finished, Planned, Skipped
+from bramble.build.options import BuildOptions, BuildReport, Failure, FetchOptions
+from bramble.build.plan import Plan
+from bramble.build.schedule import Ended, Schedule
+from bramble.build.task import Cancelled, Made, Task, Unbuilt
+from bramble.derivation.graph import DerivationGraph
+from bramble.derivation.resolve import ResolvedDerivation
+from bramble.derivation.template import OutputRef
+from bramble.errors import BrambleError
+from bramble.store.disk import Store
+from bramble.store.failures import from_os_error
+
+__all__ = ["BuildOptions", "BuildReport", "Failure", "FetchOptions", "build"]
+
+# These say that no derivation can be built here, so they end the whole build.
+_FATAL = ("sandbox.unavailable", "sandbox.launcher-died")
+# Others that get here are faults of ours.
+_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def build(
+    graph: DerivationGraph,
+    roots: Sequence[str],
+    *,
+    store: Store,
+    source_roots: Mapping[str, str],
+    pins: Mapping[str, str],
+    options: BuildOptions,
+    on_event: Callable[[Event], None],
+    cancelled: threading.Event,
+) -> BuildReport:
+    """Build the derivations `roots` (ids) and all that they need.
+
+    `source_roots` gives the directory of each project that sources come from,
+    `pins` the lock: key → digest. `on_event` is called in this thread. Setting
+    `cancelled`, or an exception in this thread, ends every running build; when
+    this function is left, in whatever way, nothing of it runs any more.
+
+    What goes wrong with a derivation is in the report. Raises BrambleError for
+    what is wrong with the graph, and where nothing can be built at all.
+    """
+    # spec: build.graph
+    order = graph.order(roots)
+    run = _Run(graph, order, frozenset(roots), store, source_roots, pins, options, on_event, cancelled)
+    try:
+        on_event(Planned(len(order)))
+        run.go()
+        return run.report()
+    finally:
+        run.close()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a thread is asked for; what is known already need not be found out again."""
+
+    task: Task
+    resolved: Optional[ResolvedDerivation]
+    made: Optional[Made]
+
+
+class _Run:
+    """One build, from the first derivation to the last."""
+
+    def __init__(
+        self,
+        graph: DerivationGraph,
+        order: tuple[str, ...],
+        roots: frozenset[str],
+        store: Store,
+        source_roots: Mapping[str, str],
+        pins: Mapping[str, str],
+        options: BuildOptions,
+        on_event: Callable[[Event], None],
+        cancelled: threading.Event,
+    ) -> None:
+        self._graph = graph
+        self._order = order
+        self._roots = roots
+        self._store = store
+        self._options = options
+        self._on_event = on_event
+        self._cancelled = cancelled
+        stop = threading.Event()
+        self._plan = Plan(order, {key: graph.dependencies(key) for key in order})
+        self._schedule: Schedule[_Work, Made, Event] = Schedule(
+            options.jobs, self._work, on_event, cancelled=cancelled, stop=stop
+        )
+        self._builder = Builder(
+            store,
+            source_roots=source_roots,
+            pins=pins,
+            options=options,
+            emit=self._schedule.emit,
+            cancelled=stop,
+        )
+        self._queue: list[tuple[tuple[int, int], _Work]] = []  # a heap: rank, what to do
+        self._made: dict[str, Made] = {}
+        self._failures: list[Failure] = []
+        self._outputs: dict[OutputRef, str] = {}
+        self._filenames: dict[str, str] = {}
+        self._was_cancelled = False
+
+    def go(self) -> None:
+        """Build until nothing is left, or nothing more should be begun."""
+        # spec: build.schedule
+        while True:
+            self._take_ready()
+            while self._queue and self._schedule.free > 0 and not self._stopping:
+                self._schedule.submit(heapq.heappop(self._queue)[1])
+            if not self._schedule.running:
+                return
+            self._ended(self._schedule.wait())
+
+    def close(self) -> None:
+        """End whatever runs."""
+        self._schedule.close()
+        self._builder.close()
+
+    def report(self) -> BuildReport:
+        """Return what became of it all."""
+        done = [key for key in self._order if key in self._made]
+        made = self._made
+        pins = dict(pin for key in done for pin in [made[key].new_pin] if pin is not None)
+        return BuildReport(
+            outputs={
+                ref: self._store.object(name)
+                for ref, name in self._outputs.items()
+                if ref.derivation in self._roots
+            },
+            names=self._outputs,
+            built=tuple(key for key in done if not made[key].cached),
+            cached=tuple(key for key in done if made[key].cached),
+            checked=tuple(key for key in done if made[key].checked),
+            failures=tuple(self._failures),
+            skipped=self._plan.unfinished(),
+            cancelled=self._was_cancelled or self._cancelled.is_set(),
+            new_pins=pins,
+            impure=tuple(
+                self._graph.get(key).name for key in done if self._graph.get(key).builtin == "host_tools"
+            ),
+            sandboxes={key: made[key].rung for key in done if made[key].rung != "namespaces"},
+            derivations=self._filenames,
+        )
+
+    @property
+    def _stopping(self) -> bool:
+        """Whether nothing more should be begun."""
+        # spec: build.failure.stop
+        return self._cancelled.is_set() or (bool(self._failures) and not self._options.keep_going)
+
+    def _take_ready(self) -> None:
+        """Finish what is known, queue the rest."""
+        while not self._stopping:
+            key = self._plan.take()
+            if key is None:
+                return
+            task = self._task(key)
+            resolved, made = None, None
+            if self._builder.sources_known(task):
+                try:
+                    resolved = self._builder.resolve(task)
+                    made = self._builder.known(task, resolved)
+                except BrambleError as error:
+                    self._fail(task, error)
+                    continue
+            if made is not None and not task.check:
+                self._finish(task, made)
+            else:
+                heapq.heappush(self._queue, (self._plan.rank(key), _Work(task, resolved, made)))
+
+    def _task(self, key: str) -> Task:
+        derivation = self._graph.get(key)
+        needed = derivation.dependencies
+        return Task(
+            id=key,
+            derivation=derivation,
+            inputs={ref: self._outputs[ref] for ref in needed},
+            filenames={ref.derivation: self._filenames[ref.derivation] for ref in needed},
+            check=self._options.check and key in self._roots,
+        )
+
+    def _work(self, work: _Work) -> Made:
+        """Build one task; runs in a thread of the schedule."""
+        task, resolved, made = work.task, work.resolved, work.made
+        try:
+            if resolved is None:
+                resolved = self._builder.resolve(task)
+                made = self._builder.known(task, resolved)
+            if made is None:
+                made = self._builder.make(task, resolved)
+            return self._builder.make_again(task, made) if task.check else made
+        except OSError as error:
+            if error.errno in _TROUBLE:
+                raise from_os_error(error, f'build "{task.name}"') from error
+            raise
+
+    def _ended(self, ended: Ended[_Work, Made]) -> None:
+        task, error = ended.work.task, ended.error
+        if ended.result is not None:
+            self._finish(task, ended.result)
+        elif isinstance(error, Cancelled):
+            self._was_cancelled = True
+        elif isinstance(error, Unbuilt):
+            if error.error.code in _FATAL:
+                raise error.error
+            self._fail(task, error.error, error)
+        elif isinstance(error, BrambleError):
+            if error.code in _FATAL:
+                raise error
+            self._fail(task, error)
+        elif error is not None:
+            raise error
+
+    def _finish(self, task: Task, made: Made) -> None:
+        self._made[task.id] = made
+        self._filenames[task.id] = made.resolved.filename
+        for output, name in made.outputs:
+            self._outputs[OutputRef(task.id, output)] = name
+        self._plan.done(task.id)
+        self._on_event(Finished(task.id, task.name, made.seconds, made.cached, made.outputs))
+
+    def _fail(self, task: Task, error: BrambleError, left: Optional[Unbuilt] = None) -> None:
+        # spec: build.failure
+        left = left or Unbuilt(error)
+        self._failures.append(Failure(task.id, task.name, error, left.log_path, left.kept))
+        skipped = self._plan.fail(task.id)
+        self._on_event(Failed(task.id, task.name, error, left.log, left.log_path, left.kept))
+        for key in skipped:
+            self._on_event(Skipped(key, self._graph.get(key).name, task.id))

@@ -1,0 +1,105 @@
+"""What a build calls its directories, and how a store derivation becomes a sandbox. Pure.
+
+A build sees its directories under names that depend on nothing but the store
+derivation: 32 characters, the length of an object's name, so that an output can
+be given its final name in place (spec: build.names).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from bramble.derivation.resolve import ResolvedDerivation
+from bramble.errors import BrambleError
+from bramble.sandbox.spec import Limits, Mount, SandboxSpec
+from bramble.store.digest import digest
+from bramble.store.path import prefix_of_record
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names below the store directory under which a build sees what it may write."""
+
+    build: str  # of the build directory
+    outputs: tuple[tuple[str, str], ...]  # (output name, temporary name), in the derivation's order
+
+
+def names_of(resolved: ResolvedDerivation, *, again: bool = False) -> Names:
+    """Return the names for a build of `resolved`; other ones when it is built `again` to compare."""
+    # spec: build.names, build.check.names
+    salt = b"check-" if again else b""
+    key = resolved.digest.encode("ascii")
+    return Names(
+        build=digest(salt + b"build:" + key),
+        outputs=tuple(
+            (name, digest(salt + b"output:" + key + b":" + name.encode("utf-8"))) for name in resolved.outputs
+        ),
+    )
+
+
+def on_this_machine(text: str, directory: str) -> str:
+    """Return a string of a store derivation with this machine's store directory in it."""
+    # spec: build.paths
+    return text.replace(prefix_of_record(), directory)
+
+
+def environment(resolved: ResolvedDerivation, names: Names, directory: str) -> tuple[tuple[str, str], ...]:
+    """Return the whole environment of the build: the derivation's variables and one for each output."""
+    # spec: build.environment
+    variables = {name: on_this_machine(value, directory) for name, value in resolved.env}
+    variables.update((name, f"{directory}/{temporary}") for name, temporary in names.outputs)
+    return tuple(sorted(variables.items()))
+
+
+@dataclass(frozen=True)
+class Directories:
+    """Where the directories of a build really are, as paths of the host."""
+
+    build: str
+    outputs: tuple[tuple[str, str], ...]  # (output name, path)
+
+
+def sandbox_spec(
+    resolved: ResolvedDerivation,
+    names: Names,
+    directories: Directories,
+    *,
+    directory: str,
+    closure: Collection[str],
+    rung: str,
+    limits: Limits,
+) -> SandboxSpec:
+    """Return the sandbox in which `resolved` is built.
+
+    `directory` is this machine's store directory, `closure` the names of all
+    objects that the build may read. Raises build.builder-outside.
+    """
+    # spec: build.sandbox
+    builder = on_this_machine(resolved.builder, directory)
+    if builder.startswith("/") and not builder.startswith(directory + "/"):
+        raise BrambleError(
+            "build.builder-outside",
+            f'the builder of "{resolved.name}" is {builder}, which no build can see',
+            remedy='name a program in an output, such as tools.out + "/bin/sh", or a source file',
+        )
+    if "/" not in builder:
+        # Without a slash it would be looked for in PATH.
+        builder = "./" + builder
+    start = f"{directory}/{names.build}"
+    if resolved.source is not None and resolved.source.relative_build_path:
+        start += "/" + resolved.source.relative_build_path
+    temporary = dict(names.outputs)
+    mounts = [Mount(directories.build, f"{directory}/{names.build}", writable=True)]
+    mounts += [
+        Mount(path, f"{directory}/{temporary[output]}", writable=True) for output, path in directories.outputs
+    ]
+    mounts += [Mount(f"{directory}/{name}", f"{directory}/{name}") for name in sorted(closure)]
+    return SandboxSpec(
+        argv=(builder, *(on_this_machine(arg, directory) for arg in resolved.args)),
+        env=environment(resolved, names, directory),
+        cwd=start,
+        mounts=tuple(mounts),
+        rung=rung,
+        limits=limits,
+    )

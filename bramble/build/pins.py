@@ -1,0 +1,75 @@
+"""What a download has to come out as: the hash in its derivation, or the pin in the lock. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Optional
+
+from bramble.errors import BrambleError
+from bramble.store.digest import is_digest
+
+FETCHERS = ("fetch_url", "fetch_git")
+
+
+def lock_key(builder: str, name: str, env: Mapping[str, str]) -> Optional[str]:
+    """Return the key under which the lock keeps this download; None for a builder that downloads nothing.
+
+    `name` is the derivation's, for messages. Raises build.builtin-variable.
+    """
+    # spec: build.fetch.key
+    if builder == "fetch_url":
+        return "fetch_url " + needed(builder, name, env, "url")
+    if builder == "fetch_git":
+        url, reference = needed(builder, name, env, "url"), needed(builder, name, env, "reference")
+        return f"fetch_git {url}@{reference}"
+    return None
+
+
+def expected(builder: str, name: str, env: Mapping[str, str], pins: Mapping[str, str]) -> Optional[str]:
+    """Return the digest that the output must have; None when nobody knows it yet.
+
+    Raises fetch.hash for a hash that is none or that the lock contradicts.
+    """
+    # spec: build.fetch.expected
+    key = lock_key(builder, name, env)
+    if key is None:
+        return None
+    written, pinned = env.get("hash") or None, pins.get(key)
+    for source, value in (("its hash", written), ("the lock", pinned)):
+        if value is not None and not is_digest(value):
+            raise BrambleError(
+                "fetch.hash",
+                f'"{name}": {source} says "{value}", which is no digest',
+                remedy="a digest is 32 characters of a-z and 2-7; leave it out, and the first build tells it",
+            )
+    if written and pinned and written != pinned:
+        raise BrambleError(
+            "fetch.hash",
+            f'"{name}" has the hash {written}, but the lock says {pinned}',
+            remedy="take out the one that is wrong",
+        )
+    return written or pinned
+
+
+def needed(builder: str, name: str, env: Mapping[str, str], variable: str) -> str:
+    """Return a variable that a built-in builder cannot do without. Raises build.builtin-variable."""
+    value = env.get(variable)
+    if not value:
+        raise BrambleError(
+            "build.builtin-variable",
+            f'"{name}" uses {builder} without saying "{variable}"',
+            remedy=f'write derivation(…, builder="{builder}", env={{"{variable}": …}})',
+        )
+    return value
+
+
+def check(name: str, key: str, want: Optional[str], got: str) -> None:
+    """Raise fetch.hash-mismatch unless `got` is what was wanted, if anything was."""
+    # spec: build.fetch.verify
+    if want is not None and want != got:
+        raise BrambleError(
+            "fetch.hash-mismatch",
+            f'"{name}": {key.partition(" ")[2]} came out as {got}, but should be {want}',
+            remedy="nothing was stored. If the file was meant to change, take its hash out of the derivation "
+            "or the lock and build again; if not, somebody changed it on the way",
+        )

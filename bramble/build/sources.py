@@ -1,0 +1,68 @@
+"""The sources of a derivation: one object in the store, and a copy of it that a build may change."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Optional
+
+from bramble.build.copying import copy_writable
+from bramble.derivation.model import Sources
+from bramble.derivation.resolve import SourceObject
+from bramble.errors import BrambleError
+
+if TYPE_CHECKING:
+    from bramble.store.disk import Store
+
+
+def common_directory(location: str, files: Iterable[str]) -> str:
+    """Return the deepest directory above all `files` and above the directory `location`.
+
+    All are relative to the project; "" is the project's own directory.
+    """
+    # spec: build.sources.root
+    common = location.split("/") if location else []
+    for file in files:
+        parts = file.split("/")[:-1]
+        same = 0
+        while same < min(len(common), len(parts)) and common[same] == parts[same]:
+            same += 1
+        del common[same:]
+    return "/".join(common)
+
+
+def add_sources(sources: Sources, store: Store, roots: Mapping[str, str]) -> Optional[SourceObject]:
+    """Put the sources into the store, where they are not there yet; None when there are none.
+
+    `roots` gives the directory of each project. Raises build.unknown-project,
+    and what the store raises for a file that is missing or outside.
+    """
+    # spec: build.sources.object
+    if not sources.files:
+        return None
+    root = roots.get(sources.project)
+    if root is None:
+        raise BrambleError(
+            "build.unknown-project",
+            f'sources of the project "{sources.project}" are needed, and nobody said where it is',
+            remedy="fetch the project's dependencies first",
+        )
+    common = common_directory(sources.location, sources.files)
+    skip = len(common) + 1 if common else 0
+    top = os.path.join(root, common) if common else root
+    name = store.add_sources(top, [file[skip:] for file in sources.files], project=root)
+    return SourceObject(name, sources.location[skip:])
+
+
+def fill_build_directory(source: Optional[SourceObject], store: Store, directory: str) -> None:
+    """Copy the source object into the empty build directory, and make the place where the build starts."""
+    # spec: build.directory
+    if source is None:
+        return
+    copy_writable(store.object_path(source.name), directory)
+    start = directory
+    for part in source.relative_build_path.split("/") if source.relative_build_path else ():
+        start += "/" + part
+        if not os.path.isdir(start):
+            os.mkdir(start)
+            os.chmod(start, 0o755)

@@ -1,0 +1,73 @@
+"""One derivation on its way through a build, as values, and the two ways in which it may stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from bramble.derivation.model import Derivation
+from bramble.derivation.resolve import ResolvedDerivation
+from bramble.derivation.template import OutputRef
+from bramble.errors import BrambleError
+
+
+@dataclass(frozen=True)
+class Task:
+    """A derivation whose dependencies are done."""
+
+    id: str
+    derivation: Derivation
+    inputs: Mapping[OutputRef, str]  # object name of each output that it names
+    filenames: Mapping[str, str]  # store derivation file of each derivation that it names
+    check: bool = False  # build it once more and compare
+
+    @property
+    def name(self) -> str:
+        """The derivation's name, for people."""
+        return self.derivation.name
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a derivation came to."""
+
+    resolved: ResolvedDerivation
+    outputs: tuple[tuple[str, str], ...]  # (output name, object name), in the derivation's order
+    cached: bool
+    seconds: float = 0.0
+    rung: str = "namespaces"
+    new_pin: Optional[tuple[str, str]] = None  # lock key, digest
+    checked: bool = False
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Whom a download tells how it goes, and who may stop it."""
+
+    progress: Callable[[int, Optional[int]], None]  # bytes received, bytes expected
+    retrying: Callable[[str, float], None]  # reason, length of the pause in seconds
+    cancelled: threading.Event
+
+
+class Cancelled(Exception):
+    """The whole build was given up while this went on."""
+
+
+class Unbuilt(Exception):
+    """A derivation could not be built: the error, and what is left of the attempt."""
+
+    def __init__(
+        self,
+        error: BrambleError,
+        *,
+        log: bytes = b"",
+        log_path: Optional[str] = None,
+        kept: Optional[str] = None,
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.log = log
+        self.log_path = log_path
+        self.kept = kept

@@ -1,0 +1,92 @@
+"""Whether a build that has ended was a success, and if not, in what words."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Optional
+
+from bramble.errors import BrambleError
+
+if TYPE_CHECKING:
+    from bramble.sandbox.launch import Outcome
+
+_LISTED = 20  # differing files that are named
+
+
+def verdict(name: str, outcome: Outcome, log_path: Optional[str]) -> None:
+    """Raise BrambleError unless the builder of `name` exited with status 0.
+
+    Codes: build.failed, build.killed, build.timeout, build.limit.
+    """
+    # spec: build.failure
+    if outcome.succeeded:
+        return
+    log = f"its log is {log_path}" if log_path else "it wrote nothing"
+    if outcome.kind == "exited":
+        raise BrambleError(
+            "build.failed",
+            f'"{name}" failed: its builder exited with status {outcome.code}',
+            remedy=f"{log}; --keep-failed keeps its directories",
+        )
+    if outcome.kind == "timeout":
+        what = "took too long" if outcome.limit == "seconds" else "wrote nothing for too long"
+        raise BrambleError(
+            "build.timeout",
+            f'"{name}" {what} and was ended',
+            remedy=f"{log}; raise the limit if it needs more",
+        )
+    if outcome.kind == "limit":
+        raise BrambleError(
+            "build.limit",
+            f'"{name}" was ended since it used more {outcome.limit.replace("_", " ")} than it may',
+            remedy=f"{log}; raise the limit if it needs more",
+        )
+    try:
+        signal_name = signal.Signals(outcome.code).name
+    except ValueError:
+        signal_name = f"signal {outcome.code}"
+    hint = "; perhaps the machine ran out of memory" if outcome.code == signal.SIGKILL else ""
+    raise BrambleError(
+        "build.killed", f'"{name}" failed: its builder was killed by {signal_name}', remedy=log + hint
+    )
+
+
+def empty_output(name: str, output: str) -> BrambleError:
+    """Return the error for an output in which nothing is."""
+    return BrambleError(
+        "build.empty-output",
+        f'"{name}" wrote nothing into its output "{output}"',
+        remedy=f"write into the directory ${output}, or do not declare the output",
+    )
+
+
+def wrong_output(name: str, output: str, what: str) -> BrambleError:
+    """Return the error for an output that is no directory any more."""
+    return BrambleError(
+        "build.output-replaced",
+        f'the build of "{name}" {what}: the output "{output}"',
+        remedy=f"${output} is a directory that is there when the build begins: write into it",
+    )
+
+
+def not_reproducible(
+    name: str, found: Mapping[str, tuple[str, str, tuple[str, ...]]], directory: str
+) -> BrambleError:
+    """Return the error for a build that came out in two ways.
+
+    `found` gives for an output the name of the first object, of the second, and
+    the files in which they differ.
+    """
+    lines = []
+    for output, (first, second, files) in found.items():
+        lines += [f"output {output}:", f"  first   {directory}/{first}", f"  second  {directory}/{second}"]
+        lines += [f"  differs {file}" for file in files[:_LISTED]]
+        if len(files) > _LISTED:
+            lines.append(f"  and {len(files) - _LISTED} more")
+    return BrambleError(
+        "build.not-reproducible",
+        f'"{name}" came out differently when it was built again',
+        remedy="usual reasons: the time, a random number, the order of a directory or of a hash",
+        detail="\n".join(lines),
+    )
