@@ -1,0 +1,69 @@
+"""Small files of the store: read whole, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Optional
+
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def unique() -> str:
+    """Return a name that nobody else uses, on this machine or on one that shares the disk: `[0-9a-f-]`."""
+    return f"{os.getpid():x}-{os.urandom(8).hex()}"
+
+
+def read_file(path: str) -> Optional[bytes]:
+    """Return what a small file holds, or None if there is none."""
+    try:
+        fd = os.open(path, _READ)
+    except FileNotFoundError:
+        return None
+    try:
+        data = os.read(fd, 65536)
+        if len(data) < 65536:
+            return data
+        parts = [data]
+        while parts[-1]:
+            parts.append(os.read(fd, 1 << 20))
+        return b"".join(parts)
+    finally:
+        os.close(fd)
+
+
+def write_file(path: str, data: bytes, *, sync: bool, mode: int = 0o644) -> None:
+    """Put `data` at `path` by one rename: a reader sees what was there before, or all of `data`.
+
+    With `sync` the data is on the disk before it has the name; the name is
+    there for good only after `sync_directory`.
+    """
+    # spec: store.small-files
+    directory, _, name = path.rpartition("/")
+    temporary = f"{directory}/.tmp-{unique()}"
+    fd = os.open(temporary, _WRITE, mode)
+    try:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(fd, left) :]
+            os.fchmod(fd, mode)
+            if sync:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def sync_directory(path: str) -> None:
+    """Wait until the names in a directory are on the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,198 @@
+"""Where a store is, and whether it is there: the root, the padded directory, the record of its place."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import dataclass
+from typing import Optional
+
+from bramble.errors import BrambleError
+from bramble.store.failures import DiskFailures
+from bramble.store.files import read_file, write_file
+from bramble.store.path import padded_store_dir, shown
+
+VERSION = 1
+LINK = "store"
+# What lies in var/: nothing of it is content, all of it but `roots` and `projects` can be made again.
+PARTS = ("objects", "realisations", "projects", "roots", "sources", "locks", "logs", "work")
+
+
+@dataclass(frozen=True)
+class Location:
+    """A place for a store: its root, the padded directory of its objects, and what is not content."""
+
+    root: str
+    directory: str
+
+    @property
+    def var(self) -> str:
+        """The directory of all that is not content."""
+        return self.root + "/var"
+
+    @property
+    def record(self) -> str:
+        """The file that says where the objects' bytes are valid."""
+        return self.root + "/var/location"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a store says of itself: where it was made, and from where it was being moved when that stopped."""
+
+    root: str
+    directory: str
+    moving: tuple[str, ...] = ()
+
+
+def locate(root: str) -> Location:
+    """Return the place of a store below `root`, an absolute path.
+
+    Raises BrambleError store.root-relative, store.root-too-long or
+    store.root-unusable.
+    """
+    # spec: store.root
+    raw = os.fsencode(root)
+    if not raw.startswith(b"/"):
+        raise BrambleError(
+            "store.root-relative",
+            f'the store root "{shown(raw)}" is not an absolute path',
+            remedy="set BRAMBLE_PATH to a path that begins with a slash",
+        )
+    if b"\0" in raw:
+        raise BrambleError(
+            "store.root-unusable",
+            "the store root holds a NUL byte",
+            remedy="set BRAMBLE_PATH to another path",
+        )
+    normal = b"/" + os.path.normpath(raw).lstrip(b"/")
+    return Location(os.fsdecode(normal).rstrip("/"), os.fsdecode(padded_store_dir(normal)))
+
+
+def read_record(location: Location) -> Optional[Record]:
+    """Return what the store at `location` says of itself, or None if it says nothing.
+
+    Raises BrambleError store.newer-version and store.damaged.
+    """
+    # spec: store.location
+    try:
+        data = read_file(location.record)
+    except NotADirectoryError:
+        return None
+    if data is None:
+        return None
+    try:
+        fields = json.loads(data)
+        version = int(fields["version"])
+        if version > VERSION:
+            raise BrambleError(
+                "store.newer-version",
+                f'the store "{shown(location.root)}" has version {version}; this Bramble knows {VERSION}',
+                remedy="use a newer Bramble, or another store (BRAMBLE_PATH)",
+            )
+        moving = tuple(map(str, fields.get("moving", ())))
+        return Record(str(fields["root"]), str(fields["directory"]), moving)
+    except (ValueError, KeyError, TypeError) as error:
+        raise BrambleError(
+            "store.damaged",
+            f'"{shown(location.record)}", which says where the store was made, cannot be read',
+            remedy="remove that file if the store was not moved since it was last used",
+        ) from error
+
+
+def write_record(location: Location, record: Record) -> None:
+    """Record where the objects' bytes are valid, for good."""
+    fields = {"version": VERSION, "root": record.root, "directory": record.directory}
+    data = json.dumps({**fields, "moving": list(record.moving)}).encode()
+    write_file(location.record, data, sync=True)
+
+
+def open_place(root: str, *, create: bool) -> Location:
+    """Return the place of the store below `root`, made if need be.
+
+    Raises BrambleError: those of `locate` and `read_record`; store.missing;
+    store.moved; store.link-taken; store.permission and the like.
+    """
+    location = locate(root)
+    with DiskFailures(f'open the store "{shown(location.root)}"'):
+        record = read_record(location)
+        if record is None:
+            if not create:
+                raise BrambleError(
+                    "store.missing",
+                    f'there is no store at "{shown(location.root)}"',
+                    remedy="build something first, or set BRAMBLE_PATH to where the store is",
+                )
+            _create(location)
+        elif record.directory != location.directory or record.moving:
+            raise _moved(location, record)
+    return location
+
+
+def _moved(location: Location, record: Record) -> BrambleError:
+    # spec: store.moved
+    if record.moving:
+        return BrambleError(
+            "store.moved",
+            f'moving the store to "{shown(record.root)}" was not finished',
+            remedy="run `bramble store relocate`",
+        )
+    remedy = f'run `bramble store relocate`, or move it back to "{shown(record.root)}"'
+    try:
+        if os.path.samefile(record.root, location.root):
+            remedy = f'set BRAMBLE_PATH to "{shown(record.root)}", another name of the same directory'
+    except OSError:
+        pass
+    return BrambleError(
+        "store.moved",
+        f'the store at "{shown(location.root)}" was made at "{shown(record.root)}": what is in it '
+        "still names that place",
+        remedy=remedy,
+    )
+
+
+def _create(location: Location) -> None:
+    """Make an empty store. The record comes last: with it the store is there, and not before."""
+    # spec: store.layout
+    try:
+        make_directories(location)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise BrambleError(
+            "store.root-unusable",
+            f'no store can be made at "{shown(location.root)}": {os.strerror(error.errno or errno.ENOTDIR)}: '
+            f'"{shown(error.filename or location.root)}"',
+            remedy="set BRAMBLE_PATH to a directory",
+        ) from error
+    link(location)
+    write_record(location, Record(location.root, location.directory))
+
+
+def make_directories(location: Location) -> None:
+    """Make the directories of a store, those that are not there."""
+    os.makedirs(location.directory, exist_ok=True)
+    for part in PARTS:
+        os.makedirs(f"{location.var}/{part}", exist_ok=True)
+
+
+def link(location: Location, *, replace: bool = False) -> None:
+    """Make the short link `store` beside the padded directory; with `replace`, in place of another link."""
+    path = f"{location.root}/{LINK}"
+    target = os.path.relpath(location.directory, location.root or "/")
+    try:
+        os.symlink(target, path)
+        return
+    except FileExistsError:
+        pass
+    if os.path.islink(path):
+        if os.readlink(path) == target:
+            return
+        if replace:
+            os.unlink(path)
+            os.symlink(target, path)
+            return
+    raise BrambleError(
+        "store.link-taken",
+        f'"{shown(path)}" is in the way: a store has a link of that name beside its directory',
+        remedy="move it away, or set BRAMBLE_PATH to another directory",
+    )

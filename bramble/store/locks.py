@@ -1,0 +1,109 @@
+"""Advisory locks, one for each object or derivation, that die with the process that holds them.
+
+A lock is one byte of a file, chosen by the name that is locked: open file
+description locks (Linux 3.15, fcntl(2)), which the kernel drops when the
+last descriptor is closed, be it by `kill -9`. So there is nothing to clean up,
+no file for each object, and no lock for the whole store.
+
+What they are for:
+
+- whoever uses an object holds its lock *shared*, from before looking whether it
+  is there to the end of the process;
+- whoever removes an object holds its lock *exclusive* meanwhile, and gives up
+  at once when somebody uses it;
+- whoever builds a derivation holds that one's lock exclusive, so that nobody
+  builds the same at the same time.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+import time
+from typing import Callable, Optional
+
+from bramble.errors import BrambleError
+from bramble.store.path import shown
+
+# struct flock: l_type, l_whence, l_start, l_len, l_pid (which must be 0 for these locks).
+_FLOCK = struct.Struct("@hhqqi4x")
+_TAKEN = (errno.EAGAIN, errno.EACCES)
+_UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+# A waiting builder looks again this often, in seconds: it must be able to hear that it is no longer wanted.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
+
+
+class LockFile:
+    """A file whose bytes are locks. Two of them on one file are strangers to each other, threads are not.
+
+    A file that may be read only can be locked shared only.
+    """
+
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        self._path = path
+        flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT
+        self._fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+
+    def share(self, name: str) -> None:
+        """Take the lock of `name` shared; wait while somebody holds it exclusive, which is never for long."""
+        self._set(fcntl.F_OFD_SETLKW, fcntl.F_RDLCK, name)
+
+    def try_exclusive(self, name: str) -> bool:
+        """Take the lock of `name` exclusive if nobody else has it in any way; say whether it was taken."""
+        return self._set(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, name)
+
+    def exclusive(self, name: str, on_wait: Optional[Callable[[], None]] = None) -> None:
+        """Take the lock of `name` exclusive, however long it takes.
+
+        `on_wait` is called each time it was not to be had, a few times a
+        second; what it raises ends the waiting.
+        """
+        pause = _FIRST_PAUSE
+        while not self.try_exclusive(name):
+            if on_wait is not None:
+                on_wait()
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def release(self, name: str) -> None:
+        """Give up the lock of `name`."""
+        self._set(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, name)
+
+    def close(self) -> None:
+        """Give up all locks that were taken through this."""
+        os.close(self._fd)
+
+    def _set(self, command: int, kind: int, name: str) -> bool:
+        try:
+            fcntl.fcntl(self._fd, command, _FLOCK.pack(kind, os.SEEK_SET, byte_of(name), 1, 0))
+        except OSError as error:
+            if error.errno in _TAKEN and command == fcntl.F_OFD_SETLK:
+                return False
+            if error.errno in _UNSUPPORTED:
+                raise LocksUnsupported(self._path) from error
+            raise
+        return True
+
+
+class LocksUnsupported(BrambleError):
+    """The file system of the store has no advisory locks."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            "store.locks-unsupported",
+            f'the file system that holds "{shown(path)}" cannot lock files',
+            remedy="put the store on a local disk (BRAMBLE_PATH), or mount the share with locks",
+        )
+
+
+def byte_of(name: str) -> int:
+    """Return the offset of the byte that stands for `name`, below 2^63.
+
+    The first twelve characters, read as a number of base 36. That two names
+    share them (60 bits) is not to be expected, and would only make one wait.
+    """
+    # spec: store.locks.byte
+    return int(name[:12], 36)

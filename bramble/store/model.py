@@ -1,0 +1,50 @@
+"""What goes into the store and what comes out of it, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RawOutput:
+    """A directory that a build has filled, before it is an object.
+
+    `name` is the output's ("out"), `directory` its path on this machine, on the
+    store's file system; `temporary_name` is the digest under which the build
+    saw it in the store, or "" if nothing ever saw it there.
+    """
+
+    name: str
+    directory: str
+    temporary_name: str
+
+
+@dataclass(frozen=True)
+class StoreObject:
+    """An object of the store.
+
+    `name` is its digest; `references` are the objects whose names it holds,
+    sorted, itself not included; `size` is the number of bytes in its files.
+    """
+
+    name: str
+    references: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True)
+class Realisation:
+    """What the building of one store derivation came to.
+
+    `resolved` is the digest of the store derivation, `derivation` its file name
+    in the store; `outputs` are pairs of an output's name and an object's.
+    `sandbox` is the rung on which it was built. `stamps` are the host's files
+    that an impure builder read, with what would tell that they have changed
+    (for example path, size, mtime), for the builder to check: the store only keeps them.
+    """
+
+    resolved: str
+    derivation: str
+    outputs: tuple[tuple[str, str], ...]
+    sandbox: str = "namespaces"
+    stamps: tuple[tuple[str, ...], ...] = ()

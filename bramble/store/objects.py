@@ -1,0 +1,145 @@
+"""The objects of a store: which there are, what they refer to, and that nobody removes them meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable
+from threading import Lock
+from typing import Optional
+
+from bramble.errors import BrambleError
+from bramble.store.digest import is_digest
+from bramble.store.layout import Location
+from bramble.store.locks import LockFile, LocksUnsupported
+from bramble.store.model import StoreObject
+from bramble.store.records import read_object
+
+# A use is noted once a day at most: it is there for gc, which counts in days.
+NOTE_USE_AFTER = 86400.0
+
+OBJECT_LOCKS = "locks/objects"
+BUILD_LOCKS = "locks/builds"
+
+
+class Objects:
+    """What is asked of a store all the time. Safe to use from several threads."""
+
+    def __init__(self, location: Location, *, read_only: bool) -> None:
+        self.root = location.root
+        self.directory = location.directory
+        self.var = location.var
+        self.location = location
+        self.read_only = read_only
+        self._known: dict[str, StoreObject] = {}
+        self._in_use: set[str] = set()
+        self._lock = Lock()
+        self._lock_file: Optional[LockFile] = None
+
+    def object_path(self, name: str) -> str:
+        """Return the path of the object `name` on this machine."""
+        return f"{self.directory}/{name}"
+
+    def contains(self, name: str) -> bool:
+        """Say whether the object `name` is in the store."""
+        return os.access(f"{self.directory}/{name}", os.F_OK)
+
+    def names(self) -> list[str]:
+        """Return the names of all objects, sorted."""
+        return sorted(filter(is_digest, os.listdir(self.directory)))
+
+    def object(self, name: str) -> StoreObject:
+        """Return what is recorded of the object `name`.
+
+        Raises BrambleError store.unknown-object when there is no record of it,
+        and store.damaged-record.
+        """
+        known = self._known.get(name)
+        if known is None:
+            known = read_object(self.var, name)
+            if known is None:
+                raise BrambleError(
+                    "store.unknown-object",
+                    f"there is no object {name} in the store",
+                    remedy="build it again; `bramble store verify` finds what else is missing",
+                )
+            self._known[name] = known
+        return known
+
+    def references(self, name: str) -> tuple[str, ...]:
+        """Return the objects to which `name` refers, sorted, itself not included."""
+        return self.object(name).references
+
+    def closure(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return `names` and all that they refer to, directly or not; sorted.
+
+        Raises BrambleError as `object` does.
+        """
+        # spec: objects.references.closure
+        seen = set(names)
+        left = list(seen)
+        while left:
+            for name in self.object(left.pop()).references:
+                if name not in seen:
+                    seen.add(name)
+                    left.append(name)
+        return tuple(sorted(seen))
+
+    def forget(self, name: str) -> None:
+        """Forget what was read about the object `name`: it has changed, or is gone."""
+        self._known.pop(name, None)
+
+    def protect(self, names: Iterable[str]) -> None:
+        """Keep objects from being removed by any process, as long as this process lives.
+
+        An object protects all that it refers to. What was not there when it was
+        protected may come to be, but was perhaps just being removed: look
+        whether it is there afterwards, not before.
+        """
+        # spec: store.gc.protection
+        for name in names:
+            if name in self._in_use:
+                continue
+            with self._lock:
+                if self._lock_file is None:
+                    self._lock_file = self._open_locks()
+            if self._lock_file is None:
+                return
+            try:
+                self._lock_file.share(name)
+            except LocksUnsupported:
+                # Then nobody can remove anything either.
+                return
+            self._in_use.add(name)
+            if not self.read_only:
+                self._note_use(name)
+
+    def _note_use(self, name: str) -> None:
+        """Let the time of an object's record say when the object was last used, to a day."""
+        # spec: store.gc.last-use
+        path = f"{self.var}/objects/{name}"
+        with contextlib.suppress(OSError):
+            if os.stat(path).st_mtime < time.time() - NOTE_USE_AFTER:
+                os.utime(path)
+
+    def in_use(self) -> frozenset[str]:
+        """Return the objects that this process protects."""
+        return frozenset(self._in_use)
+
+    def close(self) -> None:
+        """Give up everything that is protected."""
+        if self._lock_file is not None:
+            self._lock_file.close()
+            self._lock_file = None
+        self._in_use.clear()
+
+    def _open_locks(self) -> Optional[LockFile]:
+        path = f"{self.var}/{OBJECT_LOCKS}"
+        if not self.read_only:
+            return LockFile(path)
+        try:
+            return LockFile(path, read_only=True)
+        except OSError:
+            # Somebody else's store, in which nobody has ever collected.
+            return None

@@ -1,0 +1,87 @@
+"""The records of a store: small JSON files in `var/` that say what objects are and where they come from.
+
+They are small so that each can be replaced by one rename, one for each thing so
+that nobody waits for anybody, and text so that a person can read them. A
+record of an object is written before the object appears and removed after it
+is gone; so an object always has its record.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Optional
+
+from bramble.errors import BrambleError
+from bramble.store.files import read_file, write_file
+from bramble.store.model import Realisation, StoreObject
+from bramble.store.path import shown
+
+VERSION = 1
+
+
+def read_object(var: str, name: str) -> Optional[StoreObject]:
+    """Return the record of the object `name`, or None if there is none.
+
+    Raises BrambleError store.damaged-record.
+    """
+    path = f"{var}/objects/{name}"
+    data = read_file(path)
+    if data is None:
+        return None
+    try:
+        fields = _fields(data)
+        return StoreObject(name, tuple(map(str, fields["references"])), int(fields["size"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BrambleError(
+            "store.damaged-record",
+            f'the record of the object {name}, "{shown(path)}", cannot be read',
+            remedy="run `bramble store verify --repair`",
+        ) from error
+
+
+def write_object(var: str, record: StoreObject, *, sync: bool) -> None:
+    """Write the record of an object."""
+    # spec: store.records.object
+    fields = {"version": VERSION, "references": list(record.references), "size": record.size}
+    write_file(f"{var}/objects/{record.name}", json.dumps(fields).encode(), sync=sync)
+
+
+def read_realisation(var: str, resolved: str) -> Optional[Realisation]:
+    """Return what the store derivation `resolved` came to, or None if that is not known.
+
+    A record that cannot be read is as good as none: building again makes a new one.
+    """
+    data = read_file(f"{var}/realisations/{resolved}")
+    if data is None:
+        return None
+    try:
+        fields = _fields(data)
+        return Realisation(
+            resolved,
+            str(fields["derivation"]),
+            tuple((str(output), str(name)) for output, name in fields["outputs"]),
+            str(fields["sandbox"]),
+            tuple(tuple(map(str, stamp)) for stamp in fields["stamps"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def write_realisation(var: str, realisation: Realisation) -> None:
+    """Write what a store derivation came to."""
+    # spec: store.records.realisation
+    fields = {
+        "version": VERSION,
+        "derivation": realisation.derivation,
+        "outputs": [list(pair) for pair in realisation.outputs],
+        "sandbox": realisation.sandbox,
+        "stamps": [list(stamp) for stamp in realisation.stamps],
+    }
+    write_file(f"{var}/realisations/{realisation.resolved}", json.dumps(fields).encode(), sync=True)
+
+
+def _fields(data: bytes) -> dict[str, Any]:
+    fields = json.loads(data)
+    if not isinstance(fields, dict) or fields["version"] != VERSION:
+        raise ValueError("another version")
+    return fields

@@ -1,0 +1,110 @@
+"""References: which of a set of names occur in a stream of bytes, and where.
+
+A reference is found by the 32 characters of the name alone, wherever they
+stand: behind a store path, in a relative link, in the middle of a longer word.
+Every name that is looked for is known beforehand (the closure of the inputs),
+so nothing is found that cannot be meant.
+
+How it is fast. A name is 32 bytes that are all of `a-z2-7`. Whatever 32 bytes
+one takes, four of them stand at offsets that divide by eight. So it is enough
+to look at every eighth byte for four neighbours of that class: for programs
+and compressed data that settles a block at several times the speed of SHA-256.
+Text is nearly all letters; there the whole block is mapped to 0 and 1 and
+searched for 32 ones. Only what survives is cut out and looked up. Where even
+that leaves too much (a file that is one long word), the names are searched for
+one by one. All three give the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bramble.store.digest import ALPHABET, DIGEST_LENGTH
+
+_CLASS = bytes(1 if byte in ALPHABET else 0 for byte in range(256))
+_STRIDE = 8
+_SAMPLED_RUN = b"\1" * (DIGEST_LENGTH // _STRIDE)
+_RUN = b"\1" * DIGEST_LENGTH
+
+# Costs, measured on CPython 3.9 to 3.13, in nanoseconds; they choose a way and never an answer.
+_FEW_RUNS = 96
+_FEW_NAMES = 6
+_LOOK_UP_COST = 90.0
+_SEARCH_COST_PER_BYTE = 0.3
+
+
+def find_names(block: bytes, names: Collection[bytes]) -> list[tuple[int, bytes]]:
+    """Return every place in `block` where one of `names` stands whole, as (offset, name), in order.
+
+    `names` is a set of digests, 32 bytes of `a-z2-7` each. Places may overlap.
+    """
+    # spec: objects.references.scan
+    if len(block) < DIGEST_LENGTH or not names:
+        return []
+    if len(names) == 1:
+        return _find_each(block, names)
+    sample = block[::_STRIDE].translate(_CLASS)
+    at = sample.find(_SAMPLED_RUN)
+    regions: list[tuple[int, int]] = []
+    while at >= 0 and len(regions) < _FEW_RUNS:
+        end = sample.find(b"\0", at)
+        if end < 0:
+            end = len(sample) + 1
+        # The run ends somewhere between the last byte known to belong to it and the next sampled one.
+        regions.append((max(0, (at - 1) * _STRIDE + 1), min(len(block), end * _STRIDE)))
+        at = sample.find(_SAMPLED_RUN, end)
+    if at < 0:
+        runs = [run for low, high in regions for run in _runs(block[low:high], low)]
+    elif len(names) <= _FEW_NAMES:
+        return _find_each(block, names)
+    else:
+        runs = _runs(block, 0)
+    windows = sum(end - start for start, end in runs) - len(runs) * (DIGEST_LENGTH - 1)
+    if windows * _LOOK_UP_COST > len(names) * len(block) * _SEARCH_COST_PER_BYTE:
+        return _find_each(block, names)
+    return _look_up(block, runs, names)
+
+
+def _runs(region: bytes, base: int) -> list[tuple[int, int]]:
+    """Return the stretches of at least 32 bytes that could be parts of names, as offsets plus `base`."""
+    mask = region.translate(_CLASS)
+    runs: list[tuple[int, int]] = []
+    at = mask.find(_RUN)
+    while at >= 0:
+        end = mask.find(b"\0", at + DIGEST_LENGTH)
+        if end < 0:
+            end = len(mask)
+        runs.append((base + at, base + end))
+        at = mask.find(_RUN, end)
+    return runs
+
+
+def _look_up(
+    block: bytes, runs: list[tuple[int, int]], names: Collection[bytes]
+) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    for start, end in runs:
+        for at in range(start, end - DIGEST_LENGTH + 1):
+            window = block[at : at + DIGEST_LENGTH]
+            if window in names:
+                found.append((at, window))
+    return found
+
+
+def _find_each(block: bytes, names: Collection[bytes]) -> list[tuple[int, bytes]]:
+    found: list[tuple[int, bytes]] = []
+    for name in names:
+        found.extend((at, name) for at in find_all(block, name))
+    if len(names) > 1:
+        found.sort()
+    return found
+
+
+def find_all(block: bytes, needle: bytes) -> list[int]:
+    """Return every offset at which `needle` stands in `block`, in order; places may overlap."""
+    found: list[int] = []
+    at = block.find(needle)
+    while at >= 0:
+        found.append(at)
+        at = block.find(needle, at + 1)
+    return found

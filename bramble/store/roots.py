@@ -1,0 +1,144 @@
+"""What must stay: the results of known projects, and what was named by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Optional
+
+from bramble.store.digest import digest, is_digest
+from bramble.store.failures import DiskFailures
+from bramble.store.files import read_file, write_file
+from bramble.store.locks import LockFile
+from bramble.store.objects import BUILD_LOCKS, NOTE_USE_AFTER, Objects
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ProjectRoots:
+    """What the targets of one project came to when they were last built.
+
+    `project` is its directory; `results` maps targets to names of objects;
+    `former` are objects that were results once and may not be collected yet;
+    `used` is when something of it was last built, in seconds since 1970.
+    """
+
+    project: str
+    results: Mapping[str, tuple[str, ...]]
+    former: tuple[str, ...]
+    used: float
+
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """The names of all results, sorted."""
+        return tuple(sorted({name for names in self.results.values() for name in names}))
+
+
+def record_results(objects: Objects, project: str, results: Mapping[str, Sequence[str]]) -> None:
+    """Record what targets of a project came to; see `Store.record_roots`."""
+    # spec: store.records.project
+    key = digest(os.fsencode(project))
+    path = f"{objects.var}/projects/{key}"
+    objects.protect(name for names in results.values() for name in names)
+    new = {target: tuple(names) for target, names in results.items()}
+    if _is_recorded(path, new):
+        return
+    locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
+    try:
+        locks.exclusive(key)
+        before = read_project(path)
+        old = dict(before.results) if before else {}
+        merged = {**old, **new}
+        gone = {name for names in old.values() for name in names}
+        if before:
+            gone.update(before.former)
+        former = sorted(gone.difference(*merged.values()))
+        write_project(path, ProjectRoots(project, merged, tuple(former), 0.0))
+    finally:
+        locks.close()
+
+
+def _is_recorded(path: str, results: Mapping[str, tuple[str, ...]]) -> bool:
+    """Say whether nothing has changed since a project was last built; then only note that it was built."""
+    before = read_project(path)
+    if before is None or any(before.results.get(target) != names for target, names in results.items()):
+        return False
+    if before.used < time.time() - NOTE_USE_AFTER:
+        os.utime(path)
+    return True
+
+
+def read_project(path: str) -> Optional[ProjectRoots]:
+    """Return the record of a project, or None if there is none that can be read."""
+    data = read_file(path)
+    if data is None:
+        return None
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, FileNotFoundError):
+        fields = json.loads(data)
+        results = {str(target): tuple(map(str, names)) for target, names in fields["results"].items()}
+        former = tuple(map(str, fields["former"]))
+        return ProjectRoots(str(fields["project"]), results, former, os.stat(path).st_mtime)
+    return None
+
+
+def write_project(path: str, roots: ProjectRoots) -> None:
+    """Write the record of a project, for good."""
+    fields = {
+        "version": VERSION,
+        "project": roots.project,
+        "results": {target: list(names) for target, names in sorted(roots.results.items())},
+        "former": list(roots.former),
+    }
+    write_file(path, json.dumps(fields).encode(), sync=True)
+
+
+def projects(objects: Objects) -> Iterator[tuple[str, ProjectRoots]]:
+    """Yield the records of all projects, each with its path, in the order of their names."""
+    directory = f"{objects.var}/projects"
+    for name in _names(directory):
+        path = f"{directory}/{name}"
+        roots = read_project(path)
+        if roots is not None:
+            yield path, roots
+
+
+def add_root(objects: Objects, label: str, names: Sequence[str]) -> None:
+    """Keep objects, whatever projects need, under a label of the user's choice. An old one is replaced."""
+    # spec: store.records.root
+    objects.protect(names)
+    fields = {"version": VERSION, "label": label, "objects": list(names)}
+    data = json.dumps(fields).encode()
+    with DiskFailures("record a root"):
+        write_file(f"{objects.var}/roots/{digest(os.fsencode(label))}", data, sync=True)
+
+
+def remove_root(objects: Objects, label: str) -> bool:
+    """Forget what was kept under a label; say whether there was anything."""
+    with DiskFailures("remove a root"):
+        try:
+            os.unlink(f"{objects.var}/roots/{digest(os.fsencode(label))}")
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def explicit_roots(objects: Objects) -> dict[str, tuple[str, ...]]:
+    """Return what was named by hand: labels and names of objects."""
+    roots: dict[str, tuple[str, ...]] = {}
+    for name in _names(f"{objects.var}/roots"):
+        data = read_file(f"{objects.var}/roots/{name}")
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            fields = json.loads(data or b"")
+            roots[str(fields["label"])] = tuple(map(str, fields["objects"]))
+    return roots
+
+
+def _names(directory: str) -> list[str]:
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(filter(is_digest, os.listdir(directory)))
+    return []

@@ -1,0 +1,90 @@
+"""Stamps: telling that sources have not changed, without reading them.
+
+What `git` calls the index. A file whose size, times and inode are those of the
+last time has the content of the last time, with one exception: a file that was
+changed so shortly before it was read that a second change could have left
+the same time. Such stamps are not kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from collections.abc import Sequence
+from typing import NamedTuple, Optional
+
+from bramble.errors import BrambleError
+from bramble.store.digest import digest
+from bramble.store.files import read_file, write_file
+from bramble.store.path import shown
+
+VERSION = 1
+
+# File systems count time in steps: those of the kernel's clock (4 or 10 ms), or whole seconds or two.
+_STEP_NS = 50 * 10**6
+_COARSE_STEP_NS = 2 * 10**9
+
+Stamp = tuple[int, int, int, int, int]  # mode, size, mtime in ns, ctime in ns, inode
+
+
+class Stamps(NamedTuple):
+    """The files of one set of sources as they are now, and the name of their record."""
+
+    key: str
+    stamps: tuple[Stamp, ...]
+    settled: bool
+    """Whether all files have been left alone long enough for their stamps to be trusted."""
+
+
+def take(root: str, files: Sequence[str], allowed: str) -> Stamps:
+    """Return the stamps of `files`, paths relative to `root`.
+
+    Raises BrambleError store.source-missing.
+    """
+    # spec: store.sources.stamps
+    stamps: list[Stamp] = []
+    now = time.time_ns()
+    settled = True
+    prefix = root.rstrip("/") + "/"
+    for file in files:
+        try:
+            status = os.lstat(prefix + file)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BrambleError(
+                "store.source-missing",
+                f'there is no source "{shown(file)}" in "{shown(root)}"',
+                remedy="correct the name, or take it from the sources of the derivation",
+            ) from error
+        changed, modified = status.st_ctime_ns, status.st_mtime_ns
+        step = _STEP_NS if changed % 10**9 or modified % 10**9 else _COARSE_STEP_NS
+        settled = settled and max(changed, modified) < now - step
+        stamps.append((status.st_mode, status.st_size, modified, changed, status.st_ino))
+    key = digest(b"\0".join(os.fsencode(part) for part in (root, allowed, *files)))
+    return Stamps(key, tuple(stamps), settled)
+
+
+def recall(var: str, now: Stamps) -> Optional[str]:
+    """Return the name of the object that sources with these stamps became, or None."""
+    data = read_file(f"{var}/sources/{now.key}")
+    if data is None:
+        return None
+    try:
+        fields = json.loads(data)
+        stamps = tuple(tuple(stamp) for stamp in fields["stamps"])
+        return str(fields["object"]) if fields["version"] == VERSION and stamps == now.stamps else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(var: str, stamps: Stamps, name: str) -> None:
+    """Record that sources with these stamps became the object `name`."""
+    if stamps.settled:
+        fields = {"version": VERSION, "object": name, "stamps": stamps.stamps}
+        write_file(f"{var}/sources/{stamps.key}", json.dumps(fields).encode(), sync=False)
+
+
+def is_link(stamp: Stamp) -> bool:
+    """Say whether the file is a symbolic link."""
+    return stat.S_ISLNK(stamp[0])

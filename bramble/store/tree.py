@@ -1,0 +1,263 @@
+"""Reading a tree on disk into a stream, and giving it the form it keeps in the store."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from bramble.errors import BrambleError
+from bramble.store import archive, walk
+from bramble.store.files import unique
+from bramble.store.identity import BLOCK_SIZE, Identity, Stream
+from bramble.store.path import shown
+
+# 2 January 1980: zip knows nothing before 1980, and this is later than that in every time zone.
+MTIME_NS = 315619200 * 10**9
+_TIMES = (MTIME_NS, MTIME_NS)
+
+FILE_MODE, EXECUTABLE_MODE = 0o444, 0o555
+DIRECTORY_MODE = 0o555
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a tree is read.
+
+    `prepare`: it is a build's and becomes an object: what its owner cannot read
+    is made readable, and what needs no further change gets the store's form.
+    `exact`: modes go into the archive as they are, not in canonical form.
+    """
+
+    prepare: bool = False
+    exact: bool = False
+
+
+class TreeReader:
+    """Feeds one tree into one stream, and remembers what is left to do before it can be stored."""
+
+    def __init__(self, stream: Stream, how: Reading) -> None:
+        self._stream = stream
+        self._how = how
+        self.unfinished = False
+        """Whether names, link targets or hard links call for a second walk."""
+
+    def read(self, top: int) -> Identity:
+        """Read the tree below the directory `top` and return its identity.
+
+        Raises BrambleError store.special-file for what cannot be in an object,
+        and store.changed-while-read.
+        """
+        key = self._stream.names.hashed
+        members = walk.walk(top, key, make_readable=self._how.prepare)
+        with contextlib.closing(members):
+            for member in members:
+                try:
+                    self._read(member)
+                except (FileNotFoundError, NotADirectoryError) as error:
+                    raise walk.changed(member.name) from error
+        return self._stream.finish()
+
+    def _read(self, member: walk.Member) -> None:
+        kind = member.kind
+        if kind == walk.FILE:
+            self._file(member)
+        elif kind == walk.SYMLINK:
+            self._link(member)
+        elif kind == walk.DIRECTORY:
+            mode = 0o755
+            if self._how.exact:
+                mode = stat.S_IMODE(os.lstat(member.base, dir_fd=member.parent).st_mode)
+            self._named(member)
+            self._stream.member(member.directory, member.base, archive.DIRECTORY, mode)
+        elif kind == walk.LEAVE:
+            if self._how.prepare:
+                seal(member.fd, DIRECTORY_MODE)
+        else:
+            raise special_file(member)
+
+    def _named(self, member: walk.Member) -> None:
+        if self._how.prepare and self._stream.names.hashed(member.base) != member.base:
+            self.unfinished = True
+
+    def _link(self, member: walk.Member) -> None:
+        stream = self._stream
+        target = os.readlink(member.base, dir_fd=member.parent)
+        self._named(member)
+        if self._how.prepare:
+            os.utime(member.base, ns=_TIMES, dir_fd=member.parent, follow_symlinks=False)
+            if stream.targets.stored(target, b"") != target:
+                self.unfinished = True
+        stream.member(member.directory, member.base, archive.SYMLINK, 0, 0, target)
+
+    def _file(self, member: walk.Member) -> None:
+        stream = self._stream
+        fd = self._open(member)
+        try:
+            before = os.fstat(fd)
+            if not stat.S_ISREG(before.st_mode):
+                raise walk.changed(member.name)
+            size = before.st_size
+            mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644
+            if self._how.exact:
+                mode = stat.S_IMODE(before.st_mode)
+            self._named(member)
+            stream.member(member.directory, member.base, archive.FILE, mode, size)
+            left = size
+            while left > 0:
+                data = os.read(fd, min(left, BLOCK_SIZE))
+                if not data:
+                    break
+                stream.content(data)
+                left -= len(data)
+            after = os.fstat(fd)
+            if left or _stamp(before) != _stamp(after):
+                raise walk.changed(member.name)
+            stream.end_of_content(size)
+            if self._how.prepare:
+                if before.st_nlink > 1:
+                    # The other name may be anywhere: nothing is changed through this one.
+                    self.unfinished = True
+                else:
+                    seal(fd, stored_mode(before.st_mode))
+        finally:
+            os.close(fd)
+
+    def _open(self, member: walk.Member) -> int:
+        try:
+            return os.open(member.base, walk.FILE_FLAGS, dir_fd=member.parent)
+        except PermissionError:
+            if not self._how.prepare:
+                raise
+        mode = os.lstat(member.base, dir_fd=member.parent).st_mode
+        os.chmod(member.base, stat.S_IMODE(mode) | stat.S_IRUSR, dir_fd=member.parent)
+        return os.open(member.base, walk.FILE_FLAGS, dir_fd=member.parent)
+
+
+def special_file(member: walk.Member) -> BrambleError:
+    """Return the error for a member that is no file, directory or link."""
+    # spec: objects.canonical.special
+    status = os.lstat(member.base, dir_fd=member.parent)
+    return BrambleError(
+        "store.special-file",
+        f'"{shown(member.name[1:])}" is {walk.special_kind(status.st_mode)}; an output holds only files, '
+        "directories and symbolic links",
+        remedy="let the build remove it before it ends",
+    )
+
+
+def stored_mode(mode: int) -> int:
+    """Return the mode that a file has in the store, given the one it was made with."""
+    return EXECUTABLE_MODE if mode & stat.S_IXUSR else FILE_MODE
+
+
+def seal(fd: int, mode: int) -> None:
+    """Give an open file or directory the form of the store: no attributes, `mode`, the one mtime."""
+    # spec: objects.canonical.stored
+    with contextlib.suppress(OSError):
+        # Some attributes belong to the system (security.selinux) and cannot be removed.
+        for attribute in os.listxattr(fd):
+            with contextlib.suppress(OSError):
+                os.removexattr(fd, attribute)
+    os.fchmod(fd, mode)
+    os.utime(fd, ns=_TIMES)
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+Patch = tuple[int, int, Optional[bytes]]  # number of the file, offset in it, what to store (None: the name)
+
+
+def finish(top: int, stream: Stream, name: bytes, patches: Iterable[Patch]) -> None:
+    """Make the tree below `top` what is stored under `name`: the second walk, where one is needed.
+
+    `stream` is the one that has read the tree; `patches` are its edits, in order.
+    """
+    left = iter(patches)
+    patch = next(left, None)
+    number = 0
+    with contextlib.closing(walk.walk(top, stream.names.hashed)) as members:
+        for member in members:
+            base, parent = member.base, member.parent
+            if member.kind == walk.FILE:
+                here: list[tuple[int, bytes]] = []
+                while patch is not None and patch[0] == number:
+                    here.append((patch[1], patch[2] or name))
+                    patch = next(left, None)
+                    if len(here) == 4096:
+                        _finish_file(member, here)
+                        here.clear()
+                number += 1
+                _finish_file(member, here)
+            elif member.kind == walk.SYMLINK:
+                _finish_link(member, stream, name)
+            if member.kind != walk.DIRECTORY:
+                stored_base = stream.names.stored(base, name)
+                if stored_base != base:
+                    _writable(parent)
+                    os.rename(base, stored_base, src_dir_fd=parent, dst_dir_fd=parent)
+            if member.kind == walk.LEAVE:
+                seal(member.fd, DIRECTORY_MODE)
+
+
+def _writable(directory: int) -> None:
+    if not os.fstat(directory).st_mode & stat.S_IWUSR:
+        os.fchmod(directory, 0o755)
+
+
+def _replace(member: walk.Member, make: Callable[[bytes], None]) -> None:
+    """Put something new in the place of a member, by a rename in its directory."""
+    _writable(member.parent)
+    new = b".new-" + os.fsencode(unique())
+    make(new)
+    os.rename(new, member.base, src_dir_fd=member.parent, dst_dir_fd=member.parent)
+
+
+def _finish_link(member: walk.Member, stream: Stream, name: bytes) -> None:
+    base, parent = member.base, member.parent
+    target = os.readlink(base, dir_fd=parent)
+    stored = stream.targets.stored(target, name)
+    if stored != target:
+        _replace(member, lambda new: os.symlink(stored, new, dir_fd=parent))
+        os.utime(base, ns=_TIMES, dir_fd=parent, follow_symlinks=False)
+
+
+def _finish_file(member: walk.Member, patches: list[tuple[int, bytes]]) -> None:
+    base, parent = member.base, member.parent
+    status = os.lstat(base, dir_fd=parent)
+    linked = status.st_nlink > 1
+    if not linked and not patches:
+        return
+    if linked:
+        _replace(member, lambda new: _copy(base, new, parent))
+    os.chmod(base, 0o600, dir_fd=parent)
+    fd = os.open(base, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        for offset, data in patches:
+            os.pwrite(fd, data, offset)
+        seal(fd, stored_mode(status.st_mode))
+    finally:
+        os.close(fd)
+
+
+def _copy(base: bytes, new: bytes, parent: int) -> None:
+    source = os.open(base, walk.FILE_FLAGS, dir_fd=parent)
+    try:
+        target = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=parent)
+        try:
+            copy_contents(source, target)
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
+
+
+def copy_contents(source: int, target: int) -> None:
+    """Append what is left of one open file to another, in the kernel."""
+    while os.sendfile(target, source, None, 1 << 24):
+        pass
