@@ -93,8 +93,11 @@ def _store_derivation(path: str, name: str) -> Iterator[str]:
     try:
         document = json.loads(data)
         expected = oracle.store_derivation_digest(document)
+        spelled = oracle.store_derivation_bytes(document)
     except (ValueError, AttributeError, TypeError, KeyError) as problem:
         yield f"{name} is no store derivation: {problem}"
         return
+    if data != spelled:
+        yield f"{name} should be written as {spelled!r}, and is {data!r}"
     if name != f"{expected}-{document['Name']}.drv":
         yield f"{name} should be called {expected}-{document['Name']}.drv"

@@ -12,7 +12,7 @@ from conformance.outcome import Broken, Missing
 from conformance.routes import parse_routes
 from conformance.script import Env, Serve, Write
 from conformance.serve import serving
-from conformance.session import World
+from conformance.session import World, remove
 from conformance.words import expand_text
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
@@ -29,7 +29,7 @@ def write(action: Write, world: World, sections: Mapping[str, str], *, fixtures:
         os.truncate(path, int(argument))
         return
     if os.path.lexists(path):
-        _remove(path)
+        remove(path)
     if action.how == "gone":
         return
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -75,13 +75,6 @@ def _copy(source: str, path: str) -> None:
         shutil.copytree(source, path, symlinks=True)
     else:
         shutil.copy(source, path)
-
-
-def _remove(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
 
 
 def env(action: Env, world: World) -> None:

@@ -235,7 +235,9 @@ def _check_store(progress: _Progress) -> None:
 
 
 def _json(step: Step, action: Json, progress: _Progress) -> None:
-    found = _find(_document(progress), action.path)
+    values = progress.world.values
+    path = [key.expand(values) if isinstance(key, Word) else key for key in action.path]
+    found = _find(_document(progress), path)
     name = action.value.only_name()
     if action.absent:
         if found is not _NOTHING:
@@ -243,12 +245,12 @@ def _json(step: Step, action: Json, progress: _Progress) -> None:
         return
     if found is _NOTHING:
         raise Mismatch("there is nothing of that name in the document")
-    if name is not None and name not in progress.world.values:
+    if name is not None and name not in values:
         if not isinstance(found, str):
             raise Mismatch(f"a name stands for a text; this is {json.dumps(found)}")
-        progress.world.values[name] = found
+        values[name] = found
         return
-    text = action.value.expand(progress.world.values)
+    text = action.value.expand(values)
     expected = _json_value(text[1:] if action.any_order else text)
     equal = _equal_in_any_order(expected, found) if action.any_order else _equal(expected, found)
     if not equal:

@@ -214,13 +214,22 @@ def derivation_id(document: Mapping[str, Any]) -> str:
     return digest(_canonical(document, DERIVATION_KEYS, {"Network", "Target"}).encode())
 
 
+def store_derivation_bytes(document: Mapping[str, Any]) -> bytes:
+    """Return a store derivation as it must be written. Raises ValueError for keys that are none of its."""
+    inputs = {
+        (one["Output"], one["OutputName"], one["Filename"]): one for one in document["Dependencies"] or ()
+    }
+    listed = [
+        {"Filename": file, "OutputName": name, "Output": output} for output, name, file in sorted(inputs)
+    ]
+    ordered = {**document, "Dependencies": listed or None}
+    return _canonical(ordered, STORE_DERIVATION_KEYS, {"Network", "Target"}).encode()
+
+
 def store_derivation_digest(document: Mapping[str, Any]) -> str:
     """Return the digest of a store derivation: without its outputs, and without the history of its inputs."""
-    known = [
-        {**one, "Filename": ""} if one.get("Output") else one for one in document.get("Dependencies") or ()
-    ]
-    plain = {**document, "Outputs": None, "Dependencies": known or None}
-    return digest(_canonical(plain, STORE_DERIVATION_KEYS, {"Network", "Target"}).encode())
+    known = [{**one, "Filename": ""} if one["Output"] else one for one in document["Dependencies"] or ()]
+    return digest(store_derivation_bytes({**document, "Outputs": None, "Dependencies": known}))
 
 
 def _canonical(document: Mapping[str, Any], keys: Sequence[str], optional: set[str]) -> str:

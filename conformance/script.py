@@ -56,7 +56,7 @@ class Error:
 class Json:
     """`json`: a value in the document that the last command printed."""
 
-    path: tuple[Union[str, int], ...]
+    path: tuple[Union[Word, int], ...]  # keys, which may use names, and indexes
     text: str
     value: Word
     absent: bool
@@ -142,7 +142,7 @@ class Step:
         if isinstance(action, Error):
             return () if action.file is None else (action.file,)
         if isinstance(action, Json):
-            return (action.value,)
+            return (*(key for key in action.path if isinstance(key, Word)), action.value)
         if isinstance(action, Text):
             return (action.subject, action.expected)
         if isinstance(action, Tree):
@@ -168,9 +168,14 @@ class Step:
 
     def section(self) -> Optional[str]:
         """Return the section kept aside (`@…`) that the step uses."""
-        if isinstance(self.action, Serve):
-            return self.action.routes
-        return next((str(word) for word in self.words() if str(word).startswith("@")), None)
+        action = self.action
+        if isinstance(action, Serve):
+            return action.routes
+        if isinstance(action, (Text, Tree)) and action.how in ("like", "listing"):
+            return str(action.expected)
+        if isinstance(action, Write) and _WRITES[action.how] == "@SECTION":
+            return str(action.argument)
+        return None
 
 
 def parse_step(line: int, source: str, phase: str) -> Step:
@@ -255,17 +260,17 @@ def _quoted_path(rest: str) -> tuple[str, str]:
     return match.group(1), match.group(2)
 
 
-def _json_path(path: str) -> tuple[Union[str, int], ...]:
+def _json_path(path: str) -> tuple[Union[Word, int], ...]:
     if path == ".":
         return ()
-    keys: list[Union[str, int]] = []
+    keys: list[Union[Word, int]] = []
     for part in re.findall(r'"(?:[^"\\]|\\.)*"|[^."]+|(?<=\.)(?=\.|$)', path):
         if part.startswith('"'):
-            keys.append(str(json.loads(part)))
+            keys.append(Word((str(json.loads(part)),)))
         elif not part:
             raise BadStep(f"{path!r} has an empty part")
         else:
-            keys.append(int(part) if part.isdigit() else part)
+            keys.append(int(part) if part.isdigit() else whole_text(part))
     return tuple(keys)
 
 

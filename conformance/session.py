@@ -197,6 +197,14 @@ def platform_name() -> str:
     return MACHINES.get(os.uname().machine, "linux-" + os.uname().machine)
 
 
+def remove(path: str) -> None:
+    """Remove a file, a link or a directory with all it holds."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        remove_tree(path)
+    else:
+        os.unlink(path)
+
+
 def remove_tree(top: str) -> None:
     """Remove a directory and all it holds, also where modes forbid it."""
     for directory, names, _ in os.walk(top):

@@ -94,6 +94,11 @@ def test_json_finds_values_by_path() -> None:
         passes(DOCUMENT + line + "\n")
 
 
+def test_a_key_of_a_path_may_be_a_name() -> None:
+    passes('run raw \'{"k": "x", "m": {"x": {"y": 1}}}\'\njson k $k\njson m.$k.y 1\njson m.${k} {"y": 1}\n')
+    fails('run raw \'{"k": "z", "m": {"x": 1}}\'\njson k $k\njson m.$k 1\n', "nothing of that name")
+
+
 def test_json_tells_unequal_values_apart() -> None:
     fails(DOCUMENT + "json a.0 2\n", "it is 1")
     fails(DOCUMENT + "json t 1\n", "it is true")
@@ -168,6 +173,7 @@ def test_write_changes_the_world_between_commands() -> None:
     passes("run say v\ntext stdout is $v\nwrite f fill @g\ntext f is v $$\n-- @g --\n$v $$\n")
     passes("write f copy g\nrun say x\nsame f g\n-- g --\nx\n")
     passes("write f gone\nrun say x\ntree f gone\n-- f --\nx\n")
+    passes("write d mode 0555\nwrite d gone\nrun say x\ntree d gone\n-- d/f --\nx\n")
     passes('write d/f mode 0600\nrun say x\ntree d @l\n-- d/f --\nx\n-- @l --\nfile 0600 f text "x\\n"\n')
     passes("write d/l link nowhere\nrun say x\ntree d @l\n-- @l --\nlink l -> nowhere\n")
     passes("write f cut 2\nrun stdin < f > h\ntext stdout line ab\nsame f h\n-- f --\nabcd\n")
@@ -209,7 +215,8 @@ def test_serve_answers_as_its_routes_say() -> None:
         "        print(path.rpartition('/')[2], type(e).__name__, getattr(e, 'code', ''))\n"
     )
     routes = (
-        "-- @r --\n/file file f\n/moved redirect /file\n/teapot status 418\n/half cut 2 f\n/second twice 503 f\n"
+        "-- @r --\n/file file f\n/moved redirect /file\n/teapot status 418\n"
+        "/half cut 2 f\n/second twice 503 f\n"
         "-- f --\ncontent\n"
     )
     script = (

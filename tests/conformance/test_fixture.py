@@ -118,6 +118,16 @@ def test_exec_passes_arguments_as_they_are(tmp_path: Path) -> None:
 
 
 @here
+def test_standard_output_can_go_to_a_file(tmp_path: Path) -> None:
+    assert run(tmp_path, "say", "a", "to", "f", "say", "b", "to", "g", "say", "c", "to", "f", "say", "d") == (
+        0,
+        b"a\n",
+        b"",
+    )
+    assert ((tmp_path / "f").read_text(), (tmp_path / "g").read_text()) == ("b\nd\n", "c\n")
+
+
+@here
 def test_ids_are_decimal_numbers(tmp_path: Path) -> None:
     user, group, process, parent = run(tmp_path, "ids")[1].split()
     assert (int(user), int(group), int(parent)) == (os.getuid(), os.getgid(), os.getpid())

@@ -142,5 +142,10 @@ def test_the_digest_of_a_store_derivation_forgets_outputs_and_known_histories() 
     assert oracle.store_derivation_digest(
         {**one, "Dependencies": [unknown]}
     ) != oracle.store_derivation_digest({**one, "Dependencies": [{**unknown, "Filename": "b.drv"}]})
+    # Two histories of one input are one input.
+    assert (
+        oracle.store_derivation_digest({**one, "Dependencies": [known, {**known, "Filename": "b.drv"}]})
+        == with_known
+    )
     with pytest.raises(ValueError):
-        oracle.store_derivation_digest({"Name": "n"})
+        oracle.store_derivation_digest({"Name": "n", "Dependencies": None})
