@@ -127,7 +127,8 @@ def _field(text: bytes) -> bytes:
     cut = text[:NAME_FIELD]
     if len(text) > NAME_FIELD and cut.endswith(b"/"):
         # A reader that knows no pax records would take a file whose name was cut here for a directory.
-        return cut[:-1].rstrip(b"/")
+        end = len(cut[:-1].rstrip(b"/"))
+        return cut[:end] + b"\0" + cut[end + 1 :]
     return cut
 
 

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bramble.store.disk import RawOutput, Store, StoreObject
+from tests.store.oracle import Exec, Link, Tree
+
+
+@pytest.fixture
+def place() -> Iterator[str]:
+    """A directory with a short path: the path of a store root has room for 47 bytes only."""
+    path = tempfile.mkdtemp(prefix="b", dir="/tmp")
+    yield path
+    for top, directories, _ in os.walk(path):
+        for name in directories:
+            below = os.path.join(top, name)
+            if not os.path.islink(below):
+                os.chmod(below, 0o700)
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def store(place: str) -> Iterator[Store]:
+    store = Store.open(place + "/s")
+    yield store
+    store.close()
+
+
+def plant(tree: Tree, directory: str) -> None:
+    """Make `tree` on disk."""
+    os.makedirs(directory, exist_ok=True)
+    for base, node in tree.items():
+        path = os.path.join(os.fsencode(directory), base)
+        if isinstance(node, dict):
+            plant(node, os.fsdecode(path))
+        elif isinstance(node, Link):
+            os.symlink(node.target, path)
+        else:
+            with open(path, "wb") as file:
+                file.write(node.data if isinstance(node, Exec) else node)
+            os.chmod(path, 0o755 if isinstance(node, Exec) else 0o644)
+
+
+def grown(directory: str) -> Tree:
+    """Return what is on disk as a tree."""
+    tree: Tree = {}
+    for base in os.listdir(os.fsencode(directory)):
+        path = os.path.join(os.fsencode(directory), base)
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            tree[base] = Link(os.readlink(path))
+        elif stat.S_ISDIR(mode):
+            tree[base] = grown(os.fsdecode(path))
+        else:
+            data = Path(os.fsdecode(path)).read_bytes()
+            tree[base] = Exec(data) if mode & 0o100 else data
+    return tree
+
+
+def publish(
+    store: Store,
+    trees: Tree | dict[str, tuple[str, Tree]],
+    *,
+    own: str = "",
+    closure: tuple[str, ...] = (),
+    build_name: str | None = None,
+) -> dict[str, StoreObject]:
+    """Publish one tree as `out`, or several: {output name: (temporary name, tree)}."""
+    named = {"out": (own, trees)} if not all(isinstance(key, str) for key in trees) or not trees else trees
+    with store.workspace() as work:
+        raws = []
+        for name, (temporary, tree) in named.items():  # type: ignore[misc]
+            plant(tree, f"{work.path}/{name}")  # type: ignore[arg-type]
+            raws.append(RawOutput(str(name), f"{work.path}/{name}", temporary))
+        return store.publish(raws, closure=closure, build_name=build_name)
