@@ -104,6 +104,28 @@ def find_files(
     return sorted(kept)
 
 
+def check_source(listings: Listings, path: str) -> None:
+    """Refuse a path relative to the project that is no source of it, written without files().
+
+    Raises load.source-missing, load.source-outside and load.source-name.
+    """
+    # spec: project.files.named
+    names = tuple(path.split("/"))
+    _refuse_links_above(listings, path, names)
+    kind = listings.kind(names)
+    if kind == 0:
+        raise _missing(path, path)
+    _checked(listings, names, kind)
+
+
+def _missing(text: str, path: str) -> BrambleError:
+    return BrambleError(
+        "load.source-missing",
+        f'there is no file "{text}"',
+        remedy=f"{path} is looked for in the project: correct the name, or make the file",
+    )
+
+
 def _named(found: Listings, pattern: Pattern, exclude_directories: bool) -> dict[Names, int]:
     """Return the one file that a pattern without wildcards names."""
     # spec: project.files.named
@@ -111,11 +133,7 @@ def _named(found: Listings, pattern: Pattern, exclude_directories: bool) -> dict
     _refuse_links_above(found, pattern.text, path)
     kind = found.kind(path) if path else stat.S_IFDIR
     if kind == 0:
-        raise BrambleError(
-            "load.source-missing",
-            f'there is no file "{pattern.text}"',
-            remedy=f"{'/'.join(path)} is looked for in the project: correct the name, or make the file",
-        )
+        raise _missing(pattern.text, "/".join(path))
     if not path or (kind == stat.S_IFDIR and exclude_directories):
         raise BrambleError(
             "load.source-missing",

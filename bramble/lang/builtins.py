@@ -1,0 +1,140 @@
+"""The other built-ins of the dialect: `files()`, `run()`, `test()` and `sys`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bramble.derivation.template import OutputRef, Template
+from bramble.errors import BrambleError
+from bramble.lang.arguments import Checker, bind
+from bramble.lang.derivations import derivation
+from bramble.lang.failure import place_of, refuse, refuse_as
+from bramble.lang.session import Session, TestRequest, session_of
+from bramble.lang.values import RunRequest, RunValue, output_of
+from bramble.project.files import find_files
+from bramble.starlark import ASSERT, Builtin, List, ModuleValue, Thread, type_name
+
+_FILES: dict[str, Any] = {"include": None, "exclude": (), "exclude_directories": True, "allow_empty": True}
+_RUN: dict[str, Any] = {
+    "derivation": None,
+    "cmd": None,
+    "args": (),
+    "paths": (),
+    "read_only_paths": (),
+    "hidden_paths": (),
+    "network": False,
+}
+_TEST: dict[str, Any] = {"derivation": None, "args": ()}
+
+
+def files(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> List:
+    """Find source files; see spec/03-dialect.md."""
+    # spec: dialect.files
+    session = session_of(thread)
+    given = bind("files", _FILES, args, kwargs, required=1)
+    check = Checker("files", "eval.argument")
+    _, module = session.caller(thread)
+    try:
+        found = find_files(
+            module.root,
+            module.directory,
+            check.strings("include", given["include"]),
+            check.strings("exclude", given["exclude"]),
+            check.boolean("exclude_directories", given["exclude_directories"]),
+            check.boolean("allow_empty", given["allow_empty"]),
+            listings=session.listings(module.root),
+        )
+    except BrambleError as error:
+        refuse_as(error)
+    project = session.project_of(module)
+    if project:
+        # spec: dialect.files.packages
+        found = [f"{project}//{path}" for path in found]
+    session.found.update(found)
+    return List(found)
+
+
+def run(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> RunValue:
+    """Say how to run a program of an output; see spec/03-dialect.md."""
+    # spec: dialect.run
+    session = session_of(thread)
+    given = bind("run", _RUN, args, kwargs, required=2)
+    check = Checker("run", "eval.argument")
+    cmd = check.string("cmd", given["cmd"])
+    if not cmd:
+        refuse("eval.argument", "run: cmd is empty", "name a program of the output, such as sh")
+    lists = {
+        name: check.strings(name, given[name])
+        for name in ("args", "paths", "read_only_paths", "hidden_paths")
+    }
+    for name, items in {"cmd": (cmd,), **lists}.items():
+        for item in items:
+            _plain("run", name, item)
+    return RunValue(
+        RunRequest(
+            derivation=_output(session, "run", given["derivation"]),
+            cmd=cmd,
+            network=check.boolean("network", given["network"]),
+            **lists,
+        )
+    )
+
+
+def test(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Register a test; see spec/03-dialect.md."""
+    # spec: dialect.test
+    session = session_of(thread)
+    session.within_function(thread, "test")
+    given = bind("test", _TEST, args, kwargs, required=1)
+    words = Checker("test", "eval.argument").strings("args", given["args"])
+    for word in words:
+        _plain("test", "args", word)
+    output = _output(session, "test", given["derivation"])
+    session.tests.append(TestRequest(output, words, session.target, place_of(thread.position)))
+
+
+def _output(session: Session, function: str, value: Any) -> OutputRef:
+    """Return the output that a `derivation` parameter means."""
+    found = output_of(value)
+    if found is None:
+        refuse(
+            "eval.argument",
+            f"{function}: derivation must be a derivation or one of its outputs, and not {type_name(value)}",
+            "pass what derivation() returned",
+        )
+    made = session.derivations.get(found.derivation)
+    if made is None or found.output not in made.outputs:
+        refuse(
+            "derivation.unknown-reference" if made is None else "derivation.unknown-output",
+            f"{function}: {found} is no output of a derivation",
+            "pass what derivation() returned",
+        )
+    return found
+
+
+def _plain(function: str, parameter: str, text: str) -> None:
+    if Template.parse(text).references:
+        refuse(
+            "eval.argument",
+            f"{function}: {parameter} cannot refer to an output",
+            "make a derivation that holds a script with the path, and run that",
+        )
+
+
+def predeclared(platform: str) -> Mapping[str, Any]:
+    """Return the names that every `.bramble` file knows. `platform` is OS-ARCHITECTURE."""
+    # spec: dialect.predeclared
+    system, _, architecture = platform.partition("-")
+    return {
+        "assert": ASSERT,
+        "derivation": Builtin("derivation", derivation),
+        "files": Builtin("files", files),
+        "run": Builtin("run", run),
+        # spec: dialect.sys
+        "sys": ModuleValue("sys", {"arch": architecture, "os": system, "platform": platform}),
+        "test": Builtin("test", test),
+    }
+
+
+PREDECLARED_NAMES = ("assert", "derivation", "files", "run", "sys", "test")

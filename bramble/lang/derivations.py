@@ -1,0 +1,138 @@
+"""`derivation()`: from the arguments of a call to a derivation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from bramble.derivation.graph import unknown_output, unknown_reference
+from bramble.derivation.model import NO_SOURCES, Derivation, Sources
+from bramble.derivation.rules import check, is_relative_path, suggest_builder
+from bramble.derivation.template import Template
+from bramble.errors import BrambleError
+from bramble.lang.arguments import Checker, bind
+from bramble.lang.failure import refuse, refuse_as
+from bramble.lang.session import Session, session_of
+from bramble.lang.values import DerivationValue
+from bramble.project.files import check_source
+from bramble.project.modules import ModuleFile
+from bramble.starlark import Dict, Position, Thread
+
+# spec: dialect.derivation
+PARAMETERS: dict[str, Any] = {
+    "name": None,
+    "builder": None,
+    "args": (),
+    "sources": (),
+    "env": Dict(),
+    "outputs": ("out",),
+    "platform": "",
+    "network": False,
+    "target": "",
+}
+_CHECK = Checker("derivation", "derivation.{}")
+_parse = Template.parse
+
+
+def derivation(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> DerivationValue:
+    """Make a derivation; see spec/03-dialect.md."""
+    session = session_of(thread)
+    session.within_function(thread, "derivation")
+    position, module = session.caller(thread)
+    given = bind("derivation", PARAMETERS, args, kwargs, required=2)
+    env = _CHECK.mapping("env", given["env"])
+    platform = _CHECK.string("platform", given["platform"])
+    made = Derivation(
+        name=_CHECK.string("name", given["name"]),
+        builder=_parse(_CHECK.text("builder", "builder", given["builder"])),
+        args=tuple([_parse(text) for text in _CHECK.texts("args", given["args"])]),
+        env=tuple([(key, _parse(_CHECK.text("env", f'env["{key}"]', env[key]))) for key in sorted(env)]),
+        sources=_sources(session, thread, module, _CHECK.strings("sources", given["sources"])),
+        outputs=_CHECK.strings("outputs", given["outputs"]),
+        # spec: dialect.derivation.platform
+        platform="" if platform == session.platform else platform,
+        network=_CHECK.boolean("network", given["network"]),
+        target=_CHECK.string("target", given["target"]),
+    )
+    try:
+        check(made)
+        _check_references(session, made)
+    except BrambleError as error:
+        refuse_as(error)
+    _warn_of_builder(session, made, position)
+    return session.make(made, position)
+
+
+def _check_references(session: Session, made: Derivation) -> None:
+    # spec: dialect.derivation.references
+    for ref in made.dependencies:
+        found = session.derivations.get(ref.derivation)
+        if found is None:
+            raise unknown_reference(str(ref), made, None)
+        if ref.output not in found.outputs:
+            raise unknown_output(found, ref, made.name, None)
+
+
+def _warn_of_builder(session: Session, made: Derivation, position: Position) -> None:
+    """A misspelt built-in builder is a file name like any other, and would fail as a missing file."""
+    builder = str(made.builder)
+    meant = suggest_builder(builder) if not made.sources.files and "/" not in builder else None
+    if meant is not None:
+        session.warnings.append(f'{position}: there is no builder "{builder}"; did you mean "{meant}"?')
+
+
+def _sources(
+    session: Session, thread: Thread, module: ModuleFile, files: Sequence[str]
+) -> Sources:
+    # spec: dialect.derivation.sources
+    if not files:
+        return NO_SOURCES
+    projects = set()
+    paths = set()
+    for file in files:
+        project, separator, path = file.rpartition("//")
+        if file not in session.found:
+            _check_written(session, module, file)
+        projects.add(project if separator else "")
+        paths.add(path)
+    if len(projects) > 1:
+        refuse(
+            "derivation.sources",
+            "the sources are of several projects: "
+            + ", ".join(sorted(project or session.roots.project.name for project in projects)),
+            "make one derivation for the sources of each project, and refer to them",
+        )
+    (project,) = projects
+    location = _location(session, thread, module, project)
+    return Sources(project=project, location=location, files=tuple(sorted(paths)))
+
+
+def _check_written(session: Session, module: ModuleFile, file: str) -> None:
+    """Check a source that the program wrote itself: files() has checked the others."""
+    project, separator, path = file.rpartition("//")
+    if not is_relative_path(path) or (session.project_of(module) and not separator):
+        refuse(
+            "derivation.sources",
+            f'"{file}" is not a source: sources are named from the root of the project',
+            f'write sources=files(["{file}"])',
+        )
+    roots = session.roots
+    root: Optional[str] = roots.project.root if not separator else roots.packages.get(project)
+    if root is None:
+        refuse("derivation.sources", f'"{file}" is of a project that is not here', "use files()")
+    try:
+        check_source(session.listings(root), path)
+    except BrambleError as error:
+        refuse_as(error)
+
+
+def _location(session: Session, thread: Thread, module: ModuleFile, project: str) -> str:
+    """Return where the build starts: the directory of the innermost caller in the sources' project."""
+    # spec: dialect.derivation.location
+    if session.project_of(module) == project:
+        return module.directory
+    for frame in reversed(thread.stack):
+        caller = session.files.get(frame.position.file) if frame.position is not None else None
+        if caller is not None and session.project_of(caller) == project:
+            return caller.directory
+    return ""

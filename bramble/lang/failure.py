@@ -1,0 +1,63 @@
+"""From errors of a program to errors of a person: code, place, remedy, call stack."""
+
+from __future__ import annotations
+
+from typing import NoReturn, Optional
+
+from bramble.errors import BrambleError, Place
+from bramble.starlark import EvalError, Position, StarlarkError
+
+
+class DialectError(EvalError):
+    """A fault in a program that a built-in of the dialect found. The code may be of any phase."""
+
+    def __init__(self, code: str, message: str, remedy: Optional[str] = None) -> None:
+        super().__init__(code, message)
+        self.remedy = remedy
+
+
+def refuse(code: str, message: str, remedy: Optional[str] = None) -> NoReturn:
+    """Let the call that is being made fail."""
+    raise DialectError(code, message, remedy)
+
+
+def refuse_as(error: BrambleError) -> NoReturn:
+    """Let the call that is being made fail as `error` says; the place becomes that of the call."""
+    raise DialectError(error.code, error.message, error.remedy) from error
+
+
+def place_of(position: Optional[Position]) -> Optional[Place]:
+    """Return a position in a program as a place."""
+    return None if position is None else Place(position.file, position.line, position.column)
+
+
+def as_bramble_error(error: StarlarkError) -> BrambleError:
+    """Return an error of a program as an error for its author; several static ones travel together."""
+    # spec: dialect.errors
+    cause = error.__cause__
+    if error.code == "eval.host" and isinstance(cause, BrambleError):
+        return cause
+    first, *others = [_converted(one) for one in error.errors]
+    if not others:
+        return first
+    return BrambleError(
+        first.code,
+        first.message,
+        place=first.place,
+        remedy=first.remedy,
+        detail=first.detail,
+        others=others,
+    )
+
+
+def _converted(error: StarlarkError) -> BrambleError:
+    detail = error.excerpt()
+    if isinstance(error, EvalError) and error.stack:
+        detail = error.traceback()
+    return BrambleError(
+        error.code,
+        error.message,
+        place=place_of(error.position),
+        remedy=error.remedy if isinstance(error, DialectError) else None,
+        detail=detail,
+    )

@@ -1,0 +1,91 @@
+"""One evaluation: the modules that were loaded and the derivations that were made so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from bramble.derivation.model import Derivation
+from bramble.derivation.template import OutputRef
+from bramble.errors import Place
+from bramble.lang.failure import refuse
+from bramble.lang.values import DerivationValue
+from bramble.project.files import Listings
+from bramble.project.modules import ModuleFile, ModuleRoots
+from bramble.starlark import Position, Thread
+
+TOPLEVEL = "<toplevel>"
+
+
+@dataclass(frozen=True)
+class TestRequest:
+    """A test that was registered while a target was evaluated."""
+
+    derivation: OutputRef
+    args: tuple[str, ...]
+    target: str  # "module:function" whose call registered it
+    place: Optional[Place]
+
+
+@dataclass
+class Session:
+    """What the built-ins of one evaluation share. It is the `host` of every thread."""
+
+    roots: ModuleRoots
+    platform: str  # of this machine: "linux-amd64"
+    derivations: dict[str, Derivation] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    tests: list[TestRequest] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    files: dict[str, ModuleFile] = field(default_factory=dict)  # name of a program's file → module
+    found: set[str] = field(default_factory=set)  # what files() has returned
+    target: str = ""
+    missed: Optional[tuple[DerivationValue, str]] = None  # the last output looked for in vain
+    _listings: dict[str, Listings] = field(default_factory=dict)
+
+    def listings(self, root: str) -> Listings:
+        """Return what is known of the files below one root."""
+        if root not in self._listings:
+            self._listings[root] = Listings(root)
+        return self._listings[root]
+
+    def name_of(self, module: ModuleFile) -> str:
+        """Return the name that errors give to a module's file: in packages it begins with their name."""
+        # spec: dialect.errors.place
+        return module.path if self.project_of(module) == "" else f"{module.project}/{module.path}"
+
+    def project_of(self, module: ModuleFile) -> str:
+        """Return the name that derivations give to the project of a module: "" for the evaluated one."""
+        return "" if module.project == self.roots.project.name else module.project
+
+    def caller(self, thread: Thread) -> tuple[Position, ModuleFile]:
+        """Return where the built-in that is running was called, and the module of that file."""
+        position = thread.position
+        return position, self.files[position.file]
+
+    def within_function(self, thread: Thread, name: str) -> None:
+        """Refuse a call that stands at the top level of a file: it would be made by every load."""
+        # spec: dialect.derivation.place
+        if thread.stack[-1].name == TOPLEVEL:
+            refuse(
+                "derivation.misplaced",
+                f"{name}() is called outside of a function",
+                f"put it into a function: def example(): return {name}(…)",
+            )
+
+    def make(self, derivation: Derivation, position: Position) -> DerivationValue:
+        """Remember a derivation, and return it as the program sees it."""
+        if derivation.id not in self.derivations:
+            self.derivations[derivation.id] = derivation
+            self.places[derivation.id] = Place(position.file, position.line, position.column)
+        return DerivationValue(derivation, self._miss)
+
+    def _miss(self, value: DerivationValue, name: str) -> None:
+        self.missed = (value, name)
+
+
+def session_of(thread: Thread) -> Session:
+    """Return the session of a running thread."""
+    host: Any = thread.host
+    assert isinstance(host, Session)
+    return host
