@@ -1,0 +1,446 @@
+"""From the resolved tree to a Python code object: statements, functions, files.
+
+A file becomes one Python function, `<toplevel>`, whose Starlark globals are its
+Python globals. A `def` becomes a Python function with a hidden first parameter
+`$s`, the running Thread; the Starlark variable holds a `Function` around it, and
+`name!` the Python function itself, for calls that need no checking.
+
+Recursion. Every function that may call unknown code notes in `$s.active` that it
+is running, and refuses when it finds itself there already. What an error leaves
+behind there is cleared where the error is caught (thread.py).
+"""
+
+from __future__ import annotations
+
+from _ast import AugAssign as PyAugAssign
+from _ast import (
+    Break,
+    Continue,
+    Delete,
+    For,
+    FunctionDef,
+    Global,
+    Lambda,
+    Module,
+    Pass,
+    Return,
+    Try,
+    While,
+    arg,
+    expr,
+    stmt,
+)
+
+from . import astbuild as py
+from . import kinds, syntax
+from .emit import HELPERS, Unit, mangle
+from .emit_blocks import BlockEmitter, strip_parens
+from .kinds import ANY, INT, LIST, RANGE, STRING, TUPLE
+from .scopes import GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS, FunctionScope, Resolution
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import CodeType
+    from typing import Any, Optional
+
+    from .dialect import Dialect
+    from .emit import Typed
+
+# Statements of one `elif` chain that are nested; Python's compiler recurses along it.
+_BRANCHES = 40
+
+
+class FunctionCompiler(BlockEmitter):
+    """Makes the Python statements of one function."""
+
+    def __init__(self, unit: Unit, scope: FunctionScope, masks: dict[int, int], options: Options) -> None:
+        super().__init__(unit, scope, masks)
+        self.options = options
+        self.checked = False
+        self.cleanup: list[stmt] = []
+
+    # -- functions
+
+    def store_name(self, node: syntax.Name) -> expr:
+        return py.store(mangle(node.name), 1)
+
+    def info_name(self, node: syntax.Node) -> str:
+        return f".f{node.start}"
+
+    def parameters_of(self, parameters: Sequence[syntax.Parameter]) -> Any:
+        """Return Python's parameters; their defaults are expressions of this, the outer function."""
+        positional = []
+        defaults = []
+        only = []
+        only_defaults: list[Optional[expr]] = []
+        vararg = kwarg = None
+        after_star = False
+        for parameter in parameters:
+            made = None
+            if parameter.name is not None:
+                made = arg(mangle(parameter.name.name), lineno=1, col_offset=0)
+            default = None if parameter.default is None else self.value(parameter.default)
+            if parameter.star == "**":
+                kwarg = made
+            elif parameter.star == "*":
+                vararg = made
+                after_star = True
+            elif after_star:
+                only.append(made)
+                only_defaults.append(default)
+            else:
+                positional.append(made)
+                if default is not None:
+                    defaults.append(default)
+        hidden = arg("$s", lineno=1, col_offset=0)
+        return py.parameters(positional, defaults, vararg, only, only_defaults, kwarg, hidden)
+
+    def inner(self, node: syntax.Node) -> FunctionCompiler:
+        scope = self.unit.resolution.functions[node.start]
+        self.unit.functions[node.start] = (scope, node)
+        inner = FunctionCompiler(self.unit, scope, self.masks, self.options)
+        inner.checked = self.options.check_recursion
+        return inner
+
+    def function_value(self, node: syntax.Lambda) -> expr:
+        parameters = self.parameters_of(node.parameters)
+        inner = self.inner(node)
+        body = inner.value(node.body)
+        if inner.checked:
+            info = self.info_name(node)
+            line = self.unit.op(node.start, "recursive")
+            active = py.attribute(py.load("$s", line), "active", line)
+            key = py.load(info, line)
+            check = py.conditional(
+                py.compare(key, py.COMPARE["in"], active, line),
+                py.helper(".recursive", [key], line),
+                py.call(py.attribute(active, "__setitem__", line), [key, py.constant(None, line)], line),
+                line,
+            )
+            done = py.call(py.attribute(active, "__delitem__", line), [key], line)
+            steps = py.tuple_of([check, body, done], line)
+            body = py.subscript(steps, py.constant(1, line), line)
+        body = self.with_keywords(node.parameters, body)
+        made = Lambda(parameters, body, lineno=1, col_offset=0)
+        return py.helper(".Function", [made, py.load(self.info_name(node), 1)], 1)
+
+    def with_keywords(self, parameters: Sequence[syntax.Parameter], body: expr) -> expr:
+        """Make the `**kwargs` of a lambda a Starlark dict before its body."""
+        for parameter in parameters:
+            if parameter.star == "**" and parameter.name is not None:
+                name = mangle(parameter.name.name)
+                made = py.walrus(name, py.helper(".Dict", [py.load(name, 1)], 1), 1)
+                return py.sequence([made], body, 1)
+        return body
+
+    def stmt_Def(self, node: syntax.Def) -> list[stmt]:
+        parameters = self.parameters_of(node.parameters)
+        inner = self.inner(node)
+        name = mangle(node.name.name)
+        raw = f"{name}!"
+        body = inner.function_body(node)
+        made = FunctionDef(raw, parameters, body, [], None, lineno=1, col_offset=0)
+        if "type_params" in FunctionDef._fields:
+            made.type_params = []  # type: ignore[attr-defined]
+        value = py.helper(".Function", [py.load(raw, 1), py.load(self.info_name(node), 1)], 1)
+        return [made, py.assign(py.store(name, 1), value, 1)]
+
+    def function_body(self, node: syntax.Def) -> list[stmt]:
+        start: list[stmt] = []
+        for parameter in node.parameters:
+            if parameter.star == "**" and parameter.name is not None:
+                name = mangle(parameter.name.name)
+                start.append(py.assign(py.store(name, 1), py.helper(".Dict", [py.load(name, 1)], 1), 1))
+        if self.checked:
+            line = self.unit.op(node.start, "recursive")
+            key = py.load(self.info_name(node), line)
+            active = py.load("$a", line)
+            fetch = py.attribute(py.load("$s", line), "active", line)
+            start.append(py.assign(py.store("$a", line), fetch, line))
+            start.append(
+                py.if_statement(
+                    py.compare(key, py.COMPARE["in"], active, line),
+                    [py.expression(py.helper(".recursive", [key], line), line)],
+                    [],
+                    line,
+                )
+            )
+            mark = py.subscript(active, key, line, py.STORE)
+            start.append(py.assign(mark, py.constant(None, line), line))
+            self.cleanup = [
+                Delete([py.subscript(active, key, line, py.DELETE)], lineno=line, col_offset=0),
+            ]
+        body = self.block(node.body)
+        if self.cleanup and not (body and isinstance(body[-1], Return)):
+            body += self.cleanup
+        return start + (body or [Pass(lineno=1, col_offset=0)])
+
+    # -- statements
+
+    def block(self, body: Sequence[syntax.Stmt]) -> list[stmt]:
+        made: list[stmt] = []
+        for node in body:
+            made += self.statement(node)
+        return made or [Pass(lineno=1, col_offset=0)]
+
+    def statement(self, node: syntax.Stmt) -> list[stmt]:
+        return getattr(self, f"stmt_{node.__class__.__name__}")(node)  # type: ignore[no-any-return]
+
+    def stmt_Pass(self, _node: syntax.Pass) -> list[stmt]:
+        return [Pass(lineno=1, col_offset=0)]
+
+    def stmt_Break(self, _node: syntax.Break) -> list[stmt]:
+        return [Break(lineno=1, col_offset=0)]
+
+    def stmt_Continue(self, _node: syntax.Continue) -> list[stmt]:
+        return [Continue(lineno=1, col_offset=0)]
+
+    def stmt_ExprStmt(self, node: syntax.ExprStmt) -> list[stmt]:
+        if isinstance(node.value, syntax.Literal):
+            return []
+        return [py.expression(self.value(node.value), 1)]
+
+    def stmt_Return(self, node: syntax.Return) -> list[stmt]:
+        value = py.constant(None, 1) if node.value is None else self.value(node.value)
+        if not self.cleanup:
+            return [Return(value, lineno=1, col_offset=0)]
+        if value.__class__.__name__ == "Constant":
+            return [*self.cleanup, Return(value, lineno=1, col_offset=0)]
+        return [
+            py.assign(py.store("$r", 1), value, 1),
+            *self.cleanup,
+            Return(py.load("$r", 1), lineno=1, col_offset=0),
+        ]
+
+    def stmt_If(self, node: syntax.If) -> list[stmt]:
+        otherwise = self.block(node.otherwise) if node.otherwise else []
+        branches = [(self.value(b.condition), self.block(b.body)) for b in node.branches]
+        if len(branches) <= _BRANCHES:
+            return self.branches(branches, otherwise)
+        # A long chain in parts: `pending` says that the parts so far have chosen nothing.
+        pending = self.temp()
+        parts = [branches[at : at + _BRANCHES] for at in range(0, len(branches), _BRANCHES)]
+        made: list[stmt] = []
+        for number, part in enumerate(parts):
+            nothing = otherwise
+            if number < len(parts) - 1:
+                nothing = [py.assign(py.store(pending, 1), py.constant(True, 1), 1)]
+            body = [
+                py.assign(py.store(pending, 1), py.constant(False, 1), 1),
+                *self.branches(part, nothing),
+            ]
+            made += body if number == 0 else [py.if_statement(py.load(pending, 1), body, [], 1)]
+        return made
+
+    def branches(self, branches: list[tuple[expr, list[stmt]]], otherwise: list[stmt]) -> list[stmt]:
+        for test, body in reversed(branches):
+            otherwise = [py.if_statement(test, body, otherwise, 1)]
+        return otherwise
+
+    def stmt_While(self, node: syntax.While) -> list[stmt]:
+        test = self.value(node.condition)
+        return [While(test, self.tick() + self.block(node.body), [], lineno=1, col_offset=0)]
+
+    def tick(self) -> list[stmt]:
+        """Return the statements that count a step, where steps are counted."""
+        if not self.options.limited:
+            return []
+        return [py.expression(py.call(py.attribute(py.load("$s", 1), "tick", 1), [], 1), 1)]
+
+    def stmt_For(self, node: syntax.For) -> list[stmt]:
+        # spec: starlark.statement.for
+        items, mask = self.expr(node.iterable)
+        line = self.unit.op(node.start, ".enter")
+        body: list[stmt] = []
+        target = strip_parens(node.target)
+        if isinstance(target, syntax.Name):
+            variable = self.store_name(target)
+        else:
+            name = self.temp()
+            variable = py.store(name, line)
+            body += self.assign_to(target, py.load(name, line), ANY, node.start)
+        body += self.tick() + self.block(node.body)
+        if mask in (RANGE, TUPLE) or (mask == LIST and self.is_fresh(node.iterable)):
+            return [For(variable, items, body, [], None, lineno=line, col_offset=0)]
+        held = self.temp()
+        enter = py.assign(py.store(held, line), py.helper(".enter", [items], line), line)
+        loop = For(variable, py.load(held, line), body, [], None, lineno=line, col_offset=0)
+        leave = py.expression(py.helper(".leave", [py.load(held, line)], line), line)
+        return [enter, Try([loop], [], [], [leave], lineno=line, col_offset=0)]
+
+    # -- assignment
+
+    def stmt_Assign(self, node: syntax.Assign) -> list[stmt]:
+        target = strip_parens(node.target)
+        value, mask = self.expr(node.value)
+        return self.assign_to(target, value, mask, node.at)
+
+    def assign_to(self, target: syntax.Expr, value: expr, mask: int, at: int) -> list[stmt]:
+        """Return the statements that assign a value, which is evaluated first, to a target."""
+        if isinstance(target, syntax.Name):
+            return [py.assign(self.store_name(target), value, 1)]
+        if isinstance(target, (syntax.Tuple, syntax.List)):
+            return self.unpack_to(target.items, value, at)
+        first: list[stmt] = []
+        if not py.is_simple(value):
+            name = self.temp()
+            first.append(py.assign(py.store(name, 1), value, 1))
+            value = py.load(name, 1)
+        if isinstance(target, syntax.Index):
+            return first + self.set_index(target, value)
+        return [*first, py.expression(self.store_call(target, value), 1)]
+
+    def set_index(self, target: syntax.Index, value: expr) -> list[stmt]:
+        x = self.value(target.operand)
+        i, mi = self.expr(target.index)
+        line = self.unit.op(target.at, ".set_index")
+        return [py.expression(py.helper(".set_index", [x, i, value], line), line)]
+
+    def unpack_to(self, items: Sequence[syntax.Expr], value: expr, at: int) -> list[stmt]:
+        # spec: starlark.assign.unpack
+        targets: list[expr] = []
+        later: list[stmt] = []
+        simple = all(isinstance(strip_parens(item), syntax.Name) for item in items)
+        for item in map(strip_parens, items):
+            if simple and isinstance(item, syntax.Name):
+                targets.append(self.store_name(item))
+            else:
+                name = self.temp()
+                targets.append(py.store(name, 1))
+                later += self.assign_to(item, py.load(name, 1), ANY, at)
+        first, again, ref = self.bind(value)
+        line = self.unit.op(at, ".unpack", ref, (len(items),))
+        test = py.is_class(first, "tuple", line)
+        slow = py.helper(".unpack", [again, py.constant(len(items), line)], line)
+        if items:
+            chosen = py.conditional(test, again, slow, line)
+            unpack = py.assign(py.tuple_of(targets, line, py.STORE), chosen, line)
+        else:
+            unpack = py.expression(py.helper(".unpack", [first, py.constant(0, line)], line), line)
+        return [unpack, *later]
+
+    def stmt_AugAssign(self, node: syntax.AugAssign) -> list[stmt]:
+        # spec: starlark.assign.augmented
+        target = strip_parens(node.target)
+        if isinstance(target, syntax.Name):
+            value = self.augmented(node, self.name(target))
+            return [py.assign(self.store_name(target), value, 1)]
+        made: list[stmt] = []
+        if isinstance(target, syntax.Index):
+            parts = [self.hold(target.operand, made), self.hold(target.index, made)]
+            old = self.index(target.at, *parts)
+            new = self.augmented(node, old)
+            line = self.unit.op(target.at, ".set_index")
+            store = py.helper(".set_index", [parts[0][0], parts[1][0], new], line)
+            return [*made, py.expression(store, line)]
+        if isinstance(target, syntax.Dot):
+            operand = self.hold(target.operand, made)
+            new = self.augmented(node, self.dot(target, operand))
+            line = self.unit.op(target.at, ".set_attribute")
+            store = py.helper(".set_attribute", [operand[0], py.constant(target.name, line), new], line)
+            return [*made, py.expression(store, line)]
+        raise AssertionError("the parser has checked the target")
+
+    def hold(self, node: syntax.Expr, made: list[stmt]) -> Typed:
+        """Evaluate an expression once, before anything else, and return how to get its value again."""
+        value, mask = self.expr(node)
+        if py.is_simple(value):
+            return value, mask
+        name = self.temp()
+        made.append(py.assign(py.store(name, 1), value, 1))
+        return py.load(name, 1), mask
+
+    def augmented(self, node: syntax.AugAssign, old: Typed) -> expr:
+        """Return the new value of an augmented assignment's target."""
+        right = self.expr(node.value)
+        if node.op not in ("+", "|") or not old[1] & ~(kinds.NUMBER | STRING | TUPLE):
+            return self.binary(node.op, node.at, old, right)[0]
+        helper = ".add_in_place" if node.op == "+" else ".or_in_place"
+        first_a, a, ref_a = self.bind(old[0])
+        first_b, b, ref_b = self.bind(right[0])
+        line = self.unit.op(node.at, helper, ref_a, ref_b)
+        slow = py.helper(helper, [a, b], line)
+        native = py.binary(a, node.op, b, line)
+        if right[1] == INT and first_b is b:
+            test = py.is_class(first_a, "int", line)
+        else:
+            test = py.both(
+                py.class_of(first_a, line), py.IS, py.class_of(first_b, line), py.IS, py.class_named("int", line), line
+            )
+        return py.conditional(test, native, slow, line)
+
+    # -- load
+
+    def stmt_Load(self, node: syntax.Load) -> list[stmt]:
+        line = self.unit.op(node.start, "load")
+        names = py.tuple_of([py.constant(s.remote.value, line) for s in node.symbols], line)
+        parts = [py.load("$s", line), py.constant(node.module.value, line), names]
+        targets = [self.store_name(s.local) for s in node.symbols]
+        value = py.helper(".load", parts, line)
+        return [py.assign(py.tuple_of(targets, line, py.STORE), value, line)]
+
+    def stmt_LoadModule(self, node: syntax.LoadModule) -> list[stmt]:
+        line = self.unit.op(node.start, "load")
+        parts = [py.load("$s", line), py.constant(node.module.value, line)]
+        return [py.assign(self.store_name(node.local), py.helper(".load_module", parts, line), line)]
+
+
+class Options:
+    """How code is made: whether recursion is refused, and whether steps are counted."""
+
+    def __init__(self, check_recursion: bool, limited: bool) -> None:
+        self.check_recursion = check_recursion
+        self.limited = limited
+
+
+def compile_file(resolution: Resolution, dialect: Dialect, limited: bool) -> tuple[CodeType, Unit]:
+    """Return the code of the function `<toplevel>`, and the tables that belong to it."""
+    known, loaded = _toplevel_names(resolution, dialect)
+    unit = Unit(resolution, known, loaded)
+    options = Options(not dialect.recursion, limited)
+    compiler = FunctionCompiler(unit, resolution.toplevel, {}, options)
+    body = compiler.block(resolution.file.body)
+    names = [mangle(name) for name in resolution.globals]
+    names += [f"{mangle(name)}!" for name in known]
+    names += [mangle(b.name) for b in resolution.toplevel.locals if b.declared in loaded]
+    if names:
+        body.insert(0, Global(sorted(set(names)), lineno=1, col_offset=0))
+    toplevel = FunctionDef(
+        "<toplevel>",
+        py.parameters([], [], None, [], [], None, arg("$s", lineno=1, col_offset=0)),
+        body,
+        [],
+        None,
+        lineno=1,
+        col_offset=0,
+    )
+    if "type_params" in FunctionDef._fields:
+        toplevel.type_params = []  # type: ignore[attr-defined]
+    module = compile(Module([toplevel], []), "<starlark>", "exec", dont_inherit=True, optimize=0)
+    code = next(c for c in module.co_consts if hasattr(c, "co_code"))
+    return code, unit
+
+
+def _toplevel_names(
+    resolution: Resolution, dialect: Dialect
+) -> tuple[dict[str, FunctionScope], set[int]]:
+    """Return the global functions bound once, and the places where `load` binds names."""
+    known: dict[str, FunctionScope] = {}
+    loaded: set[int] = set()
+    work: list[syntax.Stmt] = list(resolution.file.body)
+    while work:
+        node = work.pop()
+        if isinstance(node, syntax.Def):
+            known[node.name.name] = resolution.functions[node.start]
+        elif isinstance(node, syntax.Load):
+            loaded.update(s.local.start for s in node.symbols)
+        elif isinstance(node, syntax.LoadModule):
+            loaded.add(node.local.start)
+        elif isinstance(node, (syntax.For, syntax.While)):
+            work += node.body
+        elif isinstance(node, syntax.If):
+            for branch in node.branches:
+                work += branch.body
+            work += node.otherwise
+    return ({} if dialect.global_reassign else known), loaded

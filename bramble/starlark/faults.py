@@ -1,0 +1,207 @@
+"""From Python's exceptions to Starlark's errors: places, call stacks, and what a failed operation means.
+
+Every line number of compiled code is the number of an operation (emit.py). So a
+Python traceback tells which operations were running, and the innermost one which
+operation failed on which operands.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from .errors import EvalError, Frame, StarlarkError
+from .functions import Function, binding_error, binding_fault
+from .methods import NoAttribute
+from .operations import BUILTINS, DisplayError
+from .operators import NotSliceable
+from .universe import builtin_max, builtin_min, builtin_sorted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType, TracebackType
+    from typing import Any, Optional
+
+    from .errors import Position
+    from .program import Program
+
+# Python functions that call back into programs, and appear in tracebacks.
+# spec: starlark.error.traceback
+_CALLERS = {
+    builtin_sorted.__code__: "sorted",
+    builtin_max.__code__: "max",
+    builtin_min.__code__: "min",
+}
+_INLINE = frozenset({"<listcomp>", "<dictcomp>", "<genexpr>"})
+
+
+class ModuleState:
+    """What a frame of compiled code belongs to: its program and its table of operations."""
+
+    __slots__ = ("program", "operations")
+
+    def __init__(self, program: Program, operations: tuple[tuple[Any, ...], ...]) -> None:
+        self.program = program
+        self.operations = operations
+
+    def position(self, line: int) -> Position:
+        """Return the place of an operation."""
+        return self.program.position(self.operations[line - 1][0])
+
+
+def state_of(frame: FrameType) -> Optional[ModuleState]:
+    """Return the module whose compiled code a Python frame runs, or None for other code."""
+    return frame.f_globals.get("$module")
+
+
+def _steps(error: BaseException) -> Iterator[tuple[FrameType, int]]:
+    traceback: Optional[TracebackType] = error.__traceback__
+    while traceback is not None:
+        yield traceback.tb_frame, traceback.tb_lineno
+        traceback = traceback.tb_next
+
+
+def _running() -> Iterator[tuple[FrameType, int]]:
+    frames = []
+    frame: Optional[FrameType] = sys._getframe(2)
+    while frame is not None:
+        frames.append((frame, frame.f_lineno))
+        frame = frame.f_back
+    return reversed(frames)
+
+
+def _stack(steps: Iterator[tuple[FrameType, int]]) -> list[Frame]:
+    frames: list[Frame] = []
+    caller = ""
+    for frame, line in steps:
+        state = state_of(frame)
+        if state is None:
+            caller = _CALLERS.get(frame.f_code, caller)
+            continue
+        name = frame.f_code.co_name
+        if name in _INLINE and frames:
+            # A comprehension is a frame of Python's only.
+            frames[-1] = Frame(frames[-1].name, state.position(line))
+            continue
+        if caller:
+            frames.append(Frame(caller, None))
+            caller = ""
+        if name == "<lambda>":
+            name = "lambda"
+        frames.append(Frame(name.rstrip("!$"), state.position(line)))
+    return frames
+
+
+def current_stack() -> tuple[Frame, ...]:
+    """Return the active calls of this Python thread, outermost first."""
+    return tuple(_stack(_running()))
+
+
+def translate(error: BaseException) -> BaseException:
+    """Return the error that a program's Python exception means, with its place and stack."""
+    if isinstance(error, (SystemExit, GeneratorExit)):
+        return error
+    stack = _stack(_steps(error))
+    innermost, line = None, 0
+    for frame, number in _steps(error):
+        if state_of(frame) is not None:
+            innermost, line = frame, number
+        last = frame
+    made = _meaning(error, innermost, line, error.__traceback__ is None or last is innermost)
+    if stack and not made.stack and innermost is not None:
+        stack[-1] = _exact(made, innermost, line, stack[-1])
+    made.stack = (*stack, *made.stack)
+    if made.position is None:
+        _place(made, innermost)
+    return made.with_traceback(None)
+
+
+def _exact(error: EvalError, frame: FrameType, line: int, found: Frame) -> Frame:
+    """Return the innermost frame with a better place, for the few errors that are not at their operation's."""
+    state = state_of(frame)
+    if state is None:
+        return found
+    operation = state.operations[line - 1]
+    offset = None
+    if isinstance(error, NotSliceable) and operation[1] == ".slice_of":
+        offset = operation[2][0]
+    elif isinstance(error, NoAttribute) and operation[1] == "method":
+        offset = operation[2][0]
+    elif isinstance(error, DisplayError) and operation[1] == "display":
+        offset = operation[2][0][error.entry]
+    return found if offset is None else Frame(found.name, state.program.position(offset))
+
+
+def _place(error: EvalError, frame: Optional[FrameType]) -> None:
+    position = next((f.position for f in reversed(error.stack) if f.position is not None), None)
+    if position is None:
+        return
+    error.position = position
+    state = None if frame is None else state_of(frame)
+    if state is not None and state.program.filename == position.file:
+        error.line_text = state.program.source.line_text(position.line)
+
+
+def _meaning(error: BaseException, frame: Optional[FrameType], line: int, native: bool) -> EvalError:
+    """Return the EvalError, still without a place, that an exception stands for."""
+    if isinstance(error, EvalError):
+        return error
+    if isinstance(error, RecursionError):
+        return EvalError("eval.limit", "Starlark stack overflow")
+    if isinstance(error, MemoryError):
+        return EvalError("eval.limit", "out of memory")
+    if isinstance(error, KeyboardInterrupt):
+        made = EvalError("eval.interrupted", "interrupted")
+        made.__cause__ = error
+        return made
+    if native and frame is not None:
+        found = _failed_operation(error, frame, line)
+        if found is not None:
+            return found
+    made = EvalError("eval.host", str(error) or error.__class__.__name__)
+    if isinstance(error, StarlarkError):
+        made = EvalError(error.code, error.message)
+    made.__cause__ = error
+    return made
+
+
+def _failed_operation(error: BaseException, frame: FrameType, line: int) -> Optional[EvalError]:
+    """Return the error of an operation that Python itself has refused."""
+    state = state_of(frame)
+    if state is None or not 0 < line <= len(state.operations):
+        return None
+    _offset, helper, *references = state.operations[line - 1]
+    if helper in ("global", "local"):
+        name = references[0][0]
+        return EvalError("eval.unbound", f"{helper} variable {name} referenced before assignment")
+    if isinstance(error, OverflowError) and helper != ".index":
+        return EvalError("eval.value", "int too large to convert to float")
+    operands = [_operand(frame, reference) for reference in references]
+    if helper == "call":
+        callee = operands[0]
+        if isinstance(callee, Function):
+            positional, words = references[1]
+            fault = binding_fault(callee.info, positional, words)
+            if fault is not None:
+                return binding_error(callee.info, fault)
+        return None
+    function = BUILTINS.get(helper)
+    if function is None:
+        return None
+    try:
+        function(*operands)
+    except EvalError as failure:
+        return failure.with_traceback(None)
+    except RecursionError:
+        return EvalError("eval.limit", "Starlark stack overflow")
+    return None
+
+
+def _operand(frame: FrameType, reference: Any) -> Any:
+    """Return the value of an operand: of a variable, by its name, or the literal in a tuple."""
+    if isinstance(reference, tuple):
+        return reference[0]
+    for variables in (frame.f_locals, frame.f_globals, BUILTINS):
+        if reference in variables:
+            return variables[reference]
+    return None

@@ -1,0 +1,131 @@
+"""Loops: what can be iterated, and the lock on what is being iterated."""
+
+from __future__ import annotations
+
+from .operators import MAX_ITEMS, own_type
+from .values import (
+    BUSY_OF,
+    DICT_CLASSES,
+    FREE_OF,
+    FROZEN,
+    LIST_CLASSES,
+    MUTABLE,
+    ODD,
+    SET_CLASSES,
+    Elements,
+    fail_with,
+    keys_of,
+    type_name,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .values import Value
+
+
+def iterable_of(x: Value) -> Value:
+    """Return something Python can iterate over, or None when `x` is not iterable. Nothing is marked."""
+    kind = x.__class__
+    if kind in LIST_CLASSES or kind is tuple or kind is range:
+        return x
+    if kind in DICT_CLASSES or kind in SET_CLASSES:
+        return keys_of(x) if kind in ODD else x
+    if isinstance(x, Elements):
+        return x.items
+    if not own_type(x) and hasattr(kind, "__iter__"):
+        return x
+    return None
+
+
+def items_of(x: Value) -> Value:
+    """Return the items of an iterable as a Python list or tuple, or None when it is not iterable.
+
+    Raises EvalError when there are absurdly many.
+    """
+    # spec: starlark.limit.size
+    kind = x.__class__
+    if kind is tuple or kind in LIST_CLASSES:
+        return x
+    if kind is range:
+        count = range_length(x)
+        if count > MAX_ITEMS:
+            fail_with("eval.limit", f"excessive number of elements ({count})")
+    found = iterable_of(x)
+    return None if found is None else list(found)
+
+
+def range_length(x: range) -> int:
+    """Return the number of items of a range, however many."""
+    if x.step > 0:
+        return max(0, (x.stop - x.start + x.step - 1) // x.step)
+    return max(0, (x.start - x.stop - x.step - 1) // -x.step)
+
+
+def enter(x: Value) -> Value:
+    """Return what a loop over `x` iterates; a list, dict or set that may be changed is marked as busy.
+
+    Whoever gets something whose class is in FREE_OF back has marked it and must `leave` it.
+    """
+    # spec: starlark.iteration.locked
+    kind = x.__class__
+    if kind in MUTABLE:
+        if kind in ODD:
+            return OddLoop(x)
+        x.__class__ = BUSY_OF[kind]
+        return x
+    if kind is tuple or kind is range or kind in FROZEN:
+        return keys_of(x) if kind in ODD else x
+    if kind in FREE_OF:
+        # A loop further out has marked it, and will still be there when this one ends.
+        return iter(keys_of(x)) if kind in ODD else iter(x)
+    found = iterable_of(x)
+    if found is None:
+        fail_with("eval.iterate", f"{type_name(x)} value is not iterable")
+    return found
+
+
+class OddLoop(list):  # type: ignore[type-arg]
+    """The keys of an odd dict or set in a loop, and which table they come from."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Value) -> None:
+        super().__init__(keys_of(table))
+        self.table = table
+        table.__class__ = BUSY_OF[table.__class__]
+
+
+def leave(x: Value) -> None:
+    """End the loop that `enter` began; `x` is what that returned."""
+    if x.__class__ is OddLoop:
+        x = x.table
+    free = FREE_OF.get(x.__class__)
+    if free is not None:
+        x.__class__ = free
+
+
+def marked(x: Value) -> Value:
+    """Return what a comprehension's clause over `x` iterates; `x` is marked as busy meanwhile."""
+    held = enter(x)
+    return _releasing(held) if held.__class__ in FREE_OF or held.__class__ is OddLoop else held
+
+
+def _releasing(held: Value) -> Iterator[Value]:
+    try:
+        yield from held
+    finally:
+        leave(held)
+
+
+def unpack(value: Value, count: int) -> Value:
+    """Return the `count` items of an iterable. Raises EvalError when it has more or fewer."""
+    # spec: starlark.assign.unpack
+    items = items_of(value)
+    if items is None:
+        fail_with("eval.unpack", f"got {type_name(value)} in sequence assignment")
+    if len(items) != count:
+        few = "few" if len(items) < count else "many"
+        fail_with("eval.unpack", f"too {few} values to unpack (got {len(items)}, want {count})")
+    return items

@@ -1,0 +1,145 @@
+"""Which types a value can have, as far as the text of a program tells: sets of types as bits of an int.
+
+The compiler leaves out checks that cannot fail. Everything here is an upper
+bound: a value always is of one of the kinds that are claimed for it.
+"""
+
+from __future__ import annotations
+
+INT = 1
+FLOAT = 2
+STRING = 4
+BYTES = 8
+BOOL = 16
+NONE = 32
+LIST = 64
+DICT = 128
+TUPLE = 256
+SET = 512
+RANGE = 1024
+FUNCTION = 2048
+OTHER = 4096  # structs, modules, values of the host, views of strings
+ANY = 8191
+
+NUMBER = INT | FLOAT
+
+# What `type(x)` is for the kinds that have one class each.
+_SEQUENCES = STRING | BYTES | LIST | TUPLE
+
+
+def of_constant(value: object) -> int:
+    """Return the kind of a literal's value."""
+    return _CONSTANTS[value.__class__]
+
+
+_CONSTANTS: dict[type, int] = {
+    int: INT,
+    float: FLOAT,
+    str: STRING,
+    bytes: BYTES,
+    bool: BOOL,
+    type(None): NONE,
+}
+
+
+def of_binary(op: str, a: int, b: int) -> int:
+    """Return the kinds of `x op y` for kinds `a` and `b` of the operands, when it does not fail."""
+    if op in _COMPARISONS:
+        return BOOL
+    if op == "/":
+        return FLOAT | ((a | b) & OTHER)
+    numbers = 0
+    if a & NUMBER and b & NUMBER:
+        numbers = INT if (a & INT and b & INT) else 0
+        if (a | b) & FLOAT and op in ("+", "-", "*", "//", "%"):
+            numbers |= FLOAT
+    result = numbers
+    if op == "+":
+        result |= a & b & _SEQUENCES
+    elif op == "*":
+        result |= (a & _SEQUENCES) if b & INT else 0
+        result |= (b & _SEQUENCES) if a & INT else 0
+    elif op == "%":
+        result |= a & STRING
+    elif op == "|":
+        result |= a & b & (DICT | SET)
+    elif op in ("&", "^", "-"):
+        result |= a & b & SET
+    if (a | b) & OTHER:
+        # An operator of the host's. It may return anything that is not a bool.
+        result |= ANY & ~BOOL
+    return result
+
+
+def of_unary(op: str, a: int) -> int:
+    """Return the kinds of `op x`."""
+    if op == "not":
+        return BOOL
+    result = a & (INT if op == "~" else NUMBER)
+    return result | (ANY & ~BOOL if a & OTHER else 0)
+
+
+_COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
+
+# Kinds of the results of universal functions, whatever their arguments.
+OF_UNIVERSAL: dict[str, int] = {
+    "abs": NUMBER,
+    "all": BOOL,
+    "any": BOOL,
+    "bool": BOOL,
+    "bytes": BYTES,
+    "chr": STRING,
+    "dict": DICT,
+    "dir": LIST,
+    "enumerate": LIST,
+    "fail": 0,
+    "float": FLOAT,
+    "hasattr": BOOL,
+    "hash": INT,
+    "int": INT,
+    "len": INT,
+    "list": LIST,
+    "ord": INT,
+    "print": NONE,
+    "range": RANGE,
+    "repr": STRING,
+    "reversed": LIST,
+    "set": SET,
+    "sorted": LIST,
+    "str": STRING,
+    "tuple": TUPLE,
+    "type": STRING,
+    "zip": LIST,
+}
+
+# Kinds of the results of methods, when the receiver is known to be of the type.
+OF_METHOD: dict[int, dict[str, int]] = {
+    STRING: {
+        **dict.fromkeys(("count", "find", "index", "rfind", "rindex"), INT),
+        **dict.fromkeys(
+            ("endswith", "isalnum", "isalpha", "isdigit", "islower", "isspace", "istitle", "isupper", "startswith"),
+            BOOL,
+        ),
+        **dict.fromkeys(
+            (
+                *("capitalize", "format", "join", "lower", "lstrip", "removeprefix", "removesuffix"),
+                *("replace", "rstrip", "strip", "title", "upper"),
+            ),
+            STRING,
+        ),
+        **dict.fromkeys(("rsplit", "split", "splitlines"), LIST),
+        **dict.fromkeys(("partition", "rpartition"), TUPLE),
+        **dict.fromkeys(("codepoint_ords", "codepoints", "elem_ords", "elems"), OTHER),
+    },
+    LIST: {**dict.fromkeys(("append", "clear", "extend", "insert", "remove"), NONE), "index": INT, "pop": ANY},
+    DICT: {
+        **dict.fromkeys(("items", "keys", "values"), LIST),
+        **dict.fromkeys(("clear", "update"), NONE),
+        "popitem": TUPLE,
+    },
+    SET: {
+        **dict.fromkeys(("difference", "intersection", "symmetric_difference", "union"), SET),
+        **dict.fromkeys(("add", "clear", "discard", "remove", "update"), NONE),
+        **dict.fromkeys(("issubset", "issuperset"), BOOL),
+    },
+}

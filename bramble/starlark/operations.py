@@ -1,0 +1,225 @@
+"""The functions that compiled code calls, by the names it knows them under.
+
+They are Python's built-ins to the compiled code: it sees nothing else of the host.
+No Starlark program can write these names, for they contain a dot.
+"""
+
+from __future__ import annotations
+
+from .collection_methods import add_in_place, or_in_place
+from .errors import EvalError
+from .functions import Builtin, Function, Struct, apply, callable_of
+from .iteration import enter, items_of, leave, marked, unpack
+from .methods import attribute, call_method, set_attribute
+from .operators import (
+    add,
+    bit_and,
+    bit_or,
+    bit_xor,
+    divide,
+    floor_divide,
+    greater,
+    greater_equal,
+    index,
+    invert,
+    is_in,
+    less,
+    less_equal,
+    modulo,
+    multiply,
+    negate,
+    not_equal,
+    not_in,
+    plus,
+    set_index,
+    shift_left,
+    shift_right,
+    slice_of,
+    subtract,
+)
+from .text import to_repr, to_str
+from .universe import POSITIONAL, UNIVERSE, length, make_range, to_int
+from .values import (
+    DICT_CLASSES,
+    Dict,
+    FrozenDict,
+    FrozenList,
+    Key,
+    List,
+    OddDict,
+    Set,
+    entries,
+    equal,
+    fail_with,
+    key_of,
+    put,
+    type_name,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from .functions import FunctionInfo
+    from .thread import Thread
+    from .values import Value
+
+
+class DisplayError(EvalError):
+    """A key of a dict display that cannot be one; `entry` is its number, from 0."""
+
+    def __init__(self, code: str, message: str, entry: int) -> None:
+        super().__init__(code, message)
+        self.entry = entry
+
+
+def display(*parts: Value) -> Dict:
+    """Return the dict of a display whose keys and values are given in turns."""
+    # spec: starlark.display
+    made = Dict()
+    for at in range(0, len(parts), 2):
+        key = parts[at]
+        try:
+            k = key_of(key)
+        except EvalError as error:
+            raise DisplayError(error.code, error.message, at // 2) from None
+        if k in made:
+            raise DisplayError("eval.duplicate-key", f"duplicate key: {to_repr(key)}", at // 2)
+        if k.__class__ is Key:
+            made.__class__ = OddDict
+        dict.__setitem__(made, k, parts[at + 1])
+    return made
+
+
+def dict_of_keys(table: dict[Value, Value]) -> Dict:
+    """Return the dict that has these Python keys."""
+    made = Dict(table)
+    if Key in set(map(type, table)):
+        made.__class__ = OddDict
+    return made
+
+
+def recursive(info: FunctionInfo) -> NoReturn:
+    """Raise the error of a function that is called while it runs."""
+    # spec: starlark.recursion
+    raise EvalError("eval.recursion", f"function {info.name} called recursively")
+
+
+def call_with_parts(
+    thread: Thread,
+    function: Value,
+    args: tuple[Value, ...],
+    kwargs: dict[str, Value],
+    star: Value,
+    star_star: Value,
+    given: int,
+) -> Value:
+    """Call `function(*args, **kwargs, *star, **star_star)`; `given` tells which of the last two there are."""
+    # spec: starlark.arguments
+    if given & 1:
+        items = items_of(star)
+        if items is None:
+            fail_with("eval.argument", f"argument after * must be iterable, not {type_name(star)}")
+        args = (*args, *items)
+    if given & 2:
+        if star_star.__class__ not in DICT_CLASSES:
+            fail_with("eval.argument", f"argument after ** must be a mapping, not {type_name(star_star)}")
+        for key, value in entries(star_star):
+            if key.__class__ is not str:
+                fail_with("eval.argument", f"keywords must be strings, not {type_name(key)}")
+            if key in kwargs:
+                repeated(function, key)
+            kwargs[key] = value
+    return apply(thread, function, args, kwargs)
+
+
+def repeated(function: Value, word: str) -> NoReturn:
+    """Raise the error of a keyword that is given by name and by `**`."""
+    if isinstance(function, Function):
+        fail_with(
+            "eval.argument", f'function {function.info.name} got multiple values for parameter "{word}"'
+        )
+    name = function.name if isinstance(function, Builtin) else type_name(function)
+    fail_with("eval.argument", f'{name}: got multiple values for keyword argument "{word}"')
+
+
+def load_names(thread: Thread, module: str, names: tuple[str, ...]) -> tuple[Value, ...]:
+    """Return the globals of a module that a `load` statement asks for."""
+    return thread.load_names(module, names)
+
+
+def load_module(thread: Thread, module: str) -> Value:
+    """Return a module as a value, for dialects whose `load` binds modules."""
+    return thread.load_value(module)
+
+
+BUILTINS: dict[str, Value] = {
+    "c.bool": bool,
+    "c.int": int,
+    "c.str": str,
+    "c.range": range,
+    "c.tuple": tuple,
+    "c.float": float,
+    ".List": List,
+    ".FrozenList": FrozenList,
+    ".Dict": Dict,
+    ".FrozenDict": FrozenDict,
+    ".Set": Set,
+    ".Function": Function,
+    ".Struct": Struct,
+    ".add": add,
+    ".subtract": subtract,
+    ".multiply": multiply,
+    ".divide": divide,
+    ".floor_divide": floor_divide,
+    ".modulo": modulo,
+    ".bit_or": bit_or,
+    ".bit_and": bit_and,
+    ".bit_xor": bit_xor,
+    ".shift_left": shift_left,
+    ".shift_right": shift_right,
+    ".equal": equal,
+    ".not_equal": not_equal,
+    ".less": less,
+    ".less_equal": less_equal,
+    ".greater": greater,
+    ".greater_equal": greater_equal,
+    ".is_in": is_in,
+    ".not_in": not_in,
+    ".negate": negate,
+    ".plus": plus,
+    ".invert": invert,
+    ".index": index,
+    ".set_index": set_index,
+    ".slice_of": slice_of,
+    ".attribute": attribute,
+    ".set_attribute": set_attribute,
+    ".add_in_place": add_in_place,
+    ".or_in_place": or_in_place,
+    ".display": display,
+    ".dict_of_keys": dict_of_keys,
+    ".key_of": key_of,
+    ".enter": enter,
+    ".leave": leave,
+    ".marked": marked,
+    ".unpack": unpack,
+    ".method": call_method,
+    ".callable_of": callable_of,
+    ".call": call_with_parts,
+    ".recursive": recursive,
+    ".load": load_names,
+    ".load_module": load_module,
+    ".len": len,
+    ".length": length,
+    ".str": to_str,
+    ".int": to_int,
+    ".range": make_range,
+    **{
+        f".{name}": function
+        for name, (function, _least, _most) in POSITIONAL.items()
+        if name not in ("len", "str", "int", "range")
+    },
+    **{f"u.{name}": value for name, value in UNIVERSE.items()},
+}
+
+__all__ = ["BUILTINS", "put"]

@@ -1,0 +1,222 @@
+"""Running programs: threads, modules, `execute` and `call`."""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+from types import FunctionType
+
+from .emit import mangle
+from .errors import EvalError, StarlarkError
+from .faults import ModuleState, current_stack, translate
+from .functions import ModuleValue, apply
+from .operations import BUILTINS
+from .spell import suggestion
+from .values import fail_with, freeze
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Optional, Union
+
+    from .errors import Frame, Position
+    from .program import Program
+    from .values import Value
+
+    Printer = Callable[[str, Optional[Position]], None]
+    Loaded = Union["Module", ModuleValue, Mapping[str, Value]]
+    Loader = Callable[["Thread", str, Optional[Position]], Loaded]
+
+# Steps between two looks at the clock.
+_CLOCK_STEPS = 1000
+
+
+class Module:
+    """What running a program gives: its globals by name, all frozen, and its docstring."""
+
+    __slots__ = ("name", "globals", "docstring", "limited")
+
+    def __init__(
+        self, name: str, globals: Mapping[str, Value], docstring: Optional[str] = None, limited: bool = False
+    ) -> None:
+        self.name = name
+        self.globals = globals
+        self.docstring = docstring
+        self.limited = limited
+
+    def __repr__(self) -> str:
+        return f"Module({self.name!r}, {list(self.globals)!r})"
+
+
+class Thread:
+    """One run of programs: what they may use of the host, their limits, and where they are.
+
+    print(text, position)          writes a line for `print`; None writes to standard error
+    load(thread, module, position) returns what a `load` statement gets; None refuses
+    max_steps                      how many loop rounds and calls may happen, None: any number
+    deadline                       until when (as `time.monotonic()` counts) it may run
+    host                           the host's own, for its built-ins to find
+
+    A thread runs in one Python thread at a time. Different threads may run at
+    once, and may share the frozen values of modules.
+    """
+
+    __slots__ = ("print", "load", "host", "active", "steps", "max_steps", "deadline", "left")
+
+    def __init__(
+        self,
+        *,
+        print: Optional[Printer] = None,
+        load: Optional[Loader] = None,
+        max_steps: Optional[int] = None,
+        deadline: Optional[float] = None,
+        host: object = None,
+    ) -> None:
+        self.print = print
+        self.load = load
+        self.host = host
+        # The functions that are running, where recursion is refused.
+        self.active: dict[object, None] = {}
+        self.max_steps = max_steps
+        self.deadline = deadline
+        # Steps until the next look at the limits, and those granted so far.
+        self.left = 0
+        self.steps = 0
+
+    @property
+    def limited(self) -> bool:
+        return self.max_steps is not None or self.deadline is not None
+
+    @property
+    def stack(self) -> tuple[Frame, ...]:
+        """The active calls, outermost first; for built-ins that want to know who called."""
+        return current_stack()
+
+    @property
+    def position(self) -> Optional[Position]:
+        """Where the program is: in a built-in, the place of its call."""
+        stack = current_stack()
+        return stack[-1].position if stack else None
+
+    def tick(self) -> bool:
+        """Count one step. Raises EvalError at the limit; always returns True."""
+        # spec: starlark.limit.steps
+        self.left -= 1
+        if self.left < 0:
+            self._grant()
+        return True
+
+    def _grant(self) -> None:
+        if self.deadline is not None and monotonic() >= self.deadline:
+            raise EvalError("eval.limit", "deadline exceeded")
+        grant = _CLOCK_STEPS
+        if self.max_steps is not None:
+            grant = min(grant, self.max_steps - self.steps)
+            if grant <= 0:
+                raise EvalError("eval.limit", "too many steps")
+        self.steps += grant
+        self.left = grant - 1
+
+    def emit(self, text: str) -> None:
+        """Print a line for the program."""
+        if self.print is None:
+            sys.stderr.write(f"{text}\n")
+        else:
+            self.print(text, self.position)
+
+    def _loaded(self, module: str) -> Loaded:
+        # spec: starlark.load.failure
+        if self.load is None:
+            return fail_with("eval.load", f"cannot load {module}: loading is not possible here")
+        try:
+            return self.load(self, module, self.position)
+        except StarlarkError as error:
+            if error.code in ("eval.interrupted", "eval.limit"):
+                raise
+            failure = EvalError("eval.load", f"cannot load {module}: {error.message}")
+            failure.__cause__ = error
+            raise failure from error
+        except Exception as error:
+            raise EvalError("eval.load", f"cannot load {module}: {error}") from error
+
+    def load_names(self, module: str, names: Sequence[str]) -> tuple[Value, ...]:
+        """Return the globals of a module that a `load` statement names."""
+        loaded = self._loaded(module)
+        found = attributes_of(loaded)
+        for name in names:
+            if name not in found:
+                hint = suggestion(name, [n for n in found if not n.startswith("_")])
+                fail_with("eval.load", f"load: name {name} not found in module {module}{hint}")
+        return tuple([found[name] for name in names])
+
+    def load_value(self, module: str) -> Value:
+        """Return a module as a value, whose attributes are its public globals."""
+        # spec: starlark.dialect.load
+        loaded = self._loaded(module)
+        if isinstance(loaded, ModuleValue):
+            return loaded
+        found = attributes_of(loaded)
+        return ModuleValue(module, {name: v for name, v in found.items() if not name.startswith("_")})
+
+
+def attributes_of(loaded: Loaded) -> Mapping[str, Value]:
+    """Return the names that a loaded module offers."""
+    if isinstance(loaded, Module):
+        return loaded.globals
+    if isinstance(loaded, ModuleValue):
+        return loaded.attributes
+    return loaded
+
+
+def execute(
+    program: Program, *, predeclared: Optional[Mapping[str, Value]] = None, thread: Optional[Thread] = None
+) -> Module:
+    """Run a program and return its module, frozen. Raises EvalError.
+
+    `predeclared` must have the names that the program was compiled for and uses.
+    """
+    # spec: starlark.module, starlark.freeze
+    thread = thread or Thread()
+    given = predeclared or {}
+    limited = thread.limited
+    code, operations = program.code(limited)
+    variables: dict[str, Value] = {"__builtins__": BUILTINS, "$module": ModuleState(program, operations)}
+    for start, info in program.function_infos().items():
+        variables[f".f{start}"] = info
+    for name in program.predeclared:
+        variables[mangle(name)] = given[name]
+    toplevel = FunctionType(code, variables, "<toplevel>")
+    try:
+        run(thread, toplevel, (), {})
+    finally:
+        found = {name: variables[mangle(name)] for name in program.globals if mangle(name) in variables}
+        freeze(tuple(found.values()))
+    return Module(program.filename, found, program.docstring, limited)
+
+
+def call(
+    thread: Thread,
+    function: Value,
+    args: Sequence[Value] = (),
+    kwargs: Optional[Mapping[str, Value]] = None,
+) -> Value:
+    """Call a function of a program, or anything that can be called. Raises EvalError."""
+
+    def entry(thread: Thread) -> Value:
+        return apply(thread, function, tuple(args), dict(kwargs or {}))
+
+    return run(thread, entry, (), {})
+
+
+def run(thread: Thread, entry: Callable[..., Value], args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+    """Run compiled code; whatever it raises leaves as an EvalError with its place and stack."""
+    active = thread.active
+    before = dict(active)
+    try:
+        return entry(thread, *args, **kwargs)
+    except BaseException as error:
+        caught = error
+    # Outside the handler: the error must not keep the frames of the program alive by its context.
+    active.clear()
+    active.update(before)
+    raise translate(caught)

@@ -1,0 +1,565 @@
+"""The values a Starlark program handles: lists, dicts, sets, their freezing, and keys.
+
+None, bool, int, float, string, bytes, tuple and range are Python's own. Lists,
+dicts and sets are subclasses of Python's `list` and `dict`, so that compiled code
+indexes and iterates at Python's speed.
+
+What may be changed is told by the class and not by a flag: a `List` may be
+changed, a `BusyList` is being iterated, a `FrozenList` is frozen. An object moves
+from one class to another, and code that has checked `x.__class__ is List` knows at
+once that it holds a list and that the list may be changed.
+
+Dict keys. To Python `True`, `1` and `1.0` are one key, and NaN is never found
+again. A key that Python would misunderstand is kept inside a `Key`, and a dict (or
+set) that holds such a key is an `OddDict` (`OddSet`): reads and iterations of an
+odd one go the slow way, all others go Python's own.
+"""
+
+from __future__ import annotations
+
+from .errors import EvalError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any, NoReturn, Union
+
+    Value = Any
+
+Range = range
+NoneType = type(None)
+
+# Deeper values are neither compared, ordered, hashed nor printed. It bounds the use of the C stack.
+MAX_DEPTH = 200
+
+
+def fail_with(code: str, message: str) -> NoReturn:
+    """End the running program with an EvalError; the place is that of the call that runs now."""
+    raise EvalError(code, message)
+
+
+NATIVE_TYPE_NAMES: dict[type, str] = {
+    NoneType: "NoneType",
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "string",
+    bytes: "bytes",
+    tuple: "tuple",
+    range: "range",
+}
+
+
+def type_name(value: Value) -> str:
+    """Return what `type(value)` is in Starlark."""
+    name = NATIVE_TYPE_NAMES.get(value.__class__)
+    if name is None:
+        name = getattr(value.__class__, "type_name", None)
+        if name is None or not isinstance(name, str):
+            name = getattr(value, "type_name", None)
+            if not isinstance(name, str):
+                raise TypeError(f"not a Starlark value: {type(value).__name__}")
+    return name
+
+
+# ---- lists
+
+
+def _refuse_list(verb: str) -> NoReturn:
+    raise EvalError("eval.frozen", f"cannot {verb} frozen list")
+
+
+class List(list):  # type: ignore[type-arg]
+    """A list that may be changed. `List(iterable)` makes one."""
+
+    __slots__ = ()
+    type_name = "list"
+    __hash__ = None  # type: ignore[assignment]
+
+    def __add__(self, other: Value) -> Value:
+        if isinstance(other, List):
+            return List(list.__add__(self, other))
+        return NotImplemented
+
+    def __radd__(self, other: Value) -> Value:
+        return NotImplemented
+
+    def __mul__(self, other: Value) -> Value:
+        return NotImplemented
+
+    __rmul__ = __mul__
+
+    def __iadd__(self, other: Value) -> Value:
+        return NotImplemented
+
+    __imul__ = __iadd__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, List) and equal_sequences(self, other, MAX_DEPTH)
+
+    def __ne__(self, other: object) -> bool:
+        return not self.__eq__(other)
+
+    def __lt__(self, other: Value) -> Value:
+        return NotImplemented
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+
+class BusyList(List):
+    """A list that is being iterated."""
+
+    __slots__ = ()
+
+
+class FrozenList(List):
+    """A list that will never change. Its Python mutators refuse, for the sake of the host's code."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
+        raise EvalError("eval.frozen", "cannot change frozen list")
+
+    append = extend = insert = pop = remove = clear = sort = reverse = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = _refuse  # type: ignore[assignment]
+
+
+# ---- dicts and sets
+
+
+class Key:
+    """A dict key that Python would take for another one: a bool, NaN, or a tuple or struct with such inside.
+
+    `value` is what the program sees; `norm` is a Python value that is equal for
+    equal keys only.
+    """
+
+    __slots__ = ("value", "norm")
+
+    def __init__(self, value: Value, norm: Value) -> None:
+        self.value = value
+        self.norm = norm
+
+    def __eq__(self, other: object) -> bool:
+        return other.__class__ is Key and self.norm == other.norm  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(self.norm)
+
+
+TRUE_KEY = Key(True, ("bool", 1))
+FALSE_KEY = Key(False, ("bool", 0))
+NAN_KEY = Key(float("nan"), ("float", "nan"))
+
+# Python hashes and compares values of these classes as Starlark does, also inside tuples.
+PLAIN_KEYS = frozenset({str, int, bytes, NoneType})
+
+
+class Dict(dict):  # type: ignore[type-arg]
+    """A dict that may be changed. Host code fills one with `put`, or from `Dict(mapping with str keys)`.
+
+    Reading with a str key is Python's own (`d["x"]`, `d.get("x")`, `"x" in d`);
+    `entries(d)` gives the keys and values whatever they are.
+    """
+
+    __slots__ = ()
+    type_name = "dict"
+    __hash__ = None  # type: ignore[assignment]
+
+    def __or__(self, other: Value) -> Value:
+        if not isinstance(other, Dict):
+            return NotImplemented
+        made = Dict(self)
+        dict.update(made, other)
+        if isinstance(self, OddDict) or isinstance(other, OddDict):
+            made.__class__ = OddDict
+        return made
+
+    def __ror__(self, other: Value) -> Value:
+        return NotImplemented
+
+    def __ior__(self, other: Value) -> Value:
+        return NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dict) and equal_dicts(self, other, MAX_DEPTH)
+
+    def __ne__(self, other: object) -> bool:
+        return not self.__eq__(other)
+
+
+class BusyDict(Dict):
+    """A dict that is being iterated."""
+
+    __slots__ = ()
+
+
+class OddDict(Dict):
+    """A dict some of whose keys are in a `Key`."""
+
+    __slots__ = ()
+
+
+class BusyOddDict(OddDict):
+    """An odd dict that is being iterated."""
+
+    __slots__ = ()
+
+
+def _refuse_table(_self: object, *_args: object, **_kwargs: object) -> NoReturn:
+    raise EvalError("eval.frozen", "cannot change frozen hash table")
+
+
+class FrozenDict(Dict):
+    """A dict that will never change."""
+
+    __slots__ = ()
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table  # type: ignore
+
+
+class FrozenOddDict(OddDict):
+    """An odd dict that will never change."""
+
+    __slots__ = ()
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table  # type: ignore
+
+
+class Set(dict):  # type: ignore[type-arg]
+    """A set that may be changed: a dict of the elements, in the order of insertion. Make one with `set_of`."""
+
+    __slots__ = ()
+    type_name = "set"
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getitem__(self, key: Value) -> NoReturn:
+        raise TypeError("a set cannot be indexed")
+
+    def __or__(self, other: Value) -> Value:
+        return NotImplemented
+
+    __ror__ = __ior__ = __or__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Set) and dict.keys(self) == dict.keys(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self.__eq__(other)
+
+
+class BusySet(Set):
+    """A set that is being iterated."""
+
+    __slots__ = ()
+
+
+class OddSet(Set):
+    """A set some of whose elements are in a `Key`."""
+
+    __slots__ = ()
+
+
+class BusyOddSet(OddSet):
+    """An odd set that is being iterated."""
+
+    __slots__ = ()
+
+
+class FrozenSet(Set):
+    """A set that will never change."""
+
+    __slots__ = ()
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table  # type: ignore
+
+
+class FrozenOddSet(OddSet):
+    """An odd set that will never change."""
+
+    __slots__ = ()
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table  # type: ignore
+
+
+MUTABLE = frozenset({List, Dict, OddDict, Set, OddSet})
+FROZEN = frozenset({FrozenList, FrozenDict, FrozenOddDict, FrozenSet, FrozenOddSet})
+BUSY_OF: dict[type, type] = {
+    List: BusyList,
+    Dict: BusyDict,
+    OddDict: BusyOddDict,
+    Set: BusySet,
+    OddSet: BusyOddSet,
+}
+FREE_OF: dict[type, type] = {busy: free for free, busy in BUSY_OF.items()}
+FROZEN_OF: dict[type, type] = {
+    List: FrozenList,
+    BusyList: FrozenList,
+    Dict: FrozenDict,
+    BusyDict: FrozenDict,
+    OddDict: FrozenOddDict,
+    BusyOddDict: FrozenOddDict,
+    Set: FrozenSet,
+    BusySet: FrozenSet,
+    OddSet: FrozenOddSet,
+    BusyOddSet: FrozenOddSet,
+}
+ODD_OF: dict[type, type] = {Dict: OddDict, Set: OddSet}
+LIST_CLASSES = frozenset({List, BusyList, FrozenList})
+DICT_CLASSES = frozenset({Dict, BusyDict, FrozenDict, OddDict, BusyOddDict, FrozenOddDict})
+SET_CLASSES = frozenset({Set, BusySet, FrozenSet, OddSet, BusyOddSet, FrozenOddSet})
+ODD = frozenset({OddDict, BusyOddDict, FrozenOddDict, OddSet, BusyOddSet, FrozenOddSet})
+
+
+def key_of(value: Value, depth: int = MAX_DEPTH) -> Value:
+    """Return the Python dict key that stands for `value`. Raises EvalError when it cannot be hashed."""
+    kind = value.__class__
+    if kind in PLAIN_KEYS:
+        return value
+    if kind is tuple:
+        if PLAIN_KEYS.issuperset(map(type, value)):
+            return value
+        if depth <= 0:
+            raise EvalError("eval.limit", "hashing exceeded maximum recursion depth")
+        norm = tuple([key_of(item, depth - 1) for item in value])
+        for item in norm:
+            if item.__class__ is Key:
+                return Key(value, norm)
+            if item.__class__ is tuple:
+                # A tuple inside may be plain, and then the whole is as well.
+                continue
+        return value
+    if kind is bool:
+        return TRUE_KEY if value else FALSE_KEY
+    if kind is float:
+        return value if value == value else NAN_KEY
+    norm_key = getattr(kind, "starlark_key", None)
+    if norm_key is not None:
+        return norm_key(value, depth)
+    raise EvalError("eval.hash", unhashable(value))
+
+
+def unhashable(value: Value) -> str:
+    """Return the message for a value that cannot be a key."""
+    kind = type_name(value)
+    return f"unhashable: {kind}" if kind == "range" else f"unhashable type: {kind}"
+
+
+def value_of(key: Value) -> Value:
+    """Return the value that a Python dict key stands for: the inverse of `key_of`."""
+    return key.value if key.__class__ is Key else key
+
+
+def keys_of(table: Union[Dict, Set]) -> list[Value]:
+    """Return the keys of a dict, or the elements of a set, as the program knows them."""
+    if table.__class__ in ODD:
+        return [key.value if key.__class__ is Key else key for key in dict.keys(table)]
+    return list(table)
+
+
+def entries(table: Dict) -> list[tuple[Value, Value]]:
+    """Return the keys and values of a dict as the program knows them."""
+    if table.__class__ in ODD:
+        return [(value_of(key), value) for key, value in dict.items(table)]
+    return list(table.items())
+
+
+def put(table: Union[Dict, Set], key: Value, value: Value = None) -> None:
+    """Insert into a table that may be changed (the caller has made sure)."""
+    k = key_of(key)
+    if k.__class__ is Key and table.__class__ in ODD_OF:
+        table.__class__ = ODD_OF[table.__class__]
+    dict.__setitem__(table, k, value)
+
+
+def set_of(elements: Iterable[Value]) -> Set:
+    """Return a set of the elements, in their order."""
+    made = Set()
+    for element in elements:
+        put(made, element)
+    return made
+
+
+def refuse_change(container: Union[List, Dict, Set], verb: str, method: str = "") -> None:
+    """Raise when `container` may not be changed; `verb` is what was tried, `method` by whom."""
+    # spec: starlark.freeze.refused, starlark.mutation.iteration
+    kind = container.__class__
+    if kind in MUTABLE:
+        return
+    noun = "list" if isinstance(container, List) else "hash table"
+    prefix = f"{method}: " if method else ""
+    if kind in FROZEN:
+        raise EvalError("eval.frozen", f"{prefix}cannot {verb} frozen {noun}")
+    raise EvalError("eval.iteration", f"{prefix}cannot {verb} {noun} during iteration")
+
+
+# ---- freezing
+
+
+def freeze(root: Value) -> None:
+    """Freeze a value and everything that can be reached from it, in any depth, cycles included."""
+    # spec: starlark.freeze.deep
+    work = [root]
+    seen: set[int] = set()
+    while work:
+        value = work.pop()
+        kind = value.__class__
+        if kind is str or kind is int or kind is bool or kind is NoneType:
+            continue
+        if kind in FROZEN_OF:
+            value.__class__ = FROZEN_OF[kind]
+            if isinstance(value, List):
+                work += value
+            else:
+                work += dict.keys(value)
+                if isinstance(value, Dict):
+                    work += dict.values(value)
+        elif kind is tuple:
+            if id(value) not in seen:
+                seen.add(id(value))
+                work += value
+        elif kind is Key:
+            work.append(value.value)
+        else:
+            contents = getattr(kind, "starlark_freeze", None)
+            if contents is not None and id(value) not in seen:
+                seen.add(id(value))
+                work += contents(value)
+
+
+# ---- equality and order
+
+
+def equal(a: Value, b: Value, depth: int = MAX_DEPTH) -> bool:
+    """Return `a == b`. Raises EvalError when they are nested too deeply, as cyclic values are."""
+    # spec: starlark.compare.equality
+    ca, cb = a.__class__, b.__class__
+    if ca is str or cb is str:
+        return ca is cb and a == b
+    if ca is bool or cb is bool:
+        return a is b
+    if ca is int or ca is float:
+        if cb is float or cb is int:
+            return a == b or (a != a and b != b)
+        return cb not in NATIVE_TYPE_NAMES and bool(b == a)
+    if ca is tuple:
+        return cb is tuple and equal_sequences(a, b, depth)
+    if isinstance(a, List):
+        return isinstance(b, List) and equal_sequences(a, b, depth)
+    if isinstance(a, Dict):
+        return isinstance(b, Dict) and equal_dicts(a, b, depth)
+    deep = getattr(ca, "starlark_equal", None)
+    if deep is not None:
+        return bool(deep(a, b, depth))
+    return bool(a == b)
+
+
+def equal_sequences(a: Value, b: Value, depth: int) -> bool:
+    """Return whether two lists, or two tuples, hold equal items."""
+    if len(a) != len(b):
+        return False
+    if depth <= 0:
+        raise EvalError("eval.limit", "comparison exceeded maximum recursion depth")
+    for x, y in zip(a, b):
+        kind = x.__class__
+        if kind is str or (kind is int and y.__class__ is int):
+            if x != y:
+                return False
+        elif not equal(x, y, depth - 1):
+            return False
+    return True
+
+
+def equal_dicts(a: Dict, b: Dict, depth: int) -> bool:
+    """Return whether two dicts hold the same keys with equal values."""
+    if len(a) != len(b):
+        return False
+    if depth <= 0:
+        raise EvalError("eval.limit", "comparison exceeded maximum recursion depth")
+    missing = object()
+    for key, x in dict.items(a):
+        y = dict.get(b, key, missing)
+        if y is missing or not equal(x, y, depth - 1):
+            return False
+    return True
+
+
+def compare(a: Value, b: Value, op: str, depth: int = MAX_DEPTH) -> int:
+    """Return a number below, equal to or above 0 as `a` is less than, equal to or greater than `b`.
+
+    NaN equals itself and is greater than every other number. Raises EvalError for
+    values that have no order; `op` is for its message.
+    """
+    # spec: starlark.compare.order
+    ca, cb = a.__class__, b.__class__
+    if (ca is int or ca is float) and (cb is int or cb is float):
+        if a < b:
+            return -1
+        if a == b:
+            return 0
+        return int(a != a) - int(b != b) if a != a or b != b else 1
+    if ca is cb and (ca is str or ca is bytes or ca is bool):
+        return -1 if a < b else int(a > b)
+    if (ca is tuple and cb is tuple) or (isinstance(a, List) and isinstance(b, List)):
+        if depth <= 0:
+            raise EvalError("eval.limit", "comparison exceeded maximum recursion depth")
+        for x, y in zip(a, b):
+            if not equal(x, y, depth - 1):
+                return compare(x, y, op, depth - 1)
+        return len(a) - len(b)
+    if getattr(ca, "starlark_ordered", False) and ca is cb:
+        return -1 if a < b else int(a > b)
+    raise EvalError("eval.operand", f"{type_name(a)} {op} {type_name(b)} not implemented")
+
+
+def contains(items: Iterable[Value], wanted: Value) -> bool:
+    """Return whether a list or tuple holds an item equal to `wanted`."""
+    return any(equal(wanted, item) for item in items)
+
+
+# ---- views of strings and bytes
+
+
+class Elements:
+    """What `elems()`, `codepoints()` and their kin return: an iterable view of a string or of bytes."""
+
+    __slots__ = ("source", "items", "method")
+    type_name = "string.elems"
+
+    def __init__(self, source: Union[str, bytes], items: Union[tuple[Value, ...], str, bytes], method: str):
+        self.source = source
+        self.items = items
+        self.method = method
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.items)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class StringElems(Elements):
+    """`s.elems()` or `s.elem_ords()`: has a length and can be indexed."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: Value) -> Value:
+        return self.items[index]
+
+
+class StringCodepoints(Elements):
+    """`s.codepoints()` or `s.codepoint_ords()`: can only be iterated."""
+
+    __slots__ = ()
+    type_name = "string.codepoints"
+
+    def __bool__(self) -> bool:
+        return True
+
+
+class BytesElems(StringElems):
+    """`b.elems()`."""
+
+    __slots__ = ()
+    type_name = "bytes.elems"
