@@ -164,7 +164,7 @@ def _check_sources(sources: Sources) -> None:
         raise _broken("sources", f"{_shown(sources.location)} is not a directory of the project")
     if not sources.files and (sources.location or sources.project):
         raise _broken("sources", "a location is given, but no file")
-    if sources.project and ("//" in sources.project or not is_relative_path(sources.project)):
+    if sources.project and not is_relative_path(sources.project):
         raise _broken("sources", f"{_shown(sources.project)} is not the name of a project")
 
 

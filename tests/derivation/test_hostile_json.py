@@ -216,6 +216,15 @@ def test_a_store_derivation_survives_the_way_there_and_back(outputs):
     assert decode_resolved(RESOLVED.encode(outputs)) == (RESOLVED, outputs)
 
 
+def test_a_store_derivation_without_sources_or_with_the_network_survives_too():
+    bare = ResolvedDerivation("n", "b", (), (), (), ("out",), None, "linux-amd64")
+    assert bare.encode().count(b"Network") == 0
+    assert decode_resolved(bare.encode()) == (bare, None)
+    online = ResolvedDerivation("n", "b", (), (), (), ("out",), None, "linux-amd64", network=True)
+    assert b'"Network":true' in online.encode()
+    assert decode_resolved(online.encode()) == (online, None)
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
