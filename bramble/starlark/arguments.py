@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .errors import EvalError
+from .integers import int_text
 from .iteration import items_of
 from .spell import suggestion
-from .text import int_text
 from .values import LIST_CLASSES, fail_with, type_name
 
 TYPE_CHECKING = False
@@ -34,8 +34,7 @@ def count_between(name: str, given: int, least: int, most: Optional[int]) -> Non
         want = f"want {most}" if least == most else f"want at most {most}"
     else:
         return
-    plural = "" if given == 1 else "s"
-    raise EvalError("eval.argument", f"{name}: got {given} argument{plural}, {want}")
+    raise EvalError("eval.argument", f"{name}: got {given} arguments, {want}")
 
 
 def named_arguments(

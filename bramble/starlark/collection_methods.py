@@ -10,7 +10,7 @@ from .arguments import bounds, want_int, want_items, wrong_type
 from .errors import EvalError
 from .iteration import items_of
 from .operators import add as add_values
-from .operators import bit_and, bit_or, bit_xor, out_of_range, subtract
+from .operators import bit_and, bit_or, bit_xor, subtract
 from .values import (
     DICT_CLASSES,
     MUTABLE,
@@ -25,6 +25,7 @@ from .values import (
     fail_with,
     key_of,
     keys_of,
+    out_of_range,
     put,
     refuse_change,
     set_of,
@@ -214,9 +215,12 @@ def or_in_place(d: Value, other: Value) -> Value:
 # ---- sets
 
 
-def _elements(method: str, iterable: Value) -> Set:
-    if isinstance(iterable, Set):
-        return iterable
+def _as_set(method: str, iterable: Value) -> Set:
+    return iterable if isinstance(iterable, Set) else elements_of(method, iterable)
+
+
+def elements_of(method: str, iterable: Value) -> Set:
+    """Return the elements of an iterable argument as a new set."""
     try:
         return set_of(want_items(method, 1, iterable))
     except EvalError as error:
@@ -255,28 +259,28 @@ def pop_element(s: Set) -> Value:
 
 
 def union(s: Set, other: Value) -> Set:
-    return bit_or(s, _elements("union", other))  # type: ignore[no-any-return]
+    return bit_or(s, _as_set("union", other))  # type: ignore[no-any-return]
 
 
 def intersection(s: Set, other: Value) -> Set:
-    return bit_and(s, _elements("intersection", other))  # type: ignore[no-any-return]
+    return bit_and(s, _as_set("intersection", other))  # type: ignore[no-any-return]
 
 
 def difference(s: Set, other: Value) -> Set:
-    return subtract(s, _elements("difference", other))  # type: ignore[no-any-return]
+    return subtract(s, _as_set("difference", other))  # type: ignore[no-any-return]
 
 
 def symmetric_difference(s: Set, other: Value) -> Set:
-    return bit_xor(s, _elements("symmetric_difference", other))  # type: ignore[no-any-return]
+    return bit_xor(s, _as_set("symmetric_difference", other))  # type: ignore[no-any-return]
 
 
 def issubset(s: Set, other: Value) -> bool:
-    wider = _elements("issubset", other)
+    wider = _as_set("issubset", other)
     return all(dict.__contains__(wider, key) for key in dict.keys(s))
 
 
 def issuperset(s: Set, other: Value) -> bool:
-    return all(dict.__contains__(s, key) for key in dict.keys(_elements("issuperset", other)))
+    return all(dict.__contains__(s, key) for key in dict.keys(_as_set("issuperset", other)))
 
 
 def update_set(s: Set, other: Value) -> None:
@@ -284,7 +288,7 @@ def update_set(s: Set, other: Value) -> None:
     if other is s and s:
         refuse_change(s, "insert into", "update")
         fail_with("eval.iteration", "update: cannot insert into hash table during iteration")
-    new = keys_of(_elements("update", other))
+    new = keys_of(_as_set("update", other))
     if not new:
         return
     refuse_change(s, "insert into", "update")

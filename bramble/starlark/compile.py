@@ -33,8 +33,9 @@ from _ast import (
 
 from . import astbuild as py
 from . import kinds, syntax
-from .emit import HELPERS, Unit, mangle
+from .emit import Unit
 from .emit_blocks import BlockEmitter, strip_parens
+from .functions import mangle
 from .kinds import ANY, INT, LIST, RANGE, STRING, TUPLE
 from .scopes import GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS, FunctionScope, Resolution
 

@@ -20,6 +20,7 @@ from _ast import DictComp, FormattedValue, Lambda, ListComp, NamedExpr, arg, com
 
 from . import astbuild as py
 from . import kinds, syntax
+from .functions import mangle
 from .kinds import ANY, BOOL, DICT, FLOAT, FUNCTION, INT, LIST, NONE, NUMBER, OTHER, RANGE, SET, STRING, TUPLE
 from .scopes import CELL, FREE, GLOBAL, KEYWORD_ONLY, KWARGS, LOCAL, POSITIONAL, PREDECLARED, UNIVERSAL, VARARGS
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 # After this many links a chain of operators is continued from a variable: Python's compiler recurses.
 CHAIN = 30
 
-# Names that Python does not allow as variables, or that need another spelling.
-SPECIAL = frozenset({"None", "True", "False", "__debug__"})
 CONSTANT_NAMES: dict[str, Optional[bool]] = {"None": None, "True": True, "False": False}
 
 ADDITIVE = {"+": ".add", "-": ".subtract"}
@@ -62,11 +61,6 @@ HELPERS = {
     "not in": ".not_in",
 }
 UNARY_HELPERS = {"-": ".negate", "+": ".plus", "~": ".invert"}
-
-def mangle(name: str) -> str:
-    """Return the Python name of a Starlark variable."""
-    return f"{name}$" if name in SPECIAL else name
-
 
 class Unit:
     """What the functions of one program have in common while they are compiled."""
@@ -313,9 +307,9 @@ class ExpressionEmitter:
                 )
             else:
                 test = py.compare(py.class_of(first_a, line), py.IS, kind_b, line)
-        elif mb == INT and py.is_simple(b):
+        elif mb == INT and first_b is b:
             test = py.is_class(first_a, "int", line)
-        elif ma == INT and py.is_simple(a):
+        elif ma == INT and first_a is a:
             test = py.is_class(first_b, "int", line)
         else:
             test = py.both(
@@ -398,9 +392,9 @@ class ExpressionEmitter:
             return py.conditional(test, native, slow, line)
         if (ma == INT and mb == INT) or (ma == STRING and mb == STRING):
             return py.compare(first_a, py.COMPARE[op], first_b, line)
-        if mb == INT and py.is_simple(b):
+        if mb == INT and first_b is b:
             return py.conditional(py.is_class(first_a, "int", line), native, slow, line)
-        if ma == INT and py.is_simple(a):
+        if ma == INT and first_a is a:
             return py.conditional(py.is_class(first_b, "int", line), native, slow, line)
         return py.conditional(self.both_int_or_str(first_a, a, first_b, b, line), native, slow, line)
 

@@ -7,7 +7,8 @@ from _ast import expr, keyword
 
 from . import astbuild as py
 from . import kinds, syntax
-from .emit import SPECIAL, ExpressionEmitter, mangle
+from .emit import ExpressionEmitter
+from .functions import SPECIAL_NAMES, mangle
 from .kinds import ANY, INT, STRING
 from .scopes import GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS
 
@@ -56,7 +57,7 @@ class CallEmitter(ExpressionEmitter):
     def call(self, node: syntax.Call, made: Optional[Typed]) -> Typed:
         """Emit a call; `made` is the function's expression when it has been emitted already."""
         positional, named, stars = arguments_of(node)
-        if stars or any(a.name in SPECIAL for a in named):
+        if stars or any(a.name in SPECIAL_NAMES for a in named):
             return self.call_with_stars(node, made, positional, named, stars)
         universal = self.is_universal(node.function)
         if universal:
@@ -144,7 +145,7 @@ class CallEmitter(ExpressionEmitter):
         if direct is None or named or not direct[1] <= len(positional) <= direct[2]:
             return None
         args = [self.expr(a) for a in positional]
-        mask = kinds.OF_UNIVERSAL[name]
+        mask = kinds.OF_UNIVERSAL.get(name, ANY)
         helper = direct[0]
         if len(args) == 1:
             x, mx = args[0]
@@ -166,18 +167,24 @@ class CallEmitter(ExpressionEmitter):
     def call_method(self, node: syntax.Call, dot: syntax.Dot, receiver: Typed) -> Typed:
         """Emit `x.name(…)`."""
         positional, named, stars = arguments_of(node)
-        if stars or any(a.name in SPECIAL for a in named):
+        if stars or any(a.name in SPECIAL_NAMES for a in named):
             line = self.unit.op(dot.at, ".attribute")
             function = py.helper(".attribute", [receiver[0], py.constant(dot.name, line)], line)
             return self.call_with_stars(node, (function, ANY), positional, named, stars)
         x, mx = receiver
         line = self.unit.op(node.at, "method", (dot.at,))
-        args = [py.load("$s", line), x, py.constant(dot.name, line), *[self.value(a) for a in positional]]
+        values = [self.value(a) for a in positional]
+        words = self.keywords(named)
+        if not all(map(py.is_simple, values)) or words:
+            # The method is looked up before the arguments are evaluated.
+            check = self.unit.op(dot.at, ".having")
+            x = py.helper(".having", [x, py.constant(dot.name, check)], check)
+        args = [py.load("$s", line), x, py.constant(dot.name, line), *values]
         result = ANY
         for kind, table in kinds.OF_METHOD.items():
             if mx == kind:
                 result = table.get(dot.name, ANY)
-        return py.call(py.load(".method", line), args, line, self.keywords(named)), result
+        return py.call(py.load(".method", line), args, line, words), result
 
 
 def arguments_of(

@@ -53,6 +53,7 @@ class _Formatter:
         self.source = source
         self.printer = Printer(source, file.comments if source is not None else ())
         self.lines: list[str] = []
+        self.commented = 0  # how many lines there were when the last of them ended in a comment
         self.last_end = 0  # the offset at which what was printed last ends
         self.after_def = False  # a function at the top level was printed since the last statement there
         self.columns: list[int] = []  # of the blocks around what was printed last
@@ -186,6 +187,7 @@ class _Formatter:
                 else:
                     self._blank(self._blanks_before(comment.start, at))
                 self.lines.append(" " * (at * INDENT) + comment.text.rstrip())
+                self.commented = len(self.lines)
                 self.last_end = comment.end
         if source is None or start < len(source.text):
             self._blank(0 if tight else max(required, self._blanks_before(start, depth)))
@@ -195,7 +197,7 @@ class _Formatter:
 
     def _blanks_before(self, start: int, depth: int) -> int:
         """Return how many blank lines the author's text gives before `start`: at most two, in blocks one."""
-        if self.source is None or not self.lines or len(self.columns) <= depth:
+        if self.source is None or not self.lines or 0 < depth >= len(self.columns):
             return 0
         position = self.source.position
         between = position(start).line - position(self.last_end).line - 1
@@ -231,5 +233,11 @@ class _Formatter:
             self._append(comment)
 
     def _append(self, comment: Comment) -> None:
-        self.lines[-1] += "  " + comment.text.rstrip()
+        """Put a comment behind the last line, or below it where that ends in a comment already."""
+        text, last = comment.text.rstrip(), self.lines[-1]
+        if self.commented == len(self.lines):
+            self.lines.append(last[: len(last) - len(last.lstrip())] + text)
+        else:
+            self.lines[-1] += "  " + text
+        self.commented = len(self.lines)
         self.last_end = comment.end

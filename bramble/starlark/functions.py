@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from .values import Value
 
 
+# Names that Starlark programs may use and Python refuses as variables.
+SPECIAL_NAMES = frozenset({"None", "True", "False", "__debug__"})
+
+
+def mangle(name: str) -> str:
+    """Return the Python name of a Starlark variable."""
+    return f"{name}$" if name in SPECIAL_NAMES else name
+
+
 class ParameterInfo(Record):
     """One parameter: `kind` is positional, keyword-only, varargs or kwargs."""
 
@@ -292,6 +301,9 @@ def apply(
         fault = binding_fault(callee.info, len(args), kwargs)
         if fault is not None:
             raise binding_error(callee.info, fault)
+        if kwargs and not SPECIAL_NAMES.isdisjoint(kwargs):
+            names = {parameter.name for parameter in callee.info.parameters}
+            kwargs = {mangle(n) if n in names else n: value for n, value in kwargs.items()}
         return callee.entry(thread, *args, **kwargs)
     if kind is Builtin:
         return callee.function(thread, tuple(args), kwargs)

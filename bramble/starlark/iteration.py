@@ -122,10 +122,14 @@ def _releasing(held: Value) -> Iterator[Value]:
 def unpack(value: Value, count: int) -> Value:
     """Return the `count` items of an iterable. Raises EvalError when it has more or fewer."""
     # spec: starlark.assign.unpack
-    items = items_of(value)
+    if value.__class__ is range and range_length(value) != count:
+        items, length = value, range_length(value)
+    else:
+        items = items_of(value)
+        length = 0 if items is None else len(items)
     if items is None:
         fail_with("eval.unpack", f"got {type_name(value)} in sequence assignment")
-    if len(items) != count:
-        few = "few" if len(items) < count else "many"
-        fail_with("eval.unpack", f"too {few} values to unpack (got {len(items)}, want {count})")
+    if length != count:
+        few = "few" if length < count else "many"
+        fail_with("eval.unpack", f"too {few} values to unpack (got {length}, want {count})")
     return items

@@ -68,6 +68,13 @@ def call_method(thread: Thread, x: Value, name: str, /, *args: Value, **kwargs: 
     return apply(thread, attribute(x, name), args, kwargs)
 
 
+def having(x: Value, name: str) -> Value:
+    """Return `x` if it has the attribute. Raises EvalError otherwise, before any argument is evaluated."""
+    if name not in METHODS.get(x.__class__, _NONE) and find_attribute(x, name) is NotImplemented:
+        no_attribute(x, name)
+    return x
+
+
 def attribute(x: Value, name: str) -> Value:
     """Return `x.name`. Raises EvalError when there is no such attribute."""
     # spec: starlark.attribute

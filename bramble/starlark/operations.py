@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from .collection_methods import add_in_place, or_in_place
 from .errors import EvalError
-from .functions import Builtin, Function, Struct, apply, callable_of
+from .functions import Builtin, Function, Struct, apply, binding_error, callable_of
 from .iteration import enter, items_of, leave, marked, unpack
-from .methods import attribute, call_method, set_attribute
+from .methods import attribute, call_method, having, set_attribute
 from .operators import (
     add,
     bit_and,
@@ -136,9 +136,8 @@ def call_with_parts(
 def repeated(function: Value, word: str) -> NoReturn:
     """Raise the error of a keyword that is given by name and by `**`."""
     if isinstance(function, Function):
-        fail_with(
-            "eval.argument", f'function {function.info.name} got multiple values for parameter "{word}"'
-        )
+        info = function.info
+        raise binding_error(info, f'function {info.name} got multiple values for parameter "{word}"')
     name = function.name if isinstance(function, Builtin) else type_name(function)
     fail_with("eval.argument", f'{name}: got multiple values for keyword argument "{word}"')
 
@@ -204,6 +203,7 @@ BUILTINS: dict[str, Value] = {
     ".marked": marked,
     ".unpack": unpack,
     ".method": call_method,
+    ".having": having,
     ".callable_of": callable_of,
     ".call": call_with_parts,
     ".recursive": recursive,

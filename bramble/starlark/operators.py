@@ -12,7 +12,8 @@ from math import floor, fmod, isinf
 
 from .errors import EvalError
 from .functions import Builtin, Function, ModuleValue
-from .text import apply_percent, int_text, to_repr
+from .integers import int_text
+from .text import apply_percent, to_repr
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -33,6 +34,7 @@ from .values import (
     equal,
     fail_with,
     key_of,
+    out_of_range,
     put,
     refuse_change,
     type_name,
@@ -379,7 +381,12 @@ def is_in(a: Value, b: Value) -> bool:
 
 def not_in(a: Value, b: Value) -> bool:
     """Return `a not in b`."""
-    return not is_in(a, b)
+    try:
+        return not is_in(a, b)
+    except EvalError as error:
+        if error.message.startswith("unknown binary op"):
+            _unknown("not in", a, b)
+        raise
 
 
 # ---- indexing
@@ -414,15 +421,6 @@ def index(x: Value, i: Value) -> Value:
 def missing_key(key: Value) -> NoReturn:
     """Raise the error of a key that a dict lacks."""
     raise EvalError("eval.key", f"key {to_repr(key)} not in dict")
-
-
-def out_of_range(x: Value, i: int, method: str = "") -> NoReturn:
-    """Raise the error of an index beyond a sequence."""
-    if len(x) == 0:
-        fail_with("eval.index", f"{method}index {int_text(i)} out of range: empty {type_name(x)}")
-    fail_with(
-        "eval.index", f"{method}{type_name(x)} index {int_text(i)} out of range [{-len(x)}:{len(x) - 1}]"
-    )
 
 
 def set_index(x: Value, i: Value, value: Value) -> None:

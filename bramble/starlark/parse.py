@@ -170,6 +170,10 @@ class _Parser:
         cursor.expect(":")
         if cursor.kind == NEWLINE:
             return finish
+        if cursor.kind == EOF:
+            error = cursor.unexpected("primary expression", at_start=True)
+            error.incomplete = True
+            raise error
         statements: list[Stmt] = []
         self._simple_line(statements)
         finish(tuple(statements))

@@ -114,7 +114,7 @@ class Printer:
             return [OUT, SOFT] if last else [LINE if spot.kind == "next" else SOFT]
         out: list[Piece] = []
         for comment in comments:
-            if comment.own_line:
+            if comment.own_line or out:
                 out += [HARD, comment.text.rstrip()]
             else:
                 out += ["  ", comment.text.rstrip()]

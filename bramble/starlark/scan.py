@@ -54,22 +54,22 @@ _KINDS = {word: word for word in (*KEYWORDS, *PUNCTUATION)}
 _KINDS.update(dict.fromkeys(RESERVED_WORDS, RESERVED))
 
 # The groups of _TOKEN, by number.
-_G_STRING, _G_NAME, _G_OPERATOR, _G_OPEN, _G_CLOSE, _G_NEWLINE = 1, 2, 3, 4, 5, 6
-_G_NUMBER, _G_COMMENT, _G_OPENER, _G_CONTINUED = 7, 8, 9, 10
+_G_STRING, _G_OPENER, _G_NAME, _G_OPERATOR, _G_OPEN, _G_CLOSE = 1, 2, 3, 4, 5, 6
+_G_NEWLINE, _G_NUMBER, _G_COMMENT = 7, 8, 9
 
 _TOKEN = re.compile(
     r"""[ \t]*(?:
       ((?:rb|[rb])?(?:"(?!"")[^"\\\r\n]*"|'(?!'')[^'\\\r\n]*'))      # 1 a string without escapes
-    | ([A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_\x80-\U0010FFFF]*)         # 2
-    | ([,:]|\.(?![0-9])|//=?|>>=?|<<=?|\*\*|[-+*/%&|^=<>!]=|[-+*/%&|^=<>~;])   # 3
-    | ([(\[{])                                                       # 4
-    | ([)\]}])                                                       # 5
-    | (\r\n?|\n)                                                     # 6
+    | ((?:rb|[rb])?(?:\"\"\"|'''|["']))                              # 2 the start of any other string
+    | ([A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_\x80-\U0010FFFF]*)         # 3
+    | ([,:]|\.(?![0-9])|//=?|>>=?|<<=?|\*\*|[-+*/%&|^=<>!]=|[-+*/%&|^=<>~;])   # 4
+    | ([(\[{])                                                       # 5
+    | ([)\]}])                                                       # 6
+    | (\r\n?|\n)                                                     # 7
     | (0[xX][0-9a-fA-F]* | 0[oO][0-7]* | 0[bB][01]*
-      | (?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]*)?)        # 7
-    | (\#[^\r\n]*)                                                   # 8
-    | ((?:rb|[rb])?(?:\"\"\"|'''|["']))                              # 9 the start of any other string
-    | \\(\r\n?|\n)                                                   # 10
+      | (?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]*)?)        # 8
+    | (\#[^\r\n]*)                                                   # 9
+    | \\(\r\n?|\n)                                                   # a line that goes on
     )""",
     re.VERBOSE,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .errors import EvalError
+from .integers import int_text
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -36,9 +37,6 @@ _ESCAPES = {
     "\t": "\\t",
     "\v": "\\v",
 }
-# From this many bits on, Python may refuse to write an int in decimal digits.
-_LONG_INT_BITS = 2000
-_LONG_DIGITS = 600
 
 
 def to_str(value: Value) -> str:
@@ -194,33 +192,6 @@ def range_text(value: range) -> str:
     if value.step != 1:
         return f"range({value.start}, {value.stop}, {value.step})"
     return f"range({value.stop})" if value.start == 0 else f"range({value.start}, {value.stop})"
-
-
-def int_text(value: int) -> str:
-    """Return an int in decimal, of any size (newer Pythons refuse long ones in `str`)."""
-    if value.bit_length() < _LONG_INT_BITS:
-        return str(value)
-    sign = "-" if value < 0 else ""
-    return sign + _digits(abs(value)).lstrip("0")
-
-
-def _digits(value: int) -> str:
-    bits = value.bit_length()
-    if bits < _LONG_INT_BITS:
-        return str(value)
-    # Half of the decimal digits, so that both parts are about half as long.
-    count = bits * 30103 // 200000
-    high, low = divmod(value, 10**count)
-    return _digits(high) + _digits(low).rjust(count, "0")
-
-
-def int_from_digits(text: str, base: int) -> int:
-    """Return the int that a string of digits of the base stands for, of any length."""
-    if len(text) <= _LONG_DIGITS or base in (2, 4, 8, 16, 32):
-        return int(text, base)
-    half = len(text) // 2
-    high, low = int_from_digits(text[:-half], base), int_from_digits(text[-half:], base)
-    return high * base**half + low
 
 
 def float_text(value: float) -> str:

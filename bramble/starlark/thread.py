@@ -6,10 +6,9 @@ import sys
 from time import monotonic
 from types import FunctionType
 
-from .emit import mangle
 from .errors import EvalError, StarlarkError
 from .faults import ModuleState, current_stack, translate
-from .functions import ModuleValue, apply
+from .functions import ModuleValue, apply, mangle
 from .operations import BUILTINS
 from .spell import suggestion
 from .values import fail_with, freeze

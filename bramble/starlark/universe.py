@@ -13,13 +13,14 @@ from .arguments import (
     want_string,
     wrong_type,
 )
-from .collection_methods import pairs_of
+from .collection_methods import elements_of, pairs_of
 from .errors import EvalError
 from .functions import Builtin, Function, HostValue, ModuleValue, Struct, apply
+from .integers import int_from_digits, int_text
 from .methods import attribute_names, find_attribute, no_attribute
 from .iteration import enter, items_of, iterable_of, leave, range_length
 from .operators import MAX_ITEMS, to_float
-from .text import display, int_from_digits, int_text, to_repr, to_str
+from .text import display, to_repr, to_str
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -32,7 +33,6 @@ from .values import (
     compare,
     fail_with,
     put,
-    set_of,
     type_name,
 )
 
@@ -78,18 +78,21 @@ def _bytes(x: Value) -> bytes:
         return x  # type: ignore[no-any-return]
     if kind is str:
         return x.encode("utf-8", "replace")  # type: ignore[no-any-return]
-    items = items_of(x)
+    items = iterable_of(x)
     if items is None:
         fail_with("eval.argument", f"bytes: got {type_name(x)}, want string, bytes, or iterable of ints")
+    made = bytearray()
     for number, item in enumerate(items):
         if item.__class__ is not int:
             fail_with("eval.value", f"bytes: at index {number}, got {type_name(item)}, want int")
         if not 0 <= item <= 255:
             fail_with(
-                "eval.value", f"bytes: at index {number}, {int_text(item)} out of range "
+                "eval.value",
+                f"bytes: at index {number}, {int_text(item)} out of range "
                 "(want value in unsigned 8-bit range)",
             )
-    return bytes(items)
+        made.append(item)
+    return bytes(made)
 
 
 def _chr(x: Value) -> str:
@@ -365,7 +368,7 @@ def _reversed(x: Value) -> List:
 
 
 def _set(x: Value = ()) -> Set:
-    return set_of(want_items("set", 1, x))
+    return elements_of("set", x)
 
 
 class _Ordered:
@@ -439,8 +442,7 @@ def _positional(
             no_keywords(name, kwargs)
         if len(args) < least or (most is not None and len(args) > most):
             if name in ("str", "type"):
-                plural = "" if len(args) == 1 else "s"
-                fail_with("eval.argument", f"{name}: got {len(args)} argument{plural}, want exactly 1")
+                fail_with("eval.argument", f"{name}: got {len(args)} arguments, want exactly 1")
             count_between(name, len(args), least, most)
         return function(*args)
 

@@ -18,6 +18,7 @@ odd one go the slow way, all others go Python's own.
 from __future__ import annotations
 
 from .errors import EvalError
+from .integers import int_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +61,15 @@ def type_name(value: Value) -> str:
             if not isinstance(name, str):
                 raise TypeError(f"not a Starlark value: {type(value).__name__}")
     return name
+
+
+def out_of_range(x: Value, i: int, method: str = "") -> NoReturn:
+    """Raise the error of an index beyond a sequence."""
+    if len(x) == 0:
+        fail_with("eval.index", f"{method}index {int_text(i)} out of range: empty {type_name(x)}")
+    fail_with(
+        "eval.index", f"{method}{type_name(x)} index {int_text(i)} out of range [{-len(x)}:{len(x) - 1}]"
+    )
 
 
 # ---- lists
@@ -232,7 +242,7 @@ class Set(dict):  # type: ignore[type-arg]
     __hash__ = None  # type: ignore[assignment]
 
     def __getitem__(self, key: Value) -> NoReturn:
-        raise TypeError("a set cannot be indexed")
+        raise EvalError("eval.type", f"unhandled index operation set[{type_name(key)}]")
 
     def __or__(self, other: Value) -> Value:
         return NotImplemented
@@ -338,7 +348,7 @@ def key_of(value: Value, depth: int = MAX_DEPTH) -> Value:
 def unhashable(value: Value) -> str:
     """Return the message for a value that cannot be a key."""
     kind = type_name(value)
-    return f"unhashable: {kind}" if kind == "range" else f"unhashable type: {kind}"
+    return f"unhashable type: {kind}" if kind in ("list", "dict", "set") else f"unhashable: {kind}"
 
 
 def value_of(key: Value) -> Value:
@@ -545,6 +555,8 @@ class StringElems(Elements):
         return len(self.items)
 
     def __getitem__(self, index: Value) -> Value:
+        if not -len(self.items) <= index < len(self.items):
+            out_of_range(self, index)
         return self.items[index]
 
 
