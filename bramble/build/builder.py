@@ -85,7 +85,7 @@ class Builder:
                 f'"{task.name}" is for {derivation.platform}, and this machine is {self._options.platform}',
                 remedy="build it on such a machine",
             )
-        if derivation.network:
+        if derivation.network and derivation.builtin != "derivation_output":
             raise BrambleError(
                 "build.network",
                 f'"{task.name}" asks for the network, which no build gets',

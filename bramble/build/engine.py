@@ -117,7 +117,6 @@ class _Run:
         self._failures: list[Failure] = []
         self._outputs: dict[OutputRef, str] = {}
         self._filenames: dict[str, str] = {}
-        self._was_cancelled = False
 
     def go(self) -> None:
         """Build until nothing is left, or nothing more should be begun."""
@@ -132,8 +131,10 @@ class _Run:
 
     def close(self) -> None:
         """End whatever runs."""
-        self._schedule.close()
-        self._builder.close()
+        try:
+            self._schedule.close()
+        finally:
+            self._builder.close()
 
     def report(self) -> BuildReport:
         """Return what became of it all."""
@@ -152,7 +153,7 @@ class _Run:
             checked=tuple(key for key in done if made[key].checked),
             failures=tuple(self._failures),
             skipped=self._plan.unfinished(),
-            cancelled=self._was_cancelled or self._cancelled.is_set(),
+            cancelled=self._cancelled.is_set() and not self._plan.finished,
             new_pins=pins,
             impure=tuple(
                 self._graph.get(key).name for key in done if self._graph.get(key).builtin == "host_tools"
@@ -218,7 +219,7 @@ class _Run:
         if ended.result is not None:
             self._finish(task, ended.result)
         elif isinstance(error, Cancelled):
-            self._was_cancelled = True
+            return
         elif isinstance(error, Unbuilt):
             if error.error.code in _FATAL:
                 raise error.error
