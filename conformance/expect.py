@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from conformance import audit, changes, listing, oracle
-from conformance.casefile import Case, Chunk, ExpectedError, Script
+from conformance import audit, changes, chunks, listing, oracle
+from conformance.casefile import Case, Chunk, Script
 from conformance.outcome import (
     ACCEPTED,
     BROKEN,
@@ -28,13 +28,11 @@ from conformance.outcome import (
     Missing,
     Outcome,
 )
-from conformance.printed import error_fits, errors_shown, printed_errors
+from conformance.printed import check_ending, error_fits, errors_shown, printed_errors, shown
 from conformance.routes import BadRoutes
 from conformance.script import Command, Env, Error, Json, Same, Serve, Step, Text, Tree, Write
 from conformance.session import Ended, World
-from conformance.words import Word, names_of, whole_text
-
-_SHOWN = 4000
+from conformance.words import Word, names_of
 
 
 @dataclass(frozen=True)
@@ -64,45 +62,8 @@ class _Progress:
 def carry_out(case: Case, world: World, rules: Rules) -> Outcome:
     """Run one case in a new world and return what became of it."""
     started = time.monotonic()
-    outcome = _chunk(case, world, rules) if isinstance(case, Chunk) else _script(case, world, rules)
+    outcome = chunks.run_alone(case, world) if isinstance(case, Chunk) else _script(case, world, rules)
     return Outcome(**{**outcome.__dict__, "seconds": time.monotonic() - started})
-
-
-def _chunk(case: Chunk, world: World, rules: Rules) -> Outcome:
-    # What must succeed shows that it ran to its end: an implementation that does nothing exits 0 as well.
-    token = "reached " + oracle.digest(case.id.encode())
-    name = os.path.splitext(os.path.basename(case.path))[0] + ".star"
-    ending = "" if case.errors else f'print("{token}")\n'
-    with open(world.path(name), "w", encoding="utf-8", newline="") as file:
-        file.write(case.source + ending)
-    ended = world.run(["star", *(f"--allow-{option}" for option in case.allow), name])
-    try:
-        _check_ending(ended, 1 if case.errors else 0)
-        if case.errors:
-            _check_chunk_errors(case.errors, printed_errors(ended.stderr), name)
-        elif token not in ended.stderr.decode("utf-8", "replace").splitlines():
-            raise Mismatch("the chunk's last line, a print, was never reached")
-    except Mismatch as problem:
-        source = case.source.strip("\n").split("\n")[0]
-        return Outcome(case, FAILED, 0.0, case.line, "", source, problem.message, _shown(ended))
-    return Outcome(case, PASSED)
-
-
-def _check_chunk_errors(
-    expected: Sequence[ExpectedError], printed: Sequence[Mapping[str, Any]], name: str
-) -> None:
-    left = list(printed)
-    for one in expected:
-        wanted = Error(one.code, whole_text(name), one.line, one.column)
-        match = next((error for error in left if error_fits(wanted, name, error)), None)
-        if match is None:
-            column = f":{one.column}" if one.column is not None else ""
-            raise Mismatch(
-                f"no error {one.code} at {name}:{one.line}{column}; printed: {errors_shown(printed)}"
-            )
-        left.remove(match)
-    if left:
-        raise Mismatch(f"errors that no ### names: {errors_shown(left)}")
 
 
 def _script(case: Script, world: World, rules: Rules) -> Outcome:
@@ -135,7 +96,7 @@ def _stopped(case: Script, problem: Exception, step: Optional[Step], progress: _
         phase=step.phase if step is not None else "",
         source=step.source if step is not None else "",
         message=str(problem),
-        shown=_shown(progress.last) if progress.last is not None else "",
+        shown=shown(progress.last) if progress.last is not None else "",
     )
 
 
@@ -195,7 +156,7 @@ def _command(action: Command, progress: _Progress) -> None:
         with open(progress.world.path(action.standard_output.expand(values)), "wb") as file:
             file.write(ended.stdout)
     progress.errors = []
-    _check_ending(ended, action.status)
+    check_ending(ended, action.status)
     progress.errors = list(printed_errors(ended.stderr))
     if action.status == 0 and progress.errors:
         raise Mismatch(f"it succeeded, and yet printed an error: {errors_shown(progress.errors)}")
@@ -203,15 +164,6 @@ def _command(action: Command, progress: _Progress) -> None:
         directory = progress.world.path(action.directory or "")
         for problem in audit.of_command(arguments, ended.stdout, directory, values["STORE"]):
             raise Mismatch(problem)
-
-
-def _check_ending(ended: Ended, status: int) -> None:
-    if ended.timed_out:
-        raise Mismatch("it did not end within the time limit")
-    if ended.status < 0:
-        raise Mismatch(f"signal {-ended.status} ended it")
-    if ended.status != status:
-        raise Mismatch(f"its exit status is {ended.status}, not {status}")
 
 
 def _error(action: Error, progress: _Progress) -> None:
@@ -416,12 +368,3 @@ def _same(action: Same, progress: _Progress) -> None:
 
 def _clip(data: bytes) -> str:
     return repr(data) if len(data) <= 400 else f"{data[:400]!r}… ({len(data)} bytes)"
-
-
-def _shown(ended: Ended) -> str:
-    parts = []
-    for name, data in (("stdout", ended.stdout), ("stderr", ended.stderr)):
-        text = data.decode("utf-8", "replace").rstrip("\n")
-        if text:
-            parts.append(f"--- {name} ---\n{text[-_SHOWN:]}")
-    return "\n".join(parts)

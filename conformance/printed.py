@@ -1,4 +1,4 @@
-"""The errors that a command printed, one JSON object a line (spec: cli.errors.json)."""
+"""How a command ended and what it printed; errors are one JSON object a line (spec: cli.errors.json)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any, Optional
 
 from conformance.outcome import Mismatch
 from conformance.script import Error
+from conformance.session import Ended
+
+_SHOWN = 4000
 
 
 def printed_errors(stderr: bytes) -> tuple[dict[str, Any], ...]:
@@ -25,11 +28,12 @@ def printed_errors(stderr: bytes) -> tuple[dict[str, Any], ...]:
             if "error" in document:
                 found.append(document)
     for error in found:
-        _check_form(error)
+        check_form(error)
     return tuple(found)
 
 
-def _check_form(error: Mapping[str, Any]) -> None:
+def check_form(error: Mapping[str, Any]) -> None:
+    """Demand that an error has the keys of one. Raises Mismatch."""
     at, remedy = error.get("at", 0), error.get("remedy", 0)
     if (
         not isinstance(error["error"], str)
@@ -60,3 +64,23 @@ def error_fits(expected: Error, file: Optional[str], error: Mapping[str, Any]) -
 def errors_shown(errors: Sequence[Mapping[str, Any]]) -> str:
     """Return errors as the codes and places that people compare."""
     return "; ".join(f"{error['error']} at {error['at']}" for error in errors) or "none"
+
+
+def check_ending(ended: Ended, status: int) -> None:
+    """Demand that a command ended by itself with this status. Raises Mismatch."""
+    if ended.timed_out:
+        raise Mismatch("it did not end within the time limit")
+    if ended.status < 0:
+        raise Mismatch(f"signal {-ended.status} ended it")
+    if ended.status != status:
+        raise Mismatch(f"its exit status is {ended.status}, not {status}")
+
+
+def shown(ended: Ended) -> str:
+    """Return what a command printed, for a report."""
+    parts = []
+    for name, data in (("stdout", ended.stdout), ("stderr", ended.stderr)):
+        text = data.decode("utf-8", "replace").rstrip("\n")
+        if text:
+            parts.append(f"--- {name} ---\n{text[-_SHOWN:]}")
+    return "\n".join(parts)

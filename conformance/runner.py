@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Optional
 
+from conformance import chunks
 from conformance.casefile import (
     Case,
     CaseError,
@@ -53,8 +55,11 @@ def load(cases: str = CASES, spec: Optional[str] = SPEC) -> tuple[Case, ...]:
             found.extend(parse_chapter(path, _read(path), chapter_id))
         except CaseError as problem:
             problems.append(str(problem))
-    if not found:
+    if not found and not problems:
         problems.append("there are no cases")
+    for case_id, count in Counter(case.id for case in found).items():
+        if count > 1:
+            problems.append(f"{count} cases are called {case_id}")
     if problems:
         raise BadSuite(problems)
     return tuple(found)
@@ -150,16 +155,35 @@ def run(
     """Run the cases, `jobs` at a time, and return their outcomes in the order of the cases."""
     rules = Rules(capabilities, accept)
 
-    def one(case: Case) -> Outcome:
-        outcome = _unclaimed(case, levels, capabilities)
-        if outcome is None:
-            with worlds.new() as world:
-                outcome = _carried_out(case, world, rules)
-        on_outcome(outcome)
-        return outcome
+    def alone(case: Case) -> Outcome:
+        with worlds.new() as world:
+            return _carried_out(case, world, rules)
 
+    def together(group: Sequence[Case]) -> tuple[Outcome, ...]:
+        outcomes = None
+        if len(group) > 1:
+            with worlds.new() as world:
+                outcomes = chunks.run_together([case for case in group if isinstance(case, Chunk)], world)
+        if outcomes is None:
+            outcomes = tuple(alone(case) for case in group)
+        for outcome in outcomes:
+            on_outcome(outcome)
+        return outcomes
+
+    done = [outcome for case in cases if (outcome := _unclaimed(case, levels, capabilities))]
+    unclaimed = {outcome.case.id for outcome in done}
+    groups = _groups([case for case in cases if case.id not in unclaimed], capabilities)
     with Worlds(impl, parent) as worlds, ThreadPoolExecutor(jobs) as pool:
-        return tuple(pool.map(one, cases))
+        done += [outcome for outcomes in pool.map(together, groups) for outcome in outcomes]
+    by_id = {outcome.case.id: outcome for outcome in done}
+    return tuple(by_id[case.id] for case in cases)
+
+
+def _groups(cases: Sequence[Case], capabilities: Collection[str]) -> list[Sequence[Case]]:
+    """Return the cases in groups that are run one after the other; chunks share a process where they may."""
+    shared = [case for case in cases if isinstance(case, Chunk)] if "star-batch" in capabilities else []
+    together = {case.id for case in shared}
+    return [*chunks.batches(shared), *([case] for case in cases if case.id not in together)]
 
 
 def _unclaimed(case: Case, levels: Collection[str], capabilities: Collection[str]) -> Optional[Outcome]:
@@ -189,8 +213,3 @@ def apply_edits(edits: Iterable[Edit]) -> None:
             lines[start : start + edit.count] = edit.new
         with open(path, "w", encoding="utf-8", newline="") as file:
             file.write("\n".join(lines))
-
-
-def is_chunk(case: Case) -> bool:
-    """Return whether a case is a piece of Starlark."""
-    return isinstance(case, Chunk)
