@@ -19,7 +19,6 @@ VERBS = (
     Verb("run", "bramble.cli.verb_run", "build a program and run it in a sandbox"),
     Verb("shell", "bramble.cli.verb_shell", "open the build environment of a derivation"),
     Verb("ls", "bramble.cli.verb_ls", "list functions with their documentation"),
-    Verb("log", "bramble.cli.verb_log", "show what the last build of a target printed"),
     Verb("gc", "bramble.cli.verb_gc", "delete what no known project needs"),
     Verb("store", "bramble.cli.verb_store", "ask the store, check it, move what is in it"),
     Verb("doctor", "bramble.cli.verb_doctor", "say what this machine allows, and how to mend the rest"),

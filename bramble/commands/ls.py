@@ -1,0 +1,23 @@
+"""`bramble ls`: the modules of a directory and what their functions say of themselves."""
+
+from __future__ import annotations
+
+import os
+
+from bramble.commands.setting import Setting
+from bramble.errors import BrambleError
+from bramble.lang.docs import ModuleDocs, module_docs
+from bramble.project.project import find_project
+
+__all__ = ["ModuleDocs", "list_modules"]
+
+
+def list_modules(path: str, setting: Setting) -> tuple[ModuleDocs, ...]:
+    """Return the documentation of the modules in the directory `path` and of the packages right below it.
+
+    Raises BrambleError `cli.no-directory`, and those of reading a project (spec: cli.ls).
+    """
+    directory = os.path.normpath(os.path.join(setting.cwd, path))
+    if not os.path.isdir(directory):
+        raise BrambleError("cli.no-directory", f"{path} is not a directory", remedy="name a directory of the project")
+    return tuple(module_docs(find_project(directory), directory))
