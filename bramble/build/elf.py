@@ -52,6 +52,7 @@ _SECTION_HEADER = struct.Struct("<IIQQQQIIQQ")
 _DYNAMIC = struct.Struct("<qQ")
 _SHT_PROGBITS, _SHT_STRTAB = 1, 3
 _READABLE = 4
+_LARGEST_PAGE = 1 << 30
 _AS_THEY_ARE: Mapping[str, str] = {}
 
 
@@ -135,6 +136,8 @@ def relink(
     elf = read_elf(data)
     if not elf.dynamic:
         raise ElfError("it is linked statically")
+    if _DT_STRTAB not in dict(elf.dynamic):
+        raise ElfError("it has no names in it")
     if interpreter is not None and elf.interpreter is None:
         raise ElfError("it names no loader")
     table = dict(elf.dynamic)
@@ -295,6 +298,8 @@ def _extra_segment(segments: tuple[Segment, ...], *, offset: int, size: int) -> 
     alignment = max(4096, *(segment.alignment for segment in loads))
     end = max(segment.address + segment.memory_size for segment in loads)
     address = end + -end % alignment + offset % alignment
+    if alignment & (alignment - 1) or alignment > _LARGEST_PAGE or address >= 1 << 62:
+        raise ElfError("its program headers make no sense")
     return Segment(_PT_LOAD, _READABLE, offset, address, address, size, size, alignment)
 
 
