@@ -187,14 +187,21 @@ def pairs_of(name: str, source: Value) -> list[tuple[Value, Value]]:
     return pairs
 
 
+def put_pairs(name: str, d: Dict, pairs: list[tuple[Value, Value]]) -> None:
+    """Insert entries into a dict that may be changed; errors begin with the method's name."""
+    for key, value in pairs:
+        try:
+            put(d, key, value)
+        except EvalError as error:
+            raise EvalError(error.code, f"{name}: {error.message}") from None
+
+
 def update(d: Dict, args: tuple[Value, ...], kwargs: Mapping[str, Value]) -> None:
     pairs = pairs_of("update", args[0]) if args else []
-    if not pairs and not kwargs:
-        return
-    refuse_change(d, "insert into", "update")
-    for key, value in pairs:
-        put(d, key, value)
-    dict.update(d, kwargs)
+    if pairs or kwargs:
+        refuse_change(d, "insert into", "update")
+        put_pairs("update", d, pairs)
+        dict.update(d, kwargs)
 
 
 def or_in_place(d: Value, other: Value) -> Value:

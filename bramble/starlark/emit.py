@@ -365,7 +365,7 @@ class ExpressionEmitter:
                 if op == "==":
                     return py.boolean(py.AND, [first, py.compare(a, py.IS_NOT, lookalike, line)], line)
                 return py.boolean(py.OR, [first, py.compare(a, py.IS, lookalike, line)], line)
-            if mb == BOOL or ma == BOOL:
+            if (mb == BOOL and ma & BOOL) or (ma == BOOL and mb & BOOL):
                 # A bool is equal to itself only.
                 if op == "==":
                     return py.compare(first_a, py.IS, first_b, line)
@@ -425,7 +425,8 @@ class ExpressionEmitter:
         x, mx = left
         i, mi = right
         result = STRING if mx == STRING else (INT if mx == RANGE else ANY)
-        if self.no_walrus and not (py.is_simple(x) and py.is_simple(i)):
+        literal = x.__class__.__name__ == "Constant" and (mx != STRING or mi != INT)
+        if literal or (self.no_walrus and not (py.is_simple(x) and py.is_simple(i))):
             return py.helper(".index", [x, i], self.unit.op(at, ".index")), result
         first_x, x, ref_x = self.bind(x)
         first_i, i, ref_i = self.bind(i)

@@ -381,12 +381,7 @@ def is_in(a: Value, b: Value) -> bool:
 
 def not_in(a: Value, b: Value) -> bool:
     """Return `a not in b`."""
-    try:
-        return not is_in(a, b)
-    except EvalError as error:
-        if error.message.startswith("unknown binary op"):
-            _unknown("not in", a, b)
-        raise
+    return not is_in(a, b)
 
 
 # ---- indexing

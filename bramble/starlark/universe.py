@@ -13,7 +13,7 @@ from .arguments import (
     want_string,
     wrong_type,
 )
-from .collection_methods import elements_of, pairs_of
+from .collection_methods import elements_of, pairs_of, put_pairs
 from .errors import EvalError
 from .functions import Builtin, Function, HostValue, ModuleValue, Struct, apply
 from .integers import int_from_digits, int_text
@@ -32,7 +32,6 @@ from .values import (
     StringElems,
     compare,
     fail_with,
-    put,
     type_name,
 )
 
@@ -78,10 +77,9 @@ def _bytes(x: Value) -> bytes:
         return x  # type: ignore[no-any-return]
     if kind is str:
         return x.encode("utf-8", "replace")  # type: ignore[no-any-return]
-    items = iterable_of(x)
+    items = items_of(x)
     if items is None:
         fail_with("eval.argument", f"bytes: got {type_name(x)}, want string, bytes, or iterable of ints")
-    made = bytearray()
     for number, item in enumerate(items):
         if item.__class__ is not int:
             fail_with("eval.value", f"bytes: at index {number}, got {type_name(item)}, want int")
@@ -91,8 +89,7 @@ def _bytes(x: Value) -> bytes:
                 f"bytes: at index {number}, {int_text(item)} out of range "
                 "(want value in unsigned 8-bit range)",
             )
-        made.append(item)
-    return bytes(made)
+    return bytes(items)
 
 
 def _chr(x: Value) -> str:
@@ -113,8 +110,7 @@ def _dict(_thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) ->
     count_between("dict", len(args), 0, 1)
     made = Dict()
     if args:
-        for key, value in pairs_of("dict", args[0]):
-            put(made, key, value)
+        put_pairs("dict", made, pairs_of("dict", args[0]))
     dict.update(made, kwargs)
     return made
 

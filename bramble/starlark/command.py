@@ -1,0 +1,67 @@
+"""Running files: what `python -m bramble.starlark FILE` does, without printing."""
+
+from __future__ import annotations
+
+import os
+
+from .assertions import ASSERT
+from .dialect import Dialect
+from .errors import EvalError
+from .json_module import JSON
+from .program import compile_program
+from .struct_builtin import STRUCT
+from .thread import Thread, execute
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Optional
+
+    from .errors import Position
+    from .thread import Module
+    from .values import Value
+
+# spec: starlark.command
+PREDECLARED: Mapping[str, Value] = {"assert": ASSERT, "json": JSON, "struct": STRUCT}
+
+
+class FileLoader:
+    """Runs files, each once, and serves `load` statements with paths relative to the loading file.
+
+    Give its method `load` to a Thread.
+    """
+
+    def __init__(self, dialect: Dialect, predeclared: Mapping[str, Value] = PREDECLARED) -> None:
+        self.dialect = dialect
+        self.predeclared = predeclared
+        # None while the file runs: to load it again then is a cycle.
+        self.modules: dict[str, Optional[Module]] = {}
+
+    def run(self, path: str, thread: Thread) -> Module:
+        """Run a file and return its module. Raises StarlarkError, and OSError when it cannot be read."""
+        # spec: starlark.load.command
+        key = os.path.realpath(path)
+        if key in self.modules:
+            done = self.modules[key]
+            if done is None:
+                raise EvalError("eval.load", "cycle in load graph")
+            return done
+        with open(path, "rb") as file:
+            text = file.read()
+        self.modules[key] = None
+        try:
+            program = compile_program(text, path, dialect=self.dialect, predeclared=self.predeclared)
+            module = execute(program, predeclared=self.predeclared, thread=thread)
+        except BaseException:
+            del self.modules[key]
+            raise
+        self.modules[key] = module
+        return module
+
+    def load(self, thread: Thread, module: str, position: Optional[Position]) -> Module:
+        """Return the module at a path relative to the file at `position`."""
+        directory = "" if position is None else os.path.dirname(position.file)
+        try:
+            return self.run(os.path.join(directory, module), thread)
+        except OSError as error:
+            raise EvalError("eval.load", error.strerror or str(error)) from error
