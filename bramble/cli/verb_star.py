@@ -1,0 +1,53 @@
+"""`bramble star [options] FILE…`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from bramble.cli.environment import Surface
+from bramble.cli.render import print_error, say
+from bramble.commands.star import Dialect, run_file
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `star`."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a Starlark file")
+    parser.add_argument("--each", action="store_true", help="run each file alone and print one JSON line for each")
+    parser.add_argument("--allow-recursion", action="store_true", help="functions may call themselves")
+    parser.add_argument("--allow-while", action="store_true", help="while loops")
+    parser.add_argument("--allow-global-reassign", action="store_true", help="globals may be assigned again")
+    parser.add_argument("--allow-toplevel-control", action="store_true", help="if, for and while outside functions")
+
+
+def execute(arguments: argparse.Namespace, surface: Surface) -> int:
+    """Run the files; the exit status is 1 when one failed, but 0 with --each."""
+    dialect = Dialect(
+        recursion=arguments.allow_recursion,
+        while_loops=arguments.allow_while,
+        global_reassign=arguments.allow_global_reassign,
+        toplevel_control=arguments.allow_toplevel_control,
+    )
+    status = 0
+    for path in arguments.files:
+        if arguments.each:
+            _each(path, dialect)
+            continue
+        outcome = run_file(path, dialect, say)
+        for error in outcome.errors:
+            print_error(error, surface)
+            status = 1
+    return status
+
+
+def _each(path: str, dialect: Dialect) -> None:
+    # spec: conformance.contract.batch
+    printed: list[str] = []
+    outcome = run_file(path, dialect, printed.append)
+    line = {
+        "file": path,
+        "status": 1 if outcome.errors else 0,
+        "errors": [error.to_json() for error in outcome.errors],
+        "printed": printed,
+    }
+    print(json.dumps(line), flush=True)
