@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from threading import Lock
 from typing import Optional
 
@@ -18,6 +18,10 @@ from bramble.store.records import read_object
 
 # A use is noted once a day at most: it is there for gc, which counts in days.
 NOTE_USE_AFTER = 86400.0
+
+# Names in the store's directory of what is not yet, and no longer, an object; a digest follows them.
+STAGED = ".new-"
+TRASH = ".old-"
 
 OBJECT_LOCKS = "locks/objects"
 BUILD_LOCKS = "locks/builds"
@@ -122,6 +126,19 @@ class Objects:
         with contextlib.suppress(OSError):
             if os.stat(path).st_mtime < time.time() - NOTE_USE_AFTER:
                 os.utime(path)
+
+    @contextlib.contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Keep one object from being removed for a moment, without noting that it was used."""
+        locks = self._open_locks()
+        try:
+            if locks is not None:
+                with contextlib.suppress(LocksUnsupported):
+                    locks.share(name)
+            yield
+        finally:
+            if locks is not None:
+                locks.close()
 
     def in_use(self) -> frozenset[str]:
         """Return the objects that this process protects."""

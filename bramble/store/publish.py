@@ -30,7 +30,7 @@ from bramble.store.files import sync_directory, unique
 from bramble.store.hashing import ParallelHash
 from bramble.store.identity import ERASED, Identity, Meaning, Stream
 from bramble.store.model import RawOutput, StoreObject
-from bramble.store.objects import Objects
+from bramble.store.objects import STAGED, Objects
 from bramble.store.path import record_prefix, shown
 from bramble.store.records import write_object
 from bramble.store.remove import remove_tree
@@ -38,8 +38,6 @@ from bramble.store.spool import Spool
 from bramble.store.sync import sync_tree
 from bramble.store.tree import DIRECTORY_MODE, Patch, Reading, TreeReader, finish, seal
 from bramble.store.walk import DIRECTORY_FLAGS
-
-STAGED = ".new-"
 
 
 class _Read(NamedTuple):

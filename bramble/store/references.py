@@ -18,6 +18,7 @@ one by one. All three give the same answer.
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Optional
 
 from bramble.store.digest import ALPHABET, DIGEST_LENGTH
 
@@ -28,6 +29,8 @@ _RUN = b"\1" * DIGEST_LENGTH
 
 # Costs, measured on CPython 3.9 to 3.13, in nanoseconds; they choose a way and never an answer.
 _FEW_RUNS = 96
+_BEGINNING = 1 << 16
+_FEW_RUNS_AT_FIRST = 24
 _FEW_NAMES = 6
 _LOOK_UP_COST = 90.0
 _SEARCH_COST_PER_BYTE = 0.3
@@ -43,17 +46,11 @@ def find_names(block: bytes, names: Collection[bytes]) -> list[tuple[int, bytes]
         return []
     if len(names) == 1:
         return _find_each(block, names)
-    sample = block[::_STRIDE].translate(_CLASS)
-    at = sample.find(_SAMPLED_RUN)
-    regions: list[tuple[int, int]] = []
-    while at >= 0 and len(regions) < _FEW_RUNS:
-        end = sample.find(b"\0", at)
-        if end < 0:
-            end = len(sample) + 1
-        # The run ends somewhere between the last byte known to belong to it and the next sampled one.
-        regions.append((max(0, (at - 1) * _STRIDE + 1), min(len(block), end * _STRIDE)))
-        at = sample.find(_SAMPLED_RUN, end)
-    if at < 0:
+    # A beginning that is full of candidates tells that the rest will be too: that is text.
+    regions = _sampled_regions(block[:_BEGINNING], _FEW_RUNS_AT_FIRST) if len(block) > _BEGINNING else []
+    if regions is not None:
+        regions = _sampled_regions(block, _FEW_RUNS)
+    if regions is not None:
         runs = [run for low, high in regions for run in _runs(block[low:high], low)]
     elif len(names) <= _FEW_NAMES:
         return _find_each(block, names)
@@ -63,6 +60,23 @@ def find_names(block: bytes, names: Collection[bytes]) -> list[tuple[int, bytes]
     if windows * _LOOK_UP_COST > len(names) * len(block) * _SEARCH_COST_PER_BYTE:
         return _find_each(block, names)
     return _look_up(block, runs, names)
+
+
+def _sampled_regions(block: bytes, most: int) -> Optional[list[tuple[int, int]]]:
+    """Return stretches of `block` outside of which no name can stand; None if there are more than `most`."""
+    sample = block[::_STRIDE].translate(_CLASS)
+    regions: list[tuple[int, int]] = []
+    at = sample.find(_SAMPLED_RUN)
+    while at >= 0:
+        if len(regions) == most:
+            return None
+        end = sample.find(b"\0", at)
+        if end < 0:
+            end = len(sample) + 1
+        # The run ends somewhere between the last byte known to belong to it and the next sampled one.
+        regions.append((max(0, (at - 1) * _STRIDE + 1), min(len(block), end * _STRIDE)))
+        at = sample.find(_SAMPLED_RUN, end)
+    return regions
 
 
 def _runs(region: bytes, base: int) -> list[tuple[int, int]]:

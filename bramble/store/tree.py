@@ -44,6 +44,8 @@ class TreeReader:
         self._how = how
         self.unfinished = False
         """Whether names, link targets or hard links call for a second walk."""
+        self.writable: Optional[bytes] = None
+        """The path of the first member that was found to have write bits, b"/" for the tree itself."""
 
     def read(self, top: int) -> Identity:
         """Read the tree below the directory `top` and return its identity.
@@ -59,7 +61,12 @@ class TreeReader:
                     self._read(member)
                 except (FileNotFoundError, NotADirectoryError) as error:
                     raise walk.changed(member.name) from error
+        self._note_mode(os.fstat(top).st_mode, b"/")
         return self._stream.finish()
+
+    def _note_mode(self, mode: int, name: bytes) -> None:
+        if mode & 0o222 and self.writable is None:
+            self.writable = name
 
     def _read(self, member: walk.Member) -> None:
         kind = member.kind
@@ -76,6 +83,8 @@ class TreeReader:
         elif kind == walk.LEAVE:
             if self._how.prepare:
                 seal(member.fd, DIRECTORY_MODE)
+            else:
+                self._note_mode(os.fstat(member.fd).st_mode, member.name)
         else:
             raise special_file(member)
 
@@ -105,6 +114,8 @@ class TreeReader:
             if self._how.exact:
                 mode = stat.S_IMODE(before.st_mode)
             self._named(member)
+            if not self._how.prepare:
+                self._note_mode(before.st_mode, member.name)
             stream.member(member.directory, member.base, archive.FILE, mode, size)
             left = size
             while left > 0:

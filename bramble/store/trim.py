@@ -1,0 +1,126 @@
+"""Records that nothing stands behind any more: what a collection removes after the objects."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterable
+
+from bramble.store.digest import DIGEST_LENGTH, is_digest
+from bramble.store.files import read_file
+from bramble.store.locks import LockFile
+from bramble.store.model import Realisation
+from bramble.store.objects import OBJECT_LOCKS, Objects
+from bramble.store.records import read_realisation
+
+# A derivation is written before its outputs and its realisation: what is younger than this many seconds
+# may belong to a build that goes on.
+_UNFINISHED = 86400.0
+# The log of a build that failed is kept for so many seconds.
+_LOG_LIFE = 30 * 86400.0
+
+
+def trim_records(objects: Objects) -> None:
+    """Remove records of objects, realisations, derivations, stamps and logs that are no longer of use.
+
+    What was built stays known for everything that is still there, and for what
+    it was made from, whether that is still there or not: only so can a build
+    that has nothing to do find that out.
+    """
+    # spec: store.gc.records
+    _trim_objects(objects)
+    kept = _kept_derivations(objects)
+    known = {filename[:DIGEST_LENGTH] for filename in kept}
+    now = time.time()
+    for resolved in _digests(f"{objects.var}/realisations"):
+        if resolved not in known:
+            found = read_realisation(objects.var, resolved)
+            if found is None or not _is_whole(objects, found):
+                _unlink(f"{objects.var}/realisations/{resolved}")
+    for filename in os.listdir(objects.directory):
+        if is_derivation(filename) and filename not in kept:
+            _unlink_older(f"{objects.directory}/{filename}", now - _UNFINISHED)
+    for resolved in _digests(f"{objects.var}/logs"):
+        if resolved not in known:
+            _unlink_older(f"{objects.var}/logs/{resolved}", now - _LOG_LIFE)
+    _trim_sources(objects)
+
+
+def is_derivation(filename: str) -> bool:
+    """Say whether a name in the store's directory is of a store derivation."""
+    digest, dash, rest = filename[:DIGEST_LENGTH], filename[DIGEST_LENGTH : DIGEST_LENGTH + 1], filename[-4:]
+    return is_digest(digest) and dash == "-" and rest == ".drv"
+
+
+def inputs_of(objects: Objects, filename: str) -> tuple[str, ...]:
+    """Return the file names of the derivations from whose outputs a store derivation was made."""
+    data = read_file(f"{objects.directory}/{filename}")
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        dependencies = json.loads(data or b"")["Dependencies"] or ()
+        return tuple(str(dependency["Filename"]) for dependency in dependencies)
+    return ()
+
+
+def realisations(objects: Objects) -> Iterable[Realisation]:
+    """Yield all realisations that can be read, whole or not, in the order of their digests."""
+    for resolved in _digests(f"{objects.var}/realisations"):
+        found = read_realisation(objects.var, resolved)
+        if found is not None:
+            yield found
+
+
+def _kept_derivations(objects: Objects) -> set[str]:
+    kept: set[str] = set()
+    left = [found.derivation for found in realisations(objects) if _is_whole(objects, found)]
+    while left:
+        filename = left.pop()
+        if filename not in kept:
+            kept.add(filename)
+            left.extend(inputs_of(objects, filename))
+    return kept
+
+
+def _is_whole(objects: Objects, realisation: Realisation) -> bool:
+    return all(objects.contains(name) for _, name in realisation.outputs)
+
+
+def _trim_objects(objects: Objects) -> None:
+    """Remove the records of objects that are not there, unless somebody is about to publish them."""
+    locks = LockFile(f"{objects.var}/{OBJECT_LOCKS}")
+    try:
+        for name in _digests(f"{objects.var}/objects"):
+            if not objects.contains(name) and locks.try_exclusive(name):
+                try:
+                    if not objects.contains(name):
+                        _unlink(f"{objects.var}/objects/{name}")
+                finally:
+                    locks.release(name)
+    finally:
+        locks.close()
+
+
+def _trim_sources(objects: Objects) -> None:
+    for key in _digests(f"{objects.var}/sources"):
+        path = f"{objects.var}/sources/{key}"
+        data = read_file(path)
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if objects.contains(str(json.loads(data or b"")["object"])):
+                continue
+        _unlink(path)
+
+
+def _digests(directory: str) -> list[str]:
+    return sorted(filter(is_digest, os.listdir(directory)))
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _unlink_older(path: str, time_: float) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if os.stat(path).st_mtime < time_:
+            os.unlink(path)
