@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 
-ENOENT = 2
-EACCES = 13
 ENOEXEC = 8
 PT_INTERP = 3
+WIDE = 2  # EI_CLASS: ELFCLASS64
+LITTLE_ENDIAN = 1  # EI_DATA
 HEAD = 65536
 
 
@@ -29,38 +29,46 @@ def interpreter(head: bytes) -> tuple[str, bytes]:
     """Return what a file that begins with `head` needs to run: (kind, path).
 
     Kind is "script" with the interpreter of its first line, "program" with the
-    loader of its ELF header (empty for a static one), or "unknown".
+    loader of its ELF header (empty for a static one, or one of another byte
+    order), or "unknown". See execve(2) and elf(5).
     """
     if head.startswith(b"#!"):
         words = head[2:].split(b"\n", 1)[0].split()
         return ("script", words[0] if words else b"")
     if head[:4] != b"\x7fELF" or len(head) < 64:
         return ("unknown", b"")
-    order = "little" if head[5] == 1 else "big"
-    wide = head[4] == 2
-    offset_at, size_at, entry_at = (32, 54, (8, 32)) if wide else (28, 42, (4, 16))
+    if head[5] != LITTLE_ENDIAN:
+        return ("program", b"")
+    wide = head[4] == WIDE
     word = 8 if wide else 4
-    table = int.from_bytes(head[offset_at : offset_at + word], order)
-    size = int.from_bytes(head[size_at : size_at + 2], order)
-    count = int.from_bytes(head[size_at + 2 : size_at + 4], order)
-    for start in range(table, table + size * count, size or 1):
-        entry = head[start : start + size]
-        if int.from_bytes(entry[:4], order) == PT_INTERP:
-            where = int.from_bytes(entry[entry_at[0] : entry_at[0] + word], order)
-            length = int.from_bytes(entry[entry_at[1] : entry_at[1] + word], order)
-            return ("program", head[where : where + length].rstrip(b"\0"))
+    table, sizes, offset_in_entry, size_in_entry = (32, 54, 8, 32) if wide else (28, 42, 4, 16)
+
+    def number(at: int, length: int) -> int:
+        return int.from_bytes(head[at : at + length], "little")
+
+    size, count = number(sizes, 2), number(sizes + 2, 2)
+    for index in range(count):
+        entry = number(table, word) + index * size
+        if number(entry, 4) == PT_INTERP:
+            start = number(entry + offset_in_entry, word)
+            end = start + number(entry + size_in_entry, word)
+            return ("program", head[start:end].rstrip(b"\0"))
     return ("program", b"")
 
 
-def explain(program: bytes, errno: int) -> str:
-    """Return a word and a path for the reason: "missing", "script PATH", "loader PATH", "directory", "mode", "format"."""
+def explain(program: bytes, errno: int, depth: int = 4) -> str:
+    """Return why execve(2) failed with `errno`, as a word and, after a blank, what is missing.
+
+    "missing", "link TARGET", "directory", "mode", "unreadable", "format",
+    "script INTERPRETER", "loader PATH", "architecture" or "other".
+    """
     if not os.path.lexists(program):
         return "missing"
     if not os.path.exists(program):
-        return "link " + os.fsdecode(os.readlink(program))
+        return "link " + text(os.readlink(program))
     if os.path.isdir(program):
         return "directory"
-    if errno == EACCES and not os.access(program, os.X_OK):
+    if not os.access(program, os.X_OK):
         return "mode"
     try:
         fd = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
@@ -69,9 +77,14 @@ def explain(program: bytes, errno: int) -> str:
     except OSError:
         return "unreadable"
     kind, needs = interpreter(head)
-    text = os.fsdecode(needs)
-    if kind == "unknown":
+    if kind == "unknown" or (kind == "script" and not needs):
         return "format"
-    if errno in (ENOENT, EACCES) and needs:
-        return ("script " if kind == "script" else "loader ") + text
+    if needs and not os.path.exists(needs):
+        return ("script " if kind == "script" else "loader ") + text(needs)
+    if kind == "script" and depth > 0:
+        return explain(needs, errno, depth - 1)
     return "architecture" if errno == ENOEXEC else "other"
+
+
+def text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")

@@ -4,13 +4,13 @@ It is executed, not forked, with an empty environment, so nothing of the
 caller's memory, variables or descriptors reaches a sandbox; being small and
 warm it can fork a child in a fraction of the time that a new interpreter
 takes. It runs as the caller. It ends when the caller ends: the control socket
-is then at its end, and every pid 1 asked to be killed with the helper.
+is then at its end; it kills every sandbox, and every pid 1 has asked to be
+killed with it.
 
 Conversation (spec: sandbox.launcher): on the control socket arrives, for each
-sandbox, one message with four descriptors: a channel and three streams. On
-the channel the caller sends the length of the job (4 bytes, little endian), the
-job as JSON, and later "k" to kill; the end of the channel kills too. The
-helper answers with lines of JSON.
+sandbox, one message with five descriptors: a channel, three streams and the
+caller's terminal. On the channel the caller sends the job, then single words;
+the end of the channel kills. The helper answers with lines of JSON.
 """
 
 from __future__ import annotations
@@ -23,15 +23,19 @@ import resource
 import select
 import signal
 import sys
+import termios
 
-from bramble.sandbox import child, groups, identity, syscalls
+from bramble.sandbox import child, groups, identity, pid1, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 CONTROL = 3
-NAMESPACE_FLAGS = {
+RECEIVED = 5
+CHUNK = 1 << 18
+RECEIVE = _socket.MSG_CMSG_CLOEXEC | _socket.MSG_DONTWAIT
+NAMESPACES = {
     "user": syscalls.CLONE_NEWUSER,
     "mount": syscalls.CLONE_NEWNS,
     "pid": syscalls.CLONE_NEWPID,
@@ -40,42 +44,61 @@ NAMESPACE_FLAGS = {
     "net": syscalls.CLONE_NEWNET,
     "cgroup": syscalls.CLONE_NEWCGROUP,
 }
-RECEIVED_FDS = 4
-OPEN_WHOLE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC | syscalls.AT_RECURSIVE
-NETWORK_CANDIDATES_LIMIT = 64
+CLONE_WHOLE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC | syscalls.AT_RECURSIVE
 
 
 class Sandbox:
     """One sandbox from its job to its end."""
 
-    def __init__(self, channel: _socket.socket, streams: tuple[int, int, int]) -> None:
+    def __init__(self, channel: _socket.socket, streams: tuple[int, int, int], terminal: int) -> None:
         self.channel = channel
         self.streams = streams
+        self.terminal = terminal
+        self.modes: list[Any] = []  # of the caller's terminal, to restore if the caller cannot
         self.received = bytearray()
         self.job: dict[str, Any] = {}
+        self.steps: dict[str, tuple[int, list[Any]]] = {}  # the helper's own: action → (number, arguments)
         self.link: _socket.socket | None = None
         self.pid = 0
         self.pidfd = -1
+        self.program = -1  # a pidfd of pid 2
         self.trees: list[int] = []
         self.slot = -1
         self.group: groups.Group | None = None
         self.error: dict[str, Any] | None = None
+        self.fault: str | None = None
         self.status: int | None = None
+        self.alone = False  # the caller's end of the channel is closed
 
-    def answer(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
-        """Send one line of JSON to the caller; a caller that is gone is noticed elsewhere."""
-        line = json.dumps(message).encode() + b"\n"
+    def answer(self, message: dict[str, Any], fds: list[int]) -> None:
+        """Send one line of JSON, and descriptors, to the caller; that it is gone is noticed elsewhere."""
         rights = b"".join(fd.to_bytes(4, "little") for fd in fds)
         ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else []
         try:
-            self.channel.sendmsg([line], ancillary, _socket.MSG_NOSIGNAL)
+            self.channel.sendmsg([json.dumps(message).encode() + b"\n"], ancillary, _socket.MSG_NOSIGNAL)
         except OSError:
             self.kill()
 
     def kill(self) -> None:
-        """Kill pid 1, and with it the sandbox. It is our child and not yet reaped, so the pid is still its own."""
-        if self.pid:
+        """Kill the sandbox by its pid 1: our child, not yet reaped, so the pid is still its own."""
+        if not self.pid:
+            return
+        if "fork" in self.steps and self.link is not None:
+            # Without a pid namespace only that process can find the others; it ends when they have.
+            try:
+                self.link.send(b"k", _socket.MSG_NOSIGNAL)
+            except OSError:
+                os.kill(self.pid, signal.SIGKILL)
+        else:
             os.kill(self.pid, signal.SIGKILL)
+
+    def pass_on(self, number: int) -> None:
+        """Send a signal of the caller to the program."""
+        if self.program >= 0:
+            try:
+                signal.pidfd_send_signal(self.program, number)
+            except OSError:
+                return  # it has just ended
 
 
 class Helper:
@@ -92,12 +115,16 @@ class Helper:
         self.own_memory = own_memory()
 
     def run(self) -> None:
-        """Serve until the caller is gone."""
-        while True:
+        """Serve until the caller is gone, then end everything and wait for it."""
+        serving = True
+        while serving or self.pidfds:
             for fd, _ in self.poll.poll():
                 if fd == self.control.fileno():
                     if not self.accept():
-                        return
+                        serving = False
+                        self.poll.unregister(fd)
+                        for sandbox in list(self.pidfds.values()):
+                            sandbox.kill()
                 elif fd in self.channels:
                     self.heard(self.channels[fd])
                 elif fd in self.links:
@@ -107,184 +134,237 @@ class Helper:
 
     def accept(self) -> bool:
         """Take the descriptors of a new sandbox; return False when the caller is gone."""
-        space = _socket.CMSG_SPACE(RECEIVED_FDS * 4)
+        space = _socket.CMSG_SPACE(RECEIVED * 4)
         data, ancillary, _, _ = self.control.recvmsg(16, space, _socket.MSG_CMSG_CLOEXEC)
         if not data:
             return False
         fds = received(ancillary)
-        if len(fds) != RECEIVED_FDS:
+        if len(fds) != RECEIVED:
             for fd in fds:
                 os.close(fd)
             return True
         channel = _socket.socket(fileno=fds[0])
         channel.setblocking(False)
-        sandbox = Sandbox(channel, (fds[1], fds[2], fds[3]))
-        self.channels[fds[0]] = sandbox
+        self.channels[fds[0]] = Sandbox(channel, (fds[1], fds[2], fds[3]), fds[4])
         self.poll.register(fds[0], select.EPOLLIN)
         return True
 
     def heard(self, sandbox: Sandbox) -> None:
-        """Read what the caller says about one sandbox: its job, then a word; the end means: no more of it."""
+        """Read what the caller says about one sandbox: its job, then words; the end means: no more of it."""
         try:
-            data = sandbox.channel.recv(1 << 18)
+            data = sandbox.channel.recv(CHUNK)
         except BlockingIOError:
             return
         except OSError:
             data = b""
         if not data:
             self.poll.unregister(sandbox.channel.fileno())
+            sandbox.alone = True
             if sandbox.pid:
-                sandbox.kill()  # what is left is done when it has ended
+                sandbox.kill()  # what is left to do is done when it has ended
             else:
                 self.forget(sandbox)
             return
-        if sandbox.job:
-            if b"k" in data:
-                if sandbox.pid:
-                    sandbox.kill()
-                else:
-                    self.finish(sandbox)
-            elif b"c" in data and not sandbox.pid:
-                self.start(sandbox)
-            return
         sandbox.received += data
-        if len(sandbox.received) < 4:
-            return
-        length = int.from_bytes(sandbox.received[:4], "little")
-        if len(sandbox.received) >= 4 + length:
+        if not sandbox.job:
+            length = int.from_bytes(sandbox.received[:4], "little")
+            if len(sandbox.received) < 4 + length or length == 0:
+                return
             sandbox.job = json.loads(sandbox.received[4 : 4 + length])
-            sandbox.received.clear()
+            del sandbox.received[: 4 + length]
             self.prepare(sandbox)
+        self.obey(sandbox)
+
+    def obey(self, sandbox: Sandbox) -> None:
+        """Do what the caller's words say: "c" go on, "k" kill, "s" and a byte: pass on that signal."""
+        words = sandbox.received
+        while words and sandbox.job:
+            if words[0] == ord("s"):
+                if len(words) < 2:
+                    return
+                sandbox.pass_on(words[1])
+                del words[:2]
+                continue
+            word = words.pop(0)
+            if word == ord("c") and not sandbox.pid:
+                self.start(sandbox)
+            elif word == ord("k") and sandbox.pid:
+                sandbox.kill()
+            elif word == ord("k"):
+                self.finish(sandbox)
+                return
 
     def prepare(self, sandbox: Sandbox) -> None:
-        """Apply the helper's steps that come before clone(2)."""
+        """Do the helper's steps that come before clone(2)."""
+        sandbox.steps = {action: (number, arguments) for number, action, arguments in sandbox.job["helper"]}
         foreign: list[int] = []
         for number, action, arguments in sandbox.job["helper"]:
             try:
-                if action == "open-tree":
-                    if not self.open_tree(sandbox, *arguments):
-                        foreign.append(number)
+                if action == "open-tree" and not self.open_tree(sandbox, *arguments):
+                    foreign.append(number)
                 elif action == "limit-group":
                     sandbox.group = groups.make(*arguments)
             except OSError as error:
-                sandbox.error = refusal(number, error)
-                self.finish(sandbox)
+                self.refuse(sandbox, number, error)
                 return
+        if sandbox.job["terminal_streams"]:
+            sandbox.modes = termios.tcgetattr(sandbox.terminal)
         if foreign:
             outer = self.identity.slot_id(sandbox.slot)
-            sandbox.answer({"event": "owner", "uid": outer, "gid": outer, "steps": foreign})
+            sandbox.answer({"event": "owner", "uid": outer, "gid": outer, "steps": foreign}, [])
         else:
             self.start(sandbox)
 
     def open_tree(self, sandbox: Sandbox, source: str, writable: bool) -> bool:
-        """Take hold of a directory of the host as root, its owner shown as the sandbox's user.
+        """Take hold of a file or directory of the host, as root, with its owner shown as the sandbox's user.
 
         Returns False when it has to be given to that user instead: the file
         system cannot show another owner, and the sandbox is to write there.
         """
         if sandbox.slot < 0:
             sandbox.slot = self.identity.take_slot()
-        tree = syscalls.open_tree(syscalls.AT_FDCWD, child.native(source), OPEN_WHOLE)
+        tree = syscalls.open_tree(syscalls.AT_FDCWD, child.native(source), CLONE_WHOLE)
         sandbox.trees.append(tree)
         return self.identity.show_as_slot(tree, sandbox.slot) or not writable
 
     def start(self, sandbox: Sandbox) -> None:
         """Clone pid 1, give it its ids, and let it go."""
+        if self.identity.other and sandbox.slot < 0:
+            sandbox.slot = self.identity.take_slot()
         link, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
         sandbox.link = link
         flags = syscalls.SIGCHLD
-        number = 0
-        steps = {step[1]: step for step in sandbox.job["helper"]}
+        number = sandbox.job["helper"][0][0]
         try:
-            if "clone" in steps:
-                number, _, (names,) = steps["clone"]
+            if "clone" in sandbox.steps:
+                number, (names,) = sandbox.steps["clone"]
                 for name in names:
-                    flags |= NAMESPACE_FLAGS[name]
+                    flags |= NAMESPACES[name]
             sandbox.pid = syscalls.clone(flags)
             if sandbox.pid == 0:
-                job = sandbox.job
-                child.run_init(
-                    child.Job(
-                        job["init"], job["builder"], theirs.fileno(), slaves(sandbox), sandbox.trees, self.own_memory
-                    )
+                job, streams = sandbox.job, slaves(sandbox)
+                memory = self.own_memory
+                pid1.run(
+                    child.Job(job["init"], job["builder"], theirs.fileno(), streams, sandbox.trees, memory)
                 )
             theirs.close()
             sandbox.pidfd = os.pidfd_open(sandbox.pid)
             self.links[link.fileno()] = self.pidfds[sandbox.pidfd] = sandbox
             self.poll.register(link.fileno(), select.EPOLLIN)
             self.poll.register(sandbox.pidfd, select.EPOLLIN)
-            if "map-ids" in steps:
-                number, _, (uid, gid) = steps["map-ids"]
+            if "map-ids" in sandbox.steps:
+                number, (uid, gid) = sandbox.steps["map-ids"]
                 self.identity.map(sandbox.pid, uid, gid, sandbox.slot)
             if sandbox.group is not None:
+                number, _ = sandbox.steps["limit-group"]
                 sandbox.group.add(sandbox.pid)
-            number, _, (score,) = steps["prefer-to-kill"]
+            number, (score,) = sandbox.steps["prefer-to-kill"]
             identity.write_file(b"/proc/%d/oom_score_adj" % sandbox.pid, b"%d" % score)
             link.send(b"g", _socket.MSG_NOSIGNAL)
         except OSError as error:
-            sandbox.error = sandbox.error or refusal(number, error)
             if sandbox.pid:
-                sandbox.kill()
+                # Its own complaint, if it has one, says more than that it did not listen.
+                sandbox.error = refusal(number, error) if not isinstance(error, BrokenPipeError) else None
+                os.kill(sandbox.pid, signal.SIGKILL)
             else:
-                self.finish(sandbox)
-        for tree in sandbox.trees:
-            os.close(tree)
-        sandbox.trees = []
+                self.refuse(sandbox, number, error)
+        self.let_go(sandbox)
 
-    def told(self, sandbox: Sandbox) -> None:
-        """Read one message of the child: a refused step, the status of the program, or its terminal."""
+    def let_go(self, sandbox: Sandbox) -> None:
+        """Close what only the child needs, once it has its own copies."""
+        for fd in (*sandbox.trees, *sandbox.streams):
+            os.close(fd)
+        sandbox.trees = []
+        sandbox.streams = ()  # type: ignore[assignment]
+
+    def told(self, sandbox: Sandbox) -> bool:
+        """Read one message of the child: a refused step, the program's status, its terminal or its handle.
+
+        Returns whether there may be more.
+        """
         assert sandbox.link is not None
-        data, ancillary, _, _ = sandbox.link.recvmsg(1 << 16, _socket.CMSG_SPACE(4), _socket.MSG_CMSG_CLOEXEC)
+        space = _socket.CMSG_SPACE(4)
+        try:
+            data, ancillary, _, _ = sandbox.link.recvmsg(1 << 16, space, RECEIVE)
+        except BlockingIOError:
+            return False
         kind, _, rest = data.partition(b"\0")
+        fds = received(ancillary)
         if kind == b"E" and sandbox.error is None:
             number, errno, path, detail = rest.split(b"\0", 3)
-            sandbox.error = {"step": int(number), "errno": int(errno), "path": text(path), "detail": text(detail)}
+            sandbox.error = {
+                "step": int(number),
+                "errno": int(errno),
+                "path": text(path),
+                "detail": text(detail),
+            }
+        elif kind == b"F" and sandbox.fault is None:
+            sandbox.fault = text(rest)
         elif kind == b"X" and sandbox.status is None:
             sandbox.status = int(rest)
-        elif kind == b"T":
-            fds = received(ancillary)
-            sandbox.answer({"event": "terminal"}, tuple(fds))
-            for fd in fds:
-                os.close(fd)
+        elif kind == b"T" and fds:
+            sandbox.answer({"event": "terminal"}, fds)
+        elif kind == b"P" and fds and sandbox.program < 0:
+            sandbox.program = fds.pop()
         elif not data:
             self.unlink(sandbox)
+        for fd in fds:
+            os.close(fd)
+        return sandbox.link is not None
 
     def ended(self, sandbox: Sandbox) -> None:
-        """Pid 1 is gone, hence everything of the sandbox: reap it, read its last words, tell the caller."""
-        while sandbox.link is not None:
-            self.told(sandbox)
-        _, status = os.waitpid(sandbox.pid, 0)
+        """Pid 1 is gone, hence everything of the sandbox: read its last words, reap it, tell the caller."""
+        pid, status = os.waitpid(sandbox.pid, os.WNOHANG)
+        if pid == 0:
+            return
+        while sandbox.link is not None and self.told(sandbox):
+            pass
         sandbox.pid = 0
         self.poll.unregister(sandbox.pidfd)
         del self.pidfds[sandbox.pidfd]
         os.close(sandbox.pidfd)
         if sandbox.status is None and sandbox.error is None:
-            sandbox.answer({"event": "killed", "status": status})
+            sandbox.answer({"event": "killed", "status": status}, [])
         self.finish(sandbox)
 
     def unlink(self, sandbox: Sandbox) -> None:
+        """Close the socket to the child."""
         if sandbox.link is not None:
-            del self.links[sandbox.link.fileno()]
-            self.poll.unregister(sandbox.link.fileno())
+            if self.links.pop(sandbox.link.fileno(), None) is not None:
+                self.poll.unregister(sandbox.link.fileno())
             sandbox.link.close()
             sandbox.link = None
 
+    def refuse(self, sandbox: Sandbox, number: int, error: OSError) -> None:
+        """End a sandbox that has no process yet."""
+        sandbox.error = refusal(number, error)
+        self.finish(sandbox)
+
     def finish(self, sandbox: Sandbox) -> None:
         """Tell the caller how it ended, and let go of everything."""
-        hit = () if sandbox.group is None else sandbox.group.remove()
-        if sandbox.error is not None:
-            sandbox.answer({"event": "error", **sandbox.error})
+        hit = [] if sandbox.group is None else sandbox.group.remove()
+        if sandbox.fault is not None:
+            sandbox.answer({"event": "fault", "text": sandbox.fault}, [])
+        elif sandbox.error is not None:
+            sandbox.answer({"event": "error", **sandbox.error}, [])
         else:
-            sandbox.answer({"event": "end", "status": sandbox.status, "limits": hit})
+            sandbox.answer({"event": "end", "status": sandbox.status, "limits": hit}, [])
+        if sandbox.alone and sandbox.modes:
+            # The caller was killed while its terminal was raw. Ours is another session: nothing stops us.
+            termios.tcsetattr(sandbox.terminal, termios.TCSANOW, sandbox.modes)
         self.forget(sandbox)
 
     def forget(self, sandbox: Sandbox) -> None:
         """Close what belongs to a sandbox that has no process."""
         self.unlink(sandbox)
-        self.channels.pop(sandbox.channel.fileno(), None)
+        self.let_go(sandbox)
+        if self.channels.pop(sandbox.channel.fileno(), None) is not None and not sandbox.alone:
+            self.poll.unregister(sandbox.channel.fileno())
+        sandbox.job = {}
         sandbox.channel.close()
-        for fd in (*sandbox.streams, *sandbox.trees):
-            os.close(fd)
+        os.close(sandbox.terminal)
+        if sandbox.program >= 0:
+            os.close(sandbox.program)
         if sandbox.slot >= 0:
             self.identity.give_back(sandbox.slot)
 
@@ -320,13 +400,12 @@ def refusal(number: int, error: OSError) -> dict[str, Any]:
 
 def own_memory() -> tuple[tuple[int, int], ...]:
     """Return (address, length) of our argv and environment: fields 48 to 51 of proc_pid_stat(5)."""
-    with open("/proc/self/stat", "rb") as file:
-        fields = file.read().rpartition(b")")[2].split()
+    fields = identity.read_file(b"/proc/self/stat").rpartition(b")")[2].split()
     arg_start, arg_end, env_start, env_end = (int(field) for field in fields[45:49])
     return ((arg_start, arg_end - arg_start), (env_start, env_end - env_start))
 
 
-def facts(who: identity.Identity, candidates: list[str]) -> dict[str, Any]:
+def facts(who: identity.Identity, network_files: list[str], devices: list[str]) -> dict[str, Any]:
     """Return what the caller has to know of this machine to describe a sandbox."""
     try:
         abi = syscalls.landlock_create_ruleset(b"", 1)
@@ -337,37 +416,41 @@ def facts(who: identity.Identity, candidates: list[str]) -> dict[str, Any]:
         "other_user": who.other,
         "refused": who.refused,
         "landlock": abi,
+        "counts_processes": kernel_release() >= (5, 14),
         "proc": [name for name in os.listdir("/proc") if not name.isdigit()],
-        "devices": [name for name in ("null", "zero", "full", "random", "urandom", "tty") if exists("/dev/" + name)],
-        "network_files": [path for path in candidates[:NETWORK_CANDIDATES_LIMIT] if exists(path)],
+        "devices": [name for name in devices if os.path.exists("/dev/" + name)],
+        "network_files": [path for path in network_files if os.access(path, os.R_OK)],
     }
 
 
-def exists(path: str) -> bool:
-    return os.access(path, os.R_OK)
+def kernel_release() -> tuple[int, int]:
+    """Return the first two numbers of the kernel's version."""
+    major, minor = os.uname().release.split(".")[:2]
+    return int(major), int("".join(filter(str.isdigit, minor[:3])) or 0)
 
 
 def settle() -> None:
-    """Become a quiet process: nothing inherited but the control socket and standard error, no signal of the caller."""
+    """Become a quiet process: nothing inherited but the control socket and standard error, nor any signal."""
     os.chdir("/")
     child.close_range(CONTROL + 1, child.HIGHEST_FD)
-    for number in range(1, signal.NSIG):
-        if signal.getsignal(number) not in (signal.SIG_DFL, None):
-            signal.signal(number, signal.SIG_DFL)
+    for number in range(1, 65):
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            syscalls.default_action(number)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    # A key on the caller's terminal is the caller's to answer: it kills the sandboxes in its own time.
+    # A key on the caller's terminal is the caller's to answer: it ends the sandboxes in its own time.
     os.setsid()
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     gc.disable()
     gc.freeze()
 
 
 def main() -> None:
-    """Serve on descriptor 3."""
+    """Serve on descriptor 3; the arguments are two JSON lists: files for network sandboxes, and devices."""
     settle()
     helper = Helper(CONTROL)
     helper.identity.drop_groups()
-    candidates = json.loads(sys.argv[1])
-    helper.control.send(json.dumps(facts(helper.identity, candidates)).encode(), _socket.MSG_NOSIGNAL)
+    network_files, devices = json.loads(sys.argv[1])
+    word = json.dumps(facts(helper.identity, network_files, devices)).encode()
+    helper.control.send(word, _socket.MSG_NOSIGNAL)
     helper.run()

@@ -36,7 +36,7 @@ class Identity:
         self.namespaces: dict[tuple[int, int, int], int] = {}
 
     def drop_groups(self) -> None:
-        """Drop supplementary groups where we may: in the sandbox they could no longer be (setgroups is denied)."""
+        """Drop supplementary groups where we may: in the sandbox it is too late, setgroups is denied."""
         if self.other:
             os.setgroups([])
 
@@ -100,7 +100,7 @@ def capabilities() -> int:
 
 
 def unused_id(uid_map: bytes, gid_map: bytes) -> int:
-    """Return the first of a range of ids that both maps contain and nobody is likely to use; 0 if there is none."""
+    """Return the first of a range of ids that both maps contain and nobody is likely to use, or 0."""
     ends = []
     for text in (uid_map, gid_map):
         ranges = [tuple(int(word) for word in line.split()) for line in text.splitlines()]
@@ -114,7 +114,7 @@ def unused_id(uid_map: bytes, gid_map: bytes) -> int:
 
 
 def mapping_namespace(uid: int, gid: int, outer: int) -> int:
-    """Return a descriptor of a user namespace that turns uid:gid on disk into outer:outer; no process stays in it."""
+    """Return a descriptor of a user namespace, without processes, that turns uid:gid into outer:outer."""
     ours, theirs = _socket.socketpair()
     pid = syscalls.clone(syscalls.CLONE_NEWUSER | syscalls.SIGCHLD)
     if pid == 0:
@@ -132,7 +132,7 @@ def mapping_namespace(uid: int, gid: int, outer: int) -> int:
 
 
 def write_map(pid: int, user: tuple[int, int], group: tuple[int, int]) -> None:
-    """Map one user and one group, (inside, outside) each; refuse setgroups(2) before the groups are written."""
+    """Map one user and one group, (inside, outside) each; refuse setgroups(2) before the group is mapped."""
     write_file(b"/proc/%d/uid_map" % pid, b"%d %d 1" % user)
     write_file(b"/proc/%d/setgroups" % pid, b"deny")
     write_file(b"/proc/%d/gid_map" % pid, b"%d %d 1" % group)

@@ -42,7 +42,7 @@ def known_scopes(abi: int) -> int:
 
 
 def rights(access: str, kind: str, handled: int) -> int:
-    """Return the rights of a rule: `access` "read", "write" (everything) or "use" (open and change, not create)."""
+    """Return the rights of a rule: "read", "write" (everything) or "use" (open and change, not create)."""
     granted = {
         "read": EXECUTE | READ_FILE | READ_DIR,
         "use": EXECUTE | READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE | IOCTL_DEV,
@@ -54,7 +54,7 @@ def rights(access: str, kind: str, handled: int) -> int:
 
 
 def ruleset_attributes(fs: int, net: int, scoped: int) -> bytes:
-    """Return `struct landlock_ruleset_attr`, as short as its content allows: old kernels know a shorter one."""
+    """Return `struct landlock_ruleset_attr`, as short as can be: old kernels know a shorter one."""
     fields = [fs, net, scoped]
     while len(fields) > 1 and fields[-1] == 0:
         fields.pop()

@@ -24,7 +24,7 @@ TEMPORARY = "/tmp"
 
 @dataclass(frozen=True)
 class Placed:
-    """A mount of the wish with what the host says about it: kind "directory" or "file"; `within` another mount."""
+    """A mount of the wish; `kind` is "directory" or "file"; `within`: its target lies in another mount."""
 
     mount: Mount
     kind: str
@@ -46,12 +46,13 @@ def check_path(path: str, what: str) -> None:
     parts = path.split("/")
     if parts[0] != "" or len(parts) < 2 or any(part in ("", ".", "..") for part in parts[1:]) or "\0" in path:
         raise refuse(
-            f"{what} {path!r} is not an absolute path in normal form", "write it without '.', '..' and double slashes"
+            f"{what} {path!r} is not an absolute path in normal form",
+            "write it without dots and double slashes",
         )
 
 
 def place(mounts: Iterable[Mount], kinds: Mapping[str, str]) -> tuple[Placed, ...]:
-    """Return the mounts sorted so that parents come first, each with its kind and whether it lies within another.
+    """Return the mounts sorted so that parents come first.
 
     `kinds` maps each source to "directory" or "file". Raises sandbox.mount
     for a target that is no normal absolute path, stands twice, lies in a part
@@ -89,11 +90,13 @@ class Tree:
         self._made = {"", *made}
 
     def point(self, path: str, kind: str) -> list[Step]:
-        """Return the steps that make `path` a mount point of `kind`, with the parents that are not there yet."""
+        """Return the steps that make `path` a mount point of `kind`, with the parents that are missing."""
         steps = self.parents(path)
         if path not in self._made:
             self._made.add(path)
-            steps.append(Step("directory", (path, 0o755)) if kind == "directory" else Step("file", (path, "")))
+            steps.append(
+                Step("directory", (path, 0o755)) if kind == "directory" else Step("file", (path, ""))
+            )
         return steps
 
     def parents(self, path: str) -> list[Step]:
@@ -108,8 +111,8 @@ class Tree:
 
 
 def show(placed: Placed, tree: int | None) -> Step:
-    """Return the step that mounts `placed`: by its path, or by the number of the tree the helper opened for it."""
+    """Return the step that mounts `placed`: by its path, or by the number of the helper's tree."""
     suffix = "-within" if placed.within else ""
     if tree is None:
         return Step("bind" + suffix, (placed.mount.source, placed.mount.target))
-    return Step("attach" + suffix, (tree, placed.mount.target))
+    return Step("attach" + suffix, (placed.mount.source, placed.mount.target, tree))

@@ -29,6 +29,7 @@ TABLE = {
     "setns": (308, 268),
     "clone": (56, 220),
     "clone3": (435, 435),
+    "rt_sigaction": (13, 134),
     "prctl": (157, 167),
     "capget": (125, 90),
     "capset": (126, 91),

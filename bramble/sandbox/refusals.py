@@ -1,4 +1,4 @@
-"""From a step and an errno to a sentence: what is in the way, and what to change. Pure but for reading settings."""
+"""From a step and an errno to a sentence: what is in the way, and what to change."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bramble.errors import BrambleError
 from bramble.sandbox.vocabulary import Step
 
 
-def root_without_power(reason: str) -> BrambleError:
-    """Return the error for a root that cannot become another user, so cannot make a sandbox safe from itself."""
+def powerless_root(reason: str) -> BrambleError:
+    """Return the error for a root that cannot become another user: its sandbox could change the host."""
     return BrambleError(
         "sandbox.unavailable",
         f"Bramble runs as {reason}",
@@ -25,11 +25,14 @@ def refusal(step: Step, errno: int, path: str, detail: str) -> BrambleError:
         return not_executed(path, errno, detail)
     if step.action == "working-directory":
         return BrambleError(
-            "sandbox.cwd", f"the program cannot start in {step.args[0]}: {reason}", remedy="give a directory that the sandbox shows"
+            "sandbox.cwd",
+            f"the program cannot start in {step.args[0]}: {reason}",
+            remedy="give a directory that the sandbox shows",
         )
     return BrambleError(
         "sandbox.unavailable",
-        f"this machine does not allow the sandbox: {step.describe()}: {reason}" + (f" ({path})" if path else ""),
+        f"this machine does not allow the sandbox: {step.describe()}: {reason}"
+        + (f" ({path})" if path else ""),
         remedy="bramble doctor says more",
     )
 
@@ -56,5 +59,7 @@ def not_executed(path: str, errno: int, detail: str) -> BrambleError:
         "architecture": "it is a program for another machine",
     }.get(word, os.strerror(errno))
     return BrambleError(
-        "sandbox.builder-not-executable", f"{path} cannot be executed: {why}", remedy="chmod +x, or name another program"
+        "sandbox.builder-not-executable",
+        f"{path} cannot be executed: {why}",
+        remedy="chmod +x, or name another program",
     )

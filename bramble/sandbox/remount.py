@@ -50,8 +50,8 @@ def below(mountinfo: bytes, top: bytes) -> list[tuple[bytes, int]]:
     return found
 
 
-def each(mountinfo: int, path: bytes, attributes: int, recursive: bool) -> None:
-    """Add `attributes` to the mount at `path`, and to those in it; `mountinfo` is an open descriptor of it."""
+def each(mountinfo: int, path: bytes, attributes: int) -> None:
+    """Add `attributes` to the mount at `path` and to those in it; `mountinfo` is a descriptor of that."""
     wanted = 0
     for attribute, flag in ATTRIBUTES:
         if attributes & attribute:
@@ -59,6 +59,4 @@ def each(mountinfo: int, path: bytes, attributes: int, recursive: bool) -> None:
     top = os.path.normpath(os.path.join(os.getcwdb(), path))
     os.lseek(mountinfo, 0, os.SEEK_SET)
     for name, flags in below(syscalls.read_all(mountinfo), top):
-        if recursive or name == top:
-            how = syscalls.MS_REMOUNT | syscalls.MS_BIND | flags | wanted
-            syscalls.mount(None, name, None, how)
+        syscalls.mount(None, name, None, syscalls.MS_REMOUNT | syscalls.MS_BIND | flags | wanted)

@@ -3,7 +3,7 @@
 `steps(spec, facts)` is the story of one sandbox from the first clone(2) to
 execve(2). It asks nothing of the machine: what must be known of it stands in
 `HostFacts`. The list can be read (`bramble build --explain`), compared and
-tested without a kernel; `child.py` applies it.
+tested without a kernel; `pid1.py` and `pid2.py` apply it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from bramble.errors import BrambleError
 from bramble.sandbox import landlock, layout, seccomp
 from bramble.sandbox.layout import Placed, Tree
-from bramble.sandbox.spec import RUNGS, SandboxSpec
+from bramble.sandbox.spec import PURPOSES, RUNGS, SandboxSpec
 from bramble.sandbox.vocabulary import Step
 
-# spec: sandbox.identity
+# spec: sandbox.identity.user
 UID = 1000
 GID = 100
 PASSWD = "builder:x:1000:100:builder:/tmp:/bin/sh\n"
@@ -37,40 +37,44 @@ DEVICE_LINKS = (
 # spec: sandbox.proc.read-only, sandbox.proc.hidden
 PROC_READ_ONLY = ("bus", "driver", "fs", "irq", "mtrr", "sys", "sysrq-trigger")
 PROC_HIDDEN_FILES = (
-    "config.gz", "iomem", "ioports", "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup", "kpagecount",
-    "kpageflags", "latency_stats", "modules", "pagetypeinfo", "sched_debug", "slabinfo", "timer_list", "vmallocinfo",
+    "config.gz", "iomem", "ioports", "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup",
+    "kpagecount", "kpageflags", "latency_stats", "modules", "pagetypeinfo", "sched_debug", "slabinfo",
+    "timer_list", "vmallocinfo",
 )  # fmt: skip
 PROC_HIDDEN_DIRECTORIES = ("acpi", "asound", "scsi")
 
 # spec: sandbox.network.files
-NETWORK_FILES = ("/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf", "/etc/services", "/etc/protocols")
-CERTIFICATES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
+NETWORK_FILES = (
+    "/etc/hosts", "/etc/nsswitch.conf", "/etc/protocols", "/etc/resolv.conf", "/etc/services",
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
-)
+)  # fmt: skip
 
-PREFER = Step("prefer-to-kill", (500,))
 ROOT_SIZE = "16m"
-PERSONALITY_BUILD = 0x0040000  # ADDR_NO_RANDOMIZE
-HOSTED = "hosted"  # the rungs without namespaces see the host's paths
+DEVICES_SIZE = "64k"
+SHARE_OF_MEMORY = "50%"  # for /tmp and /dev/shm, when the wish limits no memory
+OPEN_FILES = 1024
+STACK = 8 << 20
+ADDRESSES_NOT_RANDOM = 0x0040000  # personality(2): ADDR_NO_RANDOMIZE
+PREFER_TO_KILL = Step("prefer-to-kill", (500,))
 
 
 @dataclass(frozen=True)
 class HostFacts:
     """What has to be known of the machine before a sandbox can be described.
 
-    `other_user`: the caller is root, and pid 1 becomes a user of no other use.
-    `landlock` is the kernel's ABI, 0 without it. `proc` are the names in
-    /proc, `devices` those in /dev that exist, `network_files` those of
-    NETWORK_FILES and CERTIFICATES. `sources` maps mount sources and `hidden`
-    maps hidden paths to "directory" or "file".
+    `other_user`: the caller is root, and the sandbox is another user outside.
+    `landlock` is the kernel's ABI, 0 without it. `counts_processes`: the
+    kernel counts the processes of a user in each user namespace by itself
+    (Linux 5.14). `proc` are the names in /proc, `devices` those of DEVICES and
+    `network_files` those of NETWORK_FILES that exist. `sources` maps mount
+    sources and `hidden` maps hidden paths to "directory" or "file".
     """
 
     machine: str
     other_user: bool = False
     landlock: int = 0
+    counts_processes: bool = True
     proc: frozenset[str] = frozenset(PROC_READ_ONLY + PROC_HIDDEN_FILES + PROC_HIDDEN_DIRECTORIES)
     devices: tuple[str, ...] = DEVICES
     network_files: tuple[str, ...] = ()
@@ -82,72 +86,71 @@ def steps(spec: SandboxSpec, facts: HostFacts) -> tuple[Step, ...]:
     """Return everything that is done for `spec` on a machine of `facts`, in order.
 
     Raises BrambleError sandbox.mount for mounts, hidden paths or a working
-    directory that cannot be granted, sandbox.rung for a rung that does not exist
-    or cannot grant the wish.
+    directory that cannot be granted, sandbox.argument for arguments or
+    variables that no program can be given, sandbox.rung for a rung that does
+    not exist or cannot grant the wish, sandbox.unavailable for one that this
+    machine has not.
     """
     check(spec)
     placed = layout.place(spec.mounts, facts.sources)
     if spec.rung == "namespaces":
-        return helper_steps(spec, facts, placed) + init_steps(spec, facts, placed) + builder_steps(spec, facts, placed)
-    check_hosted(spec, facts)
-    return (
-        *limit_steps(spec),
-        Step("fork"),
-        PREFER,
-        Step("die-with-parent"),
-        Step("umask", (0o022,)),
-        Step("start-program-hosted"),
-        *builder_steps(spec, facts, placed),
-    )
+        outside, first = helper_steps(spec, facts, placed), init_steps(spec, facts, placed)
+    else:
+        check_hosted(spec, facts)
+        outside = (*limit_steps(spec), Step("fork"), PREFER_TO_KILL)
+        first = (Step("await-word"), Step("umask", (0o022,)), Step("start-program-hosted"))
+    return (*outside, *first, *builder_steps(spec, facts, placed))
 
 
 def check(spec: SandboxSpec) -> None:
     """Raise BrambleError for a wish that makes no sense on any machine."""
     if spec.rung not in RUNGS:
-        raise BrambleError(
-            "sandbox.rung", f"there is no sandbox {spec.rung!r}", remedy="it is one of: " + ", ".join(RUNGS)
-        )
-    if not spec.argv:
-        raise BrambleError("sandbox.builder-missing", "no program is given", remedy="name one")
+        raise unknown_rung(f"there is no sandbox {spec.rung!r}", "choose one of: " + ", ".join(RUNGS))
+    if spec.purpose not in PURPOSES:
+        raise ValueError(f"unknown purpose {spec.purpose!r}")
+    if not spec.argv or not spec.argv[0]:
+        raise unusable("no program is given", "name the program to run")
     if spec.cwd != "/":
         layout.check_path(spec.cwd, "the working directory")
     for text in (*spec.argv, *(part for pair in spec.env for part in pair)):
         if "\0" in text:
-            raise BrambleError(
-                "sandbox.argument",
-                f"the argument or variable {text[:40]!r} holds a NUL byte",
-                remedy="no program can be given one; leave it out",
-            )
-    for name, _ in spec.env:
+            raise unusable(f"{text[:40]!r} holds a NUL byte", "leave it out: no program can be given one")
+    names = [name for name, _ in spec.env]
+    for name in names:
         if not name or "=" in name:
-            raise BrambleError(
-                "sandbox.argument", f"{name!r} is no name of an environment variable", remedy="choose another name"
-            )
+            raise unusable(f"{name!r} is no name of an environment variable", "choose another name")
+    if len(set(names)) != len(names):
+        raise unusable("an environment variable is given twice", "give each variable one value")
+
+
+def unusable(message: str, remedy: str) -> BrambleError:
+    """Return the error for arguments and variables."""
+    return BrambleError("sandbox.argument", message, remedy=remedy)
+
+
+def unknown_rung(message: str, remedy: str) -> BrambleError:
+    """Return the error for a rung that cannot do what is asked."""
+    return BrambleError("sandbox.rung", message, remedy=remedy)
 
 
 def check_hosted(spec: SandboxSpec, facts: HostFacts) -> None:
-    """Raise for what the rungs without namespaces cannot do: show a path under another name, or hide one."""
+    """Raise for what the rungs without namespaces cannot do, rather than do less in silence."""
+    # spec: sandbox.rungs.paths
+    instead = "use the namespaces sandbox"
     for mount in spec.mounts:
         if mount.source != mount.target:
             raise layout.refuse(
-                f"with --sandbox={spec.rung} {mount.source} cannot be shown as {mount.target}",
-                "without namespaces a path has one name; use the namespaces sandbox",
+                f"with --sandbox={spec.rung} {mount.source} cannot be shown as {mount.target}", instead
             )
-    if spec.hidden and spec.rung == "none":
-        raise BrambleError(
-            "sandbox.rung", "--sandbox=none hides nothing", remedy="leave the hidden paths out, or use a sandbox"
-        )
     if spec.hidden:
-        raise BrambleError(
-            "sandbox.rung",
-            "--sandbox=landlock cannot hide a part of what it grants",
-            remedy="grant less, or use the namespaces sandbox",
-        )
+        raise unknown_rung(f"--sandbox={spec.rung} cannot hide a part of what it grants", instead)
+    if spec.terminal:
+        raise unknown_rung(f"--sandbox={spec.rung} has no terminal of its own", instead)
     if spec.rung == "landlock" and facts.landlock == 0:
         raise BrambleError(
             "sandbox.unavailable",
             "this kernel has no Landlock, or it is switched off",
-            remedy='Linux 5.13 with "landlock" in the lsm= list of the kernel command line has it',
+            remedy='it takes Linux 5.13, with "landlock" in lsm= of the kernel command line if that is set',
         )
 
 
@@ -161,18 +164,25 @@ def limit_steps(spec: SandboxSpec) -> tuple[Step, ...]:
 
 def helper_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> tuple[Step, ...]:
     """Return what is done outside the sandbox."""
+    # spec: sandbox.namespaces
     namespaces = tuple(name for name in NAMESPACES if name != "net" or not spec.network)
-    trees = tuple(Step("open-tree", (p.mount.source, p.mount.writable)) for p in placed) if facts.other_user else ()
-    return (*limit_steps(spec), *trees, Step("clone", (namespaces,)), Step("map-ids", (UID, GID)), PREFER)
+    trees = [Step("open-tree", (one.mount.source, one.mount.writable)) for one in placed]
+    return (
+        *limit_steps(spec),
+        *(trees if facts.other_user else ()),
+        Step("clone", (namespaces,)),
+        Step("map-ids", (UID, GID)),
+        PREFER_TO_KILL,
+    )
 
 
 def init_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> tuple[Step, ...]:
-    """Return what pid 1 does, up to the start of pid 2. The order is the security: see spec sandbox.order."""
-    become = (Step("become", (UID, GID)),) if facts.other_user else ()
-    terminal = (Step("open-terminal"),) if spec.terminal else ()
+    """Return what pid 1 does, up to the start of pid 2."""
+    # spec: sandbox.order
     return (
         Step("die-with-parent"),
-        *become,
+        Step("await-word"),
+        *((Step("become", (UID, GID)),) if facts.other_user else ()),
         Step("new-keyring"),
         Step("hostname", ("localhost",)),
         Step("domainname", ("(none)",)),
@@ -183,124 +193,161 @@ def init_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) 
         *tree_steps(spec, facts, placed),
         *proc_steps(spec, facts),
         Step("enter-root"),
-        *terminal,
+        *((Step("open-terminal"),) if spec.terminal else ()),
         Step("hide-self"),
         Step("start-program"),
     )
 
 
 def tree_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> list[Step]:
-    """Return the steps that make the sandbox's tree of files, without /proc (spec: sandbox.mounts)."""
+    """Return the steps that make the sandbox's tree of files, without what is in /proc."""
+    # spec: sandbox.mounts
     constant = (("/etc/passwd", PASSWD), ("/etc/group", GROUP), ("/etc/hosts", HOSTS))
     tree = Tree(("/dev", "/etc", "/proc", "/tmp", *(path for path, _ in constant)))
-    done = [Step("directory", (path, 0o755)) for path in ("/dev", "/etc", "/proc", "/tmp")]
-    done += [Step("file", (path, text)) for path, text in constant]
+    early = [Step("directory", (path, 0o755)) for path in ("/dev", "/etc", "/proc", "/tmp")]
+    early += [Step("file", (path, text)) for path, text in constant]
     if spec.network:
         for path in facts.network_files:
-            done += [*tree.point(path, "file"), Step("bind", (path, path))]
-    later: list[Step] = []
-    temporary = Tree(("/tmp",))
-    for index, one in enumerate(placed):
-        shown = layout.show(one, index if facts.other_user else None)
-        attributes = layout.SAFE if one.mount.writable else layout.READ_ONLY
-        settled = Step("protect", (one.mount.target, attributes, True))
+            early += [*tree.point(path, "file"), Step("bind", (path, path))]
+    late: list[Step] = []
+    temporary = Tree((layout.TEMPORARY,))
+    for number, one in enumerate(placed):
+        target = one.mount.target
+        shown = layout.show(one, number if facts.other_user else None)
+        protected = Step("protect", (target, layout.SAFE if one.mount.writable else layout.READ_ONLY))
         if one.within:
-            later += [shown, settled]
-        elif layout.below(one.mount.target, layout.TEMPORARY):
-            later += [*temporary.point(one.mount.target, one.kind), shown, settled]
+            late += [shown, protected]
+        elif layout.below(target, layout.TEMPORARY):
+            late += [*temporary.point(target, one.kind), shown, protected]
+        elif one.mount.writable:
+            early += tree.point(target, one.kind)
+            late += [shown, protected]
         else:
-            done += tree.point(one.mount.target, one.kind)
-            if one.mount.writable:
-                later += [shown, settled]
-            else:
-                done.append(shown)
-    size = "50%" if spec.limits.memory is None else str(spec.limits.memory)
-    # Everything up to here is read-only from here on: the root, and each input with all that is mounted in it.
-    done.append(Step("protect", ("/", layout.READ_ONLY, True)))
-    done.append(Step("tmpfs", ("/tmp", 0o1777, size)))
-    done.append(Step("tmpfs", ("/dev", 0o755, "64k")))
+            early += [*tree.point(target, one.kind), shown]
+    size = SHARE_OF_MEMORY if spec.limits.memory is None else str(spec.limits.memory)
+    return [
+        *early,
+        # From here on the root is read-only, and so is each input with all that is mounted in it.
+        Step("protect", ("/", layout.READ_ONLY)),
+        Step("tmpfs", (layout.TEMPORARY, 0o1777, size)),
+        *device_steps(facts, size),
+        *late,
+        *hidden_steps(spec, facts, placed),
+    ]
+
+
+def device_steps(facts: HostFacts, size: str) -> list[Step]:
+    """Return the steps that make /dev: nodes of the host, read-only, and what is the sandbox's own."""
+    # spec: sandbox.devices
+    done = [Step("tmpfs", ("/dev", 0o755, DEVICES_SIZE))]
     for name in facts.devices:
         done += [Step("file", (f"/dev/{name}", "")), Step("bind", (f"/dev/{name}", f"/dev/{name}"))]
     done += [Step("symlink", (f"/dev/{name}", to)) for name, to in DEVICE_LINKS]
     done += [Step("directory", (f"/dev/{name}", 0o755)) for name in ("pts", "shm")]
-    # Read-only, or a process of the same user outside's id could change the mode of the host's own node.
-    done.append(Step("protect", ("/dev", "read-only nosuid noexec", True)))
-    done += [Step("devpts", ("/dev/pts",)), Step("tmpfs", ("/dev/shm", 0o1777, size))]
-    return done + later + hidden_steps(spec, facts, placed)
+    # Read-only, or a sandbox of the node's owner could change the mode of the host's own node.
+    done.append(Step("protect", ("/dev", "read-only nosuid noexec")))
+    return [*done, Step("devpts", ("/dev/pts",)), Step("tmpfs", ("/dev/shm", 0o1777, size))]
 
 
 def hidden_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> list[Step]:
     """Return the steps that cover the hidden paths; raises sandbox.mount for one that no mount shows."""
+    # spec: sandbox.mounts.hidden
     done = []
-    for path in sorted(spec.hidden):
+    for path in sorted(set(spec.hidden)):
         layout.check_path(path, "the hidden path")
         if not any(layout.below(path, one.mount.target) for one in placed):
-            raise layout.refuse(f"{path} cannot be hidden: nothing shows it", "hide a path at or below one that is given")
-        done.append(Step("cover-within", (path, facts.hidden.get(path, "directory"))))
+            raise layout.refuse(f"{path} cannot be hidden: nothing shows it", "hide a part of what is given")
+        if not any(path != other and layout.below(path, other) for other in spec.hidden):
+            done.append(Step("cover-within", (path, facts.hidden.get(path, "directory"))))
     return done
 
 
 def proc_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
-    """Return the steps that mount /proc, and cover what tells of the host or changes it."""
+    """Return the steps that mount /proc, and cover what changes the host or tells of it."""
     done = [Step("proc", ("/proc",))]
     if spec.nesting:
-        # The kernel lets a nested sandbox mount its own /proc only where this one is uncovered.
+        # A kernel mounts /proc in a nested sandbox only where the outer one is not covered anywhere.
         return done
     for name in PROC_READ_ONLY:
         if name in facts.proc:
             path = f"/proc/{name}"
-            done += [Step("bind-itself", (path,)), Step("protect", (path, "read-only nosuid nodev noexec", True))]
+            done += [Step("bind-itself", (path,)), Step("protect", (path, "read-only nosuid nodev noexec"))]
     done += [Step("cover-file", (f"/proc/{name}",)) for name in PROC_HIDDEN_FILES if name in facts.proc]
-    done += [Step("cover-directory", (f"/proc/{name}",)) for name in PROC_HIDDEN_DIRECTORIES if name in facts.proc]
-    return done
+    return done + [
+        Step("cover-directory", (f"/proc/{name}",)) for name in PROC_HIDDEN_DIRECTORIES if name in facts.proc
+    ]
 
 
 def builder_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> tuple[Step, ...]:
     """Return what pid 2 does before it becomes the program."""
+    # The kernel orders variables by nothing; programs see the order of the list.
+    env = sorted(spec.env, key=lambda pair: pair[0].encode("utf-8", "surrogateescape"))
+    walls: tuple[Step, ...] = ()
+    if spec.rung != "none":
+        walls = (Step("no-new-privileges"), *landlock_steps(spec, facts, placed), Step("no-capabilities"))
+    build = spec.purpose == "build"
+    return (
+        Step("session"),
+        Step("standard-streams", (spec.terminal,)),
+        Step("signals"),
+        *rlimit_steps(spec, facts),
+        Step("working-directory", (spec.cwd,)),
+        *walls,
+        *((Step("personality", (ADDRESSES_NOT_RANDOM,)),) if build else ()),
+        Step("die-with-init"),
+        *(() if build else (Step("hand-out-self"),)),
+        *(() if spec.rung == "none" else (filter_step(spec, facts),)),
+        Step("execute", (spec.argv, tuple(f"{name}={value}" for name, value in env))),
+    )
+
+
+def rlimit_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
+    """Return the limits of each process (getrlimit(2))."""
+    # spec: sandbox.limits.process
     limits = spec.limits
-    rlimits = [Step("rlimit", ("CORE", 0, 0)), Step("rlimit", ("NOFILE", 1024, None)), Step("rlimit", ("STACK", 8 << 20, None))]
+    done = [
+        Step("rlimit", ("CORE", 0, 0)),
+        Step("rlimit", ("NOFILE", OPEN_FILES, None)),
+        Step("rlimit", ("STACK", STACK, None)),
+    ]
     if limits.file_size is not None:
-        rlimits.append(Step("rlimit", ("FSIZE", limits.file_size, limits.file_size)))
+        done.append(Step("rlimit", ("FSIZE", limits.file_size, limits.file_size)))
     if limits.memory is not None:
-        rlimits.append(Step("rlimit", ("DATA", limits.memory, limits.memory)))
-    if limits.processes is not None:
-        rlimits.append(Step("rlimit", ("NPROC", limits.processes, limits.processes)))
-    personality = (Step("personality", (PERSONALITY_BUILD,)),) if spec.purpose == "build" else ()
-    env = tuple(f"{name}={value}" for name, value in sorted(spec.env, key=lambda pair: pair[0].encode("utf-8", "surrogateescape")))
-    start = (Step("session"), Step("standard-streams", (spec.terminal,)), Step("reset-signals"), *rlimits,
-             Step("working-directory", (spec.cwd,)))  # fmt: skip
-    end = (*personality, Step("die-with-init"), *filter_steps(spec, facts), Step("execute", (spec.argv, env)))
-    if spec.rung == "none":
-        return (*start, *end)
-    return (*start, Step("no-new-privileges"), *landlock_steps(spec, facts, placed), Step("no-capabilities"), *end)
+        done.append(Step("rlimit", ("DATA", limits.memory, limits.memory)))
+    counted = spec.rung == "namespaces" and (facts.counts_processes or facts.other_user)
+    if limits.processes is not None and counted:
+        # Pid 1 is one more. Elsewhere the kernel would count all that the caller runs.
+        done.append(Step("rlimit", ("NPROC", limits.processes + 1, limits.processes + 1)))
+    return done
 
 
 def landlock_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> tuple[Step, ...]:
     """Return the second wall, or the only one of the landlock rung; nothing where the kernel has none."""
+    # spec: sandbox.landlock
     abi = facts.landlock
-    if abi == 0:
-        return ()
     scoped = landlock.known_scopes(abi)
+    if abi == 0 or (spec.nesting and not scoped):
+        return ()
     if spec.nesting:
-        # A domain that holds rights on files forbids mount(2), which a nested sandbox needs.
-        return (Step("landlock", (0, 0, scoped, ())),) if scoped else ()
-    handled = landlock.known_fs(abi)
-    granted: list[tuple[str, str, str]] = []
+        # Whoever is in a domain that holds rights on files may not mount, and a nested sandbox must.
+        return (Step("landlock", (0, 0, scoped, ())),)
+    writable = [(one.mount.target, "write", one.kind) for one in placed if one.mount.writable]
     if spec.rung == "namespaces":
-        granted += [("/", "read", "directory"), ("/dev", "use", "directory"), ("/proc", "use", "directory")]
-        granted += [("/tmp", "write", "directory"), ("/dev/shm", "write", "directory")]
-        granted += [("/dev/pts", "use", "directory")]
+        granted = [("/", "read", "directory"), ("/dev", "use", "directory"), ("/proc", "use", "directory")]
+        granted += [("/dev/shm", "write", "directory"), (layout.TEMPORARY, "write", "directory")]
     else:
-        granted += [(f"/dev/{name}", "use", "file") for name in facts.devices]
+        granted = [(f"/dev/{name}", "use", "file") for name in facts.devices]
         granted += [(one.mount.target, "read", one.kind) for one in placed if not one.mount.writable]
-    granted += [(one.mount.target, "write", one.kind) for one in placed if one.mount.writable]
-    rules = tuple((path, landlock.rights(access, kind, handled)) for path, access, kind in granted)
+    handled = landlock.known_fs(abi)
+    rules = tuple(
+        (path, landlock.rights(access, kind, handled)) for path, access, kind in (*granted, *writable)
+    )
     net = landlock.known_net(abi) if spec.rung == "landlock" and not spec.network else 0
     return (Step("landlock", (handled, net, scoped, rules)),)
 
 
-def filter_steps(spec: SandboxSpec, facts: HostFacts) -> tuple[Step, ...]:
+def filter_step(spec: SandboxSpec, facts: HostFacts) -> Step:
     """Return the step that installs the filter of system calls: the last before execve(2)."""
+    # A network namespace of its own closes the network; where there is none, the filter does.
     variant = seccomp.Variant(nesting=spec.nesting, inet=spec.network or spec.rung == "namespaces")
-    program = seccomp.program(facts.machine, variant)
-    return (Step("seccomp", (program.hex(), variant.name)),)
+    return Step("seccomp", (variant.name, seccomp.program(facts.machine, variant).hex()))

@@ -38,6 +38,7 @@ MS_NODEV = 4
 MS_NOEXEC = 8
 MS_REMOUNT = 32
 MS_BIND = 4096
+MS_MOVE = 8192
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
@@ -97,6 +98,7 @@ _bytes_length = _call(_str, _long)
 _option_bytes = _call(_long, _str, _long, _long, _long)
 _two_buffers = _call(_str, _str)
 _seccomp = _call(_long, _long, _str)
+_sigaction = _call(_long, _str, _long, _long)
 _landlock_create = _call(_str, _long, _long)
 _landlock_add = _call(_long, _long, _str, _long)
 
@@ -107,6 +109,7 @@ def _number(name: str) -> int:
 
 
 _CLONE = _number("clone")
+_RT_SIGACTION = _number("rt_sigaction")
 _MOUNT = _number("mount")
 _UMOUNT2 = _number("umount2")
 _PIVOT_ROOT = _number("pivot_root")
@@ -136,6 +139,11 @@ def _checked(result: int, what: str, path: bytes | None = None) -> int:
 def clone(flags: int) -> int:
     """clone(2) without a new stack, so it returns twice as fork(2) does: the pid, or 0 in the child."""
     return _checked(_integers(_CLONE, flags, 0, 0, 0, 0), "clone")
+
+
+def default_action(signal_number: int) -> None:
+    """rt_sigaction(2) to SIG_DFL, also for 32 and 33, which the C library keeps to itself."""
+    _checked(_sigaction(_RT_SIGACTION, signal_number, bytes(32), 0, 8), "rt_sigaction")
 
 
 def mount(

@@ -1,0 +1,142 @@
+"""Standard streams of a person: copied between the caller and the sandbox, never handed in.
+
+A sandbox that held the caller's terminal could type into it, read what is
+typed next, or change its settings. So it gets a terminal of its own, or pipes,
+and the caller copies bytes. The caller's terminal is raw meanwhile: keys and
+signals mean what the sandbox's terminal makes of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import stat
+import termios
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Optional
+
+from bramble.errors import BrambleError
+
+CHUNK = 1 << 16
+NULL_DEVICE = os.makedev(1, 3)
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
+Handler = Callable[[int, Optional[FrameType]], None]
+
+
+class Flow:
+    """Bytes on their way from one descriptor to another.
+
+    `own_sink`: the sink is ours to close at the end and never to wait for.
+    """
+
+    def __init__(self, source: int, sink: int, *, own_sink: bool) -> None:
+        self.source = source
+        self.sink = sink
+        self.own_sink = own_sink
+        self.waiting = b""
+        self.open = True
+        if own_sink:
+            os.set_blocking(sink, False)
+
+    def wants(self) -> tuple[int, int]:
+        """Return the descriptor to wait for, and the event: room while bytes wait, else new bytes."""
+        return (self.sink, select.POLLOUT) if self.waiting else (self.source, select.POLLIN)
+
+    def move(self) -> None:
+        """Move some bytes after the descriptor that was waited for is ready."""
+        try:
+            if not self.waiting:
+                self.waiting = os.read(self.source, CHUNK)
+                if not self.waiting:
+                    self.close()
+                    return
+            written = os.write(self.sink, self.waiting)
+            self.waiting = self.waiting[written:]
+        except BlockingIOError:
+            return
+        except OSError:
+            # EIO: the other side of a terminal is closed. EPIPE: nobody reads any more.
+            self.close()
+
+    def drain(self) -> None:
+        """Move what is there without waiting for more."""
+        while self.open:
+            fd, event = self.wants()
+            poll = select.poll()
+            poll.register(fd, event)
+            if not self.waiting and not poll.poll(0):
+                return
+            self.move()
+
+    def close(self) -> None:
+        """Stop; the program sees the end of its input."""
+        if self.open and self.own_sink:
+            os.close(self.sink)
+        self.open = False
+
+
+def plain(fd: int) -> bool:
+    """Return whether a caller's descriptor may be handed in: a pipe, a regular file, or the null device."""
+    status = os.fstat(fd)
+    if stat.S_ISCHR(status.st_mode):
+        return status.st_rdev == NULL_DEVICE
+    return stat.S_ISFIFO(status.st_mode) or stat.S_ISREG(status.st_mode)
+
+
+def check(fd: int) -> None:
+    """Raise sandbox.stream for a descriptor that would be a way out: a directory or a block device."""
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISDIR(mode) or stat.S_ISBLK(mode):
+        raise BrambleError(
+            "sandbox.stream",
+            f"standard stream {fd} is a directory or a block device",
+            remedy="redirect it from or to a file, a pipe or /dev/null",
+        )
+
+
+def require(fd: int) -> None:
+    """Raise sandbox.no-terminal unless `fd` is a terminal."""
+    if not os.isatty(fd):
+        raise BrambleError(
+            "sandbox.no-terminal",
+            "standard input is no terminal, and this needs one",
+            remedy="run it from a terminal, without redirecting its input",
+        )
+
+
+@contextlib.contextmanager
+def raw(fd: int) -> Iterator[None]:
+    """Make a terminal raw; restore it however the block is left. (If we are killed, the helper does.)"""
+    before = termios.tcgetattr(fd)
+    tty.setraw(fd, termios.TCSANOW)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def copy_size(outer: int, inner: int) -> None:
+    """Give the terminal `inner` the window size of `outer`."""
+    with contextlib.suppress(OSError):
+        size = fcntl.ioctl(outer, termios.TIOCGWINSZ, bytes(8))
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, size)
+
+
+@contextlib.contextmanager
+def handling(handlers: dict[int, Handler]) -> Iterator[None]:
+    """Handle signals inside the block; only the main thread may, and elsewhere nothing is changed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
