@@ -33,8 +33,8 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         if arguments.each:
             _each(path, dialect)
             continue
-        outcome = run_file(path, dialect, say)
-        for error in outcome.errors:
+        error = run_file(path, dialect, say)
+        if error is not None:
             print_error(error, surface)
             status = 1
     return status
@@ -43,11 +43,12 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
 def _each(path: str, dialect: Dialect) -> None:
     # spec: conformance.contract.batch
     printed: list[str] = []
-    outcome = run_file(path, dialect, printed.append)
+    error = run_file(path, dialect, printed.append)
+    errors = () if error is None else (error, *error.others)
     line = {
         "file": path,
-        "status": 1 if outcome.errors else 0,
-        "errors": [error.to_json() for error in outcome.errors],
+        "status": 1 if errors else 0,
+        "errors": [one.to_json() for one in errors],
         "printed": printed,
     }
     print(json.dumps(line), flush=True)
