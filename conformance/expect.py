@@ -138,7 +138,9 @@ def _do(step: Step, progress: _Progress) -> None:
             raise
         progress.edits.append(problem.edit)
     except (OSError, UnicodeError) as problem:
-        raise Broken(f"{type(problem).__name__}: {problem}") from problem
+        text = f"{type(problem).__name__}: {problem}"
+        # Once a command has run, what is missing is what it should have made.
+        raise (Broken(text) if progress.last is None else Mismatch(text)) from problem
 
 
 def _command(action: Command, progress: _Progress) -> None:

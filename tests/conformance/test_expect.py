@@ -187,6 +187,12 @@ def test_write_makes_archives_with_any_names() -> None:
         passes(f"write 1/{name} archive @t\nwrite 2/{name} archive @t\nrun say x\nsame 1 2\n" + listing)
 
 
+def test_what_a_command_should_have_made_and_did_not_is_its_failure() -> None:
+    fails("write a copy b\nrun say x\n", "FileNotFoundError", "broken")
+    fails("run say x\nwrite a copy b\n", "FileNotFoundError")
+    fails("run say x\nrun @made say x\n", "FileNotFoundError")
+
+
 def test_environment_and_input_and_output_belong_to_the_case() -> None:
     passes("env X=1 2\nrun environment\njson X 1 2\n".replace("json X 1 2", 'json X "1 2"'))
     passes("env X=1\nenv X\nrun environment\njson X (absent)\n")

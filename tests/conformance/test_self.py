@@ -25,7 +25,8 @@ def outcomes(cases: Sequence[Case], command: Sequence[str]) -> Sequence[Outcome]
         cases,
         Implementation(tuple(command), (("PYTHONPATH", TOP),), 60.0),
         levels=LEVELS,
-        capabilities=runner.claimed_capabilities([]),
+        # In a batch errors come by standard output: there the faults of a wrapper would not be seen.
+        capabilities=runner.claimed_capabilities(["star-batch"]),
         accept=False,
         jobs=os.cpu_count() or 1,
         parent=None,
