@@ -255,6 +255,7 @@ class Builder:
         )
         if self._cancelled.is_set():
             raise Cancelled
+        _look_at(task.name, output, directory)
         raw = RawOutput(output, directory, temporary)
         want = expected(kind, task.name, dict(resolved.env), self._pins)
         key = lock_key(kind, task.name, dict(resolved.env))

@@ -52,7 +52,7 @@ def mirrored(url: str, mirror: Mapping[str, str]) -> Optional[str]:
     Raises fetch.mirror for an entry of its own whose file is not there.
     """
     # spec: build.fetch.mirror
-    exact = mirror.get(url)
+    exact = None if url.endswith("/") else mirror.get(url)
     if exact is not None:
         path = os.path.join(exact, file_name(url)) if os.path.isdir(exact) else exact
         if not os.path.isfile(path):
