@@ -240,6 +240,9 @@ class Helper:
                 number, (names,) = sandbox.steps["clone"]
                 for name in names:
                     flags |= NAMESPACES[name]
+            if self.identity.other:
+                # Root's own groups stay outside; an ordinary caller has at least the one it is mapped to.
+                os.setgroups([self.identity.slot_id(sandbox.slot)])
             sandbox.pid = syscalls.clone(flags)
             if sandbox.pid == 0:
                 job, streams = sandbox.job, slaves(sandbox)
@@ -449,7 +452,6 @@ def main() -> None:
     """Serve on descriptor 3; the arguments are two JSON lists: files for network sandboxes, and devices."""
     settle()
     helper = Helper(CONTROL)
-    helper.identity.drop_groups()
     network_files, devices = json.loads(sys.argv[1])
     word = json.dumps(facts(helper.identity, network_files, devices)).encode()
     helper.control.send(word, _socket.MSG_NOSIGNAL)

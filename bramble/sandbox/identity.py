@@ -35,11 +35,6 @@ class Identity:
         self.taken: set[int] = set()
         self.namespaces: dict[tuple[int, int, int], int] = {}
 
-    def drop_groups(self) -> None:
-        """Drop supplementary groups where we may: in the sandbox it is too late, setgroups is denied."""
-        if self.other:
-            os.setgroups([])
-
     def take_slot(self) -> int:
         slot = 0
         while slot in self.taken:

@@ -21,13 +21,13 @@ from typing import Any, Optional
 
 import bramble
 from bramble.errors import BrambleError
-from bramble.sandbox import layout, refusals, running, terminal
+from bramble.sandbox import layout, probe, refusals, running, terminal
 from bramble.sandbox.running import Outcome, Running
 from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.steps import DEVICES, NETWORK_FILES, HostFacts, steps
 from bramble.sandbox.vocabulary import BUILDER, HELPER, INIT, Step
 
-__all__ = ["Launcher", "Outcome"]
+__all__ = ["Launcher", "Outcome", "examine"]
 
 CONTROL = 3
 FIRST_OF_OURS = 10  # descriptors below are in the way of those that the helper finds
@@ -285,3 +285,24 @@ def wire(planned: tuple[Step, ...]) -> dict[str, Any]:
     for number, step in enumerate(planned):
         job[step.actor].append((number, step.action, step.args))
     return job
+
+
+def examine(launcher: Launcher) -> tuple[probe.Finding, ...]:
+    """Return what this machine allows, for `bramble doctor`: settings, and a sandbox that is really made.
+
+    Builds can run when no finding has `good` False.
+    """
+    found = list(probe.settings_findings(probe.read_settings()))
+    abi = 0
+    tried: Optional[BrambleError] = None
+    try:
+        abi = launcher.facts.landlock
+        # Every step is taken; that the last one finds no program is the sign that all others went well.
+        launcher.run(SandboxSpec(("/nothing",), (), "/", ()), on_output=lambda data: None)
+    except BrambleError as error:
+        tried = error
+    sandbox = probe.sandbox_finding(tried)
+    if sandbox.good:
+        # What works outweighs what a setting seems to forbid.
+        found = [finding for finding in found if finding.good is not False]
+    return (*found, sandbox, probe.landlock_finding(abi), probe.group_finding())

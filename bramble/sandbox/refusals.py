@@ -1,4 +1,4 @@
-"""From a step and an errno to a sentence: what is in the way, and what to change."""
+"""From a step that the kernel refused to the error that a person reads: a fact, and what to change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import errno as codes
 import os
 
 from bramble.errors import BrambleError
+from bramble.sandbox import probe
+from bramble.sandbox.diagnosis import Diagnosis, diagnose
 from bramble.sandbox.vocabulary import Step
+
+MOUNTS = ("bind", "bind-within", "attach", "attach-within", "cover-within", "open-tree")
 
 
 def powerless_root(reason: str) -> BrambleError:
@@ -14,12 +18,12 @@ def powerless_root(reason: str) -> BrambleError:
     return BrambleError(
         "sandbox.unavailable",
         f"Bramble runs as {reason}",
-        remedy="run it as an ordinary user, or give the container CAP_SETUID, CAP_SETGID and CAP_SYS_ADMIN",
+        remedy="run it as an ordinary user, or add CAP_SETUID, CAP_SETGID and CAP_SYS_ADMIN to the container",
     )
 
 
 def refusal(step: Step, errno: int, path: str, detail: str) -> BrambleError:
-    """Return the error for a step that the kernel refused."""
+    """Return the error for a step that the kernel refused with `errno`; `detail` is `autopsy.explain`'s."""
     reason = os.strerror(errno)
     if step.action == "execute":
         return not_executed(path, errno, detail)
@@ -27,13 +31,21 @@ def refusal(step: Step, errno: int, path: str, detail: str) -> BrambleError:
         return BrambleError(
             "sandbox.cwd",
             f"the program cannot start in {step.args[0]}: {reason}",
-            remedy="give a directory that the sandbox shows",
+            remedy="name a directory that the sandbox shows",
         )
+    known = diagnose(step.action, errno, probe.read_settings())
+    if known is None and step.action in MOUNTS:
+        return BrambleError(
+            "sandbox.mount",
+            f"{step.describe()}: {reason}" + (f" ({path})" if path else ""),
+            remedy="the path must exist and be reachable; inside another mount its place must exist there",
+        )
+    fact, remedy = known or Diagnosis(reason, "bramble doctor looks at the settings that matter")
     return BrambleError(
         "sandbox.unavailable",
-        f"this machine does not allow the sandbox: {step.describe()}: {reason}"
-        + (f" ({path})" if path else ""),
-        remedy="bramble doctor says more",
+        f"this machine does not allow the sandbox: {fact}",
+        remedy=remedy,
+        detail=f"step {step.describe()!r}: {reason}" + (f": {path}" if path else ""),
     )
 
 
@@ -50,16 +62,12 @@ def not_executed(path: str, errno: int, detail: str) -> BrambleError:
         return BrambleError(
             "sandbox.builder-missing",
             missing[word],
-            remedy="a sandbox shows the inputs of the derivation and nothing else of this machine; name the program by an output",
+            remedy="a sandbox shows only what it is given, nothing else of this machine: name an output or a source",
         )
-    why = {
-        "directory": "it is a directory",
-        "mode": "it has no permission to execute",
-        "format": 'it is neither a program nor a script that begins with "#!"',
-        "architecture": "it is a program for another machine",
-    }.get(word, os.strerror(errno))
-    return BrambleError(
-        "sandbox.builder-not-executable",
-        f"{path} cannot be executed: {why}",
-        remedy="chmod +x, or name another program",
-    )
+    why, remedy = {
+        "directory": ("it is a directory", "name the program in it"),
+        "mode": ("it has no permission to be executed", "chmod +x it where it is made"),
+        "format": ('it is neither a program nor a script that begins with "#!"', "name its interpreter"),
+        "architecture": ("it is a program for another machine", "build it for this one"),
+    }.get(word, (os.strerror(errno), "name another program"))
+    return BrambleError("sandbox.builder-not-executable", f"{path} cannot be executed: {why}", remedy=remedy)
