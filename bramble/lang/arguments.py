@@ -85,7 +85,7 @@ class Checker:
     def text(self, parameter: str, what: str, value: Any) -> str:
         """Return a value that must be a string or a derivation, as text with references."""
         if value.__class__ is str:
-            return value  # type: ignore[no-any-return]
+            return value
         if not isinstance(value, DerivationValue):
             self.wrong(parameter, what, value, "a string or a derivation")
         return str(value.str_text())
@@ -99,7 +99,7 @@ class Checker:
                 f"{self.function}: {parameter} must be a list, and not {kind}",
                 f"write {parameter}=[…]" if kind != "string" else f"put it in brackets: {parameter}=[…]",
             )
-        return value  # type: ignore[no-any-return]
+        return value
 
     def strings(self, parameter: str, value: Any) -> tuple[str, ...]:
         """Return a value that must be a list or a tuple of strings."""
@@ -123,4 +123,5 @@ class Checker:
         for key in value:
             if key.__class__ is not str:
                 self.wrong(parameter, f"each name in {parameter}", getattr(key, "value", key), "a string")
-        return value  # type: ignore[no-any-return]
+        found: Mapping[str, Any] = value
+        return found

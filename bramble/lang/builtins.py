@@ -13,7 +13,8 @@ from bramble.lang.failure import place_of, refuse, refuse_as
 from bramble.lang.session import Session, TestRequest, session_of
 from bramble.lang.values import RunRequest, RunValue, output_of
 from bramble.project.files import find_files
-from bramble.starlark import ASSERT, Builtin, List, ModuleValue, Thread, type_name
+from bramble.starlark import Builtin, List, ModuleValue, Thread, type_name
+from bramble.starlark.assertions import ASSERT
 
 _FILES: dict[str, Any] = {"include": None, "exclude": (), "exclude_directories": True, "allow_empty": True}
 _RUN: dict[str, Any] = {
@@ -135,6 +136,3 @@ def predeclared(platform: str) -> Mapping[str, Any]:
         "sys": ModuleValue("sys", {"arch": architecture, "os": system, "platform": platform}),
         "test": Builtin("test", test),
     }
-
-
-PREDECLARED_NAMES = ("assert", "derivation", "files", "run", "sys", "test")

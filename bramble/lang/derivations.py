@@ -81,9 +81,7 @@ def _warn_of_builder(session: Session, made: Derivation, position: Position) -> 
         session.warnings.append(f'{position}: there is no builder "{builder}"; did you mean "{meant}"?')
 
 
-def _sources(
-    session: Session, thread: Thread, module: ModuleFile, files: Sequence[str]
-) -> Sources:
+def _sources(session: Session, thread: Thread, module: ModuleFile, files: Sequence[str]) -> Sources:
     # spec: dialect.derivation.sources
     if not files:
         return NO_SOURCES

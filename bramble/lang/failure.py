@@ -34,9 +34,11 @@ def place_of(position: Optional[Position]) -> Optional[Place]:
 def as_bramble_error(error: StarlarkError) -> BrambleError:
     """Return an error of a program as an error for its author; several static ones travel together."""
     # spec: dialect.errors
-    cause = error.__cause__
-    if error.code == "eval.host" and isinstance(cause, BrambleError):
-        return cause
+    if error.code == "eval.host" and error.__cause__ is not None:
+        # A fault of a built-in itself: ours, and not the program's.
+        raise error.__cause__
+    if error.code == "eval.interrupted":
+        raise KeyboardInterrupt
     first, *others = [_converted(one) for one in error.errors]
     if not others:
         return first

@@ -1,4 +1,4 @@
-"""Modules: read, compiled and executed, each once, what they load first."""
+"""Modules: read, compiled and executed, each once, after those that they load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from bramble.errors import BrambleError, Place
-from bramble.lang.builtins import PREDECLARED_NAMES
+from bramble.lang.builtins import predeclared
 from bramble.lang.failure import as_bramble_error, place_of
 from bramble.lang.session import Session
 from bramble.project.modules import ModuleFile
@@ -19,38 +19,40 @@ from bramble.starlark import (
     Module,
     Position,
     Program,
+    ProgramFormatError,
     StarlarkError,
     Thread,
     compile_program,
     execute,
 )
+from bramble.starlark.outline import outline
+from bramble.starlark.parse import parse
+from bramble.starlark.source import Source
 
 # spec: dialect.language
 DIALECT = Dialect(load_binds_module=True)
-_HEADER = 32  # bytes of SHA-256 before a compiled module in the cache
+# spec: dialect.predeclared
+PREDECLARED_NAMES = tuple(predeclared("-"))
+# Changes with what is predeclared and with the dialect, so that older programs are not found.
+_CACHE_TAG = b"bramble module 1"
+_CHECKSUM_SIZE = 32
 
 
-def compile_module(file: ModuleFile, name: str, cache: Optional[str]) -> Program:
-    """Return the compiled program of a module whose errors call its file `name`.
+def compile_module(file: ModuleFile, name: str, cache: Optional[str] = None) -> Program:
+    """Return the compiled program of a module; its errors call the file `name`.
 
-    `cache` is a directory for compiled programs, found again by content; None
-    compiles every time. Raises load.unreadable, and syntax.* and resolve.* errors.
+    `cache` is a directory for compiled programs, which are found again by
+    content. It must be the user's own, since what lies in it is executed. None
+    compiles every time. Raises load.unreadable, syntax.* and resolve.* errors.
     """
-    try:
-        with open(file.file, "rb") as opened:
-            source = opened.read()
-    except OSError as error:
-        raise BrambleError(
-            "load.unreadable",
-            f"{name} cannot be read: {error.strerror}",
-            place=Place(name),
-            remedy="make it a file that you may read",
-        ) from error
-    key = hashlib.sha256(b"%s\0%s\0%s" % (CACHE_TAG, os.fsencode(name), source)).hexdigest()
-    path = os.path.join(cache, key) if cache is not None else ""
-    known = _cached(path) if path else None
-    if known is not None:
-        return known
+    source = read_module(file, name)
+    path = ""
+    if cache is not None:
+        key = hashlib.sha256(b"\0".join([_CACHE_TAG, os.fsencode(name), source]))
+        path = os.path.join(cache, key.hexdigest())
+        known = _kept(path)
+        if known is not None:
+            return known
     try:
         program = compile_program(source, name, dialect=DIALECT, predeclared=PREDECLARED_NAMES)
     except StarlarkError as error:
@@ -58,3 +60,143 @@ def compile_module(file: ModuleFile, name: str, cache: Optional[str]) -> Program
     if path:
         _keep(path, program)
     return program
+
+
+def read_module(file: ModuleFile, name: str) -> bytes:
+    """Return the contents of a module's file, which errors call `name`. Raises load.unreadable."""
+    try:
+        with open(file.file, "rb") as opened:
+            return opened.read()
+    except OSError as error:
+        raise BrambleError(
+            "load.unreadable",
+            f"{name} cannot be read: {error.strerror}",
+            place=Place(name),
+            remedy="make it a file that you may read",
+        ) from error
+
+
+def _kept(path: str) -> Optional[Program]:
+    """Return the program in a file of the cache, unless there is none or the file is damaged."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return None
+    checksum, content = data[:_CHECKSUM_SIZE], data[_CHECKSUM_SIZE:]
+    if hashlib.sha256(content).digest() != checksum:
+        return None
+    try:
+        return Program.from_bytes(content)
+    except ProgramFormatError:
+        return None
+
+
+def _keep(path: str, program: Program) -> None:
+    # A cache that cannot be written is only slower.
+    content = program.to_bytes()
+    temporary = f"{path}.{os.getpid()}"
+    with suppress(OSError):
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(hashlib.sha256(content).digest() + content)
+        os.rename(temporary, path)
+
+
+@dataclass(frozen=True)
+class LoadedModule:
+    """A module that has been executed."""
+
+    file: ModuleFile
+    program: Program
+    module: Module
+
+
+@dataclass
+class Loader:
+    """Loads modules into one session, each once."""
+
+    session: Session
+    on_print: Callable[[str], None]
+    cache: Optional[str] = None
+    thread: Thread = field(init=False)
+    _predeclared: Mapping[str, Any] = field(init=False)
+    _loaded: dict[str, LoadedModule] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._predeclared = predeclared(self.session.platform)
+        self.thread = Thread(print=self._print, load=self._give, host=self.session)
+
+    def load(self, file: ModuleFile) -> LoadedModule:
+        """Return a module, executed; first all that it loads, directly or not.
+
+        The walk has no recursion, so that chains of any length can be loaded. Raises
+        load.*, syntax.*, resolve.* and whatever executing a module raises.
+        """
+        # spec: dialect.load.once, dialect.load.order
+        waiting = [self._begin(file)] if file.name not in self._loaded else []
+        while waiting:
+            program, current, needs = waiting[-1]
+            if not needs:
+                waiting.pop()
+                self._loaded[current.name] = LoadedModule(current, program, self._execute(program))
+                continue
+            name = needs.pop(0)
+            if name in self._loaded:
+                continue
+            active = [module.name for _, module, _ in waiting]
+            if name in active:
+                raise self._cycle([*active[active.index(name) :], name], program)
+            try:
+                following = self.session.roots.locate(name)
+            except BrambleError as error:
+                raise self._misnamed(error, name, current, program) from error
+            waiting.append(self._begin(following))
+        return self._loaded[file.name]
+
+    def _begin(self, file: ModuleFile) -> tuple[Program, ModuleFile, list[str]]:
+        name = self.session.name_of(file)
+        program = compile_module(file, name, self.cache)
+        self.session.files[name] = file
+        return program, file, list(program.loads)
+
+    def _execute(self, program: Program) -> Module:
+        try:
+            return execute(program, predeclared=self._predeclared, thread=self.thread)
+        except StarlarkError as error:
+            raise self.session.error_of(error) from error
+
+    def _print(self, text: str, _position: Optional[Position]) -> None:
+        # spec: dialect.print
+        self.on_print(text)
+
+    def _give(self, _thread: Thread, module: str, _position: Optional[Position]) -> Module:
+        # Whatever a file loads has been executed before it.
+        return self._loaded[module].module
+
+    def _cycle(self, names: list[str], program: Program) -> BrambleError:
+        # spec: dialect.load.cycle
+        return BrambleError(
+            "load.cycle",
+            "modules that load one another: " + " → ".join(names),
+            place=_load_place(program, names[-1]),
+            remedy="move what both need into a module of its own",
+        )
+
+    def _misnamed(self, error: BrambleError, name: str, loader: ModuleFile, program: Program) -> BrambleError:
+        """Return the error for a module that is not there, at the statement that loads it."""
+        # spec: dialect.load.relative, dialect.load.errors
+        remedy = error.remedy
+        if error.code == "load.relative":
+            path = os.path.normpath(os.path.join(loader.directory, name))
+            if not path.startswith(("../", "/")) and path != "..":
+                full = loader.project if path == "." else f"{loader.project}/{path}"
+                remedy = f'modules are loaded by their full names: "{full}"'
+        return BrambleError(error.code, error.message, place=_load_place(program, name), remedy=remedy)
+
+
+def _load_place(program: Program, module: str) -> Optional[Place]:
+    """Return where a program first loads a module."""
+    source = Source.read(program.source.text, program.filename)
+    found = outline(source, parse(source, program.dialect))
+    return next((place_of(load.position) for load in found.loads if load.module == module), None)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from bramble.derivation.graph import unknown_output
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
-from bramble.errors import Place
-from bramble.lang.failure import refuse
+from bramble.errors import BrambleError, Place
+from bramble.lang.failure import as_bramble_error, refuse
 from bramble.lang.values import DerivationValue
 from bramble.project.files import Listings
 from bramble.project.modules import ModuleFile, ModuleRoots
-from bramble.starlark import Position, Thread
+from bramble.starlark import Position, StarlarkError, Thread
 
 TOPLEVEL = "<toplevel>"
 
@@ -61,6 +62,7 @@ class Session:
     def caller(self, thread: Thread) -> tuple[Position, ModuleFile]:
         """Return where the built-in that is running was called, and the module of that file."""
         position = thread.position
+        assert position is not None  # only programs call built-ins
         return position, self.files[position.file]
 
     def within_function(self, thread: Thread, name: str) -> None:
@@ -79,6 +81,19 @@ class Session:
             self.derivations[derivation.id] = derivation
             self.places[derivation.id] = Place(position.file, position.line, position.column)
         return DerivationValue(derivation, self._miss)
+
+    def error_of(self, error: StarlarkError) -> BrambleError:
+        """Return an error of a program as an error for its author."""
+        found = as_bramble_error(error)
+        if found.code == "eval.attribute" and self.missed is not None:
+            value, name = self.missed
+            if found.message.startswith(f"derivation has no .{name} "):
+                # spec: dialect.derivation.value
+                reference = OutputRef(value.derivation.id, name)
+                better = unknown_output(value.derivation, reference, None, found.place)
+                better.detail = found.detail
+                return better
+        return found
 
     def _miss(self, value: DerivationValue, name: str) -> None:
         self.missed = (value, name)

@@ -20,9 +20,7 @@ class DerivationValue(HostValue):
     __slots__ = ("derivation", "_on_missing", "_texts")
     type_name = "derivation"
 
-    def __init__(
-        self, derivation: Derivation, on_missing: Callable[[DerivationValue, str], None]
-    ) -> None:
+    def __init__(self, derivation: Derivation, on_missing: Callable[[DerivationValue, str], None]) -> None:
         self.derivation = derivation
         self._on_missing = on_missing
         head = "{{ " + derivation.id + ":"

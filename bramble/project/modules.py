@@ -186,6 +186,23 @@ class ModuleRoots:
         name = self.project.name + "/" + inner if inner else self.project.name
         return _listed(name, self.project.name, self.project.root, inner)
 
+    def near(self, inner: str) -> list[ModuleFile]:
+        """Return the modules of one directory, given as it is below the root ("" for the root itself).
+
+        First those of the directory's own files, then those of the directories
+        right in it that have a `default.bramble`; both sorted by name.
+        """
+        # spec: project.modules.listing
+        owner, root = self.project.name, self.project.root
+        own = list(_walk(owner, root, inner, depth=2))
+        here = sorted(module.name for module in own if module.directory == inner)
+        below = sorted(
+            module.name
+            for module in own
+            if module.directory != inner and os.path.basename(module.path) == DEFAULT
+        )
+        return [_locate(name, owner, root, name[len(owner) + 1 :]) for name in (*here, *below)]
+
     def below_module(self, module: str) -> list[ModuleFile]:
         """Return the module and every module whose name continues it with a slash, sorted by name."""
         owner, root = self.owner(module)
@@ -271,12 +288,15 @@ def _listed(name: str, owner: str, root: str, inner: str) -> list[ModuleFile]:
     return [_locate(module, owner, root, module[len(owner) + 1 :]) for module in names]
 
 
-def _walk(owner: str, root: str, inner: str) -> Iterator[ModuleFile]:
-    """Yield the modules in one directory of a project and below, in no promised order."""
+def _walk(owner: str, root: str, inner: str, depth: Optional[int] = None) -> Iterator[ModuleFile]:
+    """Yield the modules in one directory of a project and below, in no promised order.
+
+    `depth` counts the levels of directories that are looked into; None is all.
+    """
     # spec: project.modules.listing
-    waiting = [inner]
+    waiting = [(inner, 1)]
     while waiting:
-        directory = waiting.pop()
+        directory, level = waiting.pop()
         try:
             entries = list(os.scandir(os.path.join(root, directory)))
         except OSError:
@@ -288,7 +308,8 @@ def _walk(owner: str, root: str, inner: str) -> Iterator[ModuleFile]:
             if entry.name.startswith(".") or not _is_unicode(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
-                waiting.append(os.path.join(directory, entry.name))
+                if depth is None or level < depth:
+                    waiting.append((os.path.join(directory, entry.name), level + 1))
             elif entry.name.endswith(SUFFIX) and entry.is_file():
                 stem = "" if entry.name == DEFAULT else entry.name[: -len(SUFFIX)]
                 parts = [part for part in (owner, directory, stem) if part]

@@ -1,0 +1,78 @@
+"""What modules say of themselves, read from their text: nothing is executed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Optional
+
+from bramble.errors import BrambleError, Place
+from bramble.lang.failure import as_bramble_error, place_of
+from bramble.lang.loader import DIALECT, read_module
+from bramble.project.modules import ModuleFile, ModuleRoots
+from bramble.project.project import Project
+from bramble.starlark import StarlarkError
+from bramble.starlark.outline import clean_docstring, outline
+from bramble.starlark.parse import parse
+from bramble.starlark.source import Source
+
+
+@dataclass(frozen=True)
+class FunctionDocs:
+    """A public function: `parameters` is the text between its parentheses."""
+
+    name: str
+    parameters: str
+    docstring: str  # without the indentation of its block; "" when there is none
+    place: Optional[Place]
+
+
+@dataclass(frozen=True)
+class ModuleDocs:
+    """A module with its public functions, in the order of the file."""
+
+    name: str
+    file: str  # relative to the project
+    docstring: str
+    functions: tuple[FunctionDocs, ...]
+
+
+def module_docs(project: Project, directory: str) -> list[ModuleDocs]:
+    """Return the documentation of the modules of `directory`, an absolute path in the project.
+
+    They are the modules of the directory itself, by name, and then the modules
+    of its immediate subdirectories that have a `default.bramble`, by name.
+    Raises load.outside and load.unreadable, and syntax.* for the first file that
+    cannot be read.
+    """
+    # spec: dialect.ls
+    inner = os.path.relpath(os.path.realpath(directory), project.root)
+    if inner == ".." or inner.startswith("../"):
+        raise BrambleError(
+            "load.outside",
+            f"{directory} is outside the project {project.name}",
+            remedy=f"the project's root is {project.root}",
+        )
+    return [_docs(module) for module in ModuleRoots(project, {}).near("" if inner == "." else inner)]
+
+
+def _docs(module: ModuleFile) -> ModuleDocs:
+    try:
+        source = Source.read(read_module(module, module.path), module.path)
+        found = outline(source, parse(source, DIALECT))
+    except StarlarkError as error:
+        raise as_bramble_error(error) from error
+    return ModuleDocs(
+        name=module.name,
+        file=module.path,
+        docstring=clean_docstring(found.docstring or ""),
+        functions=tuple(
+            FunctionDocs(
+                name=function.name,
+                parameters=function.parameters,
+                docstring=clean_docstring(function.docstring or ""),
+                place=place_of(function.position),
+            )
+            for function in found.functions
+        ),
+    )

@@ -1,0 +1,193 @@
+"""From targets to derivations: what every command about targets begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from bramble.derivation.graph import DerivationGraph
+from bramble.derivation.template import OutputRef
+from bramble.errors import BrambleError, Place, nearest
+from bramble.lang.failure import place_of
+from bramble.lang.loader import LoadedModule, Loader
+from bramble.lang.session import Session, TestRequest
+from bramble.lang.values import DerivationValue, RunRequest, RunValue
+from bramble.project.modules import ModuleFile, ModuleRoots, Target
+from bramble.project.project import Project
+from bramble.starlark import Dict, Function, List, Set, StarlarkError, call, type_name
+
+__all__ = ["Evaluation", "RunRequest", "TargetResult", "TestRequest", "evaluate"]
+
+_NO_PACKAGES: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """What one function returned."""
+
+    target: str  # "module:function", the module by its full name
+    roots: tuple[OutputRef, ...]  # what is to be built: all outputs of each of these derivations
+    run: Optional[RunRequest] = None  # when the function returned a run() value
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the targets returned, and all that is needed to build it."""
+
+    graph: DerivationGraph  # what the results and the tests need, dependencies first
+    results: tuple[TargetResult, ...]
+    tests: tuple[TestRequest, ...]
+    source_roots: Mapping[str, str]  # Sources.project → directory
+    places: Mapping[str, Place]  # derivation id → the call that made it first
+    warnings: tuple[str, ...]
+
+
+def evaluate(
+    project: Project,
+    targets: Sequence[Target],
+    *,
+    packages: Mapping[str, str] = _NO_PACKAGES,
+    platform: str,
+    on_print: Callable[[str], None],
+    cache: Optional[str] = None,
+) -> Evaluation:
+    """Call the functions that the targets mean, and return the derivations that come of it.
+
+    `packages` maps the names of packages to their directories, `platform` is
+    this machine's (`linux-amd64`), `on_print` gets each line that a program
+    prints, `cache` is a directory of the user's own for compiled modules (None: no
+    cache). Nothing is written elsewhere, and nothing is read but files of the
+    project and the packages. Raises BrambleError of the phases syntax, resolve,
+    eval, load and derivation.
+    """
+    session = Session(ModuleRoots(project, packages), platform)
+    loader = Loader(session, on_print, cache)
+    results: dict[str, TargetResult] = {}
+    for target in targets:
+        for module, function, named in _functions(session, loader, target):
+            name = f"{module.file.name}:{target.function or function.name}"
+            if name not in results:
+                # spec: dialect.target.order
+                results[name] = _call(session, loader, name, function, named)
+    roots = [ref.derivation for result in results.values() for ref in result.roots]
+    roots += [test.derivation.derivation for test in session.tests]
+    made = DerivationGraph(session.derivations)
+    # spec: dialect.target.roots
+    graph = made.closure(dict.fromkeys(roots))
+    return Evaluation(
+        graph=graph,
+        results=tuple(results.values()),
+        tests=tuple(session.tests),
+        source_roots={"": project.root, **packages},
+        places={key: session.places[key] for key in graph.derivations},
+        warnings=(*project.config.warnings, *session.warnings),
+    )
+
+
+def _modules(session: Session, target: Target) -> Iterable[ModuleFile]:
+    roots = session.roots
+    if target.kind == "path":
+        return roots.below_path(target.name) if target.recursive else [roots.of_path(target.name)]
+    return roots.below_module(target.name) if target.recursive else [roots.locate(target.name)]
+
+
+def _functions(
+    session: Session, loader: Loader, target: Target
+) -> Iterable[tuple[LoadedModule, Function, bool]]:
+    """Yield the functions that a target means; True beside one that it names."""
+    for file in _modules(session, target):
+        module = loader.load(file)
+        if target.function is not None:
+            yield module, _named(session, module, target.function), True
+            continue
+        # spec: dialect.target.all
+        for name in sorted(summary.name for summary in module.program.functions):
+            function = module.module.globals[name]
+            if isinstance(function, Function) and not _required(function):
+                yield module, function, False
+
+
+def _required(function: Function) -> list[str]:
+    return [
+        parameter.name
+        for parameter in function.info.parameters
+        if parameter.kind in ("positional", "keyword-only") and not parameter.has_default
+    ]
+
+
+def _named(session: Session, module: LoadedModule, name: str) -> Function:
+    # spec: dialect.target.function
+    found = module.module.globals.get(name)
+    place = Place(session.name_of(module.file))
+    if name.startswith("_") or not isinstance(found, Function):
+        raise _unknown_function(module, name, found, place)
+    missing = _required(found)
+    if missing:
+        raise BrambleError(
+            "load.parameters",
+            f"{name}({found.info.text}) needs arguments, and a target gives none",
+            place=place_of(found.position),
+            remedy=f"give defaults to {', '.join(missing)}, or write a function that calls {name}(…)",
+        )
+    return found
+
+
+def _unknown_function(module: LoadedModule, name: str, found: Any, place: Place) -> BrambleError:
+    functions = [
+        key
+        for key, value in module.module.globals.items()
+        if isinstance(value, Function) and not key.startswith("_")
+    ]
+    meant = nearest(name, functions)
+    if name in module.module.globals and name.startswith("_"):
+        fact = f'"{name}" is private to the module "{module.file.name}"'
+    elif name in module.module.globals:
+        fact = f'"{name}" of the module "{module.file.name}" is a {type_name(found)}, and not a function'
+    else:
+        fact = f'the module "{module.file.name}" has no function "{name}"'
+    if meant is not None:
+        remedy = f'did you mean "{meant}"?'
+    elif functions:
+        remedy = f"it has: {', '.join(sorted(functions))}"
+    else:
+        remedy = f"write a function: def {name.lstrip('_')}(): …"
+    return BrambleError("load.unknown-function", fact, place=place, remedy=remedy)
+
+
+def _call(session: Session, loader: Loader, name: str, function: Function, named: bool) -> TargetResult:
+    session.target = name
+    try:
+        value = call(loader.thread, function)
+    except StarlarkError as error:
+        raise session.error_of(error) from error
+    run = value.request if isinstance(value, RunValue) else None
+    return TargetResult(name, _returned(value, name, function, named), run)
+
+
+def _returned(value: Any, name: str, function: Function, named: bool) -> tuple[OutputRef, ...]:
+    """Return the outputs that a function's value means, in its order, each once."""
+    # spec: dialect.target.result
+    roots: dict[OutputRef, None] = {}
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, DerivationValue):
+            roots[item.derivation.default_output] = None
+        elif isinstance(item, RunValue):
+            roots[item.request.derivation] = None
+        elif isinstance(item, (tuple, List, Set, Dict)):
+            if id(item) not in seen:
+                seen.add(id(item))
+                inner = list(item.values()) if isinstance(item, Dict) else list(item)
+                waiting += reversed(inner)
+        elif item is not None and named:
+            within = "" if item is value else f" in a {type_name(value)}"
+            raise BrambleError(
+                "load.result",
+                f"{name} returns a {type_name(item)}{within}, which cannot be built",
+                place=place_of(function.position),
+                remedy="return a derivation, a run() value, or a list of them",
+            )
+    return tuple(roots)
