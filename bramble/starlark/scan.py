@@ -200,7 +200,7 @@ class Scanner:
                 self._add(INT if isinstance(number, int) else FLOAT, number, start, end)
                 continue
             elif group == _G_COMMENT:
-                before = text[self.ends[-1] : start]
+                before = text[self.ends[-1] if self.ends else self.position : start]
                 own_line = "\n" in before or "\r" in before
                 self.comments.append(Comment(start, end, value, own_line))
                 continue
