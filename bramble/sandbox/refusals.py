@@ -62,7 +62,7 @@ def not_executed(path: str, errno: int, detail: str) -> BrambleError:
         return BrambleError(
             "sandbox.builder-missing",
             missing[word],
-            remedy="a sandbox shows only what it is given, nothing else of this machine: name an output or a source",
+            remedy="a sandbox shows what it is given and nothing else: name a program of an output or a source",
         )
     why, remedy = {
         "directory": ("it is a directory", "name the program in it"),
