@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
 from bramble.cli.environment import Surface
-from bramble.cli.render import say
-from bramble.commands.run import RunChoices, explained, run_attached, run_request, run_spec
+from bramble.cli.render import print_json, say
+from bramble.commands.run import RunChoices, explain, run_attached, run_request, run_spec
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -13,11 +13,15 @@ from bramble.commands.star import Dialect, run_file
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `star`."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="a Starlark file")
-    parser.add_argument("--each", action="store_true", help="run each file alone and print one JSON line for each")
+    parser.add_argument(
+        "--each", action="store_true", help="run each file alone and print one JSON line for each"
+    )
     parser.add_argument("--allow-recursion", action="store_true", help="functions may call themselves")
     parser.add_argument("--allow-while", action="store_true", help="while loops")
     parser.add_argument("--allow-global-reassign", action="store_true", help="globals may be assigned again")
-    parser.add_argument("--allow-toplevel-control", action="store_true", help="if, for and while outside functions")
+    parser.add_argument(
+        "--allow-toplevel-control", action="store_true", help="if, for and while outside functions"
+    )
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:

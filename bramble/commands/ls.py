@@ -19,5 +19,7 @@ def list_modules(path: str, setting: Setting) -> tuple[ModuleDocs, ...]:
     """
     directory = os.path.normpath(os.path.join(setting.cwd, path))
     if not os.path.isdir(directory):
-        raise BrambleError("cli.no-directory", f"{path} is not a directory", remedy="name a directory of the project")
+        raise BrambleError(
+            "cli.no-directory", f"{path} is not a directory", remedy="name a directory of the project"
+        )
     return tuple(module_docs(find_project(directory), directory))

@@ -6,13 +6,15 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from bramble.commands.build import BuildResult
+from bramble.commands.build import BuildResult, launcher
 from bramble.commands.evaluation import Evaluated
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError, nearest
 from bramble.lang.evaluate import RunRequest
 from bramble.sandbox.spec import Mount, SandboxSpec
+from bramble.sandbox.vocabulary import describe
 
 _LISTED_PROGRAMS = 12
 
@@ -143,3 +145,25 @@ def _programs(home: str, wanted: str | None) -> str:
         return f"did you mean {close}?"
     more = f" and {len(names) - _LISTED_PROGRAMS} more" if len(names) > _LISTED_PROGRAMS else ""
     return f"bin holds {', '.join(names[:_LISTED_PROGRAMS])}{more}"
+
+
+def run_attached(spec: SandboxSpec) -> int:
+    """Run on the streams of this process; return the exit status, 128 and the signal when one ended it."""
+    # spec: cli.exit-status
+    with launcher() as started:
+        return started.run_attached(spec, 0, 1, 2).shell_status
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The steps that a sandbox takes: in words, and as objects."""
+
+    words: str
+    steps: tuple[dict[str, Any], ...]
+
+
+def explain(spec: SandboxSpec) -> Explanation:
+    """Return what running `spec` would do, step by step; nothing is run."""
+    with launcher() as started:
+        planned = started.plan(spec)
+    return Explanation(describe(planned), tuple(step.to_json() for step in planned))

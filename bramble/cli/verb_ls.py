@@ -1,0 +1,61 @@
+"""`bramble ls [PATH]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import textwrap
+
+from bramble.cli.environment import Surface, read_setting
+from bramble.cli.render import harmless, print_json
+from bramble.commands.ls import ModuleDocs, list_modules
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `ls`."""
+    parser.add_argument(
+        "path", nargs="?", default=".", metavar="PATH", help="a directory of the project (default: here)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the modules as JSON")
+
+
+def execute(arguments: argparse.Namespace, surface: Surface) -> int:
+    """Print the modules of a directory and of the packages right below it."""
+    modules = list_modules(arguments.path, read_setting(os.environ, arguments.directory))
+    if arguments.json:
+        print_json({"version": 1, "modules": [_as_json(module) for module in modules]})
+    else:
+        print("\n\n\n".join(_as_text(module) for module in modules))
+    return 0
+
+
+def _as_json(module: ModuleDocs) -> dict[str, object]:
+    return {
+        "name": module.name,
+        "file": module.file,
+        "doc": module.docstring,
+        "functions": [
+            {
+                "name": function.name,
+                "parameters": function.parameters,
+                "doc": function.docstring,
+                "at": None if function.place is None else str(function.place),
+            }
+            for function in module.functions
+        ],
+    }
+
+
+def _as_text(module: ModuleDocs) -> str:
+    # spec: cli.ls.text
+    blocks = [f"Module: {module.name}" + (f"\n{_quoted(module.docstring)}" if module.docstring else "")]
+    for function in module.functions:
+        text = f"def {function.name}({function.parameters})"
+        if function.docstring:
+            text += "\n" + textwrap.indent(_quoted(function.docstring), "    ")
+        blocks.append(textwrap.indent(text, "    "))
+    return harmless("\n\n".join(blocks))
+
+
+def _quoted(docstring: str) -> str:
+    return f'"""\n{docstring}\n"""' if "\n" in docstring else f'"""{docstring}"""'
