@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def parameter_faults(parameters: Sequence[Parameter]) -> list[Fault]:
     """Return what is wrong with the order of a function's parameters. Repeated names are not looked at."""
-    # spec: starlark.function.parameters
+    # spec: starlark.parameters
     faults: list[Fault] = []
 
     def fault(parameter: Parameter, message: str) -> None:
@@ -57,7 +57,7 @@ def argument_faults(
     arguments: Sequence[Union[Expr, NamedArgument, StarArgument, StarStarArgument]],
 ) -> list[Fault]:
     """Return what is wrong with the order of a call's arguments, and the names given twice."""
-    # spec: starlark.call.arguments
+    # spec: starlark.arguments
     faults: list[Fault] = []
     names: set[str] = set()
     star = double = False

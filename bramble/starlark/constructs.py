@@ -207,7 +207,7 @@ class OpenComprehension(Construct):
                 cursor.expect("in")
                 check_target(cursor, target)
                 self.target, self.targets = target, None
-                # spec: starlark.syntax.comprehension
+                # spec: starlark.grammar.conditional
                 self.operators = True
             return self
         if self.target is not None:
@@ -265,7 +265,7 @@ class OpenCall(Construct):
             cursor.index += 1
             return Call(self.function.start, cursor.last_end, self.function, self.at, tuple(self.arguments))
         if end == "=":
-            # spec: starlark.syntax.arguments
+            # spec: starlark.grammar
             raise cursor.failure("syntax.argument", "keyword argument must have form name=expr", node.start)
         raise cursor.unexpected("')'" if end == EOF else "','")
 
@@ -342,7 +342,8 @@ class OpenLambda(Construct):
         return self.begin(cursor)
 
     def _ends(self, cursor: Cursor) -> bool:
-        if cursor.accept(":"):
+        if cursor.kind in (":", ")", EOF):
+            cursor.expect(":")
             return True
         cursor.expect(",")
         return False
@@ -374,7 +375,7 @@ class OpenCondition(Construct):
 
     def take(self, cursor: Cursor, node: Expr) -> Construct:
         if not cursor.accept("else"):
-            # spec: starlark.syntax.conditional
+            # spec: starlark.grammar.conditional
             message = "conditional expression without else clause"
             raise cursor.failure("syntax.conditional", message, self.at)
         return OpenOtherwise(self.then, self.at, node)
@@ -398,22 +399,22 @@ def parameter_head(cursor: Cursor) -> Union[Parameter, Name]:
     """Read one parameter of a `def` or `lambda`; a name whose `=` was passed still needs its default."""
     start = cursor.start
     if cursor.accept("**"):
-        name = identifier(cursor)
+        name = identifier(cursor, "syntax.parameter")
         return Parameter(start, name.end, "**", name, None)
     if cursor.accept("*"):
         if cursor.kind != NAME:
             return Parameter(start, cursor.last_end, "*", None, None)
-        name = identifier(cursor)
+        name = identifier(cursor, "syntax.parameter")
         return Parameter(start, name.end, "*", name, None)
-    name = identifier(cursor)
+    name = identifier(cursor, "syntax.parameter")
     return name if cursor.accept("=") else Parameter(start, name.end, "", name, None)
 
 
-def identifier(cursor: Cursor) -> Name:
-    """Pass a name. Raises SyntaxFailure when something else stands there."""
+def identifier(cursor: Cursor, code: str = "syntax.unexpected") -> Name:
+    """Pass a name. Raises SyntaxFailure with this code when something else stands there."""
     index = cursor.index
     if cursor.kinds[index] != NAME:
-        raise cursor.failure("syntax.unexpected", "not an identifier", cursor.ends[index])
+        raise cursor.failure(code, "not an identifier", cursor.ends[index])
     cursor.index += 1
     return Name(cursor.starts[index], cursor.ends[index], str(cursor.values[index]))
 
@@ -428,5 +429,5 @@ def _bare_tuple(items: list[Expr], last: Expr) -> Expr:
 def _pass_tuple_comma(cursor: Cursor) -> None:
     comma = cursor.expect(",")
     if cursor.kind in _AFTER_LAST_ITEM:
-        # spec: starlark.syntax.tuple
+        # spec: starlark.grammar.tuple
         raise cursor.failure("syntax.tuple", "unparenthesized tuple with trailing comma", comma)

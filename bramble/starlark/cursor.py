@@ -70,7 +70,7 @@ class Cursor:
 
     def unexpected(self, want: str, *, at_start: bool = False) -> SyntaxFailure:
         """Return the error that the present token is not what was wanted."""
-        # spec: starlark.errors.columns
+        # spec: starlark.error.static-columns
         self.raise_scan_fault()
         # The end of a token, as in starlark-go: a missing bracket is reported where reading stopped.
         offset = self.start if at_start else self.ends[self.index]

@@ -14,7 +14,7 @@ class Dialect(Record):
     toplevel_control   `if`, `for` and `while` outside functions
     load_binds_module  `load("a/b")` binds the module `a/b` as `b`, `load(x="a/b")` as `x`
 
-    spec: starlark.dialect
+    spec: starlark.dialect.independent
     """
 
     recursion: bool

@@ -48,7 +48,7 @@ class StarlarkError(Exception):
     `message` states the fact, with its suggestion when there is one;
     `position` is where; `line_text` is that line of the program when it is known.
 
-    spec: starlark.errors
+    spec: starlark.error.place
     """
 
     def __init__(

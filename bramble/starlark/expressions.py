@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Waiting = tuple[int, Optional[Expr], str, int]
 
-# spec: starlark.syntax.precedence
+# spec: starlark.grammar
 _NOT = 2
 _COMPARISON = 3
 _UNARY = 10
@@ -129,6 +129,7 @@ def expression(cursor: Cursor, whole: Construct) -> Expr:
                         cursor.index = index
                         cursor.expect("in")
                         kind = "not in"
+                        at = starts[index]
                         index += 1
                     while waiting[-1][0] >= precedence:
                         level, left, operator, begin = waiting.pop()
@@ -136,7 +137,7 @@ def expression(cursor: Cursor, whole: Construct) -> Expr:
                             node = Unary(begin, node.end, operator, node)
                         else:
                             if level == _COMPARISON == precedence:
-                                # spec: starlark.syntax.comparison
+                                # spec: starlark.grammar.comparison
                                 message = f"{operator} does not associate with {kind} (use parens)"
                                 raise cursor.source.failure("syntax.operator", message, at)
                             node = Binary(left.start, node.end, left, operator, begin, node)

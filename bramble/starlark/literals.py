@@ -66,7 +66,7 @@ def bytes_value(body: str, raw: bool) -> bytes:
 
 def number_value(text: str) -> Union[int, float]:
     """Return the value of a number as the scanner's expression matches it. Raises LiteralFault."""
-    # spec: starlark.number.literals
+    # spec: starlark.int.literals, starlark.float.literals
     if text.isdigit():
         if text[0] == "0" and len(text) > 1 and text.strip("0"):
             digits = text.lstrip("0")
@@ -111,7 +111,7 @@ def _short(text: str) -> str:
 
 
 def _plain_line_ends(text: str) -> str:
-    # spec: starlark.text.line-ends
+    # spec: starlark.source.lines
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 

@@ -54,7 +54,7 @@ def module_local_name(module: str) -> str:
 
     Other dots are left out. "" when nothing remains.
     """
-    # spec: starlark.load.module
+    # spec: starlark.dialect.load
     segment = module.rpartition("/")[2]
     stem, dot, _ = segment.rpartition(".")
     return (stem if dot else segment).replace(".", "")

@@ -41,7 +41,7 @@ class Outline(Record):
 
 def outline(source: Source, file: File) -> Outline:
     """Return the outline of a program. A function is public when its name has no leading underscore."""
-    # spec: starlark.module.outline
+    # spec: starlark.def
     functions: list[FunctionOutline] = []
     loads: list[LoadOutline] = []
     for statement in file.body:

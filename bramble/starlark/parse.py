@@ -124,7 +124,7 @@ class _Parser:
 
     def _check_dedent(self, column: int) -> None:
         if all(block.column != column for block in self.blocks):
-            # spec: starlark.text.indentation
+            # spec: starlark.indentation
             message = "unindent does not match any outer indentation level"
             raise self.cursor.source.failure("syntax.indentation", message, self.cursor.start)
 
@@ -209,11 +209,11 @@ class _Parser:
         cursor = self.cursor
         parameters: list[Parameter] = []
         while not cursor.accept(")"):
-            if parameters:
+            if parameters and cursor.kind not in (":", EOF):
                 cursor.expect(",")
                 if cursor.accept(")"):
                     break
-            if cursor.kind == EOF:
+            if cursor.kind in (":", EOF):
                 raise cursor.unexpected(shown(")"))
             head = parameter_head(cursor)
             if isinstance(head, Name):

@@ -106,7 +106,7 @@ def resolve(
     ones defined (they may be assigned again), and `load_globally` makes the names
     that `load` binds globals as well.
     """
-    # spec: starlark.scope
+    # spec: starlark.scope.blocks
     resolver = _Resolver(source, dialect, frozenset(predeclared), frozenset(universal))
     for name in globals:
         resolver.globals[name] = resolver.variable(name, GLOBAL, -1, None, earlier=True)
@@ -236,7 +236,7 @@ class _Resolver:
 
     def _bind_loaded(self, block: _Block, name: Name) -> None:
         """Bind a name of a `load`: it is seen in the whole file but by nobody who loads the file."""
-        # spec: starlark.load.scope
+        # spec: starlark.load.names
         text = name.name
         if block is not self.file_block or self.load_globally or text in self.globals:
             self._bind(block, name, name.start)
@@ -249,7 +249,7 @@ class _Resolver:
         self.uses[name.start] = known
 
     def _reassigned(self, name: Name, known: _Variable) -> None:
-        # spec: starlark.scope.reassign
+        # spec: starlark.scope.once
         where = self.source.position(known.declared)
         message = f"cannot reassign {known.scope} {name.name} declared at {where}"
         self.fault(name.start, "resolve.reassigned", message)
@@ -288,7 +288,7 @@ class _Resolver:
             self._expressions(block, [node.body])
 
     def _parameters(self, block: _Block, parameters: Sequence[Parameter]) -> None:
-        # spec: starlark.function.parameters
+        # spec: starlark.parameters
         function = block.function
         self.faults += parameter_faults(parameters)
         kind = POSITIONAL

@@ -37,7 +37,7 @@ KEYWORDS = frozenset([
     "and", "break", "continue", "def", "elif", "else", "for", "if",
     "in", "lambda", "load", "not", "or", "pass", "return", "while",
 ])
-# spec: starlark.text.reserved
+# spec: starlark.keywords
 RESERVED_WORDS = frozenset([
     "as", "async", "await", "class", "del", "except", "finally", "from",
     "global", "import", "is", "nonlocal", "raise", "try", "with", "yield",
@@ -115,7 +115,7 @@ class Scanner:
 
     def next_line(self) -> int:
         """Read the next logical line that is not blank. Return its indentation in columns (EOF: 0)."""
-        # spec: starlark.text.indentation
+        # spec: starlark.indentation
         self.kinds, self.values, self.starts, self.ends = [], [], [], []
         text, size = self.text, len(self.text)
         while True:
@@ -277,7 +277,7 @@ class Scanner:
 
 def nesting_fault(offset: int) -> ScanFault:
     """Return the fault of an expression whose parts are nested too deeply."""
-    # spec: starlark.syntax.nesting
+    # spec: starlark.limit.nesting
     return ScanFault("syntax.nesting", f"expression is nested more than {MAX_NESTING} levels deep", offset)
 
 
@@ -295,7 +295,7 @@ def _simple_string(raw: str) -> tuple[str, Union[str, bytes]]:
 
 def _letters(word: str) -> int:
     """Return how many characters of `word` may stand in a name: letters, ASCII digits, underscores."""
-    # spec: starlark.text.names
+    # spec: starlark.names
     for count, character in enumerate(word):
         if not (character.isascii() or character.isalpha()):
             return count

@@ -30,7 +30,7 @@ class Source(Record):
         Raises SyntaxFailure syntax.encoding at the first byte that is not UTF-8, or
         at a surrogate, which no UTF-8 text can hold.
         """
-        # spec: starlark.text.encoding
+        # spec: starlark.source.encoding
         bad = ""
         if isinstance(source, str):
             text = source

@@ -16,7 +16,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str:
     Near is an edit distance, ignoring case and underscores, strictly below half
     the length of the name, rounded up. Of equals the first in sorted order wins.
     """
-    # spec: starlark.errors.suggestion
+    # spec: starlark.error.suggestion
     wanted = _fold(name)
     best, limit = "", (len(wanted) + 1) // 2
     known = sorted(set(candidates))

@@ -112,7 +112,7 @@ class Unary(Expr):
 
 
 class Binary(Expr):
-    """`left op right`; `op` is as written, with `not in` as one operator; also `and` and `or`."""
+    """`left op right`; also `and`, `or`, and `not in` as one operator, whose `at` is its `in`."""
 
     left: Expr
     op: str
@@ -350,7 +350,7 @@ _MEANING: dict[type, tuple[str, ...]] = {}
 
 def docstring_of(body: tuple[Stmt, ...]) -> Optional[str]:
     """Return the value of the string literal that is the first statement, if it is one."""
-    # spec: starlark.function.docstring
+    # spec: starlark.def
     first = body[0] if body else None
     if isinstance(first, ExprStmt) and isinstance(first.value, Literal):
         value = first.value.value

@@ -40,7 +40,7 @@ _CALLED = {
 
 def check_target(cursor: Cursor, target: Expr, augmented: bool = False) -> None:
     """Raise SyntaxFailure syntax.target unless `target` can be assigned to."""
-    # spec: starlark.assignment.targets
+    # spec: starlark.assign
     work = [target]
     while work:
         node = work.pop()

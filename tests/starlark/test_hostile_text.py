@@ -26,7 +26,7 @@ from .programs import random_program
 DIALECTS = [Dialect(), Dialect(True, True, True, True, True), Dialect(toplevel_control=True)]
 CODES = {
     "encoding", "character", "indentation", "string", "escape", "number", "unexpected", "target", "operator",
-    "argument", "load", "conditional", "tuple", "nesting",
+    "argument", "parameter", "load", "conditional", "tuple", "nesting",
 }  # fmt: skip
 
 WORDS = [

@@ -113,7 +113,8 @@ class TestFiles:
             "# top\nx = [  # open\n    1,  # one\n    # two\n    2,\n    # last\n]  # end\n\n"
             "\n"
             "# above\ndef f(\n    a,  # first\n    # second\n    b,\n):  # header\n    # body\n"
-            "    if a:  # if\n        pass  # pass\n        # in if\n    # before else\n    else:\n        # in else\n"
+            "    if a:  # if\n        pass  # pass\n        # in if\n    # before else\n"
+            "    else:\n        # in else\n"
             "        pass\n    # in f\n\n\n# at the end\n"
         )
         assert formatted(text) == text
