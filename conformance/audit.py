@@ -54,7 +54,8 @@ def _results(document: Any, store: str) -> Iterator[str]:
     for result in document.get("results", ()):
         for output, found in result["outputs"].items():
             name = found["name"]
-            if found["path"] != f"{store}/{name}":
+            # The path that people see may lead to the store directory by a link.
+            if os.path.realpath(found["path"]) != os.path.realpath(f"{store}/{name}"):
                 yield f"the output {output} is at {found['path']}, and not at {store}/{name}"
             elif not os.path.isdir(found["path"]):
                 yield f"the output {output} is not there: {found['path']}"

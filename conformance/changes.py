@@ -78,11 +78,16 @@ def _copy(source: str, path: str) -> None:
 
 
 def env(action: Env, world: World) -> None:
-    """Set or remove one variable for the commands that follow."""
+    """Set or remove one variable for the commands that follow; `$STORE` goes with BRAMBLE_PATH."""
     if action.value is None:
         world.environment.pop(action.name, None)
-    else:
-        world.environment[action.name] = action.value.expand(world.values)
+        return
+    value = action.value.expand(world.values)
+    world.environment[action.name] = value
+    # A case may also ask for a store where there can be none.
+    with contextlib.suppress(ValueError):
+        if action.name == "BRAMBLE_PATH" and value.startswith("/"):
+            world.use_store(value)
 
 
 def serve(action: Serve, world: World, sections: Mapping[str, str], servers: contextlib.ExitStack) -> None:

@@ -184,8 +184,9 @@ def _check_all_named(progress: _Progress) -> None:
 
 
 def _check_store(progress: _Progress) -> None:
-    for problem in audit.of_store(progress.world.values["STORE"]):
-        raise Mismatch(f"the store afterwards: {problem}")
+    for store in progress.world.stores:
+        for problem in audit.of_store(store):
+            raise Mismatch(f"the store {store} afterwards: {problem}")
 
 
 def _json(step: Step, action: Json, progress: _Progress) -> None:
@@ -304,13 +305,16 @@ def _text(step: Step, action: Text, progress: _Progress) -> None:
             raise Mismatch(f"it is {_clip(found)}", edit)
     else:
         expected = action.expected.expand(values)
-        there = (
-            os.fsencode(expected) in found.split(b"\n")
-            if action.how == "line"
-            else os.fsencode(expected) in found
-        )
-        if there != (action.how == "line"):
-            raise Mismatch("there is no such line" if action.how == "line" else "the text is there")
+        _check_presence(action.how, os.fsencode(expected), found)
+
+
+def _check_presence(how: str, expected: bytes, found: bytes) -> None:
+    if how == "line" and expected not in found.split(b"\n"):
+        raise Mismatch("there is no such line")
+    if how == "holds" and expected not in found:
+        raise Mismatch("the text is not there")
+    if how == "lacks" and expected in found:
+        raise Mismatch("the text is there")
 
 
 def _subject(subject: Word, progress: _Progress) -> bytes:

@@ -68,7 +68,7 @@ class Text:
     """`text`: bytes that the last command printed, or that a file holds."""
 
     subject: Word  # stdout, stderr, or a path
-    how: str  # is, empty, like, line, lacks
+    how: str  # is, empty, like, line, holds, lacks
     expected: Word
 
 
@@ -275,10 +275,11 @@ def _json_path(path: str) -> tuple[Union[Word, int], ...]:
 
 
 def _text(rest: str) -> Text:
-    match = re.fullmatch(r"(\S+)\s+(is|like|line|lacks|empty)(?:\s(.*))?", rest)
+    match = re.fullmatch(r"(\S+)\s+(is|like|line|holds|lacks|empty)(?: (.*))?", rest)
     if match is None:
         raise BadStep(
-            "text has the shape: text SUBJECT is TEXT | line TEXT | lacks TEXT | like @SECTION | empty"
+            "text has the shape: text SUBJECT HOW; HOW is one of "
+            "is TEXT, line TEXT, holds TEXT, lacks TEXT, like @SECTION, empty"
         )
     subject, how, expected = match.groups()
     if how == "like":
@@ -286,8 +287,8 @@ def _text(rest: str) -> Text:
     elif (how == "empty") != (not expected):
         raise BadStep("'text … empty' takes nothing more; every other form takes a text")
     if subject == "stderr" and how in ("is", "like", "empty"):
-        raise BadStep("what is shown on stderr is free; of it only line and lacks can be asked")
-    return Text(whole_text(subject), how, whole_text((expected or "").strip()))
+        raise BadStep("what is shown on stderr is free; of it only line, holds and lacks can be asked")
+    return Text(whole_text(subject), how, whole_text(expected or ""))
 
 
 def _tree(rest: str) -> Tree:

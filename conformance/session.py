@@ -74,6 +74,14 @@ class World:
     top: str
     environment: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+    stores: list[str] = field(default_factory=list)  # every store directory that the case has used
+
+    def use_store(self, root: str) -> None:
+        """Make `$BRAMBLE_PATH` and `$STORE` those of a root. Raises ValueError for one that is too long."""
+        store = oracle.store_directory(root)
+        self.values.update(BRAMBLE_PATH=root, STORE=store)
+        if store not in self.stores:
+            self.stores.append(store)
 
     @property
     def work(self) -> str:
@@ -165,8 +173,13 @@ class Worlds:
             top = os.path.join(self._top, str(self._made))
         world = World(self._implementation, top)
         store_root = os.path.join(top, "s")
+        world.values = {
+            "WORK": world.work,
+            "HOME": os.path.join(top, "home"),
+            "PLATFORM": platform_name(),
+        }
         try:
-            store = oracle.store_directory(store_root)
+            world.use_store(store_root)
         except ValueError as problem:
             raise CannotRun(f"{problem}: choose a shorter directory with --tmp") from None
         for directory in (top, world.work, os.path.join(top, "home")):
@@ -178,13 +191,6 @@ class Worlds:
             "PATH": SEARCH_PATH,
             "LC_ALL": "C.UTF-8",
             **dict(self._implementation.environment),
-        }
-        world.values = {
-            "WORK": world.work,
-            "HOME": os.path.join(top, "home"),
-            "BRAMBLE_PATH": store_root,
-            "STORE": store,
-            "PLATFORM": platform_name(),
         }
         try:
             yield world

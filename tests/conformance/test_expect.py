@@ -126,7 +126,10 @@ def test_text_is_compared_to_the_byte() -> None:
     fails("run say\ntext stdout empty\n", "not empty")
     passes("run say 'a b'\ntext stdout line a b\n")
     fails("run say 'a b c'\ntext stdout line a b\n", "no such line")
-    passes("run say abc\ntext stdout lacks abd\n")
+    passes("run say abc\ntext stdout lacks abd\ntext stdout holds b\n")
+    fails("run say abc\ntext stdout holds abd\n", "the text is not there")
+    passes("run say '  a'\ntext stdout line   a\n")
+    fails("run say '  a'\ntext stdout line a\n", "no such line")
     fails("run say abc\ntext stdout lacks b\n", "the text is there")
     passes("run warn 'a b'\ntext stderr line a b\n")
     passes("run say hi\ntext stdout like @want\n-- @want --\nhi\n")
@@ -199,6 +202,17 @@ def test_environment_and_input_and_output_belong_to_the_case() -> None:
     passes("run stdin < f > g\nsame f g\n-- f --\nhello\n")
     passes("run stdin\ntext stdout empty\n")
     passes("run @d where\ntext stdout is $WORK/d\n-- d/f --\n")
+
+
+def test_another_store_has_another_directory() -> None:
+    passes(
+        "env BRAMBLE_PATH=$WORK/t\nrun environment\njson BRAMBLE_PATH $BRAMBLE_PATH\njson BRAMBLE_PATH $WORK/t\n"
+    )
+    store = "/t/bramble_store_padding/bramble_store_padding/br"
+    passes(f"env BRAMBLE_PATH=/t\nrun say $STORE\ntext stdout is {store}\n")
+    # What can be no store is the implementation's to refuse; the names keep their values.
+    asked = "run say $STORE\ntext stdout is $before\n"
+    passes(asked + "env BRAMBLE_PATH=relative\n" + asked)
 
 
 def test_the_environment_is_the_one_that_the_chapter_promises(monkeypatch: pytest.MonkeyPatch) -> None:
