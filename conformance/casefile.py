@@ -255,7 +255,7 @@ def _header_ids(path: str, first: int, header: Header, default: tuple[str, ...])
     line, text = header.get("spec", (first, ""))
     ids = _comma_list(text) or default
     if not ids:
-        raise CaseError(path, line, "a case names the paragraphs it checks: spec: chapter.topic")
+        raise CaseError(path, line, "a case names the paragraphs it checks: spec: CHAPTER.TOPIC")
     for one in ids:
         if not ID_PATTERN.fullmatch(one):
             raise CaseError(path, line, f"{one!r} is no id of a paragraph")

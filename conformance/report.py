@@ -6,6 +6,7 @@ counted apart, and never as passed (spec: conformance.report).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ def _failure(status: str, outcome: Outcome) -> list[str]:
     lines = [f"{status.upper()} {case.id}", f"  {case.sentence}", f"  {', '.join(case.spec)}"]
     if outcome.phase:
         lines.append(f"  # {outcome.phase}")
-    lines.append(f"  {case.path}:{outcome.line}: {outcome.source}")
+    lines.append(f"  {os.path.relpath(case.path)}:{outcome.line}: {outcome.source}")
     lines += [f"    {line}" for line in outcome.message.splitlines()]
     lines += [f"    | {line}" for line in outcome.shown.splitlines()]
     return [*lines, ""]

@@ -173,6 +173,10 @@ def _codes_of(case: Case) -> set[tuple[str, int]]:
     return {(step.action.code, step.line) for step in case.steps if isinstance(step.action, Error)}
 
 
+def _shown(problem: str) -> str:
+    return problem.replace(os.path.dirname(runner.HOME) + os.sep, "")
+
+
 def of_repository(spec: str, cases: str, code: Sequence[str]) -> Trace:
     """Return the trace of chapters, cases and code on disk. Raises BadSuite for cases that cannot be read."""
     chapters = []
@@ -199,7 +203,7 @@ def as_text(result: Trace) -> str:
             f"{name:28} {len(paragraphs):4} paragraphs, {tested:4} with cases, "
             f"{reasons:3} with a reason, {uncoded:4} not named in code"
         )
-    lines += [f"problem: {problem}" for problem in result.problems]
+    lines += [f"problem: {_shown(problem)}" for problem in result.problems]
     lines.append(f"{len(result.problems)} problems")
     return "\n".join(lines) + "\n"
 
@@ -211,10 +215,10 @@ def main(as_document: bool) -> int:
     if as_document:
         document = {
             "version": 1,
-            "problems": list(result.problems),
+            "problems": [_shown(problem) for problem in result.problems],
             "paragraphs": {
                 paragraph.id: {
-                    "at": f"{paragraph.path}:{paragraph.line}",
+                    "at": _shown(f"{paragraph.path}:{paragraph.line}"),
                     "cases": result.cases.get(paragraph.id, 0),
                     "untestable": paragraph.untestable,
                     "in_code": paragraph.id not in result.without_code,
