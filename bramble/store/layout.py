@@ -10,7 +10,7 @@ from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.store.failures import DiskFailures
-from bramble.store.files import read_file, write_file
+from bramble.store.files import read_file, sync_directory, write_file
 from bramble.store.path import padded_store_dir, shown
 
 VERSION = 1
@@ -39,11 +39,15 @@ class Location:
 
 @dataclass(frozen=True)
 class Record:
-    """What a store says of itself: where it was made, and from where it was being moved when that stopped."""
+    """What a store says of itself: its root, and its directory, whose path is the one that objects hold.
+
+    `moving` are the places, as pairs of the same two, that some objects may
+    still hold because a relocation was not finished.
+    """
 
     root: str
     directory: str
-    moving: tuple[str, ...] = ()
+    moving: tuple[tuple[str, str], ...] = ()
 
 
 def locate(root: str) -> Location:
@@ -91,7 +95,7 @@ def read_record(location: Location) -> Optional[Record]:
                 f'the store "{shown(location.root)}" has version {version}; this Bramble knows {VERSION}',
                 remedy="use a newer Bramble, or another store (BRAMBLE_PATH)",
             )
-        moving = tuple(map(str, fields.get("moving", ())))
+        moving = tuple((str(old_root), str(old)) for old_root, old in fields.get("moving", ()))
         return Record(str(fields["root"]), str(fields["directory"]), moving)
     except (ValueError, KeyError, TypeError) as error:
         raise BrambleError(
@@ -104,8 +108,9 @@ def read_record(location: Location) -> Optional[Record]:
 def write_record(location: Location, record: Record) -> None:
     """Record where the objects' bytes are valid, for good."""
     fields = {"version": VERSION, "root": record.root, "directory": record.directory}
-    data = json.dumps({**fields, "moving": list(record.moving)}).encode()
+    data = json.dumps({**fields, "moving": [list(pair) for pair in record.moving]}).encode()
     write_file(location.record, data, sync=True)
+    sync_directory(location.var)
 
 
 def open_place(root: str, *, create: bool) -> Location:

@@ -80,19 +80,22 @@ def publish(
     *,
     closure: Collection[str],
     build_name: Optional[str],
+    expected: Optional[str] = None,
 ) -> dict[str, StoreObject]:
     """Make objects of the outputs of one build; return them by the names of the outputs.
 
     `closure` are the objects that the build could see: what may be referred to.
     `build_name` is the last part of the path of the build's directory as the
     build saw it. The directories of `outputs` belong to the store from now on.
+    `expected` is the name that the only output must turn out to have.
 
     Raises BrambleError: store.special-file, store.output-cycle,
     store.output-missing, store.output-not-directory, store.name-too-long,
-    store.changed-while-read, and those of failed system calls (store.disk-full …).
+    store.changed-while-read, store.import-mismatch where something else was
+    expected, and those of failed system calls (store.disk-full …).
     """
     # spec: store.publication
-    work = _Publication(objects, outputs, closure, build_name)
+    work = _Publication(objects, outputs, closure, build_name, expected)
     with DiskFailures("put an output into the store"):
         return work.run()
 
@@ -104,7 +107,9 @@ class _Publication:
         outputs: Sequence[RawOutput],
         closure: Collection[str],
         build_name: Optional[str],
+        expected: Optional[str],
     ) -> None:
+        self._expected = expected
         self._objects = objects
         self._outputs = outputs
         self._known = frozenset(name.encode() for name in closure)
@@ -171,6 +176,12 @@ class _Publication:
         if read.identity.siblings:
             read = self._read(raw)
         name = read.identity.name
+        if self._expected is not None and name != self._expected:
+            raise BrambleError(
+                "store.import-mismatch",
+                f"what came as the object {self._expected} has bytes of the name {name}",
+                remedy="get it from elsewhere: it was damaged or forged",
+            )
         if raw.temporary_name:
             self._finals[raw.temporary_name.encode()] = name.encode()
         references = tuple(sorted(reference.decode() for reference in read.identity.references))
@@ -207,7 +218,7 @@ class _Publication:
         return there
 
     def _finish(self, read: _Read, name: str) -> None:
-        if not read.unfinished and not len(read.patches):
+        if read.raw.temporary_name == name or not (read.unfinished or len(read.patches)):
             return
         top = os.open(read.raw.directory, DIRECTORY_FLAGS)
         try:

@@ -37,11 +37,17 @@ class Reading:
 
 
 class TreeReader:
-    """Feeds one tree into one stream, and remembers what is left to do before it can be stored."""
+    """Feeds one tree into one stream, and remembers what is left to do before it can be stored.
 
-    def __init__(self, stream: Stream, how: Reading) -> None:
+    `key` gives the bytes by which members are sorted, if not the names as they are hashed.
+    """
+
+    def __init__(
+        self, stream: Stream, how: Reading, *, key: Optional[Callable[[bytes], bytes]] = None
+    ) -> None:
         self._stream = stream
         self._how = how
+        self._key = key or stream.names.hashed
         self.unfinished = False
         """Whether names, link targets or hard links call for a second walk."""
         self.writable: Optional[bytes] = None
@@ -53,8 +59,7 @@ class TreeReader:
         Raises BrambleError store.special-file for what cannot be in an object,
         and store.changed-while-read.
         """
-        key = self._stream.names.hashed
-        members = walk.walk(top, key, make_readable=self._how.prepare)
+        members = walk.walk(top, self._key, make_readable=self._how.prepare)
         with contextlib.closing(members):
             for member in members:
                 try:

@@ -50,15 +50,57 @@ class Member(NamedTuple):
         return self.directory + b"/" + self.base
 
 
-class _Level:
-    __slots__ = ("base", "fd", "identity", "items", "path")
+class Descent:
+    """A way down into a tree: the open directory at its end, and as many above it as are kept open."""
 
-    def __init__(self, fd: int, path: bytes, base: bytes, items: Iterator[bytes]) -> None:
-        self.fd = fd
-        self.path = path
-        self.base = base
-        self.items = items
-        self.identity: Optional[tuple[int, int]] = None
+    def __init__(self, top: int) -> None:
+        self._descriptors = [top]
+        self._closed: dict[int, tuple[int, int]] = {}  # level: device and inode
+
+    @property
+    def fd(self) -> int:
+        """The directory at the end of the way."""
+        return self._descriptors[-1]
+
+    @property
+    def depth(self) -> int:
+        """How many directories the way has led down."""
+        return len(self._descriptors) - 1
+
+    def enter(self, base: bytes, *, make_readable: bool = False) -> None:
+        """Go on to a directory in the present one."""
+        self._descriptors.append(open_directory(base, self.fd, make_readable=make_readable))
+        distant = len(self._descriptors) - _OPEN_LEVELS
+        if distant > 0:
+            status = os.fstat(self._descriptors[distant])
+            self._closed[distant] = (status.st_dev, status.st_ino)
+            os.close(self._descriptors[distant])
+
+    def parent(self) -> int:
+        """Return the directory above the present one, opened again if need be."""
+        level = self.depth - 1
+        identity = self._closed.get(level)
+        if identity is not None:
+            fd = os.open("..", DIRECTORY_FLAGS, dir_fd=self.fd)
+            self._descriptors[level] = fd
+            del self._closed[level]
+            status = os.fstat(fd)
+            if (status.st_dev, status.st_ino) != identity:
+                raise changed(b"/..")
+        return self._descriptors[level]
+
+    def leave(self) -> None:
+        """Go back to the directory above."""
+        self.parent()
+        os.close(self._descriptors.pop())
+
+    def close(self) -> None:
+        """Close everything but the top."""
+        for level in range(1, len(self._descriptors)):
+            if level not in self._closed:
+                os.close(self._descriptors[level])
+        del self._descriptors[1:]
+        self._closed.clear()
 
 
 def changed(name: bytes) -> BrambleError:
@@ -87,31 +129,39 @@ def walk(
     the tree is not what it was a moment ago.
     """
     # spec: objects.archive.order
-    levels = [_Level(top, b"", b"", _items(top, key))]
+    way = Descent(top)
+    paths, bases = [b""], [b""]
+    items = [_items(top, key)]
     try:
         while True:
-            level = levels[-1]
-            item = next(level.items, None)
+            item = next(items[-1], None)
             if item is not None:
                 base, kind = item[:-2], item[-1:]
-                yield Member(kind, level.fd, level.path, base)
+                yield Member(kind, way.fd, paths[-1], base)
                 if kind == DIRECTORY:
-                    _enter(levels, base, key, make_readable)
-            elif len(levels) == 1:
+                    path = paths[-1] + b"/" + base
+                    check_length(path)
+                    try:
+                        way.enter(base, make_readable=make_readable)
+                    except (FileNotFoundError, NotADirectoryError) as error:
+                        raise changed(path) from error
+                    paths.append(path)
+                    bases.append(base)
+                    items.append(_items(way.fd, key))
+            elif len(items) == 1:
                 return
             else:
-                yield from _leave(levels)
+                items.pop()
+                paths.pop()
+                yield Member(LEAVE, way.parent(), paths[-1], bases.pop(), way.fd)
+                way.leave()
     finally:
-        for level in levels[1:]:
-            if level.fd >= 0:
-                os.close(level.fd)
+        way.close()
 
 
-def _enter(
-    levels: list[_Level], base: bytes, key: Optional[Callable[[bytes], bytes]], make_readable: bool
-) -> None:
-    parent = levels[-1]
-    path = parent.path + b"/" + base
+def check_length(path: bytes) -> None:
+    """Refuse a path in a tree that is longer than LONGEST_NAME (BrambleError store.name-too-long)."""
+    # spec: objects.archive.longest-name
     if len(path) > LONGEST_NAME:
         raise BrambleError(
             "store.name-too-long",
@@ -119,31 +169,6 @@ def _enter(
             f'"{shown(path[:100])}"',
             remedy="make the tree less deep",
         )
-    try:
-        fd = open_directory(base, parent.fd, make_readable=make_readable)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise changed(path) from error
-    levels.append(_Level(fd, path, base, iter(())))
-    levels[-1].items = _items(fd, key)
-    if len(levels) > _OPEN_LEVELS:
-        distant = levels[-_OPEN_LEVELS]
-        if distant is not levels[0]:
-            status = os.fstat(distant.fd)
-            distant.identity = (status.st_dev, status.st_ino)
-            os.close(distant.fd)
-            distant.fd = -1
-
-
-def _leave(levels: list[_Level]) -> Iterator[Member]:
-    level, parent = levels[-1], levels[-2]
-    if parent.fd < 0:
-        parent.fd = os.open("..", DIRECTORY_FLAGS, dir_fd=level.fd)
-        status = os.fstat(parent.fd)
-        if (status.st_dev, status.st_ino) != parent.identity:
-            raise changed(parent.path)
-    yield Member(LEAVE, parent.fd, parent.path, level.base, level.fd)
-    levels.pop()
-    os.close(level.fd)
 
 
 def open_directory(name: bytes, parent: int, *, make_readable: bool = False) -> int:

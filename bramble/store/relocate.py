@@ -1,0 +1,254 @@
+"""Making a store that was moved valid at its new place.
+
+Objects hold the path of the store's directory, always 49 bytes long; so each
+place that holds the old path is overwritten with the new one, and nothing else
+changes: names of objects stay what they are, because that path does not count in them.
+
+It can stop at any moment. First the store notes where it is being moved from;
+until that note is gone it cannot be used, only be relocated. Each file is
+written anew beside and renamed, so it holds the old path or the new one; going
+over all of them once more does no harm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Optional
+
+from bramble.errors import BrambleError
+from bramble.store import walk
+from bramble.store.digest import is_digest
+from bramble.store.failures import DiskFailures
+from bramble.store.files import unique
+from bramble.store.identity import BLOCK_SIZE
+from bramble.store.layout import (
+    Location,
+    Record,
+    link,
+    locate,
+    make_directories,
+    read_record,
+    write_record,
+)
+from bramble.store.leftovers import TEMPORARY
+from bramble.store.path import shown
+from bramble.store.sync import sync_tree
+from bramble.store.tree import DIRECTORY_MODE, MTIME_NS, seal, stored_mode
+from bramble.store.unpack import Rewriter
+
+COLLECTOR_LOCK = "locks/gc"
+_ASIDE = "/.moving"
+
+
+@dataclass(frozen=True)
+class RelocateReport:
+    """Where a store was and where it is (roots), how many objects it has, and what held the old path.
+
+    `changed` counts objects, `files` the files and links in them.
+    """
+
+    old: str
+    new: str
+    objects: int
+    changed: int
+    files: int
+
+
+def relocate(root: str, *, on_object: Optional[Callable[[str], None]] = None) -> RelocateReport:
+    """Make the store that now lies below `root` valid there. `on_object(name)` is called for each object.
+
+    No other process may use the store meanwhile; none can open it.
+
+    Raises BrambleError store.missing, store.root-too-long and others of
+    `layout.locate`, store.newer-version, and those of failed system calls.
+    """
+    # spec: store.relocate
+    location = locate(root)
+    with DiskFailures("relocate the store"):
+        record = read_record(location)
+        if record is None:
+            raise BrambleError(
+                "store.missing",
+                f'there is no store at "{shown(location.root)}"',
+                remedy="set BRAMBLE_PATH to where the store is now",
+            )
+        if record.directory == location.directory and not record.moving:
+            return RelocateReport(record.root, location.root, 0, 0, 0)
+        fd = os.open(f"{location.var}/{COLLECTOR_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            return _relocate(location, record, on_object)
+        finally:
+            os.close(fd)
+
+
+def _relocate(
+    location: Location, record: Record, on_object: Optional[Callable[[str], None]]
+) -> RelocateReport:
+    places = dict.fromkeys([*record.moving, (record.root, record.directory)])
+    places.pop((location.root, location.directory), None)
+    moving = tuple(places)
+    write_record(location, Record(location.root, location.directory, moving))
+    _move_directory(location, moving)
+    make_directories(location)
+    link(location, replace=True)
+    work = _Rewriting(location, [os.fsencode(directory) for _, directory in moving])
+    names = sorted(filter(is_digest, os.listdir(location.directory)))
+
+    def one(name: str) -> int:
+        files = work.object(name)
+        if on_object is not None:
+            on_object(name)
+        return files
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        counts = list(pool.map(one, names))
+    for name in os.listdir(location.directory):
+        if name.startswith(TEMPORARY):
+            os.unlink(f"{location.directory}/{name}")
+    top = os.open(location.directory, walk.DIRECTORY_FLAGS)
+    try:
+        sync_tree(top)
+    finally:
+        os.close(top)
+    write_record(location, Record(location.root, location.directory))
+    changed = sum(1 for count in counts if count)
+    return RelocateReport(record.root, location.root, len(names), changed, sum(counts))
+
+
+def _move_directory(location: Location, moving: Sequence[tuple[str, str]]) -> None:
+    """Bring the store's directory to its new path below the root, on whose length its padding depends."""
+    aside = location.root + _ASIDE
+    new = location.directory
+    if not os.path.lexists(aside):
+        old = [location.root + directory[len(root) :] for root, directory in moving]
+        # One may lie in the other; what holds the objects is the deepest that is there.
+        there = [path for path in (*old, new) if os.path.isdir(path)]
+        if not there:
+            return
+        now = max(there, key=len)
+        if now == new:
+            return
+        os.rename(now, aside)
+        _remove_empty(os.path.dirname(now), location.root)
+    os.makedirs(os.path.dirname(new), exist_ok=True)
+    os.rename(aside, new)
+
+
+def _remove_empty(directory: str, root: str) -> None:
+    with contextlib.suppress(OSError):
+        while len(directory) > len(root):
+            os.rmdir(directory)
+            directory = os.path.dirname(directory)
+
+
+class _Rewriting:
+    def __init__(self, location: Location, old: Sequence[bytes]) -> None:
+        self._directory = location.directory
+        self._old = old
+        self._new = os.fsencode(location.directory)
+
+    def object(self, name: str) -> int:
+        """Write the new path into one object; return in how many files and links it was the old one."""
+        count = 0
+        top = os.open(f"{self._directory}/{name}", walk.DIRECTORY_FLAGS)
+        try:
+            with contextlib.closing(walk.walk(top)) as members:
+                for member in members:
+                    if member.kind == walk.FILE:
+                        count += self._file(member)
+                    elif member.kind == walk.SYMLINK:
+                        count += self._link(member)
+                    elif member.kind == walk.LEAVE:
+                        _close_directory(member.fd)
+            _close_directory(top)
+        finally:
+            os.close(top)
+        return count
+
+    def _link(self, member: walk.Member) -> bool:
+        target = os.readlink(member.base, dir_fd=member.parent)
+        changed = target
+        for old in self._old:
+            changed = changed.replace(old, self._new)
+        if changed == target:
+            return False
+        with self._beside() as new:
+            os.symlink(changed, new)
+            os.utime(new, ns=(MTIME_NS, MTIME_NS), follow_symlinks=False)
+            self._put(new, member)
+        return True
+
+    def _file(self, member: walk.Member) -> bool:
+        fd = os.open(member.base, walk.FILE_FLAGS, dir_fd=member.parent)
+        try:
+            if not self._holds_old(fd):
+                return False
+            os.lseek(fd, 0, os.SEEK_SET)
+            with self._beside() as new:
+                target = os.open(os.fsencode(new), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                try:
+                    self._copy(fd, target)
+                    seal(target, stored_mode(os.fstat(fd).st_mode))
+                finally:
+                    os.close(target)
+                self._put(new, member)
+            return True
+        finally:
+            os.close(fd)
+
+    def _holds_old(self, fd: int) -> bool:
+        tail = b""
+        while True:
+            data = os.read(fd, BLOCK_SIZE)
+            if not data:
+                return False
+            block = tail + data
+            if any(old in block for old in self._old):
+                return True
+            tail = block[1 - len(self._new) :]
+
+    def _copy(self, source: int, target: int) -> None:
+        rewriters = [Rewriter(old, self._new) for old in self._old]
+        while True:
+            data = os.read(source, BLOCK_SIZE)
+            at_end = not data
+            for rewriter in rewriters:
+                data = rewriter.rewrite(data)
+                if at_end:
+                    data += rewriter.rest()
+            _write(target, data)
+            if at_end:
+                return
+
+    @contextlib.contextmanager
+    def _beside(self) -> Iterator[str]:
+        """Give a name in the store's directory, which is gone again if something fails."""
+        path = f"{self._directory}/{TEMPORARY}{unique()}"
+        try:
+            yield path
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise
+
+    def _put(self, new: str, member: walk.Member) -> None:
+        os.fchmod(member.parent, 0o755)
+        # The directory is sealed again when the walk leaves it.
+        os.rename(os.fsencode(new), member.base, dst_dir_fd=member.parent)
+
+
+def _close_directory(fd: int) -> None:
+    if os.fstat(fd).st_mode & 0o222:
+        seal(fd, DIRECTORY_MODE)
+
+
+def _write(fd: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(fd, left) :]
