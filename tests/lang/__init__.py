@@ -1,0 +1,1 @@
+"""Tests of bramble/lang (spec chapter 3)."""
