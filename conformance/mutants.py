@@ -25,7 +25,7 @@ TOP = os.path.dirname(runner.HOME)
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault: the paragraph that it breaks, and the text that it replaces, which stands once in the file."""
+    """One fault: the paragraph that it breaks, and the text in its place; the old one stands once."""
 
     paragraph: str
     path: str
