@@ -13,6 +13,7 @@ from typing import Optional
 
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.progress import Display
+from bramble.cli.quantities import byte_count, count, seconds
 from bramble.cli.render import print_error, say
 from bramble.commands.build import BuildChoices, BuildResult, Limits, build_evaluated
 from bramble.commands.evaluation import Evaluated, evaluate_targets
@@ -25,19 +26,19 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how to build."""
     group = parser.add_argument_group("how to build")
     group.add_argument(
-        "-j", "--jobs", type=_positive, metavar="N", help="at most N builds at once (default: the cores)"
+        "-j", "--jobs", type=count, metavar="N", help="at most N builds at once (default: the cores)"
     )
     group.add_argument("-k", "--keep-going", action="store_true", help="after a failure build the rest")
     group.add_argument("--keep-failed", action="store_true", help="keep the directory of a failed build")
     group.add_argument("--check", action="store_true", help="build once more and compare")
     group.add_argument("--pure", action="store_true", help="refuse builds that depend on this machine")
     group.add_argument("--offline", action="store_true", help="use no network")
-    group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end a build that takes longer")
+    group.add_argument("--timeout", type=seconds, metavar="SECONDS", help="end a build that takes longer")
     group.add_argument(
-        "--silence", type=_seconds, metavar="SECONDS", help="end a build that is silent for so long"
+        "--silence", type=seconds, metavar="SECONDS", help="end a build that is silent for so long"
     )
     group.add_argument(
-        "--memory", type=_bytes, metavar="SIZE", help="end a build that needs more, such as 2G"
+        "--memory", type=byte_count, metavar="SIZE", help="end a build that needs more, such as 2G"
     )
     group.add_argument(
         "--sandbox", choices=RUNGS, default="namespaces", help="weaker ones are said in every report"
@@ -60,9 +61,17 @@ def evaluate_words(words: Sequence[str], setting: Setting) -> Evaluated:
 
 
 def build_shown(
-    evaluated: Evaluated, setting: Setting, arguments: argparse.Namespace, surface: Surface
+    evaluated: Evaluated,
+    setting: Setting,
+    arguments: argparse.Namespace,
+    surface: Surface,
+    *,
+    name_cached: bool = True,
 ) -> tuple[BuildResult, int]:
-    """Build with a display; return the result and the exit status that its failures ask for."""
+    """Build with a display; return the result and the exit status that its failures ask for.
+
+    With `name_cached` a target that had been built before gets a line, too.
+    """
     choices = BuildChoices(
         keep_going=arguments.keep_going,
         keep_failed=arguments.keep_failed,
@@ -72,7 +81,8 @@ def build_shown(
         limits=Limits(seconds=arguments.timeout, silence=arguments.silence, memory=arguments.memory),
     )
     roots = frozenset(ref.derivation for result in evaluated.evaluation.results for ref in result.roots)
-    display = Display(surface, verbose=arguments.verbose, quiet=arguments.quiet, roots=roots)
+    shown = roots if name_cached else frozenset[str]()
+    display = Display(surface, verbose=arguments.verbose, quiet=arguments.quiet, roots=shown)
     with _Interrupts() as interrupts:
         display.start()
         try:
@@ -114,27 +124,3 @@ class _Interrupts:
             os._exit(128 + number)
         self.signal = number
         self.cancelled.set()
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return value
-
-
-def _bytes(text: str) -> int:
-    scale = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}.get(text[-1:].upper(), 1)
-    digits = text[:-1] if scale > 1 else text
-    if not digits.isdecimal() or int(digits) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
-    return int(digits) * scale

@@ -39,7 +39,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     setting = setting_of(arguments)
     evaluated = evaluate_words([arguments.target], setting)
     request = run_request(evaluated)
-    result, status = build_shown(evaluated, setting, arguments, surface)
+    result, status = build_shown(evaluated, setting, arguments, surface, name_cached=False)
     if status:
         return status
     choices = RunChoices(
@@ -53,12 +53,11 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     )
     spec = run_spec(evaluated, result, request, choices, setting)
     if arguments.explain:
-        steps = explained(spec)
-        print(
-            json.dumps({"version": 1, "steps": steps}, indent=2)
-            if arguments.json
-            else "\n".join(map(str, steps))
-        )
+        shown = explain(spec)
+        if arguments.json:
+            print_json({"version": 1, "steps": list(shown.steps)})
+        else:
+            print(shown.words, end="")
         return 0
     if spec.rung != "namespaces":
         say(f"warning: running with --sandbox={spec.rung}, which protects less than namespaces")

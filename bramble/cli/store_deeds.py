@@ -1,0 +1,134 @@
+"""The deeds of `bramble store`: what checks, moves or removes objects."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bramble.cli.environment import Surface
+from bramble.cli.render import RED, harmless, paint, print_json, say, size
+from bramble.commands.objects import (
+    delete,
+    export_objects,
+    find_objects,
+    import_objects,
+    open_store,
+    optimise,
+    relocate,
+)
+from bramble.commands.setting import Setting
+from bramble.commands.verify import verify_store
+from bramble.errors import BrambleError
+
+
+def do_verify(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
+    """Verify the store; the exit status is 1 when damage is left."""
+    store = open_store(setting, read_only=not arguments.repair)
+    names = find_objects(store, arguments.objects, setting) if arguments.objects else None
+    report = verify_store(store, setting, names=names, repair=arguments.repair)
+    left = report.left
+    if arguments.json:
+        print_json(
+            {
+                "version": 1,
+                "objects": report.objects,
+                "size": report.size,
+                "derivations": report.derivations,
+                "damages": [
+                    {"name": one.name, "kind": one.kind, "detail": one.detail, "repaired": one not in left}
+                    for one in report.damages
+                ],
+            }
+        )
+        return 1 if left else 0
+    for damage in report.damages:
+        state = "repaired" if damage not in left else paint("damaged", RED, surface)
+        print(f"{state} {harmless(damage.name)}: {damage.kind}: {harmless(damage.detail)}")
+    print(
+        f"{report.objects} objects, {size(report.size)}, {report.derivations} derivations: {_sum(len(left))}"
+    )
+    if left and not arguments.repair:
+        say("bramble store verify --repair builds again what the known projects need")
+    return 1 if left else 0
+
+
+def do_export(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
+    """Write objects to standard output."""
+    if sys.stdout.isatty():
+        raise BrambleError(
+            "cli.usage", "an export is not text for a terminal", remedy="bramble store export OBJECT > FILE"
+        )
+    store = open_store(setting, read_only=True)
+    names = find_objects(store, arguments.objects, setting)
+    written = export_objects(store, names, sys.stdout.buffer.write, closure=not arguments.alone)
+    sys.stdout.buffer.flush()
+    say(f"{len(written)} objects written")
+    return 0
+
+
+def do_import(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
+    """Read objects from standard input."""
+    if sys.stdin.isatty():
+        raise BrambleError(
+            "cli.usage", "objects are read from standard input", remedy="bramble store import < FILE"
+        )
+    report = import_objects(open_store(setting), sys.stdin.buffer.read)
+    if arguments.json:
+        print_json(
+            {
+                "version": 1,
+                "imported": list(report.imported),
+                "present": list(report.present),
+                "size": report.size,
+            }
+        )
+        return 0
+    for name in report.imported:
+        print(name)
+    say(f"{len(report.imported)} objects imported, {len(report.present)} were there already")
+    return 0
+
+
+def do_optimise(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
+    """Hard-link equal files."""
+    report = optimise(open_store(setting))
+    if arguments.json:
+        print_json({"version": 1, "files": report.files, "linked": report.linked, "saved": report.saved})
+    else:
+        print(f"{report.linked} of {report.files} files linked, {size(report.saved)} saved")
+    return 0
+
+
+def do_delete(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
+    """Delete objects that nothing needs."""
+    store = open_store(setting)
+    report = delete(store, find_objects(store, arguments.objects, setting))
+    if arguments.json:
+        print_json({"version": 1, "freed": list(report.freed), "freed_size": report.freed_size})
+    else:
+        print(f"{len(report.freed)} objects, {size(report.freed_size)} freed")
+    return 0
+
+
+def do_relocate(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
+    """Rewrite a moved store for its new place."""
+    report = relocate(setting.store_root)
+    if arguments.json:
+        print_json(
+            {
+                "version": 1,
+                "old": report.old,
+                "new": report.new,
+                "objects": report.objects,
+                "changed": report.changed,
+            }
+        )
+    elif report.old == report.new:
+        print("the store is where it was: nothing to do")
+    else:
+        print(f"{report.objects} objects are now valid at {harmless(report.new)}")
+    return 0
+
+
+def _sum(count: int) -> str:
+    return "all is well" if count == 0 else f"{count} damaged"

@@ -1,0 +1,80 @@
+"""`bramble gc [--dry-run] [--older-than AGE] [--max-size SIZE]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+
+from bramble.cli.environment import Surface, read_setting
+from bramble.cli.quantities import age, byte_count
+from bramble.cli.render import harmless, print_json, size
+from bramble.commands.gc import GcReport, Share, collect_garbage
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `gc`."""
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, and delete nothing")
+    parser.add_argument("--older-than", type=age, metavar="AGE", help="only what was unused for so long: 30d")
+    parser.add_argument(
+        "--max-size", type=byte_count, metavar="SIZE", help="only until so little is left: 10G"
+    )
+    parser.add_argument(
+        "--forget-idle", type=age, metavar="AGE", help="also forget projects that were not built for so long"
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def execute(arguments: argparse.Namespace, surface: Surface) -> int:
+    """Collect, and print what was freed, by project."""
+    report = collect_garbage(
+        read_setting(os.environ, arguments.directory),
+        dry_run=arguments.dry_run,
+        older_than=arguments.older_than,
+        max_size=arguments.max_size,
+        forget_idle=arguments.forget_idle,
+    )
+    if arguments.json:
+        print_json(_as_json(report))
+    else:
+        _print(report)
+    return 0
+
+
+def _print(report: GcReport) -> None:
+    for project in report.forgotten:
+        print(f"forgotten: {harmless(project)}, which is no longer there")
+    for project, share in sorted(report.held_by.items(), key=lambda item: -item[1].size):
+        used = report.last_used.get(project)
+        when = f", last built {_ago(used)}" if used else ""
+        print(f"{size(share.size):>10}  held by {harmless(project)}{when}")
+    for project, share in sorted(report.freed_by.items(), key=lambda item: -item[1].size):
+        whose = f"of {harmless(project)}" if project else "of no known project"
+        print(f"{size(share.size):>10}  {'would go' if report.dry_run else 'freed'}, {whose}")
+    verb = "would be freed" if report.dry_run else "freed"
+    print(
+        f"{len(report.freed)} objects, {size(report.freed_size)} {verb}; {report.kept.objects} objects stay"
+    )
+
+
+def _ago(moment: float) -> str:
+    days = int((time.time() - moment) // 86400)
+    return "today" if days < 1 else f"{days} day{'s' if days > 1 else ''} ago"
+
+
+def _as_json(report: GcReport) -> dict[str, object]:
+    return {
+        "version": 1,
+        "dry_run": report.dry_run,
+        "freed": list(report.freed),
+        "freed_size": report.freed_size,
+        "kept": _share(report.kept),
+        "freed_by": {project: _share(share) for project, share in report.freed_by.items()},
+        "held_by": {project: _share(share) for project, share in report.held_by.items()},
+        "forgotten": list(report.forgotten),
+        "leftovers": report.leftovers,
+    }
+
+
+def _share(share: Share) -> dict[str, int]:
+    return {"objects": share.objects, "size": share.size}

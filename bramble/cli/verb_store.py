@@ -1,0 +1,68 @@
+"""`bramble store …`: a small command line of its own."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+from typing import Any
+
+from bramble.cli.environment import Surface, read_setting
+from bramble.commands.setting import Setting
+
+_QUESTIONS = "bramble.cli.store_questions"
+_DEEDS = "bramble.cli.store_deeds"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the commands of `store`."""
+    commands = parser.add_subparsers(dest="deed", required=True, metavar="COMMAND")
+
+    def add(name: str, module: str, summary: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
+        command.set_defaults(module=module, function=name.replace("-", "_"))
+        return command
+
+    objects = "an object: a path, a name, the beginning of one, or a target that was built"
+    add("path", _QUESTIONS, "print where the store is, or where an object is").add_argument(
+        "object", nargs="?", metavar="OBJECT", help=objects
+    )
+    add("hash", _QUESTIONS, "print the digest of the archive of a directory as it is").add_argument(
+        "tree", metavar="DIR"
+    )
+    for name, summary in (
+        ("references", "print what an object refers to"),
+        ("referrers", "print what refers to an object"),
+    ):
+        add(name, _QUESTIONS, summary).add_argument("object", metavar="OBJECT", help=objects)
+    closure = add("closure", _QUESTIONS, "print all that objects need, themselves included")
+    closure.add_argument("objects", nargs="+", metavar="OBJECT", help=objects)
+    closure.add_argument("--size", action="store_true", help="with the bytes of each, and of all")
+    closure.add_argument("--tree", action="store_true", help="as a tree of references")
+    why = add("why", _QUESTIONS, "show the file and the bytes through which one object holds another")
+    why.add_argument("holder", metavar="A", help=objects)
+    why.add_argument("held", metavar="B", help=objects)
+    difference = add("diff", _QUESTIONS, "show what came, went and grew between two closures")
+    difference.add_argument("before", metavar="A", help=objects)
+    difference.add_argument("after", metavar="B", help=objects)
+    verify = add("verify", _DEEDS, "read objects again and compare them with their names")
+    verify.add_argument("objects", nargs="*", metavar="OBJECT", help=objects + " (default: everything)")
+    verify.add_argument("--repair", action="store_true", help="build again what is damaged")
+    export = add("export", _DEEDS, "write objects and all that they need to standard output")
+    export.add_argument("objects", nargs="+", metavar="OBJECT", help=objects)
+    export.add_argument("--alone", action="store_true", help="without what they need")
+    add("import", _DEEDS, "read objects from standard input")
+    add("optimise", _DEEDS, "let equal files share their bytes on the disk")
+    delete = add("delete", _DEEDS, "delete objects that nothing needs")
+    delete.add_argument("objects", nargs="+", metavar="OBJECT", help=objects)
+    add("relocate", _DEEDS, "make a store that was moved valid at its new place")
+
+
+def execute(arguments: argparse.Namespace, surface: Surface) -> int:
+    """Find the deed and do it."""
+    module: Any = importlib.import_module(arguments.module)
+    setting: Setting = read_setting(os.environ, arguments.directory)
+    # `import` cannot be the name of a function.
+    status: int = getattr(module, f"do_{arguments.function}")(arguments, setting, surface)
+    return status

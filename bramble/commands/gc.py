@@ -1,0 +1,37 @@
+"""`bramble gc`: deletes what no known project needs."""
+
+from __future__ import annotations
+
+import os
+from typing import Optional
+
+from bramble.commands.setting import Setting
+from bramble.project.config import CONFIG_NAME
+from bramble.store.disk import Store
+from bramble.store.gc import GcReport, Share, collect
+
+__all__ = ["GcReport", "Share", "collect_garbage"]
+
+
+def collect_garbage(
+    setting: Setting,
+    *,
+    dry_run: bool = False,
+    older_than: Optional[float] = None,
+    max_size: Optional[int] = None,
+    forget_idle: Optional[float] = None,
+) -> GcReport:
+    """Delete what the known projects, explicit roots and running programs do not need (spec: store.gc).
+
+    `older_than` and `forget_idle` are seconds, `max_size` bytes. A project is
+    known as long as its directory holds a bramble.toml; what is in that file
+    does not matter, so that a mistake in it costs nothing.
+    """
+    return collect(
+        Store.open(setting.store_root),
+        dry_run=dry_run,
+        older_than=older_than,
+        max_size=max_size,
+        forget_idle=forget_idle,
+        is_project=lambda directory: os.path.isfile(os.path.join(directory, CONFIG_NAME)),
+    )

@@ -1,0 +1,86 @@
+"""`bramble store …`: questions about objects, and what is done to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bramble.commands.evaluation import evaluate_targets
+from bramble.commands.setting import Setting
+from bramble.errors import BrambleError
+from bramble.store.disk import Store
+from bramble.store.gc import GcReport, collect, delete
+from bramble.store.optimise import OptimiseReport, optimise
+from bramble.store.plain import archive_digest
+from bramble.store.query import (
+    Branch,
+    Change,
+    Holding,
+    closure_size,
+    diff,
+    holdings,
+    labels,
+    referrers,
+    resolve,
+    tree,
+    why,
+)
+from bramble.store.relocate import RelocateReport, relocate
+from bramble.store.roots import projects
+from bramble.store.transfer import ImportReport, export_objects, import_objects
+
+__all__ = [
+    "Branch",
+    "Change",
+    "GcReport",
+    "Holding",
+    "ImportReport",
+    "OptimiseReport",
+    "RelocateReport",
+    "Store",
+    "archive_digest",
+    "closure_size",
+    "collect",
+    "delete",
+    "diff",
+    "export_objects",
+    "find_object",
+    "find_objects",
+    "holdings",
+    "import_objects",
+    "labels",
+    "open_store",
+    "optimise",
+    "referrers",
+    "relocate",
+    "tree",
+    "why",
+]
+
+
+def open_store(setting: Setting, *, read_only: bool = False) -> Store:
+    """Open the store of this setting; it is not made when it is only to be read."""
+    return Store.open(setting.store_root, create=not read_only, read_only=read_only)
+
+
+def find_object(store: Store, text: str, setting: Setting) -> tuple[str, ...]:
+    """Return the objects that `text` means: a path, a name, the beginning of one, or a target that was built.
+
+    Raises BrambleError store.unknown-object, store.ambiguous-name, and store.not-built.
+    """
+    # spec: cli.store.objects
+    if ":" not in text or text.startswith("/"):
+        return (resolve(store, text),)
+    evaluated = evaluate_targets([text], setting, lambda line: None)
+    built = next(
+        (roots.results for _, roots in projects(store) if roots.project == evaluated.project.root), {}
+    )
+    found = [name for result in evaluated.evaluation.results for name in built.get(result.target, ())]
+    present = tuple(dict.fromkeys(name for name in found if store.contains(name)))
+    if not present:
+        raise BrambleError("store.not-built", f"{text} is not in the store", remedy=f"bramble build {text}")
+    return present
+
+
+def find_objects(store: Store, words: Sequence[str], setting: Setting) -> tuple[str, ...]:
+    """Return the objects that all of `words` mean, each once."""
+    return tuple(dict.fromkeys(name for word in words for name in find_object(store, word, setting)))
