@@ -13,7 +13,7 @@ MAX_DIGITS = 100_000
 # Longer texts than this are refused by int() from Python 3.11 on, to be safe from just that.
 _PIECE = 4000
 
-_ESCAPE = re.compile(
+_ESCAPE = (
     r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(\r\n|[\s\S]))|\r\n?"
 )
 _SIMPLE = {
@@ -39,7 +39,7 @@ def text_value(body: str, raw: bool) -> str:
         return _plain_line_ends(body)
     if "\\" not in body and "\r" not in body:
         return body
-    return _ESCAPE.sub(_text_escape, body)
+    return re.sub(_ESCAPE, _text_escape, body)
 
 
 def bytes_value(body: str, raw: bool) -> bytes:
@@ -48,7 +48,7 @@ def bytes_value(body: str, raw: bool) -> bytes:
         return _plain_line_ends(body).encode()
     parts: list[bytes] = []
     end = 0
-    for match in _ESCAPE.finditer(body):
+    for match in re.finditer(_ESCAPE, body):
         parts.append(body[end : match.start()].encode())
         octal, hexadecimal = match[1], match[2]
         if octal is not None:

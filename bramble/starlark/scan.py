@@ -57,11 +57,12 @@ _KINDS.update(dict.fromkeys(RESERVED_WORDS, RESERVED))
 _G_STRING, _G_OPENER, _G_NAME, _G_OPERATOR, _G_OPEN, _G_CLOSE = 1, 2, 3, 4, 5, 6
 _G_NEWLINE, _G_NUMBER, _G_COMMENT = 7, 8, 9
 
-_TOKEN = re.compile(
-    r"""[ \t]*(?:
+# Expressions are compiled where they are first used (`re` keeps them): a program that was
+# compiled before is not scanned, and starting up should not pay for it.
+_TOKEN = r"""[ \t]*(?:
       ((?:rb|[rb])?(?:"(?!"")[^"\\\r\n]*"|'(?!'')[^'\\\r\n]*'))      # 1 a string without escapes
     | ((?:rb|[rb])?(?:\"\"\"|'''|["']))                              # 2 the start of any other string
-    | ([A-Za-z_\x80-\U0010FFFF][A-Za-z0-9_\x80-\U0010FFFF]*)         # 3
+    | (NAME)                                                         # 3
     | ([,:]|\.(?![0-9])|//=?|>>=?|<<=?|\*\*|[-+*/%&|^=<>!]=|[-+*/%&|^=<>~;])   # 4
     | ([(\[{])                                                       # 5
     | ([)\]}])                                                       # 6
@@ -70,16 +71,17 @@ _TOKEN = re.compile(
       | (?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]*)?)        # 8
     | (\#[^\r\n]*)                                                   # 9
     | \\(\r\n?|\n)                                                   # a line that goes on
-    )""",
-    re.VERBOSE,
-)
-_INDENTATION = re.compile(r"([ \t]*)(#[^\r\n]*)?(\r\n?|\n)?")
+    )"""
+_ASCII_TOKEN = _TOKEN.replace("NAME", "[A-Za-z_][A-Za-z0-9_]*")
+# This takes in more than letters and ASCII digits; what is too much is cut off again.
+_UNICODE_TOKEN = _TOKEN.replace("NAME", r"[^\W\d]\w*")
+_INDENTATION = r"([ \t]*)(#[^\r\n]*)?(\r\n?|\n)?"
 # Bounded repetition: the matcher keeps a record for every turn of a group's loop.
 _STRING_PIECES = {
-    '"': re.compile(r'(?:[^"\\\r\n]+|\\(?:\r\n|[\s\S])){1,5000}'),
-    "'": re.compile(r"(?:[^'\\\r\n]+|\\(?:\r\n|[\s\S])){1,5000}"),
-    '"""': re.compile(r'(?:[^"\\]+|\\[\s\S]|"(?!"")){1,5000}'),
-    "'''": re.compile(r"(?:[^'\\]+|\\[\s\S]|'(?!'')){1,5000}"),
+    '"': r'(?:[^"\\\r\n]+|\\(?:\r\n|[\s\S])){1,5000}',
+    "'": r"(?:[^'\\\r\n]+|\\(?:\r\n|[\s\S])){1,5000}",
+    '"""': r'(?:[^"\\]+|\\[\s\S]|"(?!"")){1,5000}',
+    "'''": r"(?:[^'\\]+|\\[\s\S]|'(?!'')){1,5000}",
 }
 
 
@@ -107,6 +109,8 @@ class Scanner:
         self.text = text
         self.position = 0
         self.depth = 0
+        self._token = re.compile(_ASCII_TOKEN if text.isascii() else _UNICODE_TOKEN, re.VERBOSE)
+        self._indentation = re.compile(_INDENTATION)
         self.comments: list[Comment] = []
         self.kinds: list[str] = []
         self.values: list[Value] = []
@@ -119,7 +123,7 @@ class Scanner:
         self.kinds, self.values, self.starts, self.ends = [], [], [], []
         text, size = self.text, len(self.text)
         while True:
-            match = _INDENTATION.match(text, self.position)
+            match = self._indentation.match(text, self.position)
             assert match is not None
             blanks, comment, line_end = match.groups()
             if comment is not None:
@@ -141,7 +145,7 @@ class Scanner:
         kind_of = _KINDS.get
         add_kind, add_value = self.kinds.append, self.values.append
         add_start, add_end = self.starts.append, self.ends.append
-        match_token = _TOKEN.match
+        match_token = self._token.match
         position = self.position
         depth = 0
         while True:
@@ -247,7 +251,7 @@ class Scanner:
         quote = opener.lstrip("rb")
         body = start + len(opener)
         end = body
-        pieces = _STRING_PIECES[quote]
+        pieces = re.compile(_STRING_PIECES[quote])
         match = pieces.match(text, end)
         while match is not None:
             end = match.end()
