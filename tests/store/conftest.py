@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +18,8 @@ def place() -> Iterator[str]:
     """A directory with a short path: the path of a store root has room for 47 bytes only."""
     path = tempfile.mkdtemp(prefix="b", dir="/tmp")
     yield path
-    for top, directories, _ in os.walk(path):
-        for name in directories:
-            below = os.path.join(top, name)
-            if not os.path.islink(below):
-                os.chmod(below, 0o700)
-    shutil.rmtree(path)
+    subprocess.run(["chmod", "-R", "u+rwX", path], check=True)
+    subprocess.run(["rm", "-rf", path], check=True)
 
 
 @pytest.fixture
