@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -125,6 +126,14 @@ def test_standard_output_can_go_to_a_file(tmp_path: Path) -> None:
         b"",
     )
     assert ((tmp_path / "f").read_text(), (tmp_path / "g").read_text()) == ("b\nd\n", "c\n")
+
+
+@here
+def test_connecting_needs_somebody_who_listens(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        assert run(tmp_path, "connect", "$at", at=address)[0] == 0
+    assert run(tmp_path, "connect", "$at", at=address)[0] == 125
 
 
 @here
