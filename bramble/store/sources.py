@@ -13,6 +13,7 @@ from bramble.store.model import RawOutput
 from bramble.store.objects import Objects
 from bramble.store.path import shown
 from bramble.store.publish import publish
+from bramble.store.stamps import check_inside, missing
 from bramble.store.tree import copy_contents
 from bramble.store.walk import DIRECTORY_FLAGS, FILE_FLAGS, changed, special_kind
 from bramble.store.workspace import workspace
@@ -38,13 +39,8 @@ def copy_sources(objects: Objects, root: str, files: Sequence[str], allowed: str
 
 
 def _copy(root: str, file: str, target: str, allowed: str) -> None:
+    check_inside(root, file)
     parts = file.split("/")
-    if file.startswith("/") or ".." in parts or not all(parts):
-        raise BrambleError(
-            "store.source-outside",
-            f'the source "{shown(file)}" does not lie in "{shown(root)}"',
-            remedy="name files of the project, relative to its directory",
-        )
     directory = _open_parent(root, parts[:-1], file)
     try:
         copy = f"{target}/{file}"
@@ -64,7 +60,7 @@ def _copy(root: str, file: str, target: str, allowed: str) -> None:
                 remedy="name the files in it, for example with files()",
             )
     except FileNotFoundError as error:
-        raise _missing(root, file) from error
+        raise missing(root, file) from error
     finally:
         os.close(directory)
 
@@ -76,7 +72,7 @@ def _open_parent(root: str, directories: Sequence[str], file: str) -> int:
         try:
             below = os.open(directory, DIRECTORY_FLAGS, dir_fd=at)
         except FileNotFoundError as error:
-            raise _missing(root, file) from error
+            raise missing(root, file) from error
         except NotADirectoryError as error:
             raise BrambleError(
                 "store.source-link",
@@ -121,10 +117,3 @@ def _check_link(root: str, file: str, link: str, allowed: str) -> None:
             remedy="copy the file into the project",
         )
 
-
-def _missing(root: str, file: str) -> BrambleError:
-    return BrambleError(
-        "store.source-missing",
-        f'there is no source "{shown(file)}" in "{shown(root)}"',
-        remedy="correct the name, or take it from the sources of the derivation",
-    )

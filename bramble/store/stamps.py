@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import time
 from collections.abc import Sequence
 from typing import NamedTuple, Optional
@@ -52,17 +51,34 @@ def take(root: str, files: Sequence[str], allowed: str) -> Stamps:
         try:
             status = os.lstat(prefix + file)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise BrambleError(
-                "store.source-missing",
-                f'there is no source "{shown(file)}" in "{shown(root)}"',
-                remedy="correct the name, or take it from the sources of the derivation",
-            ) from error
+            check_inside(root, file)
+            raise missing(root, file) from error
         changed, modified = status.st_ctime_ns, status.st_mtime_ns
         step = _STEP_NS if changed % 10**9 or modified % 10**9 else _COARSE_STEP_NS
         settled = settled and max(changed, modified) < now - step
         stamps.append((status.st_mode, status.st_size, modified, changed, status.st_ino))
     key = digest(b"\0".join(os.fsencode(part) for part in (root, allowed, *files)))
     return Stamps(key, tuple(stamps), settled)
+
+
+def check_inside(root: str, file: str) -> None:
+    """Refuse a source that does not name a file below the root (BrambleError store.source-outside)."""
+    parts = file.split("/")
+    if ".." in parts or "." in parts or not all(parts):
+        raise BrambleError(
+            "store.source-outside",
+            f'the source "{shown(file)}" does not lie in "{shown(root)}"',
+            remedy="name files of the project, relative to its directory",
+        )
+
+
+def missing(root: str, file: str) -> BrambleError:
+    """Return the error for a source that is not there."""
+    return BrambleError(
+        "store.source-missing",
+        f'there is no source "{shown(file)}" in "{shown(root)}"',
+        remedy="correct the name, or take it from the sources of the derivation",
+    )
 
 
 def recall(var: str, now: Stamps) -> Optional[str]:
@@ -83,8 +99,3 @@ def remember(var: str, stamps: Stamps, name: str) -> None:
     if stamps.settled:
         fields = {"version": VERSION, "object": name, "stamps": stamps.stamps}
         write_file(f"{var}/sources/{stamps.key}", json.dumps(fields).encode(), sync=False)
-
-
-def is_link(stamp: Stamp) -> bool:
-    """Say whether the file is a symbolic link."""
-    return stat.S_ISLNK(stamp[0])

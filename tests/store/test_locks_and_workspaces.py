@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from bramble.errors import BrambleError
+from bramble.store.digest import digest
+from bramble.store.disk import Store
+from bramble.store.files import read_file, unique, write_file
+from bramble.store.locks import LockFile, byte_of
+from bramble.store.remove import remove_tree
+from bramble.store.spool import Spool
+from bramble.store.workspace import remove_stale
+
+NAME, OTHER = digest(b"one"), digest(b"two")
+
+HOLD = """
+import sys, time
+from bramble.store.locks import LockFile
+locks = LockFile(sys.argv[1])
+getattr(locks, sys.argv[2])(sys.argv[3])
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def hold(path: str, how: str, name: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, path, how, name],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_a_lock_dies_with_its_process(place: str) -> None:
+    locks = LockFile(place + "/locks")
+    holder = hold(place + "/locks", "exclusive", NAME)
+    assert not locks.try_exclusive(NAME)
+    assert locks.try_exclusive(OTHER)
+    end(holder)
+    assert locks.try_exclusive(NAME)
+    locks.close()
+
+
+def test_many_may_share_what_one_cannot_have_alone(place: str) -> None:
+    first, second, third = (LockFile(place + "/locks") for _ in range(3))
+    first.share(NAME)
+    second.share(NAME)
+    assert not third.try_exclusive(NAME)
+    first.close()
+    assert not third.try_exclusive(NAME)
+    second.release(NAME)
+    assert third.try_exclusive(NAME)
+    for locks in (second, third):
+        locks.close()
+
+
+def test_closing_another_descriptor_of_the_file_gives_up_nothing(place: str) -> None:
+    # What classic POSIX locks would do.
+    first, second = LockFile(place + "/locks"), LockFile(place + "/locks")
+    first.share(NAME)
+    LockFile(place + "/locks").close()
+    Path(place, "locks").read_bytes()
+    assert not second.try_exclusive(NAME)
+    first.close()
+    second.close()
+
+
+def test_every_name_has_a_byte_that_a_file_can_have() -> None:
+    assert byte_of("a" * 32) < byte_of("z" * 32) < 2**63
+    assert byte_of("2" * 32) != byte_of("3" * 32)
+
+
+def test_two_threads_build_one_after_the_other(store: Store) -> None:
+    waits: list[str] = []
+    order: list[str] = []
+
+    def build() -> None:
+        with store.building(NAME, lambda: waits.append("waits")):
+            order.append("second")
+
+    with store.building(NAME):
+        thread = threading.Thread(target=build)
+        thread.start()
+        while not waits:
+            time.sleep(0.01)
+        with store.building(OTHER):
+            order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_waiting_for_a_build_can_be_ended(store: Store) -> None:
+    def give_up() -> None:
+        raise KeyboardInterrupt
+
+    with store.building(NAME), pytest.raises(KeyboardInterrupt), store.building(NAME, give_up):
+        pytest.fail("held twice")
+    with store.building(NAME):
+        pass
+
+
+def test_a_workspace_is_private_and_gone_at_the_end(store: Store) -> None:
+    with store.workspace() as work, store.workspace() as other:
+        assert work.path != other.path
+        assert os.stat(work.path).st_mode & 0o777 == 0o700
+        assert os.stat(work.path).st_dev == os.stat(store.directory).st_dev
+    assert os.listdir(store.var + "/work") == []
+
+
+def test_a_workspace_can_be_kept(store: Store, place: str) -> None:
+    with store.workspace() as work:
+        Path(work.path, "f").touch()
+        kept = work.keep()
+    assert os.listdir(kept) == ["f"]
+    with store.workspace() as work:
+        assert work.keep(place + "/mine") == place + "/mine"
+    assert os.path.isdir(place + "/mine")
+    assert os.listdir(store.var + "/work") == []
+
+
+def test_a_living_workspace_is_not_taken_for_a_stale_one(store: Store) -> None:
+    os.makedirs(store.var + "/work/stale/d")
+    os.chmod(store.var + "/work/stale", 0)
+    with store.workspace() as work:
+        assert remove_stale(store.var) == 1
+        assert os.listdir(store.var + "/work") == [os.path.basename(work.path)]
+
+
+def test_any_tree_can_be_removed(place: str) -> None:
+    os.makedirs(place + "/t/a/b/c")
+    Path(place, "t/a/b/f").write_text("x")
+    os.symlink("/etc", place + "/t/a/l")
+    os.mkfifo(place + "/t/a/p")
+    for below in ("t/a/b/c", "t/a/b", "t/a", "t"):
+        os.chmod(f"{place}/{below}", 0)
+    remove_tree(place + "/t")
+    assert os.listdir(place) == []
+    remove_tree(place + "/t")
+    Path(place, "f").touch()
+    os.symlink("f", place + "/l")
+    remove_tree(place + "/l")
+    remove_tree(place + "/f")
+    assert os.listdir(place) == []
+
+
+def test_a_tree_deeper_than_any_path_can_be_removed(place: str) -> None:
+    os.mkdir(place + "/t")
+    at = os.open(place + "/t", os.O_RDONLY)
+    for _ in range(1500):
+        for name in ("e", "d" * 20):
+            os.mkdir(name, dir_fd=at)
+        below = os.open("d" * 20, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    remove_tree(place + "/t")
+    assert os.listdir(place) == []
+
+
+def test_a_tree_can_be_removed_by_several_at_once(place: str) -> None:
+    for number in range(200):
+        os.makedirs(f"{place}/t/{number % 7}/{number}/x/y")
+    errors: list[BaseException] = []
+
+    def remove() -> None:
+        try:
+            remove_tree(place + "/t")
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=remove) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert os.listdir(place) == []
+
+
+def test_small_files_are_replaced_whole(place: str) -> None:
+    path = place + "/f"
+    assert read_file(path) is None
+    write_file(path, b"one", sync=True)
+    with pytest.raises(TypeError):
+        write_file(path, None, sync=True)  # type: ignore[arg-type]
+    assert read_file(path) == b"one"
+    write_file(path, b"x" * 200000, sync=False, mode=0o444)
+    assert read_file(path) == b"x" * 200000
+    assert os.listdir(place) == ["f"]
+    assert unique() != unique()
+
+
+def test_a_small_file_is_not_read_through_a_link(place: str) -> None:
+    os.symlink("/etc/hostname", place + "/l")
+    with pytest.raises(OSError):
+        read_file(place + "/l")
+
+
+def test_a_list_of_numbers_goes_to_disk_and_comes_back(place: str) -> None:
+    spool = Spool(place, limit=100)
+    numbers = [n * n for n in range(20011)]
+    for number in numbers:
+        spool.append(number)
+    assert list(spool) == list(spool) == numbers
+    assert len(spool) == len(numbers)
+    assert os.listdir(place) == []
+    spool.close()
+
+
+def test_a_file_system_without_locks_is_told(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    def refuse(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    store = Store.open(place + "/s")
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
+    store.protect([NAME])
+    with pytest.raises(BrambleError) as caught, store.building(NAME):
+        pass
+    assert caught.value.code == "store.locks-unsupported"

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bramble.errors import BrambleError
+from bramble.store.digest import digest
+from bramble.store.disk import Realisation, Store
+from bramble.store.roots import add_root, explicit_roots, projects, remove_root
+from tests.store.conftest import publish
+
+RESOLVED = digest(b"derivation")
+
+
+@pytest.fixture
+def built(store: Store) -> Realisation:
+    name = publish(store, {b"f": b"1"})["out"].name
+    outputs = (("out", name), ("lib", name))
+    made = Realisation(RESOLVED, RESOLVED + "-hello.drv", outputs, "landlock", (("/bin/sh", "1", "2"),))
+    store.record_realisation(made)
+    return made
+
+
+def test_what_was_built_is_known_again(store: Store, built: Realisation) -> None:
+    assert store.realisation(RESOLVED) == built
+    assert Store.open(store.root).realisation(RESOLVED) == built
+    assert store.realisation(digest(b"other")) is None
+
+
+def test_what_was_built_is_not_known_without_its_outputs(store: Store, built: Realisation) -> None:
+    os.rename(store.object_path(built.outputs[0][1]), store.root + "/gone")
+    assert store.realisation(RESOLVED) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"version": 2}', '{"version": 1, "outputs": 3}'])
+def test_a_broken_record_of_a_build_means_to_build_again(store: Store, built: Realisation, text: str) -> None:
+    Path(store.var, "realisations", RESOLVED).write_text(text)
+    assert store.realisation(RESOLVED) is None
+    store.record_realisation(built)
+    assert store.realisation(RESOLVED) == built
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1, "references": 3}'])
+def test_a_broken_record_of_an_object_is_told(store: Store, text: str) -> None:
+    name = publish(store, {b"f": b"1"})["out"].name
+    Path(store.var, "objects", name).write_text(text)
+    with pytest.raises(BrambleError) as caught:
+        Store.open(store.root).references(name)
+    assert caught.value.code == "store.damaged-record"
+    publish(store, {b"f": b"1"})
+    assert Store.open(store.root).references(name) == ()
+
+
+def test_an_object_that_is_not_there_is_told(store: Store) -> None:
+    for ask in (store.references, store.object, lambda name: store.closure([name])):
+        with pytest.raises(BrambleError) as caught:
+            ask(digest(b"nothing"))
+        assert caught.value.code == "store.unknown-object"
+
+
+def test_a_closure_holds_everything_once_and_sorted(store: Store) -> None:
+    bottom = publish(store, {b"f": b"bottom"})["out"].name
+    sides = [
+        publish(store, {b"f": b"%d %s" % (n, bottom.encode())}, closure=(bottom,))["out"].name for n in (1, 2)
+    ]
+    top = publish(store, {b"f": " ".join(sides).encode()}, closure=(*sides, bottom))["out"].name
+    assert store.references(top) == tuple(sorted(sides))
+    assert store.closure([top]) == tuple(sorted([bottom, top, *sides]))
+    assert store.closure([]) == ()
+
+
+def test_a_derivation_is_written_once_and_read_back(store: Store) -> None:
+    filename = RESOLVED + "-hello.drv"
+    store.write_derivation(filename, b"{}")
+    inode = os.stat(store.directory + "/" + filename).st_ino
+    store.write_derivation(filename, b"{}")
+    assert os.stat(store.directory + "/" + filename).st_ino == inode
+    assert store.read_derivation(filename) == b"{}"
+    store.write_derivation(filename, b"[]")
+    assert store.read_derivation(filename) == b"[]"
+    assert os.stat(store.directory + "/" + filename).st_mode & 0o777 == 0o444
+
+
+@pytest.mark.parametrize("filename", [RESOLVED + "-x.drv", "../../etc/passwd", "", RESOLVED + "/../x"])
+def test_a_derivation_that_is_not_there_is_told(store: Store, filename: str) -> None:
+    with pytest.raises(BrambleError) as caught:
+        store.read_derivation(filename)
+    assert caught.value.code == "store.unknown-derivation"
+
+
+def test_a_project_keeps_the_results_of_all_its_targets(store: Store) -> None:
+    store.record_roots("/p", {"a:x": ["1" * 32], "b:y": ["2" * 32, "3" * 32]})
+    store.record_roots("/p", {"a:x": ["4" * 32]})
+    store.record_roots("/q\udcff", {"c:z": ["5" * 32]})
+    known = {roots.project: roots for _, roots in projects(store)}
+    assert known["/p"].results == {"a:x": ("4" * 32,), "b:y": ("2" * 32, "3" * 32)}
+    assert known["/p"].former == ("1" * 32,)
+    assert known["/q\udcff"].objects == ("5" * 32,)
+
+
+def test_results_that_have_not_changed_are_not_written_again(store: Store) -> None:
+    store.record_roots("/p", {"a:x": ["4" * 32]})
+    (path, _), *_ = projects(store)
+    inode = os.stat(path).st_ino
+    store.record_roots("/p", {"a:x": ["4" * 32]})
+    assert os.stat(path).st_ino == inode
+    os.utime(path, (1, 1))
+    store.record_roots("/p", {"a:x": ["4" * 32]})
+    assert os.stat(path).st_mtime > 1000
+
+
+def test_a_broken_record_of_a_project_is_replaced(store: Store) -> None:
+    store.record_roots("/p", {"a:x": ["4" * 32]})
+    (path, _), *_ = projects(store)
+    Path(path).write_text("{")
+    assert list(projects(store)) == []
+    store.record_roots("/p", {"a:x": ["4" * 32]})
+    assert len(list(projects(store))) == 1
+
+
+def test_roots_can_be_named_by_hand(store: Store) -> None:
+    add_root(store, "keep this", ["1" * 32])
+    add_root(store, "keep this", ["2" * 32])
+    assert explicit_roots(store) == {"keep this": ("2" * 32,)}
+    assert remove_root(store, "keep this")
+    assert not remove_root(store, "keep this")
+    assert explicit_roots(store) == {}
+
+
+def test_records_say_their_version(store: Store, built: Realisation) -> None:
+    store.record_roots("/p", {"a:x": ["4" * 32]})
+    for path in Path(store.var).glob("*/*"):
+        if path.parent.name in ("objects", "realisations", "projects"):
+            assert json.loads(path.read_text())["version"] == 1
+
+
+def test_a_store_that_is_only_read_is_not_written_to(store: Store, built: Realisation) -> None:
+    before = {path: path.stat().st_mtime_ns for path in Path(store.root).rglob("*")}
+    os.utime(Path(store.var, "objects", built.outputs[0][1]), (1, 1))
+    reader = Store.open(store.root, read_only=True)
+    assert reader.realisation(RESOLVED) == built
+    assert reader.closure([built.outputs[0][1]])
+    after = {path: path.stat().st_mtime_ns for path in Path(store.root).rglob("*")}
+    assert set(after) == set(before)
+    assert os.stat(Path(store.var, "objects", built.outputs[0][1])).st_mtime == 1
+
+
+def test_a_use_is_noted_once_a_day(store: Store, built: Realisation) -> None:
+    record = Path(store.var, "objects", built.outputs[0][1])
+    os.utime(record, (1, 1))
+    Store.open(store.root).realisation(RESOLVED)
+    assert record.stat().st_mtime > 1000
