@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Optional
 
@@ -15,10 +16,11 @@ from bramble.cli.environment import Surface, read_setting
 from bramble.cli.progress import Display
 from bramble.cli.quantities import byte_count, count, seconds
 from bramble.cli.render import print_error, say
-from bramble.commands.build import BuildChoices, BuildResult, Limits, build_evaluated
+from bramble.commands.build import BuildChoices, BuildResult, Event, Limits, build_evaluated
 from bramble.commands.evaluation import Evaluated, evaluate_targets
 from bramble.commands.setting import Setting
 
+Build = Callable[[Setting, BuildChoices, Callable[[Event], None], threading.Event], BuildResult]
 RUNGS = ("namespaces", "landlock", "none")
 
 
@@ -67,10 +69,12 @@ def build_shown(
     surface: Surface,
     *,
     name_cached: bool = True,
+    build: Optional[Build] = None,
 ) -> tuple[BuildResult, int]:
     """Build with a display; return the result and the exit status that its failures ask for.
 
     With `name_cached` a target that had been built before gets a line, too.
+    `build` does it, all that the targets returned if None.
     """
     choices = BuildChoices(
         keep_going=arguments.keep_going,
@@ -86,7 +90,9 @@ def build_shown(
     with _Interrupts() as interrupts:
         display.start()
         try:
-            result = build_evaluated(evaluated, setting, choices, display, interrupts.cancelled)
+            result = (build or functools.partial(build_evaluated, evaluated))(
+                setting, choices, display, interrupts.cancelled
+            )
         finally:
             display.close()
     for failure in result.failures:

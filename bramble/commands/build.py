@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable
 
@@ -53,6 +53,7 @@ __all__ = [
     "Skipped",
     "Started",
     "Waiting",
+    "build_derivations",
     "build_evaluated",
     "launcher",
 ]
@@ -125,7 +126,21 @@ def build_evaluated(
     on_event: Callable[[Event], None],
     cancelled: threading.Event,
 ) -> BuildResult:
-    """Build all that the targets returned; pin new downloads; remember the results as the project's roots.
+    """Build all that the targets returned; see `build_derivations`."""
+    results = evaluated.evaluation.results
+    roots = tuple(dict.fromkeys(ref.derivation for result in results for ref in result.roots))
+    return build_derivations(evaluated, roots, setting, choices, on_event, cancelled)
+
+
+def build_derivations(
+    evaluated: Evaluated,
+    roots: Sequence[str],
+    setting: Setting,
+    choices: BuildChoices,
+    on_event: Callable[[Event], None],
+    cancelled: threading.Event,
+) -> BuildResult:
+    """Build the derivations `roots`; pin new downloads; remember what targets came to as the project's roots.
 
     Failures are in the result; BrambleError is raised for what concerns the whole
     build (the store, the lock, the sandbox).
@@ -134,7 +149,6 @@ def build_evaluated(
     store = Store.open(setting.store_root)
     lock_path = os.path.join(project.root, LOCK_NAME)
     lock = read_lock(lock_path)
-    roots = tuple(dict.fromkeys(ref.derivation for result in evaluation.results for ref in result.roots))
     report = build(
         evaluation.graph,
         roots,

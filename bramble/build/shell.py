@@ -1,0 +1,118 @@
+"""The environment of a build, opened for a person to look around in (spec: build.shell)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Optional
+
+from bramble.build.naming import Directories, Names, names_of, sandbox_spec
+from bramble.build.sources import add_sources, fill_build_directory
+from bramble.derivation.model import Derivation
+from bramble.derivation.resolve import ResolvedDerivation, resolve
+from bramble.derivation.template import OutputRef
+from bramble.errors import BrambleError
+from bramble.sandbox.spec import Limits, SandboxSpec
+from bramble.store.disk import Store
+from bramble.store.workspace import KEPT
+
+_SHELLS = ("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh")
+_MULTICALL = "busybox"
+
+
+@contextlib.contextmanager
+def build_shell(
+    derivation: Derivation,
+    *,
+    inputs: Mapping[OutputRef, str],
+    filenames: Mapping[str, str],
+    store: Store,
+    source_roots: Mapping[str, str],
+    platform: str,
+    rung: str,
+    failed: bool = False,
+) -> Iterator[SandboxSpec]:
+    """Prepare the directories of a build and give the sandbox in which a shell sees what the build would.
+
+    `inputs` are the objects of what the derivation names, `filenames` their
+    store derivations. With `failed` the directories are those that the last
+    failed build left; they stay. Others are removed at the end.
+
+    Raises BrambleError shell.builtin, shell.no-shell, shell.nothing-kept, and
+    those of resolving.
+    """
+    if derivation.builtin:
+        raise BrambleError(
+            "shell.builtin",
+            f'"{derivation.name}" is built by {derivation.builtin}, which runs no program',
+            remedy="name a target whose builder is a program",
+        )
+    source = add_sources(derivation.sources, store, source_roots)
+    resolved = resolve(derivation, inputs=inputs, filenames=filenames, source=source, platform=platform)
+    names = names_of(resolved)
+    closure = store.closure(sorted(set(inputs.values())))
+    store.protect(closure)
+    with contextlib.ExitStack() as stack:
+        if failed:
+            where = _kept(store, names, derivation.name)
+        else:
+            where = stack.enter_context(store.workspace()).path
+        directories = Directories(
+            f"{where}/{names.build}",
+            tuple((output, f"{where}/{temporary}") for output, temporary in names.outputs),
+        )
+        if not failed:
+            for path in (directories.build, *(path for _, path in directories.outputs)):
+                os.mkdir(path)
+                os.chmod(path, 0o755)
+            fill_build_directory(resolved.source, store, directories.build)
+        spec = sandbox_spec(
+            resolved,
+            names,
+            directories,
+            directory=store.directory,
+            closure=closure,
+            rung=rung,
+            limits=Limits(),
+        )
+        yield replace(spec, argv=_shell(spec, resolved))
+
+
+def _kept(store: Store, names: Names, name: str) -> str:
+    """Return the newest directory that a failed build with these names left."""
+    best: Optional[tuple[float, str]] = None
+    parent = os.path.join(store.var, KEPT)
+    with contextlib.suppress(FileNotFoundError), os.scandir(parent) as entries:
+        for entry in entries:
+            build = os.path.join(entry.path, names.build)
+            if os.path.isdir(build):
+                found = (os.stat(build).st_mtime, entry.path)
+                best = found if best is None else max(best, found)
+    if best is None:
+        raise BrambleError(
+            "shell.nothing-kept",
+            f'no failed build of "{name}" as it is now has been kept',
+            remedy="build it with --keep-failed first",
+        )
+    return best[1]
+
+
+def _shell(spec: SandboxSpec, resolved: ResolvedDerivation) -> tuple[str, ...]:
+    """Return the command line of a shell: the builder if it is one, else `sh` in the PATH of the build."""
+    builder = spec.argv[0]
+    if os.path.basename(builder) in _SHELLS:
+        return (builder,)
+    if os.path.basename(builder) == _MULTICALL:
+        return (builder, "sh")
+    # What PATH names lies in the store, at the same path out here.
+    for directory in dict(spec.env).get("PATH", "").split(":"):
+        candidate = os.path.join(directory, "sh")
+        if directory.startswith("/") and os.access(candidate, os.X_OK):
+            return (candidate,)
+    raise BrambleError(
+        "shell.no-shell",
+        f'the builder of "{resolved.name}" is no shell, and there is no sh in its PATH',
+        remedy="give the derivation a PATH with a shell in it, for example from host_tools",
+    )

@@ -1,0 +1,74 @@
+"""`bramble shell`: the environment of a build, on the terminal."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from bramble.build.shell import build_shell
+from bramble.commands.build import BuildChoices, BuildResult, Event, build_derivations, launcher
+from bramble.commands.evaluation import Evaluated
+from bramble.commands.setting import Setting
+from bramble.errors import BrambleError
+
+__all__ = ["build_inputs", "open_shell", "shell_target"]
+
+
+def shell_target(evaluated: Evaluated) -> str:
+    """Return the id of the one derivation that the target returned. Raises shell.several, shell.nothing."""
+    roots = {ref.derivation for result in evaluated.evaluation.results for ref in result.roots}
+    if not roots:
+        raise BrambleError(
+            "shell.nothing", "the target returns no derivation", remedy="name a function that returns one"
+        )
+    if len(roots) > 1:
+        raise BrambleError(
+            "shell.several",
+            f"the target returns {len(roots)} derivations",
+            remedy="name a function that returns one",
+        )
+    return roots.pop()
+
+
+def build_inputs(
+    evaluated: Evaluated,
+    target: str,
+    setting: Setting,
+    choices: BuildChoices,
+    on_event: Callable[[Event], None],
+    cancelled: threading.Event,
+) -> BuildResult:
+    """Build what the derivation `target` needs, but not itself."""
+    roots = evaluated.evaluation.graph.dependencies(target)
+    return build_derivations(evaluated, roots, setting, choices, on_event, cancelled)
+
+
+def open_shell(
+    evaluated: Evaluated,
+    target: str,
+    result: BuildResult,
+    setting: Setting,
+    *,
+    rung: str,
+    terminal: bool,
+    failed: bool,
+) -> int:
+    """Open the shell on the streams of this process; return its exit status (spec: cli.shell)."""
+    derivation = evaluated.evaluation.graph.get(target)
+    report = result.report
+    with build_shell(
+        derivation,
+        inputs={ref: report.outputs[ref].name for ref in derivation.dependencies},
+        filenames=report.derivations,
+        store=result.store,
+        source_roots=evaluated.evaluation.source_roots,
+        platform=setting.platform,
+        rung=rung,
+        failed=failed,
+    ) as spec:
+        if terminal:
+            term = (("TERM", setting.terminal_type),) if setting.terminal_type else ()
+            spec = replace(spec, env=tuple(sorted((*spec.env, *term))), terminal=True)
+        with launcher() as started:
+            return started.run_attached(spec, 0, 1, 2).shell_status
