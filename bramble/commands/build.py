@@ -236,4 +236,6 @@ def _placed(failure: Failure, evaluated: Evaluated) -> BrambleError:
     error = failure.error
     if error.place is None:
         error.place = evaluated.evaluation.places.get(failure.id)
+    if failure.kept is not None:
+        error.remedy = f"its directories are kept in {failure.kept}; bramble shell --failed TARGET enters them"
     return error
