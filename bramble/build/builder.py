@@ -87,7 +87,7 @@ class Builder:
             )
         if derivation.network and derivation.builtin != "derivation_output":
             raise BrambleError(
-                "build.network",
+                "derivation.network",
                 f'"{task.name}" asks for the network, which no build gets',
                 remedy="download what it needs with fetch_url or fetch_git",
             )
@@ -114,6 +114,7 @@ class Builder:
         kind = task.derivation.builtin
         env = dict(resolved.env)
         want = expected(kind, task.name, env, self._pins) if kind else None
+        # spec: build.pure
         if kind == "host_tools" and self._options.pure:
             raise BrambleError(
                 "build.impure",
@@ -143,6 +144,7 @@ class Builder:
             raise Cancelled
         self._emit(Started(task.id, task.name))
 
+        # spec: build.locks
         with self._store.building(resolved.digest, self._waiting(task)):
             # Another process, or a derivation that came to the same, may have built it meanwhile.
             found = self.known(task, resolved)
@@ -228,7 +230,7 @@ class Builder:
         maker = builtin(kind, task.name)
         if len(names.outputs) != 1:
             raise BrambleError(
-                "build.builtin-outputs",
+                "derivation.outputs",
                 f'"{task.name}" has {len(names.outputs)} outputs, and {kind} makes one',
                 remedy="leave outputs= out",
             )

@@ -29,6 +29,7 @@ def split_name(name: str) -> Path:
 
     Raises Outside for an absolute name and for one with `..` in it.
     """
+    # spec: build.unpack.inside
     if name.startswith("/"):
         raise Outside(f'"{name}" is an absolute name')
     if "\0" in name:

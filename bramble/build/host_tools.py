@@ -35,7 +35,7 @@ _SCRIPT_LINE = 4096  # bytes; no kernel reads so far
 def make(request: Request) -> tuple[Stamp, ...]:
     """Copy the programs that the variable `tools` names; return the stamps of all that was read.
 
-    Raises build.host-tool-missing, build.host-tool-unsupported, build.builtin-variable.
+    Raises build.host-tool-missing, build.host-tool-unsupported, derivation.env.
     """
     # spec: build.host-tools
     tools = needed("host_tools", request.name, request.env, "tools").split()

@@ -73,16 +73,17 @@ def sandbox_spec(
     """Return the sandbox in which `resolved` is built.
 
     `directory` is this machine's store directory, `closure` the names of all
-    objects that the build may read. Raises build.builder-outside.
+    objects that the build may read. Raises derivation.builder.
     """
     # spec: build.sandbox
     builder = on_this_machine(resolved.builder, directory)
     if builder.startswith("/") and not builder.startswith(directory + "/"):
         raise BrambleError(
-            "build.builder-outside",
+            "derivation.builder",
             f'the builder of "{resolved.name}" is {builder}, which no build can see',
             remedy='name a program in an output, such as tools.out + "/bin/sh", or a source file',
         )
+    # spec: build.builder
     if "/" not in builder:
         # Without a slash it would be looked for in PATH.
         builder = "./" + builder

@@ -14,7 +14,7 @@ FETCHERS = ("fetch_url", "fetch_git")
 def lock_key(builder: str, name: str, env: Mapping[str, str]) -> Optional[str]:
     """Return the key under which the lock keeps this download; None for a builder that downloads nothing.
 
-    `name` is the derivation's, for messages. Raises build.builtin-variable.
+    `name` is the derivation's, for messages. Raises derivation.env.
     """
     # spec: build.fetch.key
     if builder == "fetch_url":
@@ -52,11 +52,11 @@ def expected(builder: str, name: str, env: Mapping[str, str], pins: Mapping[str,
 
 
 def needed(builder: str, name: str, env: Mapping[str, str], variable: str) -> str:
-    """Return a variable that a built-in builder cannot do without. Raises build.builtin-variable."""
+    """Return a variable that a built-in builder cannot do without. Raises derivation.env."""
     value = env.get(variable)
     if not value:
         raise BrambleError(
-            "build.builtin-variable",
+            "derivation.env",
             f'"{name}" uses {builder} without saying "{variable}"',
             remedy=f'write derivation(…, builder="{builder}", env={{"{variable}": …}})',
         )

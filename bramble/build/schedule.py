@@ -59,6 +59,7 @@ class Schedule(Generic[Work, Result, Event]):
 
     def emit(self, event: Event) -> None:
         """Report an event, from one of the threads."""
+        # spec: build.events
         self._heard.put((event,))
 
     def submit(self, work: Work) -> None:

@@ -55,6 +55,7 @@ class TarStream:
 
     def members(self) -> Iterator[Member]:
         """Yield every member up to the end mark. Raises TarBroken, TarUnsupported, TarSpecial."""
+        # spec: build.unpack.whole
         lasting: dict[str, str] = {}
         coming: dict[str, str] = {}
         while True:

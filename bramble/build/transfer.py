@@ -61,6 +61,7 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
         with open(target, "wb", buffering=0) as out:
             _copy_file(url, parts, out, listener)
         return
+    # spec: build.fetch.offline
     if options.offline:
         raise BrambleError(
             "fetch.offline",

@@ -126,6 +126,7 @@ class _Budget:
     """What an archive may still unpack to."""
 
     def __init__(self, limits: UnpackLimits, archive_size: int) -> None:
+        # spec: build.unpack.limits
         self._left = min(limits.size, max(_RATIO_FROM, archive_size * limits.ratio))
         self._members = limits.members
 

@@ -227,7 +227,7 @@ class Sandboxes(World):
         self.assertEqual(self.launcher.specs[0].argv[0], "./go")
 
     def test_a_builder_of_the_machine_is_refused(self) -> None:
-        error = self.failure(derivation("a", builder="/bin/sh"), "build.builder-outside")
+        error = self.failure(derivation("a", builder="/bin/sh"), "derivation.builder")
         self.assertIn("/bin/sh", error.message)
 
     def test_an_output_hides_a_variable_of_its_name(self) -> None:
@@ -432,13 +432,13 @@ class Failing(World):
 
     def test_what_this_version_cannot_do_is_refused(self) -> None:
         self.failure(derivation("a", builder="derivation_output", network=True), "build.unsupported-builder")
-        self.failure(derivation("a", args=["a"], network=True), "build.network")
+        self.failure(derivation("a", args=["a"], network=True), "derivation.network")
         self.failure(derivation("a", args=["a"], platform="linux-sparc"), "build.platform")
-        self.failure(derivation("a", builder="fetch_url"), "build.builtin-variable")
-        self.failure(derivation("a", builder="host_tools"), "build.builtin-variable")
+        self.failure(derivation("a", builder="fetch_url"), "derivation.env")
+        self.failure(derivation("a", builder="host_tools"), "derivation.env")
         self.failure(
             derivation("a", builder="host_tools", env={"tools": "sh"}, outputs=("out", "b")),
-            "build.builtin-outputs",
+            "derivation.outputs",
         )
 
     def test_a_pure_build_refuses_the_machine_s_programs(self) -> None:
