@@ -62,6 +62,7 @@ def read_setting(
         mirror_table=environ.get("BRAMBLE_MIRROR") or None,
         proxies=_proxies(environ),
         ca_file=environ.get("SSL_CERT_FILE") or None,
+        cache=_cache(environ),
         offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
         terminal_type=environ.get("TERM"),
     )
@@ -99,6 +100,13 @@ def _store_root(environ: Mapping[str, str]) -> str:
             remedy="set BRAMBLE_PATH to an absolute directory",
         )
     return os.path.join(home, "bramble")
+
+
+def _cache(environ: Mapping[str, str]) -> Optional[str]:
+    # XDG Base Directory Specification: relative paths are to be ignored.
+    named = environ.get("XDG_CACHE_HOME", "")
+    base = named if os.path.isabs(named) else os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(base, "bramble") if os.path.isabs(base) else None
 
 
 def _platform() -> str:

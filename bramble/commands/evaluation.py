@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 from bramble.commands.setting import Setting
 from bramble.derivation.canonical import canonical_bytes
@@ -31,8 +32,25 @@ def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[
     """
     project = find_project(setting.cwd)
     targets: list[Target] = [parse_target(word) for word in words]
-    evaluation = evaluate(project, targets, platform=setting.platform, on_print=on_print)
+    evaluation = evaluate(
+        project, targets, platform=setting.platform, on_print=on_print, cache=_module_cache(setting.cache)
+    )
     return Evaluated(project, evaluation)
+
+
+def _module_cache(cache: Optional[str]) -> Optional[str]:
+    """Return a directory for compiled modules that nobody else can write to; None where there cannot be one."""
+    if cache is None:
+        return None
+    path = os.path.join(cache, "modules")
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        status = os.stat(path)
+    except OSError:
+        return None
+    # What lies there is executed: a directory of somebody else, or open to others, is not used.
+    private = status.st_uid == os.geteuid() and not status.st_mode & 0o022
+    return path if private else None
 
 
 def parsed_graph(evaluated: Evaluated) -> dict[str, Any]:

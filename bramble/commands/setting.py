@@ -15,7 +15,8 @@ class Setting:
     store (spec: store.location), `platform` this machine's `os-arch`, `jobs` how
     many builds may run at once, `mirror_table` the file that maps URLs to local
     files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` names
-    the authorities to trust in place of the machine's, `offline` forbids the network.
+    the authorities to trust in place of the machine's, `cache` is the
+    directory for what can be made again at any time, `offline` forbids the network.
     """
 
     cwd: str
@@ -25,5 +26,6 @@ class Setting:
     mirror_table: Optional[str] = None
     proxies: Mapping[str, str] = field(default_factory=dict)
     ca_file: Optional[str] = None
+    cache: Optional[str] = None
     offline: bool = False
     terminal_type: Optional[str] = None
