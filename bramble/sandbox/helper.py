@@ -68,6 +68,7 @@ class Sandbox:
         self.error: dict[str, Any] | None = None
         self.fault: str | None = None
         self.status: int | None = None
+        self.stopped = False  # by us
         self.alone = False  # the caller's end of the channel is closed
 
     def answer(self, message: dict[str, Any], fds: list[int]) -> None:
@@ -83,6 +84,7 @@ class Sandbox:
         """Kill the sandbox by its pid 1: our child, not yet reaped, so the pid is still its own."""
         if not self.pid:
             return
+        self.stopped = True
         if "fork" in self.steps and self.link is not None:
             # Without a pid namespace only that process can find the others; it ends when they have.
             try:
@@ -291,6 +293,8 @@ class Helper:
             data, ancillary, _, _ = sandbox.link.recvmsg(1 << 16, space, RECEIVE)
         except BlockingIOError:
             return False
+        except ConnectionResetError:
+            return True  # it was killed before it read our word; what it said before is still to be read
         kind, _, rest = data.partition(b"\0")
         fds = received(ancillary)
         if kind == b"E" and sandbox.error is None:
@@ -327,7 +331,7 @@ class Helper:
         del self.pidfds[sandbox.pidfd]
         os.close(sandbox.pidfd)
         if sandbox.status is None and sandbox.error is None:
-            sandbox.answer({"event": "killed", "status": status}, [])
+            sandbox.answer({"event": "killed", "status": status, "by_us": sandbox.stopped}, [])
         self.finish(sandbox)
 
     def unlink(self, sandbox: Sandbox) -> None:

@@ -47,15 +47,18 @@ class Launcher:
         self._lock = threading.Lock()
         self._facts: Optional[HostFacts] = None
         self._refused = ""
-        with contextlib.ExitStack() as theirs:
+        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             self._control, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.callback(self._control.close)
             theirs.callback(end.close)
             self._complaints, complain = os.pipe()
+            ours.callback(os.close, self._complaints)
             theirs.callback(os.close, complain)
             null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             theirs.callback(os.close, null)
             os.set_blocking(self._complaints, False)
             self._pid = spawn(python, ((null, 0), (null, 1), (complain, 2), (end.fileno(), CONTROL)))
+            ours.pop_all()
 
     def __enter__(self) -> Launcher:
         return self
@@ -177,7 +180,9 @@ class Launcher:
         if self._refused and spec.rung == "namespaces":
             raise refusals.powerless_root(self._refused)
         channel, theirs = socket.socketpair()
-        job = json.dumps({**wire(planned), "terminal_streams": terminals}).encode()
+        job = json.dumps(
+            {**wire(planned, sys.getfilesystemencoding()), "terminal_streams": terminals}
+        ).encode()
         try:
             with theirs:
                 fds = [theirs.fileno(), *streams, streams[0] if screen < 0 else screen]
@@ -214,10 +219,11 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
         finally:
             for _, fd, _ in actions:
                 os.close(fd)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no interpreter is known"
         raise BrambleError(
             "sandbox.launcher-died",
-            f"the helper process cannot be started: {python or 'Python'}: {error.strerror}",
+            f"the helper process cannot be started: {python}: {reason}",
             remedy="run Bramble with a Python interpreter that can be executed",
         ) from error
 
@@ -279,12 +285,26 @@ def kind_of_hidden(source: str, path: str) -> str:
     return "directory" if stat.S_ISDIR(mode) else "file"
 
 
-def wire(planned: tuple[Step, ...]) -> dict[str, Any]:
-    """Return the job as it goes to the helper: steps by who does them, each with its number in the list."""
+def wire(planned: tuple[Step, ...], encoding: str) -> dict[str, Any]:
+    """Return the job as it goes to the helper: steps by who does them, each with its number in the list.
+
+    `encoding` is that of the caller's file names: on the wire they are UTF-8.
+    """
+    # spec: sandbox.launcher.text
     job: dict[str, Any] = {HELPER: [], INIT: [], BUILDER: []}
     for number, step in enumerate(planned):
-        job[step.actor].append((number, step.action, step.args))
+        args = step.args if encoding == "utf-8" else recoded(step.args, encoding)
+        job[step.actor].append((number, step.action, args))
     return job
+
+
+def recoded(value: Any, encoding: str) -> Any:
+    """Return text of a caller with another encoding as the same bytes would be read as UTF-8."""
+    if isinstance(value, tuple):
+        return tuple(recoded(part, encoding) for part in value)
+    if isinstance(value, str):
+        return value.encode(encoding, "surrogateescape").decode("utf-8", "surrogateescape")
+    return value
 
 
 def examine(launcher: Launcher) -> tuple[probe.Finding, ...]:

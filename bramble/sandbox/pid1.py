@@ -75,7 +75,9 @@ def become(job: Job, uid: int, gid: int) -> None:
     os.setresuid(uid, uid, uid)
     # A change of credentials clears the wish to die; the helper may have ended in between.
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if select.select([job.link], [], [], 0)[0]:
+    poll = select.poll()
+    poll.register(job.link, select.POLLIN)
+    if poll.poll(0):
         os._exit(1)
 
 

@@ -51,6 +51,12 @@ def refusal(step: Step, errno: int, path: str, detail: str) -> BrambleError:
 
 def not_executed(path: str, errno: int, detail: str) -> BrambleError:
     """Return the error for a program that execve(2) refused; `detail` is the word of `autopsy.explain`."""
+    if errno == codes.E2BIG:
+        return BrambleError(
+            "sandbox.argument",
+            f"the arguments and variables of {path} are longer than the kernel takes",
+            remedy="pass long lists in a file",
+        )
     word, _, needs = detail.partition(" ")
     missing = {
         "missing": f"{path} does not exist in the sandbox",
@@ -62,7 +68,7 @@ def not_executed(path: str, errno: int, detail: str) -> BrambleError:
         return BrambleError(
             "sandbox.builder-missing",
             missing[word],
-            remedy="a sandbox shows what it is given and nothing else: name a program of an output or a source",
+            remedy="a sandbox shows what it is given and nothing else: name a program in an output or source",
         )
     why, remedy = {
         "directory": ("it is a directory", "name the program in it"),

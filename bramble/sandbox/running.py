@@ -26,7 +26,7 @@ from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.vocabulary import Step
 
 CHUNK = 1 << 16
-TICK = 0.05  # seconds between two looks at a `threading.Event`, for which one cannot poll
+TICK = 0.02  # seconds between two looks at a `threading.Event`, for which one cannot poll
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,8 @@ class Running:
             word = json.loads(line)
             if word["event"] == "killed":
                 self.killed = word["status"]
+                if word["by_us"] and self.reason == ("", ""):
+                    self.reason = ("cancelled", "")  # the launcher was closed
             elif word["event"] == "owner":
                 self.give_away(word["steps"], (word["uid"], word["gid"]))
             elif word["event"] in ("end", "error", "fault"):

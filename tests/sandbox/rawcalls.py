@@ -32,20 +32,22 @@ Argument = Union[int, bytes, Of, Room]
 
 # What the calls use most, by name.
 NUMBERS = {
-    "read": 0, "write": 1, "open": 2, "close": 3, "mmap": 9, "ioctl": 16, "access": 21, "shmget": 29, "dup2": 33,
-    "getpid": 39, "socket": 41, "connect": 42, "bind": 49, "socketpair": 53, "clone": 56, "fork": 57, "execve": 59,
-    "kill": 62, "truncate": 76, "rename": 82, "mkdir": 83, "creat": 85, "link": 86, "unlink": 87, "symlink": 88,
-    "chmod": 90, "fchmod": 91, "chown": 92, "umask": 95, "ptrace": 101, "getuid": 102, "syslog": 103, "setuid": 105,
-    "setgid": 106, "setgroups": 116, "setresuid": 117, "capset": 126, "mknod": 133, "personality": 135,
+    "read": 0, "write": 1, "open": 2, "close": 3, "mmap": 9, "ioctl": 16, "access": 21, "shmget":
+    29, "dup2": 33, "getpid": 39, "socket": 41, "connect": 42, "bind": 49, "socketpair": 53,
+    "clone": 56, "fork": 57, "execve": 59, "kill": 62, "truncate": 76, "rename": 82, "mkdir": 83,
+    "creat": 85, "link": 86, "unlink": 87, "symlink": 88, "chmod": 90, "fchmod": 91, "chown": 92,
+    "umask": 95, "ptrace": 101, "getuid": 102, "syslog": 103, "setuid": 105, "setgid": 106,
+    "setgroups": 116, "setresuid": 117, "capset": 126, "mknod": 133, "personality": 135,
     "setpriority": 141, "prctl": 157, "adjtimex": 159, "chroot": 161, "mount": 165, "umount2": 166,
-    "settimeofday": 164, "sethostname": 170, "reboot": 169, "iopl": 172, "init_module": 175, "setxattr": 188,
-    "getxattr": 191, "pivot_root": 155, "openat": 257, "fchmodat": 268, "unshare": 272, "fallocate": 285,
-    "perf_event_open": 298, "fanotify_init": 300, "prlimit64": 302, "name_to_handle_at": 303,
-    "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310, "kcmp": 312, "memfd_create": 319, "bpf": 321,
-    "execveat": 322, "userfaultfd": 323, "add_key": 248, "request_key": 249, "keyctl": 250, "mq_open": 240,
-    "io_uring_setup": 425, "open_tree": 428, "move_mount": 429, "fsopen": 430, "pidfd_open": 434, "clone3": 435,
-    "openat2": 437, "pidfd_getfd": 438, "mount_setattr": 442, "memfd_secret": 447, "fchmodat2": 452,
-    "exit_group": 231, "mlockall": 151, "linkat": 265, "utimensat": 280, "sendto": 44, "getdents64": 217,
+    "settimeofday": 164, "sethostname": 170, "reboot": 169, "iopl": 172, "init_module": 175,
+    "setxattr": 188, "getxattr": 191, "pivot_root": 155, "openat": 257, "fchmodat": 268, "unshare":
+    272, "fallocate": 285, "perf_event_open": 298, "fanotify_init": 300, "prlimit64": 302,
+    "name_to_handle_at": 303, "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310,
+    "kcmp": 312, "memfd_create": 319, "bpf": 321, "execveat": 322, "userfaultfd": 323, "add_key":
+    248, "request_key": 249, "keyctl": 250, "mq_open": 240, "io_uring_setup": 425, "open_tree": 428,
+    "move_mount": 429, "fsopen": 430, "pidfd_open": 434, "clone3": 435, "openat2": 437,
+    "pidfd_getfd": 438, "mount_setattr": 442, "memfd_secret": 447, "fchmodat2": 452, "exit_group":
+    231, "mlockall": 151, "linkat": 265, "utimensat": 280, "sendto": 44, "getdents64": 217,
 }  # fmt: skip
 
 # rbx walks the table, rbp counts. Each entry: eight addresses, of the number, six arguments and the result.
@@ -127,7 +129,7 @@ def elf(image: bytes) -> bytes:
 
 
 def by_interrupt(number: int) -> bytes:
-    """Return a program that makes one call of the i386 ABI (int 0x80) and exits with the result's low byte."""
+    """Return a program that makes one call of the i386 ABI and exits with the low byte of its result."""
     code = (
         b"\xb8"
         + struct.pack("<I", number)

@@ -1,4 +1,4 @@
-"""A small world to build sandboxes in: a directory of the user who asks, static programs, and somebody's secrets."""
+"""A small world to build sandboxes in: directories of the user who asks, static programs, a secret."""
 
 from __future__ import annotations
 
