@@ -247,7 +247,9 @@ def _finish_file(member: walk.Member, patches: list[tuple[int, bytes]]) -> None:
     base, parent = member.base, member.parent
     status = os.lstat(base, dir_fd=parent)
     linked = status.st_nlink > 1
-    if not linked and not patches:
+    # The last of several hard links has one name left when it is met, and was sealed by no walk yet.
+    sealed = stat.S_IMODE(status.st_mode) == stored_mode(status.st_mode) and status.st_mtime_ns == MTIME_NS
+    if sealed and not linked and not patches:
         return
     if linked:
         _replace(member, lambda new: _copy(base, new, parent))
