@@ -128,6 +128,8 @@ class _Check:
         objects = self._objects
         try:
             read = reread(objects, name, parallel=False)
+        except NotADirectoryError:
+            return [Damage(name, FOREIGN, "it is no directory")]
         except OSError as error:
             return [Damage(name, UNREADABLE, str(error))]
         except BrambleError as error:
@@ -166,9 +168,8 @@ def _check_others(objects: Objects, check: Optional[DerivationCheck]) -> tuple[i
     for name in sorted(os.listdir(objects.directory)):
         path = f"{objects.directory}/{name}"
         if is_digest(name):
-            if os.path.islink(path) or not os.path.isdir(path):
-                damages.append(Damage(name, FOREIGN, "it is no directory"))
-        elif is_derivation(name):
+            continue
+        if is_derivation(name):
             count += 1
             wrong = _wrong_derivation(path, name, check)
             if wrong:
