@@ -237,5 +237,6 @@ def _placed(failure: Failure, evaluated: Evaluated) -> BrambleError:
     if error.place is None:
         error.place = evaluated.evaluation.places.get(failure.id)
     if failure.kept is not None:
-        error.remedy = f"its directories are kept in {failure.kept}; bramble shell --failed TARGET enters them"
+        enter = "enter them with: bramble shell --failed TARGET"
+        error.remedy = f"its directories are kept in {failure.kept}\n{enter}"
     return error

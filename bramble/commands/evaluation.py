@@ -39,7 +39,7 @@ def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[
 
 
 def _module_cache(cache: Optional[str]) -> Optional[str]:
-    """Return a directory for compiled modules that nobody else can write to; None where there cannot be one."""
+    """Return a directory for compiled modules that nobody else can write to, or None."""
     if cache is None:
         return None
     path = os.path.join(cache, "modules")

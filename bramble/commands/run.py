@@ -91,6 +91,9 @@ def run_spec(
     if choices.terminal and setting.terminal_type:
         environment.append(("TERM", setting.terminal_type))
     visible = (*writable, *read_only)
+    # A store below what the program may write would be the program's to change (spec: cli.run.store).
+    root = os.path.realpath(store.root)
+    exposed = (root,) if any(_below(root, os.path.realpath(path)) for path in visible) else ()
     return SandboxSpec(
         argv=(program, *words[1:]),
         env=tuple(sorted(environment)),
@@ -98,9 +101,10 @@ def run_spec(
         mounts=(
             *(Mount(path, path, writable=True) for path in writable),
             *(Mount(path, path) for path in read_only),
+            *(Mount(root, root) for root in exposed),
             *(Mount(store.object_path(name), store.object_path(name)) for name in closure),
         ),
-        hidden=hidden,
+        hidden=(*hidden, *(os.path.join(root, "var") for root in exposed)),
         network=choices.network or request.network,
         terminal=choices.terminal,
         rung=choices.rung,

@@ -1,0 +1,185 @@
+"""Each mistake of a user has a code, a place where there is one, a remedy, and no traceback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.world import ROOT, World
+
+MODULES = {
+    "an unknown function": ("./:nothing", "load.unknown-function", "default.bramble"),
+    "an unknown module": ("./nowhere:f", "load.unknown-module", None),
+    "a function with parameters": ("./:needs", "load.parameters", "default.bramble:2"),
+    "an unknown output": ("./:output", "derivation.unknown-output", "default.bramble:6"),
+    "a source outside the project": ("./:outside", None, "default.bramble:8"),
+    "a source that is missing": ("./:missing", None, "default.bramble:10"),
+    "a glob that matches nothing": ("./:empty", None, "default.bramble:12"),
+    "a target without a path": (":needs", "load.target", None),
+}
+TEXT = """
+def needs(x):
+    return x
+
+def output():
+    return derivation("a", "b").nope
+def outside():
+    return derivation("a", "b", sources=files(["../x"]))
+def missing():
+    return derivation("a", "b", sources=files(["./x"]))
+def empty():
+    return files(["*.c"], allow_empty=False)
+"""
+
+
+@pytest.mark.parametrize("case", MODULES)
+def test_a_mistake_in_a_module_has_its_place(world: World, case: str) -> None:
+    target, code, place = MODULES[case]
+    world.write(default=TEXT)
+    ran = world.run("build", target)
+    assert ran.status == 1, ran.err
+    (error,) = ran.errors
+    assert "Traceback (most recent call last):\n  File" not in ran.err
+    if code is not None:
+        assert error["error"] == code
+    assert error["remedy"] or error["detail"]
+    if place is not None:
+        assert str(error["at"]).startswith(place)
+
+
+CONFIGURATIONS = {
+    "no version": ('[package]\nname = "example.com/p"\n', "config.missing"),
+    "not TOML": ("[package\n", "config.syntax"),
+    "a wrong type": ('[package]\nname = 1\nversion = "0.1.0"\n', "config.type"),
+}
+
+
+@pytest.mark.parametrize("case", CONFIGURATIONS)
+def test_a_mistake_in_the_configuration_has_its_line(world: World, case: str) -> None:
+    text, code = CONFIGURATIONS[case]
+    (world.project / "bramble.toml").write_text(text)
+    ran = world.run("build", "./...")
+    assert (ran.status, ran.codes) == (1, [code])
+    assert ran.errors[0]["at"].startswith("bramble.toml")
+
+
+def test_outside_of_a_project_there_is_nothing_to_build(world: World) -> None:
+    elsewhere = world.base / "elsewhere"
+    elsewhere.mkdir()
+    assert world.run("build", "./:x", cwd=elsewhere).codes == ["config.no-project"]
+
+
+def test_a_project_is_found_from_below(world: World) -> None:
+    world.write(lib__default='def f():\n    """Here."""\n    return derivation("a", "./b")\n')
+    ran = world.run("build", "--just-parse", "--json", "./:f", cwd=world.project / "lib")
+    assert ran.json["results"][0]["target"] == "example.com/p/lib:f"
+
+
+def test_a_broken_lock_is_named_and_kept(tooled: World) -> None:
+    lock = tooled.project / "bramble.lock"
+    lock.write_text("[URLHashes\n")
+    tooled.write(
+        default='load("example.com/p/tools")\ndef f():\n    return tools.script("f", "echo > $out/x")\n'
+    )
+    ran = tooled.run("build", "./:f")
+    assert ran.status == 1
+    assert ran.errors[0]["at"].startswith("bramble.lock:1")
+    assert lock.read_text() == "[URLHashes\n"
+
+
+STORES = {
+    "too long": ("/tmp/" + "x" * 60, "store.root-too-long"),
+    "relative": ("stores/one", "store.root-relative"),
+    "below a file": ("/dev/null/s", None),
+}
+
+
+@pytest.mark.parametrize("case", STORES)
+def test_a_store_that_cannot_be_is_refused(tooled: World, case: str) -> None:
+    root, code = STORES[case]
+    ran = tooled.run("build", "./tools:tools", BRAMBLE_PATH=root)
+    assert ran.status == 1
+    (error,) = ran.errors
+    assert error["error"].startswith("store.") and error["remedy"]
+    if code is not None:
+        assert error["error"] == code
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_store_that_cannot_be_written_is_refused(tooled: World) -> None:
+    tooled.store.mkdir(mode=0o500)
+    ran = tooled.run("build", "./tools:tools")
+    assert ran.status == 1
+    assert ran.errors[0]["error"].startswith("store.")
+
+
+def test_a_full_disk_loses_nothing(tooled: World) -> None:
+    """The store is on a file system of two megabytes, in a mount namespace of the test's own."""
+    if shutil.which("unshare") is None:
+        pytest.skip("needs unshare(1) to mount a small file system")
+    tooled.write(
+        default='load("example.com/p/tools")\n'
+        'def small():\n    return derivation("small", "./b.sh", sources=files(["./b.sh"]))\n'
+    )
+    (tooled.project / "b.sh").write_text("x" * 4_000_000)
+    tooled.store.mkdir()
+    command = " ".join(tooled.command("build", "./:small"))
+    left = f"find {tooled.store} -size +100k"
+    script = f"mount -t tmpfs -o size=2m none {tooled.store} && {command}; echo status $?; {command}; {left}"
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", script],
+        cwd=tooled.project,
+        env=tooled.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "status 1\n" in done.stdout, done.stderr
+    assert '"store.disk-full"' in done.stderr
+    assert "Traceback" not in done.stderr
+    # What could not be finished takes no room.
+    assert done.stdout.strip() == "status 1"
+
+
+def test_a_fault_of_our_own_keeps_its_traceback(world: World, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import bramble.commands.ls as ls\n"
+        "def broken(*a): raise RuntimeError('ours')\n"
+        "ls.list_modules = broken\n"
+    )
+    ran = world.run("ls", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert ran.status == 70
+    assert "RuntimeError: ours" in ran.err and "fault of Bramble itself" in ran.err
+
+
+def test_words_that_mean_nothing_are_a_matter_of_usage(world: World) -> None:
+    wrong = [
+        ("buidl",),
+        ("build",),
+        ("build", "--nope", "./:x"),
+        ("store", "frob"),
+        ("gc", "--max-size", "x"),
+    ]
+    for words in wrong:
+        ran = world.run(*words)
+        assert ran.status == 2, words
+        assert "Traceback" not in ran.err
+
+
+def test_a_reader_that_leaves_early_is_no_fault(world: World) -> None:
+    world.write(**{f"m{n}": f'def f{n}():\n    """{"x" * 400}"""\n' for n in range(400)})
+    done = subprocess.run(
+        f"{' '.join(world.command('ls'))} | true",
+        shell=True,
+        cwd=world.project,
+        env=world.environment(),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr and b"BrokenPipe" not in done.stderr

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.cli.world import World
+
+PROGRAMS = """
+load("example.com/p/tools")
+def programs():
+    return tools.tools()
+def shown():
+    return run(tools.tools(), "cat", args=["./a.txt"])
+def confined():
+    fixed, secret = ["./data/fixed"], ["./data/secret"]
+    return run(tools.tools(), "sh", paths=["./data"], read_only_paths=fixed, hidden_paths=secret)
+def several():
+    return [tools.tools(), tools.script("x", "echo > $out/x")]
+def nothing():
+    return None
+"""
+
+
+@pytest.fixture
+def programs(tooled: World) -> World:
+    tooled.write(default=PROGRAMS)
+    (tooled.project / "a.txt").write_text("text of the project\n")
+    for directory in ("data/fixed", "data/secret"):
+        (tooled.project / directory).mkdir(parents=True)
+        (tooled.project / directory / "file").write_text(directory)
+    return tooled
+
+
+def sh(world: World, script: str, *options: str) -> tuple[int, str]:
+    ran = world.run("run", *options, "./:programs", "sh", "-c", script)
+    return ran.status, ran.out
+
+
+def test_the_project_can_be_read_and_written_and_nothing_else(programs: World) -> None:
+    outside = programs.base / "outside"
+    outside.write_text("private")
+    assert sh(programs, "cat a.txt; echo new > b.txt") == (0, "text of the project\n")
+    assert (programs.project / "b.txt").read_text() == "new\n"
+    assert sh(programs, f"cat {outside}; cat /etc/shadow; cat ~/.profile")[1] == ""
+    top = sh(programs, "for f in /*; do echo $f; done")[1].split()
+    assert top == ["/dev", "/etc", "/proc", "/tmp"]
+
+
+def test_the_store_is_read_only(programs: World) -> None:
+    status, _ = sh(programs, 'd="${PATH%/bin}"; echo x > $d/new || rm -r $d')
+    assert status != 0
+    assert programs.run("store", "verify").status == 0
+
+
+def test_a_store_within_the_project_cannot_be_changed(programs: World) -> None:
+    inside = programs.project / "s"
+    script = f"cd {inside}; cat var/location; echo x > x; echo x > var/x; for d in */; do echo x > $d/x; done"
+    ran = programs.run("run", "./:programs", "sh", "-c", script, BRAMBLE_PATH=str(inside))
+    assert ran.out == ""
+    assert not list(programs.project.rglob("x"))
+    assert programs.run("store", "verify", BRAMBLE_PATH=str(inside)).status == 0
+
+
+def test_the_status_of_the_program_is_passed_on(programs: World) -> None:
+    assert sh(programs, "exit 42")[0] == 42
+    assert sh(programs, "kill -TERM $$")[0] == 128 + 15
+
+
+def test_the_arguments_of_run_come_before_those_of_the_command_line(programs: World) -> None:
+    (programs.project / "b.txt").write_text("second\n")
+    ran = programs.run("run", "./:shown", "./b.txt")
+    assert (ran.status, ran.out) == (0, "text of the project\nsecond\n")
+
+
+def test_options_behind_the_target_are_the_programs(programs: World) -> None:
+    ran = programs.run("run", "./:programs", "cat", "--help")
+    assert ran.status == 0 and "concatenate" in ran.out.lower()
+
+
+def test_standard_input_reaches_the_program(programs: World) -> None:
+    ran = programs.run("run", "./:programs", "cat", stdin=b"through\n")
+    assert ran.out == "through\n"
+
+
+def test_paths_take_the_place_of_the_project(programs: World) -> None:
+    script = (
+        "cat a.txt; cat data/fixed/file; cat data/secret/file; echo x > data/new; echo x > data/fixed/new"
+    )
+    ran = programs.run("run", "./:confined", "-c", "cd " + str(programs.project) + "; " + script)
+    assert ran.out == "data/fixed"
+    assert (programs.project / "data" / "new").exists()
+    assert not (programs.project / "data" / "fixed" / "new").exists()
+
+
+def test_the_command_line_outweighs_the_fields(programs: World) -> None:
+    ran = programs.run(
+        "run", "--hidden_paths", "data", "./:programs", "sh", "-c", "cat data/fixed/file; cat a.txt"
+    )
+    assert ran.out == "text of the project\n"
+    ran = programs.run(
+        "run",
+        "--read-only-paths",
+        ".",
+        "--paths",
+        "data",
+        "./:programs",
+        "sh",
+        "-c",
+        "echo x > c; echo y > data/c",
+    )
+    assert not (programs.project / "c").exists() and (programs.project / "data" / "c").exists()
+
+
+def test_the_environment_of_the_caller_stays_outside(programs: World) -> None:
+    programs.environ["SECRET"] = "password"
+    status, out = sh(programs, "set")
+    assert status == 0 and "password" not in out
+    assert "HOME='/tmp'" in out
+
+
+def test_there_is_no_network_unless_it_is_given(programs: World) -> None:
+    listing = "cat /proc/net/dev"
+    with_none = sh(programs, listing)[1]
+    assert [line.split(":")[0].strip() for line in with_none.splitlines()[2:]] == ["lo"]
+    host = {name for _, name in socket.if_nameindex()}
+    given = sh(programs, listing, "--network")[1]
+    assert {line.split(":")[0].strip() for line in given.splitlines()[2:]} == host
+
+
+REFUSALS = {
+    ("./:programs",): "run.no-command",
+    ("./:programs", "nope"): "run.no-program",
+    ("./:programs", "../../../../bin/sh"): "run.no-program",
+    ("./:several", "sh"): "run.several",
+    ("./:nothing", "sh"): "run.nothing",
+    ("--paths", "nowhere", "./:programs", "sh"): "run.no-path",
+}
+
+
+@pytest.mark.parametrize("words", REFUSALS)
+def test_what_cannot_be_run_is_refused(programs: World, words: tuple[str, ...]) -> None:
+    ran = programs.run("run", *words)
+    assert (ran.status, ran.codes) == (1, [REFUSALS[words]])
+    assert ran.errors[0]["remedy"]
+
+
+def test_a_missing_program_suggests_the_nearest(programs: World) -> None:
+    assert "cat" in programs.run("run", "./:programs", "cta").errors[0]["remedy"]
+
+
+def test_the_sandbox_can_be_explained(programs: World) -> None:
+    ran = programs.run("run", "--explain", "./:programs", "sh")
+    assert ran.status == 0 and str(programs.project) in ran.out
+    steps = programs.run("run", "--explain", "--json", "./:programs", "sh").json["steps"]
+    assert {"who", "action", "arguments", "text"} <= set(steps[0])
