@@ -26,6 +26,7 @@ from _ast import (
     Eq,
     Expr,
     FloorDiv,
+    FunctionDef,
     Gt,
     GtE,
     If,
@@ -48,6 +49,7 @@ from _ast import (
     NotIn,
     Or,
     RShift,
+    Slice,
     Store,
     Sub,
     Subscript,
@@ -116,9 +118,9 @@ def constant(value: object, line: int) -> expr:
     return Constant(value, None, lineno=line, col_offset=0)  # type: ignore[arg-type]
 
 
-def attribute(value: expr, name: str, line: int) -> expr:
+def attribute(value: expr, name: str, line: int, ctx: Any = LOAD) -> expr:
     """`value.name`"""
-    return Attribute(value, name, LOAD, lineno=line, col_offset=0, end_lineno=line, end_col_offset=0)
+    return Attribute(value, name, ctx, lineno=line, col_offset=0, end_lineno=line, end_col_offset=0)
 
 
 def class_of(value: expr, line: int) -> expr:
@@ -191,6 +193,11 @@ def subscript(value: expr, index: expr, line: int, ctx: Any = LOAD) -> expr:
     return Subscript(value, index, ctx, lineno=line, col_offset=0)
 
 
+def slice_between(lower: expr, upper: expr, line: int) -> expr:
+    """`lower:upper`, as an index."""
+    return Slice(lower, upper, None, lineno=line, col_offset=0)
+
+
 def is_class(value: expr, name: str, line: int) -> expr:
     """`value.__class__ is name`, where names without a dot are Python's own classes."""
     return compare(class_of(value, line), IS, class_named(name, line), line)
@@ -237,6 +244,15 @@ def parameters(
         kwarg=kwarg,
         defaults=defaults,
     )
+
+
+def function(name: str, parameters: arguments, body: list[stmt]) -> stmt:
+    """`def name(parameters): body`"""
+    made = FunctionDef(name, parameters, body, [], None, lineno=1, col_offset=0)
+    if "type_params" in FunctionDef._fields:
+        # Since Python 3.12.
+        made.type_params = []  # type: ignore[attr-defined]
+    return made
 
 
 def is_simple(node: AST) -> bool:

@@ -10,7 +10,7 @@ from .arguments import bounds, want_int, want_items, wrong_type
 from .errors import EvalError
 from .iteration import items_of
 from .operators import add as add_values
-from .operators import bit_and, bit_or, bit_xor, subtract
+from .operators import bit_or
 from .values import (
     DICT_CLASSES,
     MUTABLE,
@@ -266,19 +266,19 @@ def pop_element(s: Set) -> Value:
 
 
 def union(s: Set, other: Value) -> Set:
-    return bit_or(s, _as_set("union", other))  # type: ignore[no-any-return]
+    return s | _as_set("union", other)  # type: ignore[no-any-return]
 
 
 def intersection(s: Set, other: Value) -> Set:
-    return bit_and(s, _as_set("intersection", other))  # type: ignore[no-any-return]
+    return s & _as_set("intersection", other)  # type: ignore[no-any-return]
 
 
 def difference(s: Set, other: Value) -> Set:
-    return subtract(s, _as_set("difference", other))  # type: ignore[no-any-return]
+    return s - _as_set("difference", other)  # type: ignore[no-any-return]
 
 
 def symmetric_difference(s: Set, other: Value) -> Set:
-    return bit_xor(s, _as_set("symmetric_difference", other))  # type: ignore[no-any-return]
+    return s ^ _as_set("symmetric_difference", other)  # type: ignore[no-any-return]
 
 
 def issubset(s: Set, other: Value) -> bool:

@@ -12,13 +12,11 @@ behind there is cleared where the error is caught (thread.py).
 
 from __future__ import annotations
 
-from _ast import AugAssign as PyAugAssign
 from _ast import (
     Break,
     Continue,
     Delete,
     For,
-    FunctionDef,
     Global,
     Lambda,
     Module,
@@ -34,10 +32,11 @@ from _ast import (
 from . import astbuild as py
 from . import kinds, syntax
 from .emit import Unit
-from .emit_blocks import BlockEmitter, strip_parens
+from .emit_blocks import CHECK, LOCK, BlockEmitter
 from .functions import mangle
-from .kinds import ANY, INT, LIST, RANGE, STRING, TUPLE
-from .scopes import GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS, FunctionScope, Resolution
+from .infer import Inference, strip
+from .kinds import ANY, INT, LIST, STRING
+from .scopes import FunctionScope, Resolution
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,11 +54,14 @@ _BRANCHES = 40
 class FunctionCompiler(BlockEmitter):
     """Makes the Python statements of one function."""
 
-    def __init__(self, unit: Unit, scope: FunctionScope, masks: dict[int, int], options: Options) -> None:
-        super().__init__(unit, scope, masks)
+    def __init__(self, unit: Unit, scope: FunctionScope, start: int, options: Options) -> None:
+        super().__init__(unit, scope, start)
         self.options = options
-        self.checked = False
+        self.limited = options.limited
+        self.checked = options.check_recursion and start >= 0 and unit.inference.may_recur(start)
         self.cleanup: list[stmt] = []
+        # How many loops are around the statement that is being made.
+        self.loops = 0
 
     # -- functions
 
@@ -100,9 +102,7 @@ class FunctionCompiler(BlockEmitter):
     def inner(self, node: syntax.Node) -> FunctionCompiler:
         scope = self.unit.resolution.functions[node.start]
         self.unit.functions[node.start] = (scope, node)
-        inner = FunctionCompiler(self.unit, scope, self.masks, self.options)
-        inner.checked = self.options.check_recursion
-        return inner
+        return FunctionCompiler(self.unit, scope, node.start, self.options)
 
     def function_value(self, node: syntax.Lambda) -> expr:
         parameters = self.parameters_of(node.parameters)
@@ -141,9 +141,7 @@ class FunctionCompiler(BlockEmitter):
         name = mangle(node.name.name)
         raw = f"{name}!"
         body = inner.function_body(node)
-        made = FunctionDef(raw, parameters, body, [], None, lineno=1, col_offset=0)
-        if "type_params" in FunctionDef._fields:
-            made.type_params = []  # type: ignore[attr-defined]
+        made = py.function(raw, parameters, body)
         value = py.helper(".Function", [py.load(raw, 1), py.load(self.info_name(node), 1)], 1)
         return [made, py.assign(py.store(name, 1), value, 1)]
 
@@ -245,35 +243,76 @@ class FunctionCompiler(BlockEmitter):
 
     def tick(self) -> list[stmt]:
         """Return the statements that count a step, where steps are counted."""
-        if not self.options.limited:
-            return []
-        return [py.expression(py.call(py.attribute(py.load("$s", 1), "tick", 1), [], 1), 1)]
+        return [py.expression(self.counted_step(), 1)] if self.limited else []
 
     def stmt_For(self, node: syntax.For) -> list[stmt]:
         # spec: starlark.statement.for
-        items, mask = self.expr(node.iterable)
+        items, care, parts = self.items(node.iterable, node.start)
         line = self.unit.op(node.start, ".enter")
-        body: list[stmt] = []
-        target = strip_parens(node.target)
+        start: list[stmt] = []
+        target = strip(node.target)
+        variable: Optional[expr]
         if isinstance(target, syntax.Name):
             variable = self.store_name(target)
         else:
+            variable = self.plain_targets(target, parts)
+        if variable is None:
             name = self.temp()
             variable = py.store(name, line)
-            body += self.assign_to(target, py.load(name, line), ANY, node.start)
-        body += self.tick() + self.block(node.body)
-        if mask in (RANGE, TUPLE) or (mask == LIST and self.is_fresh(node.iterable)):
-            return [For(variable, items, body, [], None, lineno=line, col_offset=0)]
-        held = self.temp()
-        enter = py.assign(py.store(held, line), py.helper(".enter", [items], line), line)
-        loop = For(variable, py.load(held, line), body, [], None, lineno=line, col_offset=0)
-        leave = py.expression(py.helper(".leave", [py.load(held, line)], line), line)
-        return [enter, Try([loop], [], [], [leave], lineno=line, col_offset=0)]
+            start = self.assign_to(target, py.load(name, line), ANY, node.start)
+        body = self.tick() + start + self.block(node.body)
+        if care == CHECK:
+            items = self.checked_items(items, line)
+        elif care == LOCK:
+            return self.locked_loop(variable, items, body, line)
+        return [For(variable, items, body, [], None, lineno=line, col_offset=0)]
+
+    def locked_loop(self, variable: expr, items: expr, body: list[stmt], line: int) -> list[stmt]:
+        """Return a loop that marks what it iterates as busy, and unmarks it however it ends."""
+        # spec: starlark.iteration.locked
+        name = self.temp()
+        held = py.load(name, line)
+        held_class = py.attribute(held, "__class__", line)
+        mark = py.if_statement(
+            py.is_class(held, ".List", line),
+            [py.assign(py.attribute(held, "__class__", line, py.STORE), py.load(".BusyList", line), line)],
+            [py.assign(py.store(name, line), py.helper(".enter", [held], line), line)],
+            line,
+        )
+        unmark = py.if_statement(
+            py.is_class(held, ".BusyList", line),
+            [py.assign(py.attribute(held, "__class__", line, py.STORE), py.load(".List", line), line)],
+            [
+                py.if_statement(
+                    py.compare(held_class, py.IS_NOT, py.class_named("tuple", line), line),
+                    [py.expression(py.helper(".leave", [held], line), line)],
+                    [],
+                    line,
+                )
+            ],
+            line,
+        )
+        loop = For(variable, held, body, [], None, lineno=line, col_offset=0)
+        return [
+            py.assign(py.store(name, line), items, line),
+            mark,
+            Try([loop], [], [], [unmark], lineno=line, col_offset=0),
+        ]
 
     # -- assignment
 
     def stmt_Assign(self, node: syntax.Assign) -> list[stmt]:
-        target = strip_parens(node.target)
+        target = strip(node.target)
+        given = strip(node.value)
+        if (
+            isinstance(target, (syntax.Tuple, syntax.List))
+            and isinstance(given, (syntax.Tuple, syntax.List))
+            and len(target.items) == len(given.items)
+            and target.items
+        ):
+            targets, later = self.targets(target.items, node.at)
+            values = py.tuple_of([self.value(item) for item in given.items], 1)
+            return [py.assign(py.tuple_of(targets, 1, py.STORE), values, 1), *later]
         value, mask = self.expr(node.value)
         return self.assign_to(target, value, mask, node.at)
 
@@ -293,37 +332,77 @@ class FunctionCompiler(BlockEmitter):
         return [*first, py.expression(self.store_call(target, value), 1)]
 
     def set_index(self, target: syntax.Index, value: expr) -> list[stmt]:
-        x = self.value(target.operand)
-        i, mi = self.expr(target.index)
-        line = self.unit.op(target.at, ".set_index")
-        return [py.expression(py.helper(".set_index", [x, i, value], line), line)]
+        """Return the statements of `x[i] = value`, for a value that is evaluated already."""
+        made: list[stmt] = []
+        x = self.hold(target.operand, made)
+        i = self.hold(target.index, made)
+        return made + self.set_element(target.at, x, i, value)
+
+    def set_element(self, at: int, x: Typed, i: Typed, value: expr) -> list[stmt]:
+        """Return the statement of `x[i] = value` for three variables or literals."""
+        xs, mx = x
+        key, mask = i
+        refs = [self.bind(part)[2] for part in (xs, key, value)]
+        line = self.unit.op(at, ".set_index", *refs)
+        slow = py.expression(py.helper(".set_index", [xs, key, value], line), line)
+        if not mask & (INT | STRING) or xs.__class__.__name__ == "Constant":
+            return [slow]
+        classes = []
+        if mx & kinds.DICT:
+            classes.append(py.is_class(xs, ".Dict", line))
+        if mx & LIST and mask & INT:
+            classes.append(py.is_class(xs, ".List", line))
+        if not classes:
+            return [slow]
+        test = classes[0] if len(classes) == 1 else py.boolean(py.OR, classes, line)
+        if mask & ~(INT | STRING):
+            keys = []
+            if mask & STRING:
+                keys.append(py.is_class(key, "str", line))
+            if mask & INT:
+                keys.append(py.is_class(key, "int", line))
+            plain = keys[0] if len(keys) == 1 else py.boolean(py.OR, keys, line)
+            test = py.boolean(py.AND, [test, plain], line)
+        native = py.assign(py.subscript(xs, key, line, py.STORE), value, line)
+        return [py.if_statement(test, [native], [slow], line)]
 
     def unpack_to(self, items: Sequence[syntax.Expr], value: expr, at: int) -> list[stmt]:
         # spec: starlark.assign.unpack
+        made: list[stmt] = []
+        if not py.is_simple(value):
+            name = self.temp()
+            made.append(py.assign(py.store(name, 1), value, 1))
+            value = py.load(name, 1)
+        count = len(items)
+        if not count or value.__class__.__name__ == "Constant":
+            line = self.unit.op(at, ".unpack")
+            unpacked = py.helper(".unpack", [value, py.constant(count, line)], line)
+        else:
+            line = self.unit.op(at, ".unpack", value.id, (count,))  # type: ignore[attr-defined]
+            unpacked = self.unpacked(value, count, line)
+        if not count:
+            return [*made, py.expression(unpacked, line)]
+        targets, later = self.targets(items, at)
+        return [*made, py.assign(py.tuple_of(targets, line, py.STORE), unpacked, line), *later]
+
+    def targets(self, items: Sequence[syntax.Expr], at: int) -> tuple[list[expr], list[stmt]]:
+        """Return Python targets for the parts of a value, and what has to be assigned from them after that."""
         targets: list[expr] = []
         later: list[stmt] = []
-        simple = all(isinstance(strip_parens(item), syntax.Name) for item in items)
-        for item in map(strip_parens, items):
+        stripped = [strip(item) for item in items]
+        simple = all(isinstance(item, syntax.Name) for item in stripped)
+        for item in stripped:
             if simple and isinstance(item, syntax.Name):
                 targets.append(self.store_name(item))
             else:
                 name = self.temp()
                 targets.append(py.store(name, 1))
                 later += self.assign_to(item, py.load(name, 1), ANY, at)
-        first, again, ref = self.bind(value)
-        line = self.unit.op(at, ".unpack", ref, (len(items),))
-        test = py.is_class(first, "tuple", line)
-        slow = py.helper(".unpack", [again, py.constant(len(items), line)], line)
-        if items:
-            chosen = py.conditional(test, again, slow, line)
-            unpack = py.assign(py.tuple_of(targets, line, py.STORE), chosen, line)
-        else:
-            unpack = py.expression(py.helper(".unpack", [first, py.constant(0, line)], line), line)
-        return [unpack, *later]
+        return targets, later
 
     def stmt_AugAssign(self, node: syntax.AugAssign) -> list[stmt]:
         # spec: starlark.assign.augmented
-        target = strip_parens(node.target)
+        target = strip(node.target)
         if isinstance(target, syntax.Name):
             value = self.augmented(node, self.name(target))
             return [py.assign(self.store_name(target), value, 1)]
@@ -331,10 +410,9 @@ class FunctionCompiler(BlockEmitter):
         if isinstance(target, syntax.Index):
             parts = [self.hold(target.operand, made), self.hold(target.index, made)]
             old = self.index(target.at, *parts)
-            new = self.augmented(node, old)
-            line = self.unit.op(target.at, ".set_index")
-            store = py.helper(".set_index", [parts[0][0], parts[1][0], new], line)
-            return [*made, py.expression(store, line)]
+            name = self.temp()
+            made.append(py.assign(py.store(name, 1), self.augmented(node, old), 1))
+            return made + self.set_element(target.at, *parts, py.load(name, 1))
         if isinstance(target, syntax.Dot):
             operand = self.hold(target.operand, made)
             new = self.augmented(node, self.dot(target, operand))
@@ -355,7 +433,7 @@ class FunctionCompiler(BlockEmitter):
     def augmented(self, node: syntax.AugAssign, old: Typed) -> expr:
         """Return the new value of an augmented assignment's target."""
         right = self.expr(node.value)
-        if node.op not in ("+", "|") or not old[1] & ~(kinds.NUMBER | STRING | TUPLE):
+        if node.op not in ("+", "|") or not old[1] & (LIST | kinds.DICT | kinds.SET | kinds.OTHER):
             return self.binary(node.op, node.at, old, right)[0]
         helper = ".add_in_place" if node.op == "+" else ".or_in_place"
         first_a, a, ref_a = self.bind(old[0])
@@ -366,9 +444,12 @@ class FunctionCompiler(BlockEmitter):
         if right[1] == INT and first_b is b:
             test = py.is_class(first_a, "int", line)
         else:
-            test = py.both(
-                py.class_of(first_a, line), py.IS, py.class_of(first_b, line), py.IS, py.class_named("int", line), line
-            )
+            integer, string = py.class_named("int", line), py.class_named("str", line)
+            class_a, class_b = py.class_of(first_a, line), py.class_of(first_b, line)
+            test = py.both(class_a, py.IS, class_b, py.IS, integer, line)
+            if node.op == "+" and old[1] & right[1] & STRING:
+                strings = py.both(py.class_of(a, line), py.IS, py.class_of(b, line), py.IS, string, line)
+                test = py.boolean(py.OR, [test, strings], line)
         return py.conditional(test, native, slow, line)
 
     # -- load
@@ -395,45 +476,46 @@ class Options:
         self.limited = limited
 
 
-def compile_file(resolution: Resolution, dialect: Dialect, limited: bool) -> tuple[CodeType, Unit]:
-    """Return the code of the function `<toplevel>`, and the tables that belong to it."""
-    known, loaded = _toplevel_names(resolution, dialect)
-    unit = Unit(resolution, known, loaded)
+def compile_file(
+    resolution: Resolution, dialect: Dialect, limited: bool, open_globals: bool = False
+) -> tuple[CodeType, Unit]:
+    """Return the code of the function `<toplevel>`, and the tables that belong to it.
+
+    With `open_globals` other code may assign the globals as well, as in a REPL.
+    """
+    known, loaded = _toplevel_names(resolution.file.body)
+    if dialect.global_reassign or open_globals:
+        known = {}
+    inference = Inference(resolution, known, open_globals)
+    inference.read(resolution.file.body)
+    inference.solve()
+    inference.judge()
+    unit = Unit(resolution, inference, loaded)
     options = Options(not dialect.recursion, limited)
-    compiler = FunctionCompiler(unit, resolution.toplevel, {}, options)
+    compiler = FunctionCompiler(unit, resolution.toplevel, -1, options)
     body = compiler.block(resolution.file.body)
-    names = [mangle(name) for name in resolution.globals]
-    names += [f"{mangle(name)}!" for name in known]
-    names += [mangle(b.name) for b in resolution.toplevel.locals if b.declared in loaded]
+    names = {mangle(name) for name in resolution.globals}
+    names.update(f"{name}!" for name in list(names))
+    names.update(mangle(b.name) for b in resolution.toplevel.locals if b.declared in loaded)
     if names:
-        body.insert(0, Global(sorted(set(names)), lineno=1, col_offset=0))
-    toplevel = FunctionDef(
-        "<toplevel>",
-        py.parameters([], [], None, [], [], None, arg("$s", lineno=1, col_offset=0)),
-        body,
-        [],
-        None,
-        lineno=1,
-        col_offset=0,
-    )
-    if "type_params" in FunctionDef._fields:
-        toplevel.type_params = []  # type: ignore[attr-defined]
+        body.insert(0, Global(sorted(names), lineno=1, col_offset=0))
+    hidden = arg("$s", lineno=1, col_offset=0)
+    parameters = py.parameters([], [], None, [], [], None, hidden)
+    toplevel = py.function("<toplevel>", parameters, body)
     module = compile(Module([toplevel], []), "<starlark>", "exec", dont_inherit=True, optimize=0)
-    code = next(c for c in module.co_consts if hasattr(c, "co_code"))
+    code: CodeType = next(c for c in module.co_consts if hasattr(c, "co_code"))
     return code, unit
 
 
-def _toplevel_names(
-    resolution: Resolution, dialect: Dialect
-) -> tuple[dict[str, FunctionScope], set[int]]:
-    """Return the global functions bound once, and the places where `load` binds names."""
-    known: dict[str, FunctionScope] = {}
+def _toplevel_names(body: Sequence[syntax.Stmt]) -> tuple[dict[str, syntax.Def], set[int]]:
+    """Return the global functions, and the places where `load` binds names."""
+    known: dict[str, syntax.Def] = {}
     loaded: set[int] = set()
-    work: list[syntax.Stmt] = list(resolution.file.body)
+    work: list[syntax.Stmt] = list(body)
     while work:
         node = work.pop()
         if isinstance(node, syntax.Def):
-            known[node.name.name] = resolution.functions[node.start]
+            known[node.name.name] = node
         elif isinstance(node, syntax.Load):
             loaded.update(s.local.start for s in node.symbols)
         elif isinstance(node, syntax.LoadModule):
@@ -444,4 +526,4 @@ def _toplevel_names(
             for branch in node.branches:
                 work += branch.body
             work += node.otherwise
-    return ({} if dialect.global_reassign else known), loaded
+    return known, loaded

@@ -1,4 +1,4 @@
-"""Expressions with a scope of their own: comprehensions."""
+"""Loops: what they iterate and how it is locked; comprehensions."""
 
 from __future__ import annotations
 
@@ -6,77 +6,190 @@ from _ast import DictComp, ListComp, comprehension, expr
 
 from . import astbuild as py
 from . import syntax
-from .emit_calls import FRESH, FRESH_METHODS, CallEmitter
-from .kinds import ANY, DICT, INT, LIST, RANGE, STRING, TUPLE
+from .analysis import FRESH
+from .emit_methods import MethodEmitter
+from .infer import strip
+from .kinds import DICT, INT, LIST, RANGE, STRING, TUPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Optional
+
     from .emit import Typed
 
+# Nothing to check; iterable by Python once its class is known; to be locked while it is iterated.
+FREE, CHECK, LOCK = "free", "check", "lock"
 
-class BlockEmitter(CallEmitter):
-    """Makes Python expressions for comprehensions."""
+
+class BlockEmitter(MethodEmitter):
+    """Makes Python expressions for loops and comprehensions."""
 
     def is_fresh(self, node: syntax.Expr) -> bool:
         """Return whether an expression makes a new value that no other code can change."""
-        node = strip_parens(node)
-        if isinstance(node, (syntax.List, syntax.Tuple, syntax.Dict, syntax.Comprehension)):
+        node = strip(node)
+        if isinstance(node, (syntax.List, syntax.Tuple, syntax.Dict, syntax.Comprehension, syntax.Slice)):
             return True
         return isinstance(node, syntax.Call) and self.is_universal(node.function) in FRESH
 
-    def loop_items(self, node: syntax.Expr) -> tuple[expr, int]:
-        """Return what a comprehension clause iterates, as Python sees it, and the kinds of its items."""
+    def items(self, node: syntax.Expr, loop: int) -> tuple[expr, str, int]:
+        """Return what a loop iterates, how careful it must be, and how many parts each item surely has.
+
+        `loop` is where the loop or the comprehension begins.
+        """
+        inner = strip(node)
+        if isinstance(inner, syntax.Call) and not self.no_walrus:
+            made = self.lazy_items(inner)
+            if made is not None:
+                return made
         value, mask = self.expr(node)
-        if mask in (RANGE, TUPLE, LIST) and (mask != LIST or self.is_fresh(node)):
-            return value, INT if mask == RANGE else ANY
-        return value, -1
+        if mask in (RANGE, TUPLE) or (mask == LIST and self.is_fresh(node)):
+            return value, FREE, 0
+        if self.is_fresh(node) or not self.unit.inference.needs_lock(self.start, loop, node):
+            return value, CHECK, 0
+        return value, LOCK, 0
+
+    def lazy_items(self, node: syntax.Call) -> Optional[tuple[expr, str, int]]:
+        """Return the items of a call that would make a list only for this loop, without the list."""
+        count = len(node.arguments)
+        if any(
+            isinstance(a, (syntax.NamedArgument, syntax.StarArgument, syntax.StarStarArgument))
+            for a in node.arguments
+        ):
+            return None
+        name = self.is_universal(node.function)
+        if (name == "enumerate" and count in (1, 2)) or (name == "zip" and count):
+            args = [self.value(a) for a in node.arguments]
+            line = self.unit.op(node.at, f".each_{name}")
+            return py.helper(f".each_{name}", args, line), FREE, 2 if name == "enumerate" else count
+        function = strip(node.function)
+        if isinstance(function, syntax.Dot) and count == 0:
+            if function.name in ("items", "keys", "values"):
+                return self.dict_items(node, function)
+            if function.name in ("elems", "codepoints"):
+                x, mask = self.expr(function.operand)
+                if mask == STRING:
+                    return x, FREE, 0
+        return None
+
+    def dict_items(self, node: syntax.Call, dot: syntax.Dot) -> tuple[expr, str, int]:
+        """Return `d.items()` and its like as Python's own list."""
+        first, x, _ref = self.bind(self.value(dot.operand))
+        line = self.unit.op(node.at, "method", (dot.at,))
+        native = py.helper(".plain_list", [self.native_method(dot.name, x, [], line)], line)
+        slow = self.slow_method(node, dot, x, [], [], [])
+        test = py.boolean(
+            py.OR, [py.is_class(first, ".Dict", line), py.is_class(x, ".FrozenDict", line)], line
+        )
+        parts = 2 if dot.name == "items" and self.unit.inference.kind(dot.operand) == DICT else 0
+        # A struct may have a field of this name, whose result may be any list.
+        care = CHECK if self.unit.inference.kind(dot.operand) == DICT else LOCK
+        return py.conditional(test, native, slow, line), care, parts
+
+    def checked_items(self, value: expr, line: int) -> expr:
+        """Return an iterable for Python of a value that need not be locked."""
+        if self.no_walrus and not py.is_simple(value):
+            return py.helper(".iterate", [value], line)
+        first, again, _ref = self.bind(value)
+        plain = py.boolean(
+            py.OR,
+            [py.is_class(first, ".List", line), py.is_class(again, "tuple", line)],
+            line,
+        )
+        return py.conditional(plain, again, py.helper(".iterate", [again], line), line)
 
     def expr_Comprehension(self, node: syntax.Comprehension) -> Typed:
         # spec: starlark.comprehension
         generators: list[comprehension] = []
         first: list[expr] = []
+        locked = False
         for number, clause in enumerate(node.clauses):
             if isinstance(clause, syntax.IfClause):
                 generators[-1].ifs.append(self.value(clause.condition))
                 continue
-            if number == 0:
-                # Outside the scope of the comprehension, and evaluated before it.
-                items, kind = self.loop_items(clause.iterable)
-                if not self.no_walrus and not py.is_simple(items):
-                    name = self.temp()
-                    first.append(py.walrus(name, items, 1))
-                    items = py.load(name, 1)
+            outermost = number == 0
+            if outermost:
+                # Evaluated before the comprehension, outside its scope.
+                items, care, parts = self.items(clause.iterable, node.start)
             else:
                 self.no_walrus += 1
-                items, kind = self.loop_items(clause.iterable)
+                items, care, parts = self.items(clause.iterable, node.start)
                 self.no_walrus -= 1
-            line = self.unit.op(clause.start, ".marked")
-            if kind < 0:
-                items = py.helper(".marked", [items], line)
-                kind = ANY
-            generators += self.clause(clause, items, line)
-        body = node.body
-        if isinstance(body, syntax.DictEntry):
-            key, mask = self.expr(body.key)
-            value = self.value(body.value)
-            line = self.unit.op(body.at, ".key_of")
-            if mask not in (STRING, INT):
-                key = py.helper(".key_of", [key], line)
-            made = DictComp(key, value, generators, lineno=line, col_offset=0)
-            function = ".Dict" if mask in (STRING, INT) else ".dict_of_keys"
-            return py.sequence(first, py.helper(function, [made], line), line), DICT
-        made_list = ListComp(self.value(body), generators, lineno=1, col_offset=0)
-        return py.sequence(first, py.helper(".List", [made_list], 1), 1), LIST
+            line = self.unit.op(clause.start, ".enter")
+            if care == CHECK:
+                if not outermost:
+                    self.no_walrus += 1
+                items = self.checked_items(items, line)
+                if not outermost:
+                    self.no_walrus -= 1
+            elif care == LOCK:
+                if outermost and not self.no_walrus:
+                    items = py.helper(".hold", [py.load("$s", line), items], line)
+                    locked = True
+                else:
+                    items = py.helper(".marked", [items], line)
+            if outermost and not self.no_walrus and not py.is_simple(items):
+                name = self.temp()
+                first.append(py.walrus(name, items, line))
+                items = py.load(name, line)
+            generators += self.clause(clause, items, parts, line)
+            if self.limited and generators:
+                generators[-1].ifs.insert(0, self.counted_step())
+        made, mask = self.comprehension_body(node, generators)
+        if locked:
+            made = py.helper(".release", [py.load("$s", 1), made], 1)
+        return py.sequence(first, made, 1), mask
 
-    def clause(self, clause: syntax.ForClause, items: expr, line: int) -> list[comprehension]:
+    limited = False
+
+    def counted_step(self) -> expr:
+        """Emit the call that counts a step and is always true."""
+        return py.call(py.attribute(py.load("$s", 1), "tick", 1), [], 1)
+
+    def comprehension_body(self, node: syntax.Comprehension, generators: list[comprehension]) -> Typed:
+        body = node.body
+        if not isinstance(body, syntax.DictEntry):
+            made_list = ListComp(self.value(body), generators, lineno=1, col_offset=0)
+            return py.helper(".List", [made_list], 1), LIST
+        key, mask = self.expr(body.key)
+        value = self.value(body.value)
+        line = self.unit.op(body.at, ".key_of")
+        plain = not mask & ~(STRING | INT)
+        if not plain:
+            key = py.helper(".key_of", [key], line)
+        made = DictComp(key, value, generators, lineno=line, col_offset=0)
+        return py.helper(".Dict" if plain else ".dict_of_keys", [made], line), DICT
+
+    def clause(
+        self, clause: syntax.ForClause, items: expr, parts: int, line: int
+    ) -> list[comprehension]:
         """Return the Python clause for a `for`, followed by those that unpack its target."""
-        target = strip_parens(clause.target)
+        target = strip(clause.target)
         if isinstance(target, syntax.Name):
             return [comprehension(self.store_name(target), items, [], 0)]
+        names = self.plain_targets(target, parts)
+        if names is not None:
+            return [comprehension(names, items, [], 0)]
         name = self.temp()
         clauses = [comprehension(py.store(name, line), items, [], 0)]
         self.unpack_clauses(target, py.load(name, line), line, clauses)
         return clauses
+
+    def plain_targets(self, target: syntax.Expr, parts: int) -> Optional[expr]:
+        """Return a target of names that Python unpacks itself, for items that surely have so many parts."""
+        if not isinstance(target, (syntax.Tuple, syntax.List)) or len(target.items) != parts:
+            return None
+        items = [strip(item) for item in target.items]
+        if not all(isinstance(item, syntax.Name) for item in items):
+            return None
+        return py.tuple_of([self.store_name(item) for item in items], 1, py.STORE)  # type: ignore[arg-type]
+
+    def unpacked(self, value: expr, count: int, line: int) -> expr:
+        """Return the parts of a value, which is a variable, for Python to unpack."""
+        plain = py.boolean(
+            py.OR, [py.is_class(value, "tuple", line), py.is_class(value, ".List", line)], line
+        )
+        slow = py.helper(".unpack", [value, py.constant(count, line)], line)
+        return py.conditional(plain, value, slow, line)
 
     def unpack_clauses(
         self, target: syntax.Expr, value: expr, line: int, clauses: list[comprehension]
@@ -88,16 +201,17 @@ class BlockEmitter(CallEmitter):
             return
         names = []
         later = []
-        for item in map(strip_parens, target.items):
+        for item in map(strip, target.items):
             if isinstance(item, syntax.Name):
                 names.append(self.store_name(item))
             else:
                 temp = self.temp()
                 names.append(py.store(temp, line))
                 later.append((item, temp))
-        line = self.unit.op(self.unit.operations[line - 1][0], ".unpack")
-        unpacked = py.helper(".unpack", [value, py.constant(len(target.items), line)], line)
-        clauses.append(comprehension(py.tuple_of(names, line, py.STORE), py.list_of([unpacked], line), [], 0))
+        count = len(target.items)
+        line = self.unit.op(self.unit.operations[line - 1][0], ".unpack", value.id, (count,))  # type: ignore[attr-defined]
+        parts = self.unpacked(value, count, line)
+        clauses.append(comprehension(py.tuple_of(names, line, py.STORE), py.list_of([parts], line), [], 0))
         for item, temp in later:
             self.unpack_clauses(item, py.load(temp, line), line, clauses)
 
@@ -114,10 +228,3 @@ class BlockEmitter(CallEmitter):
 
     def store_name(self, node: syntax.Name) -> expr:
         raise NotImplementedError
-
-
-def strip_parens(node: syntax.Expr) -> syntax.Expr:
-    """Return the expression inside any parentheses."""
-    while isinstance(node, syntax.Paren):
-        node = node.value
-    return node

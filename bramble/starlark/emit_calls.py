@@ -1,4 +1,4 @@
-"""Calls: of functions of the same file, of universal functions, of methods, of anything."""
+"""Calls: of functions of the same file, of universal functions, of anything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from _ast import expr, keyword
 
 from . import astbuild as py
 from . import kinds, syntax
-from .emit import ExpressionEmitter
+from .emit_operators import OperatorEmitter
 from .functions import SPECIAL_NAMES, mangle
 from .kinds import ANY, INT, STRING
 from .scopes import GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS
@@ -20,65 +20,52 @@ if TYPE_CHECKING:
     from .scopes import FunctionScope
 
 # Universal functions of positional arguments that are called directly, with their least and most arguments.
-DIRECT: dict[str, tuple[str, int, int]] = {
-    "abs": (".abs", 1, 1),
-    "all": (".all", 1, 1),
-    "any": (".any", 1, 1),
-    "bool": (".bool", 1, 1),
-    "chr": (".chr", 1, 1),
-    "dir": (".dir", 1, 1),
-    "enumerate": (".enumerate", 1, 2),
-    "float": (".float", 1, 1),
-    "getattr": (".getattr", 2, 3),
-    "hasattr": (".hasattr", 2, 2),
-    "hash": (".hash", 1, 1),
-    "int": (".int", 1, 1),
-    "len": (".len", 1, 1),
-    "list": (".list", 0, 1),
-    "ord": (".ord", 1, 1),
-    "range": (".range", 1, 3),
-    "repr": (".repr", 1, 1),
-    "reversed": (".reversed", 1, 1),
-    "set": (".set", 0, 1),
-    "str": (".str", 1, 1),
-    "tuple": (".tuple", 0, 1),
-    "type": (".type", 1, 1),
-    "zip": (".zip", 0, 99),
+DIRECT: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(("abs", "all", "any", "bool", "chr", "dir", "float", "hash", "int", "len"), (1, 1)),
+    **dict.fromkeys(("ord", "repr", "reversed", "str", "type"), (1, 1)),
+    **dict.fromkeys(("list", "set", "tuple"), (0, 1)),
+    "enumerate": (1, 2),
+    "getattr": (2, 3),
+    "hasattr": (2, 2),
+    "range": (1, 3),
+    "zip": (0, 99),
 }
-# Universal functions whose result nothing else can hold: a loop over it needs no lock.
-FRESH = frozenset({"dir", "enumerate", "list", "range", "reversed", "set", "sorted", "tuple", "zip", "dict"})
-FRESH_METHODS = frozenset({"items", "keys", "values", "split", "rsplit", "splitlines", "elems", "codepoints"})
+# Those that take the thread and the argument list as values.
+INDIRECT = frozenset({"dict", "fail", "int", "max", "min", "print", "sorted"})
 
 
-
-class CallEmitter(ExpressionEmitter):
+class CallEmitter(OperatorEmitter):
     """Makes Python expressions for calls."""
 
     def call(self, node: syntax.Call, made: Optional[Typed]) -> Typed:
-        """Emit a call; `made` is the function's expression when it has been emitted already."""
         positional, named, stars = arguments_of(node)
         if stars or any(a.name in SPECIAL_NAMES for a in named):
             return self.call_with_stars(node, made, positional, named, stars)
-        universal = self.is_universal(node.function)
+        universal = self.is_universal(node.function) if made is None else ""
         if universal:
             direct = self.call_universal(node, universal, positional, named)
             if direct is not None:
                 return direct
         if isinstance(node.function, syntax.Name):
-            known = self.unit.known.get(node.function.name)
-            binding = self.unit.uses[node.function.start]
-            if known is not None and binding.scope == GLOBAL and self.binds(known, len(positional), named):
-                name_line = self.unit.op(node.function.start, "global", (node.function.name,))
-                function = py.load(f"{mangle(node.function.name)}!", name_line)
+            name = node.function.name
+            known = self.unit.known.get(name)
+            if (
+                known is not None
+                and self.unit.uses[node.function.start].scope == GLOBAL
+                and self.binds(known, len(positional), named)
+            ):
+                name_line = self.unit.op(node.function.start, "global", (name,))
+                function = py.load(f"{mangle(name)}!", name_line)
                 args = [py.load("$s", 1), *[self.value(a) for a in positional]]
                 words = self.keywords(named)
-                return py.call(function, args, self.unit.op(node.at, "call"), words), ANY
-        function, _mask = made or self.expr(node.function)
+                line = self.unit.op(node.at, "call")
+                return py.call(function, args, line, words), self.unit.inference.result_kind(name)
+        function = made[0] if made is not None else self.value(node.function)
         if self.no_walrus and not py.is_simple(function):
             return self.call_with_stars(node, (function, ANY), positional, named, [])
         first, function, ref = self.bind(function)
         shape = (len(positional), tuple(a.name for a in named))
-        line = self.unit.op(node.at, "call", ref, shape)
+        line = self.unit.op(node.at, "call", ref, (shape,))
         entry = py.conditional(
             py.is_class(first, ".Function", line),
             py.attribute(function, "entry", line),
@@ -109,6 +96,11 @@ class CallEmitter(ExpressionEmitter):
             if p.kind in (POSITIONAL, KEYWORD_ONLY)
         )
 
+    def words(self, named: list[syntax.NamedArgument]) -> expr:
+        """Emit keyword arguments as a dict."""
+        keys: list[Any] = [py.constant(a.name, 1) for a in named]
+        return PyDict(keys, [self.value(a.value) for a in named], lineno=1, col_offset=0)
+
     def call_with_stars(
         self,
         node: syntax.Call,
@@ -118,11 +110,9 @@ class CallEmitter(ExpressionEmitter):
         stars: list[Any],
     ) -> Typed:
         """Emit a call through `.call`, which takes the parts of the argument list as values."""
-        function = (made or self.expr(node.function))[0]
+        function = made[0] if made is not None else self.value(node.function)
         args = py.tuple_of([self.value(a) for a in positional], 1)
-        words = PyDict(
-            [py.constant(a.name, 1) for a in named], [self.value(a.value) for a in named], lineno=1, col_offset=0
-        )
+        words = self.words(named)
         star = py.constant(None, 1)
         star_star = py.constant(None, 1)
         given = 0
@@ -141,50 +131,43 @@ class CallEmitter(ExpressionEmitter):
         self, node: syntax.Call, name: str, positional: list[syntax.Expr], named: list[syntax.NamedArgument]
     ) -> Optional[Typed]:
         """Emit a call of a universal function without the detour of a value, where that is possible."""
-        direct = DIRECT.get(name)
-        if direct is None or named or not direct[1] <= len(positional) <= direct[2]:
-            return None
-        args = [self.expr(a) for a in positional]
         mask = kinds.OF_UNIVERSAL.get(name, ANY)
-        helper = direct[0]
-        if len(args) == 1:
+        count = len(positional)
+        least, most = DIRECT.get(name, (1, 0))
+        if named or not least <= count <= most:
+            return self.call_indirect(node, name, positional, named) if name in INDIRECT else None
+        args = [self.expr(a) for a in positional]
+        values = [x for x, _ in args]
+        if count == 1 and (not self.no_walrus or py.is_simple(values[0])):
             x, mx = args[0]
-            if name == "len" and not self.no_walrus:
+            if name == "len":
                 first, x, ref = self.bind(x)
-                line = self.unit.op(node.at, ".length", ref)
-                return py.helper(".len", [first], line), INT
+                return py.helper(".native_len", [first], self.unit.op(node.at, ".len", ref)), INT
             if name == "str":
                 if mx == STRING:
                     return x, STRING
-                if not self.no_walrus or py.is_simple(x):
-                    first, x, ref = self.bind(x)
-                    line = self.unit.op(node.at, ".str", ref)
-                    test = py.is_class(first, "str", line)
-                    return py.conditional(test, x, py.helper(".str", [x], line), line), STRING
-        line = self.unit.op(node.at, helper)
-        return py.helper(helper, [x for x, _ in args], line), mask
+                first, x, ref = self.bind(x)
+                line = self.unit.op(node.at, ".str")
+                return py.conditional(
+                    py.is_class(first, "str", line), x, py.helper(".str", [x], line), line
+                ), STRING
+            if name == "bool":
+                return py.unary("not", py.unary("not", x, 1), 1), mask
+        helper = f".range{count}" if name == "range" else f".{name}"
+        return py.helper(helper, values, self.unit.op(node.at, helper)), mask
 
-    def call_method(self, node: syntax.Call, dot: syntax.Dot, receiver: Typed) -> Typed:
-        """Emit `x.name(…)`."""
-        positional, named, stars = arguments_of(node)
-        if stars or any(a.name in SPECIAL_NAMES for a in named):
-            line = self.unit.op(dot.at, ".attribute")
-            function = py.helper(".attribute", [receiver[0], py.constant(dot.name, line)], line)
-            return self.call_with_stars(node, (function, ANY), positional, named, stars)
-        x, mx = receiver
-        line = self.unit.op(node.at, "method", (dot.at,))
-        values = [self.value(a) for a in positional]
-        words = self.keywords(named)
-        if not all(map(py.is_simple, values)) or words:
-            # The method is looked up before the arguments are evaluated.
-            check = self.unit.op(dot.at, ".having")
-            x = py.helper(".having", [x, py.constant(dot.name, check)], check)
-        args = [py.load("$s", line), x, py.constant(dot.name, line), *values]
-        result = ANY
-        for kind, table in kinds.OF_METHOD.items():
-            if mx == kind:
-                result = table.get(dot.name, ANY)
-        return py.call(py.load(".method", line), args, line, words), result
+    def call_indirect(
+        self, node: syntax.Call, name: str, positional: list[syntax.Expr], named: list[syntax.NamedArgument]
+    ) -> Typed:
+        """Emit a call of a built-in that takes the thread, a tuple of arguments and a dict of keywords."""
+        args = [self.expr(a) for a in positional]
+        mask = kinds.OF_UNIVERSAL.get(name, ANY)
+        if name in ("max", "min") and len(args) == 2 and not named:
+            line = self.unit.op(node.at, f".{name}2")
+            return py.helper(f".{name}2", [x for x, _ in args], line), args[0][1] | args[1][1]
+        line = self.unit.op(node.at, f".{name}")
+        values = py.tuple_of([x for x, _ in args], line)
+        return py.helper(f"b.{name}", [py.load("$s", line), values, self.words(named)], line), mask
 
 
 def arguments_of(

@@ -174,13 +174,11 @@ def _failed_operation(error: BaseException, frame: FrameType, line: int) -> Opti
     if helper in ("global", "local"):
         name = references[0][0]
         return EvalError("eval.unbound", f"{helper} variable {name} referenced before assignment")
-    if isinstance(error, OverflowError) and helper != ".index":
-        return EvalError("eval.value", "int too large to convert to float")
     operands = [_operand(frame, reference) for reference in references]
     if helper == "call":
         callee = operands[0]
         if isinstance(callee, Function):
-            positional, words = references[1]
+            positional, words = operands[1]
             fault = binding_fault(callee.info, positional, words)
             if fault is not None:
                 return binding_error(callee.info, fault)
@@ -194,6 +192,8 @@ def _failed_operation(error: BaseException, frame: FrameType, line: int) -> Opti
         return failure.with_traceback(None)
     except RecursionError:
         return EvalError("eval.limit", "Starlark stack overflow")
+    if isinstance(error, OverflowError):
+        return EvalError("eval.value", "int too large to convert to float")
     return None
 
 

@@ -47,6 +47,10 @@ class FunctionInfo(Record):
     position: Position
     text: str  # the parameters as written
 
+    # It stands for one body of one run of a file, and is looked up at every call.
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
 
 class Function:
     """A function that a program defined.

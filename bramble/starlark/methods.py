@@ -68,6 +68,12 @@ def call_method(thread: Thread, x: Value, name: str, /, *args: Value, **kwargs: 
     return apply(thread, attribute(x, name), args, kwargs)
 
 
+def bound_method(thread: Thread, x: Value, name: str) -> Callable[..., Value]:
+    """Return what `x.name` calls, as a Python function without the thread."""
+    found = attribute(x, name)
+    return lambda *args, **kwargs: apply(thread, found, args, kwargs)
+
+
 def having(x: Value, name: str) -> Value:
     """Return `x` if it has the attribute. Raises EvalError otherwise, before any argument is evaluated."""
     if name not in METHODS.get(x.__class__, _NONE) and find_attribute(x, name) is NotImplemented:

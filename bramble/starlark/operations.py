@@ -6,11 +6,13 @@ No Starlark program can write these names, for they contain a dot.
 
 from __future__ import annotations
 
-from .collection_methods import add_in_place, or_in_place
+from .arguments import want_int, wrong_type
+from .collection_methods import LIST_METHODS, add_in_place, or_in_place
 from .errors import EvalError
 from .functions import Builtin, Function, Struct, apply, binding_error, callable_of
-from .iteration import enter, items_of, leave, marked, unpack
-from .methods import attribute, call_method, having, set_attribute
+from .integers import int_text
+from .iteration import enter, items_of, iterable_of, leave, marked, unpack
+from .methods import attribute, bound_method, call_method, having, set_attribute
 from .operators import (
     add,
     bit_and,
@@ -37,22 +39,27 @@ from .operators import (
     slice_of,
     subtract,
 )
-from .text import to_repr, to_str
+from .string_methods import STRING_METHODS
+from .text import convert, display, to_repr, to_str
 from .universe import POSITIONAL, UNIVERSE, length, make_range, to_int
 from .values import (
     DICT_CLASSES,
+    LIST_CLASSES,
+    SET_CLASSES,
+    BusyList,
     Dict,
     FrozenDict,
     FrozenList,
     Key,
     List,
+    NoneType,
     OddDict,
     Set,
+    compare,
     entries,
     equal,
     fail_with,
     key_of,
-    put,
     type_name,
 )
 
@@ -73,7 +80,7 @@ class DisplayError(EvalError):
         self.entry = entry
 
 
-def display(*parts: Value) -> Dict:
+def dict_display(*parts: Value) -> Dict:
     """Return the dict of a display whose keys and values are given in turns."""
     # spec: starlark.display
     made = Dict()
@@ -97,6 +104,87 @@ def dict_of_keys(table: dict[Value, Value]) -> Dict:
     if Key in set(map(type, table)):
         made.__class__ = OddDict
     return made
+
+
+def hold(thread: Thread, x: Value) -> Value:
+    """Return what the first clause of a comprehension iterates, locked until `release`."""
+    held = enter(x)
+    thread.held.append(held)
+    return held
+
+
+def release(thread: Thread, made: Value) -> Value:
+    """Unlock what `hold` locked last, and return what the comprehension has made."""
+    leave(thread.held.pop())
+    return made
+
+
+def iterate(x: Value) -> Value:
+    """Return what a loop over `x` iterates when nothing can change `x` meanwhile."""
+    found = iterable_of(x)
+    if found is None:
+        fail_with("eval.iterate", f"{type_name(x)} value is not iterable")
+    return found
+
+
+def _settled(name: str, number: int, x: Value) -> Value:
+    """Return the items of an argument, in something that nothing can change."""
+    if x.__class__ in _SETTLED:
+        return x
+    items = items_of(x)
+    if items is None:
+        if name == "zip":
+            fail_with("eval.argument", f"zip: argument #{number} is not iterable: {type_name(x)}")
+        wrong_type(name, number, x, "iterable")
+    return list(items) if items is x else items
+
+
+_SETTLED = frozenset({tuple, range, FrozenList})
+
+
+def each_enumerate(x: Value, start: Value = 0) -> Value:
+    """Return an iterator of what `enumerate(x, start)` has, for a loop over it."""
+    first = want_int("enumerate", 2, start)
+    return enumerate(_settled("enumerate", 1, x), first)
+
+
+def each_zip(*iterables: Value) -> Value:
+    """Return an iterator of what `zip(*iterables)` has, for a loop over it."""
+    return zip(*[_settled("zip", number, x) for number, x in enumerate(iterables, 1)])
+
+
+def percent_d(x: Value) -> str:
+    """Return `"%d" % x`."""
+    return int_text(x) if x.__class__ is int else convert("d", x)
+
+
+def range1(stop: Value) -> range:
+    """Return `range(stop)`."""
+    return range(stop) if stop.__class__ is int and -_BIG < stop < _BIG else make_range(stop)
+
+
+def range2(start: Value, stop: Value) -> range:
+    """Return `range(start, stop)`."""
+    if start.__class__ is int and stop.__class__ is int and -_BIG < start < _BIG and -_BIG < stop < _BIG:
+        return range(start, stop)
+    return make_range(start, stop)
+
+
+_BIG = 1 << 62
+
+
+def max2(a: Value, b: Value) -> Value:
+    """Return `max(a, b)`."""
+    if a.__class__ is int and b.__class__ is int:
+        return b if b > a else a
+    return b if compare(b, a, ">") > 0 else a
+
+
+def min2(a: Value, b: Value) -> Value:
+    """Return `min(a, b)`."""
+    if a.__class__ is int and b.__class__ is int:
+        return b if b < a else a
+    return b if compare(b, a, "<") < 0 else a
 
 
 def recursive(info: FunctionInfo) -> NoReturn:
@@ -195,7 +283,7 @@ BUILTINS: dict[str, Value] = {
     ".set_attribute": set_attribute,
     ".add_in_place": add_in_place,
     ".or_in_place": or_in_place,
-    ".display": display,
+    ".dict_display": dict_display,
     ".dict_of_keys": dict_of_keys,
     ".key_of": key_of,
     ".enter": enter,
@@ -209,11 +297,32 @@ BUILTINS: dict[str, Value] = {
     ".recursive": recursive,
     ".load": load_names,
     ".load_module": load_module,
-    ".len": len,
-    ".length": length,
+    ".native_len": len,
+    ".plain_list": list,
+    ".len": length,
     ".str": to_str,
     ".int": to_int,
-    ".range": make_range,
+    ".range1": range1,
+    ".range2": range2,
+    ".range3": make_range,
+    ".max2": max2,
+    ".min2": min2,
+    ".hold": hold,
+    ".release": release,
+    ".iterate": iterate,
+    ".each_enumerate": each_enumerate,
+    ".each_zip": each_zip,
+    ".display": display,
+    ".percent_d": percent_d,
+    ".bound": bound_method,
+    ".BusyList": BusyList,
+    ".NoneType": NoneType,
+    ".in_list": LIST_CLASSES,
+    ".in_dict": DICT_CLASSES,
+    ".in_set": SET_CLASSES,
+    **{f"str.{name}": method[0] for name, method in STRING_METHODS.items()},
+    **{f".List.{name}": method[0] for name, method in LIST_METHODS.items()},
+    **{f"b.{name}": builtin.function for name, builtin in UNIVERSE.items() if isinstance(builtin, Builtin)},
     **{
         f".{name}": function
         for name, (function, _least, _most) in POSITIONAL.items()
@@ -221,5 +330,3 @@ BUILTINS: dict[str, Value] = {
     },
     **{f"u.{name}": value for name, value in UNIVERSE.items()},
 }
-
-__all__ = ["BUILTINS", "put"]

@@ -19,12 +19,9 @@ from .values import (
     LIST_CLASSES,
     MAX_DEPTH,
     NATIVE_TYPE_NAMES,
-    ODD,
-    ODD_OF,
     SET_CLASSES,
     BytesElems,
     Dict,
-    Key,
     List,
     Set,
     StringCodepoints,
@@ -106,8 +103,8 @@ def subtract(a: Value, b: Value) -> Value:
     """Return `a - b`."""
     if is_number(a) and is_number(b):
         return a - b if a.__class__ is b.__class__ else to_float(a) - to_float(b)
-    if a.__class__ in SET_CLASSES and b.__class__ in SET_CLASSES:
-        return _set_from(a, [key for key in a if not dict.__contains__(b, key)])
+    if isinstance(a, Set) and isinstance(b, Set):
+        return a - b
     return _host("-", a, b)
 
 
@@ -194,48 +191,26 @@ def modulo(a: Value, b: Value) -> Value:
 
 def bit_or(a: Value, b: Value) -> Value:
     """Return `a | b`: of ints, or the union of dicts or sets."""
-    ca, cb = a.__class__, b.__class__
-    if ca is int and cb is int:
+    # spec: starlark.bitwise, starlark.set.operators
+    if a.__class__ is int and b.__class__ is int:
         return a | b
-    if ca in DICT_CLASSES and cb in DICT_CLASSES:
-        return Dict.__or__(a, b)
-    if ca in SET_CLASSES and cb in SET_CLASSES:
-        made = Set(a)
-        dict.update(made, b)
-        if ca in ODD or cb in ODD:
-            made.__class__ = ODD_OF[Set]
-        return made
+    if (isinstance(a, Set) and isinstance(b, Set)) or (isinstance(a, Dict) and isinstance(b, Dict)):
+        return a | b
     return _host("|", a, b)
 
 
 def bit_and(a: Value, b: Value) -> Value:
     """Return `a & b`: of ints, or the intersection of sets."""
-    if a.__class__ is int and b.__class__ is int:
+    if (a.__class__ is int and b.__class__ is int) or (isinstance(a, Set) and isinstance(b, Set)):
         return a & b
-    if a.__class__ in SET_CLASSES and b.__class__ in SET_CLASSES:
-        return _set_from(a, [key for key in a if dict.__contains__(b, key)])
     return _host("&", a, b)
 
 
 def bit_xor(a: Value, b: Value) -> Value:
     """Return `a ^ b`: of ints, or the symmetric difference of sets."""
-    if a.__class__ is int and b.__class__ is int:
+    if (a.__class__ is int and b.__class__ is int) or (isinstance(a, Set) and isinstance(b, Set)):
         return a ^ b
-    if a.__class__ in SET_CLASSES and b.__class__ in SET_CLASSES:
-        only_a = [key for key in a if not dict.__contains__(b, key)]
-        made = _set_from(a, only_a + [key for key in b if not dict.__contains__(a, key)])
-        if b.__class__ in ODD:
-            made.__class__ = ODD_OF[Set]
-        return made
     return _host("^", a, b)
-
-
-def _set_from(like: Set, keys: list[Value]) -> Set:
-    """Return a set of Python keys, which is odd when one of them is."""
-    made = Set.fromkeys(keys)
-    if like.__class__ in ODD and any(key.__class__ is Key for key in keys):
-        made.__class__ = ODD_OF[Set]
-    return made
 
 
 def shift_left(a: Value, b: Value) -> Value:

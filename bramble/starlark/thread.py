@@ -9,6 +9,7 @@ from types import FunctionType
 from .errors import EvalError, StarlarkError
 from .faults import ModuleState, current_stack, translate
 from .functions import ModuleValue, apply, mangle
+from .iteration import leave
 from .operations import BUILTINS
 from .spell import suggestion
 from .values import fail_with, freeze
@@ -60,7 +61,7 @@ class Thread:
     once, and may share the frozen values of modules.
     """
 
-    __slots__ = ("print", "load", "host", "active", "steps", "max_steps", "deadline", "left")
+    __slots__ = ("print", "load", "host", "active", "held", "steps", "max_steps", "deadline", "left")
 
     def __init__(
         self,
@@ -76,6 +77,8 @@ class Thread:
         self.host = host
         # The functions that are running, where recursion is refused.
         self.active: dict[object, None] = {}
+        # What comprehensions are iterating and have locked.
+        self.held: list[Value] = []
         self.max_steps = max_steps
         self.deadline = deadline
         # Steps until the next look at the limits, and those granted so far.
@@ -211,6 +214,7 @@ def run(thread: Thread, entry: Callable[..., Value], args: Sequence[Value], kwar
     """Run compiled code; whatever it raises leaves as an EvalError with its place and stack."""
     active = thread.active
     before = dict(active)
+    held = len(thread.held)
     try:
         return entry(thread, *args, **kwargs)
     except BaseException as error:
@@ -218,4 +222,6 @@ def run(thread: Thread, entry: Callable[..., Value], args: Sequence[Value], kwar
     # Outside the handler: the error must not keep the frames of the program alive by its context.
     active.clear()
     active.update(before)
+    while len(thread.held) > held:
+        leave(thread.held.pop())
     raise translate(caught)

@@ -244,10 +244,33 @@ class Set(dict):  # type: ignore[type-arg]
     def __getitem__(self, key: Value) -> NoReturn:
         raise EvalError("eval.type", f"unhandled index operation set[{type_name(key)}]")
 
+    # The results keep the order of the left operand, then that of the right one.
+    # spec: starlark.set.operators
     def __or__(self, other: Value) -> Value:
+        if not isinstance(other, Set):
+            return NotImplemented
+        return _set_of_keys([*dict.keys(self), *dict.keys(other)])
+
+    def __and__(self, other: Value) -> Value:
+        if not isinstance(other, Set):
+            return NotImplemented
+        return _set_of_keys([key for key in dict.keys(self) if dict.__contains__(other, key)])
+
+    def __sub__(self, other: Value) -> Value:
+        if not isinstance(other, Set):
+            return NotImplemented
+        return _set_of_keys([key for key in dict.keys(self) if not dict.__contains__(other, key)])
+
+    def __xor__(self, other: Value) -> Value:
+        if not isinstance(other, Set):
+            return NotImplemented
+        left = [key for key in dict.keys(self) if not dict.__contains__(other, key)]
+        return _set_of_keys(left + [key for key in dict.keys(other) if not dict.__contains__(self, key)])
+
+    def __ror__(self, other: Value) -> Value:
         return NotImplemented
 
-    __ror__ = __ior__ = __or__
+    __ior__ = __ror__
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Set) and dict.keys(self) == dict.keys(other)
@@ -376,6 +399,14 @@ def put(table: Union[Dict, Set], key: Value, value: Value = None) -> None:
     if k.__class__ is Key and table.__class__ in ODD_OF:
         table.__class__ = ODD_OF[table.__class__]
     dict.__setitem__(table, k, value)
+
+
+def _set_of_keys(keys: list[Value]) -> Set:
+    """Return the set of some Python keys."""
+    made = Set.fromkeys(keys)
+    if Key in set(map(type, keys)):
+        made.__class__ = OddSet
+    return made
 
 
 def set_of(elements: Iterable[Value]) -> Set:
@@ -555,6 +586,8 @@ class StringElems(Elements):
         return len(self.items)
 
     def __getitem__(self, index: Value) -> Value:
+        if index.__class__ is not int:
+            fail_with("eval.type", f"{type_name(self)} index: got {type_name(index)}, want int")
         if not -len(self.items) <= index < len(self.items):
             out_of_range(self, index)
         return self.items[index]

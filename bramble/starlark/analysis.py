@@ -1,0 +1,381 @@
+"""What the functions of a file do with their variables, as far as the text tells.
+
+`collect` reads one function and notes: what is assigned to each variable, what
+it calls, and, for every loop, what might change a container while the loop runs.
+`infer.py` makes conclusions of it. All are on the safe side: what is not known
+counts as the worst.
+
+A local variable is *private* when it is only ever assigned new containers and
+no other variable, container, function or caller can get hold of one of them
+while the function runs. Nothing but the code that names the variable can change
+a private container, and what is changed through it is nothing else.
+"""
+
+from __future__ import annotations
+
+from . import syntax
+from .scopes import GLOBAL, LOCAL, UNIVERSAL
+from .walk import children
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Union
+
+    from .scopes import Binding
+
+MUTATORS = frozenset(
+    {
+        *("append", "clear", "extend", "insert", "pop", "remove"),
+        *("popitem", "setdefault", "update", "add", "discard"),
+    }
+)
+# Universal functions that keep none of their arguments. Those with a key function may call anything.
+KEEPS_NOTHING = frozenset(
+    {
+        *("abs", "all", "any", "bool", "bytes", "chr", "dict", "dir", "enumerate", "fail", "float", "hasattr"),
+        *("hash", "int", "len", "list", "ord", "print", "range", "repr", "reversed", "set", "sorted", "str"),
+        *("tuple", "type", "zip", "max", "min"),
+    }
+)
+# Universal functions that make a new container.
+FRESH = frozenset({"dir", "enumerate", "list", "range", "reversed", "set", "sorted", "tuple", "zip", "dict"})
+
+
+class LoopFacts:
+    """What happens while a loop, or a comprehension, runs."""
+
+    __slots__ = ("unsafe", "changed", "augmented", "calls", "methods")
+
+    def __init__(self) -> None:
+        self.unsafe = False
+        # Variables whose containers are changed, by declaration.
+        self.changed: set[int] = set()
+        self.augmented: list[syntax.AugAssign] = []
+        # Known global functions that are called, and the receivers of method calls.
+        self.calls: set[str] = set()
+        self.methods: list[syntax.Expr] = []
+
+
+class FunctionFacts:
+    """What one function does. `whole` is about its body, `loops` about its loops by their start."""
+
+    __slots__ = ("assigned", "escaped", "not_fresh", "whole", "loops", "returns", "inner", "unknown_call")
+
+    def __init__(self) -> None:
+        # Per variable (by declaration), how and from what it is assigned: "is" an expression, "aug" an
+        # augmented assignment, "item" of an iterable, "part" of one of these, "function", or "any"thing.
+        self.assigned: dict[int, list[tuple[str, Any]]] = {}
+        self.escaped: set[int] = set()
+        self.not_fresh: set[int] = set()
+        self.whole = LoopFacts()
+        self.loops: dict[int, LoopFacts] = {}
+        self.returns: list[syntax.Expr] = []
+        # The functions directly inside this one.
+        self.inner: list[Union[syntax.Def, syntax.Lambda]] = []
+        self.unknown_call = False
+
+
+class _End:
+    """Marks on the work list where a loop ends."""
+
+    __slots__ = ()
+
+
+_END = _End()
+
+
+def strip(node: syntax.Expr) -> syntax.Expr:
+    """Return the expression inside any parentheses."""
+    while node.__class__ is syntax.Paren:
+        node = node.value  # type: ignore[attr-defined]
+    return node
+
+
+class _Collector:
+    def __init__(self, uses: Mapping[int, Binding], known: Mapping[str, object]) -> None:
+        self.uses = uses
+        self.known = known
+        self.facts = FunctionFacts()
+        self.open: list[LoopFacts] = [self.facts.whole]
+
+    def run(self, body: Sequence[syntax.Node]) -> None:
+        work: list[Any] = list(reversed(body))
+        open_loops = self.open
+        uses = self.uses
+        escaped = self.facts.escaped
+        handlers = _HANDLERS
+        while work:
+            node = work.pop()
+            kind = node.__class__
+            if kind is syntax.Name:
+                binding = uses[node.start]
+                if binding.declared >= 0:
+                    escaped.add(binding.declared)
+                continue
+            if kind is syntax.Literal:
+                continue
+            if kind is _End:
+                open_loops.pop()
+                continue
+            handler = handlers.get(kind)
+            if handler is None:
+                below = children(node)
+                below.reverse()
+                work += below
+            else:
+                handler(self, node, work)
+
+    # -- helpers
+
+    def uses_only(self, node: syntax.Expr, work: list[Any]) -> None:
+        """Go on into an operand whose value is used and not kept: a variable there does not escape."""
+        if strip(node).__class__ is not syntax.Name:
+            work.append(node)
+
+    def assign(self, target: syntax.Expr, how: str, value: Any, work: list[Any]) -> None:
+        target = strip(target)
+        kind = target.__class__
+        if kind is syntax.Name:
+            declared = self.uses[target.start].declared
+            if declared < 0:
+                return
+            self.facts.assigned.setdefault(declared, []).append((how, value))
+            if how != "is" or not self.is_fresh(value):
+                self.facts.not_fresh.add(declared)
+        elif kind is syntax.Tuple or kind is syntax.List:
+            items = target.items  # type: ignore[attr-defined]
+            given = strip(value) if how == "is" else None
+            paired = given.__class__ in (syntax.Tuple, syntax.List) and len(given.items) == len(items)  # type: ignore[union-attr]
+            for number, item in enumerate(items):
+                if paired:
+                    self.assign(item, "is", given.items[number], work)  # type: ignore[union-attr]
+                else:
+                    self.assign(item, "part", (how, value, number, len(items)), work)
+        elif kind is syntax.Index:
+            self.change(target.operand, work)  # type: ignore[attr-defined]
+            work.append(target.index)  # type: ignore[attr-defined]
+        else:
+            # A field of a host's value: the host's code runs.
+            self.unsafe()
+            work += children(target)
+
+    def is_fresh(self, node: syntax.Expr) -> bool:
+        node = strip(node)
+        kind = node.__class__
+        if kind in (syntax.List, syntax.Dict, syntax.Comprehension):
+            return True
+        return kind is syntax.Call and self.universal(node.function) in FRESH  # type: ignore[attr-defined]
+
+    def universal(self, node: syntax.Expr) -> str:
+        if node.__class__ is syntax.Name and self.uses[node.start].scope == UNIVERSAL:
+            return node.name  # type: ignore[attr-defined, no-any-return]
+        return ""
+
+    def change(self, container: syntax.Expr, work: list[Any]) -> None:
+        """Note that a container is changed."""
+        container = strip(container)
+        if container.__class__ is syntax.Name and self.uses[container.start].scope == LOCAL:
+            for loop in self.open:
+                loop.changed.add(self.uses[container.start].declared)
+        else:
+            self.unsafe()
+            self.uses_only(container, work)
+
+    def unsafe(self) -> None:
+        for loop in self.open:
+            loop.unsafe = True
+
+    def enter_loop(self, node: syntax.Node, work: list[Any]) -> None:
+        loop = LoopFacts()
+        self.facts.loops[node.start] = loop
+        self.open.append(loop)
+        work.append(_END)
+
+    # -- one method for each node that means something here
+
+    def on_assign(self, node: syntax.Assign, work: list[Any]) -> None:
+        value = strip(node.value)
+        self.assign(node.target, "is", node.value, work)
+        if value.__class__ in (syntax.Tuple, syntax.List) and strip(node.target).__class__ in (
+            syntax.Tuple,
+            syntax.List,
+        ):
+            work += value.items  # type: ignore[attr-defined]
+        else:
+            work.append(node.value)
+
+    def on_augmented(self, node: syntax.AugAssign, work: list[Any]) -> None:
+        target = strip(node.target)
+        if target.__class__ is syntax.Name:
+            declared = self.uses[target.start].declared
+            if declared >= 0:
+                self.facts.assigned.setdefault(declared, []).append(("aug", node))
+        for loop in self.open:
+            loop.augmented.append(node)
+        if target.__class__ is syntax.Index:
+            self.change(target.operand, work)  # type: ignore[attr-defined]
+            work.append(target.index)  # type: ignore[attr-defined]
+        elif target.__class__ is syntax.Dot:
+            self.unsafe()
+            work.append(target.operand)  # type: ignore[attr-defined]
+        self.uses_only(node.value, work)
+
+    def on_for(self, node: syntax.For, work: list[Any]) -> None:
+        self.enter_loop(node, work)
+        work.extend(reversed(node.body))
+        self.assign(node.target, "item", node.iterable, work)
+        self.uses_only(node.iterable, work)
+
+    def on_while(self, node: syntax.While, work: list[Any]) -> None:
+        work.extend(reversed(node.body))
+        self.uses_only(node.condition, work)
+
+    def on_comprehension(self, node: syntax.Comprehension, work: list[Any]) -> None:
+        self.enter_loop(node, work)
+        work.append(node.body)
+        for clause in reversed(node.clauses):
+            if isinstance(clause, syntax.ForClause):
+                self.assign(clause.target, "item", clause.iterable, work)
+                self.uses_only(clause.iterable, work)
+            else:
+                self.uses_only(clause.condition, work)
+
+    def on_branch(self, node: syntax.Branch, work: list[Any]) -> None:
+        work.extend(reversed(node.body))
+        self.uses_only(node.condition, work)
+
+    def on_return(self, node: syntax.Return, work: list[Any]) -> None:
+        if node.value is not None:
+            self.facts.returns.append(node.value)
+            # Whoever gets it gets it when all loops here are over.
+            self.uses_only(node.value, work)
+
+    def on_lambda(self, node: syntax.Lambda, work: list[Any]) -> None:
+        self.facts.inner.append(node)
+        work.extend(p.default for p in node.parameters if p.default is not None)
+
+    def on_def(self, node: syntax.Def, work: list[Any]) -> None:
+        self.facts.inner.append(node)
+        self.assign(node.name, "function", None, work)
+        work.extend(p.default for p in node.parameters if p.default is not None)
+
+    def on_load(self, node: syntax.Load, work: list[Any]) -> None:
+        for symbol in node.symbols:
+            self.assign(symbol.local, "any", None, work)
+
+    def on_load_module(self, node: syntax.LoadModule, work: list[Any]) -> None:
+        self.assign(node.local, "any", None, work)
+
+    def on_binary(self, node: syntax.Binary, work: list[Any]) -> None:
+        if node.op in ("and", "or"):
+            work += (node.right, node.left)
+        elif node.op in ("in", "not in"):
+            self.uses_only(node.right, work)
+            self.uses_only(node.left, work)
+        else:
+            self.uses_only(node.right, work)
+            self.uses_only(node.left, work)
+
+    def on_unary(self, node: syntax.Unary, work: list[Any]) -> None:
+        self.uses_only(node.operand, work)
+
+    def on_index(self, node: syntax.Index, work: list[Any]) -> None:
+        work.append(node.index)
+        self.uses_only(node.operand, work)
+
+    def on_slice(self, node: syntax.Slice, work: list[Any]) -> None:
+        work.extend(part for part in (node.lower, node.upper, node.step) if part is not None)
+        self.uses_only(node.operand, work)
+
+    def on_call(self, node: syntax.Call, work: list[Any]) -> None:
+        function = strip(node.function)
+        name = self.universal(function)
+        if name:
+            self.call_universal(node, name, work)
+            return
+        work.extend(reversed(node.arguments))
+        if function.__class__ is syntax.Name:
+            binding = self.uses[function.start]
+            called = function.name  # type: ignore[attr-defined]
+            if binding.scope == GLOBAL and called in self.known:
+                for loop in self.open:
+                    loop.calls.add(called)
+                return
+            self.call_unknown()
+            return
+        if function.__class__ is not syntax.Dot:
+            self.call_unknown()
+            work.append(function)
+            return
+        receiver = strip(function.operand)  # type: ignore[attr-defined]
+        method = function.name  # type: ignore[attr-defined]
+        for loop in self.open:
+            loop.methods.append(receiver)
+        if method in MUTATORS:
+            self.change(receiver, work)
+        else:
+            self.uses_only(receiver, work)
+
+    def call_universal(self, node: syntax.Call, name: str, work: list[Any]) -> None:
+        if name not in KEEPS_NOTHING:
+            work.extend(reversed(node.arguments))
+        else:
+            for argument in node.arguments:
+                if isinstance(argument, syntax.NamedArgument):
+                    work.append(argument.value)
+                elif isinstance(argument, (syntax.StarArgument, syntax.StarStarArgument)):
+                    self.uses_only(argument.value, work)
+                else:
+                    self.uses_only(argument, work)
+        if name in ("max", "min", "sorted") and any(
+            isinstance(a, (syntax.NamedArgument, syntax.StarArgument, syntax.StarStarArgument)) and not _plain(a)
+            for a in node.arguments
+        ):
+            self.call_unknown()
+        elif name == "sorted" and len(node.arguments) > 1 and not isinstance(
+            node.arguments[1], syntax.NamedArgument
+        ):
+            self.call_unknown()
+
+    def call_unknown(self) -> None:
+        self.facts.unknown_call = True
+        self.unsafe()
+
+
+def _plain(argument: object) -> bool:
+    """Return whether an argument of `sorted` cannot be a function."""
+    return isinstance(argument, syntax.NamedArgument) and argument.name == "reverse"
+
+
+_HANDLERS: dict[type, Any] = {
+    syntax.Assign: _Collector.on_assign,
+    syntax.AugAssign: _Collector.on_augmented,
+    syntax.Def: _Collector.on_def,
+    syntax.Lambda: _Collector.on_lambda,
+    syntax.Load: _Collector.on_load,
+    syntax.LoadModule: _Collector.on_load_module,
+    syntax.For: _Collector.on_for,
+    syntax.While: _Collector.on_while,
+    syntax.Comprehension: _Collector.on_comprehension,
+    syntax.Branch: _Collector.on_branch,
+    syntax.Return: _Collector.on_return,
+    syntax.Binary: _Collector.on_binary,
+    syntax.Unary: _Collector.on_unary,
+    syntax.Index: _Collector.on_index,
+    syntax.Slice: _Collector.on_slice,
+    syntax.Call: _Collector.on_call,
+}
+
+
+def collect(
+    body: Sequence[syntax.Node], uses: Mapping[int, Binding], known: Mapping[str, object]
+) -> FunctionFacts:
+    """Return what a function with this body does.
+
+    `uses` are the meanings of names, `known` the global functions that are bound
+    once by a `def`.
+    """
+    collector = _Collector(uses, known)
+    collector.run(body)
+    return collector.facts

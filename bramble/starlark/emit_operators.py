@@ -1,0 +1,288 @@
+"""Operators, indexes and attributes as Python expressions with guards."""
+
+from __future__ import annotations
+
+from _ast import expr
+
+from . import astbuild as py
+from . import kinds, syntax
+from .emit import ExpressionEmitter
+from .infer import index_kind, slice_kind
+from .kinds import ANY, BOOL, BYTES, FLOAT, INT, LIST, NONE, NUMBER, OTHER, RANGE, STRING, TUPLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from .emit import Typed
+
+
+HELPERS = {
+    "+": ".add",
+    "-": ".subtract",
+    "*": ".multiply",
+    "/": ".divide",
+    "//": ".floor_divide",
+    "%": ".modulo",
+    "|": ".bit_or",
+    "&": ".bit_and",
+    "^": ".bit_xor",
+    "<<": ".shift_left",
+    ">>": ".shift_right",
+    "==": ".equal",
+    "!=": ".not_equal",
+    "<": ".less",
+    "<=": ".less_equal",
+    ">": ".greater",
+    ">=": ".greater_equal",
+    "in": ".is_in",
+    "not in": ".not_in",
+}
+UNARY_HELPERS = {"-": ".negate", "+": ".plus", "~": ".invert"}
+
+_SEQUENCE = STRING | BYTES | LIST | TUPLE
+_MAX_SHIFT = 512
+
+
+class OperatorEmitter(ExpressionEmitter):
+    """Makes Python expressions for operators."""
+
+    def expr_Unary(self, node: syntax.Unary) -> Typed:
+        operand, mask = self.expr(node.operand)
+        if node.op == "not":
+            return py.unary("not", operand, 1), BOOL
+        result = kinds.of_unary(node.op, mask)
+        if operand.__class__.__name__ == "Constant" and mask & NUMBER and node.op != "~":
+            return py.unary(node.op, operand, 1), result
+        name = UNARY_HELPERS[node.op]
+        if mask == INT or (mask & ~NUMBER == 0 and node.op != "~"):
+            return py.unary(node.op, operand, 1), result
+        if self.no_walrus:
+            return py.helper(name, [operand], self.unit.op(node.at, name)), result
+        first, again, ref = self.bind(operand)
+        line = self.unit.op(node.at, name, ref)
+        test = py.is_class(first, "int", line)
+        native = py.unary(node.op, again, line)
+        return py.conditional(test, native, py.helper(name, [again], line), line), result
+
+    # -- arithmetic
+
+    def binary(self, op: str, at: int, left: Typed, right: Typed) -> Typed:
+        """Emit `left op right`."""
+        a, ma = left
+        b, mb = right
+        result = kinds.of_binary(op, ma, mb)
+        name = HELPERS[op]
+        if self.no_walrus and not (py.is_simple(a) and py.is_simple(b)):
+            return py.helper(name, [a, b], self.unit.op(at, name)), result
+        if op in py.COMPARE:
+            return self.comparison(op, at, left, right), BOOL
+        first_a, a, ref_a = self.bind(a)
+        first_b, b, ref_b = self.bind(b)
+        line = self.unit.op(at, name, ref_a, ref_b)
+        how = self.guard(op, ma, mb, b)
+        if how == "never":
+            return py.binary(first_a, op, first_b, line), result
+        if how == "always":
+            return py.helper(name, [first_a, first_b], line), result
+        class_a = py.class_of(first_a, line)
+        class_b = py.class_of(first_b, line)
+        if how == "int":
+            integer = py.class_named("int", line)
+            if mb == INT and first_b is b:
+                test = py.compare(class_a, py.IS, integer, line)
+            elif ma == INT and first_a is a:
+                test = py.compare(class_b, py.IS, integer, line)
+            else:
+                test = py.both(class_a, py.IS, class_b, py.IS, integer, line)
+        elif how == "same":
+            test = py.both(class_a, py.IS, class_b, py.IS_NOT, py.class_named("bool", line), line)
+        else:
+            test = self.unless_bool((first_a, a, ma), (first_b, b, mb), line)
+        return py.conditional(test, py.binary(a, op, b, line), py.helper(name, [a, b], line), line), result
+
+    def unless_bool(
+        self, left: tuple[expr, expr, int], right: tuple[expr, expr, int], line: int
+    ) -> expr:
+        """Emit the test that no operand is a bool, which evaluates both operands, the left one first."""
+        first_a, a, ma = left
+        first_b, b, mb = right
+        class_a, class_b = py.class_of(first_a, line), py.class_of(first_b, line)
+        boolean = py.class_named("bool", line)
+        if first_b is b:
+            if not mb & BOOL:
+                return py.compare(class_a, py.IS_NOT, boolean, line)
+            return py.both(class_a, py.IS_NOT, boolean, py.IS_NOT, class_b, line)
+        if first_a is a:
+            if not ma & BOOL:
+                return py.compare(class_b, py.IS_NOT, boolean, line)
+            return py.both(class_b, py.IS_NOT, boolean, py.IS_NOT, class_a, line)
+        # Not `and`: the right operand must be evaluated in any case.
+        one = py.compare(class_a, py.IS_NOT, boolean, line)
+        return py.binary(one, "&", py.compare(class_b, py.IS_NOT, boolean, line), line)
+
+    def guard(self, op: str, ma: int, mb: int, b: expr) -> str:
+        """Return when Python's operator does what Starlark's does.
+
+        "never": no test is needed; "bool": unless an operand is a bool; "int": for
+        two ints; "same": for two operands of one class other than bool; "always":
+        not worth a test.
+        """
+        both_int = ma == INT and mb == INT
+        unless_bool = "bool" if (ma | mb) & BOOL else "never"
+        if op in ("+", "-", "|", "&", "^"):
+            return unless_bool
+        if op == "*":
+            repeats = (ma & _SEQUENCE and mb & INT) or (mb & _SEQUENCE and ma & INT)
+            if not repeats:
+                return unless_bool
+            return "int" if INT in (ma, mb) else "same"
+        if op == "/":
+            return unless_bool if FLOAT in (ma, mb) else "always"
+        if op in ("//", "%"):
+            return "never" if both_int else ("always" if ma == STRING else "int")
+        if op == ">>":
+            return "never" if both_int else "int"
+        if b.__class__.__name__ == "Constant" and mb == INT and 0 <= b.value < _MAX_SHIFT:  # type: ignore[attr-defined]
+            return "never" if both_int else "int"
+        return "always"
+
+    # -- comparisons
+
+    def comparison(self, op: str, at: int, left: Typed, right: Typed) -> expr:
+        name = HELPERS[op]
+        a, ma = left
+        b, mb = right
+        first_a, a, ref_a = self.bind(a)
+        first_b, b, ref_b = self.bind(b)
+        line = self.unit.op(at, name, ref_a, ref_b)
+        direct = py.compare(first_a, py.COMPARE[op], first_b, line)
+        if op in ("==", "!="):
+            made = self.equality(op, (first_a, a, ma), (first_b, b, mb), line)
+            if made is not None:
+                return made
+        elif op in ("in", "not in"):
+            if ma == STRING and not mb & (RANGE | OTHER):
+                return direct
+            if first_a is not a and first_b is not b:
+                return py.helper(name, [first_a, first_b], line)
+            not_range = py.compare(
+                py.class_of(first_b, line), py.IS_NOT, py.class_named("range", line), line
+            )
+            plain = py.is_class(first_a if first_b is b else a, "str", line)
+            if ma & INT:
+                # Among the elements of a list there may be True, which Python takes for 1.
+                table = py.is_class(b, ".Dict", line)
+                number = py.boolean(py.AND, [py.is_class(a, "int", line), table], line)
+                plain = py.boolean(py.OR, [plain, number], line)
+            tests = [plain, not_range] if first_b is b else [not_range, plain]
+            test = py.boolean(py.AND, tests, line)
+            return self.either(test, op, a, b, name, line)
+        else:
+            if (ma == INT and mb == INT) or (ma == STRING and mb == STRING):
+                return direct
+            if not ma & ~NUMBER and not mb & ~NUMBER and b.__class__.__name__ == "Constant":
+                # NaN is greater than all other numbers, and Python finds it neither less nor greater.
+                if op in ("<", "<="):
+                    return direct
+                opposite = py.compare(first_a, py.COMPARE["<=" if op == ">" else "<"], first_b, line)
+                return py.unary("not", opposite, line)
+            if mb == INT and first_b is b:
+                return self.either(py.is_class(first_a, "int", line), op, a, b, name, line)
+            if ma == INT and first_a is a:
+                return self.either(py.is_class(first_b, "int", line), op, a, b, name, line)
+        ints = py.both(
+            py.class_of(first_a, line), py.IS, py.class_of(first_b, line), py.IS, py.class_named("int", line), line
+        )
+        strings = py.both(
+            py.class_of(a, line), py.IS, py.class_of(b, line), py.IS, py.class_named("str", line), line
+        )
+        return self.either(py.boolean(py.OR, [ints, strings], line), op, a, b, name, line)
+
+    def either(self, test: expr, op: str, a: expr, b: expr, name: str, line: int) -> expr:
+        """Emit Python's comparison if the test holds, else the function for the other cases."""
+        return py.conditional(
+            test, py.compare(a, py.COMPARE[op], b, line), py.helper(name, [a, b], line), line
+        )
+
+    def equality(
+        self, op: str, left: tuple[expr, expr, int], right: tuple[expr, expr, int], line: int
+    ) -> Optional[expr]:
+        """Emit `==` or `!=` without a test of classes, or return None when one is needed."""
+        first_a, a, ma = left
+        first_b, b, mb = right
+        direct = py.compare(first_a, py.COMPARE[op], first_b, line)
+        if self.same_equality(ma, mb):
+            return direct
+        identical = py.IS if op == "==" else py.IS_NOT
+        if NONE in (ma, mb) or (mb == BOOL and ma & BOOL) or (ma == BOOL and mb & BOOL):
+            # None and the bools are equal to themselves only.
+            return py.compare(first_a, identical, first_b, line)
+        if b.__class__.__name__ != "Constant" or mb != INT:
+            return None
+        value = b.value  # type: ignore[attr-defined]
+        if value not in (0, 1) or not ma & BOOL:
+            return direct
+        lookalike = py.constant(bool(value), line)
+        if op == "==":
+            return py.boolean(py.AND, [direct, py.compare(a, py.IS_NOT, lookalike, line)], line)
+        return py.boolean(py.OR, [direct, py.compare(a, py.IS, lookalike, line)], line)
+
+    def same_equality(self, ma: int, mb: int) -> bool:
+        """Return whether Python's `==` is right for all values of these kinds."""
+        if STRING in (ma, mb):
+            return True
+        if ma & mb & (TUPLE | FLOAT):
+            return False
+        return not ((ma & BOOL and mb & NUMBER) or (mb & BOOL and ma & NUMBER))
+
+    # -- parts of values
+
+    def index(self, at: int, left: Typed, right: Typed) -> Typed:
+        """Emit `x[i]`."""
+        x, mx = left
+        i, mi = right
+        result = index_kind(mx)
+        literal = x.__class__.__name__ == "Constant" and (mx != STRING or mi != INT)
+        if literal or (self.no_walrus and not (py.is_simple(x) and py.is_simple(i))):
+            return py.helper(".index", [x, i], self.unit.op(at, ".index")), result
+        first_x, x, ref_x = self.bind(x)
+        first_i, i, ref_i = self.bind(i)
+        line = self.unit.op(at, ".index", ref_x, ref_i)
+        if mi in (INT, STRING, INT | STRING):
+            return py.subscript(first_x, first_i, line), result
+        tests = [py.is_class(i, "int", line), py.is_class(i, "str", line)]
+        if first_x is x:
+            tests[0] = py.is_class(first_i, "int", line)
+            test = py.boolean(py.OR, tests, line)
+        else:
+            kinds_differ = py.compare(py.class_of(first_x, line), py.IS_NOT, py.class_of(first_i, line), line)
+            test = py.boolean(py.AND, [kinds_differ, py.boolean(py.OR, tests, line)], line)
+        slow = py.helper(".index", [x, i], line)
+        return py.conditional(test, py.subscript(x, i, line), slow, line), result
+
+    def slice(self, node: syntax.Slice, left: Typed) -> Typed:
+        """Emit `x[a:b:c]`."""
+        x, mask = left
+        typed = [
+            (py.constant(None, 1), INT) if part is None else self.expr(part)
+            for part in (node.lower, node.upper, node.step)
+        ]
+        parts = [part for part, _ in typed]
+        line = self.unit.op(node.at, ".slice_of", (node.operand.start,))
+        if mask == STRING and node.step is None and typed[0][1] == INT and typed[1][1] == INT:
+            return py.subscript(x, py.slice_between(parts[0], parts[1], line), line), STRING
+        return py.helper(".slice_of", [x, *parts], line), slice_kind(mask)
+
+    def dot(self, node: syntax.Dot, left: Typed) -> Typed:
+        """Emit `x.name`."""
+        x, _mask = left
+        if self.no_walrus and not py.is_simple(x):
+            line = self.unit.op(node.at, ".attribute")
+            return py.helper(".attribute", [x, py.constant(node.name, line)], line), ANY
+        first, x, ref = self.bind(x)
+        line = self.unit.op(node.at, ".attribute", ref, (node.name,))
+        name = py.constant(node.name, line)
+        native = py.subscript(py.attribute(x, "fields", line), name, line)
+        slow = py.helper(".attribute", [x, name], line)
+        return py.conditional(py.is_class(first, ".Struct", line), native, slow, line), ANY

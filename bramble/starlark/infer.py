@@ -1,0 +1,410 @@
+"""Conclusions from what functions do: kinds of variables, needless locks, needless recursion checks."""
+
+from __future__ import annotations
+
+from . import kinds, syntax
+from .analysis import FunctionFacts, LoopFacts, collect, strip
+from .kinds import ANY, BOOL, DICT, FUNCTION, INT, LIST, NONE, OTHER, RANGE, SET, STRING, TUPLE
+from .scopes import CELL, GLOBAL, KWARGS, LOCAL, PREDECLARED, UNIVERSAL, VARARGS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from .scopes import FunctionScope, Resolution
+
+# Deeper expressions may be of any kind: it saves time, and Python's stack.
+_DEPTH = 25
+_CONTAINER = LIST | DICT | SET | OTHER
+_ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
+_CONSTANTS = {"None": NONE, "True": BOOL, "False": BOOL}
+
+
+class Inference:
+    """What is known of the functions and variables of one file.
+
+    `masks` are the kinds of variables by declaration; a variable that is not
+    there may be of any kind.
+    """
+
+    def __init__(
+        self, resolution: Resolution, known: Mapping[str, syntax.Def], open_globals: bool
+    ) -> None:
+        self.uses = resolution.uses
+        self.known = known
+        self.open_globals = open_globals
+        self.masks: dict[int, int] = {}
+        self.facts: dict[int, FunctionFacts] = {}
+        self.captured: set[int] = set()
+        self.parameters: set[int] = set()
+        self._loud: set[str] = set()
+        self._recurring: set[int] = set()
+        self._scopes(resolution)
+
+    # -- collecting
+
+    def read(self, body: Sequence[syntax.Node]) -> None:
+        """Collect the facts of a file (under -1) and of all functions in it (under their start)."""
+        work: list[tuple[int, Sequence[syntax.Node]]] = [(-1, body)]
+        while work:
+            start, nodes = work.pop()
+            facts = self.facts[start] = collect(nodes, self.uses, self.known)
+            for node in facts.inner:
+                work.append((node.start, (node.body,) if isinstance(node, syntax.Lambda) else node.body))
+
+    def _scopes(self, resolution: Resolution) -> None:
+        for scope in (resolution.toplevel, *resolution.functions.values()):
+            for number, binding in enumerate(scope.locals):
+                if binding.scope == CELL:
+                    self.captured.add(binding.declared)
+                if number < len(scope.parameters):
+                    kind = scope.parameters[number].kind
+                    self.parameters.add(binding.declared)
+                    self.masks[binding.declared] = {VARARGS: TUPLE, KWARGS: DICT}.get(kind, ANY)
+
+    def solve(self) -> None:
+        """Find the kinds of all variables: the least that agree with all assignments."""
+        masks = self.masks
+        constraints: list[tuple[int, str, Any]] = []
+        for start, facts in self.facts.items():
+            for declared, assigned in facts.assigned.items():
+                if declared in self.parameters:
+                    if masks[declared] != ANY:
+                        masks[declared] = ANY
+                    continue
+                masks.setdefault(declared, 0)
+                constraints += [(declared, how, value) for how, value in assigned]
+        for node in self.known.values():
+            result = _result(node)
+            masks[result] = NONE
+            constraints += [(result, "is", value) for value in self.facts[node.start].returns]
+        if self.open_globals:
+            # Other inputs of a REPL may assign them as well.
+            for use in self.uses.values():
+                if use.scope == GLOBAL:
+                    masks[use.declared] = ANY
+        changed = True
+        while changed:
+            changed = False
+            for declared, how, value in constraints:
+                before = masks[declared]
+                if before == ANY:
+                    continue
+                after = before | self.assigned_kind(declared, how, value)
+                if after != before:
+                    masks[declared] = after
+                    changed = True
+
+    def assigned_kind(self, declared: int, how: str, value: Any) -> int:
+        if how == "is":
+            return self.kind(value, _DEPTH)
+        if how == "aug":
+            left, right = self.masks.get(declared, ANY), self.kind(value.value, _DEPTH)
+            made = kinds.of_binary(value.op, left, right)
+            return made | (left & LIST if value.op == "+" and right & _ITERABLE else 0)
+        if how == "item":
+            return self.item_kind(value)
+        if how == "part":
+            inner, source, number, count = value
+            if inner == "item":
+                return self.part_of_item(source, number, count)
+            if inner == "is":
+                return self.part_of(source)
+            return ANY
+        return FUNCTION if how == "function" else ANY
+
+    # -- kinds of expressions
+
+    def kind(self, node: syntax.Expr, depth: int = _DEPTH) -> int:
+        """Return the kinds that the value of an expression can have."""
+        node = strip(node)
+        cls = node.__class__
+        if cls is syntax.Literal:
+            return kinds.of_constant(node.value)  # type: ignore[attr-defined]
+        if cls is syntax.Name:
+            return self.name_kind(node)  # type: ignore[arg-type]
+        if depth <= 0:
+            return ANY
+        if cls is syntax.Binary:
+            return self.chain_kind(node, depth)  # type: ignore[arg-type]
+        method = _KINDS.get(cls)
+        return ANY if method is None else method(self, node, depth - 1)  # type: ignore[no-any-return]
+
+    def name_kind(self, node: syntax.Name) -> int:
+        binding = self.uses[node.start]
+        if binding.scope == UNIVERSAL:
+            return _CONSTANTS.get(node.name, FUNCTION)
+        if binding.scope == PREDECLARED:
+            return ANY
+        return self.masks.get(binding.declared, ANY)
+
+    def chain_kind(self, node: syntax.Binary, depth: int) -> int:
+        links = []
+        at: syntax.Expr = node
+        while at.__class__ is syntax.Binary:
+            links.append(at)
+            at = strip(at.left)  # type: ignore[attr-defined]
+        made = self.kind(at, depth - 1)
+        for link in reversed(links):
+            right = self.kind(link.right, depth - 1)  # type: ignore[attr-defined]
+            op = link.op  # type: ignore[attr-defined]
+            made = made | right if op in ("and", "or") else kinds.of_binary(op, made, right)
+        return made
+
+    def kind_of_unary(self, node: syntax.Unary, depth: int) -> int:
+        return kinds.of_unary(node.op, self.kind(node.operand, depth))
+
+    def kind_of_conditional(self, node: syntax.Conditional, depth: int) -> int:
+        return self.kind(node.then, depth) | self.kind(node.otherwise, depth)
+
+    def kind_of_list(self, _node: syntax.Expr, _depth: int) -> int:
+        return LIST
+
+    def kind_of_tuple(self, _node: syntax.Expr, _depth: int) -> int:
+        return TUPLE
+
+    def kind_of_dict(self, _node: syntax.Expr, _depth: int) -> int:
+        return DICT
+
+    def kind_of_comprehension(self, node: syntax.Comprehension, _depth: int) -> int:
+        return DICT if isinstance(node.body, syntax.DictEntry) else LIST
+
+    def kind_of_lambda(self, _node: syntax.Expr, _depth: int) -> int:
+        return FUNCTION
+
+    def kind_of_index(self, node: syntax.Index, depth: int) -> int:
+        return index_kind(self.kind(node.operand, depth))
+
+    def kind_of_slice(self, node: syntax.Slice, depth: int) -> int:
+        return slice_kind(self.kind(node.operand, depth))
+
+    def kind_of_call(self, node: syntax.Call, depth: int) -> int:
+        function = strip(node.function)
+        if function.__class__ is syntax.Name:
+            binding = self.uses[function.start]
+            if binding.scope == UNIVERSAL:
+                return kinds.OF_UNIVERSAL.get(function.name, ANY)  # type: ignore[attr-defined]
+            if binding.scope == GLOBAL and function.name in self.known:  # type: ignore[attr-defined]
+                return self.result_kind(function.name)  # type: ignore[attr-defined]
+        elif function.__class__ is syntax.Dot:
+            return method_kind(self.kind(function.operand, depth), function.name)  # type: ignore[attr-defined]
+        return ANY
+
+    def result_kind(self, name: str) -> int:
+        """Return the kinds of what a known function returns."""
+        return self.masks.get(_result(self.known[name]), ANY)
+
+    def item_kind(self, node: syntax.Expr) -> int:
+        """Return the kinds of the items of an iterable."""
+        node = strip(node)
+        mask = self.kind(node)
+        if mask == RANGE:
+            return INT
+        if node.__class__ is syntax.Call:
+            function = strip(node.function)  # type: ignore[attr-defined]
+            if function.__class__ is syntax.Dot:
+                if function.name in ("split", "rsplit", "splitlines", "elems", "codepoints"):
+                    receiver = self.kind(function.operand)
+                    return STRING if receiver == STRING else ANY
+                if function.name == "items" and self.kind(function.operand) == DICT:
+                    return TUPLE
+            elif function.__class__ is syntax.Name and self.uses[function.start].scope == UNIVERSAL:
+                if function.name in ("enumerate", "zip"):
+                    return TUPLE
+                if function.name == "dir":
+                    return STRING
+        if node.__class__ in (syntax.Tuple, syntax.List):
+            made = 0
+            for item in node.items:  # type: ignore[attr-defined]
+                made |= self.kind(item)
+            return made
+        if node.__class__ is syntax.Comprehension and not isinstance(node.body, syntax.DictEntry):  # type: ignore[attr-defined]
+            return self.kind(node.body)  # type: ignore[attr-defined]
+        return ANY
+
+    def part_of_item(self, node: syntax.Expr, number: int, count: int) -> int:
+        """Return the kinds of one part of the items of an iterable, which are unpacked into `count`."""
+        node = strip(node)
+        if node.__class__ is syntax.Call:
+            function = strip(node.function)  # type: ignore[attr-defined]
+            if (
+                function.__class__ is syntax.Name
+                and self.uses[function.start].scope == UNIVERSAL
+                and function.name == "enumerate"
+                and number == 0
+                and count == 2
+            ):
+                return INT
+            if function.__class__ is syntax.Name and function.name == "zip" and count == len(node.arguments):  # type: ignore[attr-defined]
+                argument = node.arguments[number]  # type: ignore[attr-defined]
+                if self.uses[function.start].scope == UNIVERSAL and not isinstance(
+                    argument, (syntax.NamedArgument, syntax.StarArgument, syntax.StarStarArgument)
+                ):
+                    return self.item_kind(argument)
+        if node.__class__ in (syntax.Tuple, syntax.List):
+            made = 0
+            for item in map(strip, node.items):  # type: ignore[attr-defined]
+                if item.__class__ in (syntax.Tuple, syntax.List) and len(item.items) == count:
+                    made |= self.kind(item.items[number])
+                else:
+                    return ANY
+            return made
+        if node.__class__ is syntax.Comprehension:
+            body = strip(node.body)  # type: ignore[attr-defined]
+            if body.__class__ in (syntax.Tuple, syntax.List) and len(body.items) == count:  # type: ignore[attr-defined]
+                return self.kind(body.items[number])  # type: ignore[attr-defined]
+        return ANY
+
+    def part_of(self, node: syntax.Expr) -> int:
+        """Return the kinds of the items of a value that is unpacked."""
+        node = strip(node)
+        if node.__class__ is syntax.Call:
+            function = strip(node.function)  # type: ignore[attr-defined]
+            if function.__class__ is syntax.Dot and function.name in ("partition", "rpartition"):
+                return STRING if self.kind(function.operand) == STRING else ANY
+        return ANY
+
+    # -- locks
+
+    def private(self, declared: int, facts: FunctionFacts) -> bool:
+        """Return whether only code that names the variable can change its containers."""
+        return (
+            declared in facts.assigned
+            and declared not in facts.escaped
+            and declared not in facts.not_fresh
+            and declared not in self.captured
+            and declared not in self.parameters
+        )
+
+    def needs_lock(self, start: int, loop_start: int, iterable: syntax.Expr) -> bool:
+        """Return whether a loop of the function at `start` might change what it iterates."""
+        # spec: starlark.iteration.locked
+        facts = self.facts[start]
+        loop = facts.loops[loop_start]
+        iterable = strip(iterable)
+        if iterable.__class__ is syntax.Name:
+            binding = self.uses[iterable.start]
+            if binding.scope == LOCAL and self.private(binding.declared, facts):
+                return binding.declared in loop.changed or any(
+                    self.changes_name(node) == binding.declared for node in loop.augmented
+                )
+        return not self.harmless(loop, facts)
+
+    def changes_name(self, node: syntax.AugAssign) -> int:
+        """Return the variable whose container an augmented assignment may change, else -1."""
+        target = strip(node.target)
+        if target.__class__ is not syntax.Name or node.op not in ("+", "|"):
+            return -1
+        declared = self.uses[target.start].declared
+        return declared if self.masks.get(declared, ANY) & _CONTAINER else -1
+
+    def harmless(self, loop: LoopFacts, facts: FunctionFacts) -> bool:
+        """Return whether nothing but private containers is changed while the loop runs."""
+        if loop.unsafe or not all(self.private(declared, facts) for declared in loop.changed):
+            return False
+        for node in loop.augmented:
+            target = strip(node.target)
+            if target.__class__ is syntax.Name:
+                declared = self.uses[target.start].declared
+                if node.op not in ("+", "|") or not self.masks.get(declared, ANY) & _CONTAINER:
+                    continue
+                if self.uses[target.start].scope != LOCAL or not self.private(declared, facts):
+                    return False
+            elif node.op in ("+", "|") and self.kind(node.value) & _ITERABLE:
+                # The element may be a list, which would grow.
+                return False
+        if any(self.kind(receiver) & (OTHER | FUNCTION) for receiver in loop.methods):
+            return False
+        return self._loud.isdisjoint(loop.calls)
+
+    # -- functions that call one another
+
+    def judge(self) -> None:
+        """Find which known functions change what was there before, and which functions may come back to themselves.
+
+        Both run along the calls: a function does what those it calls do.
+        """
+        # spec: starlark.recursion
+        callers: dict[str, list[int]] = {}
+        names = {node.start: name for name, node in self.known.items()}
+        loud: list[str] = []
+        unknown: list[int] = []
+        waiting: dict[int, int] = {}
+        finished: list[int] = []
+        for start, facts in self.facts.items():
+            for called in facts.whole.calls:
+                callers.setdefault(called, []).append(start)
+            name = names.get(start)
+            if name is not None and not self.harmless(facts.whole, facts):
+                loud.append(name)
+            if facts.unknown_call or any(self.kind(r) & (OTHER | FUNCTION) for r in facts.whole.methods):
+                unknown.append(start)
+            # How many functions it calls that have not been seen to end.
+            waiting[start] = len(facts.whole.calls)
+            if not waiting[start]:
+                finished.append(start)
+        while loud:
+            name = loud.pop()
+            if name not in self._loud:
+                self._loud.add(name)
+                loud += [names[caller] for caller in callers.get(name, ()) if caller in names]
+        while finished:
+            # What calls nothing, or only functions that cannot lead back, is in no circle.
+            done = names.get(finished.pop())
+            for caller in callers.get(done, ()) if done is not None else ():
+                waiting[caller] -= 1
+                if not waiting[caller]:
+                    finished.append(caller)
+        unknown += [start for start, count in waiting.items() if count]
+        while unknown:
+            start = unknown.pop()
+            if start not in self._recurring:
+                self._recurring.add(start)
+                unknown += callers.get(names.get(start, ""), ())
+
+    def may_recur(self, start: int) -> bool:
+        """Return whether a call of the function at `start` might come back to it before it returns."""
+        return start in self._recurring
+
+
+def _result(node: syntax.Def) -> int:
+    """Return the number under which `masks` has the result of a function: that of no variable."""
+    return -2 - node.start
+
+
+def index_kind(mask: int) -> int:
+    """Return the kinds of `x[i]`."""
+    if mask == STRING:
+        return STRING
+    return INT if mask == RANGE else ANY
+
+
+def slice_kind(mask: int) -> int:
+    """Return the kinds of `x[a:b]`."""
+    return ANY if mask & OTHER else mask & (kinds.STRING | kinds.BYTES | LIST | TUPLE | RANGE)
+
+
+def method_kind(mask: int, name: str) -> int:
+    """Return the kinds of `x.name(…)`."""
+    if mask & (OTHER | FUNCTION):
+        return ANY
+    made = 0
+    for kind, table in kinds.OF_METHOD.items():
+        if mask & kind:
+            made |= table.get(name, ANY)
+    return made
+
+
+_KINDS: dict[type, Any] = {
+    syntax.Unary: Inference.kind_of_unary,
+    syntax.Conditional: Inference.kind_of_conditional,
+    syntax.List: Inference.kind_of_list,
+    syntax.Tuple: Inference.kind_of_tuple,
+    syntax.Dict: Inference.kind_of_dict,
+    syntax.Comprehension: Inference.kind_of_comprehension,
+    syntax.Lambda: Inference.kind_of_lambda,
+    syntax.Index: Inference.kind_of_index,
+    syntax.Slice: Inference.kind_of_slice,
+    syntax.Call: Inference.kind_of_call,
+}
