@@ -105,6 +105,10 @@ class TestFiles:
         text = f"x = ({'a' * 50} + {'b' * 50} - c)\n"
         assert formatted(text) == f"x = (\n    {'a' * 50}\n    + {'b' * 50}\n    - c\n)\n"
 
+    def test_what_follows_a_bracket_must_fit_as_well(self) -> None:
+        text = f"x = f({'a' * 50}).{'b' * 50}\n"
+        assert formatted(text) == f"x = f(\n    {'a' * 50},\n).{'b' * 50}\n"
+
     def test_brackets_that_the_author_opened_stay_open(self) -> None:
         assert formatted("f(\n  a, b)\ng(a,\n  b)\n") == "f(\n    a,\n    b,\n)\ng(a, b)\n"
 

@@ -196,6 +196,7 @@ class TestStrings:
             (r'"\377"', r"1:2 non-ASCII octal escape \377 (use \u00FF for U+00FF)"),
             (r'b"\400"', r"1:3 invalid escape sequence \400"),
             (r'"\ud800"', r"1:2 invalid Unicode code point U+D800"),
+            (r'"\udfff"', r"1:2 invalid Unicode code point U+DFFF"),
             (r'"\U00110000"', r"1:2 code point out of range: \U00110000 (max \U0010ffff)"),
             ('"""a\nb\\z"""', r"2:2 invalid escape sequence \z"),
             ('"""a\r\nb\\z"""', r"2:2 invalid escape sequence \z"),
