@@ -115,6 +115,7 @@ class Helper:
         self.pidfds: dict[int, Sandbox] = {}
         self.identity = identity.own()
         self.own_memory = own_memory()
+        self.pipes = device_of_pipes()
 
     def run(self) -> None:
         """Serve until the caller is gone, then end everything and wait for it."""
@@ -244,7 +245,11 @@ class Helper:
                     flags |= NAMESPACES[name]
             if self.identity.other:
                 # Root's own groups stay outside; an ordinary caller has at least the one it is mapped to.
-                os.setgroups([self.identity.slot_id(sandbox.slot)])
+                outer = self.identity.slot_id(sandbox.slot)
+                os.setgroups([outer])
+                for fd in sandbox.streams:
+                    if os.fstat(fd).st_dev == self.pipes:
+                        os.fchown(fd, outer, outer)  # or /dev/stdout could not be opened by its own program
             sandbox.pid = syscalls.clone(flags)
             if sandbox.pid == 0:
                 job, streams = sandbox.job, slaves(sandbox)
@@ -374,6 +379,15 @@ class Helper:
             os.close(sandbox.program)
         if sandbox.slot >= 0:
             self.identity.give_back(sandbox.slot)
+
+
+def device_of_pipes() -> int:
+    """Return the device number of the kernel's file system for pipes without a name."""
+    ends = os.pipe()
+    device = os.fstat(ends[0]).st_dev
+    for fd in ends:
+        os.close(fd)
+    return device
 
 
 def slaves(sandbox: Sandbox) -> tuple[int, int, int]:
