@@ -18,8 +18,8 @@ def canonical_bytes(derivation: Derivation) -> bytes:
     """
     # spec: derivation.canonical
     fields = [
-        ("Args", texts([str(arg) for arg in derivation.args])),
-        ("Builder", text(str(derivation.builder))),
+        ("Args", texts([arg.text for arg in derivation.args])),
+        ("Builder", text(derivation.builder.text)),
         (
             "Dependencies",
             array(
@@ -29,7 +29,7 @@ def canonical_bytes(derivation: Derivation) -> bytes:
                 ]
             ),
         ),
-        ("Env", mapping([(key, str(value)) for key, value in derivation.env])),
+        ("Env", mapping([(key, value.text) for key, value in derivation.env])),
         ("Name", text(derivation.name)),
     ]
     if derivation.network:

@@ -67,5 +67,5 @@ class Derivation:
     @property
     def builtin(self) -> str:
         """The built-in builder that makes it, or "" when it runs a program."""
-        builder = str(self.builder)
+        builder = self.builder.text
         return builder if builder in BUILTIN_BUILDERS else ""

@@ -25,7 +25,7 @@ def check(derivation: Derivation) -> None:
     _check_name(derivation.name)
     _check_builder(derivation)
     for number, arg in enumerate(derivation.args):
-        if "\x00" in str(arg):
+        if "\x00" in arg.text:
             raise _broken("args", f"args[{number}] holds a NUL character")
     _check_outputs(derivation)
     _check_env(derivation)
@@ -73,7 +73,7 @@ def _check_name(name: str) -> None:
 
 
 def _check_builder(derivation: Derivation) -> None:
-    builder = str(derivation.builder)
+    builder = derivation.builder.text
     # spec: derivation.builder
     if not builder or "\x00" in builder:
         raise _broken(
@@ -142,7 +142,7 @@ def _check_env(derivation: Derivation) -> None:
                 f'"{name}" is an output of this derivation, and its variable is set by the build',
                 "use another name in env, or another name for the output",
             )
-        if "\x00" in str(value):
+        if "\x00" in value.text:
             raise _broken("env", f'the value of "{name}" holds a NUL character')
     names = [name for name, _ in derivation.env]
     if names != sorted(set(names)):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable, Union
+from functools import cached_property
+from typing import Union
 
 
 @dataclass(frozen=True, order=True)
@@ -40,7 +42,7 @@ class Template:
         """Return `text` as a template. What is not exactly a reference stays text."""
         # spec: derivation.template.lookalike
         if "{{ " not in text:
-            return Template((text,) if text else ())
+            return Template._of((text,) if text else (), text)
         parts: list[Union[str, OutputRef]] = []
         end = 0
         for found in _REFERENCE.finditer(text):
@@ -50,16 +52,28 @@ class Template:
             end = found.end()
         if end < len(text):
             parts.append(text[end:])
-        return Template(tuple(parts))
+        return Template._of(tuple(parts), text)
+
+    @staticmethod
+    def _of(parts: tuple[Union[str, OutputRef], ...], text: str) -> Template:
+        made = Template(parts)
+        # What `text` would work out is known already.
+        made.__dict__["text"] = text
+        return made
+
+    @cached_property
+    def text(self) -> str:
+        """The text that parses to this template."""
+        return "".join([str(part) for part in self.parts])
 
     @property
     def references(self) -> tuple[OutputRef, ...]:
         """The outputs that are named, in the order of the text; twice when named twice."""
-        return tuple(part for part in self.parts if isinstance(part, OutputRef))
+        return tuple([part for part in self.parts if part.__class__ is OutputRef])
 
     def render(self, path_of: Callable[[OutputRef], str]) -> str:
         """Return the text with every reference replaced by what `path_of` gives for it."""
         return "".join([part if isinstance(part, str) else path_of(part) for part in self.parts])
 
     def __str__(self) -> str:
-        return "".join([str(part) for part in self.parts])
+        return self.text

@@ -35,7 +35,7 @@ def files(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> List
     session = session_of(thread)
     given = bind("files", _FILES, args, kwargs, required=1)
     check = Checker("files", "eval.argument")
-    _, module = session.caller(thread)
+    module = session.caller(thread).module
     try:
         found = find_files(
             module.root,
@@ -86,13 +86,14 @@ def test(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Register a test; see spec/03-dialect.md."""
     # spec: dialect.test
     session = session_of(thread)
-    session.within_function(thread, "test")
+    caller = session.caller(thread)
+    caller.within_function("test")
     given = bind("test", _TEST, args, kwargs, required=1)
     words = Checker("test", "eval.argument").strings("args", given["args"])
     for word in words:
         _plain("test", "args", word)
     output = _output(session, "test", given["derivation"])
-    session.tests.append(TestRequest(output, words, session.target, place_of(thread.position)))
+    session.tests.append(TestRequest(output, words, session.target, place_of(caller.position)))
 
 
 def _output(session: Session, function: str, value: Any) -> OutputRef:

@@ -12,7 +12,7 @@ from bramble.derivation.template import Template
 from bramble.errors import BrambleError
 from bramble.lang.arguments import Checker, bind
 from bramble.lang.failure import refuse, refuse_as
-from bramble.lang.session import Session, session_of
+from bramble.lang.session import Caller, Session, session_of
 from bramble.lang.values import DerivationValue
 from bramble.project.files import check_source
 from bramble.project.modules import ModuleFile
@@ -37,8 +37,8 @@ _parse = Template.parse
 def derivation(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> DerivationValue:
     """Make a derivation; see spec/03-dialect.md."""
     session = session_of(thread)
-    session.within_function(thread, "derivation")
-    position, module = session.caller(thread)
+    caller = session.caller(thread)
+    caller.within_function("derivation")
     given = bind("derivation", PARAMETERS, args, kwargs, required=2)
     env = _CHECK.mapping("env", given["env"])
     platform = _CHECK.string("platform", given["platform"])
@@ -47,7 +47,7 @@ def derivation(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         builder=_parse(_CHECK.text("builder", "builder", given["builder"])),
         args=tuple([_parse(text) for text in _CHECK.texts("args", given["args"])]),
         env=tuple([(key, _parse(_CHECK.text("env", f'env["{key}"]', env[key]))) for key in sorted(env)]),
-        sources=_sources(session, thread, module, _CHECK.strings("sources", given["sources"])),
+        sources=_sources(session, caller, _CHECK.strings("sources", given["sources"])),
         outputs=_CHECK.strings("outputs", given["outputs"]),
         # spec: dialect.derivation.platform
         platform="" if platform == session.platform else platform,
@@ -59,8 +59,8 @@ def derivation(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         _check_references(session, made)
     except BrambleError as error:
         refuse_as(error)
-    _warn_of_builder(session, made, position)
-    return session.make(made, position)
+    _warn_of_builder(session, made, caller.position)
+    return session.make(made, caller.position)
 
 
 def _check_references(session: Session, made: Derivation) -> None:
@@ -81,7 +81,7 @@ def _warn_of_builder(session: Session, made: Derivation, position: Position) -> 
         session.warnings.append(f'{position}: there is no builder "{builder}"; did you mean "{meant}"?')
 
 
-def _sources(session: Session, thread: Thread, module: ModuleFile, files: Sequence[str]) -> Sources:
+def _sources(session: Session, caller: Caller, files: Sequence[str]) -> Sources:
     # spec: dialect.derivation.sources
     if not files:
         return NO_SOURCES
@@ -90,7 +90,7 @@ def _sources(session: Session, thread: Thread, module: ModuleFile, files: Sequen
     for file in files:
         project, separator, path = file.rpartition("//")
         if file not in session.found:
-            _check_written(session, module, file)
+            _check_written(session, caller.module, file)
         projects.add(project if separator else "")
         paths.add(path)
     if len(projects) > 1:
@@ -101,8 +101,7 @@ def _sources(session: Session, thread: Thread, module: ModuleFile, files: Sequen
             "make one derivation for the sources of each project, and refer to them",
         )
     (project,) = projects
-    location = _location(session, thread, module, project)
-    return Sources(project=project, location=location, files=tuple(sorted(paths)))
+    return Sources(project=project, location=_location(session, caller, project), files=tuple(sorted(paths)))
 
 
 def _check_written(session: Session, module: ModuleFile, file: str) -> None:
@@ -124,13 +123,13 @@ def _check_written(session: Session, module: ModuleFile, file: str) -> None:
         refuse_as(error)
 
 
-def _location(session: Session, thread: Thread, module: ModuleFile, project: str) -> str:
+def _location(session: Session, caller: Caller, project: str) -> str:
     """Return where the build starts: the directory of the innermost caller in the sources' project."""
     # spec: dialect.derivation.location
-    if session.project_of(module) == project:
-        return module.directory
-    for frame in reversed(thread.stack):
-        caller = session.files.get(frame.position.file) if frame.position is not None else None
-        if caller is not None and session.project_of(caller) == project:
-            return caller.directory
+    if session.project_of(caller.module) == project:
+        return caller.module.directory
+    for frame in reversed(caller.frames):
+        module = session.files.get(frame.position.file) if frame.position is not None else None
+        if module is not None and session.project_of(module) == project:
+            return module.directory
     return ""

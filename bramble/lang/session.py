@@ -13,7 +13,7 @@ from bramble.lang.failure import as_bramble_error, refuse
 from bramble.lang.values import DerivationValue
 from bramble.project.files import Listings
 from bramble.project.modules import ModuleFile, ModuleRoots
-from bramble.starlark import Position, StarlarkError, Thread
+from bramble.starlark import Frame, Position, StarlarkError, Thread
 
 TOPLEVEL = "<toplevel>"
 
@@ -26,6 +26,25 @@ class TestRequest:
     args: tuple[str, ...]
     target: str  # "module:function" whose call registered it
     place: Optional[Place]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A call of a built-in: the active calls, outermost first, and where the innermost one is."""
+
+    frames: tuple[Frame, ...]
+    position: Position
+    module: ModuleFile
+
+    def within_function(self, name: str) -> None:
+        """Refuse a call that stands at the top level of a file: it would be made by every load."""
+        # spec: dialect.derivation.place
+        if self.frames[-1].name == TOPLEVEL:
+            refuse(
+                "derivation.misplaced",
+                f"{name}() is called outside of a function",
+                f"put it into a function: def example(): return {name}(…)",
+            )
 
 
 @dataclass
@@ -59,21 +78,12 @@ class Session:
         """Return the name that derivations give to the project of a module: "" for the evaluated one."""
         return "" if module.project == self.roots.project.name else module.project
 
-    def caller(self, thread: Thread) -> tuple[Position, ModuleFile]:
-        """Return where the built-in that is running was called, and the module of that file."""
-        position = thread.position
+    def caller(self, thread: Thread) -> Caller:
+        """Return who called the built-in that is running."""
+        frames = thread.stack
+        position = frames[-1].position
         assert position is not None  # only programs call built-ins
-        return position, self.files[position.file]
-
-    def within_function(self, thread: Thread, name: str) -> None:
-        """Refuse a call that stands at the top level of a file: it would be made by every load."""
-        # spec: dialect.derivation.place
-        if thread.stack[-1].name == TOPLEVEL:
-            refuse(
-                "derivation.misplaced",
-                f"{name}() is called outside of a function",
-                f"put it into a function: def example(): return {name}(…)",
-            )
+        return Caller(frames, position, self.files[position.file])
 
     def make(self, derivation: Derivation, position: Position) -> DerivationValue:
         """Remember a derivation, and return it as the program sees it."""
