@@ -75,7 +75,7 @@ def test_the_output_of_a_failed_build_is_shown_whole_and_harmless(basic: World) 
     assert ran.status == 1
     (error,) = ran.errors
     assert error["error"] == "build.failed"
-    assert error["at"].startswith("tools.bramble:7")
+    assert error["at"].startswith("tools.bramble:8")
     assert "  to be seen\n  and \\x1b]0;title\\x07 this\n" in ran.err
     assert "\x1b" not in ran.err
 

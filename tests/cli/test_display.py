@@ -1,0 +1,93 @@
+"""What is shown of a build, event by event, without one."""
+
+from __future__ import annotations
+
+import pytest
+
+from bramble.cli.environment import Surface
+from bramble.cli.progress import Display
+from bramble.cli.quantities import age, byte_count
+from bramble.cli.render import duration, harmless, size
+from bramble.commands.build import Failed, Finished, Output, Started
+from bramble.errors import BrambleError
+
+PLAIN = Surface(colour=False, live=False, attached=False, json_errors=False, width=80)
+LIVE = Surface(colour=True, live=True, attached=True, json_errors=False, width=40)
+
+
+def shown(surface: Surface, capsys: pytest.CaptureFixture[str], *events: object, **options: object) -> str:
+    display = Display(surface, **options)  # type: ignore[arg-type]
+    for event in events:
+        display(event)  # type: ignore[arg-type]
+    display.close()
+    return capsys.readouterr().err
+
+
+def test_what_is_built_has_a_tick_a_name_and_a_duration(capsys: pytest.CaptureFixture[str]) -> None:
+    event = Finished("a" * 32, "busybox", 0.0881, False, ())
+    assert shown(PLAIN, capsys, event) == "✔ busybox - 88.1ms\n"
+
+
+def test_what_was_built_before_is_named_when_it_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    root, other = Finished("r", "root", 0.0, True, ()), Finished("o", "other", 0.0, True, ())
+    assert shown(PLAIN, capsys, other, root, roots=frozenset("r")) == "✔ root (cached)\n"
+
+
+def test_lines_of_different_builds_do_not_mix(capsys: pytest.CaptureFixture[str]) -> None:
+    events = [
+        Output("a", "one", b"first "),
+        Output("b", "two", b"other\n"),
+        Output("a", "one", b"half\nrest"),
+        Finished("a", "one", 1.0, False, ()),
+    ]
+    assert shown(PLAIN, capsys, *events, verbose=True) == (
+        "two> other\none> first half\none> rest\n✔ one - 1.00s\n"
+    )
+
+
+def test_output_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    log = b"\x1b[2J\x07\xff\r\x9b31m\xe2\x80\xae"
+    event = Failed("a", "x\x1b[1m", BrambleError("build.failed", "…"), log, None, None)
+    text = shown(PLAIN, capsys, event)
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert "\\x1b[2J\\x07\\xff\\x0d" in text
+
+
+def test_a_live_display_leaves_nothing_of_what_is_under_way(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display(LIVE)
+    display(Started("a", "long-name" * 20))
+    display._draw()
+    display(Finished("a", "done", 0.5, False, ()))
+    display.close()
+    text = capsys.readouterr().err
+    assert text.endswith("\x1b[1A\x1b[J\x1b[32m✔\x1b[0m done - 500.0ms\n")
+    assert max(len(line) for line in text.split("\x1b")[0].splitlines()) < 40
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "0.0ms"), (0.9994, "999.4ms"), (1.0, "1.00s"), (59.99, "59.99s"), (192, "3m12s")],
+)
+def test_durations_are_short(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 40, "5120.0 GiB")]
+)
+def test_sizes_are_short(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+def test_quantities_are_read_as_people_write_them() -> None:
+    assert byte_count("10G") == 10 << 30 and byte_count("5") == 5 and byte_count("2k") == 2048
+    assert age("30d") == 30 * 86400 and age("12h") == 12 * 3600
+    for wrong in ("", "G", "-1G", "1.5.G", "10X"):
+        with pytest.raises(Exception, match="is not a size"):
+            byte_count(wrong)
+    with pytest.raises(Exception, match="is not an age"):
+        age("30")
+
+
+def test_ordinary_text_is_left_alone() -> None:
+    assert harmless("größer → 大\n\tx") == "größer → 大\n\tx"
