@@ -208,14 +208,17 @@ def _repair(
                 made[name] = _replace(objects, name, rebuild)
             if made[name]:
                 yield damage
+        elif made.get(name) and damage.kind in (MODE, RECORD):
+            # Made anew, and with it its modes and what is known about it.
+            yield damage
         elif damage.kind == REFERENCE:
             missing = damage.missing
             if objects.contains(missing) or (rebuild(missing) and objects.contains(missing)):
                 yield damage
-        elif damage.kind == MODE and not made.get(name):
+        elif damage.kind == MODE:
             _seal_all(objects.object_path(name))
             yield damage
-        elif damage.kind == RECORD and not made.get(name):
+        elif damage.kind == RECORD:
             read = reread(objects, name, objects.names())
             write_object(objects.var, record_of(name, read.identity), sync=True)
             objects.forget(name)
