@@ -198,7 +198,16 @@ class _Kit:
                 self._files[place] = _File(source, executable=False, kind="library")
         for module in modules if loader else ():
             # A module whose library is missing cannot be loaded here either: it is not missed.
-            self._add_libraries(loaded_by(loader, module), loader, needed_by=module, optional=True)
+            if not self._has_libraries_of(module):
+                self._add_libraries(loaded_by(loader, module), loader, needed_by=module, optional=True)
+
+    def _has_libraries_of(self, module: str) -> bool:
+        """Say whether all that a module names is here already; to ask the loader each time takes long."""
+        try:
+            elf = read_elf(self._data(os.path.realpath(module)))
+        except ElfError as error:
+            raise unsupported(module, str(error)) from error
+        return not elf.search and all(f"lib/{name}" in self._files for name in elf.needed)
 
     def _add_script(self, real: str, place: str, data: bytes) -> None:
         # spec: build.host-tools.scripts

@@ -7,6 +7,7 @@ listens has to wait, so the memory stays bounded however much a build writes.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from queue import Empty, Queue, SimpleQueue
@@ -42,6 +43,8 @@ class Schedule(Generic[Work, Result, Event]):
         stop: threading.Event,
     ) -> None:
         """`cancelled` is the caller's wish to end; `stop` is set then, and tells the work to end soon."""
+        if jobs < 1:
+            raise ValueError(f"nothing gets done with {jobs} jobs")
         self._jobs = jobs
         self._work = work
         self._on_event = on_event
@@ -88,16 +91,22 @@ class Schedule(Generic[Work, Result, Event]):
     def close(self) -> None:
         """Tell what still runs to stop, and wait for it. Its events are lost, its results too."""
         # spec: build.cancel
-        if self.running:
-            self._stop.set()
-        while self.running:
-            if isinstance(self._heard.get(), Ended):
-                self.running -= 1
+        self._stop.set()
         for _ in self._threads:
             self._tasks.put(None)
+        # Not counting what runs: an interrupt may have come between a task and its count.
         for thread in self._threads:
-            thread.join()
+            while thread.is_alive():
+                self._forget()
+                thread.join(_POLL)
         self._threads.clear()
+        self.running = 0
+
+    def _forget(self) -> None:
+        """Drop what was reported, so that nobody waits to be heard."""
+        with contextlib.suppress(Empty):
+            while True:
+                self._heard.get_nowait()
 
     def _loop(self) -> None:
         while True:
