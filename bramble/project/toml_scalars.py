@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Optional, Union
 
 Scalar = Union[str, int, float, bool, "Moment"]
@@ -42,20 +43,32 @@ class Moment:
 
 
 _TIME = r"(?P<hour>[01][0-9]|2[0-3]):(?P<minute>[0-5][0-9]):(?P<second>[0-5][0-9])(?:\.(?P<fraction>[0-9]+))?"
-_MOMENT = re.compile(
-    r"(?P<year>[0-9]{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12][0-9]|3[01])"
-    r"(?:[Tt ]" + _TIME + r"(?P<offset>[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?)?"
-)
-_LOCAL_TIME = re.compile(_TIME)
+_LIKE_MOMENT = re.compile(r"[0-9]{4}-|[0-9]{2}:")
 _DIGITS = r"[0-9](?:_?[0-9])*"
-_NUMBER = re.compile(
-    r"0x(?P<hex>[0-9A-Fa-f](?:_?[0-9A-Fa-f])*)"
-    r"|0o(?P<octal>[0-7](?:_?[0-7])*)"
-    r"|0b(?P<binary>[01](?:_?[01])*)"
-    r"|(?P<whole>[+-]?(?:0|[1-9](?:_?[0-9])*))"
-    rf"(?P<part>(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?)"
-    r"|(?P<special>[+-]?(?:inf|nan))"
-)
+
+
+# The two big expressions are made when they are needed: most files have no number and no date,
+# and compiling these costs a tenth of what importing this package does.
+@lru_cache(maxsize=None)
+def _moment_pattern() -> re.Pattern[str]:
+    return re.compile(
+        r"(?P<year>[0-9]{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12][0-9]|3[01])"
+        r"(?:[Tt ]" + _TIME + r"(?P<offset>[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?)?"
+    )
+
+
+@lru_cache(maxsize=None)
+def _number_pattern() -> re.Pattern[str]:
+    return re.compile(
+        r"0x(?P<hex>[0-9A-Fa-f](?:_?[0-9A-Fa-f])*)"
+        r"|0o(?P<octal>[0-7](?:_?[0-7])*)"
+        r"|0b(?P<binary>[01](?:_?[01])*)"
+        r"|(?P<whole>[+-]?(?:0|[1-9](?:_?[0-9])*))"
+        rf"(?P<part>(?:\.{_DIGITS})?(?:[eE][+-]?{_DIGITS})?)"
+        r"|(?P<special>[+-]?(?:inf|nan))"
+    )
+
+
 _BASES = {"hex": 16, "octal": 8, "binary": 2}
 # A number with more digits is a mistake or an attack: conversion takes quadratic time.
 _DIGIT_LIMIT = 4300
@@ -75,10 +88,11 @@ def scalar(text: str, start: int) -> tuple[Scalar, int]:
     for word, value in (("true", True), ("false", False)):
         if text.startswith(word, start):
             return value, start + len(word)
-    moment = _moment(text, start)
-    if moment is not None:
-        return moment
-    found = _NUMBER.match(text, start)
+    if _LIKE_MOMENT.match(text, start) is not None:
+        moment = _moment(text, start)
+        if moment is not None:
+            return moment
+    found = _number_pattern().match(text, start)
     if found is not None:
         return _number(found), found.end()
     raise _no_value(text, start)
@@ -107,9 +121,9 @@ def _number(found: re.Match[str]) -> Union[int, float]:
 
 
 def _moment(text: str, start: int) -> Optional[tuple[Moment, int]]:
-    found = _MOMENT.match(text, start)
+    found = _moment_pattern().match(text, start)
     if found is None:
-        found = _LOCAL_TIME.match(text, start)
+        found = re.compile(_TIME).match(text, start)
         return None if found is None else (Moment(**_clock(found)), found.end())
     year, month, day = int(found["year"]), int(found["month"]), int(found["day"])
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
