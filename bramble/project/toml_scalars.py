@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Optional, Union
 
 Scalar = Union[str, int, float, bool, "Moment"]
@@ -48,8 +48,8 @@ _DIGITS = r"[0-9](?:_?[0-9])*"
 
 
 # The two big expressions are made when they are needed: most files have no number and no date,
-# and compiling these costs a tenth of what importing this package does.
-@lru_cache(maxsize=None)
+# and compiling them takes longer than reading such a file.
+@cache
 def _moment_pattern() -> re.Pattern[str]:
     return re.compile(
         r"(?P<year>[0-9]{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12][0-9]|3[01])"
@@ -57,7 +57,7 @@ def _moment_pattern() -> re.Pattern[str]:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _number_pattern() -> re.Pattern[str]:
     return re.compile(
         r"0x(?P<hex>[0-9A-Fa-f](?:_?[0-9A-Fa-f])*)"
