@@ -13,6 +13,9 @@ from bramble.build.events import Event, Failed, Output
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.sandbox.spec import Limits
+from bramble.store.disk import Store
+from bramble.store.relocate import relocate
+from bramble.store.verify import verify
 from tests.build.world import World, derivation, ref
 
 TOOLS = derivation(
@@ -126,6 +129,36 @@ class Building(RealWorld):
                 self.assertEqual(report.names[OutputRef(it.id, "out")], strong[OutputRef(it.id, "out")])
                 self.assertEqual(report.sandboxes, {it.id: rung})
                 self.assertNothingLeft()
+
+
+class Moving(RealWorld):
+    def test_what_was_built_runs_and_is_known_after_the_store_has_moved(self) -> None:
+        script = (
+            'mkdir $out/bin; echo "#!$sh" > $out/bin/hi; echo "cat $out/bin/text" >> $out/bin/hi; '
+            'echo "hello from $out" > $out/bin/text; chmod +x $out/bin/hi'
+        )
+        it = shell("hi", script, env={"sh": ref(SMALL) + "/bin/sh"})
+        before = self.make(it).names
+        for place in ("a-much-longer-name/store", "t"):
+            new = os.path.join(self.top, place)
+            os.makedirs(os.path.dirname(new), exist_ok=True)
+            self.store.close()
+            os.rename(self.store.root, new)
+            relocate(new)
+            self.store = Store.open(new)
+            self.addCleanup(self.store.close)
+            self.assertEqual(verify(self.store).damages, ())
+            report = self.make(it)
+            self.assertEqual((report.names, report.built), (before, ()))
+            again = shell("again", f"PATH=$PATH {ref(it)}/bin/hi > $out/file")
+            report = self.make(again, among=[it])
+            path = self.store.object_path(before[OutputRef(it.id, "out")])
+            self.assertEqual(self.file(report, again), f"hello from {path}\n")
+            tools = self.store.object_path(before[OutputRef(SMALL.id, "out")])
+            ran = subprocess.run(
+                [path + "/bin/hi"], env={"PATH": tools + "/bin"}, capture_output=True, text=True
+            )
+            self.assertEqual(ran.stdout, f"hello from {path}\n", ran.stderr)
 
 
 class Bad(RealWorld):
