@@ -95,6 +95,7 @@ class Store(Objects):
         with DiskFailures("write a derivation"):
             if read_file(path) != data:
                 write_file(path, data, sync=True, mode=0o444)
+                self.names_unsynced = True
 
     def read_derivation(self, filename: str) -> bytes:
         """Return the bytes of the store derivation `filename`.
@@ -131,8 +132,10 @@ class Store(Objects):
         return found
 
     def record_realisation(self, realisation: Realisation) -> None:
-        """Record what a store derivation came to, for good."""
+        """Record what a store derivation came to, for good, after the derivation itself."""
         with DiskFailures("record what was built"):
+            if self.names_unsynced:
+                self.sync_names()
             records.write_realisation(self.var, realisation)
             sync_directory(f"{self.var}/realisations")
 

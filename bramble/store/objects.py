@@ -11,6 +11,7 @@ from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
+from bramble.store.files import sync_directory
 from bramble.store.layout import Location
 from bramble.store.locks import LockFile, LocksUnsupported
 from bramble.store.model import StoreObject
@@ -36,6 +37,8 @@ class Objects:
         self.var = location.var
         self.location = location
         self.read_only = read_only
+        self.names_unsynced = False
+        """Whether a derivation has got its name in the store's directory since that was synced."""
         self._known: dict[str, StoreObject] = {}
         self._in_use: set[str] = set()
         self._lock = Lock()
@@ -93,6 +96,12 @@ class Objects:
     def forget(self, name: str) -> None:
         """Forget what was read about the object `name`: it has changed, or is gone."""
         self._known.pop(name, None)
+
+    def sync_names(self) -> None:
+        """Wait until the names in the store's directory are there for good."""
+        # Before, not after: what gets its name meanwhile may come too late for this sync.
+        self.names_unsynced = False
+        sync_directory(self.directory)
 
     def protect(self, names: Iterable[str]) -> None:
         """Keep objects from being removed by any process, as long as this process lives.

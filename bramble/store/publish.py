@@ -26,7 +26,7 @@ from typing import NamedTuple, Optional
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import sync_directory, unique
+from bramble.store.files import unique
 from bramble.store.hashing import ParallelHash
 from bramble.store.identity import ERASED, Identity, Meaning, Stream
 from bramble.store.model import RawOutput, StoreObject
@@ -243,7 +243,7 @@ class _Publication:
                     raise
                 remove_tree(staged)
             self._staged.pop(0)
-        sync_directory(self._objects.directory)
+        self._objects.sync_names()
 
 
 def _open_output(raw: RawOutput) -> int:
