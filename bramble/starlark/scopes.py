@@ -77,8 +77,9 @@ class Resolution(Record):
     `functions` maps the `start` of every `Def` and `Lambda` to its scope;
     `toplevel` is the scope of the file, whose locals are the names bound by `load`
     and the variables of comprehensions outside functions. `globals` are the names
-    that the file defines, in the order of the text. `predeclared` are the names
-    that the host must supply because the program uses them.
+    that the file defines, in the order of the text (in a REPL, behind those that
+    earlier inputs defined). `predeclared` are the names that the host must supply
+    because the program uses them.
     """
 
     file: File
