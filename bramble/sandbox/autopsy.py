@@ -59,7 +59,7 @@ def interpreter(head: bytes) -> tuple[str, bytes]:
 def explain(program: bytes, errno: int, depth: int = 4) -> str:
     """Return why execve(2) failed with `errno`, as a word and, after a blank, what is missing.
 
-    "missing", "link TARGET", "directory", "mode", "unreadable", "format",
+    "missing", "link TARGET", "directory", "special", "mode", "unreadable", "format",
     "script INTERPRETER", "loader PATH", "architecture" or "other".
     """
     if not os.path.lexists(program):
@@ -68,10 +68,12 @@ def explain(program: bytes, errno: int, depth: int = 4) -> str:
         return "link " + text(os.readlink(program))
     if os.path.isdir(program):
         return "directory"
+    if not os.path.isfile(program):
+        return "special"
     if not os.access(program, os.X_OK):
         return "mode"
     try:
-        fd = os.open(program, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(program, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         head = os.read(fd, HEAD)
         os.close(fd)
     except OSError:

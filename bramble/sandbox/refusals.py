@@ -72,6 +72,7 @@ def not_executed(path: str, errno: int, detail: str) -> BrambleError:
         )
     why, remedy = {
         "directory": ("it is a directory", "name the program in it"),
+        "special": ("it is no regular file", "name a program"),
         "mode": ("it has no permission to be executed", "chmod +x it where it is made"),
         "format": ('it is neither a program nor a script that begins with "#!"', "name its interpreter"),
         "architecture": ("it is a program for another machine", "build it for this one"),

@@ -1,0 +1,222 @@
+"""Attempts to live longer than the build. Each leaves a mark on the host's list of processes, or would."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bramble.sandbox.spec import Limits
+from tests.sandbox.rawcalls import Of
+from tests.sandbox.world import World
+
+SERIAL = itertools.count(os.getpid() * 1000)
+
+
+def mark() -> str:
+    """Return a number of seconds to sleep for that nobody else sleeps for."""
+    return str(700000000 + next(SERIAL))
+
+
+def alive(text: str) -> list[str]:
+    """Return the command lines on this machine that contain `text`, without the shells that were told it."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                command = (
+                    Path("/proc", name, "cmdline")
+                    .read_bytes()
+                    .replace(b"\0", b" ")
+                    .decode("utf-8", "replace")
+                )
+            except OSError:
+                continue
+            if text in command:
+                found.append(command)
+    return found
+
+
+def gone(text: str, seconds: float = 10) -> bool:
+    return wait_for(lambda: not alive(text), seconds)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+DAEMONS = {
+    "background": "sleep {} &",
+    "double fork": "(sleep {} &) &",
+    "new session": "setsid sleep {} > /dev/null 2>&1 < /dev/null &",
+    "deaf": "(trap '' TERM HUP INT QUIT USR1 USR2; setsid sleep {}) &",
+    "stopped": "sleep {} & kill -STOP $!",
+    "nohup": "nohup sleep {} > /dev/null 2>&1 &",
+    "daemon": "start-stop-daemon -S -b -x /bin/sleep -- {}",
+    "many": "for i in 1 2 3 4 5 6 7 8 9; do setsid sh -c 'sleep {} & sleep {} & wait' & done",
+    "pipe": "mkfifo /tmp/p; (cat /tmp/p; sleep {}) &",
+    "holds the log": "sleep {} 2>&1 &",
+    "respawns": "while :; do sleep {}; done &",
+}
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_nothing_lives_on_when_the_program_has_ended(here: World, name: str) -> None:
+    number = mark()
+    began = time.monotonic()
+    result = here.run(DAEMONS[name].format(number, number) + "\nusleep 50000; echo done; exit 6")
+    assert (result.kind, result.code) == ("exited", 6) and "done" in result.text
+    assert alive(number) == [], "they were to be gone when the outcome was told"
+    assert time.monotonic() - began < 10, "a program that lives on holds nobody up"
+
+
+@pytest.mark.parametrize("name", ["deaf", "stopped", "many", "new session"])
+@pytest.mark.parametrize("how", ["time", "silence", "cancel"])
+def test_nothing_lives_on_when_the_build_is_ended(here: World, name: str, how: str) -> None:
+    number = mark()
+    limits = Limits(seconds=0.5 if how == "time" else 20, silence=0.5 if how == "silence" else None)
+    script = DAEMONS[name].format(number, number) + f"\ntrap '' TERM INT; sleep {number}; sleep {number}"
+    result = here.run(script, limits=limits, cancel_after=0.5 if how == "cancel" else None)
+    assert result.kind == ("cancelled" if how == "cancel" else "timeout") and result.code == signal.SIGKILL
+    assert alive(number) == []
+
+
+def test_what_a_dead_build_would_have_written_later_is_not_written(here: World) -> None:
+    result = here.run(
+        "(sleep 1; echo late > /out/late) & echo early > /out/early; sleep 30", limits=Limits(seconds=0.4)
+    )
+    assert result.kind == "timeout"
+    time.sleep(1)
+    assert [path.name for path in here.out.iterdir()] == ["early"]
+
+
+def test_when_the_tool_is_killed_everything_dies(here: World) -> None:
+    number = mark()
+    worker = here.asker.start()
+    assert worker.stdin is not None
+    import dataclasses
+    import json
+
+    spec = here.spec(("/bin/sh", "-c", DAEMONS["many"].format(number, number) + f"; sleep {number}"))
+    worker.stdin.write(json.dumps({"spec": dataclasses.asdict(spec), "cancel_after": None}) + "\n")
+    worker.stdin.flush()
+    assert wait_for(lambda: len(alive(number)) > 10)
+    helpers = children(worker.pid)
+    worker.kill()
+    worker.wait()
+    assert gone(number), "the sandbox outlived the tool"
+    assert wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in helpers)), (
+        "the helper outlived the tool"
+    )
+    assert worker.stdout is not None
+    worker.stdin.close()
+    worker.stdout.close()
+    here.asker.process = None
+
+
+def children(pid: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(word) for word in listed.stdout.split()]
+
+
+def test_when_the_helper_is_killed_everything_dies(here: World) -> None:
+    number = mark()
+    worker = here.asker.start()
+    assert here.run("true").kind == "exited"
+    (helper,) = children(worker.pid)
+    here_pid = os.fork()
+    if here_pid == 0:
+        wait_for(lambda: len(alive(number)) > 10)
+        os.kill(helper, signal.SIGKILL)
+        os._exit(0)
+    result = here.run(DAEMONS["many"].format(number, number) + f"; sleep {number}")
+    os.waitpid(here_pid, 0)
+    assert result.failed == "sandbox.launcher-died"
+    assert gone(number)
+    here.asker.stop()
+
+
+def test_a_wish_to_outlive_the_parent_is_not_enough(raw: World) -> None:
+    """A child that clears its parent-death signal, begins a session and becomes a subreaper is killed all the same."""
+    number = mark()
+    raw.calls(
+        ("fork",),
+        ("prctl", 1, 0, 0, 0, 0),
+        ("prctl", 36, 1, 0, 0, 0),
+        (112,),  # setsid
+    )
+    result = raw.run(f"setsid setsid sleep {number} & exit 0")
+    assert result.kind == "exited" and gone(number, 1)
+
+
+def test_children_that_nobody_waits_for_are_no_harm(here: World) -> None:
+    result = here.run("i=0; while [ $i -lt 300 ]; do (true &); i=$((i+1)); done; echo end")
+    assert result.text == "end\n"
+
+
+@pytest.mark.parametrize("limit", [20, 100])
+def test_a_storm_of_processes_is_bounded_and_ends(here: World, limit: int) -> None:
+    number = mark()
+    storm = f"storm() {{ sleep {number} & storm & storm & }}; storm; sleep 1; ls -d /proc/[0-9]* | wc -l"
+    result = here.run(storm, limits=Limits(processes=limit, seconds=4))
+    assert result.kind in ("exited", "timeout", "limit", "signalled")
+    assert alive(number) == []
+    count = here.run(
+        f"i=0; while [ $i -lt {limit * 2} ]; do sleep {number} & i=$((i+1)); done 2>/dev/null; wait",
+        limits=Limits(processes=limit, seconds=1),
+    )
+    assert count.kind in ("exited", "timeout", "limit") and alive(number) == []
+
+
+def test_a_storm_without_a_limit_ends_with_its_time(here: World) -> None:
+    number = mark()
+    storm = f"i=0; while [ $i -lt 400 ]; do setsid sleep {number} & i=$((i+1)); done; sleep 30"
+    result = here.run(storm, limits=Limits(seconds=1.5))
+    assert result.kind == "timeout" and alive(number) == []
+
+
+def test_a_process_that_is_stopped_by_itself_is_ended_by_its_time(here: World) -> None:
+    result = here.run("kill -STOP $$; echo never", limits=Limits(seconds=0.5))
+    assert (result.kind, result.text) == ("timeout", "")
+
+
+def test_the_end_of_the_output_is_not_the_end_of_the_build(here: World) -> None:
+    result = here.run("exec > /dev/null 2>&1; usleep 200000; echo x > /out/after; exit 3")
+    assert (result.kind, result.code) == ("exited", 3) and (here.out / "after").exists()
+
+
+def test_two_sandboxes_do_not_see_each_other(here: World) -> None:
+    number = mark()
+    child = os.fork()
+    if child == 0:
+        # The other one, of the same user, run by a launcher of its own.
+        other = type(here.asker)(here.user, here.asker.home)
+        other.ask(here.spec(("/bin/sh", "-c", f"sleep {number}"), limits=Limits(seconds=3)), None)
+        other.stop()
+        os._exit(0)
+    try:
+        assert wait_for(lambda: alive(number))
+        result = here.run(
+            f"ps; ls -d /proc/[0-9]*; killall sleep; pkill -f {number[:6]}; kill -9 -1; echo here"
+        )
+        assert number not in result.text
+        assert alive(number), "it was reached from another sandbox"
+    finally:
+        os.waitpid(child, 0)
+
+
+def test_descriptors_sent_through_a_socket_do_not_leave(raw: World) -> None:
+    assert raw.calls(("socketpair", 1, 1, 0, bytes(8)), ("getpid",), ("close", Of(1)))[0] == 0
