@@ -14,7 +14,7 @@ from bramble.lang.arguments import Checker, bind
 from bramble.lang.failure import refuse, refuse_as
 from bramble.lang.session import Caller, Session, session_of
 from bramble.lang.values import DerivationValue
-from bramble.project.files import check_source
+from bramble.project.files import check_source, is_directory
 from bramble.project.modules import ModuleFile
 from bramble.starlark import Dict, Position, Thread
 
@@ -83,16 +83,19 @@ def _warn_of_builder(session: Session, made: Derivation, position: Position) -> 
 
 def _sources(session: Session, caller: Caller, files: Sequence[str]) -> Sources:
     # spec: dialect.derivation.sources
-    if not files:
-        return NO_SOURCES
     projects = set()
     paths = set()
     for file in files:
         project, separator, path = file.rpartition("//")
+        root = session.root_of(project if separator else "")
         if file not in session.found:
-            _check_written(session, caller.module, file)
-        projects.add(project if separator else "")
-        paths.add(path)
+            _check_written(session, caller.module, file, path, root)
+        # spec: dialect.derivation.directories
+        if root is not None and not is_directory(session.listings(root), path):
+            projects.add(project if separator else "")
+            paths.add(path)
+    if not paths:
+        return NO_SOURCES
     if len(projects) > 1:
         refuse(
             "derivation.sources",
@@ -104,17 +107,14 @@ def _sources(session: Session, caller: Caller, files: Sequence[str]) -> Sources:
     return Sources(project=project, location=_location(session, caller, project), files=tuple(sorted(paths)))
 
 
-def _check_written(session: Session, module: ModuleFile, file: str) -> None:
+def _check_written(session: Session, module: ModuleFile, file: str, path: str, root: Optional[str]) -> None:
     """Check a source that the program wrote itself: files() has checked the others."""
-    project, separator, path = file.rpartition("//")
-    if not is_relative_path(path) or (session.project_of(module) and not separator):
+    if not is_relative_path(path) or (session.project_of(module) and path == file):
         refuse(
             "derivation.sources",
             f'"{file}" is not a source: sources are named from the root of the project',
             f'write sources=files(["{file}"])',
         )
-    roots = session.roots
-    root: Optional[str] = roots.project.root if not separator else roots.packages.get(project)
     if root is None:
         refuse("derivation.sources", f'"{file}" is of a project that is not here', "use files()")
     try:

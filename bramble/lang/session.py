@@ -78,6 +78,10 @@ class Session:
         """Return the name that derivations give to the project of a module: "" for the evaluated one."""
         return "" if module.project == self.roots.project.name else module.project
 
+    def root_of(self, project: str) -> Optional[str]:
+        """Return the directory of a project as derivations name it, None when it is not here."""
+        return self.roots.packages.get(project) if project else self.roots.project.root
+
     def caller(self, thread: Thread) -> Caller:
         """Return who called the built-in that is running."""
         frames = thread.stack

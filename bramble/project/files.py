@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -24,11 +24,14 @@ class Listings:
     """
 
     root: str
-    _directories: dict[Names, list[tuple[str, int]]] = field(default_factory=dict, repr=False)
+    _directories: dict[Names, dict[str, int]] = field(default_factory=dict, repr=False)
     _files: dict[Names, int] = field(default_factory=dict, repr=False)
 
     def kind(self, path: Names) -> int:
         """Return the file type bits of a path (stat.S_IFMT), 0 when there is nothing."""
+        above = self._directories.get(path[:-1])
+        if above is not None and path:
+            return above.get(path[-1], 0)
         if path not in self._files:
             try:
                 mode = stat.S_IFMT(os.lstat(os.path.join(self.root, *path)).st_mode)
@@ -37,12 +40,12 @@ class Listings:
             self._files[path] = mode
         return self._files[path]
 
-    def entries(self, directory: Names) -> list[tuple[str, int]]:
-        """Return names and file types in a directory, in no promised order."""
+    def entries(self, directory: Names) -> Mapping[str, int]:
+        """Return the names in a directory with their file types, in no promised order."""
         if directory not in self._directories:
             try:
                 with os.scandir(os.path.join(self.root, *directory)) as scanned:
-                    found = [(entry.name, _type(entry)) for entry in scanned]
+                    found = {entry.name: _type(entry) for entry in scanned}
             except OSError as error:
                 raise BrambleError(
                     "load.source-missing",
@@ -102,6 +105,11 @@ def find_files(
             remedy="correct the pattern, or pass allow_empty=True",
         )
     return sorted(kept)
+
+
+def is_directory(listings: Listings, path: str) -> bool:
+    """Tell whether a path relative to the project is a directory, and no link to one."""
+    return listings.kind(tuple(path.split("/"))) == stat.S_IFDIR
 
 
 def check_source(listings: Listings, path: str) -> None:
@@ -168,7 +176,7 @@ def _matching(found: Listings, pattern: Pattern, excludes: Sequence[Pattern]) ->
         following: list[tuple[Names, int]] = []
         if part is ANY_DEPTH and not last:
             following.append((directory, at + 1))
-        for name, kind in found.entries(directory):
+        for name, kind in found.entries(directory).items():
             path = (*directory, name)
             if part is ANY_DEPTH:
                 if name.startswith("."):

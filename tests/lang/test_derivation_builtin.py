@@ -333,3 +333,19 @@ def test_sources_are_sorted_and_named_once(tmp_path):
     made.write("a")
     made.write("b")
     assert made.derivation().sources.files == ("a", "b")
+
+
+def test_directories_among_the_sources_are_left_out(tmp_path):
+    made = world(
+        tmp_path,
+        'all = files(["*"], exclude=["*.*"], exclude_directories=False);'
+        ' return [derivation("n", "t", sources=all + ["d/e"]),'
+        ' derivation("m", "t", sources=["d", "d/e/f"])]',
+    )
+    made.write("d/e/f")
+    made.write("a")
+    evaluation = made.evaluate()
+    found = [evaluation.graph.get(root.derivation).sources for root in evaluation.results[0].roots]
+    assert found == [Sources("", "", ("a",)), Sources("", "", ("d/e/f",))]
+    only = world(tmp_path, 'return derivation("n", "t", sources=["d"])')
+    assert only.derivation().sources == Sources()
