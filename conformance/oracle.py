@@ -112,20 +112,22 @@ def object_name(directory: str, name: str, store: str) -> str:
         def replace(text: bytes) -> bytes:
             return text.replace(os.fsencode(store), PREFIX_OF_RECORD).replace(name.encode(), itself)
 
-        return Member(
-            replace(member.name), member.kind, member.mode, replace(member.content), replace(member.target)
-        )
+        # A path of the store has slashes, so that no name can hold one.
+        own = member.name.replace(name.encode(), itself)
+        return Member(own, member.kind, member.mode, replace(member.content), replace(member.target))
 
     found = members(directory, canonical=True)
     hashed = sorted((replaced(member, bytes(32)), replaced(member, name.encode())) for member in found)
     stream = b"".join(_member(blank) for blank, _ in hashed) + bytes(1024)
     # The same bytes in the same order with the name still in it: where it stands is where the zeros are.
-    named = b"".join(_member(kept) for _, kept in hashed)
+    # A text that a header field cuts stands whole in a record, and counts there.
+    named = b"".join(_member(kept, cut=False) for _, kept in hashed)
     places = [match.start() for match in re.finditer(name.encode(), named)]
     return digest(stream + b"".join(b"|%d" % place for place in places))
 
 
-def _member(member: Member) -> bytes:
+def _member(member: Member, *, cut: bool = True) -> bytes:
+    """Return a member as it stands in an archive; without what is cut, those fields are empty."""
     data = b""
     prefix, name = b"", _cut(member.name)
     keys = [
@@ -140,11 +142,14 @@ def _member(member: Member) -> bytes:
     elif keys:
         records = b"".join(_record(key, value) for key, value in keys)
         directory, _, base = member.name.rpartition(b"/")
-        special = _ascii(directory + b"/PaxHeaders.0/" + base)[:NAME_FIELD].rstrip(b"/")
+        special = _ascii(directory + b"/PaxHeaders.0/" + base)[:NAME_FIELD].rstrip(b"/") if cut else b""
         # This header's device numbers are left unset.
         data += _block(special, b"x", 0, len(records), b"", bytes(16), b"") + _padded(records)
+    recorded = () if cut else tuple(key for key, _ in keys)
+    name = b"" if b"path" in recorded and not prefix else name
+    target = b"" if b"linkpath" in recorded else _cut(member.target)
     size = len(member.content)
-    data += _block(name, member.kind, member.mode, size, _cut(member.target), b"0000000\0" * 2, prefix)
+    data += _block(name, member.kind, member.mode, size, target, b"0000000\0" * 2, prefix)
     return data + _padded(member.content)
 
 
