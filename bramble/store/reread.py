@@ -8,7 +8,6 @@ import os
 from collections.abc import Collection
 from typing import NamedTuple, Optional
 
-from bramble.store.failures import DiskFailures
 from bramble.store.hashing import ParallelHash
 from bramble.store.identity import Hash, Identity, Meaning, Stream
 from bramble.store.model import StoreObject
@@ -56,18 +55,3 @@ def reread(objects: Objects, name: str, known: Collection[str] = (), *, parallel
 def record_of(name: str, identity: Identity) -> StoreObject:
     """Return the record that belongs to an object that was read."""
     return StoreObject(name, tuple(sorted(known.decode() for known in identity.references)), identity.size)
-
-
-def hash_directory(path: str) -> str:
-    """Return the digest of the archive of a directory as it is, with its modes, and nothing replaced.
-
-    Raises BrambleError store.special-file, store.changed-while-read, and those
-    of failed system calls (with a directory that is not there among them).
-    """
-    # spec: objects.archive.digest
-    with DiskFailures("hash a directory"), contextlib.ExitStack() as stack:
-        sink = stack.enter_context(contextlib.closing(ParallelHash()))
-        top = os.open(path, DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
-        stack.callback(os.close, top)
-        stream = Stream(Meaning(b"", b""), sink, [])
-        return TreeReader(stream, Reading(exact=True)).read(top).name

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bramble.errors import BrambleError
 from bramble.store import archive
 from bramble.store.digest import digest
+from bramble.store.plain import archive_digest
 from tests.store import oracle
 
 VECTORS = json.loads((Path(__file__).parent / "archive_vectors.json").read_text())
@@ -104,3 +106,37 @@ def test_a_link_target_that_is_cut_at_slashes_is_cut_as_go_cuts_it() -> None:
     target = b"t" * 98 + b"//" + b"t"
     made = archive.header(b"/l", archive.SYMLINK, archive.SYMLINK_MODE, 0, target)
     assert made.data[-512:][157:257] == b"t" * 98 + b"\0/"
+
+
+def grow(entries: list[dict[str, str]], top: Path) -> None:
+    for entry in entries:
+        path = top / entry["path"]
+        if entry["type"] == "symlink":
+            path.symlink_to(entry["target"])
+            continue
+        if entry["type"] == "directory":
+            path.mkdir()
+        else:
+            text = base64.b64decode(entry["base64"]) if "base64" in entry else entry["text"].encode()
+            path.write_bytes(text)
+        path.chmod(int(entry["mode"], 8))
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: str(vector["name"]))
+def test_directories_on_disk_have_the_digests_of_their_archives(
+    vector: dict[str, object], tmp_path: Path
+) -> None:
+    top = tmp_path / "tree"
+    top.mkdir()
+    grow(vector["entries"], top)  # type: ignore[arg-type]
+    assert archive_digest(str(top)) == vector["hash"]
+    (tmp_path / "link").symlink_to(top)
+    assert archive_digest(str(tmp_path / "link")) == vector["hash"]
+
+
+def test_the_archive_of_what_is_no_directory_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    for name in ("f", "none"):
+        with pytest.raises(BrambleError) as caught:
+            archive_digest(str(tmp_path / name))
+        assert caught.value.code == "store.not-a-directory"

@@ -126,6 +126,15 @@ def test_hard_links_become_separate_files_and_the_other_name_is_not_touched(stor
     assert_sound(store)
 
 
+def test_files_that_are_linked_only_to_each_other_are_separate_and_sealed(store: Store) -> None:
+    with store.workspace() as work:
+        plant({b"a": Exec(b"1"), b"d": {}}, work.path + "/out")
+        os.link(work.path + "/out/a", work.path + "/out/d/b")
+        made = store.publish([RawOutput("out", work.path + "/out", "")], closure=(), build_name=None)["out"]
+    assert grown(store.object_path(made.name)) == {b"a": Exec(b"1"), b"d": {b"b": Exec(b"1")}}
+    assert_sound(store)
+
+
 def test_sparse_and_empty_files_are_files_like_others(store: Store) -> None:
     with store.workspace() as work:
         os.mkdir(work.path + "/out")

@@ -1,4 +1,4 @@
-"""Six processes on one store: they build, collect, import, export, use and verify at random, and are killed at random.
+"""Six processes on one store: they build, collect, import, use and verify, and are killed, at random.
 
     python3 -m tests.stress.stress_store [--seconds 120] [--processes 6] [--seed N] [--root DIR]
 
@@ -71,8 +71,10 @@ class Worker:
                     for name, text in (("out", f"{here}/{lib} {here}/{out}"), ("lib", " ".join(inputs))):
                         os.makedirs(f"{work.path}/{name}/d")
                         Path(work.path, name, "d/f").write_text(text + label)
-                        Path(work.path, name, "big").write_bytes(self.dice.randbytes(self.dice.randrange(1 << 16)))
-                    raws = [RawOutput("out", work.path + "/out", out), RawOutput("lib", work.path + "/lib", lib)]
+                        noise = self.dice.randbytes(self.dice.randrange(1 << 16))
+                        Path(work.path, name, "big").write_bytes(noise)
+                    owns = (("out", out), ("lib", lib))
+                    raws = [RawOutput(name, f"{work.path}/{name}", own) for name, own in owns]
                     made = store.publish(raws, closure=store.closure(inputs), build_name=None)
                 outputs = tuple((name, made[name].name) for name in made)
                 store.write_derivation(f"{resolved}-x.drv", b"{}")
@@ -187,7 +189,8 @@ def stress(root: str, seconds: float, processes: int, seed: int) -> list[str]:
             workers = [worker for worker in workers if worker.poll() is None]
             while len(workers) < processes:
                 arguments = ["--work", reports, "--root", root, "--seed", str(dice.randrange(1 << 40))]
-                command = [sys.executable, "-m", "tests.stress.stress_store", *arguments, "--until", str(until)]
+                arguments += ["--until", str(until)]
+                command = [sys.executable, "-m", "tests.stress.stress_store", *arguments]
                 workers.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL))
             time.sleep(dice.uniform(0.1, 0.8))
             victim = dice.choice(workers)
@@ -221,7 +224,8 @@ def judge(root: str, reports: str, killed: int) -> list[str]:
         elif any(not store.contains(name) for name in store.closure([line["out"]])):
             wrong.append(f"a build that was reported is not whole: {line}")
     wrong += [f"damage after the last collection: {damage}" for damage in verify(store).damages]
-    wrong += [f"left over: {name}" for name in os.listdir(store.directory) if name.startswith((".new", ".old"))]
+    left = [name for name in os.listdir(store.directory) if name.startswith((".new", ".old"))]
+    wrong += [f"left over: {name}" for name in left]
     print(
         f"{killed} killed, {len(kept)} builds kept, {report.objects} objects, "
         f"{len(collected.freed)} collected at last, {collected.leftovers} leftovers, {len(wrong)} wrong"
@@ -236,11 +240,12 @@ def _whole_lines(path: Path) -> list[str]:
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--processes", type=int, default=6)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
-    parser.add_argument("--root", help="where the store is made (a short path; default: a temporary directory)")
+    parser.add_argument("--root", help="where the store is made (a short path)")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--until", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
