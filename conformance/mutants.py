@@ -43,8 +43,62 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "derivation.json.strings",
         "bramble/derivation/gojson.py",
-        '[\\"\\\\\\\\<>&',
-        '[\\"\\\\\\\\<>',
+        "\\\\<>&",
+        "\\\\<>",
+    ),
+    Mutant(
+        "derivation.dependencies",
+        "bramble/derivation/model.py",
+        "return tuple(sorted(found))",
+        "return tuple(sorted(found, reverse=True))",
+    ),
+    Mutant(
+        "derivation.store.digest",
+        "bramble/derivation/resolve.py",
+        '"" if d.output else d.filename',
+        "d.filename",
+    ),
+    Mutant(
+        "objects.archive.split",
+        "bramble/store/archive.py",
+        "PREFIX_FIELD + 1)",
+        "PREFIX_FIELD - 80)",
+    ),
+    Mutant(
+        "objects.archive.extended",
+        "bramble/store/archive.py",
+        "return len(text) > NAME_FIELD or not text.isascii()",
+        "return len(text) > NAME_FIELD",
+    ),
+    Mutant(
+        "objects.identity.positions",
+        "bramble/store/identity.py",
+        'batch.append(b"|%d" % place)',
+        'batch.append(b"|")',
+    ),
+    Mutant(
+        "build.sources.object",
+        "bramble/store/sources.py",
+        "mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644",
+        "mode = before.st_mode & 0o777",
+    ),
+    Mutant(
+        "build.environment",
+        "bramble/build/naming.py",
+        "return tuple(sorted(variables.items()))",
+        'return tuple(sorted({"HOME": "/", **variables}.items()))',
+    ),
+    Mutant(
+        "build.directory",
+        "bramble/build/naming.py",
+        'start += "/" + resolved.source.relative_build_path',
+        "pass",
+    ),
+    Mutant(
+        "build.sandbox",
+        "bramble/build/naming.py",
+        "mounts = [Mount(directories.build,",
+        'mounts = [Mount("/usr", "/usr"), Mount(directories.build,',
     ),
 )
 
