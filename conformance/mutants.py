@@ -80,7 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "build.sources.object",
         "bramble/store/sources.py",
         "mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644",
-        "mode = before.st_mode & 0o777",
+        "mode = 0o644",
     ),
     Mutant(
         "build.environment",
