@@ -105,14 +105,13 @@ def choose(cases: Sequence[Case], names: Sequence[str]) -> tuple[Case, ...]:
     empty = []
     for name in names:
         path = os.path.abspath(name)
-        wanted = [
+        by_id = [
             case
             for case in cases
-            if case.id == name
-            or case.id.startswith((name.rstrip("/") + "/", name + ":"))
-            or case.path == path
-            or case.path.startswith(path + os.sep)
+            if case.id == name or case.id.startswith((name.rstrip("/") + "/", name + ":"))
         ]
+        # A chapter may be called like a directory here.
+        wanted = by_id or [case for case in cases if case.path == path or case.path.startswith(path + os.sep)]
         chosen.update((case.id, case) for case in wanted)
         if not wanted:
             empty.append(f"no case is called {name}")
