@@ -1,5 +1,7 @@
 """`python -m bramble`: the same as the installed command."""
 
+from __future__ import annotations
+
 import sys
 
 from bramble.cli.main import main

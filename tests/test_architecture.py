@@ -27,10 +27,10 @@ MAY_IMPORT = {
     "starlark": (),
     "store": ("errors",),
     "derivation": ("errors", "store.digest", "store.path"),
-    "sandbox": ("errors",),
+    "sandbox": ("", "errors"),
     "project": ("errors",),
     "lang": ("errors", "starlark", "derivation", "project"),
-    "build": ("errors", "store", "derivation", "sandbox"),
+    "build": ("", "errors", "store", "derivation", "sandbox"),
     "cache": ("errors", "store", "derivation"),
     "remote": ("errors", "derivation", "build"),
     "image": ("errors", "store"),
@@ -70,7 +70,10 @@ IMPURE_IMPORTS = frozenset(
 )
 # Modules that import by name what is seldom needed: commands, built-in builders, the sandbox's launcher.
 # Every name of a module that stands in them as text counts as an import.
-MAY_IMPORT_BY_NAME = ("cli.main", "cli.verbs", "build.builtin", "commands.build")
+MAY_IMPORT_BY_NAME = (
+    *("cli.main", "cli.verbs", "cli.verb_store", "commands.build"),
+    *("build.builder", "build.builtin", "store.disk", "starlark.__main__", "starlark.program"),
+)
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")
 
 
@@ -254,9 +257,18 @@ def test_only_modules_of_the_list_import_by_name() -> None:
 
 
 def run_by(module: Module) -> list[str]:
-    """Return the modules that importing this one runs, or that its types name."""
-    targets = {module_of(one.target) for one in imports(module) if not one.by_name}
-    return sorted(target for target in targets if target is not None and target != module.name)
+    """Return the modules that importing this one runs, and of other rooms those that its types name, too.
+
+    Within a room two modules may name each other's types: nothing runs in a circle.
+    """
+    found = set()
+    for one in imports(module):
+        target = module_of(one.target)
+        if target is None or target == module.name or one.by_name:
+            continue
+        if not one.for_types or target.partition(".")[0] != module.room:
+            found.add(target)
+    return sorted(found)
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 import shutil
 import subprocess
 import sys
 
-from bramble.commands.build import launcher
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
+from bramble.sandbox.launch import Launcher
+from bramble.sandbox.launch import examine as sandbox_findings
 from bramble.sandbox.probe import Finding
 from bramble.store.disk import Store
 
@@ -41,10 +41,8 @@ def _python() -> Finding:
 
 
 def _sandbox() -> tuple[Finding, ...]:
-    launch = importlib.import_module("bramble.sandbox.launch")
-    with launcher() as started:
-        found: tuple[Finding, ...] = launch.examine(started)
-    return found
+    with Launcher() as started:
+        return sandbox_findings(started)
 
 
 def _store(root: str) -> tuple[Finding, ...]:
