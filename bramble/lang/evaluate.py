@@ -143,7 +143,9 @@ def _unknown_function(module: LoadedModule, name: str, found: Any, place: Place)
     if name in module.module.globals and name.startswith("_"):
         fact = f'"{name}" is private to the module "{module.file.name}"'
     elif name in module.module.globals:
-        fact = f'"{name}" of the module "{module.file.name}" is a {type_name(found)}, and not a function'
+        fact = (
+            f'"{name}" of the module "{module.file.name}" is of type {type_name(found)}, and not a function'
+        )
     else:
         fact = f'the module "{module.file.name}" has no function "{name}"'
     if meant is not None:
@@ -186,7 +188,7 @@ def _returned(value: Any, name: str, function: Function, named: bool) -> tuple[O
             within = "" if item is value else f" in a {type_name(value)}"
             raise BrambleError(
                 "load.result",
-                f"{name} returns a {type_name(item)}{within}, which cannot be built",
+                f"{name} returns a value of type {type_name(item)}{within}, which cannot be built",
                 place=place_of(function.position),
                 remedy="return a derivation, a run() value, or a list of them",
             )

@@ -279,3 +279,40 @@ def test_the_warnings_of_the_configuration_come_along(tmp_path):
     world.write("bramble.toml", f'[package]\nname = "{NAME}"\nversion = "0.0.1"\nnmae = 1\n')
     (warning,) = world.evaluate().warnings
     assert warning.startswith("bramble.toml:4:1: ")
+
+
+def test_what_is_not_said_has_the_values_of_the_manual(tmp_path):
+    text = """
+def program():
+    return run(derivation("d", "t"), "sh")
+def found():
+    return derivation("n", "t", files(["*"]) + files(["*.rs"]))
+"""
+    world = World(tmp_path, default=text)
+    world.write("dir/x")
+    (result,) = world.evaluate("./:program").results
+    assert result.run == RunRequest(result.roots[0], "sh", (), (), (), (), False)
+    # Directories are left out, and nothing found is no error.
+    assert [str(arg) for arg in world.derivation("./:found").args] == ["bramble.toml", "default.bramble"]
+
+
+@pytest.mark.parametrize(
+    ("call", "remedy"),
+    [
+        ("files('*')", "put it in brackets"),
+        ("files(1)", "write include=[…]"),
+        ("run(d, 1)", "write it in quotes"),
+        ("run(d, [])", "make it a string"),
+        ("test()", "write test(derivation, …)"),
+        ("files(include=['*'], excludes=[])", "the parameters are include, exclude"),
+    ],
+)
+def test_the_way_out_of_a_wrong_argument_fits_it(tmp_path, call, remedy):
+    world = World(tmp_path, default=f"def f():\n    d = derivation('d', 't')\n    {call}\n")
+    assert remedy in (world.error("./:f").remedy or "")
+
+
+def test_a_private_function_is_called_private_and_a_number_a_number(world):
+    assert "private" in world.error("./:_private").message
+    assert "is of type int, and not a function" in world.error("./:number").message
+    assert "has no function" in world.error("./:_unheard_of").message
