@@ -123,7 +123,11 @@ def clone_refused(errno: int, settings: Settings) -> Diagnosis | None:
                 "this is a chroot, and the kernel gives no user namespaces in one",
                 "enter the directory by a mount namespace (pivot_root) in place of chroot",
             )
-        return in_container(settings)
+        return in_container(settings) or Diagnosis(
+            "the kernel refuses new user namespaces, and no setting says why",
+            "if this is a chroot, enter it by pivot_root in place of chroot; "
+            "else look into the kernel's log (dmesg, audit) for the denial of a security module",
+        )
     if errno in (codes.ENOSPC, EUSERS):
         return Diagnosis(
             "there are too many user namespaces, one in the other or side by side",

@@ -207,6 +207,9 @@ class Helper:
                     foreign.append(number)
                 elif action == "limit-group":
                     sandbox.group = groups.make(*arguments)
+            except identity.NoNamespace as error:
+                self.refuse(sandbox, sandbox.steps["clone"][0], error)
+                return
             except OSError as error:
                 self.refuse(sandbox, number, error)
                 return

@@ -23,6 +23,10 @@ EPERM = 1
 EOPNOTSUPP = 95
 
 
+class NoNamespace(OSError):
+    """The kernel gives no user namespace: what `open-tree` meets first is the refusal of `clone`."""
+
+
 class Identity:
     """The users outside. `other`: not the caller's own; `refused`: why there can be none, or empty."""
 
@@ -60,7 +64,10 @@ class Identity:
         status = os.fstat(tree)
         key = (status.st_uid, status.st_gid, slot)
         if key not in self.namespaces:
-            self.namespaces[key] = mapping_namespace(status.st_uid, status.st_gid, self.slot_id(slot))
+            try:
+                self.namespaces[key] = mapping_namespace(status.st_uid, status.st_gid, self.slot_id(slot))
+            except OSError as error:
+                raise NoNamespace(error.errno, str(error)) from error
         attributes = syscalls.mount_attributes(syscalls.MOUNT_ATTR_IDMAP, self.namespaces[key])
         try:
             syscalls.mount_setattr(tree, b"", syscalls.AT_EMPTY_PATH | syscalls.AT_RECURSIVE, attributes)

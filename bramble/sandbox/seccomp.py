@@ -172,8 +172,13 @@ def block(rule: Rule) -> list[Instruction]:
 
 @cache
 def program(machine: str, variant: Variant) -> bytes:
-    """Return the filter as an array of `struct sock_filter`: u16 code, u8 jt, u8 jf, u32 k."""
+    """Return the filter of a variant for `machine`, as seccomp(2) takes it."""
+    return encode(assemble(machine, table(variant)))
+
+
+def encode(instructions: tuple[Instruction, ...]) -> bytes:
+    """Return a program as an array of `struct sock_filter`: u16 code, u8 jt, u8 jf, u32 k."""
     return b"".join(
         code.to_bytes(2, "little") + bytes((jt, jf)) + k.to_bytes(4, "little")
-        for code, jt, jf, k in assemble(machine, table(variant))
+        for code, jt, jf, k in instructions
     )

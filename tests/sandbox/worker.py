@@ -1,7 +1,8 @@
 """Runs sandboxes as another user: one JSON line in, one JSON line out. Started by `world.py`.
 
-Arguments: the directory that holds the package, and the user and group to
-become (empty for the caller's own).
+Arguments: the directory that holds the package, the user and group to become
+(empty for the caller's own), and, as JSON, system calls to lose first: name →
+errno. So the tests have old kernels and strict containers.
 """
 
 from __future__ import annotations
@@ -54,10 +55,25 @@ def run(launcher: Any, wish: dict[str, Any], cancel_after: float | None) -> dict
     return {**answer, "output": b"".join(output).decode("latin-1")}
 
 
+def lose(calls: dict[str, int]) -> None:
+    """Let system calls fail from here on, as a kernel without them or a container's filter would."""
+    from bramble.sandbox import numbers, seccomp, syscalls
+
+    rules = []
+    for call, errno in calls.items():
+        tests = ((0, 0x7E020000, ()),) if call == "clone" else ()
+        rules.append(seccomp.Rule(call, errno, tests))
+    program = seccomp.encode(seccomp.assemble(numbers.ARCHITECTURES[0], tuple(rules)))
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    syscalls.seccomp_filter(program, 0)
+
+
 def main() -> None:
-    root, user = sys.argv[1:3]
+    root, user, lost = sys.argv[1:4]
     become(user)
     sys.path.insert(0, root)
+    if json.loads(lost):
+        lose(json.loads(lost))
     from bramble.sandbox.launch import Launcher
 
     with Launcher() as launcher:

@@ -55,8 +55,17 @@ class Result:
 class Asker:
     """A user who asks for sandboxes: a worker process of theirs, which holds a launcher."""
 
-    def __init__(self, user: str, home: str) -> None:
+    def __init__(
+        self,
+        user: str,
+        home: str,
+        *,
+        lost: Optional[dict[str, int]] = None,
+        prefix: Sequence[str] = (),
+    ) -> None:
         self.user = user
+        self.lost = lost or {}  # system calls that the worker is to lose, with their errno
+        self.prefix = prefix  # of the worker's command line
         self.uid = int(user) if user else os.geteuid()
         self.home = home
         self.process: Optional[subprocess.Popen[str]] = None
@@ -65,7 +74,11 @@ class Asker:
         """Return the worker, started if it is not running."""
         if self.process is None or self.process.poll() is not None:
             self.process = subprocess.Popen(
-                [interpreter(self.user), "-B", f"{self.home}/code/worker.py", f"{self.home}/code", self.user],
+                [
+                    *self.prefix,
+                    *(interpreter(self.user), "-B", f"{self.home}/code/worker.py", f"{self.home}/code"),
+                    *(self.user, json.dumps(self.lost)),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
