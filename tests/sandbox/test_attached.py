@@ -219,6 +219,8 @@ def test_end_of_input_leaves_the_shell() -> None:
         here.until(b"$ ")
         here.type(b"echo on''ce\n")
         here.until(b"once")
+        here.until(b"$ ")
+        time.sleep(0.2)
         here.type(b"\x04")
         assert here.process.wait(20) == 0 and here.restored()
 
