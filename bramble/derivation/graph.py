@@ -42,14 +42,6 @@ class DerivationGraph:
         # Dependencies are sorted by id first, so equal ids are neighbours and dict keeps the order.
         return tuple(dict.fromkeys(ref.derivation for ref in self.get(derivation_id).dependencies))
 
-    def dependents(self) -> dict[str, tuple[str, ...]]:
-        """Return for every id the ids that refer to it directly, in the graph's order."""
-        found: dict[str, list[str]] = {key: [] for key in self.derivations}
-        for key in self.derivations:
-            for dependency in self.dependencies(key):
-                found[dependency].append(key)
-        return {key: tuple(value) for key, value in found.items()}
-
     def order(self, roots: Optional[Iterable[str]] = None) -> tuple[str, ...]:
         """Return `roots` (None: all) and all that they need, dependencies before dependents.
 

@@ -27,7 +27,7 @@ NO_SOURCES = Sources()
 
 @dataclass(frozen=True)
 class Derivation:
-    """The recipe of one build.
+    """The recipe of one build (spec: derivation.parts).
 
     `args`, `env` and `builder` may name outputs of other derivations; nothing
     else can, so `dependencies` is everything that the build will see.

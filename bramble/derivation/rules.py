@@ -24,6 +24,7 @@ def check(derivation: Derivation) -> None:
     """Raise a `derivation.*` error for the first rule that the derivation breaks."""
     _check_name(derivation.name)
     _check_builder(derivation)
+    # spec: derivation.args
     for number, arg in enumerate(derivation.args):
         if "\x00" in arg.text:
             raise _broken("args", f"args[{number}] holds a NUL character")
@@ -162,6 +163,7 @@ def _check_sources(sources: Sources) -> None:
         raise _broken("sources", "the files are not sorted, each once")
     if sources.location and not is_relative_path(sources.location):
         raise _broken("sources", f"{_shown(sources.location)} is not a directory of the project")
+    # spec: derivation.sources.none
     if not sources.files and (sources.location or sources.project):
         raise _broken("sources", "a location is given, but no file")
     if sources.project and not is_relative_path(sources.project):

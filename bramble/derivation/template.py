@@ -30,6 +30,8 @@ _REFERENCE = re.compile(r"\{\{ ([a-z2-7]{32}):([A-Za-z_][A-Za-z0-9_]*) \}\}")
 class Template:
     """A string of a derivation: pieces of text, and references to outputs between them.
 
+    spec: derivation.template
+
     In the form that `parse` makes, no text is empty and no two texts are
     neighbours, so equal strings are equal templates. A text never holds a
     reference in its written form.

@@ -129,6 +129,7 @@ def predeclared(platform: str) -> Mapping[str, Any]:
     # spec: dialect.predeclared
     system, _, architecture = platform.partition("-")
     return {
+        # spec: dialect.assert
         "assert": ASSERT,
         "derivation": Builtin("derivation", derivation),
         "files": Builtin("files", files),

@@ -171,6 +171,7 @@ class Loader:
         self.on_print(text)
 
     def _give(self, _thread: Thread, module: str, _position: Optional[Position]) -> Module:
+        # spec: dialect.load, dialect.load.module
         # Whatever a file loads has been executed before it.
         return self._loaded[module].module
 

@@ -188,6 +188,7 @@ def _matching(found: Listings, pattern: Pattern, excludes: Sequence[Pattern]) ->
                 fits = part.fullmatch(name) is not None
                 if fits and not last and kind == stat.S_IFDIR:
                     following.append((path, at + 1))
+            # spec: project.files.lock, project.files.kinds
             if fits and last and kind != stat.S_IFIFO and path != (LOCK_NAME,):
                 paths[path] = kind
         for step in following:

@@ -70,14 +70,6 @@ def test_a_ladder_of_diamonds_is_walked_once():
     assert len(graph.order([below[0].id])) == 999
 
 
-def test_dependents_are_the_other_way_round():
-    a = make("a")
-    b, c = make("b", a), make("c", a)
-    graph = DerivationGraph.of([a, b, c])
-    assert set(graph.dependents()[a.id]) == {b.id, c.id}
-    assert graph.dependents()[c.id] == ()
-
-
 def test_a_dependency_named_by_two_outputs_is_one_dependency():
     a = make("a", outputs=("out", "lib"))
     text = f"{OutputRef(a.id, 'out')} {OutputRef(a.id, 'lib')}"
