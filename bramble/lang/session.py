@@ -101,7 +101,7 @@ class Session:
         found = as_bramble_error(error)
         if found.code == "eval.attribute" and self.missed is not None:
             value, name = self.missed
-            if found.message.startswith(f"derivation has no .{name} "):
+            if f"derivation has no .{name} " in found.message:
                 # spec: dialect.derivation.value
                 reference = OutputRef(value.derivation.id, name)
                 better = unknown_output(value.derivation, reference, None, found.place)
