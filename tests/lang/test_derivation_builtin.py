@@ -146,7 +146,8 @@ def test_a_missing_output_says_which_there_are(tmp_path):
 
 
 def test_a_missing_output_is_the_same_error_by_getattr(tmp_path):
-    assert failure(world(tmp_path, 'return getattr(derivation("n", "t"), "x")'))[0] == "derivation.unknown-output"
+    made = world(tmp_path, 'return getattr(derivation("n", "t"), "x")')
+    assert failure(made)[0] == "derivation.unknown-output"
 
 
 def test_looking_for_an_output_is_no_error(tmp_path):
