@@ -308,10 +308,8 @@ def _with_extra(segments: tuple[Segment, ...], extra: Segment) -> tuple[Segment,
     for expendable in _EXPENDABLE_HEADERS:
         places = [at for at, segment in enumerate(segments) if segment.type == expendable]
         if places:
-            rest = [segment for at, segment in enumerate(segments) if at != places[-1]]
-            # Kernel and loader take the first and the last PT_LOAD for the bounds of the program.
-            last = max(at for at, segment in enumerate(rest) if segment.type == _PT_LOAD)
-            return (*rest[: last + 1], extra, *rest[last + 1 :])
+            # What is mapped is listed by ascending addresses, and nothing lies above the new one.
+            return (*segments[: places[-1]], *segments[places[-1] + 1 :], extra)
     raise ElfError("it has no program header to spare")
 
 

@@ -77,7 +77,8 @@ class Plan:
         self._leave(key, State.DONE)
         for dependent in self._dependents[key]:
             self._missing[dependent] -= 1
-            if not self._missing[dependent] and self._state[dependent] is State.WAITING:
+            # What was skipped misses what failed for ever.
+            if not self._missing[dependent]:
                 self._state[dependent] = State.READY
                 heapq.heappush(self._ready, self._rank(dependent))
 

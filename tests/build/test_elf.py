@@ -104,6 +104,11 @@ class Relinking(World):
         moved = self.write("moved", result)
         elf = read_elf(result)
         self.assertEqual((elf.interpreter, elf.search), (loader, (self.lib,)))
+        mapped = [segment for segment in elf.segments if segment.type == 1]
+        self.assertEqual(mapped, sorted(mapped, key=lambda segment: segment.address))
+        # Also where pages are larger than here.
+        self.assertEqual(mapped[-1].alignment, max(segment.alignment for segment in mapped))
+        self.assertEqual((mapped[-1].address - mapped[-1].offset) % mapped[-1].alignment, 0)
         ran = subprocess.run([*runner, moved, "hello"], capture_output=True, text=True)
         self.assertEqual((ran.stdout, ran.returncode), ("hello 3\n", 0), ran.stderr)
         listed = subprocess.run([*runner, loader, "--list", moved], capture_output=True, text=True).stdout

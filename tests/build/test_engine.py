@@ -188,8 +188,10 @@ class Sandboxes(World):
         self.source("lib/part/build", "#!/bin/sh\n", 0o700)
         self.source("lib/common/x.c", "int x;", 0o600)
         seen: dict[str, str] = {}
+        tops: list[int] = []
 
         def look(it: FakeBuild) -> None:
+            tops.extend(os.stat(path).st_mode & 0o7777 for path in (it.directory, it.outputs["out"]))
             for top, directories, files in os.walk(it.directory):
                 for name in directories + files:
                     path = os.path.join(top, name)
@@ -208,6 +210,7 @@ class Sandboxes(World):
             seen,
             {"part": "0o755", "common": "0o755", "part/build": "0o755", "common/x.c": "0o644"},
         )
+        self.assertEqual(tops, [0o755, 0o755])
         self.assertTrue(self.launcher.specs[0].cwd.endswith("/part"))
         self.assertEqual(self.launcher.specs[0].argv[0], "./build")
 
