@@ -61,6 +61,9 @@ def _results(document: Any, store: str) -> Iterator[str]:
                 yield f"the output {output} is not there: {found['path']}"
             if found["references"] != sorted(set(found["references"])):
                 yield f"the references of the output {output} are not sorted, or not unique"
+            for reference in found["references"]:
+                if not oracle.holds(found["path"], reference):
+                    yield f"the output {output} does not hold its reference {reference}"
 
 
 def of_store(store: str) -> Iterator[str]:

@@ -126,6 +126,13 @@ def object_name(directory: str, name: str, store: str) -> str:
     return digest(stream + b"".join(b"|%d" % place for place in places))
 
 
+def holds(directory: str, name: str) -> bool:
+    """Return whether a name stands anywhere in a directory: in names, targets of links, or contents."""
+    text = name.encode()
+    found = members(os.path.realpath(directory), canonical=True)
+    return any(text in member.name or text in member.target or text in member.content for member in found)
+
+
 def _member(member: Member, *, cut: bool = True) -> bytes:
     """Return a member as it stands in an archive; without what is cut, those fields are empty."""
     data = b""
