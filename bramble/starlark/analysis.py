@@ -60,20 +60,26 @@ class LoopFacts:
 class FunctionFacts:
     """What one function does. `whole` is about its body, `loops` about its loops by their start."""
 
-    __slots__ = ("assigned", "escaped", "not_fresh", "whole", "loops", "returns", "inner", "unknown_call")
+    __slots__ = ("assigned", "escaped", "whole", "loops", "returns", "inner", "unknown_call", "iterables", "locked", "aliases", "called")
 
     def __init__(self) -> None:
         # Per variable (by declaration), how and from what it is assigned: "is" an expression, "aug" an
         # augmented assignment, "item" of an iterable, "part" of one of these, "function", or "any"thing.
         self.assigned: dict[int, list[tuple[str, Any]]] = {}
         self.escaped: set[int] = set()
-        self.not_fresh: set[int] = set()
         self.whole = LoopFacts()
         self.loops: dict[int, LoopFacts] = {}
         self.returns: list[syntax.Expr] = []
         # The functions directly inside this one.
         self.inner: list[Union[syntax.Def, syntax.Lambda]] = []
         self.unknown_call = False
+        # The loops that iterate a variable, and the variables that are changed in such a loop.
+        self.iterables: list[tuple[int, syntax.Name]] = []
+        self.locked: set[int] = set()
+        # Pairs of variables of which one is assigned the other's value.
+        self.aliases: list[tuple[int, int]] = []
+        # Local variables that are called in a loop.
+        self.called: set[int] = set()
 
 
 class _End:
@@ -141,8 +147,6 @@ class _Collector:
             if declared < 0:
                 return
             self.facts.assigned.setdefault(declared, []).append((how, value))
-            if how != "is" or not self.is_fresh(value):
-                self.facts.not_fresh.add(declared)
         elif kind is syntax.Tuple or kind is syntax.List:
             items = target.items  # type: ignore[attr-defined]
             given = strip(value) if how == "is" else None
@@ -159,13 +163,6 @@ class _Collector:
             # A field of a host's value: the host's code runs.
             self.unsafe()
             work += children(target)
-
-    def is_fresh(self, node: syntax.Expr) -> bool:
-        node = strip(node)
-        kind = node.__class__
-        if kind in (syntax.List, syntax.Dict, syntax.Comprehension):
-            return True
-        return kind is syntax.Call and self.universal(node.function) in FRESH  # type: ignore[attr-defined]
 
     def universal(self, node: syntax.Expr) -> str:
         if node.__class__ is syntax.Name and self.uses[node.start].scope == UNIVERSAL:
@@ -196,6 +193,8 @@ class _Collector:
 
     def on_assign(self, node: syntax.Assign, work: list[Any]) -> None:
         value = strip(node.value)
+        if self.alias(strip(node.target), value):
+            return
         self.assign(node.target, "is", node.value, work)
         if value.__class__ in (syntax.Tuple, syntax.List) and strip(node.target).__class__ in (
             syntax.Tuple,
@@ -204,6 +203,17 @@ class _Collector:
             work += value.items  # type: ignore[attr-defined]
         else:
             work.append(node.value)
+
+    def alias(self, target: syntax.Expr, value: syntax.Expr) -> bool:
+        """Note `a = b` for two local variables; return False for other assignments."""
+        if target.__class__ is not syntax.Name or value.__class__ is not syntax.Name:
+            return False
+        to, source = self.uses[target.start], self.uses[value.start]
+        if to.scope != LOCAL or source.scope != LOCAL:
+            return False
+        self.facts.aliases.append((to.declared, source.declared))
+        self.facts.assigned.setdefault(to.declared, []).append(("alias", value))
+        return True
 
     def on_augmented(self, node: syntax.AugAssign, work: list[Any]) -> None:
         target = strip(node.target)
@@ -222,24 +232,33 @@ class _Collector:
         self.uses_only(node.value, work)
 
     def on_for(self, node: syntax.For, work: list[Any]) -> None:
+        # What is iterated is evaluated before the loop.
+        self.uses_only(node.iterable, work)
+        self.iterate(node, node.iterable)
         self.enter_loop(node, work)
         work.extend(reversed(node.body))
         self.assign(node.target, "item", node.iterable, work)
-        self.uses_only(node.iterable, work)
+
+    def iterate(self, loop: syntax.Node, iterable: syntax.Expr) -> None:
+        iterable = strip(iterable)
+        if iterable.__class__ is syntax.Name:
+            self.facts.iterables.append((loop.start, iterable))  # type: ignore[arg-type]
 
     def on_while(self, node: syntax.While, work: list[Any]) -> None:
         work.extend(reversed(node.body))
         self.uses_only(node.condition, work)
 
     def on_comprehension(self, node: syntax.Comprehension, work: list[Any]) -> None:
+        first, *others = node.clauses
+        self.uses_only(first.iterable, work)  # type: ignore[union-attr]
         self.enter_loop(node, work)
         work.append(node.body)
-        for clause in reversed(node.clauses):
+        for clause in node.clauses:
             if isinstance(clause, syntax.ForClause):
                 self.assign(clause.target, "item", clause.iterable, work)
-                self.uses_only(clause.iterable, work)
-            else:
-                self.uses_only(clause.condition, work)
+                self.iterate(node, clause.iterable)
+        for clause in others:
+            self.uses_only(clause.iterable if isinstance(clause, syntax.ForClause) else clause.condition, work)
 
     def on_branch(self, node: syntax.Branch, work: list[Any]) -> None:
         work.extend(reversed(node.body))
@@ -302,6 +321,8 @@ class _Collector:
                 for loop in self.open:
                     loop.calls.add(called)
                 return
+            if binding.scope == LOCAL and len(self.open) > 1:
+                self.facts.called.add(binding.declared)
             self.call_unknown()
             return
         if function.__class__ is not syntax.Dot:

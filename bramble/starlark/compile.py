@@ -35,14 +35,14 @@ from .emit import Unit
 from .emit_blocks import CHECK, LOCK, BlockEmitter
 from .functions import mangle
 from .infer import Inference, strip
-from .kinds import ANY, INT, LIST, STRING
+from .kinds import ANY, INT, LIST, STRING, TUPLE
 from .scopes import FunctionScope, Resolution
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import CodeType
-    from typing import Any, Optional
+    from typing import Any, Optional, Union
 
     from .dialect import Dialect
     from .emit import Typed
@@ -60,8 +60,8 @@ class FunctionCompiler(BlockEmitter):
         self.limited = options.limited
         self.checked = options.check_recursion and start >= 0 and unit.inference.may_recur(start)
         self.cleanup: list[stmt] = []
-        # How many loops are around the statement that is being made.
-        self.loops = 0
+        # Functions that are to be made right before the statement that is being made.
+        self.hoisted: list[stmt] = []
 
     # -- functions
 
@@ -107,6 +107,14 @@ class FunctionCompiler(BlockEmitter):
     def function_value(self, node: syntax.Lambda) -> expr:
         parameters = self.parameters_of(node.parameters)
         inner = self.inner(node)
+        if inner.checked and self.hoisting and not parameters.defaults and not any(parameters.kw_defaults):
+            # A `def` right before the statement has the cheaper check.
+            name = f"$f{node.start}"
+            returned = syntax.Return(node.body.start, node.body.end, node.body)
+            body = inner.function_body(node, (returned,))
+            self.hoisted.append(py.function(name, parameters, body))
+            return py.helper(".Function", [py.load(name, 1), py.load(self.info_name(node), 1)], 1)
+        inner.hoisting = False
         body = inner.value(node.body)
         if inner.checked:
             info = self.info_name(node)
@@ -140,17 +148,25 @@ class FunctionCompiler(BlockEmitter):
         inner = self.inner(node)
         name = mangle(node.name.name)
         raw = f"{name}!"
-        body = inner.function_body(node)
+        body = inner.function_body(node, node.body)
         made = py.function(raw, parameters, body)
         value = py.helper(".Function", [py.load(raw, 1), py.load(self.info_name(node), 1)], 1)
         return [made, py.assign(py.store(name, 1), value, 1)]
 
-    def function_body(self, node: syntax.Def) -> list[stmt]:
+    def function_body(
+        self, node: Union[syntax.Def, syntax.Lambda], statements: Sequence[syntax.Stmt]
+    ) -> list[stmt]:
         start: list[stmt] = []
         for parameter in node.parameters:
             if parameter.star == "**" and parameter.name is not None:
                 name = mangle(parameter.name.name)
                 start.append(py.assign(py.store(name, 1), py.helper(".Dict", [py.load(name, 1)], 1), 1))
+        facts = self.unit.inference.facts[node.start]
+        for parameter in node.parameters:
+            name_node = parameter.name
+            if name_node is not None and not parameter.star and name_node.start in facts.called:
+                if name_node.start not in facts.assigned:
+                    start.append(self.prepare(name_node))
         if self.checked:
             line = self.unit.op(node.start, "recursive")
             key = py.load(self.info_name(node), line)
@@ -170,7 +186,7 @@ class FunctionCompiler(BlockEmitter):
             self.cleanup = [
                 Delete([py.subscript(active, key, line, py.DELETE)], lineno=line, col_offset=0),
             ]
-        body = self.block(node.body)
+        body = self.block(statements)
         if self.cleanup and not (body and isinstance(body[-1], Return)):
             body += self.cleanup
         return start + (body or [Pass(lineno=1, col_offset=0)])
@@ -179,8 +195,13 @@ class FunctionCompiler(BlockEmitter):
 
     def block(self, body: Sequence[syntax.Stmt]) -> list[stmt]:
         made: list[stmt] = []
+        outer = self.hoisted
         for node in body:
-            made += self.statement(node)
+            self.hoisted = []
+            statements = self.statement(node)
+            made += self.hoisted
+            made += statements
+        self.hoisted = outer
         return made or [Pass(lineno=1, col_offset=0)]
 
     def statement(self, node: syntax.Stmt) -> list[stmt]:
@@ -336,34 +357,39 @@ class FunctionCompiler(BlockEmitter):
         made: list[stmt] = []
         x = self.hold(target.operand, made)
         i = self.hold(target.index, made)
-        return made + self.set_element(target.at, x, i, value)
+        return made + self.set_element(target, x, i, value)
 
-    def set_element(self, at: int, x: Typed, i: Typed, value: expr) -> list[stmt]:
+    def set_element(self, target: syntax.Index, x: Typed, i: Typed, value: expr) -> list[stmt]:
         """Return the statement of `x[i] = value` for three variables or literals."""
         xs, mx = x
         key, mask = i
         refs = [self.bind(part)[2] for part in (xs, key, value)]
-        line = self.unit.op(at, ".set_index", *refs)
+        line = self.unit.op(target.at, ".set_index", *refs)
         slow = py.expression(py.helper(".set_index", [xs, key, value], line), line)
         if not mask & (INT | STRING) or xs.__class__.__name__ == "Constant":
             return [slow]
         classes = []
-        if mx & kinds.DICT:
-            classes.append(py.is_class(xs, ".Dict", line))
         if mx & LIST and mask & INT:
             classes.append(py.is_class(xs, ".List", line))
+        if mx & kinds.DICT:
+            classes.append(py.is_class(xs, ".Dict", line))
+        sure = self.unit.inference.changeable(self.start, target.operand)
         if not classes:
             return [slow]
-        test = classes[0] if len(classes) == 1 else py.boolean(py.OR, classes, line)
+        native = py.assign(py.subscript(xs, key, line, py.STORE), value, line)
+        tests = [classes[0] if len(classes) == 1 else py.boolean(py.OR, classes, line)]
+        if sure and (mx == kinds.DICT or (mx == LIST and mask == INT)):
+            tests = []
         if mask & ~(INT | STRING):
             keys = []
             if mask & STRING:
                 keys.append(py.is_class(key, "str", line))
             if mask & INT:
                 keys.append(py.is_class(key, "int", line))
-            plain = keys[0] if len(keys) == 1 else py.boolean(py.OR, keys, line)
-            test = py.boolean(py.AND, [test, plain], line)
-        native = py.assign(py.subscript(xs, key, line, py.STORE), value, line)
+            tests.append(keys[0] if len(keys) == 1 else py.boolean(py.OR, keys, line))
+        if not tests:
+            return [native]
+        test = tests[0] if len(tests) == 1 else py.boolean(py.AND, tests, line)
         return [py.if_statement(test, [native], [slow], line)]
 
     def unpack_to(self, items: Sequence[syntax.Expr], value: expr, at: int) -> list[stmt]:
@@ -404,15 +430,20 @@ class FunctionCompiler(BlockEmitter):
         # spec: starlark.assign.augmented
         target = strip(node.target)
         if isinstance(target, syntax.Name):
-            value = self.augmented(node, self.name(target))
-            return [py.assign(self.store_name(target), value, 1)]
+            old = self.name(target)
+            if node.op == "+" and old[1] == LIST and self.unit.inference.changeable(self.start, target):
+                value, mask = self.expr(node.value)
+                if not mask & ~(LIST | TUPLE):
+                    return [py.expression(self.native_method("extend", old[0], [value], 1), 1)]
+                return [py.assign(self.store_name(target), self.augmented_by(node, old, (value, mask)), 1)]
+            return [py.assign(self.store_name(target), self.augmented(node, old), 1)]
         made: list[stmt] = []
         if isinstance(target, syntax.Index):
             parts = [self.hold(target.operand, made), self.hold(target.index, made)]
             old = self.index(target.at, *parts)
             name = self.temp()
             made.append(py.assign(py.store(name, 1), self.augmented(node, old), 1))
-            return made + self.set_element(target.at, *parts, py.load(name, 1))
+            return made + self.set_element(target, *parts, py.load(name, 1))
         if isinstance(target, syntax.Dot):
             operand = self.hold(target.operand, made)
             new = self.augmented(node, self.dot(target, operand))
@@ -432,8 +463,11 @@ class FunctionCompiler(BlockEmitter):
 
     def augmented(self, node: syntax.AugAssign, old: Typed) -> expr:
         """Return the new value of an augmented assignment's target."""
-        right = self.expr(node.value)
-        if node.op not in ("+", "|") or not old[1] & (LIST | kinds.DICT | kinds.SET | kinds.OTHER):
+        return self.augmented_by(node, old, self.expr(node.value))
+
+    def augmented_by(self, node: syntax.AugAssign, old: Typed, right: Typed) -> expr:
+        in_place = LIST if node.op == "+" else (kinds.DICT | kinds.SET if node.op == "|" else 0)
+        if not old[1] & in_place:
             return self.binary(node.op, node.at, old, right)[0]
         helper = ".add_in_place" if node.op == "+" else ".or_in_place"
         first_a, a, ref_a = self.bind(old[0])
@@ -490,6 +524,7 @@ def compile_file(
     inference.read(resolution.file.body)
     inference.solve()
     inference.judge()
+    inference.find_locked()
     unit = Unit(resolution, inference, loaded)
     options = Options(not dialect.recursion, limited)
     compiler = FunctionCompiler(unit, resolution.toplevel, -1, options)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .infer import Inference
     from .scopes import FunctionScope, Resolution
 
-    Operand = Union[str, tuple[Any]]
+    Operand = Union[str, tuple[Any, ...]]
     Typed = tuple[expr, int]
 
 # After this many links a chain of operators is continued from a variable: Python's compiler recurses.
@@ -86,6 +86,8 @@ class ExpressionEmitter:
         # Above 0 inside the iterable of a comprehension, where Python allows no `:=`.
         self.no_walrus = 0
         self.parameters = {p.index for p in scope.parameters}
+        # Parameters (by declaration) whose Python function is in a variable of its own.
+        self.prepared: set[int] = set()
 
     # -- variables
 
@@ -103,6 +105,17 @@ class ExpressionEmitter:
         name = self.temp()
         line = node.lineno
         return py.walrus(name, node, line), py.load(name, line), name
+
+    def once(self, node: expr) -> tuple[expr, Operand]:
+        """Return an operand that is evaluated in one place only, and how an error finds its value.
+
+        Arithmetic on variables is done again then; other values are kept in a variable.
+        """
+        described = describe(node)
+        if described is not None:
+            return node, described
+        name = self.temp()
+        return py.walrus(name, node, node.lineno), name
 
     def name(self, node: syntax.Name) -> Typed:
         binding = self.unit.uses[node.start]
@@ -300,3 +313,24 @@ class ExpressionEmitter:
             values.append(value)
             mask |= kind
         return py.boolean(py.AND if run[0].op == "and" else py.OR, values, 1), mask
+
+
+_OPERATORS = {operator.__class__.__name__: op for op, operator in py.BINARY.items()}
+
+
+def describe(node: Any, depth: int = 4) -> Optional[Operand]:
+    """Return how the value of an expression is found again: see `faults.operand`. None when it cannot be."""
+    kind = node.__class__.__name__
+    if kind == "Name":
+        return node.id  # type: ignore[no-any-return]
+    if kind == "Constant":
+        return (node.value,)
+    if depth and kind == "BinOp":
+        op = _OPERATORS[node.op.__class__.__name__]
+        left, right = describe(node.left, depth - 1), describe(node.right, depth - 1)
+    elif depth and kind == "Subscript" and node.slice.__class__.__name__ != "Slice":
+        op = "[]"
+        left, right = describe(node.value, depth - 1), describe(node.slice, depth - 1)
+    else:
+        return None
+    return None if left is None or right is None else (op, left, right)

@@ -38,7 +38,7 @@ class BlockEmitter(MethodEmitter):
         """
         inner = strip(node)
         if isinstance(inner, syntax.Call) and not self.no_walrus:
-            made = self.lazy_items(inner)
+            made = self.lazy_items(inner, loop)
             if made is not None:
                 return made
         value, mask = self.expr(node)
@@ -48,7 +48,7 @@ class BlockEmitter(MethodEmitter):
             return value, CHECK, 0
         return value, LOCK, 0
 
-    def lazy_items(self, node: syntax.Call) -> Optional[tuple[expr, str, int]]:
+    def lazy_items(self, node: syntax.Call, loop: int) -> Optional[tuple[expr, str, int]]:
         """Return the items of a call that would make a list only for this loop, without the list."""
         count = len(node.arguments)
         if any(
@@ -60,6 +60,14 @@ class BlockEmitter(MethodEmitter):
         if (name == "enumerate" and count in (1, 2)) or (name == "zip" and count):
             args = [self.value(a) for a in node.arguments]
             line = self.unit.op(node.at, f".each_{name}")
+            plain = count == 1 if name == "enumerate" else True
+            if plain and not any(self.unit.inference.needs_lock(self.start, loop, a) for a in node.arguments):
+                # Nothing changes them meanwhile, so they need not be copied.
+                numbers = [py.constant(number, line) for number in range(1, count + 1)]
+                sure = [
+                    self.settled(name, a, number, line) for a, number in zip(args, numbers)
+                ]
+                return py.helper(f"c.{name}", sure, line), FREE, 2 if name == "enumerate" else count
             return py.helper(f".each_{name}", args, line), FREE, 2 if name == "enumerate" else count
         function = strip(node.function)
         if isinstance(function, syntax.Dot) and count == 0:
@@ -71,19 +79,27 @@ class BlockEmitter(MethodEmitter):
                     return x, FREE, 0
         return None
 
+    def settled(self, name: str, value: expr, number: expr, line: int) -> expr:
+        """Return an argument of `enumerate` or `zip` as something that Python can iterate."""
+        first, again, _ref = self.bind(value)
+        slow = py.helper(".settled", [py.constant(name, line), number, again], line)
+        return py.conditional(py.is_class(first, ".List", line), again, slow, line)
+
     def dict_items(self, node: syntax.Call, dot: syntax.Dot) -> tuple[expr, str, int]:
-        """Return `d.items()` and its like as Python's own list."""
-        first, x, _ref = self.bind(self.value(dot.operand))
+        """Return `d.items()` and its like as a Python tuple."""
+        value, mask = self.expr(dot.operand)
+        first, x, _ref = self.bind(value)
         line = self.unit.op(node.at, "method", (dot.at,))
-        native = py.helper(".plain_list", [self.native_method(dot.name, x, [], line)], line)
+        native = py.helper("c.tuple", [self.native_method(dot.name, x, [], line)], line)
         slow = self.slow_method(node, dot, x, [], [], [])
+        if mask != DICT:
+            # A struct may have a field of this name, whose result may be any list.
+            slow = py.helper(".marked", [slow], line)
         test = py.boolean(
             py.OR, [py.is_class(first, ".Dict", line), py.is_class(x, ".FrozenDict", line)], line
         )
-        parts = 2 if dot.name == "items" and self.unit.inference.kind(dot.operand) == DICT else 0
-        # A struct may have a field of this name, whose result may be any list.
-        care = CHECK if self.unit.inference.kind(dot.operand) == DICT else LOCK
-        return py.conditional(test, native, slow, line), care, parts
+        parts = 2 if dot.name == "items" and mask == DICT else 0
+        return py.conditional(test, native, slow, line), FREE, parts
 
     def checked_items(self, value: expr, line: int) -> expr:
         """Return an iterable for Python of a value that need not be locked."""
@@ -99,6 +115,12 @@ class BlockEmitter(MethodEmitter):
 
     def expr_Comprehension(self, node: syntax.Comprehension) -> Typed:
         # spec: starlark.comprehension
+        hoisting, self.hoisting = self.hoisting, False
+        made = self.comprehension(node)
+        self.hoisting = hoisting
+        return made
+
+    def comprehension(self, node: syntax.Comprehension) -> Typed:
         generators: list[comprehension] = []
         first: list[expr] = []
         locked = False
@@ -140,6 +162,8 @@ class BlockEmitter(MethodEmitter):
         return py.sequence(first, made, 1), mask
 
     limited = False
+    # Whether a function may be made before the statement: not inside what has variables of its own.
+    hoisting = True
 
     def counted_step(self) -> expr:
         """Emit the call that counts a step and is always true."""

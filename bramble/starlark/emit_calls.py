@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from _ast import Dict as PyDict
-from _ast import expr, keyword
+from _ast import FormattedValue, JoinedStr, expr, keyword, stmt
 
 from . import astbuild as py
 from . import kinds, syntax
 from .emit_operators import OperatorEmitter
 from .functions import SPECIAL_NAMES, mangle
 from .kinds import ANY, INT, STRING
-from .scopes import GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS
+from .scopes import GLOBAL, KEYWORD_ONLY, KWARGS, LOCAL, POSITIONAL, VARARGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ DIRECT: dict[str, tuple[int, int]] = {
     "zip": (0, 99),
 }
 # Those that take the thread and the argument list as values.
+_BIG = 1 << 63
 INDIRECT = frozenset({"dict", "fail", "int", "max", "min", "print", "sorted"})
 
 
@@ -66,6 +67,11 @@ class CallEmitter(OperatorEmitter):
         first, function, ref = self.bind(function)
         shape = (len(positional), tuple(a.name for a in named))
         line = self.unit.op(node.at, "call", ref, (shape,))
+        if isinstance(node.function, syntax.Name):
+            binding = self.unit.uses[node.function.start]
+            if binding.scope == LOCAL and binding.declared in self.prepared:
+                args = [py.load("$s", line), *[self.value(a) for a in positional]]
+                return py.call(py.load(f"$c{node.function.name}", line), args, line, self.keywords(named)), ANY
         entry = py.conditional(
             py.is_class(first, ".Function", line),
             py.attribute(function, "entry", line),
@@ -74,6 +80,18 @@ class CallEmitter(OperatorEmitter):
         )
         args = [py.load("$s", line), *[self.value(a) for a in positional]]
         return py.call(entry, args, line, self.keywords(named)), ANY
+
+    def prepare(self, parameter: syntax.Name) -> stmt:
+        """Return the statement that prepares a parameter for being called in a loop."""
+        name = mangle(parameter.name)
+        self.prepared.add(parameter.start)
+        entry = py.conditional(
+            py.is_class(py.load(name, 1), ".Function", 1),
+            py.attribute(py.load(name, 1), "entry", 1),
+            py.helper(".callable_of", [py.load(name, 1)], 1),
+            1,
+        )
+        return py.assign(py.store(f"$c{parameter.name}", 1), entry, 1)
 
     def keywords(self, named: list[syntax.NamedArgument]) -> list[keyword]:
         return [keyword(a.name, self.value(a.value), lineno=1, col_offset=0) for a in named]
@@ -146,6 +164,8 @@ class CallEmitter(OperatorEmitter):
             if name == "str":
                 if mx == STRING:
                     return x, STRING
+                if mx == INT:
+                    return self.decimal(x, node.at), STRING
                 first, x, ref = self.bind(x)
                 line = self.unit.op(node.at, ".str")
                 return py.conditional(
@@ -153,8 +173,25 @@ class CallEmitter(OperatorEmitter):
                 ), STRING
             if name == "bool":
                 return py.unary("not", py.unary("not", x, 1), 1), mask
+        if name == "range" and count == 1 and args[0][1] == INT and py.is_simple(values[0]):
+            line = self.unit.op(node.at, ".range1")
+            if values[0].__class__.__name__ == "Constant" and values[0].value < _BIG:  # type: ignore[attr-defined]
+                return py.helper("c.range", values, line), mask
+            small = py.compare(values[0], py.COMPARE["<"], py.constant(_BIG, line), line)
+            native = py.helper("c.range", values, line)
+            return py.conditional(small, native, py.helper(".range1", values, line), line), mask
         helper = f".range{count}" if name == "range" else f".{name}"
         return py.helper(helper, values, self.unit.op(node.at, helper)), mask
+
+    def decimal(self, value: expr, at: int) -> expr:
+        """Emit an int as decimal text; Python itself refuses very long ones."""
+        first, again, _ref = self.bind(value)
+        line = self.unit.op(at, ".int_text")
+        low, high = py.constant(-_BIG, line), py.constant(_BIG, line)
+        small = py.both(low, py.COMPARE["<"], first, py.COMPARE["<"], high, line)
+        part = FormattedValue(again, -1, None, lineno=line, col_offset=0)
+        text = JoinedStr([part], lineno=line, col_offset=0)
+        return py.conditional(small, text, py.helper(".int_text", [again], line), line)
 
     def call_indirect(
         self, node: syntax.Call, name: str, positional: list[syntax.Expr], named: list[syntax.NamedArgument]
@@ -165,6 +202,8 @@ class CallEmitter(OperatorEmitter):
         if name in ("max", "min") and len(args) == 2 and not named:
             line = self.unit.op(node.at, f".{name}2")
             return py.helper(f".{name}2", [x for x, _ in args], line), args[0][1] | args[1][1]
+        if name in ("sorted", "dict") and len(args) == 1 and not named:
+            return py.helper(f".{name}1", [args[0][0]], self.unit.op(node.at, f".{name}1")), mask
         line = self.unit.op(node.at, f".{name}")
         values = py.tuple_of([x for x, _ in args], line)
         return py.helper(f"b.{name}", [py.load("$s", line), values, self.words(named)], line), mask

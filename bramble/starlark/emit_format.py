@@ -9,7 +9,7 @@ from . import syntax
 from .emit_calls import CallEmitter
 from .errors import EvalError
 from .infer import strip
-from .kinds import DICT, STRING, TUPLE
+from .kinds import DICT, INT, STRING, TUPLE
 from .text import parse_format
 
 TYPE_CHECKING = False
@@ -69,6 +69,8 @@ class FormatEmitter(CallEmitter):
         """Emit the text of one operand."""
         value, mask = operand
         line = self.unit.op(at, _VERBS[verb])
+        if mask == INT and verb in "sd":
+            return self.decimal(value, at)
         if verb != "s":
             return py.helper(_VERBS[verb], [value], line)
         if mask == STRING:

@@ -16,6 +16,7 @@ from .emit_format import FormatEmitter
 from .functions import SPECIAL_NAMES
 from .infer import method_kind
 from .kinds import ANY, INT, LIST, STRING
+from .string_methods import SPACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ STRING_PLAIN = frozenset(
     }
 )
 _LISTS = frozenset({"split", "rsplit"})
+_STRIPS = frozenset({"strip", "lstrip", "rstrip"})
 # Replacements that are longer are left to the function that watches the size of the result.
 _SHORT = 64
 
@@ -120,11 +122,19 @@ class MethodEmitter(FormatEmitter):
             return self.guarded(node, dot, receiver, args, "str", STRING, self.native_string_method)
         if name == "join" and count == 1 and receiver[0].__class__.__name__ == "Constant":
             return self.join(node, dot, receiver, self.expr(positional[0]))
+        if name in ("append", "pop") and receiver[1] == LIST and self.is_changeable(dot.operand):
+            if name == "append" and count == 1:
+                return self.native_method(name, receiver[0], [self.value(positional[0])], 1)
+            if count == 0:
+                first, _x, ref = self.bind(receiver[0])
+                return self.native_method(name, first, [], self.unit.op(node.at, ".List.pop", ref))
         if name == "append" and count == 1:
             args = [self.expr(positional[0])]
             if len(self.unit.operations) - before > _SMALL:
                 return self.append_large(node, dot, receiver, args[0][0])
             return self.guarded(node, dot, receiver, args, ".List", 0, self.native_method)
+        if name == "extend" and count == 1:
+            return self.extend(node, dot, receiver, self.expr(positional[0]))
         if name == "pop" and (count == 0 or (count == 1 and isinstance(positional[0], syntax.Literal))):
             args = [self.expr(a) for a in positional]
             if all(mask == INT for _, mask in args):
@@ -138,6 +148,10 @@ class MethodEmitter(FormatEmitter):
                 return self.keyed_method(node, dot, receiver, args)
             return self.slow_method(node, dot, receiver[0], positional, [], [a for a, _ in args])
         return None
+
+    def is_changeable(self, node: syntax.Expr) -> bool:
+        """Return whether an expression surely is a container that may be changed."""
+        return self.unit.inference.changeable(self.start, node)
 
     def guarded(
         self,
@@ -172,6 +186,13 @@ class MethodEmitter(FormatEmitter):
         return py.call(py.attribute(x, name, line), args, line)
 
     def plain_string_method(self, name: str, x: expr, _args: list[expr], line: int) -> expr:
+        if name in _STRIPS:
+            return self.native_method(name, x, [py.constant(SPACE, line)], line)
+        if name in ("lower", "upper"):
+            first, x, _ref = self.bind(x)
+            ascii = self.native_method("isascii", first, [], line)
+            slow = py.helper(f"str.{name}", [x], line)
+            return py.conditional(ascii, self.native_method(name, x, [], line), slow, line)
         return py.helper(f"str.{name}", [x], line)
 
     def native_string_method(self, name: str, x: expr, args: list[expr], line: int) -> expr:
@@ -199,6 +220,22 @@ class MethodEmitter(FormatEmitter):
             return py.call(py.attribute(x, "join", line), [first], line)
         slow = py.helper("str.join", [x, again], line)
         return py.conditional(py.is_class(first, ".List", line), native, slow, line)
+
+    def extend(self, node: syntax.Call, dot: syntax.Dot, receiver: Typed, items: Typed) -> expr:
+        """Emit `x.extend(items)`."""
+        sure = receiver[1] == LIST and self.is_changeable(dot.operand)
+        if sure and items[1] != LIST:
+            line = self.unit.op(node.at, ".List.extend")
+            return py.helper(".List.extend", [receiver[0], items[0]], line)
+        if items[1] != LIST or not py.is_simple(receiver[0]):
+            return self.slow_method(node, dot, receiver[0], [], [], [items[0]])
+        x = receiver[0]
+        line = self.unit.op(node.at, "method", (dot.at,))
+        native = self.native_method("extend", x, [items[0]], line)
+        if sure:
+            return native
+        slow = self.slow_method(node, dot, x, [], [], [items[0]])
+        return py.conditional(py.is_class(x, ".List", line), native, slow, line)
 
     def append_large(self, node: syntax.Call, dot: syntax.Dot, receiver: Typed, value: expr) -> expr:
         """Emit `x.append(v)` with the code of v only once."""

@@ -8,7 +8,7 @@ from . import astbuild as py
 from . import kinds, syntax
 from .emit import ExpressionEmitter
 from .infer import index_kind, slice_kind
-from .kinds import ANY, BOOL, BYTES, FLOAT, INT, LIST, NONE, NUMBER, OTHER, RANGE, STRING, TUPLE
+from .kinds import ANY, BOOL, BYTES, DICT, FLOAT, INT, LIST, NONE, NUMBER, OTHER, RANGE, STRING, TUPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,14 +77,16 @@ class OperatorEmitter(ExpressionEmitter):
             return py.helper(name, [a, b], self.unit.op(at, name)), result
         if op in py.COMPARE:
             return self.comparison(op, at, left, right), BOOL
+        how = self.guard(op, ma, mb, b)
+        if how == "never":
+            a, ref_a = self.once(a)
+            b, ref_b = self.once(b)
+            return py.binary(a, op, b, self.unit.op(at, name, ref_a, ref_b)), result
+        if how == "always":
+            return py.helper(name, [a, b], self.unit.op(at, name)), result
         first_a, a, ref_a = self.bind(a)
         first_b, b, ref_b = self.bind(b)
         line = self.unit.op(at, name, ref_a, ref_b)
-        how = self.guard(op, ma, mb, b)
-        if how == "never":
-            return py.binary(first_a, op, first_b, line), result
-        if how == "always":
-            return py.helper(name, [first_a, first_b], line), result
         class_a = py.class_of(first_a, line)
         class_b = py.class_of(first_b, line)
         if how == "int":
@@ -153,6 +155,11 @@ class OperatorEmitter(ExpressionEmitter):
         name = HELPERS[op]
         a, ma = left
         b, mb = right
+        exact = (ma == INT and mb == INT) or (ma == STRING and mb == STRING)
+        if exact or (op in ("in", "not in") and ma == STRING and not mb & (RANGE | OTHER)):
+            a, ref_a = self.once(a)
+            b, ref_b = self.once(b)
+            return py.compare(a, py.COMPARE[op], b, self.unit.op(at, name, ref_a, ref_b))
         first_a, a, ref_a = self.bind(a)
         first_b, b, ref_b = self.bind(b)
         line = self.unit.op(at, name, ref_a, ref_b)
@@ -162,8 +169,6 @@ class OperatorEmitter(ExpressionEmitter):
             if made is not None:
                 return made
         elif op in ("in", "not in"):
-            if ma == STRING and not mb & (RANGE | OTHER):
-                return direct
             if first_a is not a and first_b is not b:
                 return py.helper(name, [first_a, first_b], line)
             not_range = py.compare(
@@ -173,31 +178,49 @@ class OperatorEmitter(ExpressionEmitter):
             if ma & INT:
                 # Among the elements of a list there may be True, which Python takes for 1.
                 table = py.is_class(b, ".Dict", line)
-                number = py.boolean(py.AND, [py.is_class(a, "int", line), table], line)
+                number = py.is_class(a, "int", line)
+                if mb & ~DICT:
+                    number = py.boolean(py.AND, [number, table], line)
                 plain = py.boolean(py.OR, [plain, number], line)
             tests = [plain, not_range] if first_b is b else [not_range, plain]
-            test = py.boolean(py.AND, tests, line)
+            test = py.boolean(py.AND, tests, line) if mb & (RANGE | OTHER) or first_b is not b else plain
             return self.either(test, op, a, b, name, line)
         else:
-            if (ma == INT and mb == INT) or (ma == STRING and mb == STRING):
-                return direct
             if not ma & ~NUMBER and not mb & ~NUMBER and b.__class__.__name__ == "Constant":
                 # NaN is greater than all other numbers, and Python finds it neither less nor greater.
                 if op in ("<", "<="):
                     return direct
                 opposite = py.compare(first_a, py.COMPARE["<=" if op == ">" else "<"], first_b, line)
                 return py.unary("not", opposite, line)
+            if mb & ~NUMBER == 0 and ma & FLOAT and not ma & INT and b.__class__.__name__ == "Constant":
+                if op in ("<", "<="):
+                    direct = py.compare(a, py.COMPARE[op], b, line)
+                else:
+                    opposite = py.compare(a, py.COMPARE["<=" if op == ">" else "<"], b, line)
+                    direct = py.unary("not", opposite, line)
+                test = py.is_class(first_a, "float", line)
+                return py.conditional(test, direct, py.helper(name, [a, b], line), line)
             if mb == INT and first_b is b:
                 return self.either(py.is_class(first_a, "int", line), op, a, b, name, line)
             if ma == INT and first_a is a:
                 return self.either(py.is_class(first_b, "int", line), op, a, b, name, line)
-        ints = py.both(
-            py.class_of(first_a, line), py.IS, py.class_of(first_b, line), py.IS, py.class_named("int", line), line
+        return self.either(
+            self.both_of((first_a, a, ma), (first_b, b, mb), line), op, a, b, name, line
         )
-        strings = py.both(
-            py.class_of(a, line), py.IS, py.class_of(b, line), py.IS, py.class_named("str", line), line
-        )
-        return self.either(py.boolean(py.OR, [ints, strings], line), op, a, b, name, line)
+
+    def both_of(
+        self, left: tuple[expr, expr, int], right: tuple[expr, expr, int], line: int
+    ) -> expr:
+        """Emit the test that two operands are two ints or two strings, as far as they can be."""
+        first_a, a, ma = left
+        first_b, b, mb = right
+        tests = []
+        for kind, name in ((INT, "int"), (STRING, "str")):
+            if ma & mb & kind or (kind == STRING and not tests):
+                class_a, class_b = py.class_of(first_a, line), py.class_of(first_b, line)
+                tests.append(py.both(class_a, py.IS, class_b, py.IS, py.class_named(name, line), line))
+                first_a, first_b = a, b
+        return tests[0] if len(tests) == 1 else py.boolean(py.OR, tests, line)
 
     def either(self, test: expr, op: str, a: expr, b: expr, name: str, line: int) -> expr:
         """Emit Python's comparison if the test holds, else the function for the other cases."""
@@ -246,14 +269,17 @@ class OperatorEmitter(ExpressionEmitter):
         literal = x.__class__.__name__ == "Constant" and (mx != STRING or mi != INT)
         if literal or (self.no_walrus and not (py.is_simple(x) and py.is_simple(i))):
             return py.helper(".index", [x, i], self.unit.op(at, ".index")), result
+        if mi in (INT, STRING, INT | STRING):
+            x, ref_x = self.once(x)
+            i, ref_i = self.once(i)
+            return py.subscript(x, i, self.unit.op(at, ".index", ref_x, ref_i)), result
         first_x, x, ref_x = self.bind(x)
         first_i, i, ref_i = self.bind(i)
         line = self.unit.op(at, ".index", ref_x, ref_i)
-        if mi in (INT, STRING, INT | STRING):
-            return py.subscript(first_x, first_i, line), result
-        tests = [py.is_class(i, "int", line), py.is_class(i, "str", line)]
+        names = ("str", "int") if mx == DICT else ("int", "str")
+        tests = [py.is_class(i, kind, line) for kind in names]
         if first_x is x:
-            tests[0] = py.is_class(first_i, "int", line)
+            tests[0] = py.is_class(first_i, names[0], line)
             test = py.boolean(py.OR, tests, line)
         else:
             kinds_differ = py.compare(py.class_of(first_x, line), py.IS_NOT, py.class_of(first_i, line), line)
@@ -264,15 +290,37 @@ class OperatorEmitter(ExpressionEmitter):
     def slice(self, node: syntax.Slice, left: Typed) -> Typed:
         """Emit `x[a:b:c]`."""
         x, mask = left
-        typed = [
-            (py.constant(None, 1), INT) if part is None else self.expr(part)
-            for part in (node.lower, node.upper, node.step)
-        ]
-        parts = [part for part, _ in typed]
+        result = slice_kind(mask)
+        nothing = py.constant(None, 1), INT
+        parts = [nothing if part is None else self.expr(part) for part in (node.lower, node.upper)]
         line = self.unit.op(node.at, ".slice_of", (node.operand.start,))
-        if mask == STRING and node.step is None and typed[0][1] == INT and typed[1][1] == INT:
-            return py.subscript(x, py.slice_between(parts[0], parts[1], line), line), STRING
-        return py.helper(".slice_of", [x, *parts], line), slice_kind(mask)
+        plain = all(kind & INT and py.is_simple(part) for part, kind in parts)
+        literal = x.__class__.__name__ == "Constant" and mask != STRING
+        if node.step is not None or not plain or literal or (self.no_walrus and not py.is_simple(x)):
+            step = py.constant(None, 1) if node.step is None else self.value(node.step)
+            return py.helper(".slice_of", [x, parts[0][0], parts[1][0], step], line), result
+        tests = [py.is_class(part, "int", line) for part, kind in parts if kind != INT]
+        lower, upper = parts[0][0], parts[1][0]
+        if mask == STRING and not tests:
+            return py.subscript(x, py.slice_between(lower, upper, line), line), STRING
+        first, x, _ref = self.bind(x)
+        native = py.subscript(x, py.slice_between(lower, upper, line), line)
+        slow = py.helper(".slice_of", [x, lower, upper, py.constant(None, line)], line)
+        if tests:
+            # The bounds are variables: looking at them first changes nothing.
+            slow = py.helper(".slice_of", [first, lower, upper, py.constant(None, line)], line)
+        lists = py.helper(".List", [native], line)
+        strings = py.conditional(
+            py.is_class(x, "str", line),
+            native,
+            py.helper(".slice_of", [x, lower, upper, py.constant(None, line)], line),
+            line,
+        )
+        made = py.conditional(py.is_class(first, ".List", line), lists, strings, line)
+        if not tests:
+            return made, result
+        test = py.boolean(py.AND, tests, line) if len(tests) > 1 else tests[0]
+        return py.conditional(test, made, slow, line), result
 
     def dot(self, node: syntax.Dot, left: Typed) -> Typed:
         """Emit `x.name`."""

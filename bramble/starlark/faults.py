@@ -13,7 +13,21 @@ from .errors import EvalError, Frame, StarlarkError
 from .functions import Function, binding_error, binding_fault
 from .methods import NoAttribute
 from .operations import BUILTINS, DisplayError
-from .operators import NotSliceable
+from .operators import (
+    NotSliceable,
+    add,
+    bit_and,
+    bit_or,
+    bit_xor,
+    divide,
+    floor_divide,
+    index,
+    modulo,
+    multiply,
+    shift_left,
+    shift_right,
+    subtract,
+)
 from .universe import builtin_max, builtin_min, builtin_sorted
 
 TYPE_CHECKING = False
@@ -86,7 +100,7 @@ def _stack(steps: Iterator[tuple[FrameType, int]]) -> list[Frame]:
         if caller:
             frames.append(Frame(caller, None))
             caller = ""
-        if name == "<lambda>":
+        if name == "<lambda>" or name.startswith("$f"):
             name = "lambda"
         frames.append(Frame(name.rstrip("!$"), state.position(line)))
     return frames
@@ -198,10 +212,33 @@ def _failed_operation(error: BaseException, frame: FrameType, line: int) -> Opti
 
 
 def _operand(frame: FrameType, reference: Any) -> Any:
-    """Return the value of an operand: of a variable, by its name, or the literal in a tuple."""
+    """Return the value of an operand.
+
+    It is the value of a variable, by its name; a literal, in a tuple; or the result
+    of an operation, in a tuple of its name and two operands.
+    """
     if isinstance(reference, tuple):
-        return reference[0]
+        if len(reference) == 1:
+            return reference[0]
+        op, left, right = reference
+        return _AGAIN[op](_operand(frame, left), _operand(frame, right))
     for variables in (frame.f_locals, frame.f_globals, BUILTINS):
         if reference in variables:
             return variables[reference]
     return None
+
+
+_AGAIN = {
+    "+": add,
+    "-": subtract,
+    "*": multiply,
+    "/": divide,
+    "//": floor_divide,
+    "%": modulo,
+    "|": bit_or,
+    "&": bit_and,
+    "^": bit_xor,
+    "<<": shift_left,
+    ">>": shift_right,
+    "[]": index,
+}

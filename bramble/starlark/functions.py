@@ -14,7 +14,7 @@ from .values import MAX_DEPTH, Key, equal, fail_with, key_of, type_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Optional, Union
+    from typing import Any, Optional, Union
 
     from .errors import Position
     from .thread import Thread
@@ -38,18 +38,35 @@ class ParameterInfo(Record):
     has_default: bool
 
 
-class FunctionInfo(Record):
-    """What is known about a function from its text: its body, whatever closures are made of it."""
+class FunctionInfo:
+    """What is known about a function from its text: its body, whatever closures are made of it.
 
-    name: str
-    parameters: tuple[ParameterInfo, ...]
-    docstring: Optional[str]
-    position: Position
-    text: str  # the parameters as written
+    It is made for every function whenever a file is run, so it works out what
+    it knows only when asked. `text` are the parameters as written.
+    """
 
-    # It stands for one body of one run of a file, and is looked up at every call.
-    __hash__ = object.__hash__
-    __eq__ = object.__eq__
+    __slots__ = ("name", "_row", "_place")
+
+    def __init__(self, row: tuple[Any, ...], place: Callable[[int], Position]) -> None:
+        self.name: str = row[1]
+        self._row = row
+        self._place = place
+
+    @property
+    def parameters(self) -> tuple[ParameterInfo, ...]:
+        return tuple([ParameterInfo(*parameter) for parameter in self._row[2]])
+
+    @property
+    def docstring(self) -> Optional[str]:
+        return self._row[3]  # type: ignore[no-any-return]
+
+    @property
+    def position(self) -> Position:
+        return self._place(self._row[0])
+
+    @property
+    def text(self) -> str:
+        return self._row[4]  # type: ignore[no-any-return]
 
 
 class Function:
@@ -144,7 +161,8 @@ class HostValue:
     Attributes and methods are only what `attr` gives: no Python attribute can be
     reached. Operators are Python's: define `__add__`, `__getitem__`, `__len__`,
     `__iter__`, `__contains__`, `__lt__`, `__eq__` and `__hash__` (both or neither)
-    for a value that has them; an operator must not return a bool unless it compares.
+    for a value that has them. Arithmetic operators return neither bools nor tuples,
+    lists, dicts or sets; comparisons return bools.
     """
 
     __slots__ = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import kinds, syntax
-from .analysis import FunctionFacts, LoopFacts, collect, strip
+from .analysis import FRESH, FunctionFacts, LoopFacts, collect, strip
 from .kinds import ANY, BOOL, DICT, FUNCTION, INT, LIST, NONE, OTHER, RANGE, SET, STRING, TUPLE
 from .scopes import CELL, GLOBAL, KWARGS, LOCAL, PREDECLARED, UNIVERSAL, VARARGS
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _DEPTH = 25
 _CONTAINER = LIST | DICT | SET | OTHER
 _ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
+_NEW = frozenset({syntax.List, syntax.Dict, syntax.Comprehension, syntax.Slice, syntax.Literal})
 _CONSTANTS = {"None": NONE, "True": BOOL, "False": BOOL}
 
 
@@ -39,6 +40,7 @@ class Inference:
         self.captured: set[int] = set()
         self.parameters: set[int] = set()
         self._loud: set[str] = set()
+        self._private: dict[int, bool] = {}
         self._recurring: set[int] = set()
         self._scopes(resolution)
 
@@ -99,6 +101,8 @@ class Inference:
     def assigned_kind(self, declared: int, how: str, value: Any) -> int:
         if how == "is":
             return self.kind(value, _DEPTH)
+        if how == "alias":
+            return self.name_kind(value)
         if how == "aug":
             left, right = self.masks.get(declared, ANY), self.kind(value.value, _DEPTH)
             made = kinds.of_binary(value.op, left, right)
@@ -268,13 +272,65 @@ class Inference:
     # -- locks
 
     def private(self, declared: int, facts: FunctionFacts) -> bool:
-        """Return whether only code that names the variable can change its containers."""
+        """Return whether only code that names the variable, or an alias, can change its containers."""
+        found = self._private.get(declared)
+        if found is None:
+            group = self.group(declared, facts)
+            found = all(self._private_alone(member, facts) for member in group)
+            for member in group:
+                self._private[member] = found
+        return found
+
+    def group(self, declared: int, facts: FunctionFacts) -> set[int]:
+        """Return the variables that may hold the same containers as this one, itself included."""
+        group = {declared}
+        size = 0
+        while size != len(group):
+            size = len(group)
+            for to, source in facts.aliases:
+                if to in group or source in group:
+                    group |= {to, source}
+        return group
+
+    def _private_alone(self, declared: int, facts: FunctionFacts) -> bool:
         return (
             declared in facts.assigned
             and declared not in facts.escaped
-            and declared not in facts.not_fresh
             and declared not in self.captured
             and declared not in self.parameters
+            and all(self.makes_new(declared, how, value) for how, value in facts.assigned[declared])
+        )
+
+    def makes_new(self, declared: int, how: str, value: Any) -> bool:
+        """Return whether an assignment gives a variable a new container, or none."""
+        if how in ("aug", "alias"):
+            return True
+        if how == "is":
+            node = strip(value)
+            if node.__class__ in _NEW or (
+                node.__class__ is syntax.Binary and node.op not in ("and", "or")
+            ):
+                return True
+            if node.__class__ is syntax.Call:
+                function = strip(node.function)
+                if function.__class__ is syntax.Name and self.uses[function.start].scope == UNIVERSAL:
+                    return function.name in FRESH
+        return not self.assigned_kind(declared, how, value) & _CONTAINER
+
+    def changeable(self, start: int, node: syntax.Expr) -> bool:
+        """Return whether a container surely may be changed: a private one that no loop here locks.
+
+        Its variable then holds a `List`, or a dict or set that is neither frozen nor busy.
+        """
+        node = strip(node)
+        if node.__class__ is not syntax.Name:
+            return False
+        binding = self.uses[node.start]
+        facts = self.facts[start]
+        return (
+            binding.scope == LOCAL
+            and self.private(binding.declared, facts)
+            and binding.declared not in facts.locked
         )
 
     def needs_lock(self, start: int, loop_start: int, iterable: syntax.Expr) -> bool:
@@ -286,8 +342,9 @@ class Inference:
         if iterable.__class__ is syntax.Name:
             binding = self.uses[iterable.start]
             if binding.scope == LOCAL and self.private(binding.declared, facts):
-                return binding.declared in loop.changed or any(
-                    self.changes_name(node) == binding.declared for node in loop.augmented
+                group = self.group(binding.declared, facts)
+                return not group.isdisjoint(loop.changed) or any(
+                    self.changes_name(node) in group for node in loop.augmented
                 )
         return not self.harmless(loop, facts)
 
@@ -363,6 +420,17 @@ class Inference:
                 self._recurring.add(start)
                 unknown += callers.get(names.get(start, ""), ())
 
+    def find_locked(self) -> None:
+        """Note the variables of private containers that a loop changes while it iterates them."""
+        for facts in self.facts.values():
+            for loop_start, iterable in facts.iterables:
+                loop = facts.loops[loop_start]
+                declared = self.uses[iterable.start].declared
+                changed = loop.changed.union(self.changes_name(node) for node in loop.augmented)
+                group = self.group(declared, facts)
+                if not group.isdisjoint(changed):
+                    facts.locked |= group
+
     def may_recur(self, start: int) -> bool:
         """Return whether a call of the function at `start` might come back to it before it returns."""
         return start in self._recurring
@@ -382,7 +450,7 @@ def index_kind(mask: int) -> int:
 
 def slice_kind(mask: int) -> int:
     """Return the kinds of `x[a:b]`."""
-    return ANY if mask & OTHER else mask & (kinds.STRING | kinds.BYTES | LIST | TUPLE | RANGE)
+    return mask & (kinds.STRING | kinds.BYTES | LIST | TUPLE | RANGE)
 
 
 def method_kind(mask: int, name: str) -> int:

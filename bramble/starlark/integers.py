@@ -5,11 +5,12 @@ from __future__ import annotations
 # From this many bits, or digits, on the work is cut into parts that every Python accepts.
 _LONG_INT_BITS = 2000
 _LONG_DIGITS = 600
+_SMALL = 1 << 62
 
 
 def int_text(value: int) -> str:
     """Return an int in decimal, of any size (newer Pythons refuse long ones in `str`)."""
-    if value.bit_length() < _LONG_INT_BITS:
+    if -_SMALL < value < _SMALL or value.bit_length() < _LONG_INT_BITS:
         return str(value)
     sign = "-" if value < 0 else ""
     return sign + _digits(abs(value)).lstrip("0")

@@ -23,7 +23,10 @@ ANY = 8191
 
 NUMBER = INT | FLOAT
 
-# What `type(x)` is for the kinds that have one class each.
+# What an arithmetic operator of a host's value may give (functions.py says so to the host).
+# Numbers and strings may come as well: taking them for values of the host does no harm.
+OF_HOST = OTHER
+
 _SEQUENCES = STRING | BYTES | LIST | TUPLE
 
 
@@ -47,7 +50,7 @@ def of_binary(op: str, a: int, b: int) -> int:
     if op in _COMPARISONS:
         return BOOL
     if op == "/":
-        return FLOAT | ((a | b) & OTHER)
+        return FLOAT | (OF_HOST if (a | b) & OTHER else 0)
     numbers = 0
     if a & NUMBER and b & NUMBER:
         numbers = INT if (a & INT and b & INT) else 0
@@ -65,9 +68,9 @@ def of_binary(op: str, a: int, b: int) -> int:
         result |= a & b & (DICT | SET)
     elif op in ("&", "^", "-"):
         result |= a & b & SET
-    if (a | b) & OTHER:
-        # An operator of the host's. It may return anything that is not a bool.
-        result |= ANY & ~BOOL
+    if (a | b) & OTHER and not (op == "*" and (not a & ~_SEQUENCES or not b & ~_SEQUENCES)):
+        # To repeat a sequence by a value of the host's is not possible.
+        result |= OF_HOST
     return result
 
 
@@ -76,7 +79,7 @@ def of_unary(op: str, a: int) -> int:
     if op == "not":
         return BOOL
     result = a & (INT if op == "~" else NUMBER)
-    return result | (ANY & ~BOOL if a & OTHER else 0)
+    return result | (OF_HOST if a & OTHER else 0)
 
 
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})

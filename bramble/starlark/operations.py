@@ -7,7 +7,7 @@ No Starlark program can write these names, for they contain a dot.
 from __future__ import annotations
 
 from .arguments import want_int, wrong_type
-from .collection_methods import LIST_METHODS, add_in_place, or_in_place
+from .collection_methods import LIST_METHODS, add_in_place, or_in_place, pairs_of, put_pairs
 from .errors import EvalError
 from .functions import Builtin, Function, Struct, apply, binding_error, callable_of
 from .integers import int_text
@@ -41,7 +41,7 @@ from .operators import (
 )
 from .string_methods import STRING_METHODS
 from .text import convert, display, to_repr, to_str
-from .universe import POSITIONAL, UNIVERSE, length, make_range, to_int
+from .universe import POSITIONAL, UNIVERSE, length, make_range, sort_items, to_int
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -127,7 +127,7 @@ def iterate(x: Value) -> Value:
     return found
 
 
-def _settled(name: str, number: int, x: Value) -> Value:
+def settled(name: str, number: int, x: Value) -> Value:
     """Return the items of an argument, in something that nothing can change."""
     if x.__class__ in _SETTLED:
         return x
@@ -145,12 +145,12 @@ _SETTLED = frozenset({tuple, range, FrozenList})
 def each_enumerate(x: Value, start: Value = 0) -> Value:
     """Return an iterator of what `enumerate(x, start)` has, for a loop over it."""
     first = want_int("enumerate", 2, start)
-    return enumerate(_settled("enumerate", 1, x), first)
+    return enumerate(settled("enumerate", 1, x), first)
 
 
 def each_zip(*iterables: Value) -> Value:
     """Return an iterator of what `zip(*iterables)` has, for a loop over it."""
-    return zip(*[_settled("zip", number, x) for number, x in enumerate(iterables, 1)])
+    return zip(*[settled("zip", number, x) for number, x in enumerate(iterables, 1)])
 
 
 def percent_d(x: Value) -> str:
@@ -185,6 +185,23 @@ def min2(a: Value, b: Value) -> Value:
     if a.__class__ is int and b.__class__ is int:
         return b if b < a else a
     return b if compare(b, a, "<") < 0 else a
+
+
+def sorted1(x: Value) -> List:
+    """Return `sorted(x)`."""
+    items = items_of(x)
+    if items is None:
+        wrong_type("sorted", "iterable", x, "iterable")
+    return List(sort_items(items, items, False))
+
+
+def dict1(x: Value) -> Dict:
+    """Return `dict(x)`."""
+    if x.__class__ is Dict or x.__class__ is FrozenDict:
+        return Dict(x)
+    made = Dict()
+    put_pairs("dict", made, pairs_of("dict", x))
+    return made
 
 
 def recursive(info: FunctionInfo) -> NoReturn:
@@ -307,11 +324,17 @@ BUILTINS: dict[str, Value] = {
     ".range3": make_range,
     ".max2": max2,
     ".min2": min2,
+    ".sorted1": sorted1,
+    ".dict1": dict1,
+    ".int_text": int_text,
     ".hold": hold,
     ".release": release,
     ".iterate": iterate,
     ".each_enumerate": each_enumerate,
     ".each_zip": each_zip,
+    ".settled": settled,
+    "c.enumerate": enumerate,
+    "c.zip": zip,
     ".display": display,
     ".percent_d": percent_d,
     ".bound": bound_method,

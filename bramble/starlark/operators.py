@@ -95,7 +95,7 @@ def add(a: Value, b: Value) -> Value:
     if ca is cb and (ca is str or ca is bytes or ca is tuple):
         return a + b
     if ca in LIST_CLASSES and cb in LIST_CLASSES:
-        return List(list.__add__(a, b))
+        return a + b
     return _host("+", a, b)
 
 
@@ -121,7 +121,15 @@ def multiply(a: Value, b: Value) -> Value:
         made = repeat(b, a)
         if made is not NotImplemented:
             return made
+    if is_sequence(a) or is_sequence(b):
+        _unknown("*", a, b)
     return _host("*", a, b)
+
+
+def is_sequence(value: Value) -> bool:
+    """Return whether a value can be repeated."""
+    kind = value.__class__
+    return kind is str or kind is bytes or kind is tuple or kind in LIST_CLASSES
 
 
 def repeat(sequence: Value, count: int) -> Value:

@@ -8,7 +8,7 @@ import sys
 from .compile import compile_file
 from .dialect import Dialect
 from .errors import Position
-from .functions import FunctionInfo, ParameterInfo
+from .functions import FunctionInfo
 from .parse import parse
 from .record import Record
 from .resolve import resolve
@@ -90,18 +90,10 @@ class Program:
             if public
         )
 
-    def function_infos(self) -> dict[int, FunctionInfo]:
-        """Return what is known of every function, by where it begins."""
-        return {
-            start: FunctionInfo(
-                name,
-                tuple([ParameterInfo(*p) for p in parameters]),
-                docstring,
-                self.source.position(start),
-                text,
-            )
-            for start, name, parameters, docstring, text, _public in self._tables["functions"]
-        }
+    def function_infos(self) -> dict[str, FunctionInfo]:
+        """Return what is known of every function, by the name that the code knows it under."""
+        position = self.source.position
+        return {f".f{row[0]}": FunctionInfo(row, position) for row in self._tables["functions"]}
 
     def code(self, limited: bool) -> tuple[CodeType, tuple[Any, ...]]:
         """Return the code of the file and the table of its operations, with counted steps or without."""

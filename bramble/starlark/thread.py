@@ -183,8 +183,7 @@ def execute(
     limited = thread.limited
     code, operations = program.code(limited)
     variables: dict[str, Value] = {"__builtins__": BUILTINS, "$module": ModuleState(program, operations)}
-    for start, info in program.function_infos().items():
-        variables[f".f{start}"] = info
+    variables.update(program.function_infos())
     for name in program.predeclared:
         variables[mangle(name)] = given[name]
     toplevel = FunctionType(code, variables, "<toplevel>")

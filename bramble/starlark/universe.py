@@ -15,7 +15,7 @@ from .arguments import (
 )
 from .collection_methods import elements_of, pairs_of, put_pairs
 from .errors import EvalError
-from .functions import Builtin, Function, HostValue, ModuleValue, Struct, apply
+from .functions import Builtin, Function, HostValue, apply
 from .integers import int_from_digits, int_text
 from .methods import attribute_names, find_attribute, no_attribute
 from .iteration import enter, items_of, iterable_of, leave, range_length
@@ -24,7 +24,6 @@ from .text import display, to_repr, to_str
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
-    MUTABLE,
     SET_CLASSES,
     Dict,
     List,
@@ -294,6 +293,12 @@ def _extreme(name: str, thread: Thread, args: tuple[Value, ...], kwargs: Mapping
         items, keyed = _keyed(thread, key, source)
     if not items:
         fail_with("eval.value", f"{name}: argument is an empty sequence")
+    if python_orders(keyed):
+        # Of equals Python takes the first as well.
+        choose = max if name == "max" else min
+        if key is None:
+            return choose(items)
+        return items[choose(range(len(items)), key=keyed.__getitem__)]
     best = 0
     op = ">" if name == "max" else "<"
     for number in range(1, len(items)):
@@ -303,17 +308,41 @@ def _extreme(name: str, thread: Thread, args: tuple[Value, ...], kwargs: Mapping
     return items[best]
 
 
+def python_orders(keys: Value) -> bool:
+    """Return whether Python orders these values as Starlark does: ints, strings, tuples of such in columns."""
+    found = set(map(type, keys))
+    if len(found) == 1:
+        kind = found.pop()
+        if kind is str or kind is int or kind is bytes:
+            return True
+        if kind is tuple:
+            shapes = {tuple(map(type, key)) for key in keys}
+            return len(shapes) == 1 and _COLUMNS.issuperset(shapes.pop())
+        return kind is float and all(key == key for key in keys)
+    return found == {int, float} and all(key == key for key in keys)
+
+
+_COLUMNS = frozenset({str, int, bytes})
+
+
 def _keyed(thread: Thread, key: Value, source: Value) -> tuple[list[Value], list[Value]]:
     """Return the items of an iterable and the key of each; the iterable is held while keys are computed."""
     # spec: starlark.iteration.locked
     held = enter(source)
     try:
         items = list(held)
-        if key.__class__ is Function:
-            return items, [apply(thread, key, (item,), {}) for item in items]
+        if key.__class__ is Function and takes_one(key):
+            entry = key.entry
+            return items, [entry(thread, item) for item in items]
         return items, [apply(thread, key, (item,), {}) for item in items]
     finally:
         leave(held)
+
+
+def takes_one(function: Function) -> bool:
+    """Return whether a call with one positional argument surely binds."""
+    code = function.entry.__code__
+    return code.co_argcount == 2 and not code.co_kwonlyargcount
 
 
 def is_callable(x: Value) -> bool:
@@ -399,9 +428,7 @@ def builtin_sorted(thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Va
 
 def sort_items(items: list[Value], keys: list[Value], reverse: bool) -> list[Value]:
     """Return `items` in the order of their `keys` (which may be `items` itself)."""
-    kinds = set(map(type, keys))
-    # Python orders strings, and ints, as Starlark does: it may compare these itself.
-    plain = len(kinds) == 1 and (str in kinds or int in kinds or bytes in kinds)
+    plain = python_orders(keys)
     if keys is items:
         return sorted(items, key=None if plain else _Ordered, reverse=reverse)
     ranks = keys if plain else [_Ordered(key) for key in keys]

@@ -88,7 +88,9 @@ class List(list):  # type: ignore[type-arg]
 
     def __add__(self, other: Value) -> Value:
         if isinstance(other, List):
-            return List(list.__add__(self, other))
+            made = List(self)
+            list.extend(made, other)
+            return made
         return NotImplemented
 
     def __radd__(self, other: Value) -> Value:
@@ -441,27 +443,32 @@ def freeze(root: Value) -> None:
     while work:
         value = work.pop()
         kind = value.__class__
-        if kind is str or kind is int or kind is bool or kind is NoneType:
-            continue
         if kind in FROZEN_OF:
             value.__class__ = FROZEN_OF[kind]
             if isinstance(value, List):
-                work += value
+                held = value
             else:
-                work += dict.keys(value)
+                held = dict.keys(value)
                 if isinstance(value, Dict):
-                    work += dict.values(value)
+                    work += [item for item in dict.values(value) if item.__class__ not in _SETTLED]
+        elif id(value) in seen:
+            continue
         elif kind is tuple:
-            if id(value) not in seen:
-                seen.add(id(value))
-                work += value
+            seen.add(id(value))
+            held = value
         elif kind is Key:
-            work.append(value.value)
+            held = (value.value,)
         else:
             contents = getattr(kind, "starlark_freeze", None)
-            if contents is not None and id(value) not in seen:
-                seen.add(id(value))
-                work += contents(value)
+            if contents is None:
+                continue
+            seen.add(id(value))
+            held = contents(value)
+        work += [item for item in held if item.__class__ not in _SETTLED]
+
+
+# Values of these classes hold nothing that could change, or are frozen with what they hold.
+_SETTLED = frozenset({str, int, bool, NoneType, float, bytes, range, *FROZEN})
 
 
 # ---- equality and order
