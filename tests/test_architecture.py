@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import sys
 import types
 from collections.abc import Iterator, Sequence
@@ -74,6 +75,7 @@ MAY_IMPORT_BY_NAME = (
     *("cli.main", "cli.verbs", "cli.verb_store", "commands.build"),
     *("build.builder", "build.builtin", "store.disk", "starlark.__main__", "starlark.program"),
 )
+MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")
 
 
@@ -145,7 +147,7 @@ def imports(module: Module, package: str = "bramble") -> Iterator[Import]:
                 for alias in child.names:
                     yield Import(alias.name, child.lineno, in_function, for_types)
             elif isinstance(child, ast.Constant) and module.name in MAY_IMPORT_BY_NAME:
-                if str(child.value).startswith("bramble."):
+                if MODULE_NAME.fullmatch(str(child.value)):
                     yield Import(str(child.value), child.lineno, False, for_types, True)
             elif isinstance(child, ast.ImportFrom):
                 base = absolute(module, package, child)
