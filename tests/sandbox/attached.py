@@ -1,4 +1,4 @@
-"""Runs one attached sandbox on its own standard streams and exits with its status. Started by test_attached.py.
+"""Runs one attached sandbox on its own standard streams and exits with its status: for test_attached.py.
 
 Arguments: the wish as JSON (as `worker.py` takes it), and a user to become, or
 an empty text.

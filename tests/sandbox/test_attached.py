@@ -1,4 +1,4 @@
-"""`run` and `shell`: the caller's own streams, a terminal of the sandbox's own, signals and statuses passed on."""
+"""`run` and `shell`: the caller's streams, a terminal of the sandbox's own, signals and statuses."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from tests.sandbox.world import BUSYBOX, NO_BUSYBOX, static
 
 pytestmark = pytest.mark.skipif(not static(BUSYBOX), reason=NO_BUSYBOX)
+PROGRAMS = ("cat", "echo", "sleep", "ls", "stty", "tty", "kill", "readlink", "usleep", "head", "wc", "yes")
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,7 +49,7 @@ def programs() -> Path:
     directory = Path("/tmp") / f"bramble-links-{os.geteuid()}"
     if not directory.exists():
         directory.mkdir(mode=0o755)
-        for name in "cat echo sleep ls stty tty id kill trap readlink usleep head wc env ps true yes".split():
+        for name in PROGRAMS:
             (directory / name).symlink_to("/bin/busybox")
     return directory
 
@@ -106,7 +107,10 @@ def test_a_terminal_that_is_asked_for_must_be_there() -> None:
 
 
 def test_signals_to_the_caller_go_to_the_program() -> None:
-    script = "trap 'echo got term; exit 5' TERM; trap 'echo got usr1' USR1; echo ready; while :; do usleep 10000; done"
+    script = (
+        "trap 'echo got term; exit 5' TERM; trap 'echo got usr1' USR1; "
+        "echo ready; while :; do usleep 10000; done"
+    )
     with subprocess.Popen(command(script), stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -278,7 +282,10 @@ def test_a_redirected_output_is_not_the_terminal() -> None:
 
 def test_the_caller_s_terminal_never_comes_in_without_one_of_its_own() -> None:
     terminal = Terminal(
-        command("tty; readlink /proc/self/fd/0; readlink /proc/self/fd/1; cat < /dev/tty; echo x > /dev/tty; echo end")
+        command(
+            "tty; readlink /proc/self/fd/0; readlink /proc/self/fd/1; cat "
+            "< /dev/tty; echo x > /dev/tty; echo end"
+        )
     )
     try:
         seen = terminal.until(b"end\r\n")
@@ -290,7 +297,7 @@ def test_the_caller_s_terminal_never_comes_in_without_one_of_its_own() -> None:
 
 
 def test_nothing_typed_ahead_is_lost_to_the_shell_that_follows() -> None:
-    """What the program does not read stays in the caller's terminal, or was taken: it is never run by somebody else."""
+    """What is typed after the program has ended is for the next reader, and there is one terminal again."""
     with screen("exit 0") as here:
         assert here.process.wait(20) == 0
         here.type(b"later\n")

@@ -95,9 +95,11 @@ def test_a_program_that_is_a_fifo_or_a_device_is_an_error(here: World) -> None:
 
 LOOK = """
 id -u; id -g; hostname; dnsdomainname; umask; pwd; echo $$; echo $PPID; env
-cat /etc/passwd /etc/group /etc/hosts; ulimit -c; ulimit -n; ulimit -S -s; date +%Z; cat /proc/sys/kernel/domainname
+cat /etc/passwd /etc/group /etc/hosts; ulimit -c; ulimit -n; ulimit -S -s; date +%Z
+cat /proc/sys/kernel/domainname
 grep -E 'Sig(Blk|Ign|Cgt)|^Groups|NoNewPrivs|Cap|Umask' /proc/self/status
-stat -c '%n %u %g %a %F' / /* /dev/* /etc/* /input/*; readlink /proc/self/exe; cat /proc/self/cgroup; ls -A / /dev /etc
+stat -c '%n %u %g %a %F' / /* /dev/* /etc/* /input/*; ls -A / /dev /etc
+readlink /proc/self/exe; cat /proc/self/cgroup
 cat /proc/2/personality 2>/dev/null; readlink /proc/self/fd/0
 """
 
@@ -199,7 +201,8 @@ def test_memory_is_limited_for_calls_too(raw: World) -> None:
 
 
 def test_temporary_files_are_limited_with_memory(here: World) -> None:
-    result = here.run("dd if=/dev/zero of=/tmp/x bs=1M count=100; dd if=/dev/zero of=/dev/shm/x bs=1M count=100; ls -s /tmp",
+    result = here.run(("dd if=/dev/zero of=/tmp/x bs=1M count=100; dd if=/dev/zero "
+ "of=/dev/shm/x bs=1M count=100; ls -s /tmp"),
                       limits=Limits(memory=32 << 20))  # fmt: skip
     assert result.text.count("No space left") == 2
 
@@ -218,7 +221,7 @@ def test_a_file_is_limited(here: World) -> None:
 def test_limits_cannot_be_raised_again(raw: World) -> None:
     wanted = (1 << 40).to_bytes(8, "little") * 2
     results = raw.calls(
-        ("prlimit64", 0, 1, wanted, 0), ("prlimit64", 0, 4, wanted, 0), ("prlimit64", 0, 2, wanted, 0), ("mlockall", 3),
+        ("prlimit64", 0, 1, wanted, 0), ("prlimit64", 0, 4, wanted, 0), ("prlimit64", 0, 2, wanted, 0),
         limits=Limits(file_size=1 << 20, memory=64 << 20),
     )  # fmt: skip
     assert results[:3] == [-errno.EPERM] * 3
@@ -246,7 +249,8 @@ def test_a_flood_of_short_lines_and_of_bytes_is_passed_on_as_it_is(here: World) 
 
 def test_a_deep_tree_and_odd_names_can_be_made_and_are_the_caller_s(here: World) -> None:
     result = here.run(
-        "cd /out; i=0; while [ $i -lt 300 ]; do mkdir ddddddddddddddddd && cd ddddddddddddddddd; i=$((i+1)); done; echo $i"
+        "cd /out; i=0; while [ $i -lt 300 ]; do mkdir ddddddddddddddddd && "
+        "cd ddddddddddddddddd; i=$((i+1)); done; echo $i"
     )
     assert result.text.split()[-1] == "300"
     here.run("cd /out; touch \"$(printf 'a\\nb')\" \"$(printf '\\033[2J')\" \"$(printf '\\377')\" -- '-rf'")

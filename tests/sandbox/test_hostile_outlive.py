@@ -150,7 +150,7 @@ def test_when_the_helper_is_killed_everything_dies(here: World) -> None:
 
 
 def test_a_wish_to_outlive_the_parent_is_not_enough(raw: World) -> None:
-    """A child that clears its parent-death signal, begins a session and becomes a subreaper is killed all the same."""
+    """A child that clears its parent-death signal and begins a session is killed all the same."""
     number = mark()
     raw.calls(
         ("fork",),

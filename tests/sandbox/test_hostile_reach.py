@@ -113,8 +113,8 @@ def test_a_socket_file_of_the_host_is_not_there(here: World) -> None:
 def test_exotic_families_of_sockets_do_not_exist(raw: World, family: int) -> None:
     """Among them AF_VSOCK (40), which reaches the hypervisor from any network, and AF_ALG (38)."""
     for network in (False, True):
-        results = raw.calls(("socket", family, 1, 0), ("socket", family, 2, 0), ("socketpair", family, 1, 0, Room(8)),
-                            network=network, purpose="run")  # fmt: skip
+        calls = (("socket", family, 1, 0), ("socket", family, 2, 0), ("socketpair", family, 1, 0, Room(8)))
+        results = raw.calls(*calls, network=network, purpose="run")
         assert results == [-errno.EAFNOSUPPORT] * 3
 
 
@@ -139,8 +139,9 @@ def test_no_process_of_the_host_can_be_signalled(raw: World) -> None:
     )
     try:
         results = raw.calls(
-            ("kill", victim.pid, signal.SIGKILL), ("kill", os.getpid(), signal.SIGTERM), ("kill", 1, signal.SIGKILL),
-            ("pidfd_open", victim.pid, 0), ("setpriority", 0, victim.pid, 19), ("ptrace", 16, victim.pid, 0, 0),
+            ("kill", victim.pid, signal.SIGKILL), ("kill", os.getpid(), signal.SIGTERM),
+            ("kill", 1, signal.SIGKILL), ("pidfd_open", victim.pid, 0), ("setpriority", 0, victim.pid, 19),
+            ("ptrace", 16, victim.pid, 0, 0),
             ("prlimit64", victim.pid, 4, 0, Room(16)), ("kill", -1, signal.SIGKILL),
         )  # fmt: skip
         assert all(result < 0 for index, result in enumerate(results) if index != 2)
@@ -156,8 +157,8 @@ def test_pid_1_cannot_be_killed_or_stopped_from_inside(here: World, name: str) -
     assert (result.text.split()[-1], result.kind, result.code) == ("alive", "exited", 4)
 
 
-NEW = {"user": 0x10000000, "mount": 0x20000, "pid": 0x20000000, "net": 0x40000000, "ipc": 0x08000000, "uts": 0x04000000,
-       "cgroup": 0x02000000, "time": 0x80}  # fmt: skip
+NEW = {"user": 0x10000000, "mount": 0x20000, "pid": 0x20000000, "net": 0x40000000, "ipc": 0x08000000,
+       "uts": 0x04000000, "cgroup": 0x02000000, "time": 0x80}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NEW)
@@ -286,7 +287,10 @@ def test_the_host_s_network_is_only_shared_on_request(here: World) -> None:
 
 def test_with_the_network_on_the_rest_stays_closed(here: World) -> None:
     before = Path("/sys/class/net/lo/flags").read_text()
-    script = "ls -A /; cat /etc/shadow; ip link set lo down; mount -t tmpfs x /tmp; unshare -r true; echo > /input/f"
+    script = (
+        "ls -A /; cat /etc/shadow; ip link set lo down; mount -t tmpfs "
+        "x /tmp; unshare -r true; echo > /input/f"
+    )
     result = here.run(script, network=True, purpose="run")
     assert result.code != 0 and "root:" not in result.text
     assert result.text.split()[:7] == ["bin", "dev", "etc", "input", "out", "proc", "tmp"]

@@ -16,7 +16,8 @@ from tests.sandbox.rawcalls import Of, Room
 from tests.sandbox.world import SECRET, World
 
 HOST_FILES = [
-    "/etc/shadow", "/etc/hostname", "/etc/machine-id", "/etc/resolv.conf", "/root", "/home", "/var", "/usr", "/lib",
+    "/etc/shadow", "/etc/hostname", "/etc/machine-id", "/etc/resolv.conf", "/root", "/home", "/var", "/usr",
+    "/lib",
     "/lib64",
     "/sbin", "/boot", "/opt", "/run", "/srv", "/mnt", "/media", "/sys", "/work",
 ]  # fmt: skip
@@ -183,8 +184,9 @@ from bramble.sandbox.launch import Launcher
 from bramble.sandbox.spec import Mount, SandboxSpec
 said = []
 with Launcher() as launcher:
-    spec = SandboxSpec(("/bin/sh", "-c", "cat <&77; ls /proc/self/fd/78/; ls /proc/self/fd"), (("PATH", "/bin"),), "/",
-                       (Mount({here.asker.home + "/programs"!r}, "/bin"),))
+    script = "cat <&77; ls /proc/self/fd/78/; ls /proc/self/fd"
+    mounts = (Mount({here.asker.home + "/programs"!r}, "/bin"),)
+    spec = SandboxSpec(("/bin/sh", "-c", script), (("PATH", "/bin"),), "/", mounts)
     launcher.run(spec, on_output=said.append)
 sys.stdout.buffer.write(b"".join(said))
 """

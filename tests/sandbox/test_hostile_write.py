@@ -60,7 +60,8 @@ def test_an_input_cannot_be_changed(here: World, script: str) -> None:
 def test_an_input_linked_into_the_output_cannot_be_changed_there(here: World) -> None:
     before = snapshot(here.input)
     here.run(
-        "ln /input/file /out/hard; echo x > /out/hard; chmod 777 /out/hard; ln -s /input/file /out/l; echo x > /out/l"
+        "ln /input/file /out/hard; echo x > /out/hard; chmod 777 /out/hard; "
+        "ln -s /input/file /out/l; echo x > /out/l"
     )
     after = snapshot(here.input)
     assert {path: (s[0], s[3]) for path, s in after.items()} == {
@@ -123,7 +124,8 @@ def test_the_tree_itself_cannot_be_written(here: World, path: str) -> None:
 
 SETTINGS = [
     "kernel/core_pattern", "kernel/hostname", "kernel/modprobe", "kernel/sysrq", "kernel/ns_last_pid",
-    "kernel/unprivileged_userns_clone", "vm/drop_caches", "vm/overcommit_memory", "fs/file-max", "net/ipv4/ip_forward",
+    "kernel/unprivileged_userns_clone", "vm/drop_caches", "vm/overcommit_memory", "fs/file-max",
+    "net/ipv4/ip_forward",
     "user/max_user_namespaces", "kernel/randomize_va_space", "fs/binfmt_misc/register",
 ]  # fmt: skip
 
@@ -139,7 +141,8 @@ def test_settings_of_the_kernel_cannot_be_written(here: World, name: str) -> Non
 
 @pytest.mark.parametrize(
     "path",
-    ["/proc/sysrq-trigger", "/proc/self/uid_map", "/proc/self/gid_map", "/proc/self/setgroups", "/proc/1/oom_score_adj",
+    ["/proc/sysrq-trigger", "/proc/self/uid_map", "/proc/self/gid_map", "/proc/self/setgroups",
+     "/proc/1/oom_score_adj",
      "/proc/irq/default_smp_affinity", "/proc/bus/pci/devices", "/proc/mtrr", "/proc/self/oom_adj_x"],
 )  # fmt: skip
 def test_other_files_in_proc_cannot_be_written(here: World, path: str) -> None:
@@ -157,7 +160,8 @@ def test_the_host_s_device_nodes_keep_their_modes(here: World) -> None:
     names = ("null", "zero", "full", "random", "urandom", "tty")
     before = [os.stat(f"/dev/{name}").st_mode for name in names]
     result = here.run(
-        "chmod 000 /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty; chown 1000 /dev/null; rm /dev/null"
+        "chmod 000 /dev/null /dev/zero /dev/full /dev/random /dev/urandom "
+        "/dev/tty; chown 1000 /dev/null; rm /dev/null"
     )
     assert result.code != 0 and [os.stat(f"/dev/{name}").st_mode for name in names] == before
     assert (
@@ -231,7 +235,10 @@ def test_a_read_only_mount_in_a_writable_one_stays_read_only(here: World) -> Non
     here.settle()
     mounts = [Mount(str(project), "/project", True), Mount(str(project / ".git"), "/project/.git")]
     result = here.run(
-        "echo x > /project/.git/hooks/post; rm -rf /project/.git; mv /project/.git /project/g; echo ok > /project/f",
+        (
+            "echo x > /project/.git/hooks/post; rm -rf /project/.git; mv "
+            "/project/.git /project/g; echo ok > /project/f"
+        ),
         more=mounts,
     )
     assert "Read-only" in result.text and (project / "f").exists()

@@ -1,4 +1,4 @@
-"""Kernels that lack something, and machines that forbid: system calls are taken away before the helper starts."""
+"""Kernels that lack something, and machines that forbid: system calls are taken away beforehand."""
 
 from __future__ import annotations
 
@@ -48,8 +48,12 @@ def test_an_old_kernel_gives_the_same_walls(asker: Asker, lost: dict[str, int]) 
         here.settle()
         mounts = [Mount(str(project), "/a project", True), Mount(str(project / ".git"), "/a project/.git")]
         result = here.run(
-            "id -u; echo made > /out/f; echo x > /input/file; echo x > /etc/x; echo x > '/a project/.git/x';"
-            "chmod 000 /dev/null; echo x > /proc/sys/kernel/core_pattern; ls -A /proc/self/fd; echo y > '/a project/y'",
+            (
+                "id -u; echo made > /out/f; echo x > /input/file; echo x > /etc/x;"
+                "echo x > '/a project/.git/x';"
+                "chmod 000 /dev/null; echo x > /proc/sys/kernel/core_pattern; "
+                "ls -A /proc/self/fd; echo y > '/a project/y'"
+            ),
             more=mounts,
         )
         assert result.text.count("Read-only file system") == 5, result.text
@@ -167,7 +171,8 @@ def test_root_whose_file_system_cannot_show_another_owner_lends_its_files(asker:
         os.chown(here.private / "linked", 4242, 4242)
         os.link(here.private / "linked", here.out / "theirs")
         result = here.run(
-            "stat -c %u /out /out/d/old; echo n > /out/d/new; chmod 000 /out/d; mkdir -p /out/e/f/g; ln -s /input/file /out/l"
+            "stat -c %u /out /out/d/old; echo n > /out/d/new; chmod 000 /out/d; "
+            "mkdir -p /out/e/f/g; ln -s /input/file /out/l"
         )
         assert result.text == "1000\n1000\n"
         for path in (here.out, *here.out.rglob("*")):
