@@ -333,6 +333,7 @@ class Failing(World):
         self.launcher.scripts = {"a": lambda it: Outcome("exited", 1)}
         self.failure(a, "build.failed")
         self.assertEqual((self.said(Failed)[0].log, self.said(Failed)[0].log_path), (b"", None))
+        self.assertEqual(os.listdir(os.path.join(self.store.var, "logs")), [])
 
     def test_a_failed_build_can_be_built_again(self) -> None:
         a = derivation("a", args=["a"])
@@ -582,7 +583,8 @@ class Checking(World):
             rounds.append(1)
             os.mkdir(it.outputs["out"] + "/d")
             it.write("the same", "same")
-            it.write(dict(it.spec.env)["out"], "self")
+            it.write(dict(it.spec.env)["out"] + " stands before the end of this file", "self")
+            os.symlink(dict(it.spec.env)["out"] + "/self", it.outputs["out"] + "/link")
             it.write(str(len(rounds)), "d/differs")
             it.write("x", f"only-{len(rounds)}")
 
