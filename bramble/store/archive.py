@@ -32,7 +32,7 @@ _AFTER_LINK = _MAGIC_AND_NAMES + _NO_DEVICE + _NO_PREFIX
 # An extended header leaves its device fields empty, where every other header has zeros.
 _AFTER_LINK_EXTENDED = _MAGIC_AND_NAMES + bytes(len(_NO_DEVICE)) + _NO_PREFIX
 # The checksum field counts as eight spaces (POSIX.1-2017 pax, ustar interchange format).
-_HEADER_SUM = sum(_NO_TIME) + 8 * ord(" ")
+_COMMON_SUM = sum(_NO_TIME) + 8 * ord(" ") + sum(_AFTER_LINK)
 
 
 class Header(NamedTuple):
@@ -142,11 +142,16 @@ def _record(key: bytes, value: bytes) -> tuple[bytes, int]:
 
 
 def _block(name: bytes, kind: bytes, mode: int, size: int, target: bytes = b"", prefix: bytes = b"") -> bytes:
-    after = _AFTER_LINK_EXTENDED if kind is EXTENDED else _AFTER_LINK
-    if prefix:
+    after = _AFTER_LINK
+    checksum = _COMMON_SUM + sum(name) + kind[0] + sum(target)
+    if kind is EXTENDED:
+        after = _AFTER_LINK_EXTENDED
+        checksum -= sum(_NO_DEVICE)
+    elif prefix:
         after = _MAGIC_AND_NAMES + _NO_DEVICE + prefix.ljust(PREFIX_FIELD + 12, b"\0")
+        checksum += sum(prefix)
     numbers = b"%07o\0%s%011o\0" % (mode, _OWNER, size)
-    checksum = _HEADER_SUM + sum(name) + sum(numbers) + kind[0] + sum(target) + sum(after)
+    checksum += sum(numbers)
     return b"%s%s%s%06o\0 %s%s%s" % (
         name.ljust(NAME_FIELD, b"\0"),
         numbers,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from importlib import import_module
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from bramble.errors import BrambleError
 from bramble.store import records, stamps
 from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import read_file, sync_directory, write_file
+from bramble.store.files import read_file, write_file
+from bramble.store.late import late
 from bramble.store.layout import open_place
 from bramble.store.locks import LockFile
 from bramble.store.model import RawOutput, Realisation, StoreObject
@@ -21,16 +22,6 @@ from bramble.store.path import shown
 from bramble.store.workspace import Workspace, workspace
 
 __all__ = ["RawOutput", "Realisation", "Store", "StoreObject", "Workspace"]
-
-
-def _late(module: str, function: str) -> Callable[..., Any]:
-    """Return a function of this room whose module is loaded now, not before.
-
-    A build with nothing to do spends most of its time on loading modules; what
-    it needs of the store stands above, what writes to the store is behind this.
-    """
-    late: Callable[..., Any] = getattr(import_module(f"bramble.store.{module}"), function)
-    return late
 
 
 class Store(Objects):
@@ -70,7 +61,7 @@ class Store(Objects):
             self.protect([name])
             if self.contains(name):
                 return name
-        name = str(_late("sources", "copy_sources")(self, root, files, allowed))
+        name = str(late("sources", "copy_sources")(self, root, files, allowed))
         with DiskFailures("record the stamps of sources"):
             stamps.remember(self.var, now, name)
         return name
@@ -82,8 +73,11 @@ class Store(Objects):
     def publish(
         self, outputs: Sequence[RawOutput], *, closure: Collection[str], build_name: Optional[str]
     ) -> dict[str, StoreObject]:
-        """Make objects of what a build has made: see `bramble.store.publish.publish`."""
-        published: dict[str, StoreObject] = _late("publish", "publish")(
+        """Make objects of what a build has made: see `bramble.store.publish.publish`.
+
+        Their names are there for good after the next `record_realisation` or `sync`.
+        """
+        published: dict[str, StoreObject] = late("publish", "publish")(
             self, outputs, closure=closure, build_name=build_name
         )
         return published
@@ -94,8 +88,7 @@ class Store(Objects):
         path = f"{self.directory}/{filename}"
         with DiskFailures("write a derivation"):
             if read_file(path) != data:
-                write_file(path, data, sync=True, mode=0o444)
-                self.names_unsynced = True
+                write_file(path, data, sync=False, mode=0o444)
 
     def read_derivation(self, filename: str) -> bytes:
         """Return the bytes of the store derivation `filename`.
@@ -127,17 +120,22 @@ class Store(Objects):
                 return None
             names = [name for _, name in found.outputs]
             self.protect(names)
-            if not all(map(self.contains, names)):
+            if not all(map(self.contains, names)) or self._is_empty(found.derivation):
                 return None
         return found
 
+    def _is_empty(self, filename: str) -> bool:
+        """Say whether a derivation has lost its bytes, as may happen to what a crash comes upon."""
+        try:
+            return os.stat(f"{self.directory}/{filename}").st_size == 0
+        except FileNotFoundError:
+            return False
+
     def record_realisation(self, realisation: Realisation) -> None:
-        """Record what a store derivation came to, for good, after the derivation itself."""
+        """Record what a store derivation came to: this, its derivation and its outputs are there for good."""
         with DiskFailures("record what was built"):
-            if self.names_unsynced:
-                self.sync_names()
             records.write_realisation(self.var, realisation)
-            sync_directory(f"{self.var}/realisations")
+            self.sync()
 
     @contextlib.contextmanager
     def building(self, resolved: str, on_wait: Optional[Callable[[], None]] = None) -> Iterator[None]:
@@ -163,7 +161,7 @@ class Store(Objects):
         objects. Targets that are not in it keep what they had.
         """
         with DiskFailures("record what a project uses"):
-            _late("roots", "record_results")(self, project, results)
+            late("roots", "record_results")(self, project, results)
 
     def log_path(self, resolved: str) -> str:
         """Return the path at which the log of building `resolved` is kept."""

@@ -33,6 +33,7 @@ from bramble.store.references import find_all, find_names
 
 BLOCK_SIZE = 1 << 20
 NULS = bytes(DIGEST_LENGTH)
+_ZEROS = bytes(archive.BLOCK)
 ERASED = b"x" * DIGEST_LENGTH
 
 _BUILD_PATH_LENGTH = STORE_DIR_LENGTH + 1 + DIGEST_LENGTH
@@ -137,12 +138,13 @@ class Text:
 
 
 class Content(NamedTuple):
-    """Where in the stream the content of one file lies, which file of the archive it is, and its path."""
+    """Where in the stream the content of one file lies, and which file, by number and by name."""
 
     start: int
     end: int
     number: int
-    member: bytes
+    directory: bytes
+    base: bytes
 
 
 class Identity(NamedTuple):
@@ -207,7 +209,7 @@ class Stream:
 
         self._files = 0
         self._starts: list[int] = []  # of the contents of which something is held
-        self._contents: list[Content] = []
+        self._contents: list[tuple[int, int, int, bytes, bytes]] = []  # what `Content` has
 
     def member(
         self,
@@ -225,17 +227,17 @@ class Stream:
         if directory != self._directory[0]:
             names = self.names
             self._directory = (directory, names.hashed(directory), names.own_places(directory))
-        name = b"%s/%s" % (directory, base)
-        places = self._directory[2]
-        hashed_base, hashed_target = base, target
+        _, hashed, places = self._directory
+        hashed_target = target
         if len(base) >= DIGEST_LENGTH:
-            self._search_text(base, name)
-            hashed_base = self.names.hashed(base)
+            self._search_text(base, b"%s/%s" % (directory, base))
+            hashed = b"%s/%s" % (hashed, self.names.hashed(base))
             places = places + [len(directory) + 1 + at for at in self.names.own_places(base)]
+        else:
+            hashed = b"%s/%s" % (hashed, base)
         if len(target) >= DIGEST_LENGTH:
-            self._search_text(target, name)
+            self._search_text(target, b"%s/%s" % (directory, base))
             hashed_target = self.targets.hashed(target)
-        hashed = b"%s/%s" % (self._directory[1], hashed_base)
         if kind is archive.DIRECTORY:
             header = archive.header(hashed + b"/", kind, mode)
         elif kind is archive.SYMLINK:
@@ -250,9 +252,16 @@ class Stream:
         if kind is archive.FILE:
             if size:
                 self._starts.append(self._written)
-                self._contents.append(Content(self._written, self._written + size, self._files, name))
+                self._contents.append((self._written, self._written + size, self._files, directory, base))
             self._size += size
             self._files += 1
+
+    def small_file(self, directory: bytes, base: bytes, mode: int, data: bytes) -> None:
+        """Announce a file and hand over all that is in it."""
+        size = len(data)
+        self.member(directory, base, archive.FILE, mode, size)
+        if size:
+            self._put(data + _ZEROS[: -size % archive.BLOCK])
 
     def content(self, data: bytes) -> None:
         """Hand over the next bytes of the file that was announced last."""
@@ -341,7 +350,7 @@ class Stream:
             content = self._content(base + at, base + end)
             if content is None:
                 continue
-            self._note(name, content.member)
+            self._note(name, b"%s/%s" % (content.directory, content.base))
             if name == meaning.own:
                 found.append(Edit(base + at, base + end, NULS, True))
             elif name in meaning.finals:
@@ -350,9 +359,9 @@ class Stream:
     def _content(self, start: int, end: int) -> Optional[Content]:
         """Return the content in which a stretch of the stream lies, or None where a header touches it."""
         index = bisect_right(self._starts, start) - 1
-        if index < 0 or end > self._contents[index].end:
+        if index < 0 or end > self._contents[index][1]:
             return None
-        return self._contents[index]
+        return Content(*self._contents[index])
 
     def _settle(self, limit: int) -> None:
         """Accept the edits that begin before `limit`, from left to right, none that overlaps another."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from threading import Lock
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
-from bramble.store.files import sync_directory
+from bramble.store.late import late
 from bramble.store.layout import Location
 from bramble.store.locks import LockFile, LocksUnsupported
 from bramble.store.model import StoreObject
 from bramble.store.records import read_object
+
+if TYPE_CHECKING:
+    from bramble.store.sync import Syncer
 
 # A use is noted once a day at most: it is there for gc, which counts in days.
 NOTE_USE_AFTER = 86400.0
@@ -37,12 +40,11 @@ class Objects:
         self.var = location.var
         self.location = location
         self.read_only = read_only
-        self.names_unsynced = False
-        """Whether a derivation has got its name in the store's directory since that was synced."""
         self._known: dict[str, StoreObject] = {}
         self._in_use: set[str] = set()
         self._lock = Lock()
         self._lock_file: Optional[LockFile] = None
+        self._syncer: Optional[Syncer] = None
 
     def object_path(self, name: str) -> str:
         """Return the path of the object `name` on this machine."""
@@ -97,11 +99,12 @@ class Objects:
         """Forget what was read about the object `name`: it has changed, or is gone."""
         self._known.pop(name, None)
 
-    def sync_names(self) -> None:
-        """Wait until the names in the store's directory are there for good."""
-        # Before, not after: what gets its name meanwhile may come too late for this sync.
-        self.names_unsynced = False
-        sync_directory(self.directory)
+    def sync(self, trees: Sequence[str] = ()) -> None:
+        """Wait until everything that was written to the store is on the disk, for good; see `Syncer.sync`."""
+        with self._lock:
+            if self._syncer is None:
+                self._syncer = late("sync", "Syncer")(self.directory)
+        self._syncer.sync(trees)
 
     def protect(self, names: Iterable[str]) -> None:
         """Keep objects from being removed by any process, as long as this process lives.

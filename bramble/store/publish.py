@@ -9,8 +9,7 @@ In order, for all outputs of one derivation:
 3. the few places that hold a temporary name are changed, in the files themselves;
 4. the record of the object is written, and everything is synced;
 5. the directory is renamed into the store's directory, under a name that is no
-   digest, loses its write bits, and is renamed to its digest;
-6. the store's directory is synced.
+   digest, loses its write bits, and is renamed to its digest.
 
 Whoever crashes between any two of these leaves a store without the object, or
 with all of it.
@@ -35,7 +34,6 @@ from bramble.store.path import record_prefix, shown
 from bramble.store.records import write_object
 from bramble.store.remove import remove_tree
 from bramble.store.spool import Spool
-from bramble.store.sync import sync_tree
 from bramble.store.tree import DIRECTORY_MODE, Patch, Reading, TreeReader, finish, seal
 from bramble.store.walk import DIRECTORY_FLAGS
 
@@ -87,6 +85,7 @@ def publish(
     `closure` are the objects that the build could see: what may be referred to.
     `build_name` is the last part of the path of the build's directory as the
     build saw it. The directories of `outputs` belong to the store from now on.
+    The names of the objects are there for good after the next `Objects.sync`.
     `expected` is the name that the only output must turn out to have.
 
     Raises BrambleError: store.special-file, store.output-cycle,
@@ -228,11 +227,7 @@ class _Publication:
 
     def _appear(self) -> None:
         """Sync everything, and give the staged directories their names: what is referred to comes first."""
-        directory = os.open(self._objects.directory, DIRECTORY_FLAGS)
-        try:
-            sync_tree(directory)
-        finally:
-            os.close(directory)
+        self._objects.sync([staged for staged, _ in self._staged])
         while self._staged:
             staged, name = self._staged[0]
             try:
@@ -243,7 +238,6 @@ class _Publication:
                     raise
                 remove_tree(staged)
             self._staged.pop(0)
-        self._objects.sync_names()
 
 
 def _open_output(raw: RawOutput) -> int:

@@ -68,7 +68,10 @@ def read_realisation(var: str, resolved: str) -> Optional[Realisation]:
 
 
 def write_realisation(var: str, realisation: Realisation) -> None:
-    """Write what a store derivation came to."""
+    """Write what a store derivation came to.
+
+    Not synced: a record that was cut short by a crash is as good as none.
+    """
     # spec: store.records.realisation
     fields = {
         "version": VERSION,
@@ -77,7 +80,7 @@ def write_realisation(var: str, realisation: Realisation) -> None:
         "sandbox": realisation.sandbox,
         "stamps": [list(stamp) for stamp in realisation.stamps],
     }
-    write_file(f"{var}/realisations/{realisation.resolved}", json.dumps(fields).encode(), sync=True)
+    write_file(f"{var}/realisations/{realisation.resolved}", json.dumps(fields).encode(), sync=False)
 
 
 def _fields(data: bytes) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from bramble.store.layout import (
 )
 from bramble.store.leftovers import TEMPORARY
 from bramble.store.path import shown
-from bramble.store.sync import sync_tree
+from bramble.store.sync import Syncer
 from bramble.store.tree import DIRECTORY_MODE, MTIME_NS, seal, stored_mode
 from bramble.store.unpack import Rewriter
 
@@ -111,11 +111,7 @@ def _relocate(
     for name in os.listdir(location.directory):
         if name.startswith(TEMPORARY):
             os.unlink(f"{location.directory}/{name}")
-    top = os.open(location.directory, walk.DIRECTORY_FLAGS)
-    try:
-        sync_tree(top)
-    finally:
-        os.close(top)
+    Syncer(location.directory).sync()
     write_record(location, Record(location.root, location.directory))
     changed = sum(1 for count in counts if count)
     return RelocateReport(record.root, location.root, len(names), changed, sum(counts))

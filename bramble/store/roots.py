@@ -12,7 +12,7 @@ from typing import Optional
 
 from bramble.store.digest import digest, is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import read_file, write_file
+from bramble.store.files import read_file, sync_directory, write_file
 from bramble.store.locks import LockFile
 from bramble.store.objects import BUILD_LOCKS, NOTE_USE_AFTER, Objects
 
@@ -95,6 +95,7 @@ def write_project(path: str, roots: ProjectRoots) -> None:
         "former": list(roots.former),
     }
     write_file(path, json.dumps(fields).encode(), sync=True)
+    sync_directory(os.path.dirname(path))
 
 
 def projects(objects: Objects) -> Iterator[tuple[str, ProjectRoots]]:
@@ -115,6 +116,7 @@ def add_root(objects: Objects, label: str, names: Sequence[str]) -> None:
     data = json.dumps(fields).encode()
     with DiskFailures("record a root"):
         write_file(f"{objects.var}/roots/{digest(os.fsencode(label))}", data, sync=True)
+        sync_directory(f"{objects.var}/roots")
 
 
 def remove_root(objects: Objects, label: str) -> bool:

@@ -135,6 +135,7 @@ def import_objects(
             new = importer.take(words[1], words[2:])
             if on_object is not None:
                 on_object(words[1], new)
+        objects.sync()
     if words[1:] != [str(importer.count)]:
         raise Malformed("it does not hold as many objects as it says")
     if not source.at_end():

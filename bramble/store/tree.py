@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from typing import Callable, Optional
 
 from bramble.errors import BrambleError
 from bramble.store import archive, walk
+from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.files import unique
 from bramble.store.identity import BLOCK_SIZE, Identity, Stream
 from bramble.store.path import shown
@@ -18,6 +20,9 @@ from bramble.store.path import shown
 # 2 January 1980: zip knows nothing before 1980, and this is later than that in every time zone.
 MTIME_NS = 315619200 * 10**9
 _TIMES = (MTIME_NS, MTIME_NS)
+
+# Files up to this size are read at once.
+_SMALL = 1 << 17
 
 FILE_MODE, EXECUTABLE_MODE = 0o444, 0o555
 DIRECTORY_MODE = 0o555
@@ -46,7 +51,7 @@ class TreeReader:
         self, stream: Stream, how: Reading, *, key: Optional[Callable[[bytes], bytes]] = None
     ) -> None:
         self._stream = stream
-        self._how = how
+        self._prepare, self._exact = how.prepare, how.exact
         self._key = key or stream.names.hashed
         self.unfinished = False
         """Whether names, link targets or hard links call for a second walk."""
@@ -59,7 +64,7 @@ class TreeReader:
         Raises BrambleError store.special-file for what cannot be in an object,
         and store.changed-while-read.
         """
-        members = walk.walk(top, self._key, make_readable=self._how.prepare)
+        members = walk.walk(top, self._key, make_readable=self._prepare)
         with contextlib.closing(members):
             for member in members:
                 try:
@@ -81,27 +86,27 @@ class TreeReader:
             self._link(member)
         elif kind == walk.DIRECTORY:
             mode = 0o755
-            if self._how.exact:
+            if self._exact:
                 mode = stat.S_IMODE(os.lstat(member.base, dir_fd=member.parent).st_mode)
-            self._named(member)
+            self._named(member.base)
             self._stream.member(member.directory, member.base, archive.DIRECTORY, mode)
         elif kind == walk.LEAVE:
-            if self._how.prepare:
+            if self._prepare:
                 seal(member.fd, DIRECTORY_MODE)
             else:
                 self._note_mode(os.fstat(member.fd).st_mode, member.name)
         else:
             raise special_file(member)
 
-    def _named(self, member: walk.Member) -> None:
-        if self._how.prepare and self._stream.names.hashed(member.base) != member.base:
+    def _named(self, base: bytes) -> None:
+        if len(base) >= DIGEST_LENGTH and self._stream.names.hashed(base) != base:
             self.unfinished = True
 
     def _link(self, member: walk.Member) -> None:
         stream = self._stream
         target = os.readlink(member.base, dir_fd=member.parent)
-        self._named(member)
-        if self._how.prepare:
+        self._named(member.base)
+        if self._prepare:
             os.utime(member.base, ns=_TIMES, dir_fd=member.parent, follow_symlinks=False)
             if stream.targets.stored(target, b"") != target:
                 self.unfinished = True
@@ -109,45 +114,62 @@ class TreeReader:
 
     def _file(self, member: walk.Member) -> None:
         stream = self._stream
-        fd = self._open(member)
+        _, parent, directory, base, _ = member
+        try:
+            fd = os.open(base, walk.FILE_FLAGS, dir_fd=parent)
+        except PermissionError:
+            fd = self._open_closed(member)
         try:
             before = os.fstat(fd)
-            if not stat.S_ISREG(before.st_mode):
+            size, real_mode = before.st_size, before.st_mode
+            if not stat.S_ISREG(real_mode):
                 raise walk.changed(member.name)
-            size = before.st_size
-            mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644
-            if self._how.exact:
-                mode = stat.S_IMODE(before.st_mode)
-            self._named(member)
-            if not self._how.prepare:
-                self._note_mode(before.st_mode, member.name)
-            stream.member(member.directory, member.base, archive.FILE, mode, size)
-            left = size
-            while left > 0:
-                data = os.read(fd, min(left, BLOCK_SIZE))
-                if not data:
-                    break
-                stream.content(data)
-                left -= len(data)
+            mode = 0o755 if real_mode & stat.S_IXUSR else 0o644
+            if self._exact:
+                mode = stat.S_IMODE(real_mode)
+            self._named(base)
+            if real_mode & 0o222:
+                self._note_mode(real_mode, member.name)
+            if size <= _SMALL:
+                data = os.read(fd, size)
+                left = size - len(data)
+                stream.small_file(directory, base, mode, data)
+            else:
+                stream.member(directory, base, archive.FILE, mode, size)
+                left = self._content(fd, size)
             after = os.fstat(fd)
-            if left or _stamp(before) != _stamp(after):
+            if (
+                left
+                or before.st_size != after.st_size
+                or before.st_mtime_ns != after.st_mtime_ns
+                or before.st_ctime_ns != after.st_ctime_ns
+            ):
                 raise walk.changed(member.name)
-            stream.end_of_content(size)
-            if self._how.prepare:
+            if self._prepare:
                 if before.st_nlink > 1:
                     # The other name may be anywhere: nothing is changed through this one.
                     self.unfinished = True
                 else:
-                    seal(fd, stored_mode(before.st_mode))
+                    seal(fd, stored_mode(real_mode))
         finally:
             os.close(fd)
 
-    def _open(self, member: walk.Member) -> int:
-        try:
-            return os.open(member.base, walk.FILE_FLAGS, dir_fd=member.parent)
-        except PermissionError:
-            if not self._how.prepare:
-                raise
+    def _content(self, fd: int, size: int) -> int:
+        """Hand over the content of a big file; return how many bytes were missing."""
+        left = size
+        while left > 0:
+            data = os.read(fd, min(left, BLOCK_SIZE))
+            if not data:
+                return left
+            self._stream.content(data)
+            left -= len(data)
+        self._stream.end_of_content(size)
+        return 0
+
+    def _open_closed(self, member: walk.Member) -> int:
+        """Open a file that its owner may not read."""
+        if not self._prepare:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), member.name)
         mode = os.lstat(member.base, dir_fd=member.parent).st_mode
         os.chmod(member.base, stat.S_IMODE(mode) | stat.S_IRUSR, dir_fd=member.parent)
         return os.open(member.base, walk.FILE_FLAGS, dir_fd=member.parent)
@@ -180,10 +202,6 @@ def seal(fd: int, mode: int) -> None:
                 os.removexattr(fd, attribute)
     os.fchmod(fd, mode)
     os.utime(fd, ns=_TIMES)
-
-
-def _stamp(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 Patch = tuple[int, int, Optional[bytes]]  # number of the file, offset in it, what to store (None: the name)

@@ -81,7 +81,10 @@ def every_crash(memory: str, name: str, prepare: Callable[[World], Callable[[], 
         stop += 1
         world = World(f"{memory}/{name[:3]}{stop}")
         ended = crash.run(world.root, prepare(world), stop, power=power)
-        world.sound().close()
+        store = world.sound()
+        if ended and name == "publish":
+            assert store.realisation(RESOLVED) is not None, "a build that was reported is lost"
+        store.close()
         expected = world.build()
         store = world.sound()
         found = store.realisation(RESOLVED)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bramble.errors import BrambleError
+from bramble.store import sync
 from bramble.store.digest import digest
 from bramble.store.disk import Store
 from bramble.store.files import read_file, unique, write_file
@@ -235,3 +236,51 @@ def test_a_file_system_without_locks_is_told(place: str, monkeypatch: pytest.Mon
     with pytest.raises(BrambleError) as caught, store.building(NAME):
         pass
     assert caught.value.code == "store.locks-unsupported"
+
+
+def test_threads_that_ask_at_the_same_time_share_a_sync(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, ready = threading.Event(), threading.Event()
+    count = 0
+
+    def syncfs(fd: int) -> bool:
+        nonlocal count
+        count += 1
+        began.set()
+        ready.wait()
+        return True
+
+    monkeypatch.setattr(sync, "_syncfs", syncfs)
+    syncer = sync.Syncer(place)
+    threads = [threading.Thread(target=syncer.sync)]
+    threads[0].start()
+    began.wait()
+    # These come while the first is under way: what they have written may be too late for it.
+    threads += [threading.Thread(target=syncer.sync) for _ in range(5)]
+    for thread in threads[1:]:
+        thread.start()
+    time.sleep(0.1)
+    ready.set()
+    for thread in threads:
+        thread.join()
+    assert count == 2
+    syncer.sync()
+    assert count == 3
+
+
+def test_a_sync_that_failed_is_not_shared(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync, "_syncfs", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+    syncer = sync.Syncer(place)
+    for _ in range(2):
+        with pytest.raises(OSError):
+            syncer.sync()
+
+
+def test_old_kernels_are_asked_for_every_file(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.makedirs(place + "/t/d")
+    for name in ("t/f", "t/d/g"):
+        Path(place, name).touch()
+    asked: list[str] = []
+    monkeypatch.setattr(sync, "_kernel", lambda: (4, 18))
+    monkeypatch.setattr(os, "fsync", lambda fd: asked.append(os.readlink(f"/proc/self/fd/{fd}")))
+    sync.Syncer(place).sync([place + "/t"])
+    assert sorted(asked) == [f"{place}/t{below}" for below in ("", "/d", "/d/g", "/f")]

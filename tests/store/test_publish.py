@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
 from bramble.store import publish as publishing
+from bramble.store import sync
 from bramble.store import tree as trees
 from bramble.store.digest import digest
 from bramble.store.disk import RawOutput, Store
@@ -353,7 +354,7 @@ def test_a_full_disk_leaves_nothing_behind(store: Store, monkeypatch: pytest.Mon
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publishing, "sync_tree", full)
+    monkeypatch.setattr(sync, "_syncfs", full)
     with pytest.raises(BrambleError) as caught:
         publish(store, {b"f": b"1", b"d": {b"g": b"2"}})
     assert caught.value.code == "store.disk-full"
