@@ -113,9 +113,16 @@ class Text:
             hashed[meaning.own] = NULS
         self._own = meaning.own
         self._hashed, self._stored = hashed, stored
-        # The path of the build directory begins with the store's: the longer one must be tried first.
-        longest_first = sorted(hashed, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, longest_first)) or b"(?!)")
+        self._compiled: Optional[re.Pattern[bytes]] = None
+
+    @property
+    def _pattern(self) -> re.Pattern[bytes]:
+        """What finds all that has a meaning. Most trees have no text that is long enough to need it."""
+        if self._compiled is None:
+            # The path of the build directory begins with the store's: the longer one must be tried first.
+            longest_first = sorted(self._hashed, key=len, reverse=True)
+            self._compiled = re.compile(b"|".join(map(re.escape, longest_first)) or b"(?!)")
+        return self._compiled
 
     def hashed(self, text: bytes) -> bytes:
         """Return `text` as it is hashed: of the same length."""
