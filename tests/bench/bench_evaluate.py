@@ -1,6 +1,6 @@
-"""How long evaluation takes: whole calls of `evaluate`, and its parts. Run by hand: python3 tests/bench/bench_evaluate.py
+"""How long evaluation takes: whole calls of `evaluate`.
 
-Prints milliseconds of processor time, the best of several runs, beside a yardstick of the same
+Run by hand: python3 tests/bench/bench_evaluate.py. Prints milliseconds of processor time, the best of several runs, beside a yardstick of the same
 run: SHA-256 over as many texts of the size of a derivation.
 """
 
@@ -65,26 +65,34 @@ def project(root: str, **modules: str) -> Callable[..., Evaluation]:
     return run
 
 
+def derivations(count: int) -> None:
+    """Measure one module that makes `count` derivations, each needing three others and a source."""
+    with tempfile.TemporaryDirectory() as root:
+        run = project(root, default=CHAIN % count)
+        size = sum(len(str(d)) for d in run("./:f").graph.derivations.values()) // count
+        texts = [b"%d" % n + b"x" * size for n in range(count)]
+        took = best(lambda: run("./:f"))
+        cached = best(lambda: run("./:f", cache=os.path.join(root, "cache")))
+        bare = best(lambda: [hashlib.sha256(text).digest() for text in texts])
+    print(f"{count:6} derivations  {took:8.1f} ms  {took / count * 1000:7.0f} us each", end="")
+    print(f"  (compiled before: {cached:.1f} ms; bare SHA-256: {bare:.2f} ms)")
+
+
+def modules(count: int) -> None:
+    """Measure `./...` over many small modules."""
+    with tempfile.TemporaryDirectory() as root:
+        run = project(root, **{f"m{n}": CHAIN % 2 + f"# {n}\n" for n in range(count)})
+        took = best(lambda: run("./..."))
+        cached = best(lambda: run("./...", cache=os.path.join(root, "cache")))
+    print(f"{count:6} modules      {took:8.1f} ms  {took / count * 1000:7.0f} us each", end="")
+    print(f"  (compiled before: {cached:.1f} ms)")
+
+
 def main() -> None:
     print(f"Python {sys.version.split()[0]}")
     for count in (1, 300, 1000, 10_000):
-        with tempfile.TemporaryDirectory() as root:
-            run = project(root, default=CHAIN % count)
-            size = sum(len(str(d)) for d in run("./:f").graph.derivations.values()) // count
-            texts = [b"%d" % n + b"x" * size for n in range(count)]
-            took = best(lambda: run("./:f"))
-            cached = best(lambda: run("./:f", cache=os.path.join(root, "cache")))
-            bare = best(lambda: [hashlib.sha256(text).digest() for text in texts])
-            print(
-                f"{count:6} derivations  {took:8.1f} ms  {took / count * 1000:7.0f} us each"
-                f"  (compiled before: {cached:.1f} ms; bare SHA-256: {bare:.2f} ms)"
-            )
-    with tempfile.TemporaryDirectory() as root:
-        modules = {f"m{n}": CHAIN % 2 + f"# {n}\n" for n in range(300)}
-        run = project(root, **modules)
-        took = best(lambda: run("./..."))
-        cached = best(lambda: run("./...", cache=os.path.join(root, "cache")))
-        print(f"   300 modules      {took:8.1f} ms  {took / 300 * 1000:7.0f} us each  (compiled before: {cached:.1f} ms)")
+        derivations(count)
+    modules(300)
 
 
 if __name__ == "__main__":
