@@ -1,7 +1,8 @@
 """How long evaluation takes: whole calls of `evaluate`.
 
-Run by hand: python3 tests/bench/bench_evaluate.py. Prints milliseconds of processor time, the best of several runs, beside a yardstick of the same
-run: SHA-256 over as many texts of the size of a derivation.
+Run by hand: python3 tests/bench/bench_evaluate.py. Prints milliseconds of
+processor time, the best of several runs, beside a yardstick of the same run:
+SHA-256 over as many texts of the size of a derivation.
 """
 
 from __future__ import annotations
