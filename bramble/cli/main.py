@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -17,6 +18,7 @@ from bramble.cli.verbs import VERBS, Verb
 from bramble.errors import BrambleError
 
 # spec: cli.exit-status
+_COLLECT_AFTER = 100_000
 SUCCESS, FAILURE, USAGE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 70, 130
 
 
@@ -33,6 +35,9 @@ class VerbModule(Protocol):
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command line and return the exit status (spec: cli.exit-status)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    # A large graph is a million small values that all stay: looking for circles among them again and
+    # again makes the cost of an evaluation grow faster than the graph.
+    gc.set_threshold(_COLLECT_AFTER, 20, 100)
     surface = read_surface(os.environ)
     try:
         status = _dispatch(words, surface)
