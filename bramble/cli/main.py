@@ -17,8 +17,8 @@ from bramble.cli.render import print_error
 from bramble.cli.verbs import VERBS, Verb
 from bramble.errors import BrambleError
 
-# spec: cli.exit-status
 _COLLECT_AFTER = 100_000
+# spec: cli.exit-status
 SUCCESS, FAILURE, USAGE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 70, 130
 
 
