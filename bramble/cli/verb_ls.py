@@ -47,7 +47,7 @@ def _as_json(module: ModuleDocs) -> dict[str, object]:
 
 
 def _as_text(module: ModuleDocs) -> str:
-    # spec: cli.ls.text
+    # spec: cli.ls
     blocks = [f"Module: {module.name}" + (f'\n"""\n{module.docstring}\n"""' if module.docstring else "")]
     for function in module.functions:
         text = f"def {function.name}({function.parameters})"
