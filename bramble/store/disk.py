@@ -40,6 +40,7 @@ class Store(Objects):
         store.root-unusable, store.missing, store.moved, store.newer-version,
         store.damaged, store.link-taken, and those of failed system calls.
         """
+        # spec: store.read-only
         return Store(open_place(root, create=create and not read_only), read_only=read_only)
 
     def add_sources(self, root: str, files: Sequence[str], *, project: Optional[str] = None) -> str:
@@ -165,4 +166,5 @@ class Store(Objects):
 
     def log_path(self, resolved: str) -> str:
         """Return the path at which the log of building `resolved` is kept."""
+        # spec: store.logs
         return f"{self.var}/logs/{resolved}"

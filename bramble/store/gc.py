@@ -191,6 +191,7 @@ class _Collector:
         self._live_projects.clear()
         names: set[str] = set(self._objects.in_use())
         for path, roots in projects(self._objects):
+            # spec: store.gc.projects
             idle = self._idle_since is not None and roots.used < self._idle_since
             if idle or not self._is_project(roots.project):
                 self._forgotten.append((path, roots))

@@ -100,6 +100,7 @@ class Text:
     """
 
     def __init__(self, meaning: Meaning, *, paths: bool) -> None:
+        # spec: objects.identity, objects.identity.where
         hashed: dict[bytes, bytes] = {}
         stored: dict[bytes, bytes] = {}
         if paths and meaning.directory != meaning.prefix:

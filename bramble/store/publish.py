@@ -123,6 +123,7 @@ class _Publication:
     def run(self) -> dict[str, StoreObject]:
         try:
             reads = [self._read(raw) for raw in self._outputs]
+            # spec: objects.identity.siblings
             while reads:
                 ready = [read for read in reads if not self._waits_for(read)]
                 if not ready:
@@ -241,6 +242,7 @@ class _Publication:
 
 
 def _open_output(raw: RawOutput) -> int:
+    # spec: store.publication.refused
     path = os.fsencode(raw.directory)
     directory, _, base = path.rpartition(b"/")
     try:

@@ -34,6 +34,7 @@ def reread(objects: Objects, name: str, known: Collection[str] = (), *, parallel
 
     Raises OSError, and BrambleError store.special-file or store.changed-while-read.
     """
+    # spec: objects.identity.again
     meaning = Meaning(
         directory=os.fsencode(objects.directory),
         prefix=record_prefix(),

@@ -124,6 +124,7 @@ class TreeReader:
             size, real_mode = before.st_size, before.st_mode
             if not stat.S_ISREG(real_mode):
                 raise walk.changed(member.name)
+            # spec: objects.canonical
             mode = 0o755 if real_mode & stat.S_IXUSR else 0o644
             if self._exact:
                 mode = stat.S_IMODE(real_mode)
