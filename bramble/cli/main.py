@@ -100,7 +100,7 @@ def _global_parser() -> argparse.ArgumentParser:
         usage="bramble [-C DIR] [--color WHEN] COMMAND …",
         description="A functional build system and package manager.",
         epilog=f"commands:\n{listing}\n\n`bramble COMMAND --help` explains one of them.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         add_help=True,
         allow_abbrev=False,
     )
@@ -122,11 +122,18 @@ def _verb_parser(verb: Verb, module: VerbModule) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"bramble {verb.name}",
         description=verb.summary,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     module.configure(parser)
     return parser
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Knows the width from the start: argparse would import a module of archivers to find it out."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=read_surface(os.environ).width - 2)
 
 
 def _help(rest: Sequence[str]) -> int:
