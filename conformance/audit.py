@@ -14,6 +14,8 @@ from typing import Any
 from conformance import oracle
 from conformance.script import DIGEST
 
+TIME_OF_CHANGE = 315619200  # spec: objects.canonical.stored
+
 
 def of_command(arguments: Sequence[str], stdout: bytes, directory: str, store: str) -> Iterator[str]:
     """Yield what is wrong with the output of a command that succeeded (spec: conformance.audit)."""
@@ -76,18 +78,21 @@ def of_store(store: str) -> Iterator[str]:
             expected = oracle.object_name(path, name, store)
             if expected != name:
                 yield f"the object {name} should have the name {expected}"
-            yield from _writable(path)
+            yield from _at_rest(path)
         elif name.endswith(".drv"):
             yield from _store_derivation(path, name)
 
 
-def _writable(path: str) -> Iterator[str]:
+def _at_rest(path: str) -> Iterator[str]:
     for directory, names, files in os.walk(path):
         for name in [".", *names, *files]:
             full = os.path.normpath(os.path.join(directory, name))
             status = os.lstat(full)
             if status.st_mode & 0o222 and not os.path.islink(full):
                 yield f"{full} can be written: its mode is {status.st_mode & 0o7777:04o}"
+                return
+            if status.st_mtime_ns != TIME_OF_CHANGE * 10**9:
+                yield f"{full} was changed at {status.st_mtime}, and not at {TIME_OF_CHANGE}"
                 return
 
 
