@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .arguments import count_between, named_arguments, no_keywords, want_string
 from .errors import EvalError
-from .functions import Builtin, ModuleValue
+from .functions import Builtin, ModuleValue, Stopped
 from .operators import is_in, less
 from .text import to_repr, to_str
 from .thread import call
@@ -61,16 +61,12 @@ def _fails(thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) ->
         call(thread, args[0])
     except EvalError as error:
         # What ends a program for the host's sake is not a program's to observe.
-        if error.code in ("eval.interrupted", "eval.host") or _of_limit(error):
+        if error.code == "eval.host" or isinstance(error, Stopped):
             raise
         if wanted not in error.message:
             _failed(f"failed with {to_repr(error.message)}, which does not contain {to_repr(wanted)}")
         return
     _failed(f"{to_repr(args[0])} did not fail; it should with {to_repr(wanted)}")
-
-
-def _of_limit(error: EvalError) -> bool:
-    return error.code == "eval.limit" and error.message in ("too many steps", "deadline exceeded")
 
 
 def _two(name: str, function: Callable[[Value, Value], None]) -> Builtin:

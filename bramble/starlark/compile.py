@@ -66,7 +66,7 @@ class FunctionCompiler(BlockEmitter):
     # -- functions
 
     def store_name(self, node: syntax.Name) -> expr:
-        return py.store(mangle(node.name), 1)
+        return py.store(mangle(node.name), self.line)
 
     def info_name(self, node: syntax.Node) -> str:
         return f".f{node.start}"
@@ -82,7 +82,7 @@ class FunctionCompiler(BlockEmitter):
         for parameter in parameters:
             made = None
             if parameter.name is not None:
-                made = arg(mangle(parameter.name.name), lineno=1, col_offset=0)
+                made = arg(mangle(parameter.name.name), lineno=self.line, col_offset=0)
             default = None if parameter.default is None else self.value(parameter.default)
             if parameter.star == "**":
                 kwarg = made
@@ -96,13 +96,15 @@ class FunctionCompiler(BlockEmitter):
                 positional.append(made)
                 if default is not None:
                     defaults.append(default)
-        hidden = arg("$s", lineno=1, col_offset=0)
+        hidden = arg("$s", lineno=self.line, col_offset=0)
         return py.parameters(positional, defaults, vararg, only, only_defaults, kwarg, hidden)
 
     def inner(self, node: syntax.Node) -> FunctionCompiler:
         scope = self.unit.resolution.functions[node.start]
         self.unit.functions[node.start] = (scope, node)
-        return FunctionCompiler(self.unit, scope, node.start, self.options)
+        inner = FunctionCompiler(self.unit, scope, node.start, self.options)
+        inner.line = self.unit.op(node.start, "statement")
+        return inner
 
     def function_value(self, node: syntax.Lambda) -> expr:
         parameters = self.parameters_of(node.parameters)
@@ -113,7 +115,7 @@ class FunctionCompiler(BlockEmitter):
             returned = syntax.Return(node.body.start, node.body.end, node.body)
             body = inner.function_body(node, (returned,))
             self.hoisted.append(py.function(name, parameters, body))
-            return py.helper(".Function", [py.load(name, 1), py.load(self.info_name(node), 1)], 1)
+            return py.helper(".Function", [py.load(name, self.line), py.load(self.info_name(node), self.line)], self.line)
         inner.hoisting = False
         body = inner.value(node.body)
         if inner.checked:
@@ -131,16 +133,18 @@ class FunctionCompiler(BlockEmitter):
             steps = py.tuple_of([check, body, done], line)
             body = py.subscript(steps, py.constant(1, line), line)
         body = self.with_keywords(node.parameters, body)
-        made = Lambda(parameters, body, lineno=1, col_offset=0)
-        return py.helper(".Function", [made, py.load(self.info_name(node), 1)], 1)
+        if self.limited:
+            body = py.sequence([self.counted_step(self.line)], body, self.line)
+        made = Lambda(parameters, body, lineno=self.line, col_offset=0)
+        return py.helper(".Function", [made, py.load(self.info_name(node), self.line)], self.line)
 
     def with_keywords(self, parameters: Sequence[syntax.Parameter], body: expr) -> expr:
         """Make the `**kwargs` of a lambda a Starlark dict before its body."""
         for parameter in parameters:
             if parameter.star == "**" and parameter.name is not None:
                 name = mangle(parameter.name.name)
-                made = py.walrus(name, py.helper(".Dict", [py.load(name, 1)], 1), 1)
-                return py.sequence([made], body, 1)
+                made = py.walrus(name, py.helper(".Dict", [py.load(name, self.line)], self.line), self.line)
+                return py.sequence([made], body, self.line)
         return body
 
     def stmt_Def(self, node: syntax.Def) -> list[stmt]:
@@ -150,17 +154,17 @@ class FunctionCompiler(BlockEmitter):
         raw = f"{name}!"
         body = inner.function_body(node, node.body)
         made = py.function(raw, parameters, body)
-        value = py.helper(".Function", [py.load(raw, 1), py.load(self.info_name(node), 1)], 1)
-        return [made, py.assign(py.store(name, 1), value, 1)]
+        value = py.helper(".Function", [py.load(raw, self.line), py.load(self.info_name(node), self.line)], self.line)
+        return [made, py.assign(py.store(name, self.line), value, self.line)]
 
     def function_body(
         self, node: Union[syntax.Def, syntax.Lambda], statements: Sequence[syntax.Stmt]
     ) -> list[stmt]:
-        start: list[stmt] = []
+        start = self.tick()
         for parameter in node.parameters:
             if parameter.star == "**" and parameter.name is not None:
                 name = mangle(parameter.name.name)
-                start.append(py.assign(py.store(name, 1), py.helper(".Dict", [py.load(name, 1)], 1), 1))
+                start.append(py.assign(py.store(name, self.line), py.helper(".Dict", [py.load(name, self.line)], self.line), self.line))
         facts = self.unit.inference.facts[node.start]
         for parameter in node.parameters:
             name_node = parameter.name
@@ -189,7 +193,7 @@ class FunctionCompiler(BlockEmitter):
         body = self.block(statements)
         if self.cleanup and not (body and isinstance(body[-1], Return)):
             body += self.cleanup
-        return start + (body or [Pass(lineno=1, col_offset=0)])
+        return start + (body or [Pass(lineno=self.line, col_offset=0)])
 
     # -- statements
 
@@ -202,35 +206,39 @@ class FunctionCompiler(BlockEmitter):
             made += self.hoisted
             made += statements
         self.hoisted = outer
-        return made or [Pass(lineno=1, col_offset=0)]
+        return made or [Pass(lineno=self.line, col_offset=0)]
 
     def statement(self, node: syntax.Stmt) -> list[stmt]:
-        return getattr(self, f"stmt_{node.__class__.__name__}")(node)  # type: ignore[no-any-return]
+        outer = self.line
+        self.line = self.unit.op(node.start, "statement")
+        made: list[stmt] = getattr(self, f"stmt_{node.__class__.__name__}")(node)
+        self.line = outer
+        return made
 
     def stmt_Pass(self, _node: syntax.Pass) -> list[stmt]:
-        return [Pass(lineno=1, col_offset=0)]
+        return [Pass(lineno=self.line, col_offset=0)]
 
     def stmt_Break(self, _node: syntax.Break) -> list[stmt]:
-        return [Break(lineno=1, col_offset=0)]
+        return [Break(lineno=self.line, col_offset=0)]
 
     def stmt_Continue(self, _node: syntax.Continue) -> list[stmt]:
-        return [Continue(lineno=1, col_offset=0)]
+        return [Continue(lineno=self.line, col_offset=0)]
 
     def stmt_ExprStmt(self, node: syntax.ExprStmt) -> list[stmt]:
         if isinstance(node.value, syntax.Literal):
             return []
-        return [py.expression(self.value(node.value), 1)]
+        return [py.expression(self.value(node.value), self.line)]
 
     def stmt_Return(self, node: syntax.Return) -> list[stmt]:
-        value = py.constant(None, 1) if node.value is None else self.value(node.value)
+        value = py.constant(None, self.line) if node.value is None else self.value(node.value)
         if not self.cleanup:
-            return [Return(value, lineno=1, col_offset=0)]
+            return [Return(value, lineno=self.line, col_offset=0)]
         if value.__class__.__name__ == "Constant":
-            return [*self.cleanup, Return(value, lineno=1, col_offset=0)]
+            return [*self.cleanup, Return(value, lineno=self.line, col_offset=0)]
         return [
-            py.assign(py.store("$r", 1), value, 1),
+            py.assign(py.store("$r", self.line), value, self.line),
             *self.cleanup,
-            Return(py.load("$r", 1), lineno=1, col_offset=0),
+            Return(py.load("$r", self.line), lineno=self.line, col_offset=0),
         ]
 
     def stmt_If(self, node: syntax.If) -> list[stmt]:
@@ -245,26 +253,26 @@ class FunctionCompiler(BlockEmitter):
         for number, part in enumerate(parts):
             nothing = otherwise
             if number < len(parts) - 1:
-                nothing = [py.assign(py.store(pending, 1), py.constant(True, 1), 1)]
+                nothing = [py.assign(py.store(pending, self.line), py.constant(True, self.line), self.line)]
             body = [
-                py.assign(py.store(pending, 1), py.constant(False, 1), 1),
+                py.assign(py.store(pending, self.line), py.constant(False, self.line), self.line),
                 *self.branches(part, nothing),
             ]
-            made += body if number == 0 else [py.if_statement(py.load(pending, 1), body, [], 1)]
+            made += body if number == 0 else [py.if_statement(py.load(pending, self.line), body, [], self.line)]
         return made
 
     def branches(self, branches: list[tuple[expr, list[stmt]]], otherwise: list[stmt]) -> list[stmt]:
         for test, body in reversed(branches):
-            otherwise = [py.if_statement(test, body, otherwise, 1)]
+            otherwise = [py.if_statement(test, body, otherwise, self.line)]
         return otherwise
 
     def stmt_While(self, node: syntax.While) -> list[stmt]:
         test = self.value(node.condition)
-        return [While(test, self.tick() + self.block(node.body), [], lineno=1, col_offset=0)]
+        return [While(test, self.tick() + self.block(node.body), [], lineno=self.line, col_offset=0)]
 
     def tick(self) -> list[stmt]:
         """Return the statements that count a step, where steps are counted."""
-        return [py.expression(self.counted_step(), 1)] if self.limited else []
+        return [py.expression(self.counted_step(self.line), self.line)] if self.limited else []
 
     def stmt_For(self, node: syntax.For) -> list[stmt]:
         # spec: starlark.statement.for
@@ -332,25 +340,25 @@ class FunctionCompiler(BlockEmitter):
             and target.items
         ):
             targets, later = self.targets(target.items, node.at)
-            values = py.tuple_of([self.value(item) for item in given.items], 1)
-            return [py.assign(py.tuple_of(targets, 1, py.STORE), values, 1), *later]
+            values = py.tuple_of([self.value(item) for item in given.items], self.line)
+            return [py.assign(py.tuple_of(targets, self.line, py.STORE), values, self.line), *later]
         value, mask = self.expr(node.value)
         return self.assign_to(target, value, mask, node.at)
 
     def assign_to(self, target: syntax.Expr, value: expr, mask: int, at: int) -> list[stmt]:
         """Return the statements that assign a value, which is evaluated first, to a target."""
         if isinstance(target, syntax.Name):
-            return [py.assign(self.store_name(target), value, 1)]
+            return [py.assign(self.store_name(target), value, self.line)]
         if isinstance(target, (syntax.Tuple, syntax.List)):
             return self.unpack_to(target.items, value, at)
         first: list[stmt] = []
         if not py.is_simple(value):
             name = self.temp()
-            first.append(py.assign(py.store(name, 1), value, 1))
-            value = py.load(name, 1)
+            first.append(py.assign(py.store(name, self.line), value, self.line))
+            value = py.load(name, self.line)
         if isinstance(target, syntax.Index):
             return first + self.set_index(target, value)
-        return [*first, py.expression(self.store_call(target, value), 1)]
+        return [*first, py.expression(self.store_call(target, value), self.line)]
 
     def set_index(self, target: syntax.Index, value: expr) -> list[stmt]:
         """Return the statements of `x[i] = value`, for a value that is evaluated already."""
@@ -397,8 +405,8 @@ class FunctionCompiler(BlockEmitter):
         made: list[stmt] = []
         if not py.is_simple(value):
             name = self.temp()
-            made.append(py.assign(py.store(name, 1), value, 1))
-            value = py.load(name, 1)
+            made.append(py.assign(py.store(name, self.line), value, self.line))
+            value = py.load(name, self.line)
         count = len(items)
         if not count or value.__class__.__name__ == "Constant":
             line = self.unit.op(at, ".unpack")
@@ -422,8 +430,8 @@ class FunctionCompiler(BlockEmitter):
                 targets.append(self.store_name(item))
             else:
                 name = self.temp()
-                targets.append(py.store(name, 1))
-                later += self.assign_to(item, py.load(name, 1), ANY, at)
+                targets.append(py.store(name, self.line))
+                later += self.assign_to(item, py.load(name, self.line), ANY, at)
         return targets, later
 
     def stmt_AugAssign(self, node: syntax.AugAssign) -> list[stmt]:
@@ -434,16 +442,16 @@ class FunctionCompiler(BlockEmitter):
             if node.op == "+" and old[1] == LIST and self.unit.inference.changeable(self.start, target):
                 value, mask = self.expr(node.value)
                 if not mask & ~(LIST | TUPLE):
-                    return [py.expression(self.native_method("extend", old[0], [value], 1), 1)]
-                return [py.assign(self.store_name(target), self.augmented_by(node, old, (value, mask)), 1)]
-            return [py.assign(self.store_name(target), self.augmented(node, old), 1)]
+                    return [py.expression(self.native_method("extend", old[0], [value], self.line), self.line)]
+                return [py.assign(self.store_name(target), self.augmented_by(node, old, (value, mask)), self.line)]
+            return [py.assign(self.store_name(target), self.augmented(node, old), self.line)]
         made: list[stmt] = []
         if isinstance(target, syntax.Index):
             parts = [self.hold(target.operand, made), self.hold(target.index, made)]
             old = self.index(target.at, *parts)
             name = self.temp()
-            made.append(py.assign(py.store(name, 1), self.augmented(node, old), 1))
-            return made + self.set_element(target, *parts, py.load(name, 1))
+            made.append(py.assign(py.store(name, self.line), self.augmented(node, old), self.line))
+            return made + self.set_element(target, *parts, py.load(name, self.line))
         if isinstance(target, syntax.Dot):
             operand = self.hold(target.operand, made)
             new = self.augmented(node, self.dot(target, operand))
@@ -458,8 +466,8 @@ class FunctionCompiler(BlockEmitter):
         if py.is_simple(value):
             return value, mask
         name = self.temp()
-        made.append(py.assign(py.store(name, 1), value, 1))
-        return py.load(name, 1), mask
+        made.append(py.assign(py.store(name, self.line), value, self.line))
+        return py.load(name, self.line), mask
 
     def augmented(self, node: syntax.AugAssign, old: Typed) -> expr:
         """Return the new value of an augmented assignment's target."""
@@ -510,28 +518,44 @@ class Options:
         self.limited = limited
 
 
-def compile_file(
-    resolution: Resolution, dialect: Dialect, limited: bool, open_globals: bool = False
-) -> tuple[CodeType, Unit]:
-    """Return the code of the function `<toplevel>`, and the tables that belong to it.
-
-    With `open_globals` other code may assign the globals as well, as in a REPL.
-    """
+def compile_file(resolution: Resolution, dialect: Dialect, limited: bool) -> tuple[CodeType, Unit]:
+    """Return the code of the function `<toplevel>`, and the tables that belong to it."""
     known, loaded = _toplevel_names(resolution.file.body)
-    if dialect.global_reassign or open_globals:
+    if dialect.global_reassign:
         known = {}
-    inference = Inference(resolution, known, open_globals)
+    inference = Inference(resolution, known, False)
+    return _compile(resolution, Unit(resolution, inference, loaded), dialect, limited)
+
+
+def compile_input(
+    resolution: Resolution, dialect: Dialect, operations: Sequence[tuple[Any, ...]]
+) -> tuple[CodeType, Unit]:
+    """Return the code of one input of a REPL, which returns the value of a last expression.
+
+    Other inputs may assign its globals. `operations` are those of earlier inputs.
+    """
+    loaded = _toplevel_names(resolution.file.body)[1]
+    inference = Inference(resolution, {}, True)
+    return _compile(resolution, Unit(resolution, inference, loaded, operations), dialect, False)
+
+
+def _compile(
+    resolution: Resolution, unit: Unit, dialect: Dialect, limited: bool
+) -> tuple[CodeType, Unit]:
+    inference = unit.inference
     inference.read(resolution.file.body)
     inference.solve()
     inference.judge()
     inference.find_locked()
-    unit = Unit(resolution, inference, loaded)
     options = Options(not dialect.recursion, limited)
     compiler = FunctionCompiler(unit, resolution.toplevel, -1, options)
     body = compiler.block(resolution.file.body)
     names = {mangle(name) for name in resolution.globals}
     names.update(f"{name}!" for name in list(names))
-    names.update(mangle(b.name) for b in resolution.toplevel.locals if b.declared in loaded)
+    names.update(mangle(b.name) for b in resolution.toplevel.locals if b.declared in unit.loaded)
+    last = resolution.file.body[-1] if inference.open_globals and resolution.file.body else None
+    if isinstance(last, syntax.ExprStmt):
+        body[-1:] = [Return(compiler.value(last.value), lineno=compiler.line, col_offset=0)]
     if names:
         body.insert(0, Global(sorted(names), lineno=1, col_offset=0))
     hidden = arg("$s", lineno=1, col_offset=0)

@@ -26,6 +26,7 @@ from .scopes import FREE, GLOBAL, PREDECLARED, UNIVERSAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, Optional, Union
 
     from .infer import Inference
@@ -56,12 +57,19 @@ TYPE_CLASSES = {
 class Unit:
     """What the functions of one program have in common while they are compiled."""
 
-    def __init__(self, resolution: Resolution, inference: Inference, loaded: set[int]) -> None:
+    def __init__(
+        self,
+        resolution: Resolution,
+        inference: Inference,
+        loaded: set[int],
+        operations: Sequence[tuple[Any, ...]] = (),
+    ) -> None:
         self.resolution = resolution
         self.uses = resolution.uses
         self.inference = inference
         self.masks = inference.masks
-        self.operations: list[tuple[Any, ...]] = []
+        # Those of earlier inputs of a REPL come first.
+        self.operations = list(operations)
         # Global functions that are bound once, by a `def`: calls of them can be checked now.
         self.known = {name: resolution.functions[node.start] for name, node in inference.known.items()}
         # Where names are declared that `load` binds: they live among the globals.
@@ -88,6 +96,10 @@ class ExpressionEmitter:
         self.parameters = {p.index for p in scope.parameters}
         # Parameters (by declaration) whose Python function is in a variable of its own.
         self.prepared: set[int] = set()
+        # Whether the code counts its steps.
+        self.limited = False
+        # The operation of the statement: for code that cannot fail, but can be interrupted.
+        self.line = 1
 
     # -- variables
 
@@ -124,10 +136,10 @@ class ExpressionEmitter:
         if scope == UNIVERSAL:
             if name in CONSTANT_NAMES:
                 value = CONSTANT_NAMES[name]
-                return py.constant(value, 1), NONE if value is None else BOOL
-            return py.load(f"u.{name}", 1), FUNCTION
+                return py.constant(value, self.line), NONE if value is None else BOOL
+            return py.load(f"u.{name}", self.line), FUNCTION
         if scope == PREDECLARED:
-            return py.load(mangle(name), 1), ANY
+            return py.load(mangle(name), self.line), ANY
         if scope == GLOBAL:
             line = self.unit.op(node.start, "global", (name,))
             return py.load(mangle(name), line), self.unit.masks.get(binding.declared, ANY)
@@ -156,29 +168,29 @@ class ExpressionEmitter:
         return self.name(node)
 
     def expr_Literal(self, node: syntax.Literal) -> Typed:
-        return py.constant(node.value, 1), kinds.of_constant(node.value)
+        return py.constant(node.value, self.line), kinds.of_constant(node.value)
 
     def expr_Paren(self, node: syntax.Paren) -> Typed:
         return self.expr(node.value)
 
     def expr_Tuple(self, node: syntax.Tuple) -> Typed:
-        return py.tuple_of([self.value(item) for item in node.items], 1), TUPLE
+        return py.tuple_of([self.value(item) for item in node.items], self.line), TUPLE
 
     def expr_List(self, node: syntax.List) -> Typed:
         if not node.items:
-            return py.helper(".List", [], 1), LIST
+            return py.helper(".List", [], self.line), LIST
         items = [self.value(item) for item in node.items]
-        return py.helper(".List", [py.tuple_of(items, 1)], 1), LIST
+        return py.helper(".List", [py.tuple_of(items, self.line)], self.line), LIST
 
     def expr_Dict(self, node: syntax.Dict) -> Typed:
         if not node.entries:
-            return py.helper(".Dict", [], 1), DICT
+            return py.helper(".Dict", [], self.line), DICT
         pairs = [(self.value(entry.key), self.value(entry.value)) for entry in node.entries]
         keys = [k.value for k, _ in pairs if k.__class__.__name__ == "Constant"]  # type: ignore[attr-defined]
         plain = all(key.__class__ in (str, int) for key in keys)
         if len(keys) == len(pairs) and plain and len(set(keys)) == len(keys):
-            display = PyDict([k for k, _ in pairs], [v for _, v in pairs], lineno=1, col_offset=0)
-            return py.helper(".Dict", [display], 1), DICT
+            display = PyDict([k for k, _ in pairs], [v for _, v in pairs], lineno=self.line, col_offset=0)
+            return py.helper(".Dict", [display], self.line), DICT
         line = self.unit.op(node.start, "display", (tuple(entry.at for entry in node.entries),))
         return py.helper(".dict_display", [part for pair in pairs for part in pair], line), DICT
 
@@ -186,7 +198,7 @@ class ExpressionEmitter:
         test = self.value(node.condition)
         then, a = self.expr(node.then)
         otherwise, b = self.expr(node.otherwise)
-        return py.conditional(test, then, otherwise, 1), a | b
+        return py.conditional(test, then, otherwise, self.line), a | b
 
     def expr_Lambda(self, node: syntax.Lambda) -> Typed:
         return self.function_value(node), FUNCTION
@@ -229,9 +241,9 @@ class ExpressionEmitter:
             if depth == CHAIN and links and not self.no_walrus:
                 depth = 0
                 name = self.temp()
-                done.append(py.walrus(name, made[0], 1))
-                made = py.load(name, 1), made[1]
-        return py.sequence(done, made[0], 1), made[1]
+                done.append(py.walrus(name, made[0], self.line))
+                made = py.load(name, self.line), made[1]
+        return py.sequence(done, made[0], self.line), made[1]
 
     expr_Call = expr_Dot = expr_Index = expr_Slice = chain
 
@@ -262,8 +274,8 @@ class ExpressionEmitter:
         equal = node.op == "=="
         if name.startswith(".in_"):
             op = py.COMPARE["in" if equal else "not in"]
-            return py.compare(py.class_of(value, 1), op, py.load(name, 1), 1)
-        return py.compare(py.class_of(value, 1), py.IS if equal else py.IS_NOT, py.class_named(name, 1), 1)
+            return py.compare(py.class_of(value, self.line), op, py.load(name, self.line), self.line)
+        return py.compare(py.class_of(value, self.line), py.IS if equal else py.IS_NOT, py.class_named(name, self.line), self.line)
 
     def formatted(self, node: syntax.Binary) -> Optional[expr]:
         """Emit `"text" % operands` as one Python formatted string, or return None."""
@@ -312,7 +324,7 @@ class ExpressionEmitter:
             value, kind = self.expr(node.right)
             values.append(value)
             mask |= kind
-        return py.boolean(py.AND if run[0].op == "and" else py.OR, values, 1), mask
+        return py.boolean(py.AND if run[0].op == "and" else py.OR, values, self.line), mask
 
 
 _OPERATORS = {operator.__class__.__name__: op for op, operator in py.BINARY.items()}

@@ -155,25 +155,24 @@ class BlockEmitter(MethodEmitter):
                 items = py.load(name, line)
             generators += self.clause(clause, items, parts, line)
             if self.limited and generators:
-                generators[-1].ifs.insert(0, self.counted_step())
+                generators[-1].ifs.insert(0, self.counted_step(line))
         made, mask = self.comprehension_body(node, generators)
         if locked:
-            made = py.helper(".release", [py.load("$s", 1), made], 1)
-        return py.sequence(first, made, 1), mask
+            made = py.helper(".release", [py.load("$s", self.line), made], self.line)
+        return py.sequence(first, made, self.line), mask
 
-    limited = False
     # Whether a function may be made before the statement: not inside what has variables of its own.
     hoisting = True
 
-    def counted_step(self) -> expr:
+    def counted_step(self, line: int) -> expr:
         """Emit the call that counts a step and is always true."""
-        return py.call(py.attribute(py.load("$s", 1), "tick", 1), [], 1)
+        return py.call(py.attribute(py.load("$s", line), "tick", line), [], line)
 
     def comprehension_body(self, node: syntax.Comprehension, generators: list[comprehension]) -> Typed:
         body = node.body
         if not isinstance(body, syntax.DictEntry):
-            made_list = ListComp(self.value(body), generators, lineno=1, col_offset=0)
-            return py.helper(".List", [made_list], 1), LIST
+            made_list = ListComp(self.value(body), generators, lineno=self.line, col_offset=0)
+            return py.helper(".List", [made_list], self.line), LIST
         key, mask = self.expr(body.key)
         value = self.value(body.value)
         line = self.unit.op(body.at, ".key_of")
@@ -205,7 +204,7 @@ class BlockEmitter(MethodEmitter):
         items = [strip(item) for item in target.items]
         if not all(isinstance(item, syntax.Name) for item in items):
             return None
-        return py.tuple_of([self.store_name(item) for item in items], 1, py.STORE)  # type: ignore[arg-type]
+        return py.tuple_of([self.store_name(item) for item in items], self.line, py.STORE)  # type: ignore[arg-type]
 
     def unpacked(self, value: expr, count: int, line: int) -> expr:
         """Return the parts of a value, which is a variable, for Python to unpack."""

@@ -59,11 +59,11 @@ class FormatEmitter(CallEmitter):
         parts: list[expr] = []
         for text, verb, operand in zip(texts, verbs, operands):
             if text:
-                parts.append(py.constant(text, 1))
-            parts.append(FormattedValue(self.text_of(at, verb, operand), -1, None, lineno=1, col_offset=0))
+                parts.append(py.constant(text, self.line))
+            parts.append(FormattedValue(self.text_of(at, verb, operand), -1, None, lineno=self.line, col_offset=0))
         if texts[-1]:
-            parts.append(py.constant(texts[-1], 1))
-        return JoinedStr(parts, lineno=1, col_offset=0)
+            parts.append(py.constant(texts[-1], self.line))
+        return JoinedStr(parts, lineno=self.line, col_offset=0)
 
     def text_of(self, at: int, verb: str, operand: Typed) -> expr:
         """Emit the text of one operand."""

@@ -74,7 +74,7 @@ class MethodEmitter(FormatEmitter):
         result = method_kind(mx, dot.name)
         if self.no_walrus:
             return self.slow_method(node, dot, x, positional, named), result
-        if dot.name == "format" and x.__class__.__name__ == "Constant":
+        if dot.name == "format" and mx == STRING and x.__class__.__name__ == "Constant":
             made = self.formatted_call(node.at, x.value, positional, named)  # type: ignore[attr-defined]
             if made is not None:
                 return made, STRING
@@ -124,7 +124,7 @@ class MethodEmitter(FormatEmitter):
             return self.join(node, dot, receiver, self.expr(positional[0]))
         if name in ("append", "pop") and receiver[1] == LIST and self.is_changeable(dot.operand):
             if name == "append" and count == 1:
-                return self.native_method(name, receiver[0], [self.value(positional[0])], 1)
+                return self.native_method(name, receiver[0], [self.value(positional[0])], self.line)
             if count == 0:
                 first, _x, ref = self.bind(receiver[0])
                 return self.native_method(name, first, [], self.unit.op(node.at, ".List.pop", ref))

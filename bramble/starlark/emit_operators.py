@@ -50,13 +50,13 @@ class OperatorEmitter(ExpressionEmitter):
     def expr_Unary(self, node: syntax.Unary) -> Typed:
         operand, mask = self.expr(node.operand)
         if node.op == "not":
-            return py.unary("not", operand, 1), BOOL
+            return py.unary("not", operand, self.line), BOOL
         result = kinds.of_unary(node.op, mask)
         if operand.__class__.__name__ == "Constant" and mask & NUMBER and node.op != "~":
-            return py.unary(node.op, operand, 1), result
+            return py.unary(node.op, operand, self.line), result
         name = UNARY_HELPERS[node.op]
         if mask == INT or (mask & ~NUMBER == 0 and node.op != "~"):
-            return py.unary(node.op, operand, 1), result
+            return py.unary(node.op, operand, self.line), result
         if self.no_walrus:
             return py.helper(name, [operand], self.unit.op(node.at, name)), result
         first, again, ref = self.bind(operand)
@@ -291,13 +291,13 @@ class OperatorEmitter(ExpressionEmitter):
         """Emit `x[a:b:c]`."""
         x, mask = left
         result = slice_kind(mask)
-        nothing = py.constant(None, 1), INT
+        nothing = py.constant(None, self.line), INT
         parts = [nothing if part is None else self.expr(part) for part in (node.lower, node.upper)]
         line = self.unit.op(node.at, ".slice_of", (node.operand.start,))
         plain = all(kind & INT and py.is_simple(part) for part, kind in parts)
         literal = x.__class__.__name__ == "Constant" and mask != STRING
         if node.step is not None or not plain or literal or (self.no_walrus and not py.is_simple(x)):
-            step = py.constant(None, 1) if node.step is None else self.value(node.step)
+            step = py.constant(None, self.line) if node.step is None else self.value(node.step)
             return py.helper(".slice_of", [x, parts[0][0], parts[1][0], step], line), result
         tests = [py.is_class(part, "int", line) for part, kind in parts if kind != INT]
         lower, upper = parts[0][0], parts[1][0]

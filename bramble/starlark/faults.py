@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from .errors import EvalError, Frame, StarlarkError
-from .functions import Function, binding_error, binding_fault
+from .functions import Function, Stopped, binding_error, binding_fault
 from .methods import NoAttribute
 from .operations import BUILTINS, DisplayError
 from .operators import (
@@ -52,11 +52,13 @@ _INLINE = frozenset({"<listcomp>", "<dictcomp>", "<genexpr>"})
 class ModuleState:
     """What a frame of compiled code belongs to: its program and its table of operations."""
 
-    __slots__ = ("program", "operations")
+    __slots__ = ("program", "operations", "limited")
 
-    def __init__(self, program: Program, operations: tuple[tuple[Any, ...], ...]) -> None:
+    def __init__(self, program: Program, operations: tuple[tuple[Any, ...], ...], limited: bool) -> None:
         self.program = program
         self.operations = operations
+        # Whether the code counts its steps.
+        self.limited = limited
 
     def position(self, line: int) -> Position:
         """Return the place of an operation."""
@@ -87,8 +89,13 @@ def _running() -> Iterator[tuple[FrameType, int]]:
 def _stack(steps: Iterator[tuple[FrameType, int]]) -> list[Frame]:
     frames: list[Frame] = []
     caller = ""
+    last = None
     for frame, line in steps:
         state = state_of(frame)
+        if frame is last:
+            # Older Pythons enter a frame twice when what counts its lines raises.
+            continue
+        last = frame
         if state is None:
             caller = _CALLERS.get(frame.f_code, caller)
             continue
@@ -165,7 +172,7 @@ def _meaning(error: BaseException, frame: Optional[FrameType], line: int, native
     if isinstance(error, MemoryError):
         return EvalError("eval.limit", "out of memory")
     if isinstance(error, KeyboardInterrupt):
-        made = EvalError("eval.interrupted", "interrupted")
+        made = Stopped("eval.interrupted", "interrupted")
         made.__cause__ = error
         return made
     if native and frame is not None:

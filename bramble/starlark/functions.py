@@ -7,6 +7,8 @@ parameter, so nothing about a running program is kept in a global variable.
 
 from __future__ import annotations
 
+import sys
+
 from .errors import EvalError, Frame
 from .record import Record
 from .values import MAX_DEPTH, Key, equal, fail_with, key_of, type_name
@@ -14,6 +16,7 @@ from .values import MAX_DEPTH, Key, equal, fail_with, key_of, type_name
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import FrameType, FunctionType
     from typing import Any, Optional, Union
 
     from .errors import Position
@@ -79,7 +82,7 @@ class Function:
     __slots__ = ("entry", "info")
     type_name = "function"
 
-    def __init__(self, entry: Callable[..., Value], info: FunctionInfo) -> None:
+    def __init__(self, entry: FunctionType, info: FunctionInfo) -> None:
         self.entry = entry
         self.info = info
 
@@ -113,6 +116,10 @@ class Function:
 
     def starlark_key(self, _depth: int) -> Value:
         return self
+
+
+class Stopped(EvalError):
+    """The end of a program for the host's sake: a limit of steps or time, or an interruption."""
 
 
 class Builtin:
@@ -326,7 +333,7 @@ def apply(
         if kwargs and not SPECIAL_NAMES.isdisjoint(kwargs):
             names = {parameter.name for parameter in callee.info.parameters}
             kwargs = {mangle(n) if n in names else n: value for n, value in kwargs.items()}
-        return callee.entry(thread, *args, **kwargs)
+        return entry_of(thread, callee)(thread, *args, **kwargs)
     if kind is Builtin:
         return callee.function(thread, tuple(args), kwargs)
     if isinstance(callee, HostValue):
@@ -334,6 +341,41 @@ def apply(
         if result is not NotImplemented:
             return result
     return fail_with("eval.call", f"invalid call of non-function ({type_name(callee)})")
+
+
+def entry_of(thread: Thread, function: Function) -> Callable[..., Value]:
+    """Return the Python function to call for a Function: one that counts steps where steps are counted."""
+    # spec: starlark.limit.steps
+    entry = function.entry
+    if thread.limited and not entry.__globals__["$module"].limited:
+        # The code was made for a run without limits, so Python counts its lines.
+        return _Counted(thread, entry)
+    return entry
+
+
+class _Counted:
+    """A compiled function without counted steps, in a thread that has limits."""
+
+    __slots__ = ("thread", "entry")
+
+    def __init__(self, thread: Thread, entry: Callable[..., Value]) -> None:
+        self.thread = thread
+        self.entry = entry
+
+    def __call__(self, thread: Thread, /, *args: Value, **kwargs: Value) -> Value:
+        before = sys.gettrace()
+        sys.settrace(self.trace)
+        try:
+            return self.entry(thread, *args, **kwargs)
+        finally:
+            sys.settrace(before)
+
+    def trace(self, frame: FrameType, event: str, _argument: object) -> Optional[Callable[..., object]]:
+        if "$module" not in frame.f_globals:
+            return None
+        if event == "line" or event == "call":
+            self.thread.tick()
+        return self.trace
 
 
 class _Callable:
@@ -349,7 +391,7 @@ class _Callable:
 
 
 def callable_of(callee: Value) -> Callable[..., Value]:
-    """Return what compiled code calls, with the thread first, when the callee is not a Function."""
+    """Return what compiled code calls, with the thread first, for a callee that is not a Function."""
     if callee.__class__ is Builtin:
         return callee.invoke  # type: ignore[no-any-return]
     return _Callable(callee)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .arguments import want_int, wrong_type
 from .collection_methods import LIST_METHODS, add_in_place, or_in_place, pairs_of, put_pairs
 from .errors import EvalError
-from .functions import Builtin, Function, Struct, apply, binding_error, callable_of
+from .functions import Builtin, Function, Struct, apply, binding_error, callable_of, entry_of
 from .integers import int_text
 from .iteration import enter, items_of, iterable_of, leave, marked, unpack
 from .methods import attribute, bound_method, call_method, having, set_attribute
@@ -310,6 +310,7 @@ BUILTINS: dict[str, Value] = {
     ".method": call_method,
     ".having": having,
     ".callable_of": callable_of,
+    ".entry_of": entry_of,
     ".call": call_with_parts,
     ".recursive": recursive,
     ".load": load_names,

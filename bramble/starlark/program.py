@@ -170,7 +170,7 @@ def program_of(
         "names": tuple(names),
         "loads": tuple(dict.fromkeys(loads)),
         "functions": tuple(
-            _function_row(text, scope, node, start in public)
+            function_row(text, scope, node, start in public)
             for start, (scope, node) in sorted(unit.functions.items())
         ),
     }
@@ -182,7 +182,8 @@ def _code(resolution: Resolution, dialect: Dialect, limited: bool) -> tuple[Any,
     return (code, tuple(unit.operations)), unit
 
 
-def _function_row(text: Source, scope: FunctionScope, node: Any, public: bool) -> tuple[Any, ...]:
+def function_row(text: Source, scope: FunctionScope, node: Any, public: bool) -> tuple[Any, ...]:
+    """Return what a program keeps of a function: start, name, parameters, docstring, their text, whether public."""
     parameters = tuple((p.name, p.kind, p.has_default) for p in scope.parameters)
     written = ""
     if node.parameters:

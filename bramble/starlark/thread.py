@@ -8,7 +8,7 @@ from types import FunctionType
 
 from .errors import EvalError, StarlarkError
 from .faults import ModuleState, current_stack, translate
-from .functions import ModuleValue, apply, mangle
+from .functions import ModuleValue, Stopped, apply, mangle
 from .iteration import leave
 from .operations import BUILTINS
 from .spell import suggestion
@@ -55,13 +55,18 @@ class Thread:
     load(thread, module, position) returns what a `load` statement gets; None refuses
     max_steps                      how many loop rounds and calls may happen, None: any number
     deadline                       until when (as `time.monotonic()` counts) it may run
+    interruptible                  whether `interrupt` may be called from another Python thread
     host                           the host's own, for its built-ins to find
 
     A thread runs in one Python thread at a time. Different threads may run at
-    once, and may share the frozen values of modules.
+    once, and may share the frozen values of modules. Programs run faster in a
+    thread without any of max_steps, deadline and interruptible.
     """
 
-    __slots__ = ("print", "load", "host", "active", "held", "steps", "max_steps", "deadline", "left")
+    __slots__ = (
+        *("print", "load", "host", "active", "held"),
+        *("limited", "max_steps", "deadline", "steps", "left", "stopped"),
+    )
 
     def __init__(
         self,
@@ -70,6 +75,7 @@ class Thread:
         load: Optional[Loader] = None,
         max_steps: Optional[int] = None,
         deadline: Optional[float] = None,
+        interruptible: bool = False,
         host: object = None,
     ) -> None:
         self.print = print
@@ -81,13 +87,11 @@ class Thread:
         self.held: list[Value] = []
         self.max_steps = max_steps
         self.deadline = deadline
+        self.limited = max_steps is not None or deadline is not None or interruptible
+        self.stopped = False
         # Steps until the next look at the limits, and those granted so far.
         self.left = 0
         self.steps = 0
-
-    @property
-    def limited(self) -> bool:
-        return self.max_steps is not None or self.deadline is not None
 
     @property
     def stack(self) -> tuple[Frame, ...]:
@@ -109,15 +113,22 @@ class Thread:
         return True
 
     def _grant(self) -> None:
+        if self.stopped:
+            raise Stopped("eval.interrupted", "interrupted")
         if self.deadline is not None and monotonic() >= self.deadline:
-            raise EvalError("eval.limit", "deadline exceeded")
+            raise Stopped("eval.limit", "deadline exceeded")
         grant = _CLOCK_STEPS
         if self.max_steps is not None:
             grant = min(grant, self.max_steps - self.steps)
             if grant <= 0:
-                raise EvalError("eval.limit", "too many steps")
+                raise Stopped("eval.limit", "too many steps")
         self.steps += grant
         self.left = grant - 1
+
+    def interrupt(self) -> None:
+        """Let the program end with `eval.interrupted` at its next look at the limits; from any Python thread."""
+        # spec: starlark.limit.interrupt
+        self.stopped = True
 
     def emit(self, text: str) -> None:
         """Print a line for the program."""
@@ -133,7 +144,7 @@ class Thread:
         try:
             return self.load(self, module, self.position)
         except StarlarkError as error:
-            if error.code in ("eval.interrupted", "eval.limit"):
+            if isinstance(error, Stopped):
                 raise
             failure = EvalError("eval.load", f"cannot load {module}: {error.message}")
             failure.__cause__ = error
@@ -182,7 +193,7 @@ def execute(
     given = predeclared or {}
     limited = thread.limited
     code, operations = program.code(limited)
-    variables: dict[str, Value] = {"__builtins__": BUILTINS, "$module": ModuleState(program, operations)}
+    variables: dict[str, Value] = {"__builtins__": BUILTINS, "$module": ModuleState(program, operations, limited)}
     variables.update(program.function_infos())
     for name in program.predeclared:
         variables[mangle(name)] = given[name]

@@ -15,7 +15,7 @@ from .arguments import (
 )
 from .collection_methods import elements_of, pairs_of, put_pairs
 from .errors import EvalError
-from .functions import Builtin, Function, HostValue, apply
+from .functions import Builtin, Function, HostValue, apply, entry_of
 from .integers import int_from_digits, int_text
 from .methods import attribute_names, find_attribute, no_attribute
 from .iteration import enter, items_of, iterable_of, leave, range_length
@@ -332,7 +332,7 @@ def _keyed(thread: Thread, key: Value, source: Value) -> tuple[list[Value], list
     try:
         items = list(held)
         if key.__class__ is Function and takes_one(key):
-            entry = key.entry
+            entry = entry_of(thread, key)
             return items, [entry(thread, item) for item in items]
         return items, [apply(thread, key, (item,), {}) for item in items]
     finally:
