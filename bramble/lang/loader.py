@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Optional
 
 from bramble.errors import BrambleError, Place
@@ -25,9 +26,6 @@ from bramble.starlark import (
     compile_program,
     execute,
 )
-from bramble.starlark.outline import outline
-from bramble.starlark.parse import parse
-from bramble.starlark.source import Source
 
 # spec: dialect.language
 DIALECT = Dialect(load_binds_module=True)
@@ -193,11 +191,6 @@ class Loader:
             if not path.startswith(("../", "/")) and path != "..":
                 full = loader.project if path == "." else f"{loader.project}/{path}"
                 remedy = f'modules are loaded by their full names: "{full}"'
-        return BrambleError(error.code, error.message, place=_load_place(program, name), remedy=remedy)
-
-
-def _load_place(program: Program, module: str) -> Optional[Place]:
-    """Return where a program first loads a module."""
-    source = Source.read(program.source.text, program.filename)
-    found = outline(source, parse(source, program.dialect))
-    return next((place_of(load.position) for load in found.loads if load.module == module), None)
+        # The reader of texts, which a module from the cache does not need, is loaded for the error alone.
+        place = import_module("bramble.lang.load_place").load_place(program, name)
+        return BrambleError(error.code, error.message, place=place, remedy=remedy)
