@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from bramble.errors import BrambleError, Place
 from bramble.lang.builtins import predeclared
-from bramble.lang.failure import as_bramble_error, place_of
+from bramble.lang.failure import as_bramble_error
 from bramble.lang.session import Session
 from bramble.project.modules import ModuleFile
 from bramble.starlark import (
@@ -191,6 +191,11 @@ class Loader:
             if not path.startswith(("../", "/")) and path != "..":
                 full = loader.project if path == "." else f"{loader.project}/{path}"
                 remedy = f'modules are loaded by their full names: "{full}"'
-        # The reader of texts, which a module from the cache does not need, is loaded for the error alone.
-        place = import_module("bramble.lang.load_place").load_place(program, name)
+        place = _load_place(program, name)
         return BrambleError(error.code, error.message, place=place, remedy=remedy)
+
+
+def _load_place(program: Program, module: str) -> Optional[Place]:
+    # The reader of texts, which a module from the cache does not need, is loaded for the error alone.
+    found: Optional[Place] = import_module("bramble.lang.load_place").load_place(program, module)
+    return found
