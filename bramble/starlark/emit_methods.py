@@ -125,7 +125,7 @@ class MethodEmitter(FormatEmitter):
         if name in ("append", "pop") and receiver[1] == LIST and self.is_changeable(dot.operand):
             if name == "append" and count == 1:
                 return self.native_method(name, receiver[0], [self.value(positional[0])], self.line)
-            if count == 0:
+            if name == "pop" and count == 0:
                 first, _x, ref = self.bind(receiver[0])
                 return self.native_method(name, first, [], self.unit.op(node.at, ".List.pop", ref))
         if name == "append" and count == 1:
