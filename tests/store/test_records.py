@@ -31,6 +31,8 @@ def test_what_was_built_is_known_again(store: Store, built: Realisation) -> None
 
 
 def test_what_was_built_is_not_known_without_its_outputs(store: Store, built: Realisation) -> None:
+    # An ordinary user cannot move a directory elsewhere that he may not write.
+    os.chmod(store.object_path(built.outputs[0][1]), 0o755)
     os.rename(store.object_path(built.outputs[0][1]), store.root + "/gone")
     assert store.realisation(RESOLVED) is None
 

@@ -100,6 +100,7 @@ def test_a_changed_file_is_noticed_even_with_its_old_time_and_size(store: Store,
 def test_sources_whose_object_is_gone_are_copied_again(store: Store, project: str) -> None:
     age(project)
     name = store.add_sources(project, FILES)
+    os.chmod(store.object_path(name), 0o755)
     os.rename(store.object_path(name), store.root + "/gone")
     assert store.add_sources(project, FILES) == name
     assert store.contains(name)

@@ -101,6 +101,7 @@ def test_a_lost_or_broken_record_is_told_and_written_again(store: Store, name: s
 
 def test_a_missing_reference_is_told(store: Store, name: str) -> None:
     above = publish(store, {b"f": name.encode()}, closure=(name,))["out"].name
+    os.chmod(store.object_path(name), 0o755)
     os.rename(store.object_path(name), store.root + "/gone")
     report = verify(store)
     assert report.damages == (Damage(above, "reference", f"it refers to {name}, which is missing", name),)
