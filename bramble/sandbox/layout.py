@@ -9,6 +9,7 @@ mount always finds its parent in place (spec: sandbox.mounts).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -18,8 +19,9 @@ from bramble.sandbox.vocabulary import Step
 
 SAFE = "nosuid nodev"
 READ_ONLY = "read-only nosuid nodev"
-OWN_AREAS = ("/proc", "/dev", "/sys")
+OWN_AREAS = ("proc", "dev", "sys")
 TEMPORARY = "/tmp"
+NORMAL = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[^/\0]+)+")
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,7 @@ def below(path: str, directory: str) -> bool:
 
 def check_path(path: str, what: str) -> None:
     """Raise sandbox.mount unless `path` is absolute and has no "." or ".." or empty component."""
-    parts = path.split("/")
-    if parts[0] != "" or len(parts) < 2 or any(part in ("", ".", "..") for part in parts[1:]) or "\0" in path:
+    if NORMAL.fullmatch(path) is None:
         raise refuse(
             f"{what} {path!r} is not an absolute path in normal form",
             "write it without dots and double slashes",
@@ -58,29 +59,37 @@ def place(mounts: Iterable[Mount], kinds: Mapping[str, str]) -> tuple[Placed, ..
     for a target that is no normal absolute path, stands twice, lies in a part
     of the tree that is the sandbox's own, or lies below a file.
     """
-    ordered = sorted(mounts, key=lambda mount: mount.target.split("/"))
     placed: list[Placed] = []
     enclosing: list[Placed] = []
-    for mount in ordered:
-        check_path(mount.target, "the mount target")
-        if any(below(mount.target, area) for area in OWN_AREAS) or mount.target == TEMPORARY:
+    # By components: as plain text "/a-b" would come between "/a" and what lies in it.
+    for components, mount in sorted(
+        ((mount.target.split("/"), mount) for mount in mounts), key=by_components
+    ):
+        target = mount.target
+        check_path(target, "the mount target")
+        if components[1] in OWN_AREAS or target == TEMPORARY:
             raise refuse(
-                f"nothing can be mounted at {mount.target}: that part of the sandbox is its own",
+                f"nothing can be mounted at {target}: that part of the sandbox is its own",
                 "give it another place; /dev, /proc, /sys and /tmp itself are made fresh for every sandbox",
             )
-        while enclosing and not below(mount.target, enclosing[-1].mount.target):
+        while enclosing and not below(target, enclosing[-1].mount.target):
             enclosing.pop()
-        if enclosing and enclosing[-1].mount.target == mount.target:
-            raise refuse(f"two mounts have the same target {mount.target}", "give one of them only")
+        if enclosing and enclosing[-1].mount.target == target:
+            raise refuse(f"two mounts have the same target {target}", "give one of them only")
         if enclosing and enclosing[-1].kind == "file":
             raise refuse(
-                f"{mount.target} cannot be mounted below {enclosing[-1].mount.target}, which is a file",
+                f"{target} cannot be mounted below {enclosing[-1].mount.target}, which is a file",
                 "give a directory, or mount the file alone",
             )
         here = Placed(mount, kinds.get(mount.source, "directory"), bool(enclosing))
         placed.append(here)
         enclosing.append(here)
     return tuple(placed)
+
+
+def by_components(pair: tuple[list[str], Mount]) -> list[str]:
+    """Return what `place` sorts by."""
+    return pair[0]
 
 
 class Tree:

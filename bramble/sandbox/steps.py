@@ -166,10 +166,10 @@ def helper_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]
     """Return what is done outside the sandbox."""
     # spec: sandbox.namespaces
     namespaces = tuple(name for name in NAMESPACES if name != "net" or not spec.network)
-    trees = [Step("open-tree", (one.mount.source, one.mount.writable)) for one in placed]
+    taken = placed if facts.other_user else ()
     return (
         *limit_steps(spec),
-        *(trees if facts.other_user else ()),
+        *(Step("open-tree", (one.mount.source, one.mount.writable)) for one in taken),
         Step("clone", (namespaces,)),
         Step("map-ids", (UID, GID)),
         PREFER_TO_KILL,

@@ -164,6 +164,12 @@ def test_only_what_a_kernel_has_in_proc_is_covered() -> None:
     assert only("cover-directory", SPEC, facts) == []
 
 
+def test_the_caller_s_keys_are_left_before_anything_else_runs() -> None:
+    order = actions(SPEC)
+    assert order.index("new-keyring") < order.index("start-program")
+    assert "new-keyring" in actions(wish(nesting=True))
+
+
 def test_pid_1_hides_before_there_is_anybody_else() -> None:
     order = actions(SPEC)
     assert order.index("enter-root") < order.index("hide-self") < order.index("start-program")

@@ -1,0 +1,109 @@
+"""Mounts that travel, machines with names: what only shows on a host that has such things."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bramble.sandbox.spec import Mount
+from tests.sandbox.test_other_kernels import machine
+from tests.sandbox.world import Asker, World
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount something on the host")
+
+
+@contextlib.contextmanager
+def shared(directory: Path) -> Iterator[Path]:
+    """Make a directory a mount of its own that shares what is mounted in it, as systemd makes every mount."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=777", "none", directory], check=True)
+    subprocess.run(["mount", "--make-shared", directory], check=True)
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-R", "-l", directory], check=True)
+
+
+def mounted_below(directory: Path) -> list[str]:
+    table = Path("/proc/self/mountinfo").read_text()
+    return [line.split()[4] for line in table.splitlines() if line.split()[4].startswith(f"{directory}/")]
+
+
+@ROOT_ONLY
+def test_a_mount_in_the_sandbox_does_not_appear_on_the_host(here: World) -> None:
+    project = here.path / "project"
+    project.mkdir()
+    with shared(project):
+        for name in ("git", "keys"):
+            (project / name).mkdir()
+            os.chmod(project / name, 0o777)
+        seen: list[list[str]] = []
+        looking = threading.Timer(0.5, lambda: seen.append(mounted_below(project)))
+        looking.start()
+        result = here.run(
+            "sleep 1; echo x > /project/git/x; ls /project/keys",
+            more=[Mount(str(project), "/project", True), Mount(str(project / "git"), "/project/git")],
+            hidden=("/project/keys",),
+        )
+        looking.join()
+        assert "Read-only" in result.text and "denied" in result.text
+        assert seen == [[]] and mounted_below(project) == []
+        (project / "git" / "still").write_text("writable")
+
+
+@ROOT_ONLY
+def test_a_mount_on_the_host_does_not_appear_in_the_sandbox(here: World) -> None:
+    with shared(here.input):
+        late = here.input / "late"
+        late.mkdir()
+        os.chmod(late, 0o777)
+
+        def mount() -> None:
+            subprocess.run(["mount", "-t", "tmpfs", "none", late], check=True)
+            (late / "secret").write_text("x")
+
+        arriving = threading.Timer(0.3, mount)
+        arriving.start()
+        result = here.run("sleep 1; ls -A /input/late; cat /proc/self/mounts")
+        arriving.join()
+        assert (late / "secret").exists()
+        assert "secret" not in result.text and "/input/late" not in result.text
+
+
+@ROOT_ONLY
+def test_an_unmount_in_the_sandbox_is_none_on_the_host(here: World) -> None:
+    with shared(here.input):
+        (here.input / "f").write_text("x")
+        assert here.run("umount -l /input; umount /input; exit 3").code == 3
+        assert (here.input / "f").exists()
+
+
+def test_the_names_of_the_machine_are_not_those_of_the_host(asker: Asker) -> None:
+    unshare = shutil.which("unshare")
+    if unshare is None or asker.user:
+        pytest.skip(
+            "unshare (util-linux) is not installed, or the worker could not become another user in it"
+        )
+    named = (
+        'hostname host-of-the-caller && echo domain-of-the-caller > /proc/sys/kernel/domainname && exec "$@"'
+    )
+    with machine(asker, {}, (unshare, "-Uru", "sh", "-c", named, "sh")) as here:
+        result = here.run("hostname; cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname; uname -a")
+        assert "of-the-caller" not in result.text
+        assert result.text.splitlines()[:3] == ["localhost", "localhost", "(none)"]
+
+
+def test_a_sandbox_leaves_no_mount_and_no_namespace_behind(here: World) -> None:
+    before = Path("/proc/self/mountinfo").read_text()
+    for _ in range(3):
+        here.run("true", more=[Mount(str(here.input), "/out/../x")])
+        here.run("sleep 30", cancel_after=0.1)
+    time.sleep(0.1)
+    assert Path("/proc/self/mountinfo").read_text() == before
