@@ -73,7 +73,8 @@ class Builder:
 
     def sources_known(self, task: Task) -> bool:
         """Say whether `resolve` will be quick, since it has no files to look at."""
-        return not task.derivation.sources.files
+        sources = task.derivation.sources
+        return not sources.files or sources in self._sources
 
     def resolve(self, task: Task) -> ResolvedDerivation:
         """Return the store derivation of the task. Raises BrambleError for what it cannot be built with."""
