@@ -57,7 +57,7 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
 def evaluate_words(words: Sequence[str], setting: Setting) -> Evaluated:
     """Evaluate targets; what programs print, and warnings, go to standard error."""
     evaluated = evaluate_targets(words, setting, say)
-    for warning in (*evaluated.project.config.warnings, *evaluated.evaluation.warnings):
+    for warning in evaluated.evaluation.warnings:
         say(f"warning: {warning}")
     return evaluated
 

@@ -137,10 +137,13 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _help(rest: Sequence[str]) -> int:
-    verb = _find_verb(rest[0]) if rest else None
+    parser = _global_parser()
+    if not rest:
+        parser.print_help()
+        return SUCCESS
+    verb = _find_verb(rest[0])
     if verb is None:
-        _global_parser().print_help()
-        return SUCCESS if not rest else USAGE
+        parser.error(f"there is no command {rest[0]!r}{_suggestion(rest[0])}")
     _verb_parser(verb, _load(verb)).print_help()
     return SUCCESS
 

@@ -13,7 +13,17 @@ from typing import Callable, Optional
 
 from bramble.cli.environment import Surface
 from bramble.cli.render import BOLD, DIM, GREEN, RED, YELLOW, duration, harmless, paint, size
-from bramble.commands.build import Event, Failed, Finished, Impure, Output, Progress, Started, Waiting
+from bramble.commands.build import (
+    Event,
+    Failed,
+    Finished,
+    Impure,
+    Output,
+    Progress,
+    Retrying,
+    Started,
+    Waiting,
+)
 
 _REDRAW_SECONDS = 0.1
 _SHOWN_JOBS = 8
@@ -102,6 +112,10 @@ class Display:
             total = f" of {size(event.total)}" if event.total else ""
             job.note = f"{size(event.done)}{total}"
 
+    def _retrying(self, event: Retrying) -> None:
+        reason = harmless(event.reason)
+        self._line(f"{paint('!', YELLOW, self._surface)} {reason}; again in {duration(event.seconds)}")
+
     def _waiting(self, event: Waiting) -> None:
         job = self._running.get(event.id)
         if job is not None:
@@ -118,6 +132,7 @@ class Display:
         Failed: _failed,
         Output: _output,
         Progress: _progress,
+        Retrying: _retrying,
         Waiting: _waiting,
         Impure: _impure,
     }

@@ -166,7 +166,7 @@ def _list(store: Store, names: Sequence[str], arguments: argparse.Namespace) -> 
 
 def _path(store: Store, name: str) -> str:
     # The short link, not the padding: it is what people read (spec: store.link).
-    return os.path.join(store.root, "store", name)
+    return f"{store.root}/store/{name}"
 
 
 def _branch(branch: Branch) -> str:

@@ -159,14 +159,19 @@ def build_derivations(
         on_event=on_event,
         cancelled=cancelled,
     )
-    if report.new_pins:
-        update_lock(lock_path, report.new_pins)
     targets = _targets(evaluated, report, store)
     found: dict[str, list[str]] = {}
     for target in targets:
         found.setdefault(target.target, []).extend(output.name for output in target.outputs.values())
     if found:
         store.record_roots(project.root, found)
+    failures = [_placed(failure, evaluated) for failure in report.failures]
+    if report.new_pins:
+        try:
+            update_lock(lock_path, report.new_pins)
+        except BrambleError as error:
+            # What was built is there and is said, whatever became of the lock.
+            failures.append(error)
     names = {id: evaluation.graph.get(id).name for id in (*report.built, *report.cached)}
     return BuildResult(
         targets=targets,
@@ -175,7 +180,7 @@ def build_derivations(
         impure=tuple(sorted(report.impure)),
         checked=len(report.checked),
         sandbox=_weakest(report),
-        failures=tuple(_placed(failure, evaluated) for failure in report.failures),
+        failures=tuple(failures),
         skipped=len(report.skipped),
         cancelled=report.cancelled,
         new_pins=report.new_pins,
@@ -218,7 +223,7 @@ def _targets(evaluated: Evaluated, report: BuildReport, store: Store) -> tuple[B
             derivation = graph.get(root)
             objects = {name: report.outputs.get(OutputRef(root, name)) for name in derivation.outputs}
             built = {
-                name: BuiltOutput(os.path.join(store.root, "store", found.name), found.name, found.references)
+                name: BuiltOutput(f"{store.root}/store/{found.name}", found.name, found.references)
                 for name, found in objects.items()
                 if found is not None
             }

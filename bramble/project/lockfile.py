@@ -177,11 +177,15 @@ def write_lock(path: str, lock: Lock) -> None:
                 os.unlink(temporary)
             raise
     except OSError as error:
-        raise BrambleError(
-            "lock.unwritable",
-            f"{path} cannot be written: {error.strerror}",
-            remedy="free some space" if error.errno == errno.ENOSPC else "make the directory writable",
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: str, error: OSError) -> BrambleError:
+    return BrambleError(
+        "lock.unwritable",
+        f"{path} cannot be written: {error.strerror}",
+        remedy="free some space" if error.errno == errno.ENOSPC else "make the directory writable",
+    )
 
 
 def update_lock(path: str, pins: Mapping[str, str], *, table: str = URL_HASHES) -> Lock:
@@ -194,7 +198,7 @@ def update_lock(path: str, pins: Mapping[str, str], *, table: str = URL_HASHES) 
     # spec: project.lock.update
     if not pins:
         return read_lock(path)
-    with _alone(os.path.dirname(os.path.realpath(path))):
+    with _alone(path):
         before = read_lock(path)
         after = merge(before, pins, table=table)
         if after is not before:
@@ -203,9 +207,13 @@ def update_lock(path: str, pins: Mapping[str, str], *, table: str = URL_HASHES) 
 
 
 @contextmanager
-def _alone(directory: str) -> Iterator[None]:
-    """Hold the advisory lock on a directory; file systems without locks go without (flock(2))."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _alone(path: str) -> Iterator[None]:
+    """Hold the advisory lock on the directory of a file; file systems without locks go without (flock(2))."""
+    directory = os.path.dirname(os.path.realpath(path))
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

@@ -8,7 +8,7 @@ from bramble.cli.environment import Surface
 from bramble.cli.progress import Display
 from bramble.cli.quantities import age, byte_count
 from bramble.cli.render import duration, harmless, size
-from bramble.commands.build import Failed, Finished, Output, Started
+from bramble.commands.build import Failed, Finished, Output, Retrying, Started
 from bramble.errors import BrambleError
 
 PLAIN = Surface(colour=False, live=False, attached=False, json_errors=False, width=80)
@@ -43,6 +43,12 @@ def test_lines_of_different_builds_do_not_mix(capsys: pytest.CaptureFixture[str]
     assert shown(PLAIN, capsys, *events, verbose=True) == (
         "two> other\none> first half\none> rest\n✔ one - 1.00s\n"
     )
+
+
+def test_a_download_that_is_tried_again_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    event = Retrying("a", "a", "https://example.com/a sent nothing for 30 seconds", 0.5)
+    line = "! https://example.com/a sent nothing for 30 seconds; again in 500.0ms\n"
+    assert shown(PLAIN, capsys, event) == line
 
 
 def test_output_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

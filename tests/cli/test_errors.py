@@ -183,3 +183,28 @@ def test_a_reader_that_leaves_early_is_no_fault(world: World) -> None:
         check=False,
     )
     assert b"Traceback" not in done.stderr and b"BrokenPipe" not in done.stderr
+
+
+def test_a_warning_is_said_once(world: World) -> None:
+    with open(world.project / "bramble.toml", "a", encoding="utf-8") as file:
+        file.write("colour = 1\n")
+    world.write(default="def f():\n    return None\n")
+    assert world.run("build", "./:f").err.count("package.colour") == 1
+
+
+def test_help_about_an_unknown_command_says_so(world: World) -> None:
+    ran = world.run("help", "bulid")
+    assert (ran.status, ran.out) == (2, "")
+    assert "bulid" in ran.err and "build" in ran.err
+
+
+def test_a_lock_that_cannot_be_written_hides_no_result(world: World) -> None:
+    (world.base / "a.txt").write_text("a")
+    url = f"file://{world.base}/a.txt"
+    world.write(default=f'def f():\n    return derivation("f", "fetch_url", env=dict(url="{url}"))\n')
+    # Nobody can write a file in a directory that is not there, root included.
+    os.symlink("/nonexistent/lock", world.project / "bramble.lock")
+    ran = world.run("build", "./:f")
+    assert (ran.status, ran.codes) == (1, ["lock.unwritable"])
+    assert os.path.isdir(ran.out.strip())
+    assert world.run("store", "path", "./:f").out == ran.out
