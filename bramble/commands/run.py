@@ -94,16 +94,15 @@ def run_spec(
     # A store below what the program may write would be the program's to change (spec: cli.run.store).
     root = os.path.realpath(store.root)
     exposed = (root,) if any(_below(root, os.path.realpath(path)) for path in visible) else ()
+    objects = [store.object_path(name) for name in closure]
+    # Of a path that is named twice the stricter word holds.
+    mounts = {path: Mount(path, path, writable=True) for path in writable}
+    mounts.update((path, Mount(path, path)) for path in (*read_only, *exposed, *objects))
     return SandboxSpec(
         argv=(program, *words[1:]),
         env=tuple(sorted(environment)),
         cwd=setting.cwd if any(_below(setting.cwd, path) for path in visible) else "/",
-        mounts=(
-            *(Mount(path, path, writable=True) for path in writable),
-            *(Mount(path, path) for path in read_only),
-            *(Mount(root, root) for root in exposed),
-            *(Mount(store.object_path(name), store.object_path(name)) for name in closure),
-        ),
+        mounts=tuple(mounts.values()),
         hidden=(*hidden, *(os.path.join(root, "var") for root in exposed)),
         network=choices.network or request.network,
         terminal=choices.terminal,
@@ -130,16 +129,21 @@ def _below(path: str, ancestor: str) -> bool:
 
 def _program(home: str, word: str) -> str:
     path = os.path.join(home, "bin", word) if "/" not in word else os.path.normpath(os.path.join(home, word))
-    if shutil.which(path) is None:
+    if shutil.which(path) is not None:
+        return path
+    if os.path.isfile(path):
         raise BrambleError(
-            "run.no-program", f"the output has no program {word!r}", remedy=_programs(home, word)
+            "run.no-program",
+            f"{word!r} of the output cannot be executed",
+            remedy="let the build make it executable: chmod +x",
         )
-    return path
+    raise BrambleError("run.no-program", f"the output has no program {word!r}", remedy=_programs(home, word))
 
 
 def _programs(home: str, wanted: str | None) -> str:
     try:
-        names = sorted(os.listdir(os.path.join(home, "bin")))
+        with os.scandir(os.path.join(home, "bin")) as entries:
+            names = sorted(entry.name for entry in entries if not entry.is_dir())
     except OSError:
         return "name a program by its path in the output, which has no bin directory"
     if not names:

@@ -154,3 +154,20 @@ def test_the_sandbox_can_be_explained(programs: World) -> None:
     assert ran.status == 0 and str(programs.project) in ran.out
     steps = programs.run("run", "--explain", "--json", "./:programs", "sh").json["steps"]
     assert {"who", "action", "arguments", "text"} <= set(steps[0])
+
+
+def test_a_path_named_twice_is_as_strict_as_the_stricter(programs: World) -> None:
+    script = "cat a.txt; echo x > x || echo no"
+    said = (0, "text of the project\nno\n")
+    assert sh(programs, script, "--read_only_paths", ".") == said
+    assert sh(programs, script, "--paths", ".", "--paths", ".", "--read_only_paths", ".") == said
+    inside = programs.run("run", "./:programs", "sh", "-c", script, BRAMBLE_PATH=str(programs.project))
+    assert (inside.status, inside.out) == said
+
+
+def test_what_is_no_program_is_not_proposed(programs: World) -> None:
+    script = "mkdir -p $out/bin/directory; echo > $out/bin/text"
+    programs.write(odd=f'load("example.com/p/tools")\ndef f(): return tools.script("f", "{script}")\n')
+    text, directory = (programs.run("run", "./odd:f", word).errors[0] for word in ("text", "directory"))
+    assert (text["error"], directory["error"]) == ("run.no-program", "run.no-program")
+    assert "chmod +x" in text["remedy"] and "directory" not in directory["remedy"]
