@@ -100,7 +100,8 @@ class Store(Objects):
         if is_digest(filename[:DIGEST_LENGTH]) and "/" not in filename:
             with DiskFailures("read a derivation"):
                 data = read_file(f"{self.directory}/{filename}")
-        if data is None:
+        if not data:
+            # One without bytes was written just before a crash: as good as none.
             raise BrambleError(
                 "store.unknown-derivation",
                 f'there is no derivation "{shown(filename)}" in the store',

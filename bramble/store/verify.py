@@ -184,7 +184,8 @@ def _wrong_derivation(path: str, name: str, check: Optional[DerivationCheck]) ->
         data = read_file(path)
     except OSError as error:
         return str(error)
-    if data is None:
+    if not data:
+        # Gone meanwhile, or written just before a crash, which is as good as not written.
         return ""
     try:
         json.loads(data)

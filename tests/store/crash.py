@@ -3,7 +3,8 @@
 `run` performs an action in a child that ends, like one that is killed, right
 after its nth call that changes the disk. Of a machine that loses its power more is
 lost: what was written to files and not synced (they are empty then), and
-renames in directories that were not synced (they have not happened then).
+perhaps renames in directories that were not synced (they have not happened
+then).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from enum import Enum
 from typing import Any, Callable
 
 from bramble.store import sync
@@ -18,6 +20,14 @@ from bramble.store import sync
 CHANGES = ["chmod", "fchmod", "fsync", "link", "mkdir", "open", "pwrite", "removexattr", "rename"]
 CHANGES += ["rmdir", "sendfile", "symlink", "unlink", "utime", "write"]
 KILLED = 99
+
+
+class Loss(Enum):
+    """What is lost of that which was not synced."""
+
+    NOTHING = "nothing"
+    CONTENTS = "contents"
+    NAMES_TOO = "contents and names"
 
 
 class _Recorder:
@@ -107,11 +117,8 @@ def _inodes(root: str) -> dict[int, str]:
     return found
 
 
-def run(root: str, action: Callable[[], None], stop: int, *, power: bool) -> bool:
-    """Do `action` until its `stop`th change of the disk; say whether it ended before that.
-
-    With `power`, what was not synced is lost as well.
-    """
+def run(root: str, action: Callable[[], None], stop: int, loss: Loss) -> bool:
+    """Do `action` until its `stop`th change of the disk; say whether it ended before that."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -130,13 +137,13 @@ def run(root: str, action: Callable[[], None], stop: int, *, power: bool) -> boo
     _, status = os.waitpid(child, 0)
     code = os.WEXITSTATUS(status)
     assert code in (0, KILLED), f"the action failed: {code}"
-    if power:
-        _lose(root, state)
+    if loss is not Loss.NOTHING:
+        _lose(root, state, names=loss is Loss.NAMES_TOO)
     return code == 0
 
 
-def _lose(root: str, state: dict[str, Any]) -> None:
-    for old, new in reversed(state["renames"]):
+def _lose(root: str, state: dict[str, Any], *, names: bool) -> None:
+    for old, new in reversed(state["renames"] if names else []):
         if os.path.lexists(new) and not os.path.lexists(old) and os.path.isdir(os.path.dirname(old)):
             mode = os.lstat(new).st_mode
             for path in {os.path.dirname(old), os.path.dirname(new), new}:

@@ -21,7 +21,7 @@ from tests.store.oracle import Exec, Link, Tree
 
 OUT, LIB, BUILD, RESOLVED = (digest(text.encode()) for text in ("out", "lib", "build", "resolved"))
 
-power = pytest.mark.parametrize("power", [False, True], ids=["killed", "power"])
+losses = pytest.mark.parametrize("loss", list(crash.Loss), ids=lambda loss: f"lost: {loss.value}")
 
 
 class World:
@@ -74,13 +74,15 @@ class World:
         return store
 
 
-def every_crash(memory: str, name: str, prepare: Callable[[World], Callable[[], None]], power: bool) -> None:
+def every_crash(
+    memory: str, name: str, prepare: Callable[[World], Callable[[], None]], loss: crash.Loss
+) -> None:
     """Crash after each change of the disk in turn: the store is sound, and the next process goes on."""
     stop, ended = 0, False
     while not ended:
         stop += 1
         world = World(f"{memory}/{name[:3]}{stop}")
-        ended = crash.run(world.root, prepare(world), stop, power=power)
+        ended = crash.run(world.root, prepare(world), stop, loss)
         store = world.sound()
         if ended and name == "publish":
             assert store.realisation(RESOLVED) is not None, "a build that was reported is lost"
@@ -103,23 +105,23 @@ def every_crash(memory: str, name: str, prepare: Callable[[World], Callable[[], 
     assert stop > 10, "nothing was crashed"
 
 
-@power
-def test_a_crash_of_a_publication_at_any_moment(memory: str, power: bool) -> None:
-    every_crash(memory, "publish", lambda world: lambda: None if world.build() else None, power)
+@losses
+def test_a_crash_of_a_publication_at_any_moment(memory: str, loss: crash.Loss) -> None:
+    every_crash(memory, "publish", lambda world: lambda: None if world.build() else None, loss)
 
 
-@power
-def test_a_crash_while_sources_are_added_at_any_moment(memory: str, power: bool) -> None:
+@losses
+def test_a_crash_while_sources_are_added_at_any_moment(memory: str, loss: crash.Loss) -> None:
     plant({b"a": b"1", b"d": {b"b": Exec(b"2")}}, memory + "/p")
 
     def add(world: World) -> Callable[[], None]:
         return lambda: Store.open(world.root).add_sources(memory + "/p", ["a", "d/b"]) and None
 
-    every_crash(memory, "sources", add, power)
+    every_crash(memory, "sources", add, loss)
 
 
-@power
-def test_a_crash_of_an_import_at_any_moment(memory: str, power: bool) -> None:
+@losses
+def test_a_crash_of_an_import_at_any_moment(memory: str, loss: crash.Loss) -> None:
     other = World(memory + "/other")
     names = list(other.build().values())
     stream = io.BytesIO()
@@ -128,11 +130,11 @@ def test_a_crash_of_an_import_at_any_moment(memory: str, power: bool) -> None:
     def bring(world: World) -> Callable[[], None]:
         return lambda: import_objects(Store.open(world.root), io.BytesIO(stream.getvalue()).read) and None
 
-    every_crash(memory, "import", bring, power)
+    every_crash(memory, "import", bring, loss)
 
 
-@power
-def test_a_crash_of_a_collection_at_any_moment(memory: str, power: bool) -> None:
+@losses
+def test_a_crash_of_a_collection_at_any_moment(memory: str, loss: crash.Loss) -> None:
     def gather(world: World) -> Callable[[], None]:
         store = Store.open(world.root)
         first = publish(store, {b"f": b"1", b"d": {b"e": b"2"}})["out"].name
@@ -141,7 +143,7 @@ def test_a_crash_of_a_collection_at_any_moment(memory: str, power: bool) -> None
         store.close()
         return lambda: collect(Store.open(world.root)) and None
 
-    every_crash(memory, "collect", gather, power)
+    every_crash(memory, "collect", gather, loss)
 
 
 def test_a_crash_while_equal_files_are_linked_at_any_moment(memory: str) -> None:
@@ -156,7 +158,7 @@ def test_a_crash_while_equal_files_are_linked_at_any_moment(memory: str) -> None
     while not ended:
         stop += 1
         world = World(f"{memory}/o{stop}")
-        ended = crash.run(world.root, link(world), stop, power=False)
+        ended = crash.run(world.root, link(world), stop, crash.Loss.NOTHING)
         store = Store.open(world.root)
         # At worst a directory can still be written to; nothing that is in it has changed.
         assert {damage.kind for damage in verify(store).damages} <= {"mode"}

@@ -18,7 +18,7 @@ OWN, BUILD, SIBLING, FINAL, OTHER, STRANGER = (digest(text.encode()).encode() fo
 HOME = padded_store_dir(b"/home/someone")
 LONGER = padded_store_dir(b"/srv/a/much/longer/place/for/a/store")
 # A root that looks like a name, so that a name stands in the path of the store itself.
-TRICKY = padded_store_dir(b"/" + OTHER)
+TRICKY = padded_store_dir(b"/" + OWN)
 
 
 def feed(tree: Tree, stream: Stream, cut: int, directory: bytes = b"") -> None:
@@ -255,6 +255,13 @@ def test_what_only_looks_like_a_name_across_a_header_is_none() -> None:
     outcome = Outcome({b"l": Link(target)}, meaning(own=crafted))
     assert outcome.places == []
     assert outcome.name == Oracle(HOME, crafted, BUILD).name({b"l": Link(target)})
+
+
+def test_what_only_looks_like_a_store_path_across_a_header_is_none() -> None:
+    # The end of a content and the name of the next member together spell the path of the store.
+    root, name = HOME.rsplit(b"/", 2)[0], HOME.rsplit(b"/", 2)[1:]
+    tree: Tree = {name[0]: {b"a": (b"-" * 512 + root)[-512:], name[1]: b"next"}}
+    assert Outcome(tree, meaning()).name == oracle().name(tree)
 
 
 def test_the_store_path_in_the_path_of_a_member_is_not_replaced() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.store import sync
+from bramble.store import sync, walk
 from bramble.store.digest import digest
 from bramble.store.disk import Store
 from bramble.store.files import read_file, unique, write_file
@@ -85,6 +85,7 @@ def test_closing_another_descriptor_of_the_file_gives_up_nothing(place: str) -> 
 def test_every_name_has_a_byte_that_a_file_can_have() -> None:
     assert byte_of("a" * 32) < byte_of("z" * 32) < 2**63
     assert byte_of("2" * 32) != byte_of("3" * 32)
+    assert byte_of("a" * 11 + "b" * 21) != byte_of("a" * 32)
 
 
 def test_two_threads_build_one_after_the_other(store: Store) -> None:
@@ -222,6 +223,22 @@ def test_a_list_of_numbers_goes_to_disk_and_comes_back(place: str) -> None:
     assert len(spool) == len(numbers)
     assert os.listdir(place) == []
     spool.close()
+
+
+def test_a_directory_that_was_moved_under_a_deep_walk_is_noticed(place: str) -> None:
+    names = [b"d%d" % number for number in range(60)]
+    os.makedirs(os.fsencode(place) + b"/t/" + b"/".join(names))
+    top = os.open(place + "/t", os.O_RDONLY)
+    way = walk.Descent(top)
+    for name in names:
+        way.enter(name)
+    os.rename(os.fsencode(place) + b"/t/d0/d1", place + "/elsewhere")
+    with pytest.raises(BrambleError) as caught:
+        while way.depth:
+            way.leave()
+    assert caught.value.code == "store.changed-while-read"
+    way.close()
+    os.close(top)
 
 
 def test_a_file_system_without_locks_is_told(place: str, monkeypatch: pytest.MonkeyPatch) -> None:

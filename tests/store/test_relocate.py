@@ -31,6 +31,7 @@ def fill(store: Store) -> tuple[str, Tree]:
         b"cut": b"-" * ((1 << 20) - 20) + here + b"-" * 100 + here,
         b"none": b"no path",
         b"d": {b"e": here},
+        b"across": b"-" * ((1 << 20) - 20) + here + b"-" * 100,
     }
     return publish(store, tree, own=OUT)["out"].name, tree
 
@@ -57,7 +58,7 @@ def test_a_store_moves_anywhere(place: str, old_length: int, new_length: int) ->
     os.rename(old_root, new_root)
     report = relocate(new_root)
     assert (report.old, report.new) == (old_root, new_root)
-    assert (report.objects, report.changed, report.files) == (1, 1, 5)
+    assert (report.objects, report.changed, report.files) == (1, 1, 6)
     moved = Store.open(new_root)
     assert grown(moved.object_path(name)) == expected(tree, store.directory, moved.directory, name)
     assert verify(moved).damages == ()
@@ -102,13 +103,16 @@ def test_files_that_were_linked_to_each_other_are_relocated(store: Store, place:
     assert all(Path(moved.object_path(name), "f").read_text() == moved.directory * 50 for name in names)
 
 
-@pytest.mark.parametrize("stop", range(0, 40, 3))
+@pytest.mark.parametrize("stop", range(0, 46, 3))
 @pytest.mark.parametrize("again", ["same", "third", "back"])
+@pytest.mark.parametrize("lengths", [(16, 33), (ONE_DIRECTORY, 17), (17, ONE_DIRECTORY)])
 def test_a_relocation_that_was_interrupted_is_finished_by_another(
-    store: Store, place: str, monkeypatch: pytest.MonkeyPatch, stop: int, again: str
+    memory: str, monkeypatch: pytest.MonkeyPatch, stop: int, again: str, lengths: tuple[int, int]
 ) -> None:
+    first, second = (f"{memory}/{letter}".ljust(length, letter) for letter, length in zip("fs", lengths))
+    third = memory + "/x"
+    store = Store.open(first)
     name, tree = fill(store)
-    second, third = place + "/longer-than-before", place + "/x"
     os.rename(store.root, second)
     calls = 0
 

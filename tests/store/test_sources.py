@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.store import sources
+from bramble.store import sources, stamps
 from bramble.store.disk import Store
 from tests.store.conftest import grown, plant
 from tests.store.oracle import Exec, Link, Oracle, Tree
@@ -80,6 +80,15 @@ def test_fresh_stamps_are_not_trusted(store: Store, project: str) -> None:
     Path(project, "a.c").write_text("int z;")
     os.utime(project + "/a.c", ns=(status.st_atime_ns, status.st_mtime_ns))
     assert store.add_sources(project, FILES) != first
+
+
+def test_stamps_are_trusted_once_the_clock_has_moved_on(project: str) -> None:
+    assert not stamps.take(project, FILES, project).settled
+    age(project)
+    assert stamps.take(project, FILES, project).settled
+    # Where times are whole seconds, the clock has to move on further.
+    os.utime(project + "/a.c", (1, 1))
+    assert not stamps.take(project, FILES, project).settled
 
 
 def test_a_touched_file_with_the_same_bytes_changes_nothing(store: Store, project: str) -> None:
