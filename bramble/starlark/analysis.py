@@ -60,7 +60,7 @@ class LoopFacts:
 class FunctionFacts:
     """What one function does. `whole` is about its body, `loops` about its loops by their start."""
 
-    __slots__ = ("assigned", "escaped", "whole", "loops", "returns", "inner", "unknown_call", "iterables", "locked", "aliases", "called")
+    __slots__ = ("assigned", "escaped", "whole", "loops", "returns", "inner", "unknown_call", "iterables", "locked", "aliases", "called", "calls")
 
     def __init__(self) -> None:
         # Per variable (by declaration), how and from what it is assigned: "is" an expression, "aug" an
@@ -80,6 +80,8 @@ class FunctionFacts:
         self.aliases: list[tuple[int, int]] = []
         # Local variables that are called in a loop.
         self.called: set[int] = set()
+        # Calls of known global functions.
+        self.calls: list[tuple[str, syntax.Call]] = []
 
 
 class _End:
@@ -317,7 +319,11 @@ class _Collector:
         if function.__class__ is syntax.Name:
             binding = self.uses[function.start]
             called = function.name  # type: ignore[attr-defined]
-            if binding.scope == GLOBAL and called in self.known:
+            plain = not any(
+                isinstance(a, (syntax.StarArgument, syntax.StarStarArgument)) for a in node.arguments
+            )
+            if binding.scope == GLOBAL and called in self.known and plain:
+                self.facts.calls.append((called, node))
                 for loop in self.open:
                     loop.calls.add(called)
                 return

@@ -34,7 +34,7 @@ from . import kinds, syntax
 from .emit import Unit
 from .emit_blocks import CHECK, LOCK, BlockEmitter
 from .functions import mangle
-from .infer import Inference, strip
+from .infer import Inference, read, strip
 from .kinds import ANY, INT, LIST, STRING, TUPLE
 from .scopes import FunctionScope, Resolution
 
@@ -99,10 +99,11 @@ class FunctionCompiler(BlockEmitter):
         hidden = arg("$s", lineno=self.line, col_offset=0)
         return py.parameters(positional, defaults, vararg, only, only_defaults, kwarg, hidden)
 
-    def inner(self, node: syntax.Node) -> FunctionCompiler:
-        scope = self.unit.resolution.functions[node.start]
-        self.unit.functions[node.start] = (scope, node)
-        inner = FunctionCompiler(self.unit, scope, node.start, self.options)
+    def inner(self, node: syntax.Node, unit: Optional[Unit] = None) -> FunctionCompiler:
+        unit = unit or self.unit
+        scope = unit.resolution.functions[node.start]
+        unit.functions[node.start] = (scope, node)
+        inner = FunctionCompiler(unit, scope, node.start, self.options)
         inner.line = self.unit.op(node.start, "statement")
         return inner
 
@@ -149,13 +150,26 @@ class FunctionCompiler(BlockEmitter):
 
     def stmt_Def(self, node: syntax.Def) -> list[stmt]:
         parameters = self.parameters_of(node.parameters)
-        inner = self.inner(node)
         name = mangle(node.name.name)
         raw = f"{name}!"
-        body = inner.function_body(node, node.body)
-        made = py.function(raw, parameters, body)
+        known = self.unit.inference.known.get(node.name.name) is node
+        inner = self.inner(node, self.unit.generic if known and node.parameters else None)
+        made = py.function(raw, parameters, inner.function_body(node, node.body))
         value = py.helper(".Function", [py.load(raw, self.line), py.load(self.info_name(node), self.line)], self.line)
-        return [made, py.assign(py.store(name, self.line), value, self.line)]
+        statements = [made, py.assign(py.store(name, self.line), value, self.line)]
+        if known and node.name.name in self.unit.inference.specialised:
+            statements += self.specialised(node, raw)
+        return statements
+
+    def specialised(self, node: syntax.Def, raw: str) -> list[stmt]:
+        """Return a second version of a known function, for the calls whose arguments are known."""
+        inner = self.inner(node)
+        special = self.unit.raw_name(node.name.name)
+        made = py.function(special, parameters_without_defaults(node), inner.function_body(node, node.body))
+        if not any(p.default for p in node.parameters):
+            return [made]
+        both = [py.load(special, self.line), py.load(raw, self.line)]
+        return [made, py.expression(py.helper(".share_defaults", both, self.line), self.line)]
 
     def function_body(
         self, node: Union[syntax.Def, syntax.Lambda], statements: Sequence[syntax.Stmt]
@@ -510,6 +524,29 @@ class FunctionCompiler(BlockEmitter):
         return [py.assign(self.store_name(node.local), py.helper(".load_module", parts, line), line)]
 
 
+def parameters_without_defaults(node: syntax.Def) -> Any:
+    """Return Python's parameters of a function that gets its defaults from another one."""
+    positional = []
+    only = []
+    vararg = kwarg = None
+    after_star = False
+    for parameter in node.parameters:
+        made = None
+        if parameter.name is not None:
+            made = arg(mangle(parameter.name.name), lineno=1, col_offset=0)
+        if parameter.star == "**":
+            kwarg = made
+        elif parameter.star == "*":
+            vararg = made
+            after_star = True
+        elif after_star:
+            only.append(made)
+        else:
+            positional.append(made)
+    hidden = arg("$s", lineno=1, col_offset=0)
+    return py.parameters(positional, [], vararg, only, [None] * len(only), kwarg, hidden)
+
+
 class Options:
     """How code is made: whether recursion is refused, and whether steps are counted."""
 
@@ -523,8 +560,15 @@ def compile_file(resolution: Resolution, dialect: Dialect, limited: bool) -> tup
     known, loaded = _toplevel_names(resolution.file.body)
     if dialect.global_reassign:
         known = {}
-    inference = Inference(resolution, known, False)
-    return _compile(resolution, Unit(resolution, inference, loaded), dialect, limited)
+    facts = read(resolution, known)
+    open_view = Inference(resolution, known, facts)
+    operations: list[tuple[Any, ...]] = []
+    generic = Unit(resolution, open_view, loaded, operations)
+    roots = {name for name, node in known.items() if not node.parameters}
+    closed_view = Inference(resolution, known, facts, roots=roots, closed=True)
+    closed_view.keep_useful(open_view)
+    unit = Unit(resolution, closed_view, loaded, operations, generic)
+    return _compile(resolution, unit, dialect, limited)
 
 
 def compile_input(
@@ -535,25 +579,21 @@ def compile_input(
     Other inputs may assign its globals. `operations` are those of earlier inputs.
     """
     loaded = _toplevel_names(resolution.file.body)[1]
-    inference = Inference(resolution, {}, True)
-    return _compile(resolution, Unit(resolution, inference, loaded, operations), dialect, False)
+    inference = Inference(resolution, {}, read(resolution, {}), open_globals=True)
+    return _compile(resolution, Unit(resolution, inference, loaded, list(operations)), dialect, False)
 
 
 def _compile(
     resolution: Resolution, unit: Unit, dialect: Dialect, limited: bool
 ) -> tuple[CodeType, Unit]:
-    inference = unit.inference
-    inference.read(resolution.file.body)
-    inference.solve()
-    inference.judge()
-    inference.find_locked()
     options = Options(not dialect.recursion, limited)
     compiler = FunctionCompiler(unit, resolution.toplevel, -1, options)
     body = compiler.block(resolution.file.body)
     names = {mangle(name) for name in resolution.globals}
-    names.update(f"{name}!" for name in list(names))
+    names.update([f"{name}!" for name in names])
+    names.update([f"{mangle(name)}!!" for name in unit.inference.specialised])
     names.update(mangle(b.name) for b in resolution.toplevel.locals if b.declared in unit.loaded)
-    last = resolution.file.body[-1] if inference.open_globals and resolution.file.body else None
+    last = resolution.file.body[-1] if unit.inference.open_globals and resolution.file.body else None
     if isinstance(last, syntax.ExprStmt):
         body[-1:] = [Return(compiler.value(last.value), lineno=compiler.line, col_offset=0)]
     if names:

@@ -62,19 +62,25 @@ class Unit:
         resolution: Resolution,
         inference: Inference,
         loaded: set[int],
-        operations: Sequence[tuple[Any, ...]] = (),
+        operations: list[tuple[Any, ...]],
+        generic: Optional[Unit] = None,
     ) -> None:
         self.resolution = resolution
         self.uses = resolution.uses
         self.inference = inference
         self.masks = inference.masks
-        # Those of earlier inputs of a REPL come first.
-        self.operations = list(operations)
+        self.operations = operations
+        # How functions are compiled that anybody may call; None: as in this unit.
+        self.generic = generic
         # Global functions that are bound once, by a `def`: calls of them can be checked now.
         self.known = {name: resolution.functions[node.start] for name, node in inference.known.items()}
         # Where names are declared that `load` binds: they live among the globals.
         self.loaded = loaded
-        self.functions: dict[int, tuple[FunctionScope, syntax.Node]] = {}
+        self.functions: dict[int, tuple[FunctionScope, syntax.Node]] = generic.functions if generic else {}
+
+    def raw_name(self, name: str) -> str:
+        """Return the name of the Python function that a call by name of a known function calls."""
+        return f"{mangle(name)}!!" if name in self.inference.specialised else f"{mangle(name)}!"
 
     def op(self, offset: int, helper: str, *operands: Operand) -> int:
         """Enter an operation into the table and return its number, which is the line of its code."""

@@ -9,8 +9,9 @@ from . import astbuild as py
 from . import kinds, syntax
 from .emit_operators import OperatorEmitter
 from .functions import SPECIAL_NAMES, mangle
+from .infer import binds
 from .kinds import ANY, INT, STRING
-from .scopes import GLOBAL, KEYWORD_ONLY, KWARGS, LOCAL, POSITIONAL, VARARGS
+from .scopes import GLOBAL, LOCAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ class CallEmitter(OperatorEmitter):
             if (
                 known is not None
                 and self.unit.uses[node.function.start].scope == GLOBAL
-                and self.binds(known, len(positional), named)
+                and binds(known, node)
             ):
                 name_line = self.unit.op(node.function.start, "global", (name,))
-                function = py.load(f"{mangle(name)}!", name_line)
+                function = py.load(self.unit.raw_name(name), name_line)
                 args = [py.load("$s", self.line), *[self.value(a) for a in positional]]
                 words = self.keywords(named)
                 line = self.unit.op(node.at, "call")
@@ -95,24 +96,6 @@ class CallEmitter(OperatorEmitter):
 
     def keywords(self, named: list[syntax.NamedArgument]) -> list[keyword]:
         return [keyword(a.name, self.value(a.value), lineno=self.line, col_offset=0) for a in named]
-
-    def binds(self, scope: FunctionScope, positional: int, named: list[syntax.NamedArgument]) -> bool:
-        """Return whether a call of this shape binds to the parameters of a known function."""
-        places = [p.name for p in scope.parameters if p.kind == POSITIONAL]
-        kinds_present = {p.kind for p in scope.parameters}
-        if positional > len(places) and VARARGS not in kinds_present:
-            return False
-        bound = set(places[:positional])
-        names = {p.name for p in scope.parameters if p.kind in (POSITIONAL, KEYWORD_ONLY)}
-        for word in named:
-            if word.name in bound or (word.name not in names and KWARGS not in kinds_present):
-                return False
-            bound.add(word.name)
-        return all(
-            p.has_default or p.name in bound
-            for p in scope.parameters
-            if p.kind in (POSITIONAL, KEYWORD_ONLY)
-        )
 
     def words(self, named: list[syntax.NamedArgument]) -> expr:
         """Emit keyword arguments as a dict."""

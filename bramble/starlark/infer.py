@@ -5,11 +5,11 @@ from __future__ import annotations
 from . import kinds, syntax
 from .analysis import FRESH, FunctionFacts, LoopFacts, collect, strip
 from .kinds import ANY, BOOL, DICT, FUNCTION, INT, LIST, NONE, OTHER, RANGE, SET, STRING, TUPLE
-from .scopes import CELL, GLOBAL, KWARGS, LOCAL, PREDECLARED, UNIVERSAL, VARARGS
+from .scopes import CELL, GLOBAL, KEYWORD_ONLY, KWARGS, LOCAL, POSITIONAL, PREDECLARED, UNIVERSAL, VARARGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from typing import Any
 
     from .scopes import FunctionScope, Resolution
@@ -22,40 +22,81 @@ _NEW = frozenset({syntax.List, syntax.Dict, syntax.Comprehension, syntax.Slice, 
 _CONSTANTS = {"None": NONE, "True": BOOL, "False": BOOL}
 
 
+def read(resolution: Resolution, known: Mapping[str, syntax.Def]) -> dict[int, FunctionFacts]:
+    """Return what the file does (under -1), and every function in it (under its start)."""
+    found: dict[int, FunctionFacts] = {}
+    work: list[tuple[int, Sequence[syntax.Node]]] = [(-1, resolution.file.body)]
+    while work:
+        start, nodes = work.pop()
+        facts = found[start] = collect(nodes, resolution.uses, known)
+        for node in facts.inner:
+            work.append((node.start, (node.body,) if isinstance(node, syntax.Lambda) else node.body))
+    return found
+
+
 class Inference:
     """What is known of the functions and variables of one file.
 
     `masks` are the kinds of variables by declaration; a variable that is not
     there may be of any kind.
+
+    There are two views of a file. In the *open* one anybody may call any function
+    with anything. In the *closed* one (`roots` given) there are only the file
+    itself, its functions without parameters, and what these call by name: so it is
+    known what their parameters can be. Functions that a host or another file calls
+    run in code made for the open view, and call only such code.
     """
 
     def __init__(
-        self, resolution: Resolution, known: Mapping[str, syntax.Def], open_globals: bool
+        self,
+        resolution: Resolution,
+        known: Mapping[str, syntax.Def],
+        facts: Mapping[int, FunctionFacts],
+        *,
+        open_globals: bool = False,
+        roots: Collection[str] = (),
+        closed: bool = False,
     ) -> None:
         self.uses = resolution.uses
         self.known = known
         self.open_globals = open_globals
         self.masks: dict[int, int] = {}
-        self.facts: dict[int, FunctionFacts] = {}
         self.captured: set[int] = set()
         self.parameters: set[int] = set()
+        # The known functions whose parameters get what calls by name give them.
+        self.specialised: set[str] = set()
+        self.facts = self._reachable(facts, roots) if closed else dict(facts)
         self._loud: set[str] = set()
         self._private: dict[int, bool] = {}
         self._recurring: set[int] = set()
         self._scopes(resolution)
+        self._solve(resolution)
+        self._judge()
+        self._find_locked()
 
     # -- collecting
 
-    def read(self, body: Sequence[syntax.Node]) -> None:
-        """Collect the facts of a file (under -1) and of all functions in it (under their start)."""
-        work: list[tuple[int, Sequence[syntax.Node]]] = [(-1, body)]
+    def _reachable(
+        self, facts: Mapping[int, FunctionFacts], roots: Collection[str]
+    ) -> dict[int, FunctionFacts]:
+        """Return the facts of the closed view, and note whose parameters it knows."""
+        found: dict[int, FunctionFacts] = {}
+        known = {node.start for node in self.known.values()}
+        work = [-1, *[self.known[name].start for name in roots]]
         while work:
-            start, nodes = work.pop()
-            facts = self.facts[start] = collect(nodes, self.uses, self.known)
-            for node in facts.inner:
-                work.append((node.start, (node.body,) if isinstance(node, syntax.Lambda) else node.body))
+            start = work.pop()
+            if start in found:
+                continue
+            one = found[start] = facts[start]
+            work += [node.start for node in one.inner if node.start not in known]
+            for name, _node in one.calls:
+                work.append(self.known[name].start)
+                if name not in roots:
+                    self.specialised.add(name)
+        return found
 
     def _scopes(self, resolution: Resolution) -> None:
+        specialised = {self.known[name].start for name in self.specialised}
         for scope in (resolution.toplevel, *resolution.functions.values()):
             for number, binding in enumerate(scope.locals):
                 if binding.scope == CELL:
@@ -63,24 +104,39 @@ class Inference:
                 if number < len(scope.parameters):
                     kind = scope.parameters[number].kind
                     self.parameters.add(binding.declared)
-                    self.masks[binding.declared] = {VARARGS: TUPLE, KWARGS: DICT}.get(kind, ANY)
+                    given = {VARARGS: TUPLE, KWARGS: DICT}.get(kind, ANY)
+                    free = given == ANY and scope.start in specialised
+                    self.masks[binding.declared] = 0 if free else given
 
-    def solve(self) -> None:
+    def keep_useful(self, other: Inference) -> None:
+        """Forget the functions of which no more is known than in another view."""
+        for name in list(self.specialised):
+            declared = [p.name.start for p in self.known[name].parameters if p.name is not None]
+            if all(self.masks.get(d, ANY) == other.masks.get(d, ANY) for d in declared):
+                self.specialised.discard(name)
+
+    def _solve(self, resolution: Resolution) -> None:
         """Find the kinds of all variables: the least that agree with all assignments."""
         masks = self.masks
         constraints: list[tuple[int, str, Any]] = []
+        specialised = {self.known[name].start for name in self.specialised}
         for start, facts in self.facts.items():
             for declared, assigned in facts.assigned.items():
-                if declared in self.parameters:
-                    if masks[declared] != ANY:
-                        masks[declared] = ANY
+                if declared in self.parameters and start not in specialised:
+                    masks[declared] = ANY
                     continue
                 masks.setdefault(declared, 0)
                 constraints += [(declared, how, value) for how, value in assigned]
         for node in self.known.values():
             result = _result(node)
             masks[result] = NONE
-            constraints += [(result, "is", value) for value in self.facts[node.start].returns]
+            if node.start in self.facts:
+                constraints += [(result, "is", value) for value in self.facts[node.start].returns]
+        for facts in self.facts.values():
+            for name, call in facts.calls:
+                if name in self.specialised:
+                    node = self.known[name]
+                    constraints += _given(resolution.functions[node.start], node, call)
         if self.open_globals:
             # Other inputs of a REPL may assign them as well.
             for use in self.uses.values():
@@ -377,7 +433,7 @@ class Inference:
 
     # -- functions that call one another
 
-    def judge(self) -> None:
+    def _judge(self) -> None:
         """Find which known functions change what was there before, and which functions may come back to themselves.
 
         Both run along the calls: a function does what those it calls do.
@@ -420,7 +476,7 @@ class Inference:
                 self._recurring.add(start)
                 unknown += callers.get(names.get(start, ""), ())
 
-    def find_locked(self) -> None:
+    def _find_locked(self) -> None:
         """Note the variables of private containers that a loop changes while it iterates them."""
         for facts in self.facts.values():
             for loop_start, iterable in facts.iterables:
@@ -434,6 +490,48 @@ class Inference:
     def may_recur(self, start: int) -> bool:
         """Return whether a call of the function at `start` might come back to it before it returns."""
         return start in self._recurring
+
+
+def binds(scope: FunctionScope, call: syntax.Call) -> bool:
+    """Return whether a call without stars binds to the parameters of a function."""
+    positional = [a for a in call.arguments if not isinstance(a, syntax.NamedArgument)]
+    places = [p.name for p in scope.parameters if p.kind == POSITIONAL]
+    kinds_present = {p.kind for p in scope.parameters}
+    if len(positional) > len(places) and VARARGS not in kinds_present:
+        return False
+    bound = set(places[: len(positional)])
+    names = {p.name for p in scope.parameters if p.kind in (POSITIONAL, KEYWORD_ONLY)}
+    for word in call.arguments:
+        if isinstance(word, syntax.NamedArgument):
+            if word.name in bound or (word.name not in names and KWARGS not in kinds_present):
+                return False
+            bound.add(word.name)
+    return all(
+        p.has_default or p.name in bound for p in scope.parameters if p.kind in (POSITIONAL, KEYWORD_ONLY)
+    )
+
+
+def _given(scope: FunctionScope, node: syntax.Def, call: syntax.Call) -> list[tuple[int, str, Any]]:
+    """Return what a call by name assigns to the parameters of a function, as constraints."""
+    if not binds(scope, call):
+        return []
+    positional = [a for a in call.arguments if not isinstance(a, syntax.NamedArgument)]
+    words = {a.name: a.value for a in call.arguments if isinstance(a, syntax.NamedArgument)}
+    places = iter(positional)
+    made: list[tuple[int, str, Any]] = []
+    only_names = False
+    for parameter in node.parameters:
+        if parameter.star or parameter.name is None:
+            only_names = only_names or parameter.star == "*"
+            continue
+        value = words.get(parameter.name.name)
+        if value is None and not only_names:
+            value = next(places, None)
+        if value is None:
+            value = parameter.default
+        if value is not None:
+            made.append((parameter.name.start, "is", value))
+    return made
 
 
 def _result(node: syntax.Def) -> int:

@@ -65,6 +65,7 @@ from .values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FunctionType
     from typing import NoReturn
 
     from .functions import FunctionInfo
@@ -185,6 +186,12 @@ def min2(a: Value, b: Value) -> Value:
     if a.__class__ is int and b.__class__ is int:
         return b if b < a else a
     return b if compare(b, a, "<") < 0 else a
+
+
+def share_defaults(special: FunctionType, function: FunctionType) -> None:
+    """Give the second version of a function the defaults of the first one."""
+    special.__defaults__ = function.__defaults__
+    special.__kwdefaults__ = function.__kwdefaults__
 
 
 def sorted1(x: Value) -> List:
@@ -325,6 +332,7 @@ BUILTINS: dict[str, Value] = {
     ".range3": make_range,
     ".max2": max2,
     ".min2": min2,
+    ".share_defaults": share_defaults,
     ".sorted1": sorted1,
     ".dict1": dict1,
     ".int_text": int_text,
