@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CONTROL = 3
 RECEIVED = 5
 CHUNK = 1 << 18
+PROCESS_GROUP = 1 << 2  # pidfd_send_signal(2): PIDFD_SIGNAL_PROCESS_GROUP
+FROM_KEYS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+EINVAL = 22
 RECEIVE = _socket.MSG_CMSG_CLOEXEC | _socket.MSG_DONTWAIT
 NAMESPACES = {
     "user": syscalls.CLONE_NEWUSER,
@@ -95,12 +98,16 @@ class Sandbox:
             os.kill(self.pid, signal.SIGKILL)
 
     def pass_on(self, number: int) -> None:
-        """Send a signal of the caller to the program."""
-        if self.program >= 0:
-            try:
-                signal.pidfd_send_signal(self.program, number)
-            except OSError:
-                return  # it has just ended
+        """Send a signal of the caller to the program; one that keys cause to its whole process group."""
+        if self.program < 0:
+            return
+        try:
+            flags = PROCESS_GROUP if number in FROM_KEYS else 0
+            signal.pidfd_send_signal(self.program, number, None, flags)
+        except OSError as error:
+            if error.errno == EINVAL:  # before Linux 6.9 there is no such flag
+                signal_group(self.program, number)
+            # else it has just ended
 
 
 class Helper:
@@ -382,6 +389,16 @@ class Helper:
             os.close(sandbox.program)
         if sandbox.slot >= 0:
             self.identity.give_back(sandbox.slot)
+
+
+def signal_group(pidfd: int, number: int) -> None:
+    """Send a signal to the process group led by a pidfd's process; its pid stands in proc_pid_fdinfo(5)."""
+    for line in identity.read_file(b"/proc/self/fdinfo/%d" % pidfd).splitlines():
+        if line.startswith(b"Pid:") and int(line[4:]) > 0:
+            try:
+                os.killpg(int(line[4:]), number)
+            except ProcessLookupError:
+                return
 
 
 def device_of_pipes() -> int:

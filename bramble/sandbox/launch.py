@@ -22,6 +22,7 @@ from typing import Any, Optional
 import bramble
 from bramble.errors import BrambleError
 from bramble.sandbox import layout, probe, refusals, running, terminal
+from bramble.sandbox.numbers import ARCHITECTURES
 from bramble.sandbox.running import Outcome, Running
 from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.steps import DEVICES, NETWORK_FILES, HostFacts, steps
@@ -47,6 +48,7 @@ class Launcher:
         self._lock = threading.Lock()
         self._facts: Optional[HostFacts] = None
         self._refused = ""
+        check_machine(os.uname().machine, sys.maxsize)
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             self._control, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             ours.callback(self._control.close)
@@ -78,7 +80,8 @@ class Launcher:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(self._pid, 0)
             self._pid = 0
-            os.close(self._complaints)
+            complaints, self._complaints = self._complaints, -1
+            os.close(complaints)
 
     @property
     def facts(self) -> HostFacts:
@@ -203,6 +206,16 @@ class Launcher:
             "the helper process that starts sandboxes has ended",
             remedy="run it again; if it repeats, something ends processes here (lack of memory, a guard)",
             detail=words.decode("utf-8", "replace"),
+        )
+
+
+def check_machine(machine: str, largest: int) -> None:
+    """Raise sandbox.unavailable on a processor whose system calls we do not know, or in a 32 bit Python."""
+    if machine not in ARCHITECTURES or largest < 1 << 32:
+        raise BrambleError(
+            "sandbox.unavailable",
+            f"there are no sandboxes on {machine}" + ("" if largest >= 1 << 32 else " with 32 bits"),
+            remedy="use a 64 bit Python on one of: " + ", ".join(ARCHITECTURES),
         )
 
 

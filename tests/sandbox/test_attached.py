@@ -22,6 +22,7 @@ from typing import Any, Optional
 import pytest
 
 from bramble.errors import BrambleError
+from bramble.sandbox import helper
 from bramble.sandbox.launch import Launcher
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from tests.sandbox.world import BUSYBOX, NO_BUSYBOX, static
@@ -127,6 +128,26 @@ def test_an_interrupt_ends_a_program_that_does_not_mind() -> None:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
+
+
+def test_an_interrupt_reaches_what_the_program_waits_for() -> None:
+    child = "(trap 'echo child; exit 1' INT; echo ready; while :; do usleep 10000; done)"
+    script = f"trap : INT; {child}; exit 8"
+    with subprocess.Popen(command(script), stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == b"child\n"
+        assert process.wait(20) == 8
+
+
+def test_the_group_is_found_on_kernels_without_the_flag() -> None:
+    child = subprocess.Popen(["sleep", "100"], start_new_session=True)
+    pidfd = os.pidfd_open(child.pid)
+    helper.signal_group(pidfd, signal.SIGTERM)
+    assert child.wait(10) == -signal.SIGTERM
+    helper.signal_group(pidfd, signal.SIGTERM)
+    os.close(pidfd)
 
 
 # ---- with a terminal -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.sandbox.launch import Launcher, Outcome, examine, wire
+from bramble.sandbox import layout
+from bramble.sandbox.launch import Launcher, Outcome, check_machine, examine, wire
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import Step
 from tests.sandbox.world import BUSYBOX, NO_BUSYBOX, World, static
@@ -385,3 +387,32 @@ def test_root_s_files_are_the_sandbox_s_user_s_inside_and_root_s_outside(here: W
     )
     assert result.text == "1000:100\n" * 5
     assert {os.stat(here.out / name).st_uid for name in ("x", "d", ".")} == {here.asker.uid}
+
+
+@pytest.mark.parametrize(
+    "machine, largest", [("riscv64", 2**63 - 1), ("i686", 2**31 - 1), ("x86_64", 2**31 - 1)]
+)
+def test_a_machine_whose_calls_are_not_known_is_refused(machine: str, largest: int) -> None:
+    with pytest.raises(BrambleError) as caught:
+        check_machine(machine, largest)
+    assert caught.value.code == "sandbox.unavailable" and machine in caught.value.message
+    check_machine("aarch64", 2**63 - 1)
+
+
+def test_the_helper_starts_from_a_zip_file_too(tmp_path: Path) -> None:
+    package = Path(layout.__file__).parents[1]
+    archive = tmp_path / "all.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in (package / "__init__.py", package / "errors.py", *(package / "sandbox").glob("*.py")):
+            file.write(path, Path("bramble", path.relative_to(package)))
+    code = (
+        f"import sys; sys.path.insert(0, {str(archive)!r})\n"
+        "from bramble.sandbox.launch import Launcher\n"
+        "from bramble.sandbox.spec import Mount, SandboxSpec\n"
+        "with Launcher() as launcher:\n"
+        f"    mounts = (Mount({BUSYBOX!r}, '/busybox'),)\n"
+        "    spec = SandboxSpec(('/busybox', 'echo', 'zipped'), (), '/', mounts)\n"
+        "    launcher.run(spec, on_output=sys.stdout.buffer.write)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, cwd="/")
+    assert run.stdout == b"zipped\n"

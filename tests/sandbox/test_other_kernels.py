@@ -68,6 +68,17 @@ def test_an_old_kernel_gives_the_same_walls(asker: Asker, lost: dict[str, int]) 
             ), line
 
 
+def test_pid_1_is_hidden_without_landlock_too(asker: Asker) -> None:
+    """Landlock would refuse to trace it as well: here it is away, and what hides pid 1 stands alone."""
+    with machine(asker, BEFORE_5_12) as here:
+        attached, seized, read = here.calls(
+            ("ptrace", 16, 1, 0, 0), ("ptrace", 0x4206, 1, 0, 0), ("open", b"/proc/1/environ", 0)
+        )
+        assert {attached, seized} <= {-errno.EPERM, -errno.ESRCH} and read < 0
+        shown = here.run("ls -d /proc/[0-9]*; cat /proc/1/cmdline; grep -c . /proc/1/maps; ls -l /proc/1/fd")
+        assert shown.text.splitlines()[0] == "/proc/2" and "python" not in shown.text
+
+
 def test_an_old_kernel_protects_what_is_mounted_in_an_input_too(asker: Asker) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can mount something in an input")
