@@ -1,17 +1,16 @@
-"""The environment of a build, opened for a person to look around in (spec: build.shell)."""
+"""The environment of a build, for a person to read about or to look around in."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Optional
 
 from bramble.build.naming import Directories, Names, names_of, sandbox_spec
 from bramble.build.sources import add_sources, fill_build_directory
 from bramble.derivation.model import Derivation
-from bramble.derivation.resolve import ResolvedDerivation, resolve
+from bramble.derivation.resolve import resolve
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import Limits, SandboxSpec
@@ -23,7 +22,7 @@ _MULTICALL = "busybox"
 
 
 @contextlib.contextmanager
-def build_shell(
+def build_environment(
     derivation: Derivation,
     *,
     inputs: Mapping[OutputRef, str],
@@ -32,16 +31,16 @@ def build_shell(
     source_roots: Mapping[str, str],
     platform: str,
     rung: str,
+    limits: Limits,
     failed: bool = False,
 ) -> Iterator[SandboxSpec]:
-    """Prepare the directories of a build and give the sandbox in which a shell sees what the build would.
+    """Prepare the directories of a build, and give the sandbox that it would run in.
 
     `inputs` are the objects of what the derivation names, `filenames` their
     store derivations. With `failed` the directories are those that the last
     failed build left; they stay. Others are removed at the end.
 
-    Raises BrambleError shell.builtin, shell.no-shell, shell.nothing-kept, and
-    those of resolving.
+    Raises BrambleError shell.builtin, shell.nothing-kept, and those of resolving.
     """
     if derivation.builtin:
         raise BrambleError(
@@ -68,16 +67,15 @@ def build_shell(
                 os.mkdir(path)
                 os.chmod(path, 0o755)
             fill_build_directory(resolved.source, store, directories.build)
-        spec = sandbox_spec(
+        yield sandbox_spec(
             resolved,
             names,
             directories,
             directory=store.directory,
             closure=closure,
             rung=rung,
-            limits=Limits(),
+            limits=limits,
         )
-        yield replace(spec, argv=_shell(spec, resolved))
 
 
 def _kept(store: Store, names: Names, name: str) -> str:
@@ -99,8 +97,13 @@ def _kept(store: Store, names: Names, name: str) -> str:
     return best[1]
 
 
-def _shell(spec: SandboxSpec, resolved: ResolvedDerivation) -> tuple[str, ...]:
-    """Return the command line of a shell: the builder if it is one, else `sh` in the PATH of the build."""
+def shell_command(spec: SandboxSpec, name: str) -> tuple[str, ...]:
+    """Return the command line of a shell in the sandbox of the build `name`.
+
+    That is the builder if it is one, else `sh` in the PATH of the build. Raises
+    BrambleError shell.no-shell.
+    """
+    # spec: cli.shell
     builder = spec.argv[0]
     if os.path.basename(builder) in _SHELLS:
         return (builder,)
@@ -113,6 +116,6 @@ def _shell(spec: SandboxSpec, resolved: ResolvedDerivation) -> tuple[str, ...]:
             return (candidate,)
     raise BrambleError(
         "shell.no-shell",
-        f'the builder of "{resolved.name}" is no shell, and there is no sh in its PATH',
+        f'the builder of "{name}" is no shell, and there is no sh in its PATH',
         remedy="give the derivation a PATH with a shell in it, for example from host_tools",
     )

@@ -62,6 +62,18 @@ def evaluate_words(words: Sequence[str], setting: Setting) -> Evaluated:
     return evaluated
 
 
+def choices_of(arguments: argparse.Namespace) -> BuildChoices:
+    """Return what the build options say about how to build."""
+    return BuildChoices(
+        keep_going=arguments.keep_going,
+        keep_failed=arguments.keep_failed,
+        check=arguments.check,
+        pure=arguments.pure,
+        sandbox=arguments.sandbox,
+        limits=Limits(seconds=arguments.timeout, silence=arguments.silence, memory=arguments.memory),
+    )
+
+
 def build_shown(
     evaluated: Evaluated,
     setting: Setting,
@@ -76,14 +88,7 @@ def build_shown(
     With `name_cached` a target that had been built before gets a line, too.
     `build` does it, all that the targets returned if None.
     """
-    choices = BuildChoices(
-        keep_going=arguments.keep_going,
-        keep_failed=arguments.keep_failed,
-        check=arguments.check,
-        pure=arguments.pure,
-        sandbox=arguments.sandbox,
-        limits=Limits(seconds=arguments.timeout, silence=arguments.silence, memory=arguments.memory),
-    )
+    choices = choices_of(arguments)
     roots = frozenset(ref.derivation for result in evaluated.evaluation.results for ref in result.roots)
     shown = roots if name_cached else frozenset[str]()
     display = Display(surface, verbose=arguments.verbose, quiet=arguments.quiet, roots=shown)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+from typing import Any
 
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
 from bramble.cli.environment import Surface
@@ -16,6 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("targets", nargs="+", metavar="TARGET", help="./path:function, ./path or ./path/...")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--just-parse", action="store_true", help="evaluate only: build nothing")
+    parser.add_argument(
+        "--explain", action="store_true", help="print the sandbox of the build, and do not build"
+    )
     add_build_options(parser)
 
 
@@ -27,6 +32,11 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     if arguments.just_parse:
         _print_graph(evaluated, arguments.json)
         return 0
+    if arguments.explain:
+        # What explains is loaded for that alone: with nothing to build, loading modules is most of the time.
+        module: Any = importlib.import_module("bramble.cli.explaining")
+        status: int = module.explain(evaluated, setting, arguments, surface)
+        return status
     result, status = build_shown(evaluated, setting, arguments, surface)
     if status == 0 or result.targets:
         _print_result(result, arguments.json)

@@ -6,7 +6,8 @@ import argparse
 
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
 from bramble.cli.environment import Surface
-from bramble.cli.render import print_json, say
+from bramble.cli.explaining import print_explanation
+from bramble.cli.render import say
 from bramble.commands.run import RunChoices, explain, run_attached, run_request, run_spec
 
 
@@ -53,11 +54,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     )
     spec = run_spec(evaluated, result, request, choices, setting)
     if arguments.explain:
-        shown = explain(spec)
-        if arguments.json:
-            print_json({"version": 1, "steps": list(shown.steps)})
-        else:
-            print(shown.words, end="")
+        print_explanation(explain(spec), as_json=arguments.json)
         return 0
     if spec.rung != "namespaces":
         say(f"warning: running with --sandbox={spec.rung}, which protects less than namespaces")

@@ -14,9 +14,7 @@ from bramble.commands.shell import build_inputs, open_shell, shell_target
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `shell`."""
     parser.add_argument("target", metavar="TARGET", help="./path:function")
-    parser.add_argument(
-        "--failed", action="store_true", help="enter what the last failed build left"
-    )
+    parser.add_argument("--failed", action="store_true", help="enter what the last failed build left")
     add_build_options(parser)
 
 

@@ -1,18 +1,21 @@
-"""`bramble shell`: the environment of a build, on the terminal."""
+"""`bramble shell` and `bramble build --explain`: the environment of a build, on the terminal or in words."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from bramble.build.shell import build_shell
+from bramble.build.shell import build_environment, shell_command
 from bramble.commands.build import BuildChoices, BuildResult, Event, build_derivations, launcher
 from bramble.commands.evaluation import Evaluated
+from bramble.commands.run import Explanation, explain
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
+from bramble.sandbox.spec import SandboxSpec
 
-__all__ = ["build_inputs", "open_shell", "shell_target"]
+__all__ = ["build_inputs", "explain_build", "open_shell", "shell_target"]
 
 
 def shell_target(evaluated: Evaluated) -> str:
@@ -55,20 +58,42 @@ def open_shell(
     failed: bool,
 ) -> int:
     """Open the shell on the streams of this process; return its exit status (spec: cli.shell)."""
+    name = evaluated.evaluation.graph.get(target).name
+    with _environment(evaluated, target, result, setting, BuildChoices(sandbox=rung), failed) as spec:
+        spec = replace(spec, argv=shell_command(spec, name))
+        if terminal:
+            term = (("TERM", setting.terminal_type),) if setting.terminal_type else ()
+            spec = replace(spec, env=tuple(sorted((*spec.env, *term))), terminal=True)
+        with launcher() as started:
+            return started.run_attached(spec, 0, 1, 2).shell_status
+
+
+def explain_build(
+    evaluated: Evaluated, target: str, result: BuildResult, setting: Setting, choices: BuildChoices
+) -> Explanation:
+    """Return the steps of the sandbox in which `target` is built; it is not built."""
+    with _environment(evaluated, target, result, setting, choices, failed=False) as spec:
+        return explain(spec)
+
+
+def _environment(
+    evaluated: Evaluated,
+    target: str,
+    result: BuildResult,
+    setting: Setting,
+    choices: BuildChoices,
+    failed: bool,
+) -> AbstractContextManager[SandboxSpec]:
     derivation = evaluated.evaluation.graph.get(target)
     report = result.report
-    with build_shell(
+    return build_environment(
         derivation,
         inputs={ref: report.outputs[ref].name for ref in derivation.dependencies},
         filenames=report.derivations,
         store=result.store,
         source_roots=evaluated.evaluation.source_roots,
         platform=setting.platform,
-        rung=rung,
+        rung=choices.sandbox,
+        limits=choices.limits,
         failed=failed,
-    ) as spec:
-        if terminal:
-            term = (("TERM", setting.terminal_type),) if setting.terminal_type else ()
-            spec = replace(spec, env=tuple(sorted((*spec.env, *term))), terminal=True)
-        with launcher() as started:
-            return started.run_attached(spec, 0, 1, 2).shell_status
+    )

@@ -127,6 +127,22 @@ def test_a_shell_sees_what_the_build_would_see(basic: World) -> None:
     assert (ran.status, ran.out) == (0, "from the project\n \n")
 
 
+def test_the_sandbox_of_a_build_is_explained_without_building(basic: World) -> None:
+    ran = basic.run("build", "--explain", "./:two")
+    assert ran.status == 0, ran.err
+    one = built_name(basic, "./:one")
+    # What it needs is built and shown, the outputs of nobody else.
+    assert one in ran.out and "pid 2" in ran.out.lower()
+    assert basic.run("build", "--json", "./:two").json["built"] == ["two"]
+    steps = basic.run("build", "--explain", "--json", "./:two").json["steps"]
+    assert {"who", "action", "arguments", "text"} <= set(steps[0])
+
+
+def built_name(world: World, target: str) -> str:
+    (result,) = world.run("build", "--json", target).json["results"]
+    return str(result["outputs"]["out"]["name"])
+
+
 def test_the_weaker_rungs_are_said_in_the_report(basic: World) -> None:
     ran = basic.run("build", "--json", "--sandbox=none", "./:one")
     assert ran.status == 0, ran.err
