@@ -155,3 +155,16 @@ def test_a_use_is_noted_once_a_day(store: Store, built: Realisation) -> None:
     os.utime(record, (1, 1))
     Store.open(store.root).realisation(RESOLVED)
     assert record.stat().st_mtime > 1000
+
+
+def test_a_build_whose_derivation_has_lost_its_bytes_is_done_again(store: Store, built: Realisation) -> None:
+    store.write_derivation(built.derivation, b"{}")
+    assert store.realisation(RESOLVED) == built
+    os.chmod(f"{store.directory}/{built.derivation}", 0o644)
+    os.truncate(f"{store.directory}/{built.derivation}", 0)
+    assert store.realisation(RESOLVED) is None
+    with pytest.raises(BrambleError) as caught:
+        store.read_derivation(built.derivation)
+    assert caught.value.code == "store.unknown-derivation"
+    store.write_derivation(built.derivation, b"{}")
+    assert store.realisation(RESOLVED) == built
