@@ -146,7 +146,7 @@ def build_derivations(
     build (the store, the lock, the sandbox).
     """
     project, evaluation = evaluated.project, evaluated.evaluation
-    store = Store.open(setting.store_root)
+    store = _open_store(setting.store_root)
     lock_path = os.path.join(project.root, LOCK_NAME)
     lock = read_lock(lock_path)
     report = build(
@@ -163,7 +163,7 @@ def build_derivations(
     found: dict[str, list[str]] = {}
     for target in targets:
         found.setdefault(target.target, []).extend(output.name for output in target.outputs.values())
-    if found:
+    if found and not store.read_only:
         store.record_roots(project.root, found)
     failures = [_placed(failure, evaluated) for failure in report.failures]
     if report.new_pins:
@@ -187,6 +187,13 @@ def build_derivations(
         store=store,
         report=report,
     )
+
+
+def _open_store(root: str) -> Store:
+    # spec: store.read-only
+    # In the store of somebody else what is built already can be used.
+    var = os.path.join(root, "var")
+    return Store.open(root, read_only=os.path.isdir(var) and not os.access(var, os.W_OK))
 
 
 def _options(project: Project, setting: Setting, choices: BuildChoices) -> BuildOptions:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.errors import BrambleError
 from bramble.store import records, stamps
@@ -19,9 +19,11 @@ from bramble.store.locks import LockFile
 from bramble.store.model import RawOutput, Realisation, StoreObject
 from bramble.store.objects import BUILD_LOCKS, Objects
 from bramble.store.path import shown
-from bramble.store.workspace import Workspace, workspace
 
-__all__ = ["RawOutput", "Realisation", "Store", "StoreObject", "Workspace"]
+if TYPE_CHECKING:
+    from bramble.store.workspace import Workspace as Workspace
+
+__all__ = ["RawOutput", "Realisation", "Store", "StoreObject"]
 
 
 class Store(Objects):
@@ -63,13 +65,15 @@ class Store(Objects):
             if self.contains(name):
                 return name
         name = str(late("sources", "copy_sources")(self, root, files, allowed))
-        with DiskFailures("record the stamps of sources"):
-            stamps.remember(self.var, now, name)
+        if not self.read_only:
+            with DiskFailures("record the stamps of sources"):
+                stamps.remember(self.var, now, name)
         return name
 
     def workspace(self) -> AbstractContextManager[Workspace]:
         """Give a private directory on the store's file system, which is removed at the end."""
-        return workspace(self.var)
+        given: AbstractContextManager[Workspace] = late("workspace", "workspace")(self.var)
+        return given
 
     def publish(
         self, outputs: Sequence[RawOutput], *, closure: Collection[str], build_name: Optional[str]

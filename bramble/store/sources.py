@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import stat
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 
 from bramble.errors import BrambleError
 from bramble.store.failures import DiskFailures
@@ -30,12 +32,24 @@ def copy_sources(objects: Objects, root: str, files: Sequence[str], allowed: str
     those of publication.
     """
     # spec: store.sources.object
-    with workspace(objects.var) as work, DiskFailures("copy sources into the store"):
-        target = f"{work.path}/source"
+    with _directory_to_copy_to(objects) as work, DiskFailures("copy sources into the store"):
+        target = f"{work}/source"
         os.mkdir(target)
         for file in sorted(set(files)):
             _copy(root, file, target, allowed)
         return publish(objects, [RawOutput("out", target, "")], closure=(), build_name=None)["out"].name
+
+
+@contextlib.contextmanager
+def _directory_to_copy_to(objects: Objects) -> Iterator[str]:
+    # spec: store.read-only
+    # Whoever may only read a store can still learn that the sources are there already.
+    if objects.read_only:
+        with tempfile.TemporaryDirectory(prefix="bramble-") as path:
+            yield path
+    else:
+        with workspace(objects.var) as work:
+            yield work.path
 
 
 def _copy(root: str, file: str, target: str, allowed: str) -> None:

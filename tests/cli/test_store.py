@@ -196,8 +196,14 @@ def test_the_digest_of_a_directory_is_that_of_its_archive(world: World) -> None:
     assert world.run("store", "hash", "nowhere").codes == ["store.not-a-directory"]
 
 
-def test_questions_need_no_right_to_write(chain: World) -> None:
+def test_questions_and_what_is_built_need_no_right_to_write(chain: World) -> None:
+    with open(chain.project / "default.bramble", "a", encoding="utf-8") as file:
+        file.write(
+            'def copied():\n    return tools.script("copied", "cat ./default.bramble > $out/n", '
+            'sources=files(["./default.bramble"]))\n'
+        )
     name = built(chain, "./:high")
+    built(chain, "./:copied")
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere, so nothing would be shown")
     for directory, names, files in os.walk(chain.store):
@@ -209,6 +215,14 @@ def test_questions_need_no_right_to_write(chain: World) -> None:
     try:
         assert chain.run("store", "closure", name).status == 0
         assert chain.run("store", "verify").status == 0
+        assert built(chain, "./:high") == name
+        # From another place nothing is known about the sources, and still they are those.
+        elsewhere = chain.base / "elsewhere"
+        shutil.copytree(chain.project, elsewhere)
+        for project in (chain.project, elsewhere):
+            assert chain.run("build", "--json", "./:copied", cwd=project).json["built"] == []
+        assert chain.run("run", "./tools:tools", "sh", "-c", "echo $((6*7))").out == "42\n"
+        assert chain.run("build", "./:other").codes == ["store.permission"]
     finally:
         for directory, names, _ in os.walk(chain.store):
             Path(directory).chmod(0o755)
