@@ -297,6 +297,7 @@ def _header_options(path: str, first: int, header: Header) -> tuple[str, ...]:
 
 
 def _parse_sections(path: str, lines: Sequence[str], first: int) -> tuple[Section, ...]:
+    # spec: conformance.case.files
     sections: list[Section] = []
     markers = [
         (i, match.group(1).strip()) for i, line in enumerate(lines) if (match := _MARKER.fullmatch(line))
@@ -331,6 +332,7 @@ def _parse_steps(path: str, lines: Sequence[str], first: int) -> Iterator[Step]:
 
 def _check_script(path: str, first: int, steps: Sequence[Step], sections: Sequence[Section]) -> None:
     """Refuse scripts that run nothing, leave a failure unnamed, or whose names and sections do not meet."""
+    # spec: conformance.case.strict
     if not any(isinstance(step.action, Command) for step in steps):
         raise CaseError(path, first, "a script runs something")
     aside = {section.name for section in sections if section.name.startswith("@")}
@@ -385,6 +387,7 @@ def _check_failure_is_named(path: str, unnamed: Optional[Step]) -> None:
 def _parse_chunks(
     path: str, lines: Sequence[str], first: int, file_id: str, default: tuple[str, ...]
 ) -> tuple[Chunk, ...]:
+    # spec: conformance.star
     sentence, header, start = _comment_header(path, lines, first, STAR_KEYS)
     if not sentence and not default:
         raise CaseError(path, first, "a file begins with a comment: a sentence that must be true")

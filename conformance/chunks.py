@@ -28,6 +28,7 @@ def run_alone(case: Chunk, world: World) -> Outcome:
     """Run one chunk with `star`."""
     name = _name(case)
     _write(case, world.path(name))
+    # spec: conformance.contract.star
     ended = world.run(["star", *_options(case), name])
     try:
         check_ending(ended, 1 if case.errors else 0)
@@ -100,6 +101,7 @@ def _token(case: Chunk) -> str:
 
 
 def _write(case: Chunk, path: str) -> None:
+    # spec: conformance.star.success
     # What must succeed shows that it ran to its end: an implementation that does nothing exits 0 as well.
     ending = "" if case.errors else f'print("{_token(case)}")\n'
     with open(path, "w", encoding="utf-8", newline="") as file:
@@ -113,6 +115,7 @@ def _check(case: Chunk, name: str, errors: Sequence[Mapping[str, Any]], printed:
 
 
 def _check_errors(expected: Sequence[ExpectedError], printed: Sequence[Mapping[str, Any]], name: str) -> None:
+    # spec: conformance.star.failure
     left = list(printed)
     for one in expected:
         wanted = Error(one.code, whole_text(name), one.line, one.column)

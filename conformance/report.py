@@ -42,6 +42,7 @@ class Verdict:
 
 def judge(outcomes: Sequence[Outcome], expected_failures: Collection[str]) -> Verdict:
     """Return the verdict on a run."""
+    # spec: conformance.results
     statuses = {}
     for outcome in outcomes:
         expected = outcome.case.id in expected_failures and outcome.status == FAILED

@@ -134,6 +134,7 @@ def capabilities_of_machine() -> frozenset[str]:
 
 def claimed_capabilities(without: Collection[str]) -> frozenset[str]:
     """Return the capabilities of a run. Raises BadSuite for a name that is none."""
+    # spec: conformance.capabilities
     unknown = sorted(set(without) - set(CAPABILITIES))
     if unknown:
         raise BadSuite([f"unknown capability {name!r}; known: {', '.join(CAPABILITIES)}" for name in unknown])
@@ -187,6 +188,7 @@ def _groups(cases: Sequence[Case], capabilities: Collection[str]) -> list[Sequen
 
 def _unclaimed(case: Case, levels: Collection[str], capabilities: Collection[str]) -> Optional[Outcome]:
     missing = [name for name in case.need if name not in capabilities]
+    # spec: conformance.levels
     if case.level not in levels:
         return Outcome(case, UNCLAIMED, message=f"the level {case.level}")
     return Outcome(case, UNCLAIMED, message=", ".join(missing)) if missing else None
@@ -201,6 +203,7 @@ def _carried_out(case: Case, world: World, rules: Rules) -> Outcome:
 
 def apply_edits(edits: Iterable[Edit]) -> None:
     """Rewrite the lines of case files that --accept replaces."""
+    # spec: conformance.accept
     by_path: dict[str, list[Edit]] = {}
     for edit in edits:
         by_path.setdefault(edit.path, []).append(edit)

@@ -190,10 +190,12 @@ def parse_step(line: int, source: str, phase: str) -> Step:
 
 
 def _run(rest: str) -> Command:
+    # spec: conformance.verbs.run
     return _command(list(split_words(rest)), 0)
 
 
 def _fail(rest: str) -> Command:
+    # spec: conformance.verbs.fail
     words = list(split_words(rest))
     status = 1
     if words and str(words[0]).isdigit():
@@ -224,6 +226,7 @@ def _command(words: list[Word], status: int) -> Command:
 
 
 def _error(rest: str) -> Error:
+    # spec: conformance.verbs.error
     words = split_words(rest)
     if not words or not re.fullmatch(CODE, str(words[0])):
         raise BadStep("error is followed by a code: phase.slug")
@@ -243,6 +246,7 @@ def _error(rest: str) -> Error:
 
 
 def _json(rest: str) -> Json:
+    # spec: conformance.verbs.json
     path, _, text = rest.partition(" ")
     if path.startswith('"') or '."' in path:
         path, text = _quoted_path(rest)
@@ -275,6 +279,7 @@ def _json_path(path: str) -> tuple[Union[Word, int], ...]:
 
 
 def _text(rest: str) -> Text:
+    # spec: conformance.verbs.text
     match = re.fullmatch(r"(\S+)\s+(is|like|line|holds|lacks|empty)(?: (.*))?", rest)
     if match is None:
         raise BadStep(
@@ -292,6 +297,7 @@ def _text(rest: str) -> Text:
 
 
 def _tree(rest: str) -> Tree:
+    # spec: conformance.verbs.tree
     words = split_words(rest)
     if len(words) != 2:
         raise BadStep("tree has the shape: tree PATH @SECTION | DIGEST | gone")
@@ -307,6 +313,7 @@ def _tree(rest: str) -> Tree:
 
 
 def _same(rest: str) -> Same:
+    # spec: conformance.verbs.same
     words = split_words(rest)
     if len(words) != 2:
         raise BadStep("same has the shape: same PATH PATH")
@@ -314,6 +321,7 @@ def _same(rest: str) -> Same:
 
 
 def _write(rest: str) -> Write:
+    # spec: conformance.verbs.write
     match = re.fullmatch(r"(\S+)\s+([a-z]+)(?:\s+(.*))?", rest)
     if match is None or match.group(2) not in _WRITES:
         raise BadStep(f"write has the shape: write PATH HOW [ARGUMENT]; HOW is one of {', '.join(_WRITES)}")
@@ -350,6 +358,7 @@ _WRITES: Mapping[str, str] = {
 
 
 def _env(rest: str) -> Env:
+    # spec: conformance.verbs.env
     match = _ENV.fullmatch(rest)
     if match is None:
         raise BadStep("env has the shape: env NAME=VALUE, or env NAME to remove it")
@@ -358,6 +367,7 @@ def _env(rest: str) -> Env:
 
 
 def _serve(rest: str) -> Serve:
+    # spec: conformance.verbs.serve
     words = rest.split()
     if len(words) != 2 or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", words[0]):
         raise BadStep("serve has the shape: serve NAME @SECTION")
@@ -366,6 +376,7 @@ def _serve(rest: str) -> Serve:
 
 
 def _need(rest: str) -> Need:
+    # spec: conformance.verbs.need
     check_capability(rest)
     return Need(rest)
 

@@ -48,6 +48,7 @@ class Word:
 
 def split_words(line: str) -> tuple[Word, ...]:
     """Return the words of a line. Raises BadWords for an open quote or a lone `$`."""
+    # spec: conformance.case.words
     words: list[Word] = []
     parts: Optional[list[Union[str, Name]]] = None
     at = 0
