@@ -60,7 +60,7 @@ class LoopFacts:
 class FunctionFacts:
     """What one function does. `whole` is about its body, `loops` about its loops by their start."""
 
-    __slots__ = ("assigned", "escaped", "whole", "loops", "returns", "inner", "unknown_call", "iterables", "locked", "aliases", "called", "calls")
+    __slots__ = ("assigned", "escaped", "whole", "loops", "returns", "inner", "unknown_call", "iterables", "locked", "aliases", "called", "calls", "how", "keys")
 
     def __init__(self) -> None:
         # Per variable (by declaration), how and from what it is assigned: "is" an expression, "aug" an
@@ -82,6 +82,10 @@ class FunctionFacts:
         self.called: set[int] = set()
         # Calls of known global functions.
         self.calls: list[tuple[str, syntax.Call]] = []
+        # In which ways each variable is used, other than by assigning to it.
+        self.how: dict[int, set[str]] = {}
+        # The keys (or indexes) under which something is put into the container of a variable.
+        self.keys: dict[int, list[syntax.Expr]] = {}
 
 
 class _End:
@@ -136,10 +140,13 @@ class _Collector:
 
     # -- helpers
 
-    def uses_only(self, node: syntax.Expr, work: list[Any]) -> None:
+    def uses_only(self, node: syntax.Expr, work: list[Any], how: str = "other") -> None:
         """Go on into an operand whose value is used and not kept: a variable there does not escape."""
-        if strip(node).__class__ is not syntax.Name:
+        name = strip(node)
+        if name.__class__ is not syntax.Name:
             work.append(node)
+        else:
+            self.facts.how.setdefault(self.uses[name.start].declared, set()).add(how)
 
     def assign(self, target: syntax.Expr, how: str, value: Any, work: list[Any]) -> None:
         target = strip(target)
@@ -159,7 +166,8 @@ class _Collector:
                 else:
                     self.assign(item, "part", (how, value, number, len(items)), work)
         elif kind is syntax.Index:
-            self.change(target.operand, work)  # type: ignore[attr-defined]
+            self.change(target.operand, work, "store")  # type: ignore[attr-defined]
+            self.put(target.operand, target.index)  # type: ignore[attr-defined]
             work.append(target.index)  # type: ignore[attr-defined]
         else:
             # A field of a host's value: the host's code runs.
@@ -171,15 +179,23 @@ class _Collector:
             return node.name  # type: ignore[attr-defined, no-any-return]
         return ""
 
-    def change(self, container: syntax.Expr, work: list[Any]) -> None:
+    def put(self, container: syntax.Expr, key: syntax.Expr) -> None:
+        """Note the key under which something is put into a container."""
+        container = strip(container)
+        if container.__class__ is syntax.Name:
+            self.facts.keys.setdefault(self.uses[container.start].declared, []).append(key)
+
+    def change(self, container: syntax.Expr, work: list[Any], how: str) -> None:
         """Note that a container is changed."""
         container = strip(container)
+        if container.__class__ is syntax.Name:
+            self.uses_only(container, work, how)
         if container.__class__ is syntax.Name and self.uses[container.start].scope == LOCAL:
             for loop in self.open:
                 loop.changed.add(self.uses[container.start].declared)
         else:
             self.unsafe()
-            self.uses_only(container, work)
+            self.uses_only(container, work, how)
 
     def unsafe(self) -> None:
         for loop in self.open:
@@ -226,7 +242,8 @@ class _Collector:
         for loop in self.open:
             loop.augmented.append(node)
         if target.__class__ is syntax.Index:
-            self.change(target.operand, work)  # type: ignore[attr-defined]
+            self.change(target.operand, work, "store")  # type: ignore[attr-defined]
+            self.put(target.operand, target.index)  # type: ignore[attr-defined]
             work.append(target.index)  # type: ignore[attr-defined]
         elif target.__class__ is syntax.Dot:
             self.unsafe()
@@ -235,7 +252,7 @@ class _Collector:
 
     def on_for(self, node: syntax.For, work: list[Any]) -> None:
         # What is iterated is evaluated before the loop.
-        self.uses_only(node.iterable, work)
+        self.uses_only(node.iterable, work, "iterate")
         self.iterate(node, node.iterable)
         self.enter_loop(node, work)
         work.extend(reversed(node.body))
@@ -248,11 +265,11 @@ class _Collector:
 
     def on_while(self, node: syntax.While, work: list[Any]) -> None:
         work.extend(reversed(node.body))
-        self.uses_only(node.condition, work)
+        self.uses_only(node.condition, work, "truth")
 
     def on_comprehension(self, node: syntax.Comprehension, work: list[Any]) -> None:
         first, *others = node.clauses
-        self.uses_only(first.iterable, work)  # type: ignore[union-attr]
+        self.uses_only(first.iterable, work, "iterate")  # type: ignore[union-attr]
         self.enter_loop(node, work)
         work.append(node.body)
         for clause in node.clauses:
@@ -260,17 +277,20 @@ class _Collector:
                 self.assign(clause.target, "item", clause.iterable, work)
                 self.iterate(node, clause.iterable)
         for clause in others:
-            self.uses_only(clause.iterable if isinstance(clause, syntax.ForClause) else clause.condition, work)
+            if isinstance(clause, syntax.ForClause):
+                self.uses_only(clause.iterable, work, "iterate")
+            else:
+                self.uses_only(clause.condition, work, "truth")
 
     def on_branch(self, node: syntax.Branch, work: list[Any]) -> None:
         work.extend(reversed(node.body))
-        self.uses_only(node.condition, work)
+        self.uses_only(node.condition, work, "truth")
 
     def on_return(self, node: syntax.Return, work: list[Any]) -> None:
         if node.value is not None:
             self.facts.returns.append(node.value)
             # Whoever gets it gets it when all loops here are over.
-            self.uses_only(node.value, work)
+            self.uses_only(node.value, work, "return")
 
     def on_lambda(self, node: syntax.Lambda, work: list[Any]) -> None:
         self.facts.inner.append(node)
@@ -292,22 +312,22 @@ class _Collector:
         if node.op in ("and", "or"):
             work += (node.right, node.left)
         elif node.op in ("in", "not in"):
-            self.uses_only(node.right, work)
+            self.uses_only(node.right, work, "in")
             self.uses_only(node.left, work)
         else:
             self.uses_only(node.right, work)
             self.uses_only(node.left, work)
 
     def on_unary(self, node: syntax.Unary, work: list[Any]) -> None:
-        self.uses_only(node.operand, work)
+        self.uses_only(node.operand, work, "truth" if node.op == "not" else "other")
 
     def on_index(self, node: syntax.Index, work: list[Any]) -> None:
         work.append(node.index)
-        self.uses_only(node.operand, work)
+        self.uses_only(node.operand, work, "index")
 
     def on_slice(self, node: syntax.Slice, work: list[Any]) -> None:
         work.extend(part for part in (node.lower, node.upper, node.step) if part is not None)
-        self.uses_only(node.operand, work)
+        self.uses_only(node.operand, work, "slice")
 
     def on_call(self, node: syntax.Call, work: list[Any]) -> None:
         function = strip(node.function)
@@ -319,10 +339,7 @@ class _Collector:
         if function.__class__ is syntax.Name:
             binding = self.uses[function.start]
             called = function.name  # type: ignore[attr-defined]
-            plain = not any(
-                isinstance(a, (syntax.StarArgument, syntax.StarStarArgument)) for a in node.arguments
-            )
-            if binding.scope == GLOBAL and called in self.known and plain:
+            if binding.scope == GLOBAL and called in self.known and plain_arguments(node):
                 self.facts.calls.append((called, node))
                 for loop in self.open:
                     loop.calls.add(called)
@@ -339,10 +356,13 @@ class _Collector:
         method = function.name  # type: ignore[attr-defined]
         for loop in self.open:
             loop.methods.append(receiver)
+        how = f"method.{method}" if plain_arguments(node) else "other"
+        if method == "setdefault" and node.arguments and isinstance(node.arguments[0], syntax.Expr):
+            self.put(receiver, node.arguments[0])
         if method in MUTATORS:
-            self.change(receiver, work)
+            self.change(receiver, work, how)
         else:
-            self.uses_only(receiver, work)
+            self.uses_only(receiver, work, how)
 
     def call_universal(self, node: syntax.Call, name: str, work: list[Any]) -> None:
         if name not in KEEPS_NOTHING:
@@ -354,7 +374,7 @@ class _Collector:
                 elif isinstance(argument, (syntax.StarArgument, syntax.StarStarArgument)):
                     self.uses_only(argument.value, work)
                 else:
-                    self.uses_only(argument, work)
+                    self.uses_only(argument, work, f"universal.{name}")
         if name in ("max", "min", "sorted") and any(
             isinstance(a, (syntax.NamedArgument, syntax.StarArgument, syntax.StarStarArgument)) and not _plain(a)
             for a in node.arguments
@@ -368,6 +388,11 @@ class _Collector:
     def call_unknown(self) -> None:
         self.facts.unknown_call = True
         self.unsafe()
+
+
+def plain_arguments(node: syntax.Call) -> bool:
+    """Return whether a call has no starred arguments."""
+    return not any(isinstance(a, (syntax.StarArgument, syntax.StarStarArgument)) for a in node.arguments)
 
 
 def _plain(argument: object) -> bool:

@@ -16,6 +16,7 @@ from _ast import (
     Break,
     Continue,
     Delete,
+    Dict,
     For,
     Global,
     Lambda,
@@ -35,7 +36,7 @@ from .emit import Unit
 from .emit_blocks import CHECK, LOCK, BlockEmitter
 from .functions import mangle
 from .infer import Inference, read, strip
-from .kinds import ANY, INT, LIST, STRING, TUPLE
+from .kinds import ANY, INT, LIST, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .scopes import FunctionScope, Resolution
 
 TYPE_CHECKING = False
@@ -257,7 +258,7 @@ class FunctionCompiler(BlockEmitter):
 
     def stmt_If(self, node: syntax.If) -> list[stmt]:
         otherwise = self.block(node.otherwise) if node.otherwise else []
-        branches = [(self.value(b.condition), self.block(b.body)) for b in node.branches]
+        branches = [(self.condition(b.condition), self.block(b.body)) for b in node.branches]
         if len(branches) <= _BRANCHES:
             return self.branches(branches, otherwise)
         # A long chain in parts: `pending` says that the parts so far have chosen nothing.
@@ -281,7 +282,7 @@ class FunctionCompiler(BlockEmitter):
         return otherwise
 
     def stmt_While(self, node: syntax.While) -> list[stmt]:
-        test = self.value(node.condition)
+        test = self.condition(node.condition)
         return [While(test, self.tick() + self.block(node.body), [], lineno=self.line, col_offset=0)]
 
     def tick(self) -> list[stmt]:
@@ -354,10 +355,43 @@ class FunctionCompiler(BlockEmitter):
             and target.items
         ):
             targets, later = self.targets(target.items, node.at)
-            values = py.tuple_of([self.value(item) for item in given.items], self.line)
+            pairs = zip(target.items, given.items)
+            values = py.tuple_of([self.value_for(t, item) for t, item in pairs], self.line)
             return [py.assign(py.tuple_of(targets, self.line, py.STORE), values, self.line), *later]
+        if isinstance(target, syntax.Name):
+            return [py.assign(self.store_name(target), self.value_for(target, node.value), self.line)]
         value, mask = self.expr(node.value)
         return self.assign_to(target, value, mask, node.at)
+
+    def value_for(self, target: syntax.Expr, node: syntax.Expr) -> expr:
+        """Emit what is assigned to a target: Python's own list or dict for a variable that holds such."""
+        kind = self.raw(target)[1]
+        if not kind:
+            return self.value(node)
+        node = strip(node)
+        raw, _kind = self.raw(node)
+        if raw is not None:
+            return raw
+        if isinstance(node, syntax.List):
+            return py.list_of([self.value(item) for item in node.items], self.line)
+        if isinstance(node, syntax.Binary) and node.op == "*" and isinstance(strip(node.left), syntax.List):
+            return self.repeated(node)
+        value = self.value(node)
+        name = getattr(getattr(value, "func", None), "id", "")
+        if name in (".List", ".Dict", ".dict_of_keys"):
+            # What would be made a value of Starlark's is Python's already.
+            if value.args:  # type: ignore[attr-defined]
+                return value.args[0]  # type: ignore[attr-defined, no-any-return]
+            empty = Dict([], [], lineno=self.line, col_offset=0)
+            return py.list_of([], self.line) if kind == RAW_LIST else empty
+        return py.helper(".plain_list" if kind == RAW_LIST else ".plain_dict", [value], self.line)
+
+    def repeated(self, node: syntax.Binary) -> expr:
+        """Emit `[…] * n` as a list of Python's own."""
+        left: Any = strip(node.left)
+        items = py.list_of([self.value(item) for item in left.items], self.line)
+        count = self.value(node.right)
+        return py.helper(".repeat_raw", [items, count], self.unit.op(node.at, ".repeat_raw"))
 
     def assign_to(self, target: syntax.Expr, value: expr, mask: int, at: int) -> list[stmt]:
         """Return the statements that assign a value, which is evaluated first, to a target."""
@@ -377,7 +411,8 @@ class FunctionCompiler(BlockEmitter):
     def set_index(self, target: syntax.Index, value: expr) -> list[stmt]:
         """Return the statements of `x[i] = value`, for a value that is evaluated already."""
         made: list[stmt] = []
-        x = self.hold(target.operand, made)
+        raw, kind = self.raw(target.operand)
+        x = self.hold(target.operand, made) if raw is None else (raw, kind)
         i = self.hold(target.index, made)
         return made + self.set_element(target, x, i, value)
 
@@ -385,6 +420,8 @@ class FunctionCompiler(BlockEmitter):
         """Return the statement of `x[i] = value` for three variables or literals."""
         xs, mx = x
         key, mask = i
+        if mx in (RAW_LIST, RAW_DICT):
+            return self.store_raw(target.at, xs, mx, i, value)
         refs = [self.bind(part)[2] for part in (xs, key, value)]
         line = self.unit.op(target.at, ".set_index", *refs)
         slow = py.expression(py.helper(".set_index", [xs, key, value], line), line)
@@ -452,6 +489,10 @@ class FunctionCompiler(BlockEmitter):
         # spec: starlark.assign.augmented
         target = strip(node.target)
         if isinstance(target, syntax.Name):
+            raw, _kind = self.raw(target)
+            if raw is not None:
+                added = self.value(node.value)
+                return [py.expression(self.native_method("extend", raw, [added], self.line), self.line)]
             old = self.name(target)
             if node.op == "+" and old[1] == LIST and self.unit.inference.changeable(self.start, target):
                 value, mask = self.expr(node.value)
@@ -461,7 +502,9 @@ class FunctionCompiler(BlockEmitter):
             return [py.assign(self.store_name(target), self.augmented(node, old), self.line)]
         made: list[stmt] = []
         if isinstance(target, syntax.Index):
-            parts = [self.hold(target.operand, made), self.hold(target.index, made)]
+            raw, kind = self.raw(target.operand)
+            operand = self.hold(target.operand, made) if raw is None else (raw, kind)
+            parts = [operand, self.hold(target.index, made)]
             old = self.index(target.at, *parts)
             name = self.temp()
             made.append(py.assign(py.store(name, self.line), self.augmented(node, old), self.line))

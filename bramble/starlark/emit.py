@@ -21,8 +21,9 @@ from _ast import expr
 from . import astbuild as py
 from . import kinds, syntax
 from .functions import mangle
-from .kinds import ANY, BOOL, DICT, FUNCTION, LIST, NONE, STRING, TUPLE
-from .scopes import FREE, GLOBAL, PREDECLARED, UNIVERSAL
+from .infer import strip
+from .kinds import ANY, BOOL, DICT, FUNCTION, LIST, NONE, RAW_DICT, RAW_LIST, STRING, TUPLE
+from .scopes import FREE, GLOBAL, LOCAL, PREDECLARED, UNIVERSAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -150,10 +151,57 @@ class ExpressionEmitter:
             line = self.unit.op(node.start, "global", (name,))
             return py.load(mangle(name), line), self.unit.masks.get(binding.declared, ANY)
         mask = self.unit.masks.get(binding.declared, ANY)
-        line = 1
+        if scope == LOCAL and mask in (LIST, DICT):
+            raw, kind = self.raw(node)
+            if raw is not None:
+                # Where a value is wanted that a program may see.
+                return self.boxed(raw, kind, binding.declared), mask
+        line = self.line
         if scope == FREE or binding.index not in self.parameters:
             line = self.unit.op(node.start, "local", (name,))
         return py.load(mangle(name), line), mask
+
+    def raw(self, node: syntax.Expr) -> tuple[Optional[expr], int]:
+        """Return the variable that an expression names, and its kind, if it holds Python's own list or dict."""
+        node = strip(node)
+        if node.__class__ is not syntax.Name:
+            return None, 0
+        binding = self.unit.uses[node.start]
+        kind = self.unit.inference.raw(self.start, binding.declared) if binding.scope == LOCAL else 0
+        if not kind:
+            return None, 0
+        line = self.unit.op(node.start, "local", (node.name,))  # type: ignore[attr-defined]
+        return py.load(mangle(node.name), line), kind  # type: ignore[attr-defined]
+
+    def boxed(self, raw: expr, kind: int, declared: int) -> expr:
+        """Emit a copy that a program may see of Python's own list or dict."""
+        if kind == RAW_LIST:
+            return py.helper(".List", [raw], self.line)
+        plain = self.unit.inference.plain_keys(self.start, declared)
+        return py.helper(".Dict" if plain else ".dict_of_keys", [raw], self.line)
+
+    def used(self, node: syntax.Expr) -> Typed:
+        """Emit an operand that is only looked at: a variable with Python's own list or dict as it is."""
+        raw, kind = self.raw(node)
+        return self.expr(node) if raw is None else (raw, kind)
+
+    def iterated(self, node: syntax.Expr) -> Typed:
+        """Emit an operand of which only the items are wanted."""
+        raw, kind = self.raw(node)
+        if raw is None:
+            return self.expr(node)
+        if kind == RAW_DICT and not self.has_plain_keys(node):
+            return py.helper(".raw_keys", [raw], self.line), RAW_LIST
+        return raw, kind
+
+    def has_plain_keys(self, node: syntax.Expr) -> bool:
+        """Return whether the keys of a private dict are all strings and ints."""
+        binding = self.unit.uses[strip(node).start]
+        return self.unit.inference.plain_keys(self.start, binding.declared)
+
+    def condition(self, node: syntax.Expr) -> expr:
+        """Emit an expression of which only the truth is wanted."""
+        return self.used(node)[0]
 
     def is_universal(self, node: syntax.Node) -> str:
         """Return the name of the universal function that an expression names, or ""."""
@@ -233,7 +281,10 @@ class ExpressionEmitter:
                 # `base` is the function itself: its name may be known.
                 made = self.call(link, made)
             else:
-                made = made or self.expr(base)
+                if made is None:
+                    method = isinstance(link, syntax.Dot) and links and isinstance(links[-1], syntax.Call)
+                    part = isinstance(link, (syntax.Index, syntax.Slice))
+                    made = self.used(base) if method or part else self.expr(base)
                 if isinstance(link, syntax.Dot) and links and isinstance(links[-1], syntax.Call):
                     made = self.call_method(links.pop(), link, made)
                 elif isinstance(link, syntax.Binary) and link.op in ("and", "or"):
@@ -290,6 +341,10 @@ class ExpressionEmitter:
     def link(self, node: syntax.Expr, left: Typed) -> Typed:
         """Emit one link of a chain; `left` is what stands left of it."""
         if isinstance(node, syntax.Binary):
+            if node.op in ("in", "not in"):
+                raw, kind = self.raw(node.right)
+                if raw is not None:
+                    return self.in_raw(node.op, node.at, left, raw, kind), BOOL
             return self.binary(node.op, node.at, left, self.expr(node.right))
         if isinstance(node, syntax.Dot):
             return self.dot(node, left)
@@ -301,6 +356,10 @@ class ExpressionEmitter:
 
     def binary(self, op: str, at: int, left: Typed, right: Typed) -> Typed:
         """Emit `left op right`."""
+        raise NotImplementedError
+
+    def in_raw(self, op: str, at: int, left: Typed, items: expr, kind: int) -> expr:
+        """Emit `left in items` for a list or dict of Python's own."""
         raise NotImplementedError
 
     def index(self, at: int, left: Typed, right: Typed) -> Typed:

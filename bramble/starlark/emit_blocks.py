@@ -9,7 +9,7 @@ from . import syntax
 from .analysis import FRESH
 from .emit_methods import MethodEmitter
 from .infer import strip
-from .kinds import DICT, INT, LIST, RANGE, STRING, TUPLE
+from .kinds import DICT, INT, LIST, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class BlockEmitter(MethodEmitter):
             made = self.lazy_items(inner, loop)
             if made is not None:
                 return made
-        value, mask = self.expr(node)
+        value, mask = self.iterated(node)
+        if mask in (RAW_LIST, RAW_DICT):
+            return value, FREE, 0
         if mask in (RANGE, TUPLE) or (mask == LIST and self.is_fresh(node)):
             return value, FREE, 0
         if self.is_fresh(node) or not self.unit.inference.needs_lock(self.start, loop, node):
@@ -58,7 +60,7 @@ class BlockEmitter(MethodEmitter):
             return None
         name = self.is_universal(node.function)
         if (name == "enumerate" and count in (1, 2)) or (name == "zip" and count):
-            args = [self.value(a) for a in node.arguments]
+            args = [self.iterated(a)[0] for a in node.arguments]
             line = self.unit.op(node.at, f".each_{name}")
             plain = count == 1 if name == "enumerate" else True
             if plain and not any(self.unit.inference.needs_lock(self.start, loop, a) for a in node.arguments):
@@ -87,7 +89,15 @@ class BlockEmitter(MethodEmitter):
 
     def dict_items(self, node: syntax.Call, dot: syntax.Dot) -> tuple[expr, str, int]:
         """Return `d.items()` and its like as a Python tuple."""
-        value, mask = self.expr(dot.operand)
+        value, mask = self.used(dot.operand)
+        if mask == RAW_DICT:
+            line = self.unit.op(node.at, "method")
+            parts = 2 if dot.name == "items" else 0
+            if dot.name != "values" and not self.has_plain_keys(dot.operand):
+                return py.helper(f".raw_{dot.name}", [value], line), FREE, parts
+            # What is iterated is a copy of what the dict holds now.
+            view = self.native_method(dot.name, value, [], line)
+            return py.helper("c.tuple", [view], line), FREE, parts
         first, x, _ref = self.bind(value)
         line = self.unit.op(node.at, "method", (dot.at,))
         native = py.helper("c.tuple", [self.native_method(dot.name, x, [], line)], line)
@@ -126,7 +136,7 @@ class BlockEmitter(MethodEmitter):
         locked = False
         for number, clause in enumerate(node.clauses):
             if isinstance(clause, syntax.IfClause):
-                generators[-1].ifs.append(self.value(clause.condition))
+                generators[-1].ifs.append(self.condition(clause.condition))
                 continue
             outermost = number == 0
             if outermost:

@@ -137,7 +137,7 @@ class CallEmitter(OperatorEmitter):
         least, most = DIRECT.get(name, (1, 0))
         if named or not least <= count <= most:
             return self.call_indirect(node, name, positional, named) if name in INDIRECT else None
-        args = [self.expr(a) for a in positional]
+        args = [self.used(a) if name == "len" else self.iterated(a) for a in positional]
         values = [x for x, _ in args]
         if count == 1 and (not self.no_walrus or py.is_simple(values[0])):
             x, mx = args[0]
@@ -180,7 +180,7 @@ class CallEmitter(OperatorEmitter):
         self, node: syntax.Call, name: str, positional: list[syntax.Expr], named: list[syntax.NamedArgument]
     ) -> Typed:
         """Emit a call of a built-in that takes the thread, a tuple of arguments and a dict of keywords."""
-        args = [self.expr(a) for a in positional]
+        args = [self.iterated(a) for a in positional]
         mask = kinds.OF_UNIVERSAL.get(name, ANY)
         if name in ("max", "min") and len(args) == 2 and not named:
             line = self.unit.op(node.at, f".{name}2")

@@ -15,7 +15,7 @@ from .emit_calls import arguments_of
 from .emit_format import FormatEmitter
 from .functions import SPECIAL_NAMES
 from .infer import method_kind
-from .kinds import ANY, INT, LIST, STRING
+from .kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING
 from .string_methods import SPACE
 
 TYPE_CHECKING = False
@@ -71,6 +71,10 @@ class MethodEmitter(FormatEmitter):
             function = py.helper(".attribute", [receiver[0], py.constant(dot.name, line)], line)
             return self.call_with_stars(node, (function, ANY), positional, named, stars)
         x, mx = receiver
+        if mx == RAW_LIST:
+            return self.raw_list_method(node, dot, x, positional, named)
+        if mx == RAW_DICT:
+            return self.raw_dict_method(node, dot, x, positional, named)
         result = method_kind(mx, dot.name)
         if self.no_walrus:
             return self.slow_method(node, dot, x, positional, named), result
@@ -83,6 +87,69 @@ class MethodEmitter(FormatEmitter):
             if fast is not None:
                 return fast, result
         return self.slow_method(node, dot, x, positional, named), result
+
+    def raw_list_method(
+        self,
+        node: syntax.Call,
+        dot: syntax.Dot,
+        x: expr,
+        positional: list[syntax.Expr],
+        named: list[syntax.NamedArgument],
+    ) -> Typed:
+        """Emit a method of a list of Python's own: append, pop, extend or index."""
+        name, count = dot.name, len(positional)
+        args = [self.expr(a) for a in positional]
+        values = [value for value, _ in args]
+        kinds = [mask for _, mask in args]
+        result = method_kind(LIST, name)
+        ref = x.id  # type: ignore[attr-defined]
+        if not named and name == "append" and count == 1:
+            return self.native_method(name, x, values, self.line), result
+        if not named and name == "pop" and (count == 0 or kinds == [INT]):
+            refs = []
+            if values:
+                values[0], value_ref = self.once(values[0])
+                refs = [value_ref]
+            line = self.unit.op(node.at, ".List.pop", ref, *refs)
+            return self.native_method(name, x, values, line), result
+        if not named and name == "extend" and kinds == [LIST]:
+            return self.native_method(name, x, values, self.line), result
+        # The list itself is changed, so it must not be copied.
+        line = self.unit.op(node.at, "method")
+        parts = [x, py.constant(name, line), py.tuple_of(values, line), self.words(named)]
+        return py.helper(".raw_method", parts, line), result
+
+    def raw_dict_method(
+        self,
+        node: syntax.Call,
+        dot: syntax.Dot,
+        x: expr,
+        positional: list[syntax.Expr],
+        named: list[syntax.NamedArgument],
+    ) -> Typed:
+        """Emit a method of a dict of Python's own: get, setdefault, items, keys or values."""
+        name, count = dot.name, len(positional)
+        args = [self.expr(a) for a in positional]
+        values = [value for value, _ in args]
+        result = method_kind(DICT, name)
+        if not named and count == 0 and name in ("items", "keys", "values"):
+            if name == "values" or self.has_plain_keys(dot.operand):
+                return self.dict_view(name, x, [], self.line), result
+            items = py.helper(f".raw_{name}", [x], self.line)
+            return py.helper(".List", [items], self.line), result
+        keyed = name in ("get", "setdefault") and count in (1, 2) and not named and not self.no_walrus
+        if keyed and self.may_be_native_key(args[0][1], RAW_DICT):
+            line = self.unit.op(node.at, "method")
+            if self.is_native_key(args[0][1], RAW_DICT):
+                return self.native_method(name, x, values, line), result
+            first, key, _ref = self.bind(values[0])
+            test = self.key_test(key, first, args[0][1], RAW_DICT, line)
+            native = self.native_method(name, x, [key, *values[1:]], line)
+            slow = py.helper(f".raw_{name}", [x, key, *values[1:]], line)
+            return py.conditional(test, native, slow, line), result
+        line = self.unit.op(node.at, "method")
+        parts = [x, py.constant(name, line), py.tuple_of(values, line), self.words(named)]
+        return py.helper(".raw_dict_method", parts, line), result
 
     def slow_method(
         self,

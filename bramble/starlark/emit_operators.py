@@ -6,9 +6,9 @@ from _ast import expr
 
 from . import astbuild as py
 from . import kinds, syntax
-from .emit import ExpressionEmitter
+from .emit_raw import RawEmitter
 from .infer import index_kind, slice_kind
-from .kinds import ANY, BOOL, BYTES, DICT, FLOAT, INT, LIST, NONE, NUMBER, OTHER, RANGE, STRING, TUPLE
+from .kinds import ANY, BOOL, BYTES, DICT, FLOAT, INT, LIST, NONE, NUMBER, OTHER, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ _SEQUENCE = STRING | BYTES | LIST | TUPLE
 _MAX_SHIFT = 512
 
 
-class OperatorEmitter(ExpressionEmitter):
+class OperatorEmitter(RawEmitter):
     """Makes Python expressions for operators."""
 
     def expr_Unary(self, node: syntax.Unary) -> Typed:
-        operand, mask = self.expr(node.operand)
         if node.op == "not":
-            return py.unary("not", operand, self.line), BOOL
+            return py.unary("not", self.condition(node.operand), self.line), BOOL
+        operand, mask = self.expr(node.operand)
         result = kinds.of_unary(node.op, mask)
         if operand.__class__.__name__ == "Constant" and mask & NUMBER and node.op != "~":
             return py.unary(node.op, operand, self.line), result
@@ -265,6 +265,8 @@ class OperatorEmitter(ExpressionEmitter):
         """Emit `x[i]`."""
         x, mx = left
         i, mi = right
+        if mx in (RAW_LIST, RAW_DICT):
+            return self.index_raw(at, x, mx, right)
         result = index_kind(mx)
         literal = x.__class__.__name__ == "Constant" and (mx != STRING or mi != INT)
         if literal or (self.no_walrus and not (py.is_simple(x) and py.is_simple(i))):
@@ -290,12 +292,20 @@ class OperatorEmitter(ExpressionEmitter):
     def slice(self, node: syntax.Slice, left: Typed) -> Typed:
         """Emit `x[a:b:c]`."""
         x, mask = left
+        raw = mask == RAW_LIST
+        if raw:
+            mask = LIST
         result = slice_kind(mask)
         nothing = py.constant(None, self.line), INT
         parts = [nothing if part is None else self.expr(part) for part in (node.lower, node.upper)]
         line = self.unit.op(node.at, ".slice_of", (node.operand.start,))
         plain = all(kind & INT and py.is_simple(part) for part, kind in parts)
         literal = x.__class__.__name__ == "Constant" and mask != STRING
+        if raw and (node.step is not None or not plain or any(kind != INT for _, kind in parts)):
+            x = py.helper(".List", [x], line)
+        elif raw:
+            native = py.subscript(x, py.slice_between(parts[0][0], parts[1][0], line), line)
+            return py.helper(".List", [native], line), LIST
         if node.step is not None or not plain or literal or (self.no_walrus and not py.is_simple(x)):
             step = py.constant(None, self.line) if node.step is None else self.value(node.step)
             return py.helper(".slice_of", [x, parts[0][0], parts[1][0], step], line), result

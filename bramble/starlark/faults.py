@@ -28,7 +28,9 @@ from .operators import (
     shift_right,
     subtract,
 )
+from .raw import boxed_dict
 from .universe import builtin_max, builtin_min, builtin_sorted
+from .values import List
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -231,7 +233,11 @@ def _operand(frame: FrameType, reference: Any) -> Any:
         return _AGAIN[op](_operand(frame, left), _operand(frame, right))
     for variables in (frame.f_locals, frame.f_globals, BUILTINS):
         if reference in variables:
-            return variables[reference]
+            value = variables[reference]
+            # A private list or dict may be Python's own.
+            if value.__class__ is list:
+                return List(value)
+            return boxed_dict(value) if value.__class__ is dict else value
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import kinds, syntax
 from .analysis import FRESH, FunctionFacts, LoopFacts, collect, strip
-from .kinds import ANY, BOOL, DICT, FUNCTION, INT, LIST, NONE, OTHER, RANGE, SET, STRING, TUPLE
+from .kinds import ANY, BOOL, DICT, FUNCTION, INT, LIST, NONE, OTHER, RANGE, RAW_DICT, RAW_LIST, SET, STRING, TUPLE
 from .scopes import CELL, GLOBAL, KEYWORD_ONLY, KWARGS, LOCAL, POSITIONAL, PREDECLARED, UNIVERSAL, VARARGS
 
 TYPE_CHECKING = False
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 _DEPTH = 25
 _CONTAINER = LIST | DICT | SET | OTHER
 _ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
+# What can be done with Python's own list or dict as with a List or Dict, or to a copy of it.
+_READING = frozenset(
+    {
+        *("index", "store", "iterate", "truth", "return", "in"),
+        *(f"universal.{name}" for name in ("len", "sorted", "list", "tuple", "set", "reversed", "any", "all")),
+        *(f"universal.{name}" for name in ("enumerate", "zip", "max", "min")),
+    }
+)
+_RAW_USES = {
+    RAW_LIST: _READING | {"slice", "method.append", "method.pop", "method.extend", "method.index"},
+    RAW_DICT: _READING
+    | {"method.get", "method.setdefault", "method.items", "method.keys", "method.values"},
+}
 _NEW = frozenset({syntax.List, syntax.Dict, syntax.Comprehension, syntax.Slice, syntax.Literal})
 _CONSTANTS = {"None": NONE, "True": BOOL, "False": BOOL}
 
@@ -68,6 +81,7 @@ class Inference:
         self.facts = self._reachable(facts, roots) if closed else dict(facts)
         self._loud: set[str] = set()
         self._private: dict[int, bool] = {}
+        self._raw: dict[int, int] = {}
         self._recurring: set[int] = set()
         self._scopes(resolution)
         self._solve(resolution)
@@ -388,6 +402,47 @@ class Inference:
             and self.private(binding.declared, facts)
             and binding.declared not in facts.locked
         )
+
+    def raw(self, start: int, declared: int) -> int:
+        """Return RAW_LIST or RAW_DICT when a variable can hold Python's own: nobody else ever sees them. Else 0."""
+        found = self._raw.get(declared)
+        if found is None:
+            facts = self.facts[start]
+            group = self.group(declared, facts)
+            found = 0
+            if self.private(declared, facts):
+                each = {self._raw_alone(member, facts) for member in group}
+                found = each.pop() if len(each) == 1 else 0
+            for member in group:
+                self._raw[member] = found
+        return found
+
+    def _raw_alone(self, declared: int, facts: FunctionFacts) -> int:
+        made = {LIST: RAW_LIST, DICT: RAW_DICT}.get(self.masks.get(declared, ANY), 0)
+        if not made or declared in facts.locked or not facts.how.get(declared, set()) <= _RAW_USES[made]:
+            return 0
+        for how, value in facts.assigned[declared]:
+            grows = how == "aug" and value.op == "+" and not self.kind(value.value) & ~(LIST | TUPLE)
+            if how not in ("is", "alias") and not grows:
+                return 0
+        return made
+
+    def plain_keys(self, start: int, declared: int) -> bool:
+        """Return whether all keys of a private dict are strings or ints, which Python understands."""
+        facts = self.facts[start]
+        for member in self.group(declared, facts):
+            keys = list(facts.keys.get(member, ()))
+            for how, value in facts.assigned[member]:
+                node = strip(value) if how == "is" else None
+                if isinstance(node, syntax.Dict):
+                    keys += [entry.key for entry in node.entries]
+                elif isinstance(node, syntax.Comprehension) and isinstance(node.body, syntax.DictEntry):
+                    keys.append(node.body.key)
+                elif how != "alias":
+                    return False
+            if any(self.kind(key) & ~(STRING | INT) for key in keys):
+                return False
+        return True
 
     def needs_lock(self, start: int, loop_start: int, iterable: syntax.Expr) -> bool:
         """Return whether a loop of the function at `start` might change what it iterates."""

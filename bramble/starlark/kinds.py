@@ -22,6 +22,9 @@ OTHER = 4096  # structs, modules, values of the host, views of strings
 ANY = 8191
 
 NUMBER = INT | FLOAT
+# A private list or dict that is Python's own; no value of a program, so not among ANY.
+RAW_LIST = 8192
+RAW_DICT = 16384
 
 # What an arithmetic operator of a host's value may give (functions.py says so to the host).
 # Numbers and strings may come as well: taking them for values of the host does no harm.
