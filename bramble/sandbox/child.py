@@ -35,7 +35,7 @@ class Job:
     `link` is a socket to the helper that keeps messages apart; `streams` are
     the three standard streams, -1 where the sandbox's own terminal is to stand;
     `trees` are detached mounts; `own_memory` the (address, length) of our
-    argv and environment.
+    argv and environment; `window` the size of the terminal, as `struct winsize`.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Job:
         streams: tuple[int, int, int],
         trees: list[int],
         own_memory: tuple[tuple[int, int], ...],
+        window: bytes,
     ) -> None:
         self.init = init
         self.builder = builder
@@ -53,6 +54,7 @@ class Job:
         self.streams = streams
         self.trees = trees
         self.own_memory = own_memory
+        self.window = window
         self.terminal = -1
         self.mountinfo = -1
 

@@ -262,11 +262,7 @@ class Helper:
                         os.fchown(fd, outer, outer)  # or /dev/stdout could not be opened by its own program
             sandbox.pid = syscalls.clone(flags)
             if sandbox.pid == 0:
-                job, streams = sandbox.job, slaves(sandbox)
-                memory = self.own_memory
-                pid1.run(
-                    child.Job(job["init"], job["builder"], theirs.fileno(), streams, sandbox.trees, memory)
-                )
+                pid1.run(self.for_child(sandbox, theirs.fileno()))
             theirs.close()
             sandbox.pidfd = os.pidfd_open(sandbox.pid)
             self.links[link.fileno()] = self.pidfds[sandbox.pidfd] = sandbox
@@ -289,6 +285,13 @@ class Helper:
             else:
                 self.refuse(sandbox, number, error)
         self.let_go(sandbox)
+
+    def for_child(self, sandbox: Sandbox, link: int) -> child.Job:
+        """Return what the child needs of the job."""
+        job = sandbox.job
+        window = bytes.fromhex(job["window"])
+        streams = slaves(sandbox)
+        return child.Job(job["init"], job["builder"], link, streams, sandbox.trees, self.own_memory, window)
 
     def let_go(self, sandbox: Sandbox) -> None:
         """Close what only the child needs, once it has its own copies."""

@@ -183,9 +183,9 @@ class Launcher:
         if self._refused and spec.rung == "namespaces":
             raise refusals.powerless_root(self._refused)
         channel, theirs = socket.socketpair()
-        job = json.dumps(
-            {**wire(planned, sys.getfilesystemencoding()), "terminal_streams": terminals}
-        ).encode()
+        window = terminal.window(screen).hex() if screen >= 0 else ""
+        extra = {"terminal_streams": terminals, "window": window}
+        job = json.dumps({**wire(planned, sys.getfilesystemencoding()), **extra}).encode()
         try:
             with theirs:
                 fds = [theirs.fileno(), *streams, streams[0] if screen < 0 else screen]

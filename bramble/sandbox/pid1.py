@@ -36,6 +36,7 @@ SAFE = syscalls.MS_NOSUID | syscalls.MS_NODEV
 CLONE_ONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC
 CLONE_WHOLE = CLONE_ONE | syscalls.AT_RECURSIVE
 WALK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+TIOCSWINSZ = 0x5414
 TIOCGPTN = 0x80045430
 TIOCSPTLCK = 0x40045431
 SIOCSIFFLAGS = 0x8914
@@ -273,6 +274,7 @@ def open_terminal(job: Job) -> None:
     fcntl.ioctl(master, TIOCSPTLCK, bytes(4))
     number = int.from_bytes(fcntl.ioctl(master, TIOCGPTN, bytes(4)), "little")
     job.terminal = os.open(f"/dev/pts/{number}", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    fcntl.ioctl(job.terminal, TIOCSWINSZ, job.window)
     pid2.send_descriptor(job.link, b"T", master)
     os.close(master)
 

@@ -121,11 +121,15 @@ def raw(fd: int) -> Iterator[None]:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
+def window(fd: int) -> bytes:
+    """Return the size of a terminal's window, as `struct winsize`."""
+    return fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
+
+
 def copy_size(outer: int, inner: int) -> None:
     """Give the terminal `inner` the window size of `outer`."""
     with contextlib.suppress(OSError):
-        size = fcntl.ioctl(outer, termios.TIOCGWINSZ, bytes(8))
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, size)
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, window(outer))
 
 
 @contextlib.contextmanager
