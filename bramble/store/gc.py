@@ -157,11 +157,13 @@ class _Collector:
         self._idle_since = None if forget_idle is None else time.time() - forget_idle
         self._dry_run = dry_run
         self.locks = LockFile(f"{objects.var}/{OBJECT_LOCKS}")
-        # First the records, then the objects: what appears in between has a record that is missing here
-        # and is found when `_refresh` looks again.
+        # First the records, then the objects: what appears in between has a record that is missing here.
+        # A record without an object is of one that is about to appear. Both are new to `_refresh`.
         self._nodes: dict[str, Node] = {}
-        self._seen_records = set(os.listdir(f"{objects.var}/objects"))
-        for name in objects.names():
+        records = _inodes(f"{objects.var}/objects")
+        names = objects.names()
+        self._seen_records = {name: records[name] for name in names if name in records}
+        for name in names:
             self._nodes[name] = self._node(name)
         self._roots: tuple[str, ...] = ()
         self._forgotten: list[tuple[str, ProjectRoots]] = []
@@ -271,13 +273,14 @@ class _Collector:
         before = self._roots
         self._read_roots()
         roots = set(self._roots).difference(before)
-        records = set(os.listdir(f"{self._objects.var}/objects"))
-        for name in records.difference(self._seen_records):
-            if is_digest(name):
-                # A record comes before its object: it keeps what the object is going to refer to.
+        for name, inode in _inodes(f"{self._objects.var}/objects").items():
+            if self._seen_records.get(name) != inode:
+                # A record comes before its object: it keeps what the object is going to refer to. One that
+                # was written anew has more references than before.
                 self._nodes[name] = self._node_of_record(name)
+                self._live.discard(name)
+                self._seen_records[name] = inode
                 roots.add(name)
-        self._seen_records |= records
         for name in roots:
             if name not in self._nodes and self._objects.contains(name):
                 self._nodes[name] = self._node(name)
@@ -304,7 +307,7 @@ class _Collector:
             self._objects.forget(name)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{self._objects.var}/objects/{name}")
-            self._seen_records.discard(name)
+            self._seen_records.pop(name, None)
         return trash
 
     def forget_projects(self, freed: Iterable[str]) -> None:
@@ -347,6 +350,12 @@ class _Collector:
     def _share(self, names: Iterable[str]) -> Share:
         sizes = [self._nodes[name].size for name in names]
         return Share(len(sizes), sum(sizes))
+
+
+def _inodes(directory: str) -> dict[str, int]:
+    """Return the digests that are names in a directory, and the inodes that they lead to."""
+    with os.scandir(directory) as entries:
+        return {entry.name: entry.inode() for entry in entries if is_digest(entry.name)}
 
 
 def _needed(name: str, why: str, remedy: str) -> BrambleError:

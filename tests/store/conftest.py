@@ -4,8 +4,9 @@ import os
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def store(place: str) -> Iterator[Store]:
     store.close()
 
 
-def plant(tree: Tree, directory: str) -> None:
+def plant(tree: Mapping[bytes, Any], directory: str) -> None:
     """Make `tree` on disk."""
     os.makedirs(directory, exist_ok=True)
     for base, node in tree.items():
@@ -71,7 +72,7 @@ def grown(directory: str) -> Tree:
 
 def publish(
     store: Store,
-    trees: Tree | dict[str, tuple[str, Tree]],
+    trees: Mapping[Any, Any],
     *,
     own: str = "",
     closure: tuple[str, ...] = (),
@@ -81,7 +82,7 @@ def publish(
     named = {"out": (own, trees)} if not all(isinstance(key, str) for key in trees) or not trees else trees
     with store.workspace() as work:
         raws = []
-        for name, (temporary, tree) in named.items():  # type: ignore[misc]
-            plant(tree, f"{work.path}/{name}")  # type: ignore[arg-type]
-            raws.append(RawOutput(str(name), f"{work.path}/{name}", temporary))
+        for name, (temporary, tree) in named.items():
+            plant(tree, f"{work.path}/{name}")
+            raws.append(RawOutput(name, f"{work.path}/{name}", temporary))
         return store.publish(raws, closure=closure, build_name=build_name)

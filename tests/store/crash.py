@@ -117,7 +117,7 @@ def _inodes(root: str) -> dict[int, str]:
     return found
 
 
-def run(root: str, action: Callable[[], None], stop: int, loss: Loss) -> bool:
+def run(root: str, action: Callable[[], object], stop: int, loss: Loss) -> bool:
     """Do `action` until its `stop`th change of the disk; say whether it ended before that."""
     reading, writing = os.pipe()
     child = os.fork()

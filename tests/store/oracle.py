@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple
 
 PREFIX = b"/".join([b"", b"home", b"bramble", b"bramble", b"bramble_store_padding", b"bramb"])
 
@@ -22,8 +22,12 @@ class Link(NamedTuple):
     target: bytes
 
 
-Node = Union[bytes, Exec, Link, "Tree"]
-Tree = dict[bytes, Node]
+# Of bytes, Exec, Link, and trees again.
+Tree = dict[bytes, Any]
+
+
+def plain(text: bytes) -> bytes:
+    return bytes(byte for byte in text if byte < 128)
 
 
 def digest_of(stream: bytes) -> str:
@@ -66,7 +70,6 @@ def header(
             places[key] = 512 + len(records) + record.index(b"=") + 1
             records += record
     folder, base = name.rsplit(b"/", 1)
-    plain = lambda text: bytes(byte for byte in text if byte < 128)  # noqa: E731
     special = plain(folder + b"/PaxHeaders.0/" + base)[:100].rstrip(b"/")
     extended = block(special, 0, len(records), b"x", b"") + records + bytes(-len(records) % 512)
     fields = []

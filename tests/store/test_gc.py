@@ -188,6 +188,50 @@ def test_an_object_that_appears_meanwhile_keeps_what_it_needs(
     assert verify(store).damages == ()
 
 
+def test_an_object_that_was_about_to_appear_keeps_what_it_needs(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The collection begins between the moment at which a publication writes the record and the one at
+    # which the object gets its name, and the publishing process ends before the collection removes anything.
+    needed = chain(store, "needed")[0]
+    above = publish(store, {b"f": b"on " + needed.encode()}, closure=(needed,))["out"].name
+    store = fresh(store)
+    staged = f"{store.directory}/.new-{above}-1"
+    os.rename(store.object_path(above), staged)
+    real = collecting._Collector.sweep
+    monkeypatch.setattr(collecting, "remove_leftovers", lambda _: 0)
+
+    def sweep(self: collecting._Collector, *arguments: object) -> list[str]:
+        os.rename(staged, store.object_path(above))
+        return real(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(collecting._Collector, "sweep", sweep)
+    assert collect(store).freed == ()
+    assert verify(store).damages == ()
+
+
+def test_a_reference_that_is_found_meanwhile_keeps_what_it_names(
+    store: Store, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The same bytes are made once more, by a build that knows what the name in them means.
+    needed = chain(store, "needed")[0]
+    above = publish(store, {b"f": b"on " + needed.encode()})["out"].name
+    store.record_roots(place, {"m:f": [above]})
+    store = fresh(store)
+    real = collecting._Collector.sweep
+
+    def sweep(self: collecting._Collector, *arguments: object) -> list[str]:
+        builder = Store.open(store.root)
+        builder.protect([needed])
+        assert publish(builder, {b"f": b"on " + needed.encode()}, closure=(needed,))["out"].references
+        builder.close()
+        return real(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(collecting._Collector, "sweep", sweep)
+    assert collect(store).freed == ()
+    assert verify(store).damages == ()
+
+
 def test_a_root_that_appears_meanwhile_keeps_what_it_names(
     store: Store, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.store import relocate as relocating
 from bramble.store.digest import digest
 from bramble.store.disk import Store
 from bramble.store.optimise import optimise
@@ -37,7 +37,7 @@ def fill(store: Store) -> tuple[str, Tree]:
 
 
 def expected(tree: Tree, old: str, new: str, name: str) -> Tree:
-    def node(value: object) -> object:
+    def node(value: Any) -> Any:
         if isinstance(value, dict):
             return {base: node(below) for base, below in value.items()}
         if isinstance(value, (Link, Exec)):
@@ -45,7 +45,7 @@ def expected(tree: Tree, old: str, new: str, name: str) -> Tree:
         assert isinstance(value, bytes)
         return value.replace(os.fsencode(old), os.fsencode(new)).replace(OUT.encode(), name.encode())
 
-    return node(tree)  # type: ignore[return-value]
+    return dict(node(tree))
 
 
 @pytest.mark.parametrize("old_length", [16, 20, ONE_DIRECTORY, 40, 47])
@@ -130,7 +130,7 @@ def test_a_relocation_that_was_interrupted_is_finished_by_another(
         return call
 
     # Everything that changes the disk; one thread, so that the order is always the same.
-    monkeypatch.setattr(relocating.os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
     for function in ("rename", "symlink", "mkdir", "unlink", "fchmod", "write", "fsync", "utime", "rmdir"):
         monkeypatch.setattr(os, function, counted(getattr(os, function)))
     try:

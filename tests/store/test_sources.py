@@ -10,6 +10,7 @@ import pytest
 from bramble.errors import BrambleError
 from bramble.store import sources, stamps
 from bramble.store.disk import Store
+from bramble.store.tree import copy_contents
 from tests.store.conftest import grown, plant
 from tests.store.oracle import Exec, Link, Oracle, Tree
 
@@ -168,7 +169,7 @@ def test_a_source_behind_a_linked_directory_is_refused(store: Store, project: st
 def test_a_source_that_changes_while_it_is_copied_is_noticed(
     store: Store, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = sources.copy_contents
+    real = copy_contents
 
     def copy(source: int, target: int) -> None:
         real(source, target)

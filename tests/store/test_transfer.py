@@ -4,6 +4,7 @@ import io
 import os
 import re
 import tarfile
+from typing import Optional
 
 import pytest
 from hypothesis import given
@@ -103,9 +104,9 @@ def test_an_empty_export_is_an_export(store: Store, other: Store) -> None:
     assert import_objects(other, io.BytesIO(export(store)).read).imported == ()
 
 
-def refuse(store: Store, stream: bytes, **options: int) -> BrambleError:
+def refuse(store: Store, stream: bytes, *, max_size: Optional[int] = None) -> BrambleError:
     with pytest.raises(BrambleError) as caught:
-        import_objects(store, io.BytesIO(stream).read, **options)
+        import_objects(store, io.BytesIO(stream).read, max_size=max_size)
     assert os.listdir(store.var + "/work") == []
     assert verify(store).damages == ()
     assert caught.value.remedy

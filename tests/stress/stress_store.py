@@ -137,8 +137,8 @@ class Worker:
     def collect(self) -> None:
         """Collect, in one of the ways."""
         store = Store.open(self.root)
-        options = self.dice.choice([{}, {"max_size": 3 << 20}, {"older_than": 2.0}])
-        collect(store, **options)
+        max_size, older_than = self.dice.choice([(None, None), (3 << 20, None), (None, 2.0)])
+        collect(store, max_size=max_size, older_than=older_than)
         store.close()
 
     def check(self) -> None:
@@ -221,8 +221,13 @@ def judge(root: str, reports: str, killed: int) -> list[str]:
         found = store.realisation(line["resolved"])
         if found is None or dict(found.outputs)["out"] != line["out"]:
             wrong.append(f"a build that was reported is not there: {line}")
-        elif any(not store.contains(name) for name in store.closure([line["out"]])):
-            wrong.append(f"a build that was reported is not whole: {line}")
+            continue
+        try:
+            lost = [name for name in store.closure([line["out"]]) if not store.contains(name)]
+        except BrambleError as error:
+            lost = [str(error)]
+        if lost:
+            wrong.append(f"a build that was reported is not whole: {line}: {lost}")
     wrong += [f"damage after the last collection: {damage}" for damage in verify(store).damages]
     left = [name for name in os.listdir(store.directory) if name.startswith((".new", ".old"))]
     wrong += [f"left over: {name}" for name in left]
