@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from bramble.sandbox.spec import Limits, Mount
 from tests.sandbox import rawcalls
 from tests.sandbox.rawcalls import Of
-from tests.sandbox.test_hostile_outlive import DAEMONS, alive, mark
+from tests.sandbox.test_hostile_outlive import DAEMONS, alive, children, gone, mark, wait_for
 from tests.sandbox.test_hostile_reach import address_in, landlock_abi, listening
 from tests.sandbox.world import SECRET, Result, World, interpreter
 
@@ -97,6 +98,22 @@ def test_a_weaker_rung_that_is_killed_with_the_tool_leaves_nothing(here: World, 
     assert result.kind == "cancelled"
     time.sleep(0.1)
     assert alive(number) == []
+
+
+def test_a_program_of_a_weaker_rung_dies_with_the_process_that_guards_it(here: World, rung: str) -> None:
+    number = mark()
+    worker = here.asker.start()
+    assert here.run("true").kind == "exited"
+    (helper,) = children(worker.pid)
+    killer = os.fork()
+    if killer == 0:
+        wait_for(lambda: alive(number))
+        for guard in children(helper):
+            os.kill(guard, signal.SIGKILL)
+        os._exit(0)
+    result = hosted(here, rung, f"exec sleep {number}")
+    os.waitpid(killer, 0)
+    assert (result.kind, result.code) == ("signalled", 9) and gone(number)
 
 
 def test_a_weaker_rung_tells_what_it_cannot_execute(here: World, rung: str) -> None:
