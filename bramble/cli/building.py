@@ -113,7 +113,10 @@ def build_shown(
 
 
 class _Interrupts:
-    """While it is open SIGINT and SIGTERM cancel the build; a second one ends the program at once."""
+    """While it is open SIGINT, SIGTERM and SIGHUP cancel the build; a second one ends the program at once.
+
+    A signal that the program was started to ignore, as with nohup(1) or in the background, is ignored.
+    """
 
     def __init__(self) -> None:
         self.cancelled = threading.Event()
@@ -121,7 +124,9 @@ class _Interrupts:
         self._previous: list[tuple[int, object]] = []
 
     def __enter__(self) -> _Interrupts:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue
             self._previous.append((number, signal.signal(number, self._cancel)))
         return self
 

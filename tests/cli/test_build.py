@@ -175,7 +175,7 @@ def _descendants(text: str) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_when_it_is_interrupted_nothing_goes_on(basic: World, number: signal.Signals) -> None:
     basic.write(long=LONE.format("sleep 98765 & sleep 98765"))
     process = basic.start("build", "-v", "./long:f")
@@ -188,6 +188,7 @@ def test_when_it_is_interrupted_nothing_goes_on(basic: World, number: signal.Sig
     if number != signal.SIGKILL:
         assert process.returncode == 128 + number
         assert b"Traceback" not in err
+        assert os.listdir(basic.store / "var/work") == []
     deadline = time.monotonic() + 10
     while _descendants("98765") and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -195,6 +196,18 @@ def test_when_it_is_interrupted_nothing_goes_on(basic: World, number: signal.Sig
     # And the store is as good as before.
     assert basic.run("build", "./:one").status == 0
     assert basic.run("store", "verify").status == 0
+
+
+def test_a_signal_that_it_was_started_to_ignore_is_ignored(basic: World) -> None:
+    basic.write(long=LONE.format("sleep 1; echo done > $out/x"))
+    kept = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = basic.start("build", "-v", "./long:f")
+    finally:
+        signal.signal(signal.SIGHUP, kept)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGHUP)
+    assert process.communicate(timeout=30)[0].strip() and process.returncode == 0
 
 
 def test_a_project_may_be_built_by_several_at_once(basic: World) -> None:
