@@ -108,8 +108,14 @@ def build_shown(
     if result.sandbox != "namespaces":
         say(f"warning: built with --sandbox={result.sandbox}, which protects less than namespaces")
     if result.failures and result.skipped:
-        say(f"{result.skipped} more could not be built for want of these")
+        say(_skipped(result.skipped, arguments.keep_going))
     return result, 1 if result.failures else 0
+
+
+def _skipped(count: int, keep_going: bool) -> str:
+    if keep_going:
+        return f"{count} more could not be built for want of these"
+    return f"{count} more were not built; --keep-going builds what does not need these"
 
 
 class _Interrupts:

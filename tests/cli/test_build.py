@@ -227,3 +227,10 @@ def test_what_programs_print_goes_to_standard_error(world: World) -> None:
     world.write(default='def f():\n    print("seen")\n    return derivation("a", "./b")\n')
     ran = world.run("build", "--just-parse", "--json", "./:f")
     assert "seen\n" in ran.err and ran.json
+
+
+def test_what_was_not_begun_is_not_said_to_be_impossible(basic: World) -> None:
+    text = LONE.format("exit 1") + "def g():\n    return tools.script('g', 'echo > $out/x')\n"
+    basic.write(odd=text + "def both():\n    return [f(), g()]\n")
+    assert "1 more were not built; --keep-going" in basic.run("build", "-j1", "./odd:both").err
+    assert "more" not in basic.run("build", "-j1", "-k", "./odd:both").err
