@@ -15,7 +15,7 @@ from typing import Optional
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.progress import Display
 from bramble.cli.quantities import byte_count, count, seconds
-from bramble.cli.render import print_error, say
+from bramble.cli.render import harmless, print_error, say
 from bramble.commands.build import BuildChoices, BuildResult, Event, Limits, build_evaluated
 from bramble.commands.evaluation import Evaluated, evaluate_targets
 from bramble.commands.setting import Setting
@@ -56,9 +56,9 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
 
 def evaluate_words(words: Sequence[str], setting: Setting) -> Evaluated:
     """Evaluate targets; what programs print, and warnings, go to standard error."""
-    evaluated = evaluate_targets(words, setting, say)
+    evaluated = evaluate_targets(words, setting, lambda text: say(harmless(text)))
     for warning in evaluated.evaluation.warnings:
-        say(f"warning: {warning}")
+        say(f"warning: {harmless(warning)}")
     return evaluated
 
 

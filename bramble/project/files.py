@@ -211,9 +211,10 @@ def _checked(found: Listings, path: Names, kind: int) -> str:
         )
     if any("\ud800" <= character <= "\udfff" for character in shown):
         # spec: project.files.utf8
+        readable = shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         raise BrambleError(
             "load.source-name",
-            f"the file name {ascii(shown)} is not UTF-8",
+            f'the file name "{readable}" is not UTF-8',
             remedy="rename the file, or name it in exclude",
         )
     return shown

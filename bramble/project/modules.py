@@ -258,7 +258,7 @@ def _check_inside(module: ModuleFile) -> None:
 
 def _unknown_module(name: str, owner: str, root: str, inner: str) -> BrambleError:
     looked = DEFAULT if not inner else f"{inner}/{DEFAULT} nor {inner}{SUFFIX}"
-    candidates = [module.name for module in _walk(owner, root, "")]
+    candidates = sorted(module.name for module in _walk(owner, root, ""))
     # The project's name is the same in all of them, and would make any two look alike.
     near = nearest(inner, [candidate[len(owner) + 1 :] for candidate in candidates if candidate != owner])
     meant = f"{owner}/{near}" if near is not None else None

@@ -208,3 +208,16 @@ def test_a_lock_that_cannot_be_written_hides_no_result(world: World) -> None:
     assert (ran.status, ran.codes) == (1, ["lock.unwritable"])
     assert os.path.isdir(ran.out.strip())
     assert world.run("store", "path", "./:f").out == ran.out
+
+
+def test_what_is_printed_commands_no_terminal(world: World) -> None:
+    world.write(default='def f():\n    print("a\\033[31mb")\n')
+    assert world.run("build", "./:f").err == "a\\x1b[31mb\n"
+
+
+def test_modules_are_listed_in_order(world: World) -> None:
+    names = ["m", "zz", "default", "aaa", "k", "b__default"]
+    world.write(**{name: "" for name in names})
+    (error,) = world.run("build", "./elsewhere:f").errors
+    listed = str(error["remedy"]).split(": ")[1].split(", ")
+    assert len(listed) == len(names) and listed == sorted(listed)
