@@ -20,7 +20,7 @@ from .walk import children
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Union
+    from typing import Any, Optional, Union
 
     from .scopes import Binding
 
@@ -60,7 +60,7 @@ class LoopFacts:
 class FunctionFacts:
     """What one function does. `whole` is about its body, `loops` about its loops by their start."""
 
-    __slots__ = ("assigned", "escaped", "whole", "loops", "returns", "inner", "unknown_call", "iterables", "locked", "aliases", "called", "calls", "how", "keys")
+    __slots__ = ("assigned", "escaped", "whole", "loops", "returns", "inner", "unknown_call", "iterables", "locked", "aliases", "called", "calls", "how", "keys", "contents")
 
     def __init__(self) -> None:
         # Per variable (by declaration), how and from what it is assigned: "is" an expression, "aug" an
@@ -86,6 +86,9 @@ class FunctionFacts:
         self.how: dict[int, set[str]] = {}
         # The keys (or indexes) under which something is put into the container of a variable.
         self.keys: dict[int, list[syntax.Expr]] = {}
+        # What is put into it: "one" expression, "each" item of one, the result of an "aug" statement,
+        # "none" for None, or "any"thing.
+        self.contents: dict[int, list[tuple[str, Any]]] = {}
 
 
 class _End:
@@ -167,7 +170,8 @@ class _Collector:
                     self.assign(item, "part", (how, value, number, len(items)), work)
         elif kind is syntax.Index:
             self.change(target.operand, work, "store")  # type: ignore[attr-defined]
-            self.put(target.operand, target.index)  # type: ignore[attr-defined]
+            given = ("one", value) if how == "is" else ("any", None)
+            self.put(target.operand, target.index, *given)  # type: ignore[attr-defined]
             work.append(target.index)  # type: ignore[attr-defined]
         else:
             # A field of a host's value: the host's code runs.
@@ -179,11 +183,14 @@ class _Collector:
             return node.name  # type: ignore[attr-defined, no-any-return]
         return ""
 
-    def put(self, container: syntax.Expr, key: syntax.Expr) -> None:
-        """Note the key under which something is put into a container."""
+    def put(self, container: syntax.Expr, key: Optional[syntax.Expr], how: str, value: Any) -> None:
+        """Note what is put into a container, and under which key if there is one."""
         container = strip(container)
         if container.__class__ is syntax.Name:
-            self.facts.keys.setdefault(self.uses[container.start].declared, []).append(key)
+            declared = self.uses[container.start].declared
+            if key is not None:
+                self.facts.keys.setdefault(declared, []).append(key)
+            self.facts.contents.setdefault(declared, []).append((how, value))
 
     def change(self, container: syntax.Expr, work: list[Any], how: str) -> None:
         """Note that a container is changed."""
@@ -243,7 +250,7 @@ class _Collector:
             loop.augmented.append(node)
         if target.__class__ is syntax.Index:
             self.change(target.operand, work, "store")  # type: ignore[attr-defined]
-            self.put(target.operand, target.index)  # type: ignore[attr-defined]
+            self.put(target.operand, target.index, "aug", node)  # type: ignore[attr-defined]
             work.append(target.index)  # type: ignore[attr-defined]
         elif target.__class__ is syntax.Dot:
             self.unsafe()
@@ -357,12 +364,28 @@ class _Collector:
         for loop in self.open:
             loop.methods.append(receiver)
         how = f"method.{method}" if plain_arguments(node) else "other"
-        if method == "setdefault" and node.arguments and isinstance(node.arguments[0], syntax.Expr):
-            self.put(receiver, node.arguments[0])
+        if method in MUTATORS:
+            self.put_by_method(receiver, method, node)
         if method in MUTATORS:
             self.change(receiver, work, how)
         else:
             self.uses_only(receiver, work, how)
+
+    def put_by_method(self, receiver: syntax.Expr, method: str, node: syntax.Call) -> None:
+        """Note what a mutating method puts into its receiver."""
+        args = [a for a in node.arguments if isinstance(a, syntax.Expr)]
+        plain = len(args) == len(node.arguments)
+        if plain and method == "append" and len(args) == 1:
+            self.put(receiver, None, "one", args[0])
+        elif plain and method == "insert" and len(args) == 2:
+            self.put(receiver, None, "one", args[1])
+        elif plain and method == "extend" and len(args) == 1:
+            self.put(receiver, None, "each", args[0])
+        elif plain and method == "setdefault" and args:
+            given = ("one", args[1]) if len(args) > 1 else ("none", None)
+            self.put(receiver, args[0], *given)
+        elif method not in ("clear", "pop", "popitem", "remove", "discard"):
+            self.put(receiver, None, "any", None)
 
     def call_universal(self, node: syntax.Call, name: str, work: list[Any]) -> None:
         if name not in KEEPS_NOTHING:

@@ -35,7 +35,8 @@ from . import kinds, syntax
 from .emit import Unit
 from .emit_blocks import CHECK, LOCK, BlockEmitter
 from .functions import mangle
-from .infer import Inference, read, strip
+from .analysis import strip
+from .infer import Inference, read
 from .kinds import ANY, INT, LIST, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .scopes import FunctionScope, Resolution
 
@@ -376,6 +377,8 @@ class FunctionCompiler(BlockEmitter):
             return py.list_of([self.value(item) for item in node.items], self.line)
         if isinstance(node, syntax.Binary) and node.op == "*" and isinstance(strip(node.left), syntax.List):
             return self.repeated(node)
+        if isinstance(node, syntax.Comprehension):
+            return self.comprehended(node, True)[0]
         value = self.value(node)
         name = getattr(getattr(value, "func", None), "id", "")
         if name in (".List", ".Dict", ".dict_of_keys"):

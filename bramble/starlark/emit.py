@@ -21,7 +21,7 @@ from _ast import expr
 from . import astbuild as py
 from . import kinds, syntax
 from .functions import mangle
-from .infer import strip
+from .analysis import strip
 from .kinds import ANY, BOOL, DICT, FUNCTION, LIST, NONE, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .scopes import FREE, GLOBAL, LOCAL, PREDECLARED, UNIVERSAL
 
@@ -349,7 +349,8 @@ class ExpressionEmitter:
         if isinstance(node, syntax.Dot):
             return self.dot(node, left)
         if isinstance(node, syntax.Index):
-            return self.index(node.at, left, self.expr(node.index))
+            made, kind = self.index(node.at, left, self.expr(node.index))
+            return made, kind & self.unit.inference.kind(node)
         if isinstance(node, syntax.Slice):
             return self.slice(node, left)
         raise AssertionError(node)

@@ -8,7 +8,7 @@ from . import astbuild as py
 from . import syntax
 from .analysis import FRESH
 from .emit_methods import MethodEmitter
-from .infer import strip
+from .analysis import strip
 from .kinds import DICT, INT, LIST, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
 
 TYPE_CHECKING = False
@@ -42,13 +42,14 @@ class BlockEmitter(MethodEmitter):
             if made is not None:
                 return made
         value, mask = self.iterated(node)
+        parts = self.unit.inference.parts(node)
         if mask in (RAW_LIST, RAW_DICT):
-            return value, FREE, 0
+            return value, FREE, parts
         if mask in (RANGE, TUPLE) or (mask == LIST and self.is_fresh(node)):
-            return value, FREE, 0
+            return value, FREE, parts
         if self.is_fresh(node) or not self.unit.inference.needs_lock(self.start, loop, node):
-            return value, CHECK, 0
-        return value, LOCK, 0
+            return value, CHECK, parts
+        return value, LOCK, parts
 
     def lazy_items(self, node: syntax.Call, loop: int) -> Optional[tuple[expr, str, int]]:
         """Return the items of a call that would make a list only for this loop, without the list."""
@@ -125,12 +126,16 @@ class BlockEmitter(MethodEmitter):
 
     def expr_Comprehension(self, node: syntax.Comprehension) -> Typed:
         # spec: starlark.comprehension
+        return self.comprehended(node, False)
+
+    def comprehended(self, node: syntax.Comprehension, raw: bool) -> Typed:
         hoisting, self.hoisting = self.hoisting, False
-        made = self.comprehension(node)
+        made = self.comprehension(node, raw)
         self.hoisting = hoisting
         return made
 
-    def comprehension(self, node: syntax.Comprehension) -> Typed:
+    def comprehension(self, node: syntax.Comprehension, raw: bool = False) -> Typed:
+        """Emit a comprehension; `raw` makes Python's own list or dict of it."""
         generators: list[comprehension] = []
         first: list[expr] = []
         locked = False
@@ -167,6 +172,8 @@ class BlockEmitter(MethodEmitter):
             if self.limited and generators:
                 generators[-1].ifs.insert(0, self.counted_step(line))
         made, mask = self.comprehension_body(node, generators)
+        if raw:
+            made = made.args[0]  # type: ignore[attr-defined]
         if locked:
             made = py.helper(".release", [py.load("$s", self.line), made], self.line)
         return py.sequence(first, made, self.line), mask

@@ -8,7 +8,7 @@ from . import astbuild as py
 from . import syntax
 from .emit_calls import CallEmitter
 from .errors import EvalError
-from .infer import strip
+from .analysis import strip
 from .kinds import DICT, INT, STRING, TUPLE
 from .text import parse_format
 

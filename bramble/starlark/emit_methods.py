@@ -14,7 +14,7 @@ from . import syntax
 from .emit_calls import arguments_of
 from .emit_format import FormatEmitter
 from .functions import SPECIAL_NAMES
-from .infer import method_kind
+from .kind_rules import method_kind
 from .kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING
 from .string_methods import SPACE
 
@@ -65,6 +65,10 @@ class MethodEmitter(FormatEmitter):
     """Makes Python expressions for calls of methods."""
 
     def call_method(self, node: syntax.Call, dot: syntax.Dot, receiver: Typed) -> Typed:
+        made, kind = self.method_call(node, dot, receiver)
+        return made, kind & self.unit.inference.kind(node)
+
+    def method_call(self, node: syntax.Call, dot: syntax.Dot, receiver: Typed) -> Typed:
         positional, named, stars = arguments_of(node)
         if stars or any(a.name in SPECIAL_NAMES for a in named):
             line = self.unit.op(dot.at, ".attribute")

@@ -7,7 +7,7 @@ from _ast import expr
 from . import astbuild as py
 from . import kinds, syntax
 from .emit_raw import RawEmitter
-from .infer import index_kind, slice_kind
+from .kind_rules import index_kind, slice_kind
 from .kinds import ANY, BOOL, BYTES, DICT, FLOAT, INT, LIST, NONE, NUMBER, OTHER, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
 
 TYPE_CHECKING = False
@@ -51,6 +51,8 @@ class OperatorEmitter(RawEmitter):
         if node.op == "not":
             return py.unary("not", self.condition(node.operand), self.line), BOOL
         operand, mask = self.expr(node.operand)
+        if node.op == "-" and operand.__class__.__name__ == "Constant" and mask & NUMBER:
+            return py.constant(-operand.value, self.line), mask  # type: ignore[attr-defined]
         result = kinds.of_unary(node.op, mask)
         if operand.__class__.__name__ == "Constant" and mask & NUMBER and node.op != "~":
             return py.unary(node.op, operand, self.line), result
