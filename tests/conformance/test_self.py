@@ -127,5 +127,9 @@ def test_a_tree_whose_digest_is_given_is_a_golden_value_too() -> None:
         for step in case.steps
         if isinstance(step.action, Tree) and step.action.how == "digest"
     ]
+    assert trees
     for step in trees:
-        assert isinstance(step.action, Tree) and DIGEST.fullmatch(str(step.action.expected))
+        # Given whole, or as the name of what the implementation itself has said, which the oracle then judges.
+        assert isinstance(step.action, Tree)
+        expected = str(step.action.expected)
+        assert DIGEST.fullmatch(expected) or expected.startswith("$")
