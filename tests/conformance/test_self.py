@@ -129,7 +129,7 @@ def test_a_tree_whose_digest_is_given_is_a_golden_value_too() -> None:
     ]
     assert trees
     for step in trees:
-        # Given whole, or as the name of what the implementation itself has said, which the oracle then judges.
+        # Given whole, or by the name of what the implementation itself has said: the oracle judges that.
         assert isinstance(step.action, Tree)
         expected = str(step.action.expected)
         assert DIGEST.fullmatch(expected) or expected.startswith("$")
