@@ -38,6 +38,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     # A large graph is a million small values that all stay: looking for circles among them again and
     # again makes the cost of an evaluation grow faster than the graph.
     gc.set_threshold(_COLLECT_AFTER, 20, 100)
+    _open_closed_streams()
     surface = read_surface(os.environ)
     try:
         status = _dispatch(words, surface)
@@ -49,9 +50,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         status = INTERRUPTED
     except BrokenPipeError:
         # The reader of our output left, as `head` does: nobody is there to be told.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _give_up_output()
         status = FAILURE
-    except Exception:
+    except Exception as fault:
+        if isinstance(fault, OSError) and not _output_can_be_written():
+            print_error(_unwritten(fault), surface)
+            _give_up_output()
+            return FAILURE
         traceback.print_exc()
         print(
             "bramble: a fault of Bramble itself, not yours; please report the lines above",
@@ -59,6 +64,39 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         )
         status = OUR_FAULT
     return status
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller closed: else a file of the store could get its number, and what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+def _output_can_be_written() -> bool:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _unwritten(error: OSError) -> BrambleError:
+    return BrambleError(
+        "cli.output",
+        f"standard output cannot be written: {error.strerror}",
+        remedy="make room where it goes",
+    )
+
+
+def _give_up_output() -> None:
+    # What is still held back would fail once more at the end of the process.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _dispatch(words: Sequence[str], surface: Surface) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -221,3 +222,37 @@ def test_modules_are_listed_in_order(world: World) -> None:
     (error,) = world.run("build", "./elsewhere:f").errors
     listed = str(error["remedy"]).split(": ")[1].split(", ")
     assert len(listed) == len(names) and listed == sorted(listed)
+
+
+def test_output_that_cannot_be_written_is_an_error(world: World) -> None:
+    world.write(default='def f():\n    """Text."""\n')
+    for words in (["ls"], ["ls", "--json"], ["build", "--just-parse", "--json", "./:f"], ["store", "path"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                world.command(*words),
+                cwd=world.project,
+                env=world.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                timeout=60,
+                check=False,
+            )
+        assert done.returncode == 1
+        assert json.loads(done.stderr)["error"] == "cli.output"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_may_be_closed(world: World, closed: str) -> None:
+    world.write(default="def f():\n    return None\n")
+    for words in ("build ./:f", "ls --json", "store path"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'"$@" {words} {closed}', "sh", *world.command()],
+            cwd=world.project,
+            env=world.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
