@@ -218,6 +218,7 @@ class Stream:
         self._files = 0
         self._starts: list[int] = []  # of the contents of which something is held
         self._contents: list[tuple[int, int, int, bytes, bytes]] = []  # what `Content` has
+        self._last: Optional[Content] = None  # in which something was found
 
     def member(
         self,
@@ -344,12 +345,13 @@ class Stream:
         """Collect the edits for what stands in `block`; with a `cut`, only for what lies across it."""
         meaning, found = self._meaning, self._found
         if self._search_paths:
+            build_path = meaning.build_path
             for at in find_all(block, meaning.directory):
                 if not cut or at < cut < at + STORE_DIR_LENGTH:
                     found.append(Edit(base + at, base + at + STORE_DIR_LENGTH, meaning.prefix, False))
                 end = at + _BUILD_PATH_LENGTH
                 across = not cut or at < cut < end
-                if across and meaning.build_name and block[at:end] == meaning.build_path:
+                if build_path and across and block[at:end] == build_path:
                     found.append(Edit(base + end - DIGEST_LENGTH, base + end, ERASED, True))
         for at, name in find_names(block, self._names):
             end = at + DIGEST_LENGTH
@@ -358,7 +360,8 @@ class Stream:
             content = self._content(base + at, base + end)
             if content is None:
                 continue
-            self._note(name, b"%s/%s" % (content.directory, content.base))
+            if name not in self._references:
+                self._note(name, b"%s/%s" % (content.directory, content.base))
             if name == meaning.own:
                 found.append(Edit(base + at, base + end, NULS, True))
             elif name in meaning.finals:
@@ -366,10 +369,13 @@ class Stream:
 
     def _content(self, start: int, end: int) -> Optional[Content]:
         """Return the content in which a stretch of the stream lies, or None where a header touches it."""
-        index = bisect_right(self._starts, start) - 1
-        if index < 0 or end > self._contents[index][1]:
-            return None
-        return Content(*self._contents[index])
+        last = self._last
+        if last is None or not last.start <= start < last.end:
+            index = bisect_right(self._starts, start) - 1
+            if index < 0:
+                return None
+            self._last = last = Content(*self._contents[index])
+        return last if end <= last.end else None
 
     def _settle(self, limit: int) -> None:
         """Accept the edits that begin before `limit`, from left to right, none that overlaps another."""
