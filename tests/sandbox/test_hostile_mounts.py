@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -91,12 +92,13 @@ def test_the_names_of_the_machine_are_not_those_of_the_host(asker: Asker) -> Non
         pytest.skip(
             "unshare (util-linux) is not installed, or the worker could not become another user in it"
         )
+    name = "b'of-the-caller', 13"
     named = (
-        # Only root may give the domain a name, too.
-        "hostname host-of-the-caller"
-        ' && (echo domain-of-the-caller > /proc/sys/kernel/domainname) 2> /dev/null; exec "$@"'
+        "import ctypes, os, sys; libc = ctypes.CDLL(None)\n"
+        f"assert libc.sethostname({name}) == 0 == libc.setdomainname({name})\n"
+        "os.execv(sys.argv[1], sys.argv[1:])"
     )
-    with machine(asker, {}, (unshare, "-Uru", "sh", "-c", named, "sh")) as here:
+    with machine(asker, {}, (unshare, "-Uru", sys.executable, "-c", named)) as here:
         result = here.run("hostname; cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname; uname -a")
         assert "of-the-caller" not in result.text
         assert result.text.splitlines()[:3] == ["localhost", "localhost", "(none)"]
