@@ -32,7 +32,7 @@ from _ast import (
 
 from . import astbuild as py
 from . import kinds, syntax
-from .emit import Unit
+from .emit import PLAIN_VERSIONS, Unit
 from .emit_blocks import CHECK, LOCK, BlockEmitter
 from .functions import mangle
 from .analysis import strip
@@ -381,6 +381,9 @@ class FunctionCompiler(BlockEmitter):
             return self.comprehended(node, True)[0]
         value = self.value(node)
         name = getattr(getattr(value, "func", None), "id", "")
+        if kind == RAW_LIST and name in PLAIN_VERSIONS:
+            value.func.id = PLAIN_VERSIONS[name]  # type: ignore[attr-defined]
+            return value
         if name in (".List", ".Dict", ".dict_of_keys"):
             # What would be made a value of Starlark's is Python's already.
             if value.args:  # type: ignore[attr-defined]

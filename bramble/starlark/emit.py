@@ -41,6 +41,9 @@ CHAIN = 30
 
 CONSTANT_NAMES: dict[str, Optional[bool]] = {"None": None, "True": True, "False": False}
 
+# Functions that make a List, and those that make a list of Python's own instead.
+PLAIN_VERSIONS = {".list": ".plain_items", ".sorted1": ".plain_sorted"}
+
 # The classes of types; those with several are named by the set of them.
 TYPE_CLASSES = {
     "NoneType": ".NoneType",
@@ -189,10 +192,30 @@ class ExpressionEmitter:
         """Emit an operand of which only the items are wanted."""
         raw, kind = self.raw(node)
         if raw is None:
-            return self.expr(node)
+            return self.unwrapped(node)
         if kind == RAW_DICT and not self.has_plain_keys(node):
             return py.helper(".raw_keys", [raw], self.line), RAW_LIST
         return raw, kind
+
+    def unwrapped(self, node: syntax.Expr) -> Typed:
+        """Emit an expression whose list is not kept: as Python's own, if it would be made for this only."""
+        node = strip(node)
+        if isinstance(node, syntax.Comprehension):
+            made = self.comprehended(node, True)
+            return made[0], RAW_LIST if made[1] == LIST else RAW_DICT
+        value, mask = self.expr(node)
+        name = getattr(getattr(value, "func", None), "id", "")
+        if name == ".List":
+            inner = value.args[0] if value.args else py.tuple_of([], self.line)  # type: ignore[attr-defined]
+            return inner, RAW_LIST
+        if name in PLAIN_VERSIONS:
+            value.func.id = PLAIN_VERSIONS[name]  # type: ignore[attr-defined]
+            return value, RAW_LIST
+        return value, mask
+
+    def comprehended(self, node: syntax.Comprehension, raw: bool) -> Typed:
+        """Emit a comprehension; `raw` makes Python's own list or dict of it."""
+        raise NotImplementedError
 
     def has_plain_keys(self, node: syntax.Expr) -> bool:
         """Return whether the keys of a private dict are all strings and ints."""

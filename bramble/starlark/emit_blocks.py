@@ -47,6 +47,8 @@ class BlockEmitter(MethodEmitter):
             return value, FREE, parts
         if mask in (RANGE, TUPLE) or (mask == LIST and self.is_fresh(node)):
             return value, FREE, parts
+        if mask in (RAW_LIST, RAW_DICT):
+            return value, FREE, parts
         if self.is_fresh(node) or not self.unit.inference.needs_lock(self.start, loop, node):
             return value, CHECK, parts
         return value, LOCK, parts
@@ -75,7 +77,7 @@ class BlockEmitter(MethodEmitter):
         function = strip(node.function)
         if isinstance(function, syntax.Dot) and count == 0:
             if function.name in ("items", "keys", "values"):
-                return self.dict_items(node, function)
+                return self.dict_items(node, function, loop)
             if function.name in ("elems", "codepoints"):
                 x, mask = self.expr(function.operand)
                 if mask == STRING:
@@ -88,7 +90,7 @@ class BlockEmitter(MethodEmitter):
         slow = py.helper(".settled", [py.constant(name, line), number, again], line)
         return py.conditional(py.is_class(first, ".List", line), again, slow, line)
 
-    def dict_items(self, node: syntax.Call, dot: syntax.Dot) -> tuple[expr, str, int]:
+    def dict_items(self, node: syntax.Call, dot: syntax.Dot, loop: int) -> tuple[expr, str, int]:
         """Return `d.items()` and its like as a Python tuple."""
         value, mask = self.used(dot.operand)
         if mask == RAW_DICT:
@@ -96,8 +98,10 @@ class BlockEmitter(MethodEmitter):
             parts = 2 if dot.name == "items" else 0
             if dot.name != "values" and not self.has_plain_keys(dot.operand):
                 return py.helper(f".raw_{dot.name}", [value], line), FREE, parts
-            # What is iterated is a copy of what the dict holds now.
             view = self.native_method(dot.name, value, [], line)
+            if not self.unit.inference.needs_lock(self.start, loop, dot.operand):
+                return view, FREE, parts
+            # What is iterated is a copy of what the dict holds now.
             return py.helper("c.tuple", [view], line), FREE, parts
         first, x, _ref = self.bind(value)
         line = self.unit.op(node.at, "method", (dot.at,))

@@ -32,6 +32,10 @@ DIRECT: dict[str, tuple[int, int]] = {
     "zip": (0, 99),
 }
 # Those that take the thread and the argument list as values.
+# Those that take nothing of an argument but its items: their first one, all of `zip`'s.
+TAKES_ITEMS = frozenset(
+    {"all", "any", "enumerate", "list", "max", "min", "reversed", "set", "sorted", "tuple", "zip"}
+)
 _BIG = 1 << 63
 INDIRECT = frozenset({"dict", "fail", "int", "max", "min", "print", "sorted"})
 
@@ -137,7 +141,7 @@ class CallEmitter(OperatorEmitter):
         least, most = DIRECT.get(name, (1, 0))
         if named or not least <= count <= most:
             return self.call_indirect(node, name, positional, named) if name in INDIRECT else None
-        args = [self.used(a) if name == "len" else self.iterated(a) for a in positional]
+        args = self.arguments(name, positional)
         values = [x for x, _ in args]
         if count == 1 and (not self.no_walrus or py.is_simple(values[0])):
             x, mx = args[0]
@@ -166,6 +170,16 @@ class CallEmitter(OperatorEmitter):
         helper = f".range{count}" if name == "range" else f".{name}"
         return py.helper(helper, values, self.unit.op(node.at, helper)), mask
 
+    def arguments(self, name: str, positional: list[syntax.Expr]) -> list[Typed]:
+        """Emit the arguments of a universal function: as lists of Python's own where it wants the items only."""
+        if name == "len":
+            return [self.used(a) for a in positional]
+        if name in ("max", "min") and len(positional) != 1:
+            return [self.expr(a) for a in positional]
+        if name in TAKES_ITEMS:
+            return [self.iterated(a) if n == 0 or name == "zip" else self.expr(a) for n, a in enumerate(positional)]
+        return [self.expr(a) for a in positional]
+
     def decimal(self, value: expr, at: int) -> expr:
         """Emit an int as decimal text; Python itself refuses very long ones."""
         first, again, _ref = self.bind(value)
@@ -180,7 +194,7 @@ class CallEmitter(OperatorEmitter):
         self, node: syntax.Call, name: str, positional: list[syntax.Expr], named: list[syntax.NamedArgument]
     ) -> Typed:
         """Emit a call of a built-in that takes the thread, a tuple of arguments and a dict of keywords."""
-        args = [self.iterated(a) for a in positional]
+        args = self.arguments(name, positional)
         mask = kinds.OF_UNIVERSAL.get(name, ANY)
         if name in ("max", "min") and len(args) == 2 and not named:
             line = self.unit.op(node.at, f".{name}2")

@@ -192,7 +192,7 @@ class MethodEmitter(FormatEmitter):
                 return self.slow_method(node, dot, receiver[0], positional, [], [a for a, _ in args])
             return self.guarded(node, dot, receiver, args, "str", STRING, self.native_string_method)
         if name == "join" and count == 1 and receiver[0].__class__.__name__ == "Constant":
-            return self.join(node, dot, receiver, self.expr(positional[0]))
+            return self.join(node, dot, receiver, self.unwrapped(positional[0]))
         if name in ("append", "pop") and receiver[1] == LIST and self.is_changeable(dot.operand):
             if name == "append" and count == 1:
                 return self.native_method(name, receiver[0], [self.value(positional[0])], self.line)
@@ -287,7 +287,7 @@ class MethodEmitter(FormatEmitter):
         if receiver[1] != STRING:
             return self.slow_method(node, dot, x, [], [], [items[0]])
         native = py.call(py.attribute(x, "join", line), [again], line)
-        if items[1] == LIST:
+        if items[1] in (LIST, RAW_LIST):
             return py.call(py.attribute(x, "join", line), [first], line)
         slow = py.helper("str.join", [x, again], line)
         return py.conditional(py.is_class(first, ".List", line), native, slow, line)

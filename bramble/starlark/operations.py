@@ -211,10 +211,23 @@ def share_defaults(special: FunctionType, function: FunctionType) -> None:
 
 def sorted1(x: Value) -> List:
     """Return `sorted(x)`."""
+    return List(plain_sorted(x))
+
+
+def plain_sorted(x: Value) -> list[Value]:
+    """Return `sorted(x)` as a list of Python's own."""
     items = items_of(x)
     if items is None:
         wrong_type("sorted", "iterable", x, "iterable")
-    return List(sort_items(items, items, False))
+    return sort_items(items, items, False)
+
+
+def plain_items(x: Value = ()) -> list[Value]:
+    """Return `list(x)` as a list of Python's own."""
+    items = items_of(x)
+    if items is None:
+        wrong_type("list", 1, x, "iterable")
+    return list(items)
 
 
 def dict1(x: Value) -> Dict:
@@ -363,6 +376,8 @@ BUILTINS: dict[str, Value] = {
     ".contains": contains,
     ".share_defaults": share_defaults,
     ".sorted1": sorted1,
+    ".plain_sorted": plain_sorted,
+    ".plain_items": plain_items,
     ".dict1": dict1,
     ".int_text": int_text,
     ".hold": hold,
