@@ -8,8 +8,9 @@ that the next operand belongs to.
 
 from __future__ import annotations
 
-from .scan import EOF, NAME, NEWLINE
+from .scan import EOF, NAME, NEWLINE, nesting_fault
 from .syntax import (
+    MAX_NESTING,
     Call,
     Comprehension,
     Conditional,
@@ -191,6 +192,9 @@ class OpenComprehension(Construct):
             cursor.index += 1
             return Comprehension(self.start, cursor.last_end, self.body, tuple(self.clauses))
         self.clause = cursor.start
+        if len(self.clauses) >= MAX_NESTING:
+            # Clauses nest, and CPython's compiler would recurse once for each.
+            cursor.raise_fault(nesting_fault(self.clause))
         if cursor.accept("for"):
             self.targets = WholeTargets()
             self.operators = self.lambdas = False
