@@ -282,7 +282,7 @@ class ModuleValue:
 
 def binding_fault(info: FunctionInfo, positional: int, keywords: Iterable[str]) -> Optional[str]:
     """Return why a call with that many positional arguments and those keywords cannot bind, or None."""
-    # spec: starlark.call.binding
+    # spec: starlark.binding
     names = [p.name for p in info.parameters if p.kind == "positional"]
     only = [p.name for p in info.parameters if p.kind == "keyword-only"]
     kinds = {p.kind for p in info.parameters}
@@ -324,7 +324,7 @@ def apply(
     thread: Thread, callee: Value, args: Union[tuple[Value, ...], list[Value]], kwargs: dict[str, Value]
 ) -> Value:
     """Call any value. Raises EvalError when it cannot be called or the arguments do not bind."""
-    # spec: starlark.call.callable
+    # spec: starlark.call
     kind = callee.__class__
     if kind is Function:
         fault = binding_fault(callee.info, len(args), kwargs)

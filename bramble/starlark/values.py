@@ -421,7 +421,7 @@ def set_of(elements: Iterable[Value]) -> Set:
 
 def refuse_change(container: Union[List, Dict, Set], verb: str, method: str = "") -> None:
     """Raise when `container` may not be changed; `verb` is what was tried, `method` by whom."""
-    # spec: starlark.freeze.refused, starlark.mutation.iteration
+    # spec: starlark.freeze, starlark.iteration.locked
     kind = container.__class__
     if kind in MUTABLE:
         return
@@ -437,7 +437,7 @@ def refuse_change(container: Union[List, Dict, Set], verb: str, method: str = ""
 
 def freeze(root: Value) -> None:
     """Freeze a value and everything that can be reached from it, in any depth, cycles included."""
-    # spec: starlark.freeze.deep
+    # spec: starlark.freeze
     work = [root]
     seen: set[int] = set()
     while work:
@@ -476,7 +476,7 @@ _SETTLED = frozenset({str, int, bool, NoneType, float, bytes, range, *FROZEN})
 
 def equal(a: Value, b: Value, depth: int = MAX_DEPTH) -> bool:
     """Return `a == b`. Raises EvalError when they are nested too deeply, as cyclic values are."""
-    # spec: starlark.compare.equality
+    # spec: starlark.equality
     ca, cb = a.__class__, b.__class__
     if ca is str or cb is str:
         return ca is cb and a == b
@@ -534,7 +534,7 @@ def compare(a: Value, b: Value, op: str, depth: int = MAX_DEPTH) -> int:
     NaN equals itself and is greater than every other number. Raises EvalError for
     values that have no order; `op` is for its message.
     """
-    # spec: starlark.compare.order
+    # spec: starlark.order
     ca, cb = a.__class__, b.__class__
     if (ca is int or ca is float) and (cb is int or cb is float):
         if a < b:
