@@ -13,7 +13,7 @@ from typing import Optional, Protocol, cast
 
 from bramble import __version__
 from bramble.cli.environment import Surface, read_surface
-from bramble.cli.render import print_error
+from bramble.cli.render import print_error, unwritten
 from bramble.cli.verbs import VERBS, Verb
 from bramble.errors import BrambleError
 
@@ -45,6 +45,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         sys.stdout.flush()
     except BrambleError as error:
         print_error(error, surface)
+        if not _output_can_be_written():
+            _give_up_output()
         status = FAILURE
     except KeyboardInterrupt:
         status = INTERRUPTED
@@ -54,7 +56,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         status = FAILURE
     except Exception as fault:
         if isinstance(fault, OSError) and not _output_can_be_written():
-            print_error(_unwritten(fault), surface)
+            print_error(unwritten(fault), surface)
             _give_up_output()
             return FAILURE
         traceback.print_exc()
@@ -84,14 +86,6 @@ def _output_can_be_written() -> bool:
     except OSError:
         return False
     return True
-
-
-def _unwritten(error: OSError) -> BrambleError:
-    return BrambleError(
-        "cli.output",
-        f"standard output cannot be written: {error.strerror}",
-        remedy="make room where it goes",
-    )
 
 
 def _give_up_output() -> None:

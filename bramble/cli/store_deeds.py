@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Union
 
 from bramble.cli.environment import Surface
-from bramble.cli.render import RED, harmless, paint, print_json, say, size
+from bramble.cli.render import RED, harmless, paint, print_json, say, size, unwritten
 from bramble.commands.objects import (
     delete,
     export_objects,
@@ -60,10 +61,19 @@ def do_export(arguments: argparse.Namespace, setting: Setting, surface: Surface)
         )
     store = open_store(setting, read_only=True)
     names = find_objects(store, arguments.objects, setting)
-    written = export_objects(store, names, sys.stdout.buffer.write, closure=not arguments.alone)
+    written = export_objects(store, names, _write_output, closure=not arguments.alone)
     sys.stdout.buffer.flush()
     say(f"{len(written)} objects written")
     return 0
+
+
+def _write_output(data: Union[bytes, bytearray]) -> None:
+    try:
+        sys.stdout.buffer.write(data)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritten(error) from error
 
 
 def do_import(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:

@@ -60,5 +60,6 @@ class DiskFailures:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        if isinstance(error, OSError):
+        # A pipe is nothing of the store's: it is the reader of an export who left.
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise from_os_error(error, self._doing) from error

@@ -229,3 +229,22 @@ def test_questions_and_what_is_built_need_no_right_to_write(chain: World) -> Non
             for entry in names:
                 if not Path(directory, entry).is_symlink():
                     Path(directory, entry).chmod(0o755)
+
+
+def test_an_export_that_nobody_takes_is_no_fault_of_the_store(chain: World) -> None:
+    name = built(chain, "./tools:tools")
+    command = [*chain.command("store", "export", name)]
+    environment = chain.environment()
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60, check=False
+        )
+    assert done.returncode == 1 and b"cli.output" in done.stderr
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
