@@ -83,6 +83,7 @@ def apparmor(settings: Settings) -> Diagnosis:
 
 def diagnose(action: str, errno: int, settings: Settings) -> Diagnosis | None:
     """Return why the kernel refused the step `action` with `errno`, or None when nothing is known."""
+    # spec: sandbox.errors.unavailable
     if action == "clone":
         return clone_refused(errno, settings)
     refused = errno in (codes.EPERM, codes.EACCES)

@@ -47,6 +47,7 @@ class Group:
 
 def make(memory: int | None, processes: int | None) -> Group | None:
     """Make a group with these limits; None where no subtree is delegated."""
+    # spec: sandbox.limits.group
     parent = delegated()
     if parent is None:
         return None

@@ -126,6 +126,7 @@ class Helper:
 
     def run(self) -> None:
         """Serve until the caller is gone, then end everything and wait for it."""
+        # spec: sandbox.end.caller
         serving = True
         while serving or self.pidfds:
             for fd, _ in self.poll.poll():

@@ -79,6 +79,7 @@ class Identity:
 
 def own() -> Identity:
     """Look at ourselves: user, capabilities, and which ids are mapped here."""
+    # spec: sandbox.user.root
     uid, gid = os.geteuid(), os.getegid()
     if uid != 0:
         return Identity(uid, gid, 0, "")

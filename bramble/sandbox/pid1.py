@@ -84,6 +84,7 @@ def become(job: Job, uid: int, gid: int) -> None:
 
 def new_keyring(job: Job) -> None:
     """Leave the session keyring of the caller, where keys may lie; a container may forbid the subject."""
+    # spec: sandbox.keys
     try:
         syscalls.keyctl(syscalls.KEYCTL_JOIN_SESSION_KEYRING)
     except OSError as error:
@@ -112,6 +113,7 @@ def umask(job: Job, mode: int) -> None:
 
 
 def private_mounts(job: Job) -> None:
+    # spec: sandbox.mounts.private
     syscalls.mount(None, b"/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
 
 
@@ -281,6 +283,7 @@ def open_terminal(job: Job) -> None:
 
 def hide_self(job: Job) -> None:
     """Before there is anybody to look: no argv, no environment, nothing of ours to trace or to read."""
+    # spec: sandbox.processes
     for address, length in job.own_memory:
         syscalls.overwrite(address, length)
     syscalls.prctl_bytes(syscalls.PR_SET_NAME, b"init\0")
@@ -289,6 +292,7 @@ def hide_self(job: Job) -> None:
 
 def start_program(job: Job) -> None:
     """Fork pid 2; then hold nothing, and reap until it has ended. What still lives then, dies with us."""
+    # spec: sandbox.end, sandbox.end.status
     program = syscalls.clone(syscalls.SIGCHLD)
     if program == 0:
         pid2.run(job)
@@ -307,6 +311,7 @@ def start_program_hosted(job: Job) -> None:
     Orphans come to us, a subreaper, and are killed until there are none: when
     the program has ended, when the helper says so, and when the helper is gone.
     """
+    # spec: sandbox.rungs.landlock, sandbox.rungs.none
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     program = syscalls.clone(syscalls.SIGCHLD)
     if program == 0:

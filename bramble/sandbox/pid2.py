@@ -43,6 +43,7 @@ def session(job: Job) -> None:
 
 def standard_streams(job: Job, terminal: bool) -> None:
     """Put the streams at 0, 1 and 2 and the link, which execve closes, at 3; nothing else stays open."""
+    # spec: sandbox.streams.build, sandbox.streams.run
     if terminal:
         fcntl.ioctl(job.terminal, TIOCSCTTY, 0)
     for number, fd in enumerate(job.streams):
@@ -91,6 +92,7 @@ def landlock(job: Job, fs: int, net: int, scoped: int, rules: list[tuple[str, in
 
 def no_capabilities(job: Job) -> None:
     """Empty the bounding, ambient, effective, permitted and inheritable sets."""
+    # spec: sandbox.capabilities
     try:
         for capability in range(64):
             syscalls.prctl(syscalls.PR_CAPBSET_DROP, capability)
@@ -122,6 +124,7 @@ def die_with_init(job: Job) -> None:
 
 def hand_out_self(job: Job) -> None:
     """Send a pidfd of this process: the helper can then pass on signals, and never to another process."""
+    # spec: sandbox.signals.run
     pidfd = os.pidfd_open(os.getpid())
     send_descriptor(job.link, b"P", pidfd)
     os.close(pidfd)

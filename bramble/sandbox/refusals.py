@@ -57,6 +57,7 @@ def not_executed(path: str, errno: int, detail: str) -> BrambleError:
             f"the arguments and variables of {path} are longer than the kernel takes",
             remedy="pass long lists in a file",
         )
+    # spec: sandbox.errors.program
     word, _, needs = detail.partition(" ")
     missing = {
         "missing": f"{path} does not exist in the sandbox",

@@ -186,6 +186,7 @@ class Running:
 
     def look_at_clock(self, last: Optional[float], cancelled: Optional[threading.Event]) -> None:
         """End the sandbox when its time is over or the caller wants no more of it."""
+        # spec: sandbox.limits
         limits = self.spec.limits
         now = time.monotonic()
         if cancelled is not None and cancelled.is_set():
@@ -235,7 +236,7 @@ def rest(output: int) -> Iterator[bytes]:
 def accompany(sandbox: Running, flows: list[terminal.Flow], screen: int) -> Outcome:
     """Copy the caller's streams until the sandbox has ended; `screen` is the caller's terminal, or -1.
 
-    The sandbox's own terminal joins when the helper hands it over. Signals
+    (spec: sandbox.terminal) The sandbox's own terminal joins when the helper hands it over. Signals
     that the caller gets, in the main thread, go to the program.
     """
     handlers: dict[int, terminal.Handler] = {

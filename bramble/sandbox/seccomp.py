@@ -37,6 +37,7 @@ O_CREAT_OR_TMPFILE = 0o100 | 0x400000
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 TERMINAL_IOCTLS = (0x5412, 0x541C, 0x5423, 0x541D)  # TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS
 
+# spec: sandbox.seccomp
 # Answered as if the kernel had no such call, so that the C library falls back to one that can be looked into.
 UNKNOWN = (
     "clone3", "openat2", "fchmodat2", "io_uring_setup", "io_uring_enter", "io_uring_register",
@@ -60,6 +61,7 @@ UNSUPPORTED = (
     "listxattr", "llistxattr", "flistxattr", "removexattr", "lremovexattr", "fremovexattr",
     "getxattrat", "listxattrat", "removexattrat",
 )  # fmt: skip
+# spec: sandbox.special
 # call → which argument holds the mode
 MODES = {
     "chmod": 1, "fchmod": 1, "fchmodat": 2, "creat": 1, "mknod": 1, "mknodat": 2, "mkdir": 1, "mkdirat": 2,
@@ -98,9 +100,9 @@ class Rule:
 
 def table(variant: Variant) -> tuple[Rule, ...]:
     """Return the filter as readable rules, the same for every architecture."""
+    # spec: sandbox.sockets
     families = (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK) if variant.inet else (AF_UNIX,)
     refused = FORBIDDEN if variant.nesting else NAMESPACE_CALLS + FORBIDDEN
-    # Those that programs make most often come first; constant answers are cached by the kernel (5.11).
     rules = [
         Rule(call, EPERM, ((flags, O_CREAT_OR_TMPFILE, ()), (mode, SETUID_SETGID, ())))
         for call, (flags, mode) in OPENS.items()
@@ -125,15 +127,17 @@ AND = 0x54  # BPF_ALU | BPF_AND | BPF_K
 JUMP_EQUAL = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
 JUMP_AT_LEAST = 0x35  # BPF_JMP | BPF_JGE | BPF_K
 RETURN = 0x06  # BPF_RET | BPF_K
+LEAF = 3  # so many numbers are compared one after the other
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, constant
 
 
 def assemble(machine: str, rules: tuple[Rule, ...]) -> tuple[Instruction, ...]:
-    """Return the program for `machine`: other ABIs refused, `rules` in order, the rest allowed.
+    """Return the program for `machine`: other ABIs refused, each call as its rule says, the rest allowed.
 
-    Each rule is a block that begins with the number of the call in the
-    accumulator and skips itself when the number is another.
+    The number of the call is looked for by halves: when the filter is
+    installed the kernel tries every number there is, which would take longer
+    than all the rest of a sandbox's start if each were compared with all.
     """
     code: list[Instruction] = [
         (LOAD, 0, 0, ARCH),
@@ -143,14 +147,21 @@ def assemble(machine: str, rules: tuple[Rule, ...]) -> tuple[Instruction, ...]:
     ]
     if machine == "x86_64":
         code += [(JUMP_AT_LEAST, 0, 1, X32_BIT), (RETURN, 0, 0, ERRNO | ENOSYS)]
-    for rule in rules:
-        call = numbers.number(rule.call, machine)
-        if call is None:
-            continue
+    known = {number: rule for rule in rules if (number := numbers.number(rule.call, machine)) is not None}
+    return (*code, *search(sorted(known.items())))
+
+
+def search(rules: list[tuple[int, Rule]]) -> list[Instruction]:
+    """Return what decides among calls, (number, rule) in order, by the number in the accumulator."""
+    if len(rules) > LEAF:
+        middle = len(rules) // 2
+        below, above = search(rules[:middle]), search(rules[middle:])
+        return [(JUMP_AT_LEAST, len(below), 0, rules[middle][0]), *below, *above]
+    code: list[Instruction] = []
+    for number, rule in rules:
         body = block(rule)
-        code += [(JUMP_EQUAL, 0, len(body), call), *body]
-    code.append((RETURN, 0, 0, ALLOW))
-    return tuple(code)
+        code += [(JUMP_EQUAL, 0, len(body), number), *body]
+    return [*code, (RETURN, 0, 0, ALLOW)]
 
 
 def block(rule: Rule) -> list[Instruction]:

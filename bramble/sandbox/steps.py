@@ -83,7 +83,7 @@ class HostFacts:
 
 
 def steps(spec: SandboxSpec, facts: HostFacts) -> tuple[Step, ...]:
-    """Return everything that is done for `spec` on a machine of `facts`, in order.
+    """Return everything that is done for `spec` on a machine of `facts`, in order (spec: sandbox.wish).
 
     Raises BrambleError sandbox.mount for mounts, hidden paths or a working
     directory that cannot be granted, sandbox.argument for arguments or
@@ -104,6 +104,7 @@ def steps(spec: SandboxSpec, facts: HostFacts) -> tuple[Step, ...]:
 
 def check(spec: SandboxSpec) -> None:
     """Raise BrambleError for a wish that makes no sense on any machine."""
+    # spec: sandbox.rungs, sandbox.wish.arguments, sandbox.wish.directory
     if spec.rung not in RUNGS:
         raise unknown_rung(f"there is no sandbox {spec.rung!r}", "choose one of: " + ", ".join(RUNGS))
     if spec.purpose not in PURPOSES:
@@ -184,8 +185,10 @@ def init_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) 
         Step("await-word"),
         *((Step("become", (UID, GID)),) if facts.other_user else ()),
         Step("new-keyring"),
+        # spec: sandbox.identity.machine
         Step("hostname", ("localhost",)),
         Step("domainname", ("(none)",)),
+        # spec: sandbox.network
         *(() if spec.network else (Step("loopback"),)),
         Step("umask", (0o022,)),
         Step("private-mounts"),
@@ -201,7 +204,7 @@ def init_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) 
 
 def tree_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> list[Step]:
     """Return the steps that make the sandbox's tree of files, without what is in /proc."""
-    # spec: sandbox.mounts
+    # spec: sandbox.tree, sandbox.mounts, sandbox.mounts.read-only
     constant = (("/etc/passwd", PASSWD), ("/etc/group", GROUP), ("/etc/hosts", HOSTS))
     tree = Tree(("/dev", "/etc", "/proc", "/tmp", *(path for path, _ in constant)))
     early = [Step("directory", (path, 0o755)) for path in ("/dev", "/etc", "/proc", "/tmp")]
@@ -229,6 +232,7 @@ def tree_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) 
         *early,
         # From here on the root is read-only, and so is each input with all that is mounted in it.
         Step("protect", ("/", layout.READ_ONLY)),
+        # spec: sandbox.temporary
         Step("tmpfs", (layout.TEMPORARY, 0o1777, size)),
         *device_steps(facts, size),
         *late,
@@ -265,6 +269,7 @@ def hidden_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]
 def proc_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
     """Return the steps that mount /proc, and cover what changes the host or tells of it."""
     done = [Step("proc", ("/proc",))]
+    # spec: sandbox.nesting
     if spec.nesting:
         # A kernel mounts /proc in a nested sandbox only where the outer one is not covered anywhere.
         return done
@@ -280,11 +285,13 @@ def proc_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
 
 def builder_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> tuple[Step, ...]:
     """Return what pid 2 does before it becomes the program."""
+    # spec: sandbox.environment
     # The kernel orders variables by nothing; programs see the order of the list.
     env = sorted(spec.env, key=lambda pair: pair[0].encode("utf-8", "surrogateescape"))
     walls: tuple[Step, ...] = ()
     if spec.rung != "none":
         walls = (Step("no-new-privileges"), *landlock_steps(spec, facts, placed), Step("no-capabilities"))
+    # spec: sandbox.purposes, sandbox.constants.addresses
     build = spec.purpose == "build"
     return (
         Step("session"),
@@ -303,7 +310,7 @@ def builder_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...
 
 def rlimit_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
     """Return the limits of each process (getrlimit(2))."""
-    # spec: sandbox.limits.process
+    # spec: sandbox.constants.process, sandbox.limits.process
     limits = spec.limits
     done = [
         Step("rlimit", ("CORE", 0, 0)),

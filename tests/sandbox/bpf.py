@@ -10,12 +10,22 @@ MASK = 0xFFFFFFFF
 
 def run(program: bytes, nr: int, arch: int, args: Sequence[int] = ()) -> int:
     """Return the verdict of a filter on one system call."""
+    return interpret(program, nr, arch, args)[0]
+
+
+def steps(program: bytes, nr: int, arch: int) -> int:
+    """Return how many instructions a filter takes to decide about a call without arguments."""
+    return interpret(program, nr, arch, ())[1]
+
+
+def interpret(program: bytes, nr: int, arch: int, args: Sequence[int]) -> tuple[int, int]:
+    """Return the verdict and the number of instructions that it took."""
     values = [argument & (1 << 64) - 1 for argument in (*args, *[0] * (6 - len(args)))]
     data = struct.pack("<IIQ6Q", nr & MASK, arch, 0, *values)
     instructions = list(struct.iter_unpack("<HBBI", program))
     accumulator = 0
     at = 0
-    for _ in range(len(instructions) + 1):
+    for count in range(len(instructions) + 1):
         code, jump_true, jump_false, constant = instructions[at]
         at += 1
         if code == 0x20:  # ld [k]
@@ -28,7 +38,7 @@ def run(program: bytes, nr: int, arch: int, args: Sequence[int] = ()) -> int:
         elif code == 0x35:  # jge
             at += jump_true if accumulator >= constant else jump_false
         elif code == 0x06:  # ret
-            return constant
+            return constant, count + 1
         else:
             raise AssertionError(f"unknown instruction {code:#x}")
     raise AssertionError("the filter did not return")

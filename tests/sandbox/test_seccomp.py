@@ -187,6 +187,15 @@ def test_the_numbers_are_those_of_the_kernel_s_headers(machine: str) -> None:
     assert checked > 60
 
 
+@machines
+def test_each_call_has_one_rule_and_is_found_quickly(machine: str) -> None:
+    for variant in (BUILD, Variant(nesting=True, inet=False)):
+        calls = [rule.call for rule in seccomp.table(variant)]
+        assert len(set(calls)) == len(calls)
+        for number in range(500):
+            assert bpf.steps(seccomp.program(machine, variant), number, AUDIT_ARCH[machine]) < 30
+
+
 def test_a_call_that_an_architecture_lacks_leaves_no_trace_in_its_program() -> None:
     assert numbers.number("chmod", "aarch64") is None
     assert len(seccomp.program("aarch64", BUILD)) < len(seccomp.program("x86_64", BUILD))
