@@ -14,10 +14,10 @@ from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import read_file, write_file
 from bramble.store.late import late
-from bramble.store.layout import open_place
+from bramble.store.layout import BUILD_LOCKS, open_place
 from bramble.store.locks import LockFile
 from bramble.store.model import RawOutput, Realisation, StoreObject
-from bramble.store.objects import BUILD_LOCKS, Objects
+from bramble.store.objects import Objects
 from bramble.store.path import shown
 
 if TYPE_CHECKING:

@@ -31,17 +31,17 @@ from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import sync_directory, unique
+from bramble.store.layout import COLLECTOR_LOCK, OBJECT_LOCKS
 from bramble.store.leftovers import remove_leftovers
 from bramble.store.locks import LockFile
 from bramble.store.mark import Node, choose, reachable, referrers_first
-from bramble.store.objects import OBJECT_LOCKS, TRASH, Objects
+from bramble.store.objects import TRASH, Objects
 from bramble.store.records import read_object, write_object
 from bramble.store.remove import remove_tree
 from bramble.store.reread import record_of, reread
 from bramble.store.roots import ProjectRoots, explicit_roots, projects, write_project
 from bramble.store.trim import trim_records
 
-COLLECTOR_LOCK = "locks/gc"
 # So many objects are locked at a time: for some hundredths of a second.
 _BATCH = 256
 

@@ -14,6 +14,7 @@ from bramble.store.files import read_file, sync_directory, write_file
 from bramble.store.path import padded_store_dir, shown
 
 VERSION = 1
+OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/builds", "locks/gc")
 LINK = "store"
 # What lies in var/: nothing of it is content, all of it but `roots` and `projects` can be made again.
 PARTS = ("objects", "realisations", "projects", "roots", "sources", "locks", "logs", "work")
@@ -174,10 +175,15 @@ def _create(location: Location) -> None:
 
 
 def make_directories(location: Location) -> None:
-    """Make the directories of a store, those that are not there."""
+    """Make the directories and the locks of a store, those that are not there.
+
+    The locks are made now so that a full disk can be collected later.
+    """
     os.makedirs(location.directory, exist_ok=True)
     for part in PARTS:
         os.makedirs(f"{location.var}/{part}", exist_ok=True)
+    for lock in LOCKS:
+        os.close(os.open(f"{location.var}/{lock}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
 
 
 def link(location: Location, *, replace: bool = False) -> None:

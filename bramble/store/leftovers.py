@@ -7,8 +7,9 @@ import os
 import time
 
 from bramble.store.digest import DIGEST_LENGTH, is_digest
+from bramble.store.layout import OBJECT_LOCKS
 from bramble.store.locks import LockFile
-from bramble.store.objects import OBJECT_LOCKS, STAGED, TRASH, Objects
+from bramble.store.objects import STAGED, TRASH, Objects
 from bramble.store.remove import remove_tree
 from bramble.store.workspace import remove_stale
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Optional
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.late import late
-from bramble.store.layout import Location
+from bramble.store.layout import OBJECT_LOCKS, Location
 from bramble.store.locks import LockFile, LocksUnsupported
 from bramble.store.model import StoreObject
 from bramble.store.records import read_object
@@ -26,9 +26,6 @@ NOTE_USE_AFTER = 86400.0
 # Names in the store's directory of what is not yet, and no longer, an object; a digest follows them.
 STAGED = ".new-"
 TRASH = ".old-"
-
-OBJECT_LOCKS = "locks/objects"
-BUILD_LOCKS = "locks/builds"
 
 
 class Objects:

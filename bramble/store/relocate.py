@@ -27,6 +27,7 @@ from bramble.store.failures import DiskFailures
 from bramble.store.files import unique
 from bramble.store.identity import BLOCK_SIZE
 from bramble.store.layout import (
+    COLLECTOR_LOCK,
     Location,
     Record,
     link,
@@ -41,7 +42,6 @@ from bramble.store.sync import Syncer
 from bramble.store.tree import DIRECTORY_MODE, MTIME_NS, seal, stored_mode
 from bramble.store.unpack import Rewriter
 
-COLLECTOR_LOCK = "locks/gc"
 _ASIDE = "/.moving"
 
 

@@ -13,8 +13,9 @@ from typing import Optional
 from bramble.store.digest import digest, is_digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import read_file, sync_directory, write_file
+from bramble.store.layout import BUILD_LOCKS
 from bramble.store.locks import LockFile
-from bramble.store.objects import BUILD_LOCKS, NOTE_USE_AFTER, Objects
+from bramble.store.objects import NOTE_USE_AFTER, Objects
 
 VERSION = 1
 

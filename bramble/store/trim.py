@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.files import read_file
+from bramble.store.layout import OBJECT_LOCKS
 from bramble.store.locks import LockFile
 from bramble.store.model import Realisation
-from bramble.store.objects import OBJECT_LOCKS, Objects
+from bramble.store.objects import Objects
 from bramble.store.records import read_realisation
 
 # A derivation is written before its outputs and its realisation: what is younger than this many seconds
