@@ -49,8 +49,11 @@ def make(memory: int | None, processes: int | None) -> Group | None:
     """Make a group with these limits; None where no subtree is delegated."""
     # spec: sandbox.limits.group
     parent = delegated()
-    if parent is None:
-        return None
+    return None if parent is None else make_below(parent, memory, processes)
+
+
+def make_below(parent: bytes, memory: int | None, processes: int | None) -> Group | None:
+    """Make a group in `parent`; None where it does not take these limits after all."""
     path = parent + b"/bramble-%d-%d" % (os.getpid(), next_number(parent))
     os.mkdir(path)
     group = Group(path)

@@ -220,7 +220,7 @@ def check_machine(machine: str, largest: int) -> None:
 
 
 def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
-    """Start the helper with the descriptors (ours, its) and an empty environment; return its pid."""
+    """Start the helper with the descriptors (ours, its) and no environment of ours; return its pid."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(bramble.__file__)))
     flags = ["-B"] if sys.dont_write_bytecode else []
     wanted = json.dumps([NETWORK_FILES, DEVICES])
@@ -228,7 +228,9 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
     try:
         actions = [(os.POSIX_SPAWN_DUP2, above(fd), number) for fd, number in streams]
         try:
-            return os.posix_spawn(python, argv, {}, file_actions=actions)
+            return os.posix_spawn(
+                python, argv, loader_environment(probe.read("/proc/self/maps")), file_actions=actions
+            )
         finally:
             for _, fd, _ in actions:
                 os.close(fd)
@@ -239,6 +241,19 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
             f"the helper process cannot be started: {python}: {reason}",
             remedy="run Bramble with a Python interpreter that can be executed",
         ) from error
+
+
+def loader_environment(maps: str) -> dict[str, str]:
+    """Return what the loader needs to find Python's library: nothing, unless it is a library beside the program.
+
+    Some distributions tell the loader by LD_LIBRARY_PATH, which the helper
+    would lack. `maps` is our own proc_pid_maps(5).
+    """
+    for line in maps.splitlines():
+        path = line.partition("/")[2]
+        if path.rpartition("/")[2].startswith("libpython3"):
+            return {"LD_LIBRARY_PATH": "/" + path.rpartition("/")[0]}
+    return {}
 
 
 def above(fd: int) -> int:

@@ -55,6 +55,7 @@ TABLE = {
     "pidfd_open": (434, 434),
     "pidfd_getfd": (438, 438),
     "prlimit64": (302, 261),
+    "setrlimit": (160, 164),
     "execve": (59, 221),
     "execveat": (322, 281),
     "io_uring_setup": (425, 425),

@@ -215,8 +215,8 @@ def protect(job: Job, target: str, attributes: str) -> None:
         remount.each(job.mountinfo, path, wanted)
 
 
-def tmpfs(job: Job, target: str, mode: int, size: str) -> None:
-    options = b"mode=%04o,size=%s" % (mode, native(size))
+def tmpfs(job: Job, target: str, mode: int, size: str, inodes: str) -> None:
+    options = b"mode=%04o,size=%s,nr_inodes=%s" % (mode, native(size), native(inodes))
     syscalls.mount(b"tmpfs", inside(target), b"tmpfs", SAFE, options)
 
 

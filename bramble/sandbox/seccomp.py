@@ -35,6 +35,9 @@ CLONE_NEW = 0x7E020000  # every CLONE_NEW* flag but CLONE_NEWTIME, which clone(2
 SETUID_SETGID = 0o6000
 O_CREAT_OR_TMPFILE = 0o100 | 0x400000
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
+HIGH = 6
+EVERY_BIT = 0xFFFFFFFF
+RLIMIT_CORE = 4
 TERMINAL_IOCTLS = (0x5412, 0x541C, 0x5423, 0x541D)  # TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS
 
 # spec: sandbox.seccomp
@@ -87,9 +90,11 @@ class Variant:
 class Rule:
     """One line of the table: when system call `call` passes `tests`, it fails with `errno`.
 
-    A test is (argument, mask, values): the low 32 bits of the argument, masked.
-    It holds when the result is one of `values`, or, with `values` empty, when
-    it is not zero. With `unless`, the rule applies when the tests do *not* hold.
+    A test is (argument, mask, values): the low 32 bits of the argument, masked
+    (of argument minus HIGH the high ones, where it is HIGH or more). It holds
+    when the result is one of `values`, or, with `values` empty, when it is not
+    zero. With `unless`, the rule applies when its only test does *not* hold. An
+    `errno` of 0 is success without doing anything.
     """
 
     call: str
@@ -107,7 +112,7 @@ def table(variant: Variant) -> tuple[Rule, ...]:
         Rule(call, EPERM, ((flags, O_CREAT_OR_TMPFILE, ()), (mode, SETUID_SETGID, ())))
         for call, (flags, mode) in OPENS.items()
     ]
-    rules.append(Rule("ioctl", EPERM, ((1, 0xFFFFFFFF, TERMINAL_IOCTLS),)))
+    rules.append(Rule("ioctl", EPERM, ((1, EVERY_BIT, TERMINAL_IOCTLS),)))
     rules += [Rule(call, EPERM, ((mode, SETUID_SETGID, ()),)) for call, mode in MODES.items()]
     rules += [Rule(call, ENOSYS) for call in UNKNOWN]
     rules += [Rule(call, EPERM) for call in refused]
@@ -115,9 +120,14 @@ def table(variant: Variant) -> tuple[Rule, ...]:
         rules.append(Rule("clone", EPERM, ((0, CLONE_NEW, ()),)))
     rules += [Rule(call, EOPNOTSUPP) for call in UNSUPPORTED]
     rules += [
-        Rule(call, EAFNOSUPPORT, ((0, 0xFFFFFFFF, families),), unless=True)
+        Rule(call, EAFNOSUPPORT, ((0, EVERY_BIT, families),), unless=True)
         for call in ("socket", "socketpair")
     ]
+    # With the limit at 1 byte, and only there, the kernel neither writes a core nor calls a program of the
+    # host for one (core(5)). Whoever wants it at 0 is told that it is.
+    core = (RLIMIT_CORE,)
+    rules.append(Rule("setrlimit", 0, ((0, EVERY_BIT, core),)))
+    rules += [Rule("prlimit64", 0, ((1, EVERY_BIT, core), (new, EVERY_BIT, ()))) for new in (2, 2 + HIGH)]
     return tuple(rules)
 
 
@@ -147,38 +157,48 @@ def assemble(machine: str, rules: tuple[Rule, ...]) -> tuple[Instruction, ...]:
     ]
     if machine == "x86_64":
         code += [(JUMP_AT_LEAST, 0, 1, X32_BIT), (RETURN, 0, 0, ERRNO | ENOSYS)]
-    known = {number: rule for rule in rules if (number := numbers.number(rule.call, machine)) is not None}
+    known: dict[int, list[Rule]] = {}
+    for rule in rules:
+        number = numbers.number(rule.call, machine)
+        if number is not None:
+            known.setdefault(number, []).append(rule)
     return (*code, *search(sorted(known.items())))
 
 
-def search(rules: list[tuple[int, Rule]]) -> list[Instruction]:
-    """Return what decides among calls, (number, rule) in order, by the number in the accumulator."""
-    if len(rules) > LEAF:
-        middle = len(rules) // 2
-        below, above = search(rules[:middle]), search(rules[middle:])
-        return [(JUMP_AT_LEAST, len(below), 0, rules[middle][0]), *below, *above]
+def search(calls: list[tuple[int, list[Rule]]]) -> list[Instruction]:
+    """Return what decides among calls, (number, rules) in order, by the number in the accumulator."""
+    if len(calls) > LEAF:
+        middle = len(calls) // 2
+        below, above = search(calls[:middle]), search(calls[middle:])
+        return [(JUMP_AT_LEAST, len(below), 0, calls[middle][0]), *below, *above]
     code: list[Instruction] = []
-    for number, rule in rules:
-        body = block(rule)
+    for number, rules in calls:
+        body = [instruction for rule in rules for instruction in block(rule)]
+        if rules[-1].tests:
+            body.append((RETURN, 0, 0, ALLOW))
         code += [(JUMP_EQUAL, 0, len(body), number), *body]
     return [*code, (RETURN, 0, 0, ALLOW)]
 
 
 def block(rule: Rule) -> list[Instruction]:
-    """Return what decides about one call whose number matched; every path through it returns."""
-    refuse = (RETURN, 0, 0, ERRNO | rule.errno)
-    allow = (RETURN, 0, 0, ALLOW)
-    body: list[Instruction] = [allow, refuse] if rule.unless else [refuse, allow]
-    # Built from the end: body[0] is where a test goes on when it holds, body[-1] when it does not.
+    """Return what decides by one rule about its call: it returns the errno, or goes on behind the block."""
+    body: list[Instruction] = [(RETURN, 0, 0, ERRNO | rule.errno)]
+    # Built from the end: in front of `body` a test goes into it when it holds, and past it when it does not.
     for argument, mask, values in reversed(rule.tests):
-        miss = len(body) - 1
+        inside, past = 0, len(body)
+        if rule.unless:
+            inside, past = past, inside
         if values:
-            tests = [(JUMP_EQUAL, len(values) - 1 - i, miss if i == len(values) - 1 else 0, value)
-                     for i, value in enumerate(values)]  # fmt: skip
+            last = len(values) - 1
+            tests = [
+                (JUMP_EQUAL, last - i + inside, past if i == last else 0, value)
+                for i, value in enumerate(values)
+            ]
         else:
-            tests = [(JUMP_EQUAL, miss, 0, 0)]
-        body = [(LOAD, 0, 0, 16 + 8 * argument), (AND, 0, 0, mask), *tests, *body]
-    return body if rule.tests else [refuse]
+            tests = [(JUMP_EQUAL, past, inside, 0)]
+        offset = 16 + 8 * argument if argument < HIGH else 20 + 8 * (argument - HIGH)
+        body = [(LOAD, 0, 0, offset), (AND, 0, 0, mask), *tests, *body]
+    return body
 
 
 @cache

@@ -51,8 +51,10 @@ NETWORK_FILES = (
 )  # fmt: skip
 
 ROOT_SIZE = "16m"
-DEVICES_SIZE = "64k"
-SHARE_OF_MEMORY = "50%"  # for /tmp and /dev/shm, when the wish limits no memory
+DEVICES_SIZE, DEVICES_FILES = "64k", "64"
+SHARE_OF_MEMORY, FILES_IN_MEMORY = "50%", "1m"  # of /tmp and /dev/shm, when the wish limits no memory
+SIZE_OF_INODE = 1024  # bytes of the kernel's memory, about, that each file costs however small it is
+NO_CORE = 1  # bytes; at 0 the kernel would still call a program of the host that collects cores: core(5)
 OPEN_FILES = 1024
 STACK = 8 << 20
 ADDRESSES_NOT_RANDOM = 0x0040000  # personality(2): ADDR_NO_RANDOMIZE
@@ -227,30 +229,32 @@ def tree_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) 
             late += [shown, protected]
         else:
             early += [*tree.point(target, one.kind), shown]
-    size = SHARE_OF_MEMORY if spec.limits.memory is None else str(spec.limits.memory)
+    size, inodes = SHARE_OF_MEMORY, FILES_IN_MEMORY
+    if spec.limits.memory is not None:
+        size, inodes = str(spec.limits.memory), str(spec.limits.memory // SIZE_OF_INODE + 1)
     return [
         *early,
         # From here on the root is read-only, and so is each input with all that is mounted in it.
         Step("protect", ("/", layout.READ_ONLY)),
         # spec: sandbox.temporary
-        Step("tmpfs", (layout.TEMPORARY, 0o1777, size)),
-        *device_steps(facts, size),
+        Step("tmpfs", (layout.TEMPORARY, 0o1777, size, inodes)),
+        *device_steps(facts, size, inodes),
         *late,
         *hidden_steps(spec, facts, placed),
     ]
 
 
-def device_steps(facts: HostFacts, size: str) -> list[Step]:
+def device_steps(facts: HostFacts, size: str, inodes: str) -> list[Step]:
     """Return the steps that make /dev: nodes of the host, read-only, and what is the sandbox's own."""
     # spec: sandbox.devices
-    done = [Step("tmpfs", ("/dev", 0o755, DEVICES_SIZE))]
+    done = [Step("tmpfs", ("/dev", 0o755, DEVICES_SIZE, DEVICES_FILES))]
     for name in facts.devices:
         done += [Step("file", (f"/dev/{name}", "")), Step("bind", (f"/dev/{name}", f"/dev/{name}"))]
     done += [Step("symlink", (f"/dev/{name}", to)) for name, to in DEVICE_LINKS]
     done += [Step("directory", (f"/dev/{name}", 0o755)) for name in ("pts", "shm")]
     # Read-only, or a sandbox of the node's owner could change the mode of the host's own node.
     done.append(Step("protect", ("/dev", "read-only nosuid noexec")))
-    return [*done, Step("devpts", ("/dev/pts",)), Step("tmpfs", ("/dev/shm", 0o1777, size))]
+    return [*done, Step("devpts", ("/dev/pts",)), Step("tmpfs", ("/dev/shm", 0o1777, size, inodes))]
 
 
 def hidden_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> list[Step]:
@@ -313,7 +317,7 @@ def rlimit_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
     # spec: sandbox.constants.process, sandbox.limits.process
     limits = spec.limits
     done = [
-        Step("rlimit", ("CORE", 0, 0)),
+        Step("rlimit", ("CORE", NO_CORE, NO_CORE)),
         Step("rlimit", ("NOFILE", OPEN_FILES, None)),
         Step("rlimit", ("STACK", STACK, None)),
     ]

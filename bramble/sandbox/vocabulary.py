@@ -78,8 +78,8 @@ ACTIONS: dict[str, Action] = {
             "bind-itself": ("target", "make {target} a mount of its own"),
             "protect": ("target attributes", "make the mount {target}, and all in it, {attributes}"),
             "tmpfs": (
-                "target mode size",
-                "mount an empty file system in memory ({size}, mode {mode:04o}) at {target}",
+                "target mode size inodes",
+                "mount an empty file system in memory ({size}, {inodes} files, mode {mode:04o}) at {target}",
             ),
             "devpts": ("target", "mount terminals of its own at {target}"),
             "proc": ("target", "mount the processes of this sandbox at {target}"),

@@ -232,15 +232,38 @@ def test_a_file_is_limited(here: World) -> None:
 def test_limits_cannot_be_raised_again(raw: World) -> None:
     wanted = (1 << 40).to_bytes(8, "little") * 2
     results = raw.calls(
-        ("prlimit64", 0, 1, wanted, 0), ("prlimit64", 0, 4, wanted, 0), ("prlimit64", 0, 2, wanted, 0),
+        ("prlimit64", 0, 1, wanted, 0), ("prlimit64", 0, 2, wanted, 0),
         limits=Limits(file_size=1 << 20, memory=64 << 20),
     )  # fmt: skip
-    assert results[:3] == [-errno.EPERM] * 3
+    assert results == [-errno.EPERM] * 2
 
 
 def test_descriptors_are_limited(here: World) -> None:
     result = here.run("ulimit -n; ulimit -c")
     assert result.text == "1024\n0\n"
+
+
+def test_no_program_of_the_host_is_called_for_a_crash(raw: World) -> None:
+    """core(5): a core that is piped to a program knows no limit but that of one byte, which stays."""
+    one, none = (1).to_bytes(8, "little") * 2, bytes(16)
+    found = Room(16)
+    results = raw.calls(
+        ("prlimit64", 0, 4, none, 0),
+        (160, 4, none),
+        ("prlimit64", 0, 4, 0, found),
+        ("prlimit64", 0, 4, one, 0),
+    )
+    assert results == [0, 0, 0, 0]
+    assert raw.run("ulimit -c 0; ulimit -c unlimited; grep core /proc/self/limits").text.split()[4:6] == [
+        "1",
+        "1",
+    ]
+
+
+def test_files_in_memory_are_limited_in_number(here: World) -> None:
+    script = "cd /tmp; i=0; while [ $i -lt 3000 ] && true > $i; do i=$((i+1)); done 2>/dev/null; echo $i"
+    result = here.run(script, limits=Limits(memory=2 << 20, seconds=30))
+    assert result.kind != "exited" or 1000 < int(result.text) < 3000
 
 
 def test_a_crash_leaves_no_core(here: World) -> None:

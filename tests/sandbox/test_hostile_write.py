@@ -282,6 +282,18 @@ def test_sources_mounted_in_an_input_are_read_only_too(here: World) -> None:
         os.system(f"umount {inner}")
 
 
+def test_no_mount_honours_setuid_files_or_devices(here: World) -> None:
+    mounted = here.run("cat /proc/self/mounts", purpose="run", network=True).text.splitlines()
+    assert len(mounted) > 20
+    for line in mounted:
+        _, target, kind, options = line.split()[:4]
+        flags = options.split(",")
+        assert "nosuid" in flags, line
+        assert "nodev" in flags or kind in ("devtmpfs", "devpts") or target == "/dev", line
+        if target not in ("/tmp", "/dev/shm", "/dev/pts", "/out", "/proc"):
+            assert "ro" in flags, line
+
+
 def test_what_was_made_belongs_to_the_caller(here: World) -> None:
     here.run("mkdir -p /out/a/b; echo x > /out/a/b/c; ln -s x /out/l; chmod 000 /out/a/b/c; mkfifo /out/p")
     for path in here.out.rglob("*"):

@@ -18,7 +18,7 @@ import pytest
 
 from bramble.errors import BrambleError
 from bramble.sandbox import layout
-from bramble.sandbox.launch import Launcher, Outcome, check_machine, examine, wire
+from bramble.sandbox.launch import Launcher, Outcome, check_machine, examine, loader_environment, wire
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import Step
 from tests.sandbox.world import BUSYBOX, NO_BUSYBOX, World, static
@@ -360,6 +360,13 @@ def test_a_program_that_is_no_interpreter_is_an_error_with_its_words() -> None:
     with Launcher(BUSYBOX) as launcher:
         error = refused(launcher, shell("true"))
     assert error.code == "sandbox.launcher-died"
+
+
+def test_the_helper_finds_python_s_library_and_is_told_nothing_else() -> None:
+    plain = "55d0-55d1 r-xp 00000000 08:01 1 /usr/bin/python3.11\n7f00-7f01 r-xp 0 08:01 2 /lib/libc.so.6\n"
+    shared = plain + "7f02-7f03 r-xp 00000000 08:01 3   /opt/hosted tools/lib/libpython3.12.so.1.0\n"
+    assert loader_environment(plain) == {}
+    assert loader_environment(shared) == {"LD_LIBRARY_PATH": "/opt/hosted tools/lib"}
 
 
 def test_standard_descriptors_of_the_caller_may_be_closed() -> None:

@@ -188,6 +188,13 @@ def test_a_group_that_is_not_ours_is_not_used(tmp_path: Path) -> None:
     assert groups.delegated(os.fsencode(tmp_path), b"0::/user\n") is None
 
 
+def test_a_group_that_takes_no_limits_is_removed_again(tmp_path: Path) -> None:
+    assert groups.make_below(os.fsencode(tmp_path), 1 << 20, 5) is None
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / f"bramble-{os.getpid()}-0").mkdir()
+    assert groups.next_number(os.fsencode(tmp_path)) == 1
+
+
 def test_the_events_of_a_group_tell_which_limit_was_hit(tmp_path: Path) -> None:
     (tmp_path / "memory.events").write_text("low 0\nmax 3\noom 1\noom_kill 1\n")
     (tmp_path / "pids.events").write_text("max 0\n")
