@@ -244,7 +244,7 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
 
 
 def loader_environment(maps: str) -> dict[str, str]:
-    """Return what the loader needs to find Python's library: nothing, unless it is a library beside the program.
+    """Return what the loader needs to find a Python whose inner parts are a library: nothing for others.
 
     Some distributions tell the loader by LD_LIBRARY_PATH, which the helper
     would lack. `maps` is our own proc_pid_maps(5).
