@@ -6,20 +6,16 @@ call and what after it is the order in which mistakes are found.
 
 from __future__ import annotations
 
-from .arguments import bounds, want_int, want_items, wrong_type
+from .arguments import bounds, want_int, want_items
 from .errors import EvalError
 from .iteration import items_of
 from .operators import add as add_values
 from .operators import bit_or
 from .values import (
     DICT_CLASSES,
-    MUTABLE,
-    ODD_OF,
     Dict,
-    Key,
     List,
     Set,
-    contains,
     entries,
     equal,
     fail_with,
@@ -36,7 +32,6 @@ from .values import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import NoReturn
 
     from .values import Value
 

@@ -20,14 +20,13 @@ from _ast import expr
 
 from . import astbuild as py
 from . import kinds, syntax
-from .functions import mangle
 from .analysis import strip
+from .functions import mangle
 from .kinds import ANY, BOOL, DICT, FUNCTION, LIST, NONE, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .scopes import FREE, GLOBAL, LOCAL, PREDECLARED, UNIVERSAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any, Optional, Union
 
     from .infer import Inference

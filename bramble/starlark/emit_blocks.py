@@ -6,9 +6,8 @@ from _ast import DictComp, ListComp, comprehension, expr
 
 from . import astbuild as py
 from . import syntax
-from .analysis import FRESH
+from .analysis import FRESH, strip
 from .emit_methods import MethodEmitter
-from .analysis import strip
 from .kinds import DICT, INT, LIST, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
 
 TYPE_CHECKING = False

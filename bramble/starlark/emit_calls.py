@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from typing import Any, Optional
 
     from .emit import Typed
-    from .scopes import FunctionScope
 
 # Universal functions of positional arguments that are called directly, with their least and most arguments.
 DIRECT: dict[str, tuple[int, int]] = {

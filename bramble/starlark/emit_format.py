@@ -6,9 +6,9 @@ from _ast import FormattedValue, JoinedStr, expr
 
 from . import astbuild as py
 from . import syntax
+from .analysis import strip
 from .emit_calls import CallEmitter
 from .errors import EvalError
-from .analysis import strip
 from .kinds import DICT, INT, STRING, TUPLE
 from .text import parse_format
 

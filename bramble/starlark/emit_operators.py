@@ -8,7 +8,23 @@ from . import astbuild as py
 from . import kinds, syntax
 from .emit_raw import RawEmitter
 from .kind_rules import index_kind, slice_kind
-from .kinds import ANY, BOOL, BYTES, DICT, FLOAT, INT, LIST, NONE, NUMBER, OTHER, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
+from .kinds import (
+    ANY,
+    BOOL,
+    BYTES,
+    DICT,
+    FLOAT,
+    INT,
+    LIST,
+    NONE,
+    NUMBER,
+    OTHER,
+    RANGE,
+    RAW_DICT,
+    RAW_LIST,
+    STRING,
+    TUPLE,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

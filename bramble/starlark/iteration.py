@@ -12,11 +12,11 @@ from .values import (
     MUTABLE,
     ODD,
     SET_CLASSES,
-    Elements,
     fail_with,
     keys_of,
     type_name,
 )
+from .views import Elements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

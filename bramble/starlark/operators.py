@@ -20,12 +20,9 @@ from .values import (
     MAX_DEPTH,
     NATIVE_TYPE_NAMES,
     SET_CLASSES,
-    BytesElems,
     Dict,
     List,
     Set,
-    StringCodepoints,
-    StringElems,
     compare,
     contains,
     equal,
@@ -36,6 +33,7 @@ from .values import (
     refuse_change,
     type_name,
 )
+from .views import BytesElems, StringCodepoints, StringElems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

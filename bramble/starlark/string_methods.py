@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from .arguments import bounds, clamp, want_bool, want_int, want_items, want_string, wrong_type
 from .operators import MAX_TEXT
-from .values import BytesElems, List, StringCodepoints, StringElems, fail_with, type_name
+from .values import List, fail_with, type_name
+from .views import BytesElems, StringCodepoints, StringElems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .values import Elements, Value
+    from .values import Value
+    from .views import Elements
 
 # Unicode's White_Space. Python's own `str.split()` takes U+001C to U+001F as well.
 # spec: starlark.string.space

@@ -9,12 +9,12 @@ from .values import (
     LIST_CLASSES,
     MAX_DEPTH,
     SET_CLASSES,
-    Elements,
     entries,
     fail_with,
     keys_of,
     type_name,
 )
+from .views import Elements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from .collection_methods import elements_of, pairs_of, put_pairs
 from .errors import EvalError
 from .functions import Builtin, Function, HostValue, apply, entry_of
 from .integers import int_from_digits, int_text
-from .methods import attribute_names, find_attribute, no_attribute
 from .iteration import enter, items_of, iterable_of, leave, range_length
+from .methods import attribute_names, find_attribute, no_attribute
 from .operators import MAX_ITEMS, to_float
-from .text import display, to_repr, to_str
+from .text import to_repr, to_str
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -28,11 +28,11 @@ from .values import (
     Dict,
     List,
     Set,
-    StringElems,
     compare,
     fail_with,
     type_name,
 )
+from .views import StringElems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
