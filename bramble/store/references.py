@@ -24,7 +24,8 @@ from bramble.store.digest import ALPHABET, DIGEST_LENGTH
 
 _CLASS = bytes(1 if byte in ALPHABET else 0 for byte in range(256))
 _STRIDE = 8
-_SAMPLED_RUN = b"\1" * (DIGEST_LENGTH // _STRIDE)
+_SAMPLES = DIGEST_LENGTH // _STRIDE
+_SAMPLED_RUN = b"\1" * _SAMPLES
 _RUN = b"\1" * DIGEST_LENGTH
 
 # Costs, measured on CPython 3.9 to 3.13, in nanoseconds; they choose a way and never an answer.
@@ -68,13 +69,19 @@ def _sampled_regions(block: bytes, most: int) -> Optional[list[tuple[int, int]]]
     regions: list[tuple[int, int]] = []
     at = sample.find(_SAMPLED_RUN)
     while at >= 0:
-        if len(regions) == most:
+        most -= 1
+        if most < 0:
             return None
         end = sample.find(b"\0", at)
         if end < 0:
             end = len(sample) + 1
-        # The run ends somewhere between the last byte known to belong to it and the next sampled one.
-        regions.append((max(0, (at - 1) * _STRIDE + 1), min(len(block), end * _STRIDE)))
+        first = at * _STRIDE
+        # A name around just four sampled bytes holds all between them, too; in noise that is soon refuted.
+        if end - at > _SAMPLES or (
+            _CLASS[block[first + 4]] and _CLASS[block[first + 12]] and _CLASS[block[first + 20]]
+        ):
+            # The run ends somewhere between the last byte known to belong to it and the next sampled one.
+            regions.append((max(0, first - _STRIDE + 1), min(len(block), end * _STRIDE)))
         at = sample.find(_SAMPLED_RUN, end)
     return regions
 
