@@ -199,9 +199,8 @@ class ExpressionEmitter:
     def unwrapped(self, node: syntax.Expr) -> Typed:
         """Emit an expression whose list is not kept: as Python's own, if it would be made for this only."""
         node = strip(node)
-        if isinstance(node, syntax.Comprehension):
-            made = self.comprehended(node, True)
-            return made[0], RAW_LIST if made[1] == LIST else RAW_DICT
+        if isinstance(node, syntax.Comprehension) and not isinstance(node.body, syntax.DictEntry):
+            return self.comprehended(node, True)[0], RAW_LIST
         value, mask = self.expr(node)
         name = getattr(getattr(value, "func", None), "id", "")
         if name == ".List":
