@@ -234,9 +234,9 @@ def parameters(
     kwarg: Any,
     hidden: Any,
 ) -> arguments:
-    """The parameters of a function; `hidden` comes before all and cannot be given by name."""
+    """The parameters of a function; `hidden`, if any, comes before all and cannot be given by name."""
     return arguments(
-        posonlyargs=[hidden],
+        posonlyargs=[] if hidden is None else [hidden],
         args=positional,
         vararg=vararg,
         kwonlyargs=keyword_only,

@@ -32,7 +32,7 @@ from _ast import (
 from . import astbuild as py
 from . import syntax
 from .analysis import strip
-from .emit import Unit
+from .emit import TooDeep, Unit
 from .emit_assign import AssignEmitter
 from .emit_blocks import CHECK, LOCK
 from .functions import mangle
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 # Statements of one `elif` chain that are nested; Python's compiler recurses along it.
 _BRANCHES = 40
+# Python allows 20 blocks inside one another in a function; a locked loop is two.
+_MOST_LOOPS = 18
+_LOCKED_LOOPS = 2
 
 
 class FunctionCompiler(AssignEmitter):
@@ -283,7 +286,16 @@ class FunctionCompiler(AssignEmitter):
 
     def stmt_While(self, node: syntax.While) -> list[stmt]:
         test = self.condition(node.condition)
-        return [While(test, self.tick() + self.block(node.body), [], lineno=self.line, col_offset=0)]
+        return [While(test, self.tick() + self.loop_body(node), [], lineno=self.line, col_offset=0)]
+
+    def loop_body(self, node: Union[syntax.For, syntax.While]) -> list[stmt]:
+        """Return the statements of a loop's body. Raises TooDeep when Python allows no more loops."""
+        if self.loops >= _MOST_LOOPS:
+            raise TooDeep(node.start)
+        self.loops += 1
+        made = self.block(node.body)
+        self.loops -= 1
+        return made
 
     def tick(self) -> list[stmt]:
         """Return the statements that count a step, where steps are counted."""
@@ -304,9 +316,11 @@ class FunctionCompiler(AssignEmitter):
             name = self.temp()
             variable = py.store(name, line)
             start = self.assign_to(target, py.load(name, line), ANY, node.start)
-        body = self.tick() + start + self.block(node.body)
+        body = self.tick() + start + self.loop_body(node)
         if care == CHECK:
             items = self.checked_items(items, line)
+        elif care == LOCK and self.loops >= _LOCKED_LOOPS:
+            items = py.helper(".marked", [items], line)
         elif care == LOCK:
             return self.locked_loop(variable, items, body, line)
         return [For(variable, items, body, [], None, lineno=line, col_offset=0)]

@@ -40,6 +40,9 @@ CHAIN = 30
 
 CONSTANT_NAMES: dict[str, Optional[bool]] = {"None": None, "True": True, "False": False}
 
+# Without variables to continue from (in a comprehension's iterable) a chain may not be longer than this.
+_LONGEST_CHAIN = 150
+
 # Functions that make a List, and those that make a list of Python's own instead.
 PLAIN_VERSIONS = {".list": ".plain_items", ".sorted1": ".plain_sorted"}
 
@@ -56,6 +59,14 @@ TYPE_CLASSES = {
     "string": "str",
     "tuple": "tuple",
 }
+
+class TooDeep(Exception):
+    """A program, at `offset`, that Python's compiler could not read."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
+        self.offset = offset
+
 
 class Unit:
     """What the functions of one program have in common while they are compiled."""
@@ -100,6 +111,9 @@ class ExpressionEmitter:
         # Where the function begins, or -1 for the file: how `inference` knows it.
         self.start = start
         self.temps = 0
+        # How many loops and comprehensions are around what is being made.
+        self.loops = 0
+        self.comprehensions = 0
         # Above 0 inside the iterable of a comprehension, where Python allows no `:=`.
         self.no_walrus = 0
         self.parameters = {p.index for p in scope.parameters}
@@ -293,6 +307,8 @@ class ExpressionEmitter:
                 break
             links.append(base)
             base = left
+        if self.no_walrus and len(links) > _LONGEST_CHAIN:
+            raise TooDeep(node.start)
         made: Any = None
         done: list[expr] = []
         depth = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _ast import DictComp, ListComp, comprehension, expr
+from _ast import DictComp, Lambda, ListComp, comprehension, expr
 
 from . import astbuild as py
 from . import syntax
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from .emit import Typed
+
+# Comprehensions inside one another of which every so many is made in a function of its own.
+_NESTED = 8
 
 # Nothing to check; iterable by Python once its class is known; to be locked while it is iterated.
 FREE, CHECK, LOCK = "free", "check", "lock"
@@ -133,9 +136,16 @@ class BlockEmitter(MethodEmitter):
 
     def comprehended(self, node: syntax.Comprehension, raw: bool) -> Typed:
         hoisting, self.hoisting = self.hoisting, False
-        made = self.comprehension(node, raw)
+        self.comprehensions += 1
+        value, mask = self.comprehension(node, raw)
+        self.comprehensions -= 1
         self.hoisting = hoisting
-        return made
+        if self.comprehensions % _NESTED == _NESTED - 1:
+            # Python 3.12 and 3.13 crash on too many of them within one function.
+            hidden = py.parameters([], [], None, [], [], None, None)
+            inner = Lambda(hidden, value, lineno=self.line, col_offset=0)
+            value = py.call(inner, [], self.line)
+        return value, mask
 
     def comprehension(self, node: syntax.Comprehension, raw: bool = False) -> Typed:
         """Emit a comprehension; `raw` makes Python's own list or dict of it."""

@@ -102,7 +102,8 @@ def _stack(steps: Iterator[tuple[FrameType, int]]) -> list[Frame]:
             caller = _CALLERS.get(frame.f_code, caller)
             continue
         name = frame.f_code.co_name
-        if name in _INLINE and frames:
+        inline = name in _INLINE or (name == "<lambda>" and not frame.f_code.co_argcount)
+        if inline and frames:
             # A comprehension is a frame of Python's only.
             frames[-1] = Frame(frames[-1].name, state.position(line))
             continue

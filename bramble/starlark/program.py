@@ -7,6 +7,7 @@ import sys
 
 from .compile import compile_file
 from .dialect import Dialect
+from .emit import TooDeep
 from .errors import Position
 from .functions import FunctionInfo
 from .parse import parse
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # Changes whenever the generated code or its tables do, so that cached programs of before are not run.
 FORMAT = 1
+# Python frames that compiling the most deeply nested program takes.
+_DEEP = 4000
 
 
 class FunctionSummary(Record):
@@ -101,7 +104,7 @@ class Program:
         if found is None:
             tree = parse(self.source, self.dialect)
             made = _resolve(self.source, tree, self.dialect, self._tables["names"])
-            found = self._codes[limited] = _code(made, self.dialect, limited)[0]
+            found = self._codes[limited] = _code(self.source, made, self.dialect, limited)[0]
         return found  # type: ignore[no-any-return]
 
     def position(self, offset: int) -> Position:
@@ -159,7 +162,7 @@ def program_of(
     text: Source, resolution: Resolution, dialect: Dialect, names: tuple[str, ...], limited: bool = False
 ) -> Program:
     """Return the program of a tree whose names are resolved."""
-    code, unit = _code(resolution, dialect, limited)
+    code, unit = _code(text, resolution, dialect, limited)
     body = resolution.file.body
     public = {s.start for s in body if isinstance(s, Def) and not s.name.name.startswith("_")}
     loads = [s.module.value for s in body if isinstance(s, (Load, LoadModule))]
@@ -177,8 +180,22 @@ def program_of(
     return Program(text, dialect, tables, {limited: code})
 
 
-def _code(resolution: Resolution, dialect: Dialect, limited: bool) -> tuple[Any, Unit]:
-    code, unit = compile_file(resolution, dialect, limited)
+def _code(text: Source, resolution: Resolution, dialect: Dialect, limited: bool) -> tuple[Any, Unit]:
+    try:
+        try:
+            code, unit = compile_file(resolution, dialect, limited)
+        except RecursionError:
+            limit = sys.getrecursionlimit()
+            # Rare enough to ask for more of Python's stack, and to do the work twice.
+            sys.setrecursionlimit(limit + _DEEP)
+            try:
+                code, unit = compile_file(resolution, dialect, limited)
+            finally:
+                sys.setrecursionlimit(limit)
+    except TooDeep as error:
+        raise text.failure("syntax.nesting", "blocks or operators are nested too deeply", error.offset) from None
+    except RecursionError:
+        raise text.failure("syntax.nesting", "the program is nested too deeply", 0) from None
     return (code, tuple(unit.operations)), unit
 
 
