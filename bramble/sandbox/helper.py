@@ -36,7 +36,7 @@ RECEIVED = 5
 CHUNK = 1 << 18
 PROCESS_GROUP = 1 << 2  # pidfd_send_signal(2): PIDFD_SIGNAL_PROCESS_GROUP
 FROM_KEYS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
-EINVAL = 22
+EPERM, EINVAL, ENOSYS = 1, 22, 38
 RECEIVE = _socket.MSG_CMSG_CLOEXEC | _socket.MSG_DONTWAIT
 NAMESPACES = {
     "user": syscalls.CLONE_NEWUSER,
@@ -88,14 +88,19 @@ class Sandbox:
         if not self.pid:
             return
         self.stopped = True
-        if "fork" in self.steps and self.link is not None:
+        if "fork" in self.steps:
             # Without a pid namespace only that process can find the others; it ends when they have.
             try:
-                self.link.send(b"k", _socket.MSG_NOSIGNAL)
+                self.tell(b"k")
             except OSError:
                 os.kill(self.pid, signal.SIGKILL)
         else:
             os.kill(self.pid, signal.SIGKILL)
+
+    def tell(self, word: bytes) -> None:
+        """Say a word to pid 1."""
+        if self.link is not None:
+            self.link.send(word, _socket.MSG_NOSIGNAL)
 
     def pass_on(self, number: int) -> None:
         """Send a signal of the caller to the program; one that keys cause to its whole process group."""
@@ -245,30 +250,14 @@ class Helper:
         """Clone pid 1, give it its ids, and let it go."""
         if self.identity.other and sandbox.slot < 0:
             sandbox.slot = self.identity.take_slot()
-        link, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
-        sandbox.link = link
-        flags = syscalls.SIGCHLD
         number = sandbox.job["helper"][0][0]
         try:
+            flags = syscalls.SIGCHLD
             if "clone" in sandbox.steps:
                 number, (names,) = sandbox.steps["clone"]
                 for name in names:
                     flags |= NAMESPACES[name]
-            if self.identity.other:
-                # Root's own groups stay outside; an ordinary caller has at least the one it is mapped to.
-                outer = self.identity.slot_id(sandbox.slot)
-                os.setgroups([outer])
-                for fd in sandbox.streams:
-                    if os.fstat(fd).st_dev == self.pipes:
-                        os.fchown(fd, outer, outer)  # or /dev/stdout could not be opened by its own program
-            sandbox.pid = syscalls.clone(flags)
-            if sandbox.pid == 0:
-                pid1.run(self.for_child(sandbox, theirs.fileno()))
-            theirs.close()
-            sandbox.pidfd = os.pidfd_open(sandbox.pid)
-            self.links[link.fileno()] = self.pidfds[sandbox.pidfd] = sandbox
-            self.poll.register(link.fileno(), select.EPOLLIN)
-            self.poll.register(sandbox.pidfd, select.EPOLLIN)
+            self.clone(sandbox, flags)
             if "map-ids" in sandbox.steps:
                 number, (uid, gid) = sandbox.steps["map-ids"]
                 self.identity.map(sandbox.pid, uid, gid, sandbox.slot)
@@ -277,15 +266,44 @@ class Helper:
                 sandbox.group.add(sandbox.pid)
             number, (score,) = sandbox.steps["prefer-to-kill"]
             identity.write_file(b"/proc/%d/oom_score_adj" % sandbox.pid, b"%d" % score)
-            link.send(b"g", _socket.MSG_NOSIGNAL)
+            sandbox.tell(b"g")
         except OSError as error:
-            if sandbox.pid:
+            if sandbox.pidfd >= 0:
                 # Its own complaint, if it has one, says more than that it did not listen.
-                sandbox.error = refusal(number, error) if not isinstance(error, BrokenPipeError) else None
+                sandbox.error = None if isinstance(error, BrokenPipeError) else refusal(number, error)
                 os.kill(sandbox.pid, signal.SIGKILL)
             else:
                 self.refuse(sandbox, number, error)
+                return
         self.let_go(sandbox)
+
+    def clone(self, sandbox: Sandbox, flags: int) -> None:
+        """Clone pid 1 and listen to it; raises OSError, and then there is no process."""
+        if self.identity.other:
+            # Root's own groups stay outside; an ordinary caller has at least the one it is mapped to.
+            outer = self.identity.slot_id(sandbox.slot)
+            os.setgroups([outer])
+            for fd in sandbox.streams:
+                if os.fstat(fd).st_dev == self.pipes:
+                    os.fchown(fd, outer, outer)  # or /dev/stdout could not be opened by its own program
+        kind = _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC
+        sandbox.link, theirs = _socket.socketpair(_socket.AF_UNIX, kind)
+        try:
+            sandbox.pid = syscalls.clone(flags)
+            if sandbox.pid == 0:
+                pid1.run(self.for_child(sandbox, theirs.fileno()))
+        finally:
+            theirs.close()
+        try:
+            sandbox.pidfd = os.pidfd_open(sandbox.pid)
+        except OSError:
+            os.kill(sandbox.pid, signal.SIGKILL)
+            os.waitpid(sandbox.pid, 0)
+            sandbox.pid = 0
+            raise
+        self.links[sandbox.link.fileno()] = self.pidfds[sandbox.pidfd] = sandbox
+        self.poll.register(sandbox.link.fileno(), select.EPOLLIN)
+        self.poll.register(sandbox.pidfd, select.EPOLLIN)
 
     def for_child(self, sandbox: Sandbox, link: int) -> child.Job:
         """Return what the child needs of the job."""
@@ -460,12 +478,22 @@ def facts(who: identity.Identity, network_files: list[str], devices: list[str]) 
         "machine": syscalls.MACHINE,
         "other_user": who.other,
         "refused": who.refused,
+        "pidfd": has_pidfd(),
         "landlock": abi,
         "counts_processes": kernel_release() >= (5, 14),
         "proc": [name for name in os.listdir("/proc") if not name.isdigit()],
         "devices": [name for name in devices if os.path.exists("/dev/" + name)],
         "network_files": [path for path in network_files if os.access(path, os.R_OK)],
     }
+
+
+def has_pidfd() -> bool:
+    """Return whether the kernel has pidfd_open(2), Linux 5.3, by which we hear of the end of a process."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError as error:
+        return error.errno not in (ENOSYS, EPERM)
+    return True
 
 
 def kernel_release() -> tuple[int, int]:

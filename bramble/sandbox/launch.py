@@ -47,8 +47,9 @@ class Launcher:
     def __init__(self, python: str = sys.executable) -> None:
         self._lock = threading.Lock()
         self._facts: Optional[HostFacts] = None
-        self._refused = ""
-        check_machine(os.uname().machine, sys.maxsize)
+        self._refused = ""  # why root may not have a sandbox with namespaces
+        self._listens = True  # the helper can hear of the end of a process
+        check_machine(os.uname().machine, sys.maxsize, os.path.exists("/proc/self/stat"))
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             self._control, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             ours.callback(self._control.close)
@@ -92,7 +93,7 @@ class Launcher:
                 if not word:
                     raise self._died()
                 told = json.loads(word)
-                self._refused = told.pop("refused")
+                self._refused, self._listens = told["refused"], told["pidfd"]
                 self._facts = HostFacts(
                     machine=told["machine"],
                     other_user=told["other_user"],
@@ -180,6 +181,8 @@ class Launcher:
     ) -> Running:
         """Hand one sandbox to the helper."""
         planned = self.plan(spec)
+        if not self._listens:
+            raise refusals.too_old()
         if self._refused and spec.rung == "namespaces":
             raise refusals.powerless_root(self._refused)
         channel, theirs = socket.socketpair()
@@ -209,13 +212,21 @@ class Launcher:
         )
 
 
-def check_machine(machine: str, largest: int) -> None:
-    """Raise sandbox.unavailable on a processor whose system calls we do not know, or in a 32 bit Python."""
+def check_machine(machine: str, largest: int, proc: bool) -> None:
+    """Raise sandbox.unavailable where not even the helper could work.
+
+    That is: on a processor whose system calls we do not know, in a 32 bit
+    Python on one that we do (`largest` is `sys.maxsize`), and without /proc.
+    """
     if machine not in ARCHITECTURES or largest < 1 << 32:
         raise BrambleError(
             "sandbox.unavailable",
             f"there are no sandboxes on {machine}" + ("" if largest >= 1 << 32 else " with 32 bits"),
             remedy="use a 64 bit Python on one of: " + ", ".join(ARCHITECTURES),
+        )
+    if not proc:
+        raise BrambleError(
+            "sandbox.unavailable", "/proc is not mounted here", remedy="mount -t proc proc /proc"
         )
 
 

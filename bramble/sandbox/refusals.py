@@ -22,6 +22,15 @@ def powerless_root(reason: str) -> BrambleError:
     )
 
 
+def too_old() -> BrambleError:
+    """Return the error for a kernel without what every rung needs."""
+    return BrambleError(
+        "sandbox.unavailable",
+        "this kernel is older than Linux 5.3, or a filter takes pidfd_open(2) away",
+        remedy="use a newer kernel, or a container with a newer filter of system calls",
+    )
+
+
 def refusal(step: Step, errno: int, path: str, detail: str) -> BrambleError:
     """Return the error for a step that the kernel refused with `errno`; `detail` is `autopsy.explain`'s."""
     reason = os.strerror(errno)

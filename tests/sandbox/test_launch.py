@@ -401,9 +401,15 @@ def test_root_s_files_are_the_sandbox_s_user_s_inside_and_root_s_outside(here: W
 )
 def test_a_machine_whose_calls_are_not_known_is_refused(machine: str, largest: int) -> None:
     with pytest.raises(BrambleError) as caught:
-        check_machine(machine, largest)
+        check_machine(machine, largest, True)
     assert caught.value.code == "sandbox.unavailable" and machine in caught.value.message
-    check_machine("aarch64", 2**63 - 1)
+    check_machine("aarch64", 2**63 - 1, True)
+
+
+def test_a_machine_without_proc_is_refused() -> None:
+    with pytest.raises(BrambleError) as caught:
+        check_machine("x86_64", 2**63 - 1, False)
+    assert caught.value.code == "sandbox.unavailable" and "/proc" in caught.value.message
 
 
 def test_the_helper_starts_from_a_zip_file_too(tmp_path: Path) -> None:

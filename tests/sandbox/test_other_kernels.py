@@ -109,6 +109,13 @@ def test_a_kernel_without_user_namespaces_is_named(asker: Asker, code: int) -> N
         assert refusal(here.run("true"))
 
 
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EMFILE])
+def test_a_helper_that_could_not_hear_of_the_end_starts_nothing(asker: Asker, code: int) -> None:
+    with machine(asker, {"pidfd_open": code}) as here:
+        for _ in range(3):
+            assert refusal(here.run("sleep 100"))
+
+
 @pytest.mark.parametrize("call", ["mount", "pivot_root", "seccomp", "prctl"])
 def test_no_wall_that_the_kernel_refuses_is_left_out_in_silence(asker: Asker, call: str) -> None:
     with machine(asker, {call: errno.EPERM} if call != "prctl" else {"capset": errno.EPERM}) as here:
