@@ -25,7 +25,7 @@ import signal
 import sys
 import termios
 
-from bramble.sandbox import child, groups, identity, pid1, syscalls
+from bramble.sandbox import child, facts, groups, identity, pid1, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ RECEIVED = 5
 CHUNK = 1 << 18
 PROCESS_GROUP = 1 << 2  # pidfd_send_signal(2): PIDFD_SIGNAL_PROCESS_GROUP
 FROM_KEYS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
-EPERM, EINVAL, ENOSYS = 1, 22, 38
+EINVAL = 22
 RECEIVE = _socket.MSG_CMSG_CLOEXEC | _socket.MSG_DONTWAIT
 NAMESPACES = {
     "user": syscalls.CLONE_NEWUSER,
@@ -126,8 +126,8 @@ class Helper:
         self.links: dict[int, Sandbox] = {}
         self.pidfds: dict[int, Sandbox] = {}
         self.identity = identity.own()
-        self.own_memory = own_memory()
-        self.pipes = device_of_pipes()
+        self.own_memory = facts.own_memory()
+        self.pipes = facts.device_of_pipes()
 
     def run(self) -> None:
         """Serve until the caller is gone, then end everything and wait for it."""
@@ -423,15 +423,6 @@ def signal_group(pidfd: int, number: int) -> None:
                 return
 
 
-def device_of_pipes() -> int:
-    """Return the device number of the kernel's file system for pipes without a name."""
-    ends = os.pipe()
-    device = os.fstat(ends[0]).st_dev
-    for fd in ends:
-        os.close(fd)
-    return device
-
-
 def slaves(sandbox: Sandbox) -> tuple[int, int, int]:
     """Return the streams, with -1 where the sandbox's own terminal is to stand."""
     own = sandbox.job["terminal_streams"]
@@ -461,47 +452,6 @@ def refusal(number: int, error: OSError) -> dict[str, Any]:
     return {"step": number, "errno": error.errno, "path": shown, "detail": ""}
 
 
-def own_memory() -> tuple[tuple[int, int], ...]:
-    """Return (address, length) of our argv and environment: fields 48 to 51 of proc_pid_stat(5)."""
-    fields = identity.read_file(b"/proc/self/stat").rpartition(b")")[2].split()
-    arg_start, arg_end, env_start, env_end = (int(field) for field in fields[45:49])
-    return ((arg_start, arg_end - arg_start), (env_start, env_end - env_start))
-
-
-def facts(who: identity.Identity, network_files: list[str], devices: list[str]) -> dict[str, Any]:
-    """Return what the caller has to know of this machine to describe a sandbox."""
-    try:
-        abi = syscalls.landlock_create_ruleset(b"", 1)
-    except OSError:
-        abi = 0
-    return {
-        "machine": syscalls.MACHINE,
-        "other_user": who.other,
-        "refused": who.refused,
-        "pidfd": has_pidfd(),
-        "landlock": abi,
-        "counts_processes": kernel_release() >= (5, 14),
-        "proc": [name for name in os.listdir("/proc") if not name.isdigit()],
-        "devices": [name for name in devices if os.path.exists("/dev/" + name)],
-        "network_files": [path for path in network_files if os.access(path, os.R_OK)],
-    }
-
-
-def has_pidfd() -> bool:
-    """Return whether the kernel has pidfd_open(2), Linux 5.3, by which we hear of the end of a process."""
-    try:
-        os.close(os.pidfd_open(os.getpid()))
-    except OSError as error:
-        return error.errno not in (ENOSYS, EPERM)
-    return True
-
-
-def kernel_release() -> tuple[int, int]:
-    """Return the first two numbers of the kernel's version."""
-    major, minor = os.uname().release.split(".")[:2]
-    return int(major), int("".join(filter(str.isdigit, minor[:3])) or 0)
-
-
 def settle() -> None:
     """Become a quiet process: nothing inherited but the control socket and standard error, nor any signal."""
     os.chdir("/")
@@ -523,6 +473,6 @@ def main() -> None:
     settle()
     helper = Helper(CONTROL)
     network_files, devices = json.loads(sys.argv[1])
-    word = json.dumps(facts(helper.identity, network_files, devices)).encode()
+    word = json.dumps(facts.gather(helper.identity, network_files, devices)).encode()
     helper.control.send(word, _socket.MSG_NOSIGNAL)
     helper.run()
