@@ -6,6 +6,7 @@ import argparse
 import gc
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -110,6 +111,8 @@ def _dispatch(words: Sequence[str], surface: Surface) -> int:
     if known.colour != "auto":
         surface = read_surface(os.environ, known.colour)
     module = _load(verb)
+    # `start` has held it back until here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     options = _verb_parser(verb, module).parse_args(known.rest)
     options.directory = known.directory
     return module.execute(options, surface)

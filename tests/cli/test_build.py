@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -163,7 +165,7 @@ def test_parsing_builds_nothing(basic: World) -> None:
     assert not basic.store.exists()
 
 
-def _descendants(text: str) -> list[int]:
+def _processes(text: str) -> list[int]:
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -175,14 +177,42 @@ def _descendants(text: str) -> list[int]:
     return found
 
 
+_INTERRUPTED_IMPORT = """
+import os, signal, sys, weakref
+
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == "bramble.cli.verb_ls":
+            dying = Interrupts()
+            keep.append(weakref.ref(dying, lambda _: os.kill(os.getpid(), signal.SIGINT)))
+            del dying
+
+keep = []
+sys.meta_path.insert(0, Interrupts())
+sys.argv[1:] = ["ls"]
+from bramble.__main__ import start
+sys.exit(start())
+"""
+
+
+def test_an_interruption_while_modules_are_imported_is_not_lost(basic: World) -> None:
+    command = [sys.executable, "-c", _INTERRUPTED_IMPORT]
+    ran = subprocess.run(
+        command, cwd=basic.project, env=basic.environment(), capture_output=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, b"", b"")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_when_it_is_interrupted_nothing_goes_on(basic: World, number: signal.Signals) -> None:
-    basic.write(long=LONE.format("sleep 98765 & sleep 98765"))
+    # Other test runs on this machine sleep for other times.
+    mark = f"{os.getpid()}{int(number):03}"
+    basic.write(long=LONE.format(f"sleep {mark} & sleep {mark}"))
     process = basic.start("build", "-v", "./long:f")
     deadline = time.monotonic() + 30
-    while not _descendants("98765") and time.monotonic() < deadline:
+    while not _processes(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert _descendants("98765")
+    assert _processes(mark)
     process.send_signal(number)
     _, err = process.communicate(timeout=30)
     if number != signal.SIGKILL:
@@ -190,9 +220,9 @@ def test_when_it_is_interrupted_nothing_goes_on(basic: World, number: signal.Sig
         assert b"Traceback" not in err
         assert os.listdir(basic.store / "var/work") == []
     deadline = time.monotonic() + 10
-    while _descendants("98765") and time.monotonic() < deadline:
+    while _processes(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not _descendants("98765")
+    assert not _processes(mark)
     # And the store is as good as before.
     assert basic.run("build", "./:one").status == 0
     assert basic.run("store", "verify").status == 0
