@@ -73,6 +73,9 @@ class OperatorEmitter(RawEmitter):
         if operand.__class__.__name__ == "Constant" and mask & NUMBER and node.op != "~":
             return py.unary(node.op, operand, self.line), result
         name = UNARY_HELPERS[node.op]
+        if operand.__class__.__name__ == "Constant":
+            # Python itself has an opinion on some of these, and prints it.
+            return py.helper(name, [operand], self.unit.op(node.at, name)), result
         if mask == INT or (mask & ~NUMBER == 0 and node.op != "~"):
             return py.unary(node.op, operand, self.line), result
         if self.no_walrus:

@@ -137,6 +137,8 @@ def translate(error: BaseException) -> BaseException:
     made.stack = (*stack, *made.stack)
     if made.position is None:
         _place(made, innermost)
+    # What Python was handling would keep the frames of the program alive.
+    made.__context__ = None
     return made.with_traceback(None)
 
 

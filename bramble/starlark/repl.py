@@ -112,7 +112,8 @@ class Session:
         try:
             tree = parse(Source.read(text, self.filename), self.dialect)
         except SyntaxFailure as error:
-            return "end of file" in error.message or error.message == "unexpected EOF in string"
+            at_end = error.position is not None and error.position.line > text.count("\n")
+            return at_end or error.message == "unexpected EOF in string"
         last = tree.body[-1] if tree.body else None
         return isinstance(last, (Def, For, If, While)) and not text.endswith("\n\n")
 

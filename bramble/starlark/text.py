@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .values import Value
 
 # The longest text that printing a value may make.
-MAX_PRINTED = 1 << 27
+MAX_PRINTED = 1 << 25
 
 _ESCAPES = {
     '"': '\\"',

@@ -107,7 +107,8 @@ class List(list):  # type: ignore[type-arg]
     __imul__ = __iadd__
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, List) and equal_sequences(self, other, MAX_DEPTH)
+        # Lists and dicts of Python's own are no values, but a host may compare with them.
+        return isinstance(other, list) and equal_sequences(self, other, MAX_DEPTH)
 
     def __ne__(self, other: object) -> bool:
         return not self.__eq__(other)
@@ -194,7 +195,7 @@ class Dict(dict):  # type: ignore[type-arg]
         return NotImplemented
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Dict) and equal_dicts(self, other, MAX_DEPTH)
+        return _is_table(other) and equal_dicts(self, other, MAX_DEPTH)  # type: ignore[arg-type]
 
     def __ne__(self, other: object) -> bool:
         return not self.__eq__(other)
@@ -489,9 +490,9 @@ def equal(a: Value, b: Value, depth: int = MAX_DEPTH) -> bool:
     if ca is tuple:
         return cb is tuple and equal_sequences(a, b, depth)
     if isinstance(a, List):
-        return isinstance(b, List) and equal_sequences(a, b, depth)
+        return isinstance(b, list) and equal_sequences(a, b, depth)
     if isinstance(a, Dict):
-        return isinstance(b, Dict) and equal_dicts(a, b, depth)
+        return _is_table(b) and equal_dicts(a, b, depth)
     deep = getattr(ca, "starlark_equal", None)
     if deep is not None:
         return bool(deep(a, b, depth))
@@ -512,6 +513,10 @@ def equal_sequences(a: Value, b: Value, depth: int) -> bool:
         elif not equal(x, y, depth - 1):
             return False
     return True
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) and not isinstance(value, Set)
 
 
 def equal_dicts(a: Dict, b: Dict, depth: int) -> bool:
