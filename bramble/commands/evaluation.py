@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -12,7 +12,8 @@ from bramble.commands.setting import Setting
 from bramble.derivation.canonical import canonical_bytes
 from bramble.errors import BrambleError
 from bramble.lang.evaluate import Evaluation, evaluate
-from bramble.project.modules import Target, parse_target
+from bramble.project.modules import ModuleRoots, Target, parse_target
+from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
 
 
@@ -21,6 +22,7 @@ class Evaluated:
     """A project and what its functions returned for the targets that were asked for."""
 
     project: Project
+    packages: Mapping[str, str]  # name → directory
     evaluation: Evaluation
 
 
@@ -32,10 +34,16 @@ def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[
     """
     project = find_project(setting.cwd)
     targets: list[Target] = [parse_target(word) for word in words]
+    packages = local_packages(project)
     evaluation = evaluate(
-        project, targets, platform=setting.platform, on_print=on_print, cache=_module_cache(setting.cache)
+        project,
+        targets,
+        packages=packages,
+        platform=setting.platform,
+        on_print=on_print,
+        cache=_module_cache(setting.cache),
     )
-    return Evaluated(project, evaluation)
+    return Evaluated(project, packages, evaluation)
 
 
 def _module_cache(cache: Optional[str]) -> Optional[str]:
@@ -72,10 +80,11 @@ def parsed_graph(evaluated: Evaluated) -> dict[str, Any]:
 def refuse_other_projects(evaluated: Evaluated) -> None:
     """Raise cli.not-in-project when a target is a function of another project: those are for `run`."""
     # spec: cli.build
-    name = evaluated.project.config.name
+    name = evaluated.project.name
+    roots = ModuleRoots(evaluated.project, evaluated.packages)
     for result in evaluated.evaluation.results:
-        module = result.target.rpartition(":")[0]
-        if module != name and not module.startswith(name + "/"):
+        owner, _ = roots.owner(result.target.rpartition(":")[0])
+        if owner != name:
             raise BrambleError(
                 "cli.not-in-project",
                 f"{result.target} is not in this project, {name}",

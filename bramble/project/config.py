@@ -27,8 +27,9 @@ _KNOWN_OF_DEPENDENCY = ("version", "path")
 class Dependency:
     """Another project that this one loads modules of."""
 
-    version: str  # the least version that will do
+    version: Optional[str]  # the least version that will do; None beside a path: any
     path: str = ""  # a directory relative to the project, used instead of a published package
+    place: Place = field(default=Place(CONFIG_NAME), compare=False)  # what bramble.toml says of it
 
 
 @dataclass(frozen=True)
@@ -179,22 +180,23 @@ def _dependencies(document: TomlDocument, table: Mapping[str, Any]) -> dict[str,
                 remedy='a dependency is named as it names itself, in quotes: "example.com/lib" = "0.1.0"',
             )
         if isinstance(value, str):
-            found[name] = Dependency(_version(document, value, path))
+            found[name] = Dependency(_version(document, value, path), place=document.value_place(path))
             continue
         if not isinstance(value, dict):
             raise _type_error(document, path, "a version or a table", value)
-        if "version" not in value and "path" not in value:
+        if "version" not in value and value.get("path", "") == "":
             raise BrambleError(
                 "config.missing",
                 f'the dependency "{name}" has neither version nor path',
                 place=document.value_place(path),
                 remedy=f'write "{name}" = "0.1.0"',
             )
-        version = _string(document, (*path, "version"), value.get("version", "0.0.0"))
-        found[name] = Dependency(
-            _version(document, version, (*path, "version")),
-            _string(document, (*path, "path"), value.get("path", "")),
-        )
+        version = value.get("version")
+        if version is not None:
+            key = (*path, "version")
+            version = _version(document, _string(document, key, version), key)
+        directory = _string(document, (*path, "path"), value.get("path", ""))
+        found[name] = Dependency(version, directory, document.value_place(path))
     return found
 
 

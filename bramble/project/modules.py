@@ -145,6 +145,14 @@ class ModuleRoots:
         return prefix, roots[prefix]
 
     def _unknown_package(self, module: str) -> BrambleError:
+        for name, dependency in self.project.config.dependencies.items():
+            if module == name or module.startswith(name + "/"):
+                return BrambleError(
+                    "load.unknown-package",
+                    f'the package "{name}" {dependency.version} is not here',
+                    remedy="say in bramble.toml which directory holds it: "
+                    f'"{name}" = {{ version = "{dependency.version}", path = "../…" }}',
+                )
         names = [self.project.name, *self.packages]
         meant = nearest(module, names) or nearest(module.rpartition("/")[0], names)
         return BrambleError(

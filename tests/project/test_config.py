@@ -26,7 +26,7 @@ def test_dependencies_are_a_version_or_a_table():
     )
     assert config.dependencies == {
         "example.com/a": Dependency("1.2.3"),
-        "example.com/b": Dependency("0.0.0", "../b"),
+        "example.com/b": Dependency(None, "../b"),
         "example.com/c": Dependency("2.0.0", "c"),
     }
 
@@ -65,6 +65,7 @@ ERRORS = [
     (GOOD + "[dependencies]\na = 1\n", "config.type", "5:5"),
     (GOOD + '[dependencies]\na = "one"\n', "config.version", "5:5"),
     (GOOD + "[dependencies]\na = {}\n", "config.missing", "5:5"),
+    (GOOD + '[dependencies]\na = { path = "" }\n', "config.missing", "5:5"),
     (GOOD + '[dependencies]\n"a b" = "1.0.0"\n', "config.name", "5:1"),
     (GOOD + "[dependencies]\na = { version = 1 }\n", "config.type", "5:17"),
     (GOOD + "[mirror]\na = 1\n", "config.type", "5:5"),
