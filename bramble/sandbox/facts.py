@@ -33,8 +33,13 @@ def gather(who: identity.Identity, network_files: list[str], devices: list[str])
 
 
 def own_memory() -> tuple[tuple[int, int], ...]:
-    """Return (address, length) of our argv and environment: fields 48 to 51 of proc_pid_stat(5)."""
+    """Return (address, length) of our argv and environment: fields 48 to 51 of proc_pid_stat(5).
+
+    Nothing where the kernel is an emulated one that does not give these fields.
+    """
     fields = identity.read_file(b"/proc/self/stat").rpartition(b")")[2].split()
+    if len(fields) < 49:
+        return ()
     arg_start, arg_end, env_start, env_end = (int(field) for field in fields[45:49])
     return ((arg_start, arg_end - arg_start), (env_start, env_end - env_start))
 

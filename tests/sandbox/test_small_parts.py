@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.sandbox import autopsy, groups, identity, landlock, remount, syscalls
+from bramble.sandbox import autopsy, facts, groups, identity, landlock, remount, syscalls
 
 # ---- autopsy -------------------------------------------------------------------------------------------
 
@@ -237,3 +237,18 @@ def test_the_room_starts_without_what_it_does_not_need() -> None:
     )  # fmt: skip
     loaded = set(run.stdout.split())
     assert not {"typing", "dataclasses", "subprocess", "threading", "socket", "bramble.errors"} & loaded
+
+
+@pytest.mark.parametrize(
+    ("after_the_name", "expected"),
+    [
+        (" S 1" + " 0" * 43 + " 4096 4100 4100 4200 0", ((4096, 4), (4100, 100))),
+        (" S 1" + " 0" * 20, ()),
+    ],
+)
+def test_an_emulated_kernel_need_not_say_where_our_arguments_lie(
+    monkeypatch: pytest.MonkeyPatch, after_the_name: str, expected: object
+) -> None:
+    text = ("7 (a name) 1 2)" + after_the_name + "\n").encode()
+    monkeypatch.setattr(identity, "read_file", lambda path: text)
+    assert facts.own_memory() == expected
