@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help=f"{effect}; repeatable",
         )
     parser.add_argument("--network", action="store_true", help="let the program use the network")
+    parser.add_argument("--nesting", action="store_true", help="let the program make sandboxes of its own")
     parser.add_argument("--explain", action="store_true", help="print the sandbox in words and run nothing")
     parser.add_argument("--json", action="store_true", help="with --explain: as JSON")
     add_build_options(parser)
@@ -49,6 +50,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         read_only_paths=_given(arguments.read_only_paths),
         hidden_paths=_given(arguments.hidden_paths),
         network=arguments.network,
+        nesting=arguments.nesting,
         rung=arguments.sandbox,
         terminal=surface.attached,
     )

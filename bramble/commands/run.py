@@ -28,6 +28,7 @@ class RunChoices:
     read_only_paths: tuple[str, ...] | None = None
     hidden_paths: tuple[str, ...] | None = None
     network: bool = False
+    nesting: bool = False
     rung: str = "namespaces"
     terminal: bool = False
 
@@ -105,6 +106,7 @@ def run_spec(
         mounts=tuple(mounts.values()),
         hidden=(*hidden, *(os.path.join(root, "var") for root in exposed)),
         network=choices.network or request.network,
+        nesting=choices.nesting,
         terminal=choices.terminal,
         rung=choices.rung,
         purpose="run",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 EUSERS = 87
-NESTED_REMEDY = "ask for the outer sandbox with nesting allowed"
+NESTED_REMEDY = "start the outer sandbox with nesting allowed: bramble run --nesting"
 FIRST_PRIVILEGED = (
     "map-ids", "become", "hostname", "domainname", "loopback", "private-mounts", "new-root", "prefer-to-kill",
 )  # fmt: skip

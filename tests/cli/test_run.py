@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from tests.cli.world import World
+
+REPOSITORY = str(Path(__file__).resolve().parents[2])
 
 PROGRAMS = """
 load("example.com/p/tools")
@@ -19,6 +22,8 @@ def several():
     return [tools.tools(), tools.script("x", "echo > $out/x")]
 def nothing():
     return None
+def python():
+    return derivation("python", builder="host_tools", env={"tools": "python3"})
 """
 
 
