@@ -133,6 +133,20 @@ def test_there_is_no_network_unless_it_is_given(programs: World) -> None:
     assert {line.split(":")[0].strip() for line in given.splitlines()[2:]} == host
 
 
+@pytest.mark.parametrize(("options", "status"), [((), 1), (("--nesting",), 0)])
+def test_a_sandbox_can_make_sandboxes_when_it_was_asked_for_with_nesting(
+    programs: World, options: tuple[str, ...], status: int
+) -> None:
+    inner = (
+        f"import sys; sys.path.insert(0, {REPOSITORY!r}); from bramble.__main__ import start; "
+        "sys.argv[1:] = ['doctor', '--json']; sys.exit(start())"
+    )
+    visible = ("--paths", ".", "--read_only_paths", REPOSITORY)
+    ran = programs.run("run", *options, *visible, "./:python", "python3", "-c", inner)
+    assert ran.status == status, ran.err
+    assert ("--nesting" in ran.out) == (status == 1)
+
+
 REFUSALS = {
     ("./:programs",): "run.no-command",
     ("./:programs", "nope"): "run.no-program",
