@@ -12,12 +12,25 @@ if TYPE_CHECKING:
     from bramble.sandbox.launch import Outcome
 
 _LISTED = 20  # differing files that are named
+_TOO_MUCH = {
+    "output_size": (
+        "build.output-too-large",
+        "has written more bytes into its outputs and its build directory than it may",
+        "raise --output-size",
+    ),
+    "output_files": (
+        "build.output-too-many-files",
+        "has made more files in its outputs and its build directory than it may",
+        "raise --output-files",
+    ),
+}
 
 
 def verdict(name: str, outcome: Outcome, log_path: Optional[str]) -> None:
     """Raise BrambleError unless the builder of `name` exited with status 0.
 
-    Codes: build.failed, build.killed, build.timeout, build.limit.
+    Codes: build.failed, build.killed, build.timeout, build.limit, build.output-too-large,
+    build.output-too-many-files.
     """
     # spec: build.failure
     if outcome.succeeded:
@@ -36,6 +49,11 @@ def verdict(name: str, outcome: Outcome, log_path: Optional[str]) -> None:
             f'"{name}" {what} and was ended',
             remedy=f"{log}; raise the limit if it needs more",
         )
+    if outcome.kind == "limit" and outcome.limit in _TOO_MUCH:
+        # spec: build.limits.output
+        code, what, option = _TOO_MUCH[outcome.limit]
+        told = f"; {log}" if log_path else ""
+        raise BrambleError(code, f'"{name}" {what}', remedy=f"{option} if that is meant{told}")
     if outcome.kind == "limit":
         raise BrambleError(
             "build.limit",

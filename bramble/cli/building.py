@@ -21,6 +21,7 @@ from bramble.commands.evaluation import Evaluated, evaluate_targets
 from bramble.commands.setting import Setting
 
 Build = Callable[[Setting, BuildChoices, Callable[[Event], None], threading.Event], BuildResult]
+MOST_FILES = 1 << 20  # spec: build.limits.output
 RUNGS = ("namespaces", "landlock", "none")
 
 
@@ -41,6 +42,16 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--memory", type=byte_count, metavar="SIZE", help="end a build that needs more, such as 2G"
+    )
+    group.add_argument(
+        "--output-size", type=byte_count, metavar="SIZE", help="end a build that writes more, such as 2G"
+    )
+    group.add_argument(
+        "--output-files",
+        type=count,
+        metavar="N",
+        default=MOST_FILES,
+        help=f"end a build that makes more files (default: {MOST_FILES})",
     )
     group.add_argument(
         "--sandbox", choices=RUNGS, default="namespaces", help="weaker ones are said in every report"
@@ -70,7 +81,13 @@ def choices_of(arguments: argparse.Namespace) -> BuildChoices:
         check=arguments.check,
         pure=arguments.pure,
         sandbox=arguments.sandbox,
-        limits=Limits(seconds=arguments.timeout, silence=arguments.silence, memory=arguments.memory),
+        limits=Limits(
+            seconds=arguments.timeout,
+            silence=arguments.silence,
+            memory=arguments.memory,
+            output_size=arguments.output_size,
+            output_files=arguments.output_files,
+        ),
     )
 
 

@@ -21,12 +21,15 @@ from types import TracebackType
 from typing import Any, Optional
 
 from bramble.errors import BrambleError
-from bramble.sandbox import ownership, refusals, terminal
+from bramble.sandbox import measure, ownership, refusals, terminal
 from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.vocabulary import Step
 
 CHUNK = 1 << 16
 TICK = 0.02  # seconds between two looks at a `threading.Event`, for which one cannot poll
+# Looks at what a build has written take at most a fiftieth of one processor, but are not rarer than:
+LOOK_FIRST, LOOK_SHARE, LOOK_RAREST = 1.0, 50, 10.0  # seconds, part of the time, seconds
+LOOK_LONGEST = 1.0  # seconds that one of them may take, for clocks and the caller have to wait
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Outcome:
 
     `kind` is "exited" (`code` its status), "signalled" (`code` the signal),
     "timeout" (`limit` "seconds" or "silence"), "limit" (`limit` "memory",
-    "processes" or "file_size") or "cancelled"; `code` is then the signal or
+    "processes", "file_size", "output_size" or "output_files") or "cancelled"; `code` is then the signal or
     status that it ended with. `seconds` is the wall clock time of the sandbox.
     """
 
@@ -75,6 +78,7 @@ class Running:
         self.killed = 0  # wait status of pid 1, when it had no status of the program to tell
         self.terminal = -1  # the outer end of the sandbox's terminal
         self.given: list[tuple[str, ownership.Owner, ownership.Owner]] = []
+        self.next_look = self.began + LOOK_FIRST
         self._buffer = b""
 
     def __enter__(self) -> Running:
@@ -152,12 +156,18 @@ class Running:
             raise refusals.refusal(step, ended["errno"], ended["path"], ended["detail"])
         seconds = time.monotonic() - self.began
         status = ended["status"]
+        if status is not None and self.measures:
+            # Nothing of it runs any more: this look decides.
+            limit = measure.exceeded(self.writable, self.spec.limits, seconds=None, ended=True)
+            if limit:
+                return Outcome("limit", status_code(status), limit, seconds)
         if status is None:
             return self.cut_short(ended["limits"], seconds)
         hit = [name for name in ended["limits"] if name == "memory" or status != 0]
-        code = os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-        if os.WIFSIGNALED(status) and code == signal.SIGXFSZ and self.spec.limits.file_size is not None:
-            hit.append("file_size")
+        code = status_code(status)
+        limits = self.spec.limits
+        if os.WIFSIGNALED(status) and code == signal.SIGXFSZ:
+            hit += [name for name in ("file_size", "output_size") if getattr(limits, name) is not None]
         if hit and status != 0:
             return Outcome("limit", code, hit[0], seconds)
         return Outcome("signalled" if os.WIFSIGNALED(status) else "exited", code, "", seconds)
@@ -182,6 +192,8 @@ class Running:
             waits.append(self.began + limits.seconds - now)
         if limits.silence is not None and last is not None:
             waits.append(last + limits.silence - now)
+        if self.measures:
+            waits.append(self.next_look - now)
         return max(0.0, min(waits)) * 1000 + 1 if waits else None
 
     def look_at_clock(self, last: Optional[float], cancelled: Optional[threading.Event]) -> None:
@@ -195,6 +207,34 @@ class Running:
             self.end("timeout", "seconds")
         elif limits.silence is not None and last is not None and now >= last + limits.silence:
             self.end("timeout", "silence")
+        elif self.measures and now >= self.next_look and self.ended is None:
+            self.look_at_outputs()
+
+    @property
+    def measures(self) -> bool:
+        """Whether what the program writes has to be counted."""
+        limits = self.spec.limits
+        return limits.output_size is not None or limits.output_files is not None
+
+    @property
+    def writable(self) -> list[str]:
+        """The host paths of what the program may write."""
+        return [mount.source for mount in self.spec.mounts if mount.writable]
+
+    def look_at_outputs(self) -> None:
+        """End the sandbox when it has written too much; else say when to look again."""
+        # spec: sandbox.limits.output
+        began = time.monotonic()
+        hit = measure.exceeded(self.writable, self.spec.limits, seconds=LOOK_LONGEST, ended=False)
+        if hit:
+            self.end("limit", hit)
+        now = time.monotonic()
+        self.next_look = now + min(max((now - began) * LOOK_SHARE, LOOK_FIRST), LOOK_RAREST)
+
+
+def status_code(status: int) -> int:
+    """Return the signal or the exit status in a wait status: wait(2)."""
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 def watch(

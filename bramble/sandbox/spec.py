@@ -33,7 +33,9 @@ class Limits:
 
     `seconds` is wall clock time, `silence` the longest time in seconds without
     output, `memory` bytes, `processes` a number of tasks that live at once,
-    `file_size` the bytes of the largest single file that may be written.
+    `file_size` the bytes of the largest single file that may be written,
+    `output_size` the bytes and `output_files` the number of all files together
+    that lie in the writable mounts.
     """
 
     seconds: Optional[float] = None
@@ -41,6 +43,8 @@ class Limits:
     memory: Optional[int] = None
     processes: Optional[int] = None
     file_size: Optional[int] = None
+    output_size: Optional[int] = None
+    output_files: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -321,8 +321,12 @@ def rlimit_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
         Step("rlimit", ("NOFILE", OPEN_FILES, None)),
         Step("rlimit", ("STACK", STACK, None)),
     ]
-    if limits.file_size is not None:
-        done.append(Step("rlimit", ("FSIZE", limits.file_size, limits.file_size)))
+    # spec: sandbox.limits.output
+    # One byte more than all files together may have is enough to be found out.
+    sizes = [limits.file_size, None if limits.output_size is None else limits.output_size + 1]
+    largest = min((size for size in sizes if size is not None), default=None)
+    if largest is not None:
+        done.append(Step("rlimit", ("FSIZE", largest, largest)))
     if limits.memory is not None:
         done.append(Step("rlimit", ("DATA", limits.memory, limits.memory)))
     counted = spec.rung == "namespaces" and (facts.counts_processes or facts.other_user)

@@ -33,6 +33,8 @@ class Failing(World):
             (Outcome("timeout", 9, "seconds"), "build.timeout"),
             (Outcome("timeout", 9, "silence"), "build.timeout"),
             (Outcome("limit", 9, "memory"), "build.limit"),
+            (Outcome("limit", 0, "output_size"), "build.output-too-large"),
+            (Outcome("limit", 9, "output_files"), "build.output-too-many-files"),
         ):
             with self.subTest(code):
                 self.launcher.scripts = {"a": lambda it, outcome=outcome: outcome}

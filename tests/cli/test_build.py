@@ -228,6 +228,16 @@ def test_when_it_is_interrupted_nothing_goes_on(basic: World, number: signal.Sig
     assert basic.run("store", "verify").status == 0
 
 
+def test_what_a_build_may_write_is_limited_and_the_option_is_named(basic: World) -> None:
+    basic.write(odd=LONE.format("echo 12345 > $out/x; echo > $out/y; sleep 1000"))
+    for option, code in (("--output-files=1", "too-many-files"), ("--output-size=6", "too-large")):
+        ran = basic.run("build", option, "./odd:f")
+        assert ran.status == 1 and ran.codes == ["build.output-" + code]
+        assert option.partition("=")[0] in ran.errors[0]["remedy"]
+    assert basic.run("build", "--output-files=0", "./odd:f").status == 2
+    assert os.listdir(basic.store / "var/work") == []
+
+
 def test_a_signal_that_it_was_started_to_ignore_is_ignored(basic: World) -> None:
     basic.write(long=LONE.format("sleep 1; echo done > $out/x"))
     kept = signal.signal(signal.SIGHUP, signal.SIG_IGN)
