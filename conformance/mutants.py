@@ -2,6 +2,8 @@
 
 `python3 -m conformance.mutants [PARAGRAPH…]` copies the implementation, puts one fault into
 the copy, runs the cases of the paragraphs that it breaks, and demands that one of them fails.
+Where two walls stand behind each other (a read-only root and Landlock, a process 1 that hides and one that
+Landlock hides) a fault in one is caught by the tests of the room and by no case.
 A fault that no longer fits the source is an error too: the list cannot rot. It is run by hand, since it
 follows the text of the implementation, which the rest of the suite does not know.
 """
@@ -100,6 +102,68 @@ MUTANTS: tuple[Mutant, ...] = (
         "mounts = [Mount(directories.build,",
         'mounts = [Mount("/usr", "/usr"), Mount(directories.build,',
     ),
+    Mutant(
+        "sandbox.mounts.read-only",
+        "bramble/build/naming.py",
+        'mounts += [Mount(f"{directory}/{name}", f"{directory}/{name}") for',
+        'mounts += [Mount(f"{directory}/{name}", f"{directory}/{name}", True) for',
+    ),
+    *(
+        Mutant(paragraph, "bramble/sandbox/steps.py", old, new)
+        for paragraph, old, new in (
+            ("sandbox.seccomp", '*(() if spec.rung == "none" else (filter_step(spec, facts),)),', ""),
+            ("sandbox.capabilities", ', Step("no-capabilities"))', ")"),
+            # Without it the kernel takes no filter from a program without rights; so neither is there.
+            ("sandbox.capabilities", '(Step("no-new-privileges"), *landlock', "(*landlock"),
+            ("sandbox.proc.hidden", 'done += [Step("cover-file"', '_ = [Step("cover-file"'),
+            ("sandbox.proc.read-only", "if name in facts.proc:\n", "if False:\n"),
+            ("sandbox.environment", "env = sorted(spec.env,", 'env = sorted((*spec.env, ("HOME", "/")),'),
+            (
+                "sandbox.environment",
+                "sorted(spec.env, key=lambda",
+                "sorted(spec.env, reverse=True, key=lambda",
+            ),
+            ("sandbox.network", 'name != "net" or not spec.network)', 'name != "net")'),
+            (
+                "sandbox.tree",
+                'Step("tmpfs", (layout.TEMPORARY, 0o1777, size, inodes)),',
+                'Step("directory", ("/tmp/x", 0o755)), Step("bind", ("/tmp", "/tmp")),',
+            ),
+            (
+                "sandbox.constants.addresses",
+                "if build else ()),\n        Step(",
+                "if False else ()),\n        Step(",
+            ),
+            (
+                "sandbox.constants.process",
+                'Step("umask", (0o022,)),\n        Step("private',
+                'Step("umask", (0o077,)),\n        Step("private',
+            ),
+            ("sandbox.identity.user", "UID = 1000", "UID = 0"),
+            ("sandbox.identity.machine", 'Step("hostname", ("localhost",))', 'Step("hostname", ("host",))'),
+            ("sandbox.devices", '"random", "urandom", "tty")', '"random", "urandom")'),
+        )
+    ),
+    Mutant("sandbox.special", "bramble/sandbox/seccomp.py", "SETUID_SETGID = 0o6000", "SETUID_SETGID = 0"),
+    Mutant(
+        "sandbox.end.status",
+        "bramble/sandbox/pid1.py",
+        'os.write(job.link, b"X\\0%d" % status)',
+        'os.write(job.link, b"X\\0%d" % 0)',
+    ),
+    Mutant(
+        "sandbox.limits.output",
+        "bramble/sandbox/running.py",
+        "if status is not None and self.measures:",
+        "if False:",
+    ),
+    Mutant(
+        "build.limits.output",
+        "bramble/sandbox/running.py",
+        "elif self.measures and now >= self.next_look and self.ended is None:",
+        "elif False:",
+    ),
+    Mutant("sandbox.limits.output", "bramble/sandbox/measure.py", "self.size += size", "self.size = size"),
 )
 
 

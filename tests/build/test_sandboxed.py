@@ -17,6 +17,7 @@ from bramble.store.disk import Store
 from bramble.store.relocate import relocate
 from bramble.store.verify import verify
 from tests.build.world import World, derivation, ref
+from tests.sandbox.processes import alive, given, mark
 
 TOOLS = derivation(
     "tools", "host_tools", env={"tools": "sh mkdir cat ls chmod ln sleep cp rm mv env kill mkfifo python3"}
@@ -214,21 +215,10 @@ class Bad(RealWorld):
         self.fails("build.timeout", "echo working; sleep 60", limits=Limits(silence=0.3))
 
     def test_nothing_that_a_build_started_outlives_it(self) -> None:
-        it = shell("daemon", "(sleep 61.5 &) ; echo 1 > $out/file")
+        number = mark()
+        it = shell("daemon", f"(sleep {number} &) ; echo 1 > $out/file")
         self.make(it)
-        self.assertFalse(running("61.5"))
-
-
-def running(word: str) -> bool:
-    """Say whether a process has this argument."""
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if word.encode() in file.read().split(b"\0"):
-                    return True
-        except OSError:
-            continue
-    return False
+        self.assertEqual(alive(number), [])
 
 
 class Stopping(RealWorld):
@@ -239,9 +229,10 @@ class Stopping(RealWorld):
                 self.cancelled.set()
 
         self.on_event = on_event
-        report = self.build(shell("long", "echo here; sleep 62.5"), among=[SMALL])
+        number = mark()
+        report = self.build(shell("long", f"echo here; sleep {number}"), among=[SMALL])
         self.assertTrue(report.cancelled)
-        self.assertFalse(running("62.5"))
+        self.assertEqual(alive(number), [])
         self.assertNothingLeft()
 
     def test_an_interrupt_leaves_nothing_running(self) -> None:
@@ -250,12 +241,13 @@ class Stopping(RealWorld):
                 raise KeyboardInterrupt
 
         self.on_event = on_event
+        number = mark()
         with self.assertRaises(KeyboardInterrupt):
-            self.build(*(shell(f"long{at}", "echo here; sleep 63.5") for at in range(3)), among=[SMALL])
-        self.assertFalse(running("63.5"))
+            self.build(*(shell(f"long{at}", f"echo here; sleep {number}") for at in range(3)), among=[SMALL])
+        self.assertEqual(alive(number), [])
         self.assertNothingLeft()
 
-    def script(self, *names: str) -> list[str]:
+    def script(self, *names: str, sleep: str = "0.5") -> list[str]:
         """A command that builds some slow derivations in this test's store, in a process of its own."""
         code = f"""
 import sys
@@ -266,22 +258,21 @@ import threading
 it = RealWorld()
 it.top, it.project, it.store = {self.top!r}, {self.project!r}, Store.open({self.store.root!r})
 it.events, it.launchers, it.cancelled, it.on_event = [], 0, threading.Event(), lambda event: None
-report = it.make(*(shell(name, "echo " + name + " > $out/file; sleep 0.5") for name in {names!r}), jobs=4)
+report = it.make(*(shell(name, "echo " + name + " > $out/file; sleep {sleep}") for name in {names!r}), jobs=4)
 print(len(report.built), len(report.cached))
 """
         return [sys.executable, "-c", code]
 
     def test_a_killed_process_takes_its_builds_with_it_and_blocks_nobody(self) -> None:
         self.make(SMALL)
-        # Not seen by `running` in another test: a long sleep under a name of its own.
-        slow = [word.replace("sleep 0.5", "sleep 64.5") for word in self.script("a", "b")]
-        process = subprocess.Popen(slow)
+        number = mark()
+        process = subprocess.Popen(self.script("a", "b", sleep=number))
         try:
-            self.wait_for(lambda: running("64.5"))
+            self.wait_for(lambda: given(number))
         finally:
             process.kill()
             process.wait()
-        self.wait_for(lambda: not running("64.5"))
+        self.wait_for(lambda: not alive(number))
         done = subprocess.run(self.script("a", "b"), capture_output=True, text=True)
         self.assertEqual(done.stdout, "2 1\n", done.stderr)
 
@@ -296,12 +287,13 @@ print(len(report.built), len(report.cached))
 
     def test_a_signal_to_the_program_of_a_person_reaches_the_builds_through_it_alone(self) -> None:
         self.make(SMALL)
-        slow = [word.replace("sleep 0.5", "sleep 65.5") for word in self.script("a")]
-        process = subprocess.Popen(slow, stderr=subprocess.PIPE, start_new_session=True)
-        self.wait_for(lambda: running("65.5"))
+        number = mark()
+        command = self.script("a", sleep=number)
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+        self.wait_for(lambda: given(number))
         # As a terminal does it: to the whole process group.
         os.killpg(process.pid, signal.SIGINT)
         said = process.communicate(timeout=30)[1]
         self.assertIn(b"KeyboardInterrupt", said)
-        self.assertFalse(running("65.5"))
+        self.assertEqual(alive(number), [])
         self.assertNothingLeft()

@@ -2,59 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from bramble.sandbox.spec import Limits
+from tests.sandbox.processes import alive, children, gone, mark, wait_for
 from tests.sandbox.rawcalls import Of
 from tests.sandbox.world import World
-
-SERIAL = itertools.count(os.getpid() * 1000)
-
-
-def mark() -> str:
-    """Return a number of seconds to sleep for that nobody else sleeps for."""
-    return str(700000000 + next(SERIAL))
-
-
-def alive(text: str) -> list[str]:
-    """Return the command lines on this machine that contain `text`, without the shells that were told it."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                command = (
-                    Path("/proc", name, "cmdline")
-                    .read_bytes()
-                    .replace(b"\0", b" ")
-                    .decode("utf-8", "replace")
-                )
-            except OSError:
-                continue
-            if text in command:
-                found.append(command)
-    return found
-
-
-def gone(text: str, seconds: float = 10) -> bool:
-    return wait_for(lambda: not alive(text), seconds)
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
-
 
 DAEMONS = {
     "background": "sleep {} &",
@@ -123,13 +80,6 @@ def test_when_the_tool_is_killed_everything_dies(here: World) -> None:
     worker.stdin.close()
     worker.stdout.close()
     here.asker.process = None
-
-
-def children(pid: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
-    )
-    return [int(word) for word in listed.stdout.split()]
 
 
 def test_when_the_helper_is_killed_everything_dies(here: World) -> None:

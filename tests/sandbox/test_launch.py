@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from bramble.sandbox import layout
 from bramble.sandbox.launch import Launcher, Outcome, check_machine, examine, loader_environment, wire
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import Step
+from tests.sandbox.processes import alive, children, gone, mark, wait_for
 from tests.sandbox.world import BUSYBOX, NO_BUSYBOX, World, static
 
 pytestmark = pytest.mark.skipif(not static(BUSYBOX), reason=NO_BUSYBOX)
@@ -43,27 +43,6 @@ def refused(launcher: Launcher, spec: SandboxSpec) -> BrambleError:
         run(launcher, spec)
     assert caught.value.remedy
     return caught.value
-
-
-def children(pid: int) -> list[int]:
-    """Return the processes whose parent is `pid`."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with contextlib.suppress(OSError, IndexError):
-                fields = Path("/proc", name, "stat").read_text().rpartition(")")[2].split()
-                if int(fields[1]) == pid and fields[0] != "Z":
-                    found.append(int(name))
-    return found
-
-
-def until(condition: Callable[[], object], seconds: float = 10) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 @pytest.mark.parametrize(
@@ -140,12 +119,9 @@ def test_nothing_is_left_open_or_unreaped(launcher: Launcher) -> None:
         stop = threading.Event()
         stop.set()
         launcher.run(shell("/bin/busybox sleep 100"), on_output=print, cancelled=stop)
-    assert until(lambda: (open_files(os.getpid()), open_files(helper)) == before)
+    assert wait_for(lambda: (open_files(os.getpid()), open_files(helper)) == before)
     assert children(helper) == []
-    zombies = subprocess.run(
-        ["ps", "--ppid", str(helper), "-o", "stat="], capture_output=True, text=True, check=False
-    )
-    assert zombies.stdout == ""
+    assert children(helper, states="ZX") == []
 
 
 def test_a_sandbox_can_be_cancelled(launcher: Launcher) -> None:
@@ -319,33 +295,28 @@ def test_a_helper_that_is_gone_is_an_error_and_takes_its_sandboxes_along() -> No
     with Launcher() as launcher:
         run(launcher, shell("true"))
         threading.Timer(0.3, os.kill, (launcher._pid, signal.SIGKILL)).start()
-        error = refused(launcher, shell("/bin/busybox sleep 1234321"))
+        number = mark()
+        error = refused(launcher, shell(f"/bin/busybox sleep {number}"))
         assert error.code == "sandbox.launcher-died"
-        assert until(
-            lambda: (
-                "1234321" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
-            )
-        )
+        assert gone(number)
         assert refused(launcher, shell("true")).code == "sandbox.launcher-died"
 
 
 def test_closing_the_launcher_ends_what_still_runs() -> None:
     launcher = Launcher()
     outcomes: list[Outcome] = []
+    number = mark()
 
     def long() -> None:
-        outcomes.append(run(launcher, shell("/bin/busybox sleep 2345432"))[0])
+        outcomes.append(run(launcher, shell(f"/bin/busybox sleep {number}"))[0])
 
     thread = threading.Thread(target=long)
     thread.start()
-    assert until(lambda: children(launcher._pid))
+    assert wait_for(lambda: children(launcher._pid))
     launcher.close()
     thread.join(10)
     assert not thread.is_alive() and outcomes[0].kind == "cancelled"
-    assert (
-        "2345432"
-        not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    )
+    assert alive(number) == []
     launcher.close()
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from bramble.sandbox.spec import Limits, Mount
 from tests.sandbox import rawcalls
+from tests.sandbox.processes import alive, children, gone, mark, wait_for
 from tests.sandbox.rawcalls import Of
-from tests.sandbox.test_hostile_outlive import DAEMONS, alive, children, gone, mark, wait_for
+from tests.sandbox.test_hostile_outlive import DAEMONS
 from tests.sandbox.test_hostile_reach import address_in, landlock_abi, listening
 from tests.sandbox.world import SECRET, Result, World, interpreter
 
