@@ -38,13 +38,20 @@ def run_request(evaluated: Evaluated) -> RunRequest:
 
     Raises BrambleError `run.nothing` or `run.several`.
     """
-    (result,) = evaluated.evaluation.results or (None,)
-    if result is None or (result.run is None and not result.roots):
+    found = [result for result in evaluated.evaluation.results if result.run is not None or result.roots]
+    if not found:
         raise BrambleError(
             "run.nothing",
             "the target returns nothing to run",
             remedy="name a function that returns a derivation or a run() value",
         )
+    if len(found) > 1:
+        raise BrambleError(
+            "run.several",
+            f"the target means {len(found)} functions that return something to run",
+            remedy=f"name one of them, such as {found[0].target}",
+        )
+    (result,) = found
     if result.run is not None:
         return result.run
     if len(result.roots) > 1:

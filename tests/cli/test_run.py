@@ -153,6 +153,8 @@ REFUSALS = {
     ("./:programs", "../../../../bin/sh"): "run.no-program",
     ("./:several", "sh"): "run.several",
     ("./:nothing", "sh"): "run.nothing",
+    ("./...", "sh"): "run.several",
+    (".", "sh"): "run.several",
     ("--paths", "nowhere", "./:programs", "sh"): "run.no-path",
 }
 
