@@ -7,6 +7,8 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Optional
 
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
@@ -14,11 +16,43 @@ from bramble.sandbox.launch import Launcher
 from bramble.sandbox.launch import examine as sandbox_findings
 from bramble.sandbox.probe import Finding
 from bramble.store.disk import Store
+from bramble.store.medium import LAYERS, MEMORY, NETWORKS, Medium, mount_of
+from bramble.store.medium import examine as examine_medium
 
 __all__ = ["Finding", "examine"]
 
 OLDEST_PYTHON = (3, 9)
 _SPACE_WANTED = 1 << 30
+_ELSEWHERE = "set BRAMBLE_PATH to a directory of another file system"
+# What it cannot do → whether builds can do without, the fact, what to change.
+_LACKS: Mapping[str, tuple[Optional[bool], str, str]] = {
+    "execution": (
+        False,
+        "it is mounted noexec: no builder in the store can be executed",
+        f"mount -o remount,exec, or {_ELSEWHERE}",
+    ),
+    "links": (False, "it has no symbolic links, which most outputs hold", _ELSEWHERE),
+    "case": (False, "it takes names that differ in case for one name: outputs would lose files", _ELSEWHERE),
+    "modes": (False, "it does not keep the modes of files", _ELSEWHERE),
+    "names": (False, "it does not keep every name of a file as it is", _ELSEWHERE),
+    "locks": (
+        False,
+        "it has no locks: two commands that use the store at the same time would harm each other",
+        _ELSEWHERE,
+    ),
+    "hard links": (None, "it has no hard links: bramble store optimise saves nothing", _ELSEWHERE),
+}
+_FOREIGN = frozenset({"fuse", "fuseblk", "vboxsf", "drvfs"})
+_KINDS = (
+    (
+        NETWORKS,
+        "it is shared by a network: slow for many small files, and other machines must not use the store",
+        _ELSEWHERE + " of this machine",
+    ),
+    (LAYERS, "it is the layer of a container, and gone with it", "mount a volume for the store"),
+    (MEMORY, "it is in memory: it takes memory, and is gone when the machine is started again", _ELSEWHERE),
+    (_FOREIGN, "it is made by a program: what a crash leaves of it is up to that", _ELSEWHERE),
+)
 
 
 def examine(setting: Setting) -> tuple[Finding, ...]:
@@ -57,7 +91,33 @@ def _store(root: str) -> tuple[Finding, ...]:
         f"{usage.free / (1 << 30):.1f} GiB free for the store",
         "" if usage.free >= _SPACE_WANTED else "bramble gc, or set BRAMBLE_PATH to a larger disk",
     )
-    return (Finding("store", True, f"{root}, {len(os.fsencode(root))} of at most 47 bytes"), free)
+    length = Finding("store", True, f"{root}, {len(os.fsencode(root))} of at most 47 bytes")
+    return (length, free, *_medium(store))
+
+
+def _medium(store: Store) -> tuple[Finding, ...]:
+    """Return what the file system of the store is, and what about it matters."""
+    # spec: cli.doctor.medium
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        mountinfo = file.read()
+    if store.read_only:
+        kind, options = mount_of(os.path.realpath(store.directory), mountinfo)
+        return medium_findings(Medium(kind, options))
+    try:
+        with store.workspace() as work:
+            return medium_findings(examine_medium(work.path, mountinfo))
+    except BrambleError as error:
+        return (Finding("file system", False, error.message, error.remedy or ""),)
+
+
+def medium_findings(medium: Medium) -> tuple[Finding, ...]:
+    """Return the file system as one finding, and one more for everything that matters about it."""
+    found = [Finding("file system", None, f"{medium.kind} ({','.join(medium.options) or 'no options'})")]
+    found += [Finding("file system", *_LACKS[what]) for what in medium.lacks]
+    for kinds, fact, remedy in _KINDS:
+        if medium.kind in kinds or (kinds is _FOREIGN and medium.kind.startswith("fuse")):
+            found.append(Finding("file system", None, fact, remedy))
+    return tuple(found)
 
 
 def _git() -> Finding:

@@ -44,7 +44,12 @@ def below(path: str, directory: str) -> bool:
 
 
 def check_path(path: str, what: str) -> None:
-    """Raise sandbox.mount unless `path` is absolute and has no "." or ".." or empty component."""
+    """Raise sandbox.mount unless `path` is absolute, has no "." or ".." or empty component, and is not "/"."""
+    if path == "/":
+        raise refuse(
+            f"{what} cannot be /: the root of a sandbox is its own",
+            "name the directories below it that are needed",
+        )
     if NORMAL.fullmatch(path) is None:
         raise refuse(
             f"{what} {path!r} is not an absolute path in normal form",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno as codes
 import os
+from collections.abc import Sequence
 
 from bramble.errors import BrambleError
-from bramble.sandbox import probe
+from bramble.sandbox import layout, probe
 from bramble.sandbox.diagnosis import Diagnosis, diagnose
 from bramble.sandbox.vocabulary import Step
 
@@ -31,11 +32,14 @@ def too_old() -> BrambleError:
     )
 
 
-def refusal(step: Step, errno: int, path: str, detail: str) -> BrambleError:
-    """Return the error for a step that the kernel refused with `errno`; `detail` is `autopsy.explain`'s."""
+def refusal(step: Step, errno: int, path: str, detail: str, shown: Sequence[str] = ()) -> BrambleError:
+    """Return the error for a step that the kernel refused with `errno`; `detail` is `autopsy.explain`'s.
+
+    `shown` are the targets of what the sandbox shows and the program cannot change.
+    """
     reason = os.strerror(errno)
     if step.action == "execute":
-        return not_executed(path, errno, detail)
+        return not_executed(path, errno, detail, shown)
     if step.action == "working-directory":
         return BrambleError(
             "sandbox.cwd",
@@ -58,7 +62,7 @@ def refusal(step: Step, errno: int, path: str, detail: str) -> BrambleError:
     )
 
 
-def not_executed(path: str, errno: int, detail: str) -> BrambleError:
+def not_executed(path: str, errno: int, detail: str, shown: Sequence[str] = ()) -> BrambleError:
     """Return the error for a program that execve(2) refused; `detail` is the word of `autopsy.explain`."""
     if errno == codes.E2BIG:
         return BrambleError(
@@ -75,11 +79,14 @@ def not_executed(path: str, errno: int, detail: str) -> BrambleError:
         "loader": f"{path} needs the loader {needs}, which does not exist in the sandbox",
     }
     if word in missing and errno in (codes.ENOENT, codes.ENOTDIR):
-        return BrambleError(
-            "sandbox.builder-missing",
-            missing[word],
-            remedy="a sandbox shows what it is given and nothing else: name a program in an output or source",
-        )
+        remedy = "a sandbox shows what it is given and nothing else: name a program in an output or source"
+        within = [target for target in shown if layout.below(needs or path, target)]
+        if within:
+            remedy = (
+                f"{max(within, key=len)} is shown and holds no such file: name one that it holds; "
+                "if it should hold this one, an object is damaged: bramble store verify --repair"
+            )
+        return BrambleError("sandbox.builder-missing", missing[word], remedy=remedy)
     why, remedy = {
         "directory": ("it is a directory", "name the program in it"),
         "special": ("it is no regular file", "name a program"),

@@ -153,7 +153,8 @@ class Running:
             raise RuntimeError("a fault in the sandbox's child: " + ended["text"])
         if ended["event"] == "error":
             step = self.planned[ended["step"]]
-            raise refusals.refusal(step, ended["errno"], ended["path"], ended["detail"])
+            fixed = [mount.target for mount in self.spec.mounts if not mount.writable]
+            raise refusals.refusal(step, ended["errno"], ended["path"], ended["detail"], fixed)
         seconds = time.monotonic() - self.began
         status = ended["status"]
         if status is not None and self.measures:

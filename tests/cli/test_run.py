@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
@@ -164,6 +165,35 @@ def test_what_cannot_be_run_is_refused(programs: World, words: tuple[str, ...]) 
     ran = programs.run("run", *words)
     assert (ran.status, ran.codes) == (1, [REFUSALS[words]])
     assert ran.errors[0]["remedy"]
+
+
+LOSES = """
+def shells():
+    return derivation("shells", builder="host_tools", env={"tools": "sh mkdir chmod"})
+def script():
+    bin = shells().out + "/bin"
+    make = 'mkdir $out/bin; cd $out/bin; echo "#!' + bin + '/sh\\nexit 7" > f; chmod +x f'
+    return derivation("script", builder=bin + "/sh", args=["-c", make], env={"PATH": bin})
+"""
+
+
+def test_an_object_that_lost_a_file_is_not_blamed_on_the_sandbox(world: World) -> None:
+    world.write(default=LOSES)
+    assert world.run("run", "./:script", "f").status == 7
+    shells = world.run("build", "--json", "./:shells").json["results"][0]["outputs"]["out"]["path"]
+    os.chmod(f"{shells}/bin", 0o755)
+    os.remove(f"{shells}/bin/sh")
+    ran = world.run("run", "./:script", "f")
+    assert ran.codes == ["sandbox.builder-missing"]
+    assert "bramble store verify --repair" in ran.errors[0]["remedy"]
+    assert world.run("store", "verify", "--repair").status == 0
+    assert world.run("run", "./:script", "f").status == 7
+
+
+def test_the_root_of_the_machine_cannot_be_given_and_the_error_says_so(programs: World) -> None:
+    ran = programs.run("run", "--paths", "/", "./:programs", "sh", "-c", "ls")
+    assert ran.codes == ["sandbox.mount"]
+    assert "root" in ran.errors[0]["message"] and "normal form" not in ran.errors[0]["message"]
 
 
 def test_a_missing_program_suggests_the_nearest(programs: World) -> None:

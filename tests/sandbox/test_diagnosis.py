@@ -124,6 +124,19 @@ def test_what_is_missing_is_named(detail: str, code: int, said: str) -> None:
     assert (error.code, said in error.message) == ("sandbox.builder-missing", True)
 
 
+def test_what_is_missing_in_what_is_shown_is_looked_for_there() -> None:
+    shown = ("/s", "/s/object", "/other")
+    for path, detail in (
+        ("/s/object/bin/x", "missing"),
+        ("/x", "script /s/object/bin/sh"),
+        ("/x", "link /s/object/x"),
+    ):
+        remedy = refusals.not_executed(path, errno.ENOENT, detail, shown).remedy or ""
+        assert remedy.startswith("/s/object is shown") and "bramble store verify --repair" in remedy
+    for path, detail in (("/s/object/x", "script /bin/sh"), ("./x", "missing"), ("/objects/x", "missing")):
+        assert "verify" not in (refusals.not_executed(path, errno.ENOENT, detail, shown[1:]).remedy or "")
+
+
 @pytest.mark.parametrize(
     "word", ["directory", "special", "mode", "format", "architecture", "other", "unreadable", ""]
 )

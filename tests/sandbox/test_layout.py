@@ -40,10 +40,14 @@ def test_a_longer_name_is_not_a_place_below_a_shorter_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["", "/", "relative", "/a/../b", "/a/./b", "/a//b", "/a/", "//a", "/a/..", "/a\0b"]
+    "target", ["", "relative", "/a/../b", "/a/./b", "/a//b", "/a/", "//a", "/a/..", "/a\0b"]
 )
 def test_a_target_is_an_absolute_path_in_normal_form(target: str) -> None:
     refused(target)
+
+
+def test_the_root_is_no_target_and_said_to_be_the_sandbox_s_own() -> None:
+    assert "root of a sandbox is its own" in refused("/")
 
 
 @pytest.mark.parametrize("target", ["/proc", "/proc/self", "/dev", "/dev/sda", "/sys", "/sys/fs", "/tmp"])
