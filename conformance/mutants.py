@@ -164,6 +164,36 @@ MUTANTS: tuple[Mutant, ...] = (
         "elif False:",
     ),
     Mutant("sandbox.limits.output", "bramble/sandbox/measure.py", "self.size += size", "self.size = size"),
+    Mutant(
+        "build.demand",
+        "bramble/build/builder.py",
+        "return made.present or not demanded",
+        "return made.present",
+    ),
+    Mutant(
+        "build.demand.pinned",
+        "bramble/build/builder.py",
+        'return Made(resolved, (("out", want),), cached=True, present=False)',
+        "return None",
+    ),
+    Mutant(
+        "store.complete",
+        "bramble/build/builder.py",
+        "return self._store.is_complete(names)",
+        "return all(map(self._store.contains, names))",
+    ),
+    Mutant(
+        "store.verify.repair",
+        "bramble/commands/verify.py",
+        "demand=frozenset([name])",
+        "demand=frozenset()",
+    ),
+    Mutant(
+        "store.gc.records",
+        "bramble/store/trim.py",
+        "recipe = recipe_of(objects, filename)",
+        "recipe = Recipe()",
+    ),
 )
 
 

@@ -1,10 +1,12 @@
 """One derivation, from the moment when its inputs are known until its outputs are in the store.
 
-    resolve   put its sources into the store, write paths for its references
-    known     it, or one that came to the same, was built before: nothing to do
+    resolve   name its sources, write paths for its references
+    known     it, or one that came to the same, was built before: what it came to has names
+    enough    those are all that is asked for: nothing to do
+    absent    which inputs are known by name only, and have to be made first
     make      lock → workspace → sandbox or built-in → outputs → objects → record
 
-All three may be called from several threads at once.
+All may be called from several threads at once.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from bramble.build.log import BuildLog
 from bramble.build.naming import Directories, Names, names_of, on_this_machine, sandbox_spec
 from bramble.build.options import BuildOptions
 from bramble.build.pins import check, expected, lock_key
-from bramble.build.sources import add_sources, fill_build_directory
+from bramble.build.sources import add_sources, fill_build_directory, name_sources
 from bramble.build.stamps import Stamp, unchanged
 from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
 from bramble.build.verdict import empty_output, not_reproducible, verdict, wrong_output
@@ -96,7 +98,9 @@ class Builder:
         if sources in self._sources:
             source = self._sources[sources]
         else:
-            source = add_sources(sources, self._store, self._source_roots)
+            source = name_sources(sources, self._store, self._source_roots)
+            if source is not None and source.name in self._options.demand:
+                source = add_sources(sources, self._store, self._source_roots)
             self._sources[sources] = source
         return resolve(
             derivation,
@@ -109,7 +113,7 @@ class Builder:
     def known(self, task: Task, resolved: ResolvedDerivation) -> Optional[Made]:
         """Return what the task came to before, None when it has to be made. Touches nothing.
 
-        Raises BrambleError for what must not be made at all.
+        What it came to need not be in the store. Raises BrambleError for what must not be made at all.
         """
         # spec: build.cached
         kind = task.derivation.builtin
@@ -122,12 +126,13 @@ class Builder:
                 f'"{task.name}" copies programs of this machine, which a pure build refuses',
                 remedy="fetch the programs with fetch_url, or build without --pure",
             )
-        found = self._store.realisation(resolved.digest)
+        found = self._store.realisation(resolved.digest, present=False)
         if found is not None and self._usable(found, want, kind):
             return Made(
                 resolved,
                 found.outputs,
                 cached=True,
+                present=self._is_present(task, found.outputs),
                 rung=found.sandbox,
                 new_pin=self._new_pin(task, env, found.outputs, want),
             )
@@ -136,7 +141,29 @@ class Builder:
             self._store.protect([want])
             if self._store.contains(want):
                 return self._adopt(resolved, want)
+            # spec: build.demand.pinned
+            return Made(resolved, (("out", want),), cached=True, present=False)
         return None
+
+    def _is_present(self, task: Task, outputs: tuple[tuple[str, str], ...]) -> bool:
+        names = [name for _, name in outputs]
+        if task.wanted:
+            return self._store.is_complete(names)
+        return all(map(self._store.contains, names))
+
+    def enough(self, task: Task, made: Optional[Made]) -> bool:
+        """Say whether nothing is left to do for the task, since all that is asked for is `made`."""
+        # spec: build.demand
+        if made is None or task.check:
+            return False
+        demanded = task.wanted or any(name in self._options.demand for _, name in made.outputs)
+        return made.present or not demanded
+
+    def absent(self, task: Task) -> tuple[str, ...]:
+        """Return the derivations of which an input of the task is not in the store, by id."""
+        # spec: build.demand
+        complete = self._store.is_complete
+        return tuple(sorted({ref.derivation for ref, name in task.inputs.items() if not complete([name])}))
 
     def make(self, task: Task, resolved: ResolvedDerivation) -> Made:
         """Build the task. Raises Unbuilt, Cancelled."""
@@ -148,10 +175,18 @@ class Builder:
         # spec: build.locks
         with self._store.building(resolved.digest, self._waiting(task)):
             # Another process, or a derivation that came to the same, may have built it meanwhile.
-            found = self.known(task, resolved)
-            if found is not None:
+            found = self.known(replace(task, wanted=True), resolved)
+            if found is not None and found.present:
                 return found
             made = self._build(task, resolved, again=None)
+            missing = self._store.first_missing([name for _, name in made.outputs])
+            if missing is not None:
+                raise BrambleError(
+                    "store.incomplete",
+                    f'"{task.name}" came out as an object that was there already, and needs {missing}, '
+                    "which the store has lost",
+                    remedy="run `bramble store verify --repair`",
+                )
         return replace(made, seconds=time.monotonic() - started)
 
     def make_again(self, task: Task, made: Made) -> Made:
@@ -280,6 +315,7 @@ class Builder:
         # spec: build.steps
         closure = self._store.closure(sorted(set(task.inputs.values())))
         rung = self._options.sandbox
+        self._have_sources(task, resolved)
         with self._placed(names, work, rung) as directories:
             fill_build_directory(resolved.source, self._store, directories.build)
             spec = sandbox_spec(
@@ -354,6 +390,18 @@ class Builder:
                 stamps=stamps,
             )
         )
+
+    def _have_sources(self, task: Task, resolved: ResolvedDerivation) -> None:
+        """Put the sources into the store that have a name, and perhaps no more than that."""
+        source = resolved.source
+        if source is None or self._store.is_complete([source.name]):
+            return
+        if add_sources(task.derivation.sources, self._store, self._source_roots) != source:
+            raise BrambleError(
+                "store.changed-while-read",
+                f'the sources of "{task.name}" changed after its build had begun',
+                remedy="build again",
+            )
 
     def _start(self) -> Launcher:
         with self._lock:

@@ -4,6 +4,11 @@ One thread, the caller's, owns the plan. It asks for every ready derivation
 whether it is known already, which is quick and needs no other thread, and hands
 the rest to the schedule. So a graph that is built is walked once, in order, and
 nothing is started.
+
+What is known has names; whether it is in the store is asked of the roots, and of
+the inputs of what must be built. An input that is not there any more goes back
+into the plan. Should it come out otherwise than it did before, what was resolved
+with its old name means nothing, and the walk begins anew.
 """
 
 from __future__ import annotations
@@ -13,14 +18,14 @@ import heapq
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 from bramble.build.builder import Builder
 from bramble.build.events import Event, Failed, Finished, Planned, Skipped
 from bramble.build.options import BuildOptions, BuildReport, Failure, FetchOptions
-from bramble.build.plan import Plan
+from bramble.build.plan import Plan, State
 from bramble.build.schedule import Ended, Schedule
-from bramble.build.task import Cancelled, Made, Task, Unbuilt
+from bramble.build.task import Cancelled, Made, Needs, Task, Unbuilt
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.resolve import ResolvedDerivation
 from bramble.derivation.template import OutputRef
@@ -100,8 +105,7 @@ class _Run:
         self._on_event = on_event
         self._cancelled = cancelled
         stop = threading.Event()
-        self._plan = Plan(order, {key: graph.dependencies(key) for key in order})
-        self._schedule: Schedule[_Work, Made, Event] = Schedule(
+        self._schedule: Schedule[_Work, Union[Made, Needs], Event] = Schedule(
             options.jobs, self._work, on_event, cancelled=cancelled, stop=stop
         )
         self._builder = Builder(
@@ -112,11 +116,21 @@ class _Run:
             emit=self._schedule.emit,
             cancelled=stop,
         )
+        self._failures: list[Failure] = []
+        self._failed: set[str] = set()
+        self._wanted = set(roots)  # ids whose outputs must be in the store
+        self._built: set[str] = set()
+        self._told: set[str] = set()  # ids of which it was said that they were found built
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of any derivation yet."""
+        self._plan = Plan(self._order, {key: self._graph.dependencies(key) for key in self._order})
         self._queue: list[tuple[tuple[int, int], _Work]] = []  # a heap: rank, what to do
         self._made: dict[str, Made] = {}
-        self._failures: list[Failure] = []
         self._outputs: dict[OutputRef, str] = {}
         self._filenames: dict[str, str] = {}
+        self._outdated = False  # an input came out otherwise than others were told
 
     def go(self) -> None:
         """Build until nothing is left, or nothing more should be begun."""
@@ -125,9 +139,16 @@ class _Run:
             self._take_ready()
             while self._queue and self._schedule.free > 0 and not self._stopping:
                 self._schedule.submit(heapq.heappop(self._queue)[1])
-            if not self._schedule.running:
-                return
-            self._ended(self._schedule.wait())
+            if self._schedule.running:
+                self._ended(self._schedule.wait())
+            elif self._outdated and not self._given_up:
+                self._begin()
+            else:
+                break
+        for key in self._order:
+            # Of these it was not certain until now that nobody needs them.
+            if key in self._made and not self._made[key].present:
+                self._tell(self._graph.get(key).name, key, self._made[key])
 
     def close(self) -> None:
         """End whatever runs."""
@@ -148,8 +169,8 @@ class _Run:
                 if ref.derivation in self._roots
             },
             names=self._outputs,
-            built=tuple(key for key in done if not made[key].cached),
-            cached=tuple(key for key in done if made[key].cached),
+            built=tuple(key for key in done if key in self._built),
+            cached=tuple(key for key in done if key not in self._built),
             checked=tuple(key for key in done if made[key].checked),
             failures=tuple(self._failures),
             skipped=self._plan.unfinished(),
@@ -163,10 +184,15 @@ class _Run:
         )
 
     @property
-    def _stopping(self) -> bool:
-        """Whether nothing more should be begun."""
+    def _given_up(self) -> bool:
+        """Whether the rest is not going to be built."""
         # spec: build.failure.stop
         return self._cancelled.is_set() or (bool(self._failures) and not self._options.keep_going)
+
+    @property
+    def _stopping(self) -> bool:
+        """Whether nothing more should be begun now."""
+        return self._outdated or self._given_up
 
     def _take_ready(self) -> None:
         """Finish what is known, queue the rest."""
@@ -174,6 +200,10 @@ class _Run:
             key = self._plan.take()
             if key is None:
                 return
+            if key in self._failed:
+                # It has failed before the walk began anew.
+                self._plan.fail(key)
+                continue
             task = self._task(key)
             resolved, made = None, None
             if self._builder.sources_known(task):
@@ -183,7 +213,7 @@ class _Run:
                 except BrambleError as error:
                     self._fail(task, error)
                     continue
-            if made is not None and not task.check:
+            if made is not None and self._builder.enough(task, made):
                 self._finish(task, made)
             else:
                 heapq.heappush(self._queue, (self._plan.rank(key), _Work(task, resolved, made)))
@@ -196,17 +226,23 @@ class _Run:
             derivation=derivation,
             inputs={ref: self._outputs[ref] for ref in needed},
             filenames={ref.derivation: self._filenames[ref.derivation] for ref in needed},
+            wanted=key in self._wanted,
             check=self._options.check and key in self._roots,
         )
 
-    def _work(self, work: _Work) -> Made:
+    def _work(self, work: _Work) -> Union[Made, Needs]:
         """Build one task; runs in a thread of the schedule."""
         task, resolved, made = work.task, work.resolved, work.made
         try:
             if resolved is None:
                 resolved = self._builder.resolve(task)
                 made = self._builder.known(task, resolved)
-            if made is None:
+            if made is not None and self._builder.enough(task, made):
+                return made
+            absent = self._builder.absent(task)
+            if absent:
+                return Needs(absent)
+            if made is None or not made.present:
                 made = self._builder.make(task, resolved)
             return self._builder.make_again(task, made) if task.check else made
         except OSError as error:
@@ -214,9 +250,11 @@ class _Run:
                 raise from_os_error(error, f'build "{task.name}"') from error
             raise
 
-    def _ended(self, ended: Ended[_Work, Made]) -> None:
+    def _ended(self, ended: Ended[_Work, Union[Made, Needs]]) -> None:
         task, error = ended.work.task, ended.error
-        if ended.result is not None:
+        if isinstance(ended.result, Needs):
+            self._demand(task, ended.result.ids)
+        elif ended.result is not None:
             self._finish(task, ended.result)
         elif isinstance(error, Cancelled):
             return
@@ -231,17 +269,40 @@ class _Run:
         elif error is not None:
             raise error
 
+    def _demand(self, task: Task, needed: Sequence[str]) -> None:
+        """Have inputs made that are known, and not there; the task waits for them."""
+        # spec: build.demand
+        self._wanted.update(needed)
+        skipped = self._plan.wait(task.id, needed)
+        failed = next((key for key in needed if self._plan.state(key) in (State.FAILED, State.SKIPPED)), "")
+        for key in skipped:
+            self._on_event(Skipped(key, self._graph.get(key).name, failed))
+
     def _finish(self, task: Task, made: Made) -> None:
+        before = self._made.get(task.id)
+        if before is not None and before.outputs != made.outputs:
+            # spec: build.demand.changed
+            self._outdated = True
         self._made[task.id] = made
         self._filenames[task.id] = made.resolved.filename
         for output, name in made.outputs:
             self._outputs[OutputRef(task.id, output)] = name
         self._plan.done(task.id)
-        self._on_event(Finished(task.id, task.name, made.seconds, made.cached, made.outputs))
+        if not made.cached:
+            self._built.add(task.id)
+        if made.present:
+            self._tell(task.name, task.id, made)
+
+    def _tell(self, name: str, key: str, made: Made) -> None:
+        if made.cached and key in self._told:
+            return
+        self._told.add(key)
+        self._on_event(Finished(key, name, made.seconds, made.cached, made.outputs))
 
     def _fail(self, task: Task, error: BrambleError, left: Optional[Unbuilt] = None) -> None:
         # spec: build.failure
         left = left or Unbuilt(error)
+        self._failed.add(task.id)
         self._failures.append(Failure(task.id, task.name, error, left.log_path, left.kept))
         skipped = self._plan.fail(task.id)
         self._on_event(Failed(task.id, task.name, error, left.log, left.log_path, left.kept))

@@ -28,6 +28,9 @@ class State(Enum):
 class Plan:
     """What is left of a build. Not safe for several threads: one owns it.
 
+    An id that is done may have to be done once more, when another one cannot go
+    on without what it made: see `wait`.
+
     Among the ready ids the one with the longest way to a root is taken first,
     since it decides how long the whole build takes; among equals the one that
     comes first in `order`.
@@ -37,7 +40,7 @@ class Plan:
         """Plan to build all of `order`, where every id comes after its `dependencies`."""
         # spec: build.plan.order
         self._position = {key: at for at, key in enumerate(order)}
-        self._dependents: dict[str, list[str]] = {key: [] for key in order}
+        self._waiting: dict[str, list[str]] = {key: [] for key in order}  # for this id
         self._missing: dict[str, int] = {}
         self._state: dict[str, State] = {}
         for key in order:
@@ -45,8 +48,8 @@ class Plan:
             self._missing[key] = len(needed)
             self._state[key] = State.WAITING if needed else State.READY
             for dependency in needed:
-                self._dependents[dependency].append(key)
-        self._height = _heights(order, self._dependents)
+                self._waiting[dependency].append(key)
+        self._height = _heights(order, self._waiting)
         self._ready = [self._rank(key) for key in order if not self._missing[key]]
         heapq.heapify(self._ready)
         self._left = len(order)
@@ -75,12 +78,31 @@ class Plan:
     def done(self, key: str) -> None:
         """The running `key` has its outputs: what waited for it alone becomes ready."""
         self._leave(key, State.DONE)
-        for dependent in self._dependents[key]:
+        waiting, self._waiting[key] = self._waiting[key], []
+        for dependent in waiting:
             self._missing[dependent] -= 1
             # What was skipped misses what failed for ever.
             if not self._missing[dependent]:
-                self._state[dependent] = State.READY
-                heapq.heappush(self._ready, self._rank(dependent))
+                self._make_ready(dependent)
+
+    def wait(self, key: str, needed: Sequence[str]) -> tuple[str, ...]:
+        """The running `key` goes on only when all of `needed`, which were done before it, are done once more.
+
+        Return the ids that are skipped, `key` first: none, unless one of
+        `needed` has failed or was skipped itself.
+        """
+        # spec: build.demand
+        if any(self._state[other] in (State.FAILED, State.SKIPPED) for other in needed):
+            self._leave(key, State.SKIPPED)
+            return (key, *self._skip_for(key))
+        self._missing[key] = len(needed)
+        self._state[key] = State.WAITING
+        for other in needed:
+            self._waiting[other].append(key)
+            if self._state[other] is State.DONE:
+                self._left += 1
+                self._make_ready(other)
+        return ()
 
     def fail(self, key: str) -> tuple[str, ...]:
         """The running `key` has no outputs. Return the ids that are skipped for it, in `order`.
@@ -89,10 +111,13 @@ class Plan:
         """
         # spec: build.failure.skipped
         self._leave(key, State.FAILED)
+        return self._skip_for(key)
+
+    def _skip_for(self, key: str) -> tuple[str, ...]:
         skipped: list[str] = []
         stack = [key]
         while stack:
-            for dependent in self._dependents[stack.pop()]:
+            for dependent in self._waiting[stack.pop()]:
                 if self._state[dependent] is State.WAITING:
                     self._leave(dependent, State.SKIPPED)
                     skipped.append(dependent)
@@ -103,6 +128,10 @@ class Plan:
         """Return the ids that are neither done nor failed, skipped ones included, in `order`."""
         over = (State.DONE, State.FAILED)
         return tuple(key for key in self._position if self._state[key] not in over)
+
+    def _make_ready(self, key: str) -> None:
+        self._state[key] = State.READY
+        heapq.heappush(self._ready, self._rank(key))
 
     def _leave(self, key: str, state: State) -> None:
         self._state[key] = state

@@ -40,6 +40,22 @@ def add_sources(sources: Sources, store: Store, roots: Mapping[str, str]) -> Opt
     # spec: build.sources.object
     if not sources.files:
         return None
+    top, files, project, start = _place(sources, roots)
+    return SourceObject(store.add_sources(top, files, project=project), start)
+
+
+def name_sources(sources: Sources, store: Store, roots: Mapping[str, str]) -> Optional[SourceObject]:
+    """Return what `add_sources` would; where the store knows the files, it need not hold them."""
+    # spec: build.demand
+    if not sources.files:
+        return None
+    top, files, project, start = _place(sources, roots)
+    name = store.recall_sources(top, files, project=project)
+    return SourceObject(name or store.add_sources(top, files, project=project), start)
+
+
+def _place(sources: Sources, roots: Mapping[str, str]) -> tuple[str, list[str], str, str]:
+    """Return the source directory, the files relative to it, the project's, and where the build starts."""
     root = roots.get(sources.project)
     if root is None:
         raise BrambleError(
@@ -50,8 +66,7 @@ def add_sources(sources: Sources, store: Store, roots: Mapping[str, str]) -> Opt
     common = common_directory(sources.location, sources.files)
     skip = len(common) + 1 if common else 0
     top = os.path.join(root, common) if common else root
-    name = store.add_sources(top, [file[skip:] for file in sources.files], project=root)
-    return SourceObject(name, sources.location[skip:])
+    return top, [file[skip:] for file in sources.files], root, sources.location[skip:]
 
 
 def fill_build_directory(source: Optional[SourceObject], store: Store, directory: str) -> None:

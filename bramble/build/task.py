@@ -21,6 +21,7 @@ class Task:
     derivation: Derivation
     inputs: Mapping[OutputRef, str]  # object name of each output that it names
     filenames: Mapping[str, str]  # store derivation file of each derivation that it names
+    wanted: bool = False  # its outputs have to be in the store, not only to be known
     check: bool = False  # build it once more and compare
 
     @property
@@ -36,10 +37,18 @@ class Made:
     resolved: ResolvedDerivation
     outputs: tuple[tuple[str, str], ...]  # (output name, object name), in the derivation's order
     cached: bool
+    present: bool = True  # the outputs are in the store, for a wanted task with all that they refer to
     seconds: float = 0.0
     rung: str = "namespaces"
     new_pin: Optional[tuple[str, str]] = None  # lock key, digest
     checked: bool = False
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What comes of a task that cannot go on: inputs that are known, and not in the store."""
+
+    ids: tuple[str, ...]  # of the derivations that make them; sorted
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,7 @@ class BuildChoices:
     pure: bool = False
     sandbox: str = "namespaces"
     limits: Limits = field(default_factory=Limits)
+    demand: frozenset[str] = frozenset()  # names of objects that must be there afterwards, whoever makes them
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,7 @@ def _options(project: Project, setting: Setting, choices: BuildChoices) -> Build
         keep_failed=choices.keep_failed,
         check=choices.check,
         pure=choices.pure,
+        demand=choices.demand,
         sandbox=choices.sandbox,
         limits=choices.limits,
         fetch=FetchOptions(

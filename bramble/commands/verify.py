@@ -60,7 +60,7 @@ class _Rebuilder:
         # The projects whose results refer to the object come first: most likely they alone are built.
         known = [roots for _, roots in projects(self._store)]
         for roots in sorted(known, key=lambda one: not self._needs(one, name)):
-            self._build(roots)
+            self._build(roots, name)
             if self._store.contains(name):
                 return True
         return False
@@ -71,12 +71,13 @@ class _Rebuilder:
         except BrambleError:
             return True
 
-    def _build(self, roots: ProjectRoots) -> None:
+    def _build(self, roots: ProjectRoots, name: str) -> None:
         setting = replace(self._setting, cwd=roots.project)
+        choices = BuildChoices(demand=frozenset([name]))
         for target in sorted(roots.results):
             try:
                 evaluated = evaluate_targets([target], setting, lambda line: None)
-                build_evaluated(evaluated, setting, BuildChoices(), lambda event: None, threading.Event())
+                build_evaluated(evaluated, setting, choices, lambda event: None, threading.Event())
             except BrambleError:
                 # A project that cannot be evaluated any more cannot help; another one may.
                 continue

@@ -17,7 +17,7 @@ from bramble.store.late import late
 from bramble.store.layout import BUILD_LOCKS, open_place
 from bramble.store.locks import LockFile
 from bramble.store.model import RawOutput, Realisation, StoreObject
-from bramble.store.objects import Objects
+from bramble.store.objects import Objects, note_use
 from bramble.store.path import shown
 
 if TYPE_CHECKING:
@@ -57,18 +57,32 @@ class Store(Objects):
         those of `publish`.
         """
         allowed = project or root
-        with DiskFailures("look at sources"):
-            now = stamps.take(root, files, allowed)
-            name = stamps.recall(self.var, now)
-        if name is not None:
-            self.protect([name])
-            if self.contains(name):
-                return name
+        now, name = self._recall(root, files, allowed)
+        if name is not None and self.contains(name):
+            return name
         name = str(late("sources", "copy_sources")(self, root, files, allowed))
         if not self.read_only:
             with DiskFailures("record the stamps of sources"):
                 stamps.remember(self.var, now, name)
         return name
+
+    def recall_sources(
+        self, root: str, files: Sequence[str], *, project: Optional[str] = None
+    ) -> Optional[str]:
+        """Return the name that `add_sources` would return, if it is known without reading the files.
+
+        The object is protected, and need not be in the store. Raises BrambleError store.source-missing.
+        """
+        # spec: store.sources.stamps
+        return self._recall(root, files, project or root)[1]
+
+    def _recall(self, root: str, files: Sequence[str], allowed: str) -> tuple[stamps.Stamps, Optional[str]]:
+        with DiskFailures("look at sources"):
+            now = stamps.take(root, files, allowed)
+            name = stamps.recall(self.var, now)
+        if name is not None:
+            self.protect([name])
+        return now, name
 
     def workspace(self) -> AbstractContextManager[Workspace]:
         """Give a private directory on the store's file system, which is removed at the end."""
@@ -113,11 +127,11 @@ class Store(Objects):
             )
         return data
 
-    def realisation(self, resolved: str) -> Optional[Realisation]:
+    def realisation(self, resolved: str, *, present: bool = True) -> Optional[Realisation]:
         """Return what the store derivation with the digest `resolved` came to.
 
-        None if it was not built, or if one of its outputs is gone. The outputs
-        are protected (see `protect`).
+        None if it was not built; or, where they have to be `present`, if one of
+        its outputs is gone. The outputs are protected (see `protect`).
         """
         # spec: store.realisations
         with DiskFailures("read what was built"):
@@ -126,8 +140,10 @@ class Store(Objects):
                 return None
             names = [name for _, name in found.outputs]
             self.protect(names)
-            if not all(map(self.contains, names)) or self._is_empty(found.derivation):
+            if self._is_empty(found.derivation) or (present and not all(map(self.contains, names))):
                 return None
+            if not self.read_only:
+                note_use(f"{self.var}/realisations/{resolved}")
         return found
 
     def _is_empty(self, filename: str) -> bool:

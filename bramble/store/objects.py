@@ -28,6 +28,14 @@ STAGED = ".new-"
 TRASH = ".old-"
 
 
+def note_use(record: str) -> None:
+    """Let the time of a record say when what it is about was last used, to a day."""
+    # spec: store.gc.last-use
+    with contextlib.suppress(OSError):
+        if os.stat(record).st_mtime < time.time() - NOTE_USE_AFTER:
+            os.utime(record)
+
+
 class Objects:
     """What is asked of a store all the time. Safe to use from several threads."""
 
@@ -39,6 +47,7 @@ class Objects:
         self.read_only = read_only
         self._known: dict[str, StoreObject] = {}
         self._in_use: set[str] = set()
+        self._complete: set[str] = set()
         self._lock = Lock()
         self._lock_file: Optional[LockFile] = None
         self._syncer: Optional[Syncer] = None
@@ -92,9 +101,40 @@ class Objects:
                     left.append(name)
         return tuple(sorted(seen))
 
+    def is_complete(self, names: Iterable[str]) -> bool:
+        """Say whether these objects, and all that they refer to, are in the store; they are protected."""
+        return self.first_missing(names) is None
+
+    def first_missing(self, names: Iterable[str]) -> Optional[str]:
+        """Return the name of an object that is needed to have `names` whole, and not there; None if all are.
+
+        An object of which nothing is recorded is not there. `names` are protected.
+        """
+        # spec: store.complete
+        left = [name for name in names if name not in self._complete]
+        if not left:
+            return None
+        self.protect(left)
+        seen = set(left)
+        while left:
+            name = left.pop()
+            try:
+                references = self.object(name).references if self.contains(name) else None
+            except BrambleError:
+                references = None
+            if references is None:
+                return name
+            for reference in references:
+                if reference not in seen and reference not in self._complete:
+                    seen.add(reference)
+                    left.append(reference)
+        self._complete |= seen
+        return None
+
     def forget(self, name: str) -> None:
         """Forget what was read about the object `name`: it has changed, or is gone."""
         self._known.pop(name, None)
+        self._complete.clear()
 
     def sync(self, trees: Sequence[str] = ()) -> None:
         """Wait until everything that was written to the store is on the disk, for good; see `Syncer.sync`."""
@@ -126,15 +166,7 @@ class Objects:
                 return
             self._in_use.add(name)
             if not self.read_only:
-                self._note_use(name)
-
-    def _note_use(self, name: str) -> None:
-        """Let the time of an object's record say when the object was last used, to a day."""
-        # spec: store.gc.last-use
-        path = f"{self.var}/objects/{name}"
-        with contextlib.suppress(OSError):
-            if os.stat(path).st_mtime < time.time() - NOTE_USE_AFTER:
-                os.utime(path)
+                note_use(f"{self.var}/objects/{name}")
 
     @contextlib.contextmanager
     def held(self, name: str) -> Iterator[None]:
@@ -159,6 +191,7 @@ class Objects:
             self._lock_file.close()
             self._lock_file = None
         self._in_use.clear()
+        self._complete.clear()
 
     def _open_locks(self) -> Optional[LockFile]:
         path = f"{self.var}/{OBJECT_LOCKS}"

@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from typing import NamedTuple
 
 from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.files import read_file
@@ -21,6 +22,8 @@ from bramble.store.records import read_realisation
 _UNFINISHED = 86400.0
 # The log of a build that failed is kept for so many seconds.
 _LOG_LIFE = 30 * 86400.0
+# So is what only came to the same as something that is needed, and was not asked for since.
+_EQUAL_LIFE = 30 * 86400.0
 
 
 def trim_records(objects: Objects) -> None:
@@ -32,7 +35,7 @@ def trim_records(objects: Objects) -> None:
     """
     # spec: store.gc.records
     _trim_objects(objects)
-    kept = _kept_derivations(objects)
+    kept, sources = _kept(objects)
     known = {filename[:DIGEST_LENGTH] for filename in kept}
     now = time.time()
     for resolved in _digests(f"{objects.var}/realisations"):
@@ -46,7 +49,7 @@ def trim_records(objects: Objects) -> None:
     for resolved in _digests(f"{objects.var}/logs"):
         if resolved not in known:
             _unlink_older(f"{objects.var}/logs/{resolved}", now - _LOG_LIFE)
-    _trim_sources(objects)
+    _trim_sources(objects, sources)
 
 
 def is_derivation(filename: str) -> bool:
@@ -55,13 +58,30 @@ def is_derivation(filename: str) -> bool:
     return is_digest(digest) and dash == "-" and rest == ".drv"
 
 
-def inputs_of(objects: Objects, filename: str) -> tuple[str, ...]:
-    """Return the file names of the derivations from whose outputs a store derivation was made."""
+class Recipe(NamedTuple):
+    """What a store derivation was made from, as far as its file is there and can be read.
+
+    `derivations` are file names of those that made its inputs, `inputs` and
+    `source` names of objects ("" if there are no sources).
+    """
+
+    derivations: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    source: str = ""
+
+
+def recipe_of(objects: Objects, filename: str) -> Recipe:
+    """Return what the store derivation in the file `filename` was made from."""
     data = read_file(f"{objects.directory}/{filename}")
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        dependencies = json.loads(data or b"")["Dependencies"] or ()
-        return tuple(str(dependency["Filename"]) for dependency in dependencies)
-    return ()
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        fields = json.loads(data or b"")
+        dependencies = fields["Dependencies"] or ()
+        return Recipe(
+            tuple(str(dependency["Filename"]) for dependency in dependencies),
+            tuple(str(dependency.get("Output", "")) for dependency in dependencies),
+            str(fields.get("Source", {}).get("Path", ""))[-DIGEST_LENGTH:],
+        )
+    return Recipe()
 
 
 def realisations(objects: Objects) -> Iterable[Realisation]:
@@ -72,15 +92,43 @@ def realisations(objects: Objects) -> Iterable[Realisation]:
             yield found
 
 
-def _kept_derivations(objects: Objects) -> set[str]:
+def _kept(objects: Objects) -> tuple[set[str], set[str]]:
+    """Return the file names of the derivations that stay known, and the names of their sources.
+
+    Where several derivations came to one input, a build may ask for any of
+    them: the recipe names the one that was built first, not the one of today.
+    """
     kept: set[str] = set()
-    left = [found.derivation for found in realisations(objects) if _is_whole(objects, found)]
+    sources: set[str] = set()
+    left: list[str] = []
+    equal: dict[str, list[Realisation]] = {}
+    for found in realisations(objects):
+        if _is_whole(objects, found):
+            left.append(found.derivation)
+        for _, name in found.outputs:
+            equal.setdefault(name, []).append(found)
+    asked_since = time.time() - _EQUAL_LIFE
     while left:
         filename = left.pop()
-        if filename not in kept:
-            kept.add(filename)
-            left.extend(inputs_of(objects, filename))
-    return kept
+        if filename in kept:
+            continue
+        kept.add(filename)
+        recipe = recipe_of(objects, filename)
+        sources.add(recipe.source)
+        left.extend(recipe.derivations)
+        for name in recipe.inputs:
+            for found in equal.pop(name, ()):
+                if _last_use(objects, found) >= asked_since:
+                    left.append(found.derivation)
+    return kept, sources
+
+
+def _last_use(objects: Objects, realisation: Realisation) -> float:
+    # spec: store.gc.last-use
+    try:
+        return os.stat(f"{objects.var}/realisations/{realisation.resolved}").st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _is_whole(objects: Objects, realisation: Realisation) -> bool:
@@ -102,12 +150,13 @@ def _trim_objects(objects: Objects) -> None:
         locks.close()
 
 
-def _trim_sources(objects: Objects) -> None:
+def _trim_sources(objects: Objects, kept: Container[str]) -> None:
     for key in _digests(f"{objects.var}/sources"):
         path = f"{objects.var}/sources/{key}"
         data = read_file(path)
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            if objects.contains(str(json.loads(data or b"")["object"])):
+            name = str(json.loads(data or b"")["object"])
+            if name in kept or objects.contains(name):
                 continue
         _unlink(path)
 

@@ -30,6 +30,77 @@ def run(the_plan: Plan, broken: frozenset[str] = frozenset()) -> list[str]:
             the_plan.done(key)
 
 
+
+class Again(unittest.TestCase):
+    """What was done is done once more when something else cannot go on without what it made."""
+
+    def test_what_waits_goes_on_when_all_that_it_waits_for_is_done_once_more(self) -> None:
+        it = plan({"a": (), "b": (), "c": ("a", "b")})
+        self.assertEqual(run_until(it, "c"), ["a", "b"])
+        self.assertEqual(it.wait("c", ["a", "b"]), ())
+        self.assertFalse(it.finished)
+        self.assertEqual((it.take(), it.take(), it.take()), ("a", "b", None))
+        it.done("b")
+        self.assertIsNone(it.take())
+        it.done("a")
+        self.assertEqual(run(it), ["c"])
+        self.assertTrue(it.finished)
+
+    def test_those_who_had_what_they_needed_are_not_disturbed(self) -> None:
+        it = plan({"a": (), "b": ("a",), "c": ("a",), "d": ("a", "b")})
+        self.assertEqual(run_until(it, "c"), ["a", "b"])
+        it.wait("c", ["a"])
+        self.assertEqual((it.take(), it.take()), ("a", "d"))
+        it.done("d")
+        it.done("a")
+        self.assertEqual(run(it), ["c"])
+        self.assertTrue(it.finished)
+
+    def test_two_may_wait_for_one(self) -> None:
+        it = plan({"a": (), "b": ("a",), "c": ("a",)})
+        self.assertEqual(run_until(it, "b"), ["a"])
+        it.wait("b", ["a"])
+        self.assertEqual((it.take(), it.take()), ("a", "c"))
+        it.wait("c", ["a"])
+        self.assertIsNone(it.take())
+        it.done("a")
+        self.assertEqual(run(it), ["b", "c"])
+
+    def test_what_waits_for_one_that_fails_now_is_skipped(self) -> None:
+        it = plan({"a": (), "b": ("a",), "c": ("b",), "d": ("a",)})
+        self.assertEqual(run_until(it, "b"), ["a"])
+        it.wait("b", ["a"])
+        self.assertEqual(it.take(), "a")
+        self.assertEqual(it.fail("a"), ("b", "c"))
+        # It needs a name only, which is known.
+        self.assertEqual(run(it), ["d"])
+        self.assertTrue(it.finished)
+
+    def test_whoever_asks_for_one_that_has_failed_is_skipped_and_nothing_is_done_for_it(self) -> None:
+        it = plan({"a": (), "b": ("a",), "x": (), "c": ("a", "x"), "d": ("c",)})
+        self.assertEqual(run_until(it, "c"), ["a", "x"])
+        self.assertEqual(it.take(), "b")
+        it.wait("b", ["a"])
+        self.assertEqual(it.take(), "a")
+        it.fail("a")
+        self.assertEqual(it.wait("c", ["a", "x"]), ("c", "d"))
+        self.assertIsNone(it.take())
+        self.assertIs(it.state("x"), State.DONE)
+        self.assertTrue(it.finished)
+
+
+def run_until(the_plan: Plan, last: str) -> list[str]:
+    """Take out and do everything before `last`, which is then running."""
+    taken = []
+    while True:
+        key = the_plan.take()
+        assert key is not None
+        if key == last:
+            return taken
+        taken.append(key)
+        the_plan.done(key)
+
+
 DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
 
 
