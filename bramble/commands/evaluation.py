@@ -15,6 +15,7 @@ from bramble.lang.evaluate import Evaluation, evaluate
 from bramble.project.modules import ModuleRoots, Target, parse_target
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
+from bramble.starlark.memory import bounded_memory
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,15 @@ def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[
     project = find_project(setting.cwd)
     targets: list[Target] = [parse_target(word) for word in words]
     packages = local_packages(project)
-    evaluation = evaluate(
-        project,
-        targets,
-        packages=packages,
-        platform=setting.platform,
-        on_print=on_print,
-        cache=_module_cache(setting.cache),
-    )
+    with bounded_memory():
+        evaluation = evaluate(
+            project,
+            targets,
+            packages=packages,
+            platform=setting.platform,
+            on_print=on_print,
+            cache=_module_cache(setting.cache),
+        )
     return Evaluated(project, packages, evaluation)
 
 

@@ -9,6 +9,7 @@ from bramble.errors import BrambleError
 from bramble.lang.failure import as_bramble_error
 from bramble.starlark import Dialect, Position, StarlarkError, Thread
 from bramble.starlark.command import FileLoader
+from bramble.starlark.memory import bounded_memory
 
 __all__ = ["Dialect", "run_file"]
 
@@ -24,7 +25,8 @@ def run_file(path: str, dialect: Dialect, on_print: Callable[[str], None]) -> Op
         on_print(text)
 
     try:
-        loader.run(path, Thread(load=loader.load, print=show))
+        with bounded_memory():
+            loader.run(path, Thread(load=loader.load, print=show))
     except StarlarkError as error:
         return as_bramble_error(error)
     except OSError as error:

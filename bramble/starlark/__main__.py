@@ -8,6 +8,7 @@ from importlib import import_module
 from .command import FileLoader
 from .dialect import Dialect
 from .errors import EvalError, StarlarkError
+from .memory import bounded_memory
 from .thread import Thread
 
 TYPE_CHECKING = False
@@ -56,7 +57,8 @@ def run_file(path: str, dialect: Dialect, out: TextIO) -> int:
     loader = FileLoader(dialect)
     thread = Thread(load=loader.load, print=lambda text, _position: _write(out, f"{text}\n"))
     try:
-        loader.run(path, thread)
+        with bounded_memory():
+            loader.run(path, thread)
     except StarlarkError as error:
         _write(out, describe(error, excerpt=out.isatty()))
         return 130 if error.code == "eval.interrupted" else 1

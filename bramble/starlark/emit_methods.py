@@ -7,7 +7,7 @@ has been tested, so a program cannot reach any other method of Python's.
 
 from __future__ import annotations
 
-from _ast import expr
+from _ast import Constant, expr
 
 from . import astbuild as py
 from . import syntax
@@ -57,7 +57,9 @@ STRING_PLAIN = frozenset(
 )
 _LISTS = frozenset({"split", "rsplit"})
 _STRIPS = frozenset({"strip", "lstrip", "rstrip"})
-# Replacements that are longer are left to the function that watches the size of the result.
+# Replacements that make a string longer are left to the function that watches the size of the result, and
+# longer texts to search for backwards to those that watch the work, which is the product of both lengths.
+_BACKWARDS = frozenset({"rfind", "rindex", "rpartition", "rsplit"})
 _SHORT = 64
 
 
@@ -274,10 +276,12 @@ class MethodEmitter(FormatEmitter):
         """Return whether Python's method may be used for these arguments of a method of strings."""
         if any(mask != STRING for _, mask in args):
             return False
-        if name == "replace":
-            new = args[1][0]
-            return new.__class__.__name__ == "Constant" and len(new.value) <= _SHORT  # type: ignore[attr-defined]
-        return True
+        if name != "replace" and name not in _BACKWARDS:
+            return True
+        texts = [value.value for value, _ in args if isinstance(value, Constant)]
+        if len(texts) < len(args):
+            return False
+        return len(texts[0]) <= _SHORT if name in _BACKWARDS else len(texts[1]) <= len(texts[0])
 
     def join(self, node: syntax.Call, dot: syntax.Dot, receiver: Typed, items: Typed) -> expr:
         """Emit `"literal".join(items)`."""

@@ -57,7 +57,11 @@ HELPERS = {
 UNARY_HELPERS = {"-": ".negate", "+": ".plus", "~": ".invert"}
 
 _SEQUENCE = STRING | BYTES | LIST | TUPLE
-_MAX_SHIFT = 512
+# Longer shifts, and multiplications by larger numbers, are left to functions that watch the size of the result.
+_MAX_SHIFT = 16
+_MAX_FACTOR = 1 << 16
+# Products beyond are looked at again.
+_LONG_INT = 1 << 512
 
 
 class OperatorEmitter(RawEmitter):
@@ -99,10 +103,14 @@ class OperatorEmitter(RawEmitter):
         if op in py.COMPARE:
             return self.comparison(op, at, left, right), BOOL
         how = self.guard(op, ma, mb, b)
+        grows = op == "*" and ma & INT and mb & INT and not (is_short(a) or is_short(b))
+        if grows and self.no_walrus:
+            how = "always"
         if how == "never":
             a, ref_a = self.once(a)
             b, ref_b = self.once(b)
-            return py.binary(a, op, b, self.unit.op(at, name, ref_a, ref_b)), result
+            made = py.binary(a, op, b, self.unit.op(at, name, ref_a, ref_b))
+            return (self.bounded(made) if grows else made), result
         if how == "always":
             return py.helper(name, [a, b], self.unit.op(at, name)), result
         first_a, a, ref_a = self.bind(a)
@@ -110,8 +118,21 @@ class OperatorEmitter(RawEmitter):
         line = self.unit.op(at, name, ref_a, ref_b)
         class_a = py.class_of(first_a, line)
         class_b = py.class_of(first_b, line)
+        native = py.binary(a, op, b, line)
+        slow = py.helper(name, [a, b], line)
+        integer = py.class_named("int", line)
+        if grows and how != "int":
+            # Two ints, then what else Python's operator may be used for.
+            test = py.both(class_a, py.IS, class_b, py.IS, integer, line)
+            again_a, again_b = py.class_of(a, line), py.class_of(b, line)
+            boolean = py.class_named("bool", line)
+            if how == "same":
+                others = py.both(again_a, py.IS, again_b, py.IS_NOT, boolean, line)
+            else:
+                others = py.both(again_a, py.IS_NOT, boolean, py.IS_NOT, again_b, line)
+            slow = py.conditional(others, native, slow, line)
+            return py.conditional(test, self.bounded(native), slow, line), result
         if how == "int":
-            integer = py.class_named("int", line)
             if mb == INT and first_b is b:
                 test = py.compare(class_a, py.IS, integer, line)
             elif ma == INT and first_a is a:
@@ -122,7 +143,17 @@ class OperatorEmitter(RawEmitter):
             test = py.both(class_a, py.IS, class_b, py.IS_NOT, py.class_named("bool", line), line)
         else:
             test = self.unless_bool((first_a, a, ma), (first_b, b, mb), line)
-        return py.conditional(test, py.binary(a, op, b, line), py.helper(name, [a, b], line), line), result
+        return py.conditional(test, self.bounded(native) if grows else native, slow, line), result
+
+    def bounded(self, product: expr) -> expr:
+        """Emit a product of numbers that is looked at again when it is large: multiplied with itself it explodes."""
+        # spec: starlark.limit.int
+        line = product.lineno
+        name = self.temp()
+        least, most = py.constant(-_LONG_INT, line), py.constant(_LONG_INT, line)
+        less = py.COMPARE["<"]
+        short = py.both(least, less, py.walrus(name, product, line), less, most, line)
+        return py.conditional(short, py.load(name, line), py.helper(".within", [py.load(name, line)], line), line)
 
     def unless_bool(
         self, left: tuple[expr, expr, int], right: tuple[expr, expr, int], line: int
@@ -365,3 +396,9 @@ class OperatorEmitter(RawEmitter):
         native = py.subscript(py.attribute(x, "fields", line), name, line)
         slow = py.helper(".attribute", [x, name], line)
         return py.conditional(py.is_class(first, ".Struct", line), native, slow, line), ANY
+
+
+def is_short(node: expr) -> bool:
+    """Return whether a factor is a literal that makes an int only a little longer."""
+    value = getattr(node, "value", None) if node.__class__.__name__ == "Constant" else None
+    return value.__class__ is int and -_MAX_FACTOR <= value <= _MAX_FACTOR  # type: ignore[operator]

@@ -11,7 +11,8 @@ import sys
 
 from .errors import EvalError, Frame
 from .record import Record
-from .values import MAX_DEPTH, Key, equal, fail_with, key_of, type_name
+from .values import Key, equal, fail_with, key_of, type_name
+from .walks import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Function:
                 continue
         return held
 
-    def starlark_key(self, _depth: int) -> Value:
+    def starlark_key(self, _walk: Walk) -> Value:
         return self
 
 
@@ -158,7 +159,7 @@ class Builtin:
     def starlark_freeze(self) -> Iterable[Value]:
         return () if self.receiver is None else (self.receiver,)
 
-    def starlark_key(self, _depth: int) -> Value:
+    def starlark_key(self, _walk: Walk) -> Value:
         return self
 
 
@@ -213,7 +214,7 @@ class HostValue:
     def starlark_freeze(self) -> Iterable[Value]:
         return self.freeze()
 
-    def starlark_key(self, _depth: int) -> Value:
+    def starlark_key(self, _walk: Walk) -> Value:
         try:
             hash(self)
         except TypeError:
@@ -241,20 +242,20 @@ class Struct:
     def __hash__(self) -> int:
         return hash(key_of(self))
 
-    def starlark_equal(self, other: Value, depth: int) -> bool:
+    def starlark_equal(self, other: Value, walk: Optional[Walk]) -> bool:
         if not isinstance(other, Struct) or self.fields.keys() != other.fields.keys():
             return False
-        if depth <= 0:
-            fail_with("eval.limit", "comparison exceeded maximum recursion depth")
-        return all(equal(v, other.fields[name], depth - 1) for name, v in self.fields.items())
+        walk = walk or Walk()
+        return all(equal(v, other.fields[name], walk) for name, v in self.fields.items())
 
     def starlark_freeze(self) -> Iterable[Value]:
         return self.fields.values()
 
-    def starlark_key(self, depth: int = MAX_DEPTH) -> Value:
-        if depth <= 0:
-            fail_with("eval.limit", "hashing exceeded maximum recursion depth")
-        norm = tuple([(name, key_of(v, depth - 1)) for name, v in self.fields.items()])
+    def starlark_key(self, walk: Walk) -> Value:
+        walk.down("hashing")
+        walk.count(len(self.fields))
+        norm = tuple([(name, key_of(v, walk)) for name, v in self.fields.items()])
+        walk.up()
         return Key(self, ("struct", norm))
 
 

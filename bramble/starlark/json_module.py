@@ -7,8 +7,9 @@ from .errors import EvalError
 from .functions import Builtin, HostValue, ModuleValue, Struct
 from .integers import int_from_digits, int_text
 from .iteration import items_of
-from .text import float_text, to_repr
-from .values import DICT_CLASSES, MAX_DEPTH, Dict, List, entries, fail_with, type_name
+from .text import Pieces, float_text, to_repr
+from .values import DICT_CLASSES, Dict, List, entries, fail_with, type_name
+from .walks import MAX_DEPTH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,25 +30,25 @@ _DIGITS = frozenset("0123456789")
 def encode(value: Value) -> str:
     """Return a value as JSON text. Raises EvalError for a value that has none."""
     # spec: starlark.json.encode
-    out: list[str] = []
+    out = Pieces()
     _encode(value, out, "", MAX_DEPTH)
     return "".join(out)
 
 
-def _encode(value: Value, out: list[str], path: str, depth: int) -> None:
+def _encode(value: Value, out: Pieces, path: str, depth: int) -> None:
     kind = value.__class__
     if value is None:
-        out.append("null")
+        out.put("null")
     elif kind is bool:
-        out.append("true" if value else "false")
+        out.put("true" if value else "false")
     elif kind is int:
-        out.append(int_text(value))
+        out.put(int_text(value))
     elif kind is float:
         if value != value or value in (float("inf"), float("-inf")):
             _refuse(path, f"cannot encode non-finite float {float_text(value)}")
-        out.append(float_text(value))
+        out.put(float_text(value))
     elif kind is str:
-        out.append(quote(value))
+        out.put(quote(value))
     elif depth <= 0:
         fail_with("eval.limit", "json.encode: value is nested too deeply")
     elif kind in DICT_CLASSES:
@@ -62,23 +63,23 @@ def _encode(value: Value, out: list[str], path: str, depth: int) -> None:
         items = None if isinstance(value, HostValue) and not hasattr(kind, "__iter__") else items_of(value)
         if items is None:
             _refuse(path, f"cannot encode {type_name(value)} as JSON")
-        out.append("[")
+        out.put("[")
         for number, item in enumerate(items):
             if number:
-                out.append(",")
+                out.put(",")
             _encode(item, out, f"{path}at list index {number}: ", depth - 1)
-        out.append("]")
+        out.put("]")
 
 
 def _encode_object(
-    pairs: list[tuple[str, Value]], out: list[str], path: str, step: str, depth: int
+    pairs: list[tuple[str, Value]], out: Pieces, path: str, step: str, depth: int
 ) -> None:
     separator = "{"
     for key, value in pairs:
-        out.append(f"{separator}{quote(key)}:")
+        out.put(f"{separator}{quote(key)}:")
         _encode(value, out, path + step.format(to_repr(key) if "dict" in step else key), depth - 1)
         separator = ","
-    out.append("}" if pairs else "{}")
+    out.put("}" if pairs else "{}")
 
 
 def _refuse(path: str, message: str) -> NoReturn:

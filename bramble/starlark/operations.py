@@ -38,6 +38,7 @@ from .operators import (
     shift_right,
     slice_of,
     subtract,
+    within,
 )
 from .raw import (
     dict_method,
@@ -309,6 +310,7 @@ BUILTINS: dict[str, Value] = {
     ".add": add,
     ".subtract": subtract,
     ".multiply": multiply,
+    ".within": within,
     ".divide": divide,
     ".floor_divide": floor_divide,
     ".modulo": modulo,

@@ -12,12 +12,11 @@ from math import floor, fmod, isinf
 
 from .errors import EvalError
 from .functions import Builtin, Function, ModuleValue
-from .integers import int_text
+from .integers import MAX_INT_BITS, checked, int_text, too_large
 from .text import apply_percent, to_repr
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
-    MAX_DEPTH,
     NATIVE_TYPE_NAMES,
     SET_CLASSES,
     Dict,
@@ -43,8 +42,8 @@ if TYPE_CHECKING:
     from .values import Value
 
 # The most elements, and the most characters, that one operation may make.
-MAX_ITEMS = 1 << 25
-MAX_TEXT = 1 << 28
+MAX_ITEMS = 1 << 24
+MAX_TEXT = 1 << 26
 
 MAX_SHIFT = 512
 
@@ -108,9 +107,13 @@ def subtract(a: Value, b: Value) -> Value:
 
 def multiply(a: Value, b: Value) -> Value:
     """Return `a * b`."""
-    # spec: starlark.repetition
+    # spec: starlark.repetition, starlark.limit.int
+    if a.__class__ is int and b.__class__ is int:
+        if a.bit_length() + b.bit_length() > 2 * MAX_INT_BITS:
+            too_large()
+        return checked(a * b)
     if is_number(a) and is_number(b):
-        return a * b if a.__class__ is b.__class__ else to_float(a) * to_float(b)
+        return to_float(a) * to_float(b)
     if b.__class__ is int:
         made = repeat(a, b)
         if made is not NotImplemented:
@@ -122,6 +125,11 @@ def multiply(a: Value, b: Value) -> Value:
     if is_sequence(a) or is_sequence(b):
         _unknown("*", a, b)
     return _host("*", a, b)
+
+
+def within(product: Value) -> Value:
+    """Return the product of two numbers. Raises EvalError for an int that is too large."""
+    return checked(product) if product.__class__ is int else product
 
 
 def is_sequence(value: Value) -> bool:
@@ -226,7 +234,7 @@ def shift_left(a: Value, b: Value) -> Value:
             fail_with("eval.value", f"negative shift count: {int_text(b)}")
         if b >= MAX_SHIFT:
             fail_with("eval.limit", f"shift count too large: {int_text(b)}")
-        return a << b
+        return checked(a << b)
     return _host("<<", a, b)
 
 
@@ -273,7 +281,7 @@ def not_equal(a: Value, b: Value) -> bool:
 
 
 def _ordered(a: Value, b: Value, op: str) -> int:
-    return compare(a, b, op, MAX_DEPTH)
+    return compare(a, b, op)
 
 
 def less(a: Value, b: Value) -> bool:
@@ -343,7 +351,8 @@ def is_in(a: Value, b: Value) -> bool:
     if kind is range:
         if not is_number(a):
             fail_with("eval.operand", f"'in <range>' requires integer as left operand, not {type_name(a)}")
-        return a in b
+        # Python looks for a float among all the items of a range.
+        return a == a and not isinf(a) and a == int(a) and int(a) in b
     if kind is bytes:
         if a.__class__ is bytes:
             return a in b

@@ -15,6 +15,7 @@ from .faults import ModuleState
 from .functions import Builtin, Function, FunctionInfo, mangle
 from .methods import attribute_names
 from .operations import BUILTINS
+from .memory import bounded_memory
 from .parse import parse
 from .program import Program, function_row
 from .resolve import resolve
@@ -215,10 +216,11 @@ def interact(dialect: Dialect) -> int:
                     sys.stdout.write("\n")
                 return 0
             if text:
-                value = session.run(text)
-                if value is not None:
-                    sys.stdout.write(f"{to_repr(value)}\n")
-                    sys.stdout.flush()
+                with bounded_memory():
+                    value = session.run(text)
+                    shown = "" if value is None else f"{to_repr(value)}\n"
+                sys.stdout.write(shown)
+                sys.stdout.flush()
         except KeyboardInterrupt:
             sys.stdout.write("\n")
         except StarlarkError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .arguments import bounds, clamp, want_bool, want_int, want_items, want_string, wrong_type
 from .operators import MAX_TEXT
 from .values import List, fail_with, type_name
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 # spec: starlark.string.space
 SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 _SPACES = frozenset(SPACE)
+_WORD = re.compile(f"[^{SPACE}]+")
+# The most comparisons of characters that a search backwards may take.
+MAX_SEARCH = 1 << 32
 _NOT_SPACE = ("\x1c", "\x1d", "\x1e", "\x1f")
 
 
@@ -104,7 +109,16 @@ def find(s: str, *args: Value) -> int:
 
 
 def rfind(s: str, *args: Value) -> int:
-    return s.rfind(*_search("rfind", s, args))
+    found = _search("rfind", s, args)
+    _backwards("rfind", s, found[0])
+    return s.rfind(*found)
+
+
+def _backwards(name: str, s: str, sub: str) -> None:
+    """Refuse a search from the end that could take hours: Python's compares each place anew."""
+    # spec: starlark.limit.search
+    if len(sub) > 64 and len(s) * len(sub) > MAX_SEARCH:
+        fail_with("eval.limit", f"{name}: search is too long ({len(sub)} in {len(s)} characters)")
 
 
 def index(s: str, *args: Value) -> int:
@@ -113,7 +127,9 @@ def index(s: str, *args: Value) -> int:
 
 
 def rindex(s: str, *args: Value) -> int:
-    at = s.rfind(*_search("rindex", s, args))
+    found = _search("rindex", s, args)
+    _backwards("rindex", s, found[0])
+    at = s.rfind(*found)
     return at if at >= 0 else fail_with("eval.value", "rindex: substring not found")
 
 
@@ -178,19 +194,19 @@ def _split(name: str, s: str, args: tuple[Value, ...]) -> List:
     separator = want_string(name, 1, args[0])
     if not separator:
         fail_with("eval.value", f"{name}: empty separator")
-    return List(s.split(separator, most) if name == "split" else s.rsplit(separator, most))
+    if name == "split":
+        return List(s.split(separator, most))
+    _backwards(name, s, separator)
+    return List(s.rsplit(separator, most))
 
 
 def _split_space(s: str, most: int) -> list[str]:
-    parts = []
-    rest = s.lstrip(SPACE)
-    while rest:
+    parts: list[str] = []
+    for word in _WORD.finditer(s):
         if len(parts) == most:
-            parts.append(rest)
+            parts.append(s[word.start() :])
             break
-        end = next((at for at, char in enumerate(rest) if char in _SPACES), len(rest))
-        parts.append(rest[:end])
-        rest = rest[end:].lstrip(SPACE)
+        parts.append(word[0])
     return parts
 
 
@@ -220,6 +236,7 @@ def partition(s: str, separator: Value) -> tuple[str, str, str]:
 def rpartition(s: str, separator: Value) -> tuple[str, str, str]:
     if not want_string("rpartition", 1, separator):
         fail_with("eval.value", "rpartition: empty separator")
+    _backwards("rpartition", s, separator)
     return s.rpartition(separator)
 
 
@@ -227,7 +244,7 @@ def replace(s: str, *args: Value) -> str:
     old = want_string("replace", 1, args[0])
     new = want_string("replace", 2, args[1])
     most = clamp(want_int("replace", 3, args[2])) if len(args) > 2 else -1
-    if len(new) > 1 and len(new) * (len(s) + 1) > MAX_TEXT and len(new) * s.count(old) > MAX_TEXT:
+    if len(new) > len(old) and len(new) * (len(s) + 1) > MAX_TEXT and len(new) * s.count(old) + len(s) > MAX_TEXT:
         fail_with("eval.limit", "replace: result is too long")
     return s.replace(old, new, max(most, -1))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from .errors import EvalError
 from .integers import int_text
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
-    MAX_DEPTH,
     SET_CLASSES,
     entries,
     fail_with,
@@ -15,6 +16,7 @@ from .values import (
     type_name,
 )
 from .views import Elements
+from .walks import MAX_DEPTH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
     from .values import Value
 
-# The longest text that printing a value may make.
+# The longest text that printing a value may make; pieces count as if they had at least so many characters.
 MAX_PRINTED = 1 << 25
+_PIECE = 8
 
+_BRACE = re.compile("[{}]")
 _ESCAPES = {
     '"': '\\"',
     "\\": "\\\\",
@@ -71,27 +75,28 @@ def to_repr(value: Value) -> str:
         return quote(value)
     if kind is int:
         return int_text(value)
-    pieces = _Pieces()
-    _write(value, pieces, (), MAX_DEPTH)
+    pieces = Pieces()
+    _write(value, pieces, MAX_DEPTH)
     return "".join(pieces)
 
 
-class _Pieces(list):  # type: ignore[type-arg]
-    """Text in the making, which knows when it becomes absurd."""
+class Pieces(list):  # type: ignore[type-arg]
+    """Text in the making, which knows when it becomes absurd, and which lists and dicts are being written."""
 
-    __slots__ = ("size",)
+    __slots__ = ("size", "open")
 
     def __init__(self) -> None:
         self.size = 0
+        self.open: set[int] = set()
 
     def put(self, text: str) -> None:
         self.append(text)
-        self.size += len(text)
+        self.size += max(len(text), _PIECE)
         if self.size > MAX_PRINTED:
             fail_with("eval.limit", "text of the value is too long")
 
 
-def _write(value: Value, out: _Pieces, path: tuple[Value, ...], depth: int) -> None:
+def _write(value: Value, out: Pieces, depth: int) -> None:
     kind = value.__class__
     if kind is str:
         out.put(quote(value))
@@ -108,55 +113,56 @@ def _write(value: Value, out: _Pieces, path: tuple[Value, ...], depth: int) -> N
     elif depth <= 0:
         fail_with("eval.limit", "value is nested too deeply to be printed")
     elif kind in LIST_CLASSES:
-        if any(value is outer for outer in path):
+        if id(value) in out.open:
             out.put("[...]")
             return
-        _write_items("[", value, "]", out, (*path, value), depth)
+        out.open.add(id(value))
+        _write_items("[", value, "]", out, depth)
+        out.open.remove(id(value))
     elif kind is tuple:
-        _write_items("(", value, ",)" if len(value) == 1 else ")", out, path, depth)
+        _write_items("(", value, ",)" if len(value) == 1 else ")", out, depth)
     elif kind in DICT_CLASSES:
-        if any(value is outer for outer in path):
+        if id(value) in out.open:
             out.put("{...}")
             return
-        inner = (*path, value)
+        out.open.add(id(value))
         out.put("{")
         separator = ""
         for key, item in entries(value):
             out.put(separator)
-            _write(key, out, inner, depth - 1)
+            _write(key, out, depth - 1)
             out.put(": ")
-            _write(item, out, inner, depth - 1)
+            _write(item, out, depth - 1)
             separator = ", "
         out.put("}")
+        out.open.remove(id(value))
     elif kind in SET_CLASSES:
-        _write_items("set([", keys_of(value), "])", out, path, depth)
+        _write_items("set([", keys_of(value), "])", out, depth)
     elif isinstance(value, Elements):
         out.put(f"{to_repr(value.source)}.{value.method}()")
     else:
-        _write_other(value, out, path, depth)
+        _write_other(value, out, depth)
 
 
-def _write_items(
-    start: str, items: Iterable[Value], end: str, out: _Pieces, path: tuple[Value, ...], depth: int
-) -> None:
+def _write_items(start: str, items: Iterable[Value], end: str, out: Pieces, depth: int) -> None:
     out.put(start)
     separator = ""
     for item in items:
         if separator:
             out.put(separator)
-        _write(item, out, path, depth - 1)
+        _write(item, out, depth - 1)
         separator = ", "
     out.put(end)
 
 
-def _write_other(value: Value, out: _Pieces, path: tuple[Value, ...], depth: int) -> None:
+def _write_other(value: Value, out: Pieces, depth: int) -> None:
     fields = getattr(value, "fields", None)
     if value.__class__.type_name == "struct" and isinstance(fields, dict):
         out.put("struct(")
         separator = ""
         for name, item in fields.items():
             out.put(f"{separator}{name} = ")
-            _write(item, out, path, depth - 1)
+            _write(item, out, depth - 1)
             separator = ", "
         out.put(")")
         return
@@ -231,21 +237,21 @@ def _bad_format(message: str) -> NoReturn:
 def apply_percent(template: str, operand: Value) -> str:
     """Return `template % operand`."""
     # spec: starlark.percent
-    out: list[str] = []
+    out = Pieces()
     position = 0
     taken = 0
     operands: Sequence[Value] = operand if operand.__class__ is tuple else (operand,)
     while True:
         at = template.find("%", position)
         if at < 0:
-            out.append(template[position:])
+            out.put(template[position:])
             break
-        out.append(template[position:at])
+        out.put(template[position:at])
         at += 1
         if at >= len(template):
             _bad_format("incomplete format")
         if template[at] == "%":
-            out.append("%")
+            out.put("%")
             position = at + 1
             continue
         if template[at] == "(":
@@ -266,7 +272,7 @@ def apply_percent(template: str, operand: Value) -> str:
                 _bad_format("not enough arguments for format string")
             value = operands[taken]
             taken += 1
-        out.append(convert(template[at], value))
+        out.put(convert(template[at], value))
         position = at + 1
     # A dict counts as used even by a format that takes nothing of it.
     if taken < len(operands) and operand.__class__ not in DICT_CLASSES:
@@ -370,8 +376,8 @@ def parse_format(template: str) -> list[tuple[str, str, str]]:
             literal.append("}")
             position += 2
         else:
-            opening, closing = template.find("{", position), template.find("}", position)
-            stop = min(at for at in (opening, closing, end) if at >= 0)
+            brace = _BRACE.search(template, position)
+            stop = end if brace is None else brace.start()
             literal.append(template[position:stop])
             position = stop
     pieces.append(("".join(literal), "", ""))
@@ -404,11 +410,11 @@ def _parse_field(field: str) -> tuple[str, str]:
 def apply_format(template: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> str:
     """Return `template.format(*args, **kwargs)`."""
     # spec: starlark.format.fields
-    out: list[str] = []
+    out = Pieces()
     automatic = 0
     numbered = False
     for literal, name, conversion in parse_format(template):
-        out.append(literal)
+        out.put(literal)
         if not conversion:
             continue
         if not name:
@@ -430,7 +436,7 @@ def apply_format(template: str, args: Sequence[Value], kwargs: Mapping[str, Valu
             value = kwargs[name]
         else:
             _bad_format(f"format: keyword {name} not found")
-        out.append(to_repr(value) if conversion == "r" else display(value))
+        out.put(to_repr(value) if conversion == "r" else display(value))
     return "".join(out)
 
 

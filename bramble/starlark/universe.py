@@ -52,10 +52,15 @@ def _abs(x: Value) -> Value:
 
 
 def _any(x: Value) -> bool:
+    if x.__class__ is range:
+        # Python would look at all the items; only 0 is false.
+        return range_length(x) > 1 or (range_length(x) == 1 and x[0] != 0)
     return any(_iterable("any", x))
 
 
 def _all(x: Value) -> bool:
+    if x.__class__ is range:
+        return 0 not in x
     return all(_iterable("all", x))
 
 

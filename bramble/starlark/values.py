@@ -19,19 +19,17 @@ from __future__ import annotations
 
 from .errors import EvalError
 from .integers import int_text
+from .walks import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any, NoReturn, Union
+    from collections.abc import Callable, Iterable
+    from typing import Any, NoReturn, Optional, Union
 
     Value = Any
 
 Range = range
 NoneType = type(None)
-
-# Deeper values are neither compared, ordered, hashed nor printed. It bounds the use of the C stack.
-MAX_DEPTH = 200
 
 
 def fail_with(code: str, message: str) -> NoReturn:
@@ -108,7 +106,7 @@ class List(list):  # type: ignore[type-arg]
 
     def __eq__(self, other: object) -> bool:
         # Lists and dicts of Python's own are no values, but a host may compare with them.
-        return isinstance(other, list) and equal_sequences(self, other, MAX_DEPTH)
+        return isinstance(other, list) and equal_sequences(self, other)
 
     def __ne__(self, other: object) -> bool:
         return not self.__eq__(other)
@@ -195,7 +193,7 @@ class Dict(dict):  # type: ignore[type-arg]
         return NotImplemented
 
     def __eq__(self, other: object) -> bool:
-        return _is_table(other) and equal_dicts(self, other, MAX_DEPTH)  # type: ignore[arg-type]
+        return _is_table(other) and equal_dicts(self, other)  # type: ignore[arg-type]
 
     def __ne__(self, other: object) -> bool:
         return not self.__eq__(other)
@@ -343,17 +341,20 @@ SET_CLASSES = frozenset({Set, BusySet, FrozenSet, OddSet, BusyOddSet, FrozenOddS
 ODD = frozenset({OddDict, BusyOddDict, FrozenOddDict, OddSet, BusyOddSet, FrozenOddSet})
 
 
-def key_of(value: Value, depth: int = MAX_DEPTH) -> Value:
+def key_of(value: Value, walk: Optional[Walk] = None) -> Value:
     """Return the Python dict key that stands for `value`. Raises EvalError when it cannot be hashed."""
     kind = value.__class__
     if kind in PLAIN_KEYS:
         return value
     if kind is tuple:
+        if walk is not None:
+            walk.count(len(value))
         if PLAIN_KEYS.issuperset(map(type, value)):
             return value
-        if depth <= 0:
-            raise EvalError("eval.limit", "hashing exceeded maximum recursion depth")
-        norm = tuple([key_of(item, depth - 1) for item in value])
+        walk = walk or Walk()
+        walk.down("hashing")
+        norm = tuple([key_of(item, walk) for item in value])
+        walk.up()
         for item in norm:
             if item.__class__ is Key:
                 return Key(value, norm)
@@ -367,7 +368,7 @@ def key_of(value: Value, depth: int = MAX_DEPTH) -> Value:
         return value if value == value else NAN_KEY
     norm_key = getattr(kind, "starlark_key", None)
     if norm_key is not None:
-        return norm_key(value, depth)
+        return norm_key(value, walk or Walk())
     raise EvalError("eval.hash", unhashable(value))
 
 
@@ -414,8 +415,11 @@ def _set_of_keys(keys: list[Value]) -> Set:
 
 def set_of(elements: Iterable[Value]) -> Set:
     """Return a set of the elements, in their order."""
+    items = list(elements)
+    if PLAIN_KEYS.issuperset(map(type, items)):
+        return Set.fromkeys(items)
     made = Set()
-    for element in elements:
+    for element in items:
         put(made, element)
     return made
 
@@ -475,8 +479,11 @@ _SETTLED = frozenset({str, int, bool, NoneType, float, bytes, range, *FROZEN})
 # ---- equality and order
 
 
-def equal(a: Value, b: Value, depth: int = MAX_DEPTH) -> bool:
-    """Return `a == b`. Raises EvalError when they are nested too deeply, as cyclic values are."""
+def equal(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
+    """Return `a == b`. Raises EvalError when they are nested too deeply, as cyclic values are.
+
+    `walk` is that of the comparison which this one is a part of.
+    """
     # spec: starlark.equality
     ca, cb = a.__class__, b.__class__
     if ca is str or cb is str:
@@ -488,30 +495,47 @@ def equal(a: Value, b: Value, depth: int = MAX_DEPTH) -> bool:
             return a == b or (a != a and b != b)
         return cb not in NATIVE_TYPE_NAMES and bool(b == a)
     if ca is tuple:
-        return cb is tuple and equal_sequences(a, b, depth)
+        return cb is tuple and _contents(equal_sequences, a, b, walk)
     if isinstance(a, List):
-        return isinstance(b, list) and equal_sequences(a, b, depth)
+        return isinstance(b, list) and _contents(equal_sequences, a, b, walk)
     if isinstance(a, Dict):
-        return _is_table(b) and equal_dicts(a, b, depth)
+        return _is_table(b) and _contents(equal_dicts, a, b, walk)
     deep = getattr(ca, "starlark_equal", None)
     if deep is not None:
-        return bool(deep(a, b, depth))
+        return _contents(deep, a, b, walk)
     return bool(a == b)
 
 
-def equal_sequences(a: Value, b: Value, depth: int) -> bool:
+def _contents(
+    same: Callable[[Value, Value, Optional[Walk]], bool], a: Value, b: Value, walk: Optional[Walk]
+) -> bool:
+    """Return whether two values that contain others are equal, by `same`."""
+    if walk is None:
+        return same(a, b, None)
+    pair = (id(a), id(b))
+    if pair in walk.equal:
+        return True
+    walk.down("comparison")
+    found = same(a, b, walk)
+    walk.up()
+    if found:
+        walk.equal.add(pair)
+    return found
+
+
+def equal_sequences(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
     """Return whether two lists, or two tuples, hold equal items."""
     if len(a) != len(b):
         return False
-    if depth <= 0:
-        raise EvalError("eval.limit", "comparison exceeded maximum recursion depth")
     for x, y in zip(a, b):
         kind = x.__class__
         if kind is str or (kind is int and y.__class__ is int):
             if x != y:
                 return False
-        elif not equal(x, y, depth - 1):
-            return False
+        else:
+            walk = walk or Walk()
+            if not equal(x, y, walk):
+                return False
     return True
 
 
@@ -519,21 +543,20 @@ def _is_table(value: object) -> bool:
     return isinstance(value, dict) and not isinstance(value, Set)
 
 
-def equal_dicts(a: Dict, b: Dict, depth: int) -> bool:
+def equal_dicts(a: Dict, b: Dict, walk: Optional[Walk] = None) -> bool:
     """Return whether two dicts hold the same keys with equal values."""
     if len(a) != len(b):
         return False
-    if depth <= 0:
-        raise EvalError("eval.limit", "comparison exceeded maximum recursion depth")
+    walk = walk or Walk()
     missing = object()
     for key, x in dict.items(a):
         y = dict.get(b, key, missing)
-        if y is missing or not equal(x, y, depth - 1):
+        if y is missing or not equal(x, y, walk):
             return False
     return True
 
 
-def compare(a: Value, b: Value, op: str, depth: int = MAX_DEPTH) -> int:
+def compare(a: Value, b: Value, op: str, walk: Optional[Walk] = None) -> int:
     """Return a number below, equal to or above 0 as `a` is less than, equal to or greater than `b`.
 
     NaN equals itself and is greater than every other number. Raises EvalError for
@@ -550,11 +573,11 @@ def compare(a: Value, b: Value, op: str, depth: int = MAX_DEPTH) -> int:
     if ca is cb and (ca is str or ca is bytes or ca is bool):
         return -1 if a < b else int(a > b)
     if (ca is tuple and cb is tuple) or (isinstance(a, List) and isinstance(b, List)):
-        if depth <= 0:
-            raise EvalError("eval.limit", "comparison exceeded maximum recursion depth")
+        walk = walk or Walk()
         for x, y in zip(a, b):
-            if not equal(x, y, depth - 1):
-                return compare(x, y, op, depth - 1)
+            if not equal(x, y, walk):
+                walk.down("comparison")
+                return compare(x, y, op, walk)
         return len(a) - len(b)
     if getattr(ca, "starlark_ordered", False) and ca is cb:
         return -1 if a < b else int(a > b)

@@ -1,0 +1,44 @@
+"""How far one operation goes into its operands: values may contain one another deeply, or the same one often."""
+
+from __future__ import annotations
+
+from .errors import EvalError
+
+# Deeper values are neither compared, ordered, hashed nor printed. It bounds the use of the C stack.
+MAX_DEPTH = 200
+# The most items, those of inner tuples included, that a key may have: Python counts shared ones again and again.
+MAX_HASHED = 1 << 18
+
+
+class Walk:
+    """One comparison, or one hash, of values that contain others.
+
+    depth  how many levels may still follow
+    items  how many items may still be hashed
+    equal  pairs of values (by identity) that have been found equal: what is shared is compared once
+    """
+
+    __slots__ = ("depth", "items", "equal")
+
+    def __init__(self) -> None:
+        self.depth = MAX_DEPTH - 1
+        self.items = MAX_HASHED
+        self.equal: set[tuple[int, int]] = set()
+
+    def down(self, what: str) -> None:
+        """Go one level down. Raises EvalError when there are too many."""
+        # spec: starlark.limit.depth
+        if self.depth <= 0:
+            raise EvalError("eval.limit", f"{what} exceeded maximum recursion depth")
+        self.depth -= 1
+
+    def up(self) -> None:
+        """Leave a level."""
+        self.depth += 1
+
+    def count(self, items: int) -> None:
+        """Count items that are hashed. Raises EvalError when there are too many."""
+        # spec: starlark.limit.hash
+        self.items -= items
+        if self.items < 0:
+            raise EvalError("eval.limit", f"key has more than {MAX_HASHED} items")
