@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import os
-from typing import Optional
+from typing import Any, Optional
 
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -16,11 +18,15 @@ def unique() -> str:
 
 
 def read_file(path: str) -> Optional[bytes]:
-    """Return what a small file holds, or None if there is none."""
+    """Return what a small file holds, or None if there is none. What is no file holds nothing."""
     try:
         fd = os.open(path, _READ)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return b""
+        raise
     try:
         data = os.read(fd, 65536)
         if len(data) < 65536:
@@ -29,8 +35,21 @@ def read_file(path: str) -> Optional[bytes]:
         while parts[-1]:
             parts.append(os.read(fd, 1 << 20))
         return b"".join(parts)
+    except (IsADirectoryError, BlockingIOError):
+        return b""
     finally:
         os.close(fd)
+
+
+def fields_of(data: bytes) -> dict[str, Any]:
+    """Return the JSON object that a small file holds. Raises ValueError when it holds none."""
+    try:
+        fields = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if not isinstance(fields, dict):
+        raise ValueError("not a JSON object")
+    return fields
 
 
 def write_file(path: str, data: bytes, *, sync: bool, mode: int = 0o644) -> None:

@@ -10,7 +10,7 @@ from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.store.failures import DiskFailures
-from bramble.store.files import read_file, sync_directory, write_file
+from bramble.store.files import fields_of, read_file, sync_directory, write_file
 from bramble.store.path import padded_store_dir, shown
 
 VERSION = 1
@@ -81,14 +81,11 @@ def read_record(location: Location) -> Optional[Record]:
     Raises BrambleError store.newer-version and store.damaged.
     """
     # spec: store.location
-    try:
-        data = read_file(location.record)
-    except NotADirectoryError:
-        return None
+    data = read_file(location.record)
     if data is None:
         return None
     try:
-        fields = json.loads(data)
+        fields = fields_of(data)
         version = int(fields["version"])
         if version > VERSION:
             raise BrambleError(

@@ -12,7 +12,7 @@ import json
 from typing import Any, Optional
 
 from bramble.errors import BrambleError
-from bramble.store.files import read_file, write_file
+from bramble.store.files import fields_of, read_file, write_file
 from bramble.store.model import Realisation, StoreObject
 from bramble.store.path import shown
 
@@ -84,7 +84,7 @@ def write_realisation(var: str, realisation: Realisation) -> None:
 
 
 def _fields(data: bytes) -> dict[str, Any]:
-    fields = json.loads(data)
-    if not isinstance(fields, dict) or fields["version"] != VERSION:
+    fields = fields_of(data)
+    if fields["version"] != VERSION:
         raise ValueError("another version")
     return fields

@@ -12,7 +12,7 @@ from typing import Optional
 
 from bramble.store.digest import digest, is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import read_file, sync_directory, write_file
+from bramble.store.files import fields_of, read_file, sync_directory, write_file
 from bramble.store.layout import BUILD_LOCKS
 from bramble.store.locks import LockFile
 from bramble.store.objects import NOTE_USE_AFTER, Objects
@@ -80,7 +80,7 @@ def read_project(path: str) -> Optional[ProjectRoots]:
     if data is None:
         return None
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, FileNotFoundError):
-        fields = json.loads(data)
+        fields = fields_of(data)
         results = {str(target): tuple(map(str, names)) for target, names in fields["results"].items()}
         former = tuple(map(str, fields["former"]))
         return ProjectRoots(str(fields["project"]), results, former, os.stat(path).st_mtime)
@@ -136,7 +136,7 @@ def explicit_roots(objects: Objects) -> dict[str, tuple[str, ...]]:
     for name in _names(f"{objects.var}/roots"):
         data = read_file(f"{objects.var}/roots/{name}")
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            fields = json.loads(data or b"")
+            fields = fields_of(data or b"")
             roots[str(fields["label"])] = tuple(map(str, fields["objects"]))
     return roots
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import digest
-from bramble.store.files import read_file, write_file
+from bramble.store.files import fields_of, read_file, write_file
 from bramble.store.path import shown
 
 VERSION = 1
@@ -87,7 +87,7 @@ def recall(var: str, now: Stamps) -> Optional[str]:
     if data is None:
         return None
     try:
-        fields = json.loads(data)
+        fields = fields_of(data)
         stamps = tuple(tuple(stamp) for stamp in fields["stamps"])
         return str(fields["object"]) if fields["version"] == VERSION and stamps == now.stamps else None
     except (ValueError, KeyError, TypeError):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from bramble.store.digest import DIGEST_LENGTH, is_digest
-from bramble.store.files import read_file
+from bramble.store.files import fields_of, read_file
 from bramble.store.layout import OBJECT_LOCKS
 from bramble.store.locks import LockFile
 from bramble.store.model import Realisation
@@ -74,7 +73,7 @@ def recipe_of(objects: Objects, filename: str) -> Recipe:
     """Return what the store derivation in the file `filename` was made from."""
     data = read_file(f"{objects.directory}/{filename}")
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        fields = json.loads(data or b"")
+        fields = fields_of(data or b"")
         dependencies = fields["Dependencies"] or ()
         return Recipe(
             tuple(str(dependency["Filename"]) for dependency in dependencies),
@@ -155,7 +154,7 @@ def _trim_sources(objects: Objects, kept: Container[str]) -> None:
         path = f"{objects.var}/sources/{key}"
         data = read_file(path)
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            name = str(json.loads(data or b"")["object"])
+            name = str(fields_of(data or b"")["object"])
             if name in kept or objects.contains(name):
                 continue
         _unlink(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from bramble.errors import BrambleError
 from bramble.store import walk
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import read_file, unique
+from bramble.store.files import fields_of, read_file, unique
 from bramble.store.objects import STAGED, TRASH, Objects
 from bramble.store.path import shown
 from bramble.store.records import read_object, write_object
@@ -188,7 +187,7 @@ def _wrong_derivation(path: str, name: str, check: Optional[DerivationCheck]) ->
         # Gone meanwhile, or written just before a crash, which is as good as not written.
         return ""
     try:
-        json.loads(data)
+        fields_of(data)
     except ValueError:
         return "it is cut short, or no derivation at all"
     if check is not None and not check(name, data):

@@ -208,10 +208,15 @@ def test_small_files_are_replaced_whole(place: str) -> None:
     assert unique() != unique()
 
 
-def test_a_small_file_is_not_read_through_a_link(place: str) -> None:
-    os.symlink("/etc/hostname", place + "/l")
-    with pytest.raises(OSError):
-        read_file(place + "/l")
+def test_what_is_no_file_holds_nothing_and_nobody_waits_for_it(place: str) -> None:
+    os.symlink("/etc/hostname", place + "/link")
+    os.symlink("loop", place + "/loop")
+    os.mkdir(place + "/directory")
+    os.mkfifo(place + "/pipe")
+    for name in ("link", "loop", "directory", "pipe", "loop/f"):
+        assert read_file(f"{place}/{name}") == b"", name
+    write_file(place + "/file", b"1", sync=False)
+    assert read_file(place + "/file/f") is None
 
 
 def test_a_list_of_numbers_goes_to_disk_and_comes_back(place: str) -> None:

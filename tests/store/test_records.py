@@ -37,7 +37,10 @@ def test_what_was_built_is_not_known_without_its_outputs(store: Store, built: Re
     assert store.realisation(RESOLVED) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"version": 2}', '{"version": 1, "outputs": 3}'])
+DEEP = "[" * 200_000
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", DEEP, '{"version": 2}', '{"version": 1, "outputs": 3}'])
 def test_a_broken_record_of_a_build_means_to_build_again(store: Store, built: Realisation, text: str) -> None:
     Path(store.var, "realisations", RESOLVED).write_text(text)
     assert store.realisation(RESOLVED) is None
@@ -45,7 +48,7 @@ def test_a_broken_record_of_a_build_means_to_build_again(store: Store, built: Re
     assert store.realisation(RESOLVED) == built
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1, "references": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", DEEP, '{"version": 1, "references": 3}'])
 def test_a_broken_record_of_an_object_is_told(store: Store, text: str) -> None:
     name = publish(store, {b"f": b"1"})["out"].name
     Path(store.var, "objects", name).write_text(text)
