@@ -44,6 +44,9 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         "--memory", type=byte_count, metavar="SIZE", help="end a build that needs more, such as 2G"
     )
     group.add_argument(
+        "--processes", type=count, metavar="N", help="let a build have N processes at once at most"
+    )
+    group.add_argument(
         "--output-size", type=byte_count, metavar="SIZE", help="end a build that writes more, such as 2G"
     )
     group.add_argument(
@@ -85,6 +88,7 @@ def choices_of(arguments: argparse.Namespace) -> BuildChoices:
             seconds=arguments.timeout,
             silence=arguments.silence,
             memory=arguments.memory,
+            processes=arguments.processes,
             output_size=arguments.output_size,
             output_files=arguments.output_files,
         ),

@@ -8,12 +8,14 @@ each process (`rlimit` steps) are all there is. Runs in the helper.
 from __future__ import annotations
 
 import os
+import time
 
 from bramble.sandbox import syscalls
 
 ROOT = b"/sys/fs/cgroup"
 NEEDED = (b"memory", b"pids")
 TRIES = 100
+LEFT_FOR = 60  # seconds
 
 
 class Group:
@@ -54,20 +56,38 @@ def make(memory: int | None, processes: int | None) -> Group | None:
 
 def make_below(parent: bytes, memory: int | None, processes: int | None) -> Group | None:
     """Make a group in `parent`; None where it does not take these limits after all."""
+    remove_left(parent)
     path = parent + b"/bramble-%d-%d" % (os.getpid(), next_number(parent))
     os.mkdir(path)
     group = Group(path)
     try:
         if memory is not None:
             write(path + b"/memory.max", b"%d" % memory)
-            if os.path.exists(path + b"/memory.swap.max"):
-                write(path + b"/memory.swap.max", b"0")
+            # Not the largest process but all of them: what goes on without one of its own comes out wrong.
+            for name, value in ((b"/memory.swap.max", b"0"), (b"/memory.oom.group", b"1")):
+                if os.path.exists(path + name):
+                    write(path + name, value)
         if processes is not None:
             write(path + b"/pids.max", b"%d" % (processes + 1))  # pid 1 is one more
     except OSError:
         group.remove()
         return None
     return group
+
+
+def remove_left(parent: bytes) -> None:
+    """Remove the groups of helpers that were killed before they could do it: old ones, of no process here."""
+    for name in os.listdir(parent):
+        words = name.split(b"-")
+        if len(words) != 3 or words[0] != b"bramble" or os.path.exists(b"/proc/" + words[1]):
+            continue
+        path = parent + b"/" + name
+        try:
+            # A process of another process table, whom we do not see, may have made it and not entered it yet.
+            if os.stat(path).st_mtime < time.time() - LEFT_FOR:
+                os.rmdir(path)
+        except OSError:
+            continue  # somebody else was quicker, or it is in use all the same
 
 
 def next_number(parent: bytes) -> int:

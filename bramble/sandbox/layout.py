@@ -44,7 +44,7 @@ def below(path: str, directory: str) -> bool:
 
 
 def check_path(path: str, what: str) -> None:
-    """Raise sandbox.mount unless `path` is absolute, has no "." or ".." or empty component, and is not "/"."""
+    """Raise sandbox.mount unless `path` is absolute, not "/", and has no "." or ".." or empty component."""
     if path == "/":
         raise refuse(
             f"{what} cannot be /: the root of a sandbox is its own",

@@ -331,8 +331,10 @@ def rlimit_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
         done.append(Step("rlimit", ("DATA", limits.memory, limits.memory)))
     counted = spec.rung == "namespaces" and (facts.counts_processes or facts.other_user)
     if limits.processes is not None and counted:
-        # Pid 1 is one more. Elsewhere the kernel would count all that the caller runs.
-        done.append(Step("rlimit", ("NPROC", limits.processes + 1, limits.processes + 1)))
+        # Elsewhere the kernel would count all that the caller runs. Pid 1 is one more, and there is one to
+        # spare: a group, which says that it was hit, has to be hit first.
+        most = limits.processes + 2
+        done.append(Step("rlimit", ("NPROC", most, most)))
     return done
 
 
