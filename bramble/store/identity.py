@@ -29,7 +29,7 @@ from typing import Callable, NamedTuple, Optional, Protocol, Union
 from bramble.store import archive
 from bramble.store.digest import DIGEST_LENGTH, encode
 from bramble.store.path import STORE_DIR_LENGTH
-from bramble.store.references import find_all, find_names
+from bramble.store.references import candidates, find_all, find_names
 
 BLOCK_SIZE = 1 << 20
 NULS = bytes(DIGEST_LENGTH)
@@ -344,16 +344,17 @@ class Stream:
     def _match(self, block: bytes, base: int, cut: int) -> None:
         """Collect the edits for what stands in `block`; with a `cut`, only for what lies across it."""
         meaning, found = self._meaning, self._found
+        regions = candidates(block) if not cut and len(self._names) > 1 else None
         if self._search_paths:
             build_path = meaning.build_path
-            for at in find_all(block, meaning.directory):
+            for at in find_all(block, meaning.directory, regions):
                 if not cut or at < cut < at + STORE_DIR_LENGTH:
                     found.append(Edit(base + at, base + at + STORE_DIR_LENGTH, meaning.prefix, False))
                 end = at + _BUILD_PATH_LENGTH
                 across = not cut or at < cut < end
                 if build_path and across and block[at:end] == build_path:
                     found.append(Edit(base + end - DIGEST_LENGTH, base + end, ERASED, True))
-        for at, name in find_names(block, self._names):
+        for at, name in find_names(block, self._names, regions):
             end = at + DIGEST_LENGTH
             if cut and not at < cut < end:
                 continue

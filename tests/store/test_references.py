@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.store.digest import digest
-from bramble.store.references import find_all, find_names
+from bramble.store.references import candidates, find_all, find_names
 
 NAMES = [digest(b"%d" % number).encode() for number in range(40)]
 filler = st.one_of(
@@ -20,6 +20,13 @@ filler = st.one_of(
 blocks = st.lists(filler, max_size=30).map(b"".join)
 
 
+def find(block: bytes, names: frozenset[bytes]) -> list[tuple[int, bytes]]:
+    """What is found, which must not depend on whether one has looked for candidates before."""
+    found = find_names(block, names)
+    assert find_names(block, names, candidates(block)) == found
+    return found
+
+
 def naive(block: bytes, names: frozenset[bytes]) -> list[tuple[int, bytes]]:
     windows = re.finditer(rb"(?=([a-z2-7]{32}))", block)
     return [(match.start(), match[1]) for match in windows if match[1] in names]
@@ -28,7 +35,17 @@ def naive(block: bytes, names: frozenset[bytes]) -> list[tuple[int, bytes]]:
 @given(blocks, st.integers(0, 40))
 def test_every_known_name_is_found_and_nothing_else(block: bytes, count: int) -> None:
     names = frozenset(NAMES[:count])
-    assert find_names(block, names) == naive(block, names)
+    assert find(block, names) == naive(block, names)
+
+
+@given(blocks, filler, st.integers(0, 3))
+def test_every_occurrence_is_found_whatever_is_known_of_the_block(
+    block: bytes, needle: bytes, more: int
+) -> None:
+    block = block + needle * more + block
+    if needle:
+        places = [at for at in range(len(block)) if block.startswith(needle, at)]
+        assert find_all(block, needle) == find_all(block, needle, []) == places
 
 
 def test_the_three_ways_of_searching_agree() -> None:
@@ -47,22 +64,22 @@ def test_the_three_ways_of_searching_agree() -> None:
                     at = seeded.randrange(len(block) - 32)
                     block[at : at + 32] = name
             names = frozenset(NAMES[:count])
-            assert find_names(bytes(block), names) == naive(bytes(block), names), (kind, count)
+            assert find(bytes(block), names) == naive(bytes(block), names), (kind, count)
 
 
 def test_names_at_the_very_beginning_and_end_are_found() -> None:
     block = NAMES[0] + bytes(5000) + NAMES[1]
-    assert find_names(block, frozenset(NAMES)) == [(0, NAMES[0]), (len(block) - 32, NAMES[1])]
+    assert find(block, frozenset(NAMES)) == [(0, NAMES[0]), (len(block) - 32, NAMES[1])]
 
 
 def test_an_unknown_name_does_not_hide_a_known_one() -> None:
     block = NAMES[1] + NAMES[0] + b"/" + NAMES[2][:31] + NAMES[0]
-    assert [at for at, _ in find_names(block, frozenset(NAMES[:1]))] == [32, 96]
+    assert [at for at, _ in find(block, frozenset(NAMES[:1]))] == [32, 96]
 
 
 def test_overlapping_places_are_all_reported() -> None:
     name = b"a" * 32
-    assert [at for at, _ in find_names(b"a" * 35, frozenset([name, NAMES[0]]))] == [0, 1, 2, 3]
+    assert [at for at, _ in find(b"a" * 35, frozenset([name, NAMES[0]]))] == [0, 1, 2, 3]
     assert find_all(b"a" * 35, name) == [0, 1, 2, 3]
 
 
@@ -71,4 +88,4 @@ def test_a_name_at_every_alignment_is_found() -> None:
     for shift in range(40):
         for around in (b"\0", b"z", b"/"):
             block = around * shift + NAMES[7] + around * 40
-            assert (shift, NAMES[7]) in find_names(block, names)
+            assert (shift, NAMES[7]) in find(block, names)
