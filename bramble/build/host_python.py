@@ -81,6 +81,6 @@ def files_of(library: PythonLibrary) -> Iterator[tuple[str, str, bool]]:
                 if entry.is_dir(follow_symlinks=False):
                     if not _LEFT_OUT.fullmatch(entry.name):
                         stack.append(entry.path)
-                elif entry.is_file() and not _MODULES_LEFT_OUT.fullmatch(entry.name):
+                elif os.path.isfile(entry.path) and not _MODULES_LEFT_OUT.fullmatch(entry.name):
                     # Links are followed: Debian keeps parts of it in /etc.
                     yield entry.path, os.path.relpath(entry.path, library.prefix), False

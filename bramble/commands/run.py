@@ -152,7 +152,7 @@ def _program(home: str, word: str) -> str:
 def _programs(home: str, wanted: str | None) -> str:
     try:
         with os.scandir(os.path.join(home, "bin")) as entries:
-            names = sorted(entry.name for entry in entries if not entry.is_dir())
+            names = sorted(entry.name for entry in entries if not os.path.isdir(entry.path))
     except OSError:
         return "name a program by its path in the output, which has no bin directory"
     if not names:

@@ -320,7 +320,7 @@ def _walk(owner: str, root: str, inner: str, depth: Optional[int] = None) -> Ite
             if entry.is_dir(follow_symlinks=False):
                 if depth is None or level < depth:
                     waiting.append((os.path.join(directory, entry.name), level + 1))
-            elif entry.name.endswith(SUFFIX) and entry.is_file():
+            elif entry.name.endswith(SUFFIX) and os.path.isfile(entry.path):
                 stem = "" if entry.name == DEFAULT else entry.name[: -len(SUFFIX)]
                 parts = [part for part in (owner, directory, stem) if part]
                 yield ModuleFile("/".join(parts), owner, root, os.path.join(directory, entry.name))

@@ -142,6 +142,6 @@ def explicit_roots(objects: Objects) -> dict[str, tuple[str, ...]]:
 
 
 def _names(directory: str) -> list[str]:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         return sorted(filter(is_digest, os.listdir(directory)))
     return []

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.world import World
 
+LINKS = 'load("example.com/p/tools")\ndef f():\n    return tools.script("f", "{}")\n'
 REPOSITORY = str(Path(__file__).resolve().parents[2])
 
 PROGRAMS = """
@@ -214,6 +215,14 @@ def test_a_path_named_twice_is_as_strict_as_the_stricter(programs: World) -> Non
     assert sh(programs, script, "--paths", ".", "--paths", ".", "--read_only_paths", ".") == said
     inside = programs.run("run", "./:programs", "sh", "-c", script, BRAMBLE_PATH=str(programs.project))
     assert (inside.status, inside.out) == said
+
+
+def test_a_link_in_the_output_that_leads_nowhere_is_in_nobodys_way(programs: World) -> None:
+    script = "mkdir $out $out/bin; ln -s loop $out/bin/loop; ln -s gone $out/bin/dangling"
+    programs.write(odd=LINKS.format(script))
+    for words in (("./odd:f",), ("./odd:f", "loop"), ("./odd:f", "nope")):
+        ran = programs.run("run", *words)
+        assert (ran.status, len(ran.codes)) == (1, 1) and ran.codes[0].startswith("run.")
 
 
 def test_what_is_no_program_is_not_proposed(programs: World) -> None:

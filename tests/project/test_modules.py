@@ -171,7 +171,10 @@ def test_hidden_directories_links_and_inner_projects_are_not_listed(tmp_path: Pa
         tmp_path, "default.bramble", ".git/x.bramble", "in/x.bramble", "in/bramble.toml", ".h.bramble"
     )
     (tmp_path / "loop").symlink_to(".")
+    (tmp_path / "endless.bramble").symlink_to("endless.bramble")
+    (tmp_path / "nowhere.bramble").symlink_to("gone")
     assert listed(found, "./") == [""]
+    assert code_of(lambda: found.of_path("./endless")) == "load.unknown-module"
     assert code_of(lambda: found.of_path("./in/x")) == "load.unknown-module"
 
 

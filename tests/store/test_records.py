@@ -37,10 +37,12 @@ def test_what_was_built_is_not_known_without_its_outputs(store: Store, built: Re
     assert store.realisation(RESOLVED) is None
 
 
-DEEP = "[" * 200_000
+DEEP = pytest.param("[" * 200_000, id="deep")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", DEEP, '{"version": 2}', '{"version": 1, "outputs": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", DEEP, '{"version": 2}', '{"version": 1, "outputs": 3}']
+)
 def test_a_broken_record_of_a_build_means_to_build_again(store: Store, built: Realisation, text: str) -> None:
     Path(store.var, "realisations", RESOLVED).write_text(text)
     assert store.realisation(RESOLVED) is None
