@@ -11,13 +11,12 @@ All may be called from several threads at once.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Callable, Optional
 
@@ -25,9 +24,10 @@ from bramble.build.builtin import Request, builtin
 from bramble.build.compare import differences
 from bramble.build.events import Event, Impure, Output, Progress, Retrying, Started, Waiting
 from bramble.build.log import BuildLog
-from bramble.build.naming import Directories, Names, names_of, on_this_machine, sandbox_spec
+from bramble.build.naming import Names, names_of, on_this_machine, sandbox_spec
 from bramble.build.options import BuildOptions
 from bramble.build.pins import check, expected, lock_key
+from bramble.build.placing import STRONGEST, make_directories, placed
 from bramble.build.sources import add_sources, fill_build_directory, name_sources
 from bramble.build.stamps import Stamp, unchanged
 from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
@@ -39,8 +39,6 @@ from bramble.store.disk import RawOutput, Realisation, Store, StoreObject
 if TYPE_CHECKING:
     from bramble.sandbox.launch import Launcher
     from bramble.store.disk import Workspace
-
-_STRONGEST = "namespaces"
 
 
 class Builder:
@@ -216,7 +214,7 @@ class Builder:
     def _usable(self, found: Realisation, want: Optional[str], kind: str) -> bool:
         if want is not None and found.outputs != (("out", want),):
             return False
-        if self._options.pure and found.sandbox != _STRONGEST:
+        if self._options.pure and found.sandbox != STRONGEST:
             return False
         return kind != "host_tools" or unchanged(found.stamps)
 
@@ -234,7 +232,7 @@ class Builder:
         """Take the object that a pin names for the download: its name says that it is the right one."""
         # spec: build.fetch.adopt
         outputs = (("out", want),)
-        self._record(resolved, {"out": self._store.object(want)}, _STRONGEST, ())
+        self._record(resolved, {"out": self._store.object(want)}, STRONGEST, ())
         return Made(resolved, outputs, cached=True)
 
     def _build(self, task: Task, resolved: ResolvedDerivation, *, again: Optional[Made]) -> Made:
@@ -273,7 +271,7 @@ class Builder:
         if kind == "host_tools":
             self._emit(Impure(task.id, task.name))
         ((output, temporary),) = names.outputs
-        directories = self._directories(names, work)
+        directories = make_directories(names, work.path)
         directory = directories.outputs[0][1]
         env = {name: on_this_machine(value, self._store.directory) for name, value in resolved.env}
         stamps = maker.make(
@@ -300,7 +298,7 @@ class Builder:
         if key is not None:
             identify = importlib.import_module("bramble.build.identify").identify
             check(task.name, key, want, identify(self._store.directory, raw))
-        return self._finish(task, resolved, (raw,), (), None, _STRONGEST, stamps, again)
+        return self._finish(task, resolved, (raw,), (), None, STRONGEST, stamps, again)
 
     def _build_out(
         self,
@@ -316,7 +314,8 @@ class Builder:
         closure = self._store.closure(sorted(set(task.inputs.values())))
         rung = self._options.sandbox
         self._have_sources(task, resolved)
-        with self._placed(names, work, rung) as directories:
+        inside = make_directories(names, work.path)
+        with placed(names, inside, self._store, rung, work.path) as directories:
             fill_build_directory(resolved.source, self._store, directories.build)
             spec = sandbox_spec(
                 resolved,
@@ -333,7 +332,7 @@ class Builder:
         verdict(task.name, outcome, log.path)
         temporary = dict(names.outputs)
         raws = []
-        for output, path in self._directories_in(names, work):
+        for output, path in inside.outputs:
             _look_at(task.name, output, path)
             raws.append(RawOutput(output, path, temporary[output]))
         return self._finish(task, resolved, tuple(raws), closure, names.build, rung, (), again)
@@ -408,49 +407,6 @@ class Builder:
             if self._launcher is None:
                 self._launcher = self._options.launcher()
             return self._launcher
-
-    def _directories_in(self, names: Names, work: Workspace) -> tuple[tuple[str, str], ...]:
-        return tuple((output, f"{work.path}/{temporary}") for output, temporary in names.outputs)
-
-    def _directories(self, names: Names, work: Workspace) -> Directories:
-        """Make the build directory and the outputs in the workspace."""
-        directories = Directories(f"{work.path}/{names.build}", self._directories_in(names, work))
-        for path in (directories.build, *(path for _, path in directories.outputs)):
-            os.mkdir(path)
-            # Whatever the umask of the caller: a build may look at the mode.
-            os.chmod(path, 0o755)
-        return directories
-
-    @contextlib.contextmanager
-    def _placed(self, names: Names, work: Workspace, rung: str) -> Iterator[Directories]:
-        """Give the build its directories, and have them in the workspace when it is over.
-
-        A sandbox without mounts cannot show a directory under another name, so
-        for the weaker rungs they stand in the store itself meanwhile.
-        """
-        # spec: build.directories
-        inside = self._directories(names, work)
-        if rung == _STRONGEST:
-            yield inside
-            return
-        moves = [(inside.build, self._store.object_path(names.build))]
-        temporary = dict(names.outputs)
-        moves += [(path, self._store.object_path(temporary[output])) for output, path in inside.outputs]
-        for at, (_, there) in enumerate(moves):
-            if os.path.lexists(there):
-                # Left by a crash. The lock of the derivation is ours, so nobody uses it.
-                os.rename(there, f"{work.path}/left-{at}")
-        try:
-            for here, there in moves:
-                os.rename(here, there)
-            yield Directories(
-                moves[0][1],
-                tuple((output, self._store.object_path(temporary[output])) for output in temporary),
-            )
-        finally:
-            for here, there in moves:
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(there, here)
 
 
 def _look_at(name: str, output: str, path: str) -> None:

@@ -7,7 +7,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Optional
 
-from bramble.build.naming import Directories, Names, names_of, sandbox_spec
+from bramble.build.naming import Names, names_of, sandbox_spec
+from bramble.build.placing import STRONGEST, directories_in, make_directories, placed
 from bramble.build.sources import add_sources, fill_build_directory
 from bramble.derivation.model import Derivation
 from bramble.derivation.resolve import resolve
@@ -42,30 +43,23 @@ def build_environment(
 
     Raises BrambleError shell.builtin, shell.nothing-kept, and those of resolving.
     """
-    if derivation.builtin:
-        raise BrambleError(
-            "shell.builtin",
-            f'"{derivation.name}" is built by {derivation.builtin}, which runs no program',
-            remedy="name a target whose builder is a program",
-        )
+    refuse_builtin(derivation)
     source = add_sources(derivation.sources, store, source_roots)
     resolved = resolve(derivation, inputs=inputs, filenames=filenames, source=source, platform=platform)
     names = names_of(resolved)
     closure = store.closure(sorted(set(inputs.values())))
     store.protect(closure)
     with contextlib.ExitStack() as stack:
+        work = stack.enter_context(store.workspace())
         if failed:
-            where = _kept(store, names, derivation.name)
+            inside = directories_in(names, _kept(store, names, derivation.name))
         else:
-            where = stack.enter_context(store.workspace()).path
-        directories = Directories(
-            f"{where}/{names.build}",
-            tuple((output, f"{where}/{temporary}") for output, temporary in names.outputs),
-        )
+            inside = make_directories(names, work.path)
+        if rung != STRONGEST:
+            # They will stand where those of a build would.
+            stack.enter_context(store.building(resolved.digest, None))
+        directories = stack.enter_context(placed(names, inside, store, rung, work.path))
         if not failed:
-            for path in (directories.build, *(path for _, path in directories.outputs)):
-                os.mkdir(path)
-                os.chmod(path, 0o755)
             fill_build_directory(resolved.source, store, directories.build)
         yield sandbox_spec(
             resolved,
@@ -75,6 +69,16 @@ def build_environment(
             closure=closure,
             rung=rung,
             limits=limits,
+        )
+
+
+def refuse_builtin(derivation: Derivation) -> None:
+    """Raise shell.builtin for a derivation that no program builds: it has no environment."""
+    if derivation.builtin:
+        raise BrambleError(
+            "shell.builtin",
+            f'"{derivation.name}" is built by {derivation.builtin}, which runs no program',
+            remedy="name a target whose builder is a program",
         )
 
 

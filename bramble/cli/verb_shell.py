@@ -33,8 +33,12 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     )
     if status:
         return status
+    if arguments.sandbox != "namespaces":
+        say(f"warning: a shell with --sandbox={arguments.sandbox}, which protects less than namespaces")
     if surface.attached:
-        say("the environment of the build; what it writes is gone when the shell ends")
+        stays = "what a failed build left; what is written stays there"
+        gone = "the environment of the build; what it writes is gone when the shell ends"
+        say(stays if arguments.failed else gone)
     return open_shell(
         evaluated,
         target,

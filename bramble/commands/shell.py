@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from bramble.build.shell import build_environment, shell_command
+from bramble.build.shell import build_environment, refuse_builtin, shell_command
 from bramble.commands.build import BuildChoices, BuildResult, Event, build_derivations, launcher
 from bramble.commands.evaluation import Evaluated
 from bramble.commands.run import Explanation, explain
@@ -19,7 +19,10 @@ __all__ = ["build_inputs", "explain_build", "open_shell", "shell_target"]
 
 
 def shell_target(evaluated: Evaluated) -> str:
-    """Return the id of the one derivation that the target returned. Raises shell.several, shell.nothing."""
+    """Return the id of the one derivation that the target returned, which is built by a program.
+
+    Raises shell.several, shell.nothing, shell.builtin.
+    """
     roots = {ref.derivation for result in evaluated.evaluation.results for ref in result.roots}
     if not roots:
         raise BrambleError(
@@ -31,7 +34,9 @@ def shell_target(evaluated: Evaluated) -> str:
             f"the target returns {len(roots)} derivations",
             remedy="name a function that returns one",
         )
-    return roots.pop()
+    root = roots.pop()
+    refuse_builtin(evaluated.evaluation.graph.get(root))
+    return root
 
 
 def build_inputs(

@@ -119,6 +119,27 @@ def test_a_failed_build_can_be_entered(basic: World) -> None:
     assert (entered.status, entered.out) == (5, "half\n")
 
 
+@pytest.mark.parametrize("rung", ["landlock", "none"])
+def test_a_weaker_rung_has_a_shell_and_can_be_explained(basic: World, rung: str) -> None:
+    if rung == "landlock" and basic.run("run", "--sandbox=landlock", "./tools:tools", "sh", "-c", "").status:
+        pytest.skip("this kernel has no Landlock")
+    basic.write(odd=LONE.format("echo half > half; exit 1"))
+    basic.run("build", "--keep-failed", "./odd:f")
+    option = f"--sandbox={rung}"
+    entered = basic.run("shell", option, "--failed", "./odd:f", stdin=b'cat half; echo x > $out/x; exit 5\n')
+    assert (entered.status, entered.out) == (5, "half\n") and option in entered.err
+    assert basic.run("shell", option, "./odd:f", stdin=b"cat half || exit 6\n").status == 6
+    assert "execute" in basic.run("build", "--explain", option, "./odd:f").out
+    # Nothing of it stays among the objects.
+    assert os.listdir(basic.store / "var/work") == [] and len(basic.objects()) == 1
+
+
+def test_a_shell_for_what_no_program_builds_is_refused_at_once(basic: World) -> None:
+    ran = basic.run("shell", "./tools:tools")
+    assert ran.codes == ["shell.builtin"] and len(ran.err.splitlines()) == 1
+    assert not basic.store.exists()
+
+
 def test_a_shell_sees_what_the_build_would_see(basic: World) -> None:
     (basic.project / "source.txt").write_text("from the project\n")
     basic.write(

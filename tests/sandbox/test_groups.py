@@ -47,6 +47,7 @@ def subtree() -> Iterator[Path]:
     if reason:
         pytest.skip(reason)
     top = TOP / f"bramble-test-{os.getpid()}"
+    before = (TOP / "cgroup.subtree_control").read_text().split()
     try:
         hand_down(TOP)
         (top / "session").mkdir(parents=True)
@@ -64,6 +65,9 @@ def subtree() -> Iterator[Path]:
     yield top
     for path in (top / "session", top):
         assert wait_for(lambda path=path: not path.exists() or removed(path)), os.listdir(path)
+    for name in groups.NEEDED:
+        if name.decode() not in before:
+            (TOP / "cgroup.subtree_control").write_text("-" + name.decode())
 
 
 def hand_down(group: Path) -> None:

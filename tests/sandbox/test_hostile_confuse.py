@@ -14,7 +14,7 @@ import pytest
 
 from bramble.sandbox.spec import Limits, Mount
 from tests.sandbox.rawcalls import Of, Room
-from tests.sandbox.world import World, interpreter
+from tests.sandbox.world import World, interpreter, owners_can_be_shown
 
 # ---- the outcome ---------------------------------------------------------------------------------------
 
@@ -120,8 +120,9 @@ def test_two_callers_of_one_machine_see_the_same_bytes(here: World) -> None:
         if line.startswith(("/", "/input")) and len(line.split()) == 5
     }
     assert owners <= {("1000", "100"), ("65534", "65534")}
+    shown = bool(here.user) or os.geteuid() != 0 or owners_can_be_shown(here.input)
     assert [line for line in lines if line.startswith("/input/file")] == [
-        "/input/file 1000 100 644 regular file"
+        f"/input/file {'1000 100' if shown else '65534 65534'} 644 regular file"
     ]
 
 
@@ -215,7 +216,8 @@ def test_temporary_files_are_limited_with_memory(here: World) -> None:
     result = here.run(("dd if=/dev/zero of=/tmp/x bs=1M count=100; dd if=/dev/zero "
  "of=/dev/shm/x bs=1M count=100; ls -s /tmp"),
                       limits=Limits(memory=32 << 20))  # fmt: skip
-    assert result.text.count("No space left") == 2
+    # A control group ends the whole of it before the file systems are full.
+    assert result.text.count("No space left") == 2 or (result.kind, result.limit) == ("limit", "memory")
 
 
 def test_the_root_and_dev_hold_no_room_for_anybody(here: World) -> None:

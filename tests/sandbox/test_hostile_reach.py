@@ -123,7 +123,8 @@ def test_exotic_families_of_sockets_do_not_exist(raw: World, family: int) -> Non
 
 
 def test_raw_sockets_need_a_capability_that_nobody_has(raw: World) -> None:
-    assert raw.calls(("socket", AF_INET, 3, 1), ("socket", AF_INET6, 3, 58)) == [-errno.EPERM] * 2
+    four, six = raw.calls(("socket", AF_INET, 3, 1), ("socket", AF_INET6, 3, 58))
+    assert four == -errno.EPERM and six in (-errno.EPERM, -errno.EAFNOSUPPORT)  # a kernel without IPv6
 
 
 def test_shared_memory_and_queues_of_the_host_are_not_there(raw: World) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 import bramble
+from bramble.sandbox import facts
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
+from bramble.store.medium import mount_of
 from tests.sandbox import rawcalls
 
 ORDINARY = 61234  # a user that no machine has
@@ -145,6 +147,14 @@ def make_home(user: str) -> str:
             os.symlink("busybox", programs / name)
     own(home, user)
     return home
+
+
+def owners_can_be_shown(path: Union[str, Path]) -> bool:
+    """Return whether the kernel can show another owner on this file system; on tmpfs since Linux 6.3."""
+    kind, _ = mount_of(
+        os.path.realpath(path), Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+    )
+    return kind != "tmpfs" or facts.kernel_release() >= (6, 3)
 
 
 def own(path: Union[str, Path], user: str) -> None:

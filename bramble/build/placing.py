@@ -1,0 +1,60 @@
+"""Where the directories of a build stand on this machine, while it runs and afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from bramble.build.naming import Directories, Names
+from bramble.store.disk import Store
+
+STRONGEST = "namespaces"
+
+
+def directories_in(names: Names, where: str) -> Directories:
+    """Return the build directory and the outputs as they are called in the directory `where`."""
+    outputs = tuple((output, f"{where}/{temporary}") for output, temporary in names.outputs)
+    return Directories(f"{where}/{names.build}", outputs)
+
+
+def make_directories(names: Names, where: str) -> Directories:
+    """Make the build directory and the outputs in `where`, empty."""
+    directories = directories_in(names, where)
+    for path in (directories.build, *(path for _, path in directories.outputs)):
+        os.mkdir(path)
+        # Whatever the umask of the caller: a build may look at the mode.
+        os.chmod(path, 0o755)
+    return directories
+
+
+@contextlib.contextmanager
+def placed(names: Names, inside: Directories, store: Store, rung: str, aside: str) -> Iterator[Directories]:
+    """Give the directories as a sandbox of `rung` needs them, and have them where they were when it is over.
+
+    A sandbox without mounts cannot show a directory under another name, so
+    for the weaker rungs they stand in the store itself meanwhile. The lock of the
+    derivation is held; what a crash left in the way is moved into the directory `aside`.
+    """
+    # spec: build.directories
+    if rung == STRONGEST:
+        yield inside
+        return
+    temporary = dict(names.outputs)
+    shown = Directories(
+        store.object_path(names.build),
+        tuple((output, store.object_path(temporary[output])) for output, _ in inside.outputs),
+    )
+    moves = [(inside.build, shown.build)]
+    moves += [(here, there) for (_, here), (_, there) in zip(inside.outputs, shown.outputs)]
+    for at, (_, there) in enumerate(moves):
+        if os.path.lexists(there):
+            os.rename(there, f"{aside}/left-{at}")
+    try:
+        for here, there in moves:
+            os.rename(here, there)
+        yield shown
+    finally:
+        for here, there in moves:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(there, here)
