@@ -126,6 +126,8 @@ class Builder:
             )
         found = self._store.realisation(resolved.digest, present=False)
         if found is not None and self._usable(found, want, kind):
+            if resolved.filename in self._options.demand:
+                self._write_again(resolved, found)
             return Made(
                 resolved,
                 found.outputs,
@@ -401,6 +403,13 @@ class Builder:
                 f'the sources of "{task.name}" changed after its build had begun',
                 remedy="build again",
             )
+
+    def _write_again(self, resolved: ResolvedDerivation, found: Realisation) -> None:
+        """Write the recipe of what is known, if what it came to is there to tell what it refers to."""
+        # spec: store.verify.repair
+        with contextlib.suppress(BrambleError):
+            known = {output: (name, self._store.references(name)) for output, name in found.outputs}
+            self._store.write_derivation(resolved.filename, resolved.encode(known))
 
     def _start(self) -> Launcher:
         with self._lock:

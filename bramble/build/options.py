@@ -57,7 +57,8 @@ class BuildOptions:
     keep_failed: bool = False  # keep the build directory of a failed build
     check: bool = False  # build the roots once more and compare
     pure: bool = False  # refuse host_tools, and results of a weaker sandbox
-    demand: frozenset[str] = frozenset()  # names of objects that must be there, whoever makes them
+    # Names of objects and of store derivations that must be there, whoever makes them.
+    demand: frozenset[str] = frozenset()
     sandbox: str = "namespaces"  # or "landlock", "none"
     limits: Limits = field(default_factory=Limits)
     fetch: FetchOptions = field(default_factory=FetchOptions)

@@ -36,18 +36,28 @@ def do_verify(arguments: argparse.Namespace, setting: Setting, surface: Surface)
                 "size": report.size,
                 "derivations": report.derivations,
                 "damages": [
-                    {"name": one.name, "kind": one.kind, "detail": one.detail, "repaired": one not in left}
+                    {
+                        "name": one.name,
+                        "kind": one.kind,
+                        "detail": one.detail,
+                        "repaired": one in report.repaired,
+                        "removed": one in report.removed,
+                    }
                     for one in report.damages
                 ],
             }
         )
         return 1 if left else 0
     for damage in report.damages:
-        state = "repaired" if damage not in left else paint("damaged", RED, surface)
+        state = paint("damaged", RED, surface)
+        if damage not in left:
+            state = "repaired" if damage in report.repaired else "removed"
         print(f"{state} {harmless(damage.name)}: {damage.kind}: {harmless(damage.detail)}")
     print(
         f"{report.objects} objects, {size(report.size)}, {report.derivations} derivations: {_sum(len(left))}"
     )
+    if report.removed:
+        say("what was removed is a recipe; it is written again when it is built again")
     if left and not arguments.repair:
         say("bramble store verify --repair builds again what the known projects need")
     return 1 if left else 0

@@ -72,7 +72,7 @@ class BuildChoices:
     pure: bool = False
     sandbox: str = "namespaces"
     limits: Limits = field(default_factory=Limits)
-    demand: frozenset[str] = frozenset()  # names of objects that must be there afterwards, whoever makes them
+    demand: frozenset[str] = frozenset()  # what must be in the store's directory, whoever makes it
 
 
 @dataclass(frozen=True)

@@ -252,4 +252,3 @@ def _by_label(names: Iterable[str], known: Mapping[str, str]) -> dict[str, list[
     for name in sorted(names):
         groups.setdefault(known.get(name, name), []).append(name)
     return groups
-

@@ -45,12 +45,16 @@ def reread(objects: Objects, name: str, known: Collection[str] = (), *, parallel
         sink: Hash = hashlib.sha256()
         if parallel:
             sink = stack.enter_context(contextlib.closing(ParallelHash()))
-        scratch = "/tmp" if objects.read_only else f"{objects.var}/{WORK}"
-        places = stack.enter_context(contextlib.closing(Spool(scratch)))
+        places = stack.enter_context(contextlib.closing(Spool(scratch_of(objects))))
         top = os.open(objects.object_path(name), DIRECTORY_FLAGS)
         stack.callback(os.close, top)
         reader = TreeReader(Stream(meaning, sink, places), Reading())
         return Reread(reader.read(top), reader.writable)
+
+
+def scratch_of(objects: Objects) -> str:
+    """Return a directory for what is too much for the memory while an object is read."""
+    return "/tmp" if objects.read_only else f"{objects.var}/{WORK}"
 
 
 def record_of(name: str, identity: Identity) -> StoreObject:

@@ -130,4 +130,3 @@ def _check_link(root: str, file: str, link: str, allowed: str) -> None:
             f'the source "{shown(file)}" is a link to "{shown(link)}", outside of the project',
             remedy="copy the file into the project",
         )
-

@@ -10,6 +10,7 @@ that the stream claims, it never appears.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,15 @@ from typing import Optional, Union
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.identity import Meaning, Stream, Text
+from bramble.store.hashing import ParallelHash
+from bramble.store.identity import Identity, Meaning, Stream, Text
 from bramble.store.mark import Node, referrers_first
 from bramble.store.model import RawOutput
 from bramble.store.objects import Objects
 from bramble.store.path import record_prefix
 from bramble.store.publish import publish
+from bramble.store.reread import scratch_of
+from bramble.store.spool import Spool
 from bramble.store.tree import Reading, TreeReader
 from bramble.store.unpack import Malformed, Source, Unpacker
 from bramble.store.walk import DIRECTORY_FLAGS
@@ -64,6 +68,36 @@ class _Writer:
         return bytes(32)
 
 
+class _Both:
+    """One tree for two streams: one that is written, and one that says whether its bytes have the right name."""
+
+    def __init__(self, written: Stream, checked: Stream) -> None:
+        self._written, self._checked = written, checked
+        self.names, self.targets = checked.names, checked.targets
+
+    def member(
+        self, directory: bytes, base: bytes, kind: bytes, mode: int, size: int = 0, target: bytes = b""
+    ) -> None:
+        self._written.member(directory, base, kind, mode, size, target)
+        self._checked.member(directory, base, kind, mode, size, target)
+
+    def small_file(self, directory: bytes, base: bytes, mode: int, data: bytes) -> None:
+        self._written.small_file(directory, base, mode, data)
+        self._checked.small_file(directory, base, mode, data)
+
+    def content(self, data: bytes) -> None:
+        self._written.content(data)
+        self._checked.content(data)
+
+    def end_of_content(self, size: int) -> None:
+        self._written.end_of_content(size)
+        self._checked.end_of_content(size)
+
+    def finish(self) -> Identity:
+        self._written.finish()
+        return self._checked.finish()
+
+
 def export_objects(
     objects: Objects,
     names: Sequence[str],
@@ -75,7 +109,8 @@ def export_objects(
 
     Returns their names in the order of the stream.
 
-    Raises BrambleError store.unknown-object, and those of failed system calls.
+    Raises BrambleError store.unknown-object, store.export-damaged, and those of
+    failed system calls. What was written by then ends without the line that ends an export.
     """
     # spec: objects.export
     objects.protect(names)
@@ -92,17 +127,28 @@ def export_objects(
     return order
 
 
-def _write_archive(
-    objects: Objects, name: str, write: Callable[[Union[bytes, bytearray]], object]
-) -> None:
+def _write_archive(objects: Objects, name: str, write: Callable[[Union[bytes, bytearray]], object]) -> None:
+    # spec: objects.export.checked
     directory = os.fsencode(objects.directory)
-    meaning = Meaning(directory, record_prefix())
-    order = Text(Meaning(directory, record_prefix(), own=name.encode()), paths=False)
-    top = os.open(objects.object_path(name), DIRECTORY_FLAGS)
-    try:
-        TreeReader(Stream(meaning, _Writer(write), []), Reading(), key=order.hashed).read(top)
-    finally:
-        os.close(top)
+    references = objects.references(name)
+    known = frozenset(reference.encode() for reference in references)
+    own = Meaning(directory, record_prefix(), own=name.encode(), known=known)
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(contextlib.closing(ParallelHash()))
+        places = stack.enter_context(contextlib.closing(Spool(scratch_of(objects))))
+        written = Stream(Meaning(directory, record_prefix()), _Writer(write), [])
+        top = os.open(objects.object_path(name), DIRECTORY_FLAGS)
+        stack.callback(os.close, top)
+        identity = TreeReader(_Both(written, Stream(own, sink, places)), Reading()).read(top)
+    if identity.name != name or identity.references != known:
+        what = f"its bytes have the name {identity.name}"
+        if identity.name == name:
+            what = "it does not hold all that it is recorded to refer to"
+        raise BrambleError(
+            "store.export-damaged",
+            f"the object {name} is damaged: {what}; what was written of it is of no use, and no import takes it",
+            remedy="run `bramble store verify --repair`, and export again",
+        )
 
 
 def import_objects(

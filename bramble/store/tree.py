@@ -8,13 +8,13 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable, Optional, Protocol
 
 from bramble.errors import BrambleError
 from bramble.store import archive, walk
 from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.files import unique
-from bramble.store.identity import BLOCK_SIZE, Identity, Stream
+from bramble.store.identity import BLOCK_SIZE, Identity, Stream, Text
 from bramble.store.path import shown
 
 # 2 January 1980: zip knows nothing before 1980, and this is later than that in every time zone.
@@ -41,6 +41,25 @@ class Reading:
     exact: bool = False
 
 
+class Members(Protocol):
+    """What a tree is read into: a stream, or something like it; see `bramble.store.identity.Stream`."""
+
+    names: Text
+    targets: Text
+
+    def member(
+        self, directory: bytes, base: bytes, kind: bytes, mode: int, size: int = 0, target: bytes = b""
+    ) -> None: ...
+
+    def small_file(self, directory: bytes, base: bytes, mode: int, data: bytes) -> None: ...
+
+    def content(self, data: bytes) -> None: ...
+
+    def end_of_content(self, size: int) -> None: ...
+
+    def finish(self) -> Identity: ...
+
+
 class TreeReader:
     """Feeds one tree into one stream, and remembers what is left to do before it can be stored.
 
@@ -48,7 +67,7 @@ class TreeReader:
     """
 
     def __init__(
-        self, stream: Stream, how: Reading, *, key: Optional[Callable[[bytes], bytes]] = None
+        self, stream: Members, how: Reading, *, key: Optional[Callable[[bytes], bytes]] = None
     ) -> None:
         self._stream = stream
         self._prepare, self._exact = how.prepare, how.exact

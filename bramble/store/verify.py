@@ -64,11 +64,14 @@ class VerifyReport:
     derivations: int
     damages: tuple[Damage, ...]
     repaired: tuple[Damage, ...] = ()
+    removed: tuple[Damage, ...] = ()
+    """Recipes that nobody could write again: the damage is gone, and what they said, too."""
 
     @property
     def left(self) -> tuple[Damage, ...]:
         """What is still wrong."""
-        return tuple(damage for damage in self.damages if damage not in self.repaired)
+        done = {*self.repaired, *self.removed}
+        return tuple(damage for damage in self.damages if damage not in done)
 
 
 def verify(
@@ -90,7 +93,8 @@ def verify(
     With `rebuild` the store is repaired: what only needs another mode or a new
     record gets it; an object whose bytes are wrong is moved aside, and
     `rebuild(name)` makes it again and says whether it could; if not, the
-    object is put back as it was.
+    object is put back as it was. A damaged `.drv` is removed, for it says
+    nothing that can be believed, and `rebuild(filename)` may write it again.
     """
     # spec: store.verify
     with DiskFailures("verify the store"):
@@ -105,9 +109,11 @@ def verify(
             found.extend(others)
         damages = tuple(sorted(found, key=lambda damage: (damage.name, damage.kind, damage.detail)))
         repaired: tuple[Damage, ...] = ()
+        removed: tuple[Damage, ...] = ()
         if rebuild is not None and not objects.read_only:
             repaired = tuple(_repair(objects, damages, rebuild))
-        return VerifyReport(len(wanted), check.size, derivations, damages, repaired)
+            removed = tuple(damage for damage in damages if _is_gone(objects, damage))
+        return VerifyReport(len(wanted), check.size, derivations, damages, repaired, removed)
 
 
 class _Check:
@@ -195,9 +201,7 @@ def _wrong_derivation(path: str, name: str, check: Optional[DerivationCheck]) ->
     return ""
 
 
-def _repair(
-    objects: Objects, damages: Sequence[Damage], rebuild: Callable[[str], bool]
-) -> Iterator[Damage]:
+def _repair(objects: Objects, damages: Sequence[Damage], rebuild: Callable[[str], bool]) -> Iterator[Damage]:
     """Put right what can be, and yield that."""
     # spec: store.verify.repair
     made: dict[str, bool] = {}
@@ -224,10 +228,14 @@ def _repair(
             objects.forget(name)
             yield damage
         elif damage.kind == DERIVATION:
-            # Whoever builds it again writes it again; until then nothing depends on the file.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{objects.directory}/{name}")
-            yield damage
+            if rebuild(name) and objects.contains(name):
+                yield damage
+
+
+def _is_gone(objects: Objects, damage: Damage) -> bool:
+    return damage.kind == DERIVATION and not objects.contains(damage.name)
 
 
 def _replace(objects: Objects, name: str, rebuild: Callable[[str], bool]) -> bool:
@@ -263,4 +271,3 @@ def _seal_all(path: str) -> None:
         seal(top, 0o555)
     finally:
         os.close(top)
-

@@ -96,6 +96,43 @@ def test_damage_is_found_and_repaired(chain: World) -> None:
     assert chain.run("store", "verify").status == 0
 
 
+def test_a_damaged_recipe_is_written_again_from_the_project(chain: World) -> None:
+    built(chain, "./:high")
+    recipes = {path: path.read_bytes() for path in (chain.store / "store").glob("*.drv")}
+    for path in recipes:
+        path.chmod(0o644)
+        path.write_text("{")
+    ran = chain.run("store", "verify", "--repair")
+    assert (ran.status, ran.out.count("repaired ")) == (0, len(recipes)), ran.out + ran.err
+    assert {path: path.read_bytes() for path in recipes} == recipes
+
+
+def test_a_damaged_recipe_that_nobody_knows_is_removed_and_that_is_said(chain: World) -> None:
+    built(chain, "./:low")
+    shutil.rmtree(chain.store / "var" / "projects")
+    (chain.store / "var" / "projects").mkdir()
+    path = sorted((chain.store / "store").glob("*-low.drv"))[0]
+    path.chmod(0o644)
+    path.write_text("{")
+    ran = chain.run("store", "verify", "--repair")
+    assert ran.status == 0
+    assert f"removed {path.name}: derivation" in ran.out
+    assert "repaired" not in ran.out
+    assert not path.exists()
+    ran = chain.run("build", "--json", "./:low")
+    assert ran.status == 0 and ran.json["built"] == []
+
+
+def test_an_export_of_a_damaged_object_is_an_error_that_names_it(chain: World) -> None:
+    low = built(chain, "./:low")
+    file = chain.store / "store" / low / "n"
+    writable(file)
+    file.write_text("wrong")
+    ran = chain.run("store", "export", "./:low")
+    assert ran.status == 1
+    assert low in ran.err
+
+
 def test_damage_that_nothing_can_repair_is_left_as_it_is(chain: World) -> None:
     low = built(chain, "./:low")
     shutil.rmtree(chain.store / "var" / "projects")

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import tarfile
+from pathlib import Path
 from typing import Optional
 
 import pytest
@@ -80,6 +81,30 @@ def test_the_archive_in_an_export_is_one_that_tar_can_read(store: Store) -> None
     with tarfile.open(fileobj=io.BytesIO(stream[len(first) :])) as tar:
         assert [member.name for member in tar] == ["/d", "/d/f", "/l"]
     assert stream.endswith(b"end 1\n")
+
+
+@pytest.mark.parametrize("what", ["content", "own name", "record"])
+def test_a_damaged_object_is_named_by_the_one_who_exports_it(store: Store, other: Store, what: str) -> None:
+    base, top = family(store)
+    if what == "record":
+        Path(store.var, "objects", base).write_text(f'{{"version": 1, "references": ["{top}"], "size": 1}}')
+        store.forget(base)
+    else:
+        file = Path(store.object_path(base), "sh" if what == "content" else base)
+        os.chmod(store.object_path(base), 0o755)
+        os.chmod(store.object_path(base) + "/sh", 0o755)
+        if what == "content":
+            file.write_text("another")
+        else:
+            file.rename(file.with_name(OUT))
+    out = io.BytesIO()
+    with pytest.raises(BrambleError) as caught:
+        export_objects(store, [base], out.write, closure=what == "record")
+    assert caught.value.code == "store.export-damaged"
+    assert base in caught.value.message
+    with pytest.raises(BrambleError):
+        import_objects(other, io.BytesIO(out.getvalue()).read)
+    assert not other.contains(base)
 
 
 def test_what_is_there_already_is_passed_over(store: Store, other: Store) -> None:

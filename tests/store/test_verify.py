@@ -178,6 +178,24 @@ def test_a_broken_derivation_is_told(store: Store, name: str) -> None:
     assert report.derivations == 3
 
 
+def test_a_broken_derivation_is_written_again_or_said_to_be_removed(store: Store, name: str) -> None:
+    known, lost = (f"{digest(text)}-x.drv" for text in (b"1", b"2"))
+    for filename in (known, lost):
+        store.write_derivation(filename, b"{")
+
+    def rebuild(filename: str) -> bool:
+        if filename == known:
+            store.write_derivation(known, b"{}")
+        return filename == known
+
+    report = verify(store, rebuild=rebuild)
+    assert [damage.name for damage in report.repaired] == [known]
+    assert [damage.name for damage in report.removed] == [lost]
+    assert report.left == ()
+    assert os.path.exists(f"{store.directory}/{known}")
+    assert not os.path.exists(f"{store.directory}/{lost}")
+
+
 def test_certain_objects_can_be_verified(store: Store, name: str) -> None:
     other = publish(store, {b"f": b"1"})["out"].name
     os.chmod(store.object_path(other), 0o755)
