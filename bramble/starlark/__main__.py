@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 
@@ -34,6 +35,8 @@ OPTIONS = {
 }
 # Python frames that one program may use; a call in the program takes one or two.
 STACK = 12000
+# New objects after which Python looks for cycles among them. Its own number suits programs that live long.
+COLLECT_AFTER = 50_000
 
 
 def describe(error: StarlarkError, *, excerpt: bool) -> str:
@@ -92,6 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(files) > 1:
         sys.stderr.write(USAGE)
         return 2
+    gc.set_threshold(COLLECT_AFTER, 20, 100)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), STACK))
     if files:
         return run_file(files[0], Dialect(**options), sys.stderr)
