@@ -11,6 +11,7 @@ All may be called from several threads at once.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import stat
