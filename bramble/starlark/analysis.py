@@ -33,7 +33,20 @@ MUTATORS = frozenset(
 # Universal functions that keep none of their arguments. Those with a key function may call anything.
 KEEPS_NOTHING = frozenset(
     {
-        *("abs", "all", "any", "bool", "bytes", "chr", "dict", "dir", "enumerate", "fail", "float", "hasattr"),
+        *(
+            "abs",
+            "all",
+            "any",
+            "bool",
+            "bytes",
+            "chr",
+            "dict",
+            "dir",
+            "enumerate",
+            "fail",
+            "float",
+            "hasattr",
+        ),
         *("hash", "int", "len", "list", "ord", "print", "range", "repr", "reversed", "set", "sorted", "str"),
         *("tuple", "type", "zip", "max", "min"),
     }
@@ -60,7 +73,23 @@ class LoopFacts:
 class FunctionFacts:
     """What one function does. `whole` is about its body, `loops` about its loops by their start."""
 
-    __slots__ = ("assigned", "escaped", "whole", "loops", "returns", "inner", "unknown_call", "iterables", "locked", "aliases", "called", "calls", "how", "keys", "contents")
+    __slots__ = (
+        "assigned",
+        "escaped",
+        "whole",
+        "loops",
+        "returns",
+        "inner",
+        "unknown_call",
+        "iterables",
+        "locked",
+        "aliases",
+        "called",
+        "calls",
+        "how",
+        "keys",
+        "contents",
+    )
 
     def __init__(self) -> None:
         # Per variable (by declaration), how and from what it is assigned: "is" an expression, "aug" an
@@ -103,7 +132,7 @@ _END = _End()
 def strip(node: syntax.Expr) -> syntax.Expr:
     """Return the expression inside any parentheses."""
     while node.__class__ is syntax.Paren:
-        node = node.value  # type: ignore[attr-defined]
+        node = node.value
     return node
 
 
@@ -162,7 +191,7 @@ class _Collector:
         elif kind is syntax.Tuple or kind is syntax.List:
             items = target.items  # type: ignore[attr-defined]
             given = strip(value) if how == "is" else None
-            paired = given.__class__ in (syntax.Tuple, syntax.List) and len(given.items) == len(items)  # type: ignore[union-attr]
+            paired = given.__class__ in (syntax.Tuple, syntax.List) and len(given.items) == len(items)
             for number, item in enumerate(items):
                 if paired:
                     self.assign(item, "is", given.items[number], work)  # type: ignore[union-attr]
@@ -170,8 +199,8 @@ class _Collector:
                     self.assign(item, "part", (how, value, number, len(items)), work)
         elif kind is syntax.Index:
             self.change(target.operand, work, "store")  # type: ignore[attr-defined]
-            given = ("one", value) if how == "is" else ("any", None)
-            self.put(target.operand, target.index, *given)  # type: ignore[attr-defined]
+            put = ("one", value) if how == "is" else ("any", None)
+            self.put(target.operand, target.index, *put)  # type: ignore[attr-defined]
             work.append(target.index)  # type: ignore[attr-defined]
         else:
             # A field of a host's value: the host's code runs.
@@ -180,7 +209,7 @@ class _Collector:
 
     def universal(self, node: syntax.Expr) -> str:
         if node.__class__ is syntax.Name and self.uses[node.start].scope == UNIVERSAL:
-            return node.name  # type: ignore[attr-defined, no-any-return]
+            return node.name
         return ""
 
     def put(self, container: syntax.Expr, key: Optional[syntax.Expr], how: str, value: Any) -> None:
@@ -225,7 +254,7 @@ class _Collector:
             syntax.Tuple,
             syntax.List,
         ):
-            work += value.items  # type: ignore[attr-defined]
+            work += value.items
         else:
             work.append(node.value)
 
@@ -249,12 +278,12 @@ class _Collector:
         for loop in self.open:
             loop.augmented.append(node)
         if target.__class__ is syntax.Index:
-            self.change(target.operand, work, "store")  # type: ignore[attr-defined]
-            self.put(target.operand, target.index, "aug", node)  # type: ignore[attr-defined]
-            work.append(target.index)  # type: ignore[attr-defined]
+            self.change(target.operand, work, "store")
+            self.put(target.operand, target.index, "aug", node)
+            work.append(target.index)
         elif target.__class__ is syntax.Dot:
             self.unsafe()
-            work.append(target.operand)  # type: ignore[attr-defined]
+            work.append(target.operand)
         self.uses_only(node.value, work)
 
     def on_for(self, node: syntax.For, work: list[Any]) -> None:
@@ -268,7 +297,7 @@ class _Collector:
     def iterate(self, loop: syntax.Node, iterable: syntax.Expr) -> None:
         iterable = strip(iterable)
         if iterable.__class__ is syntax.Name:
-            self.facts.iterables.append((loop.start, iterable))  # type: ignore[arg-type]
+            self.facts.iterables.append((loop.start, iterable))
 
     def on_while(self, node: syntax.While, work: list[Any]) -> None:
         work.extend(reversed(node.body))
@@ -345,7 +374,7 @@ class _Collector:
         work.extend(reversed(node.arguments))
         if function.__class__ is syntax.Name:
             binding = self.uses[function.start]
-            called = function.name  # type: ignore[attr-defined]
+            called = function.name
             if binding.scope == GLOBAL and called in self.known and plain_arguments(node):
                 self.facts.calls.append((called, node))
                 for loop in self.open:
@@ -359,8 +388,8 @@ class _Collector:
             self.call_unknown()
             work.append(function)
             return
-        receiver = strip(function.operand)  # type: ignore[attr-defined]
-        method = function.name  # type: ignore[attr-defined]
+        receiver = strip(function.operand)
+        method = function.name
         for loop in self.open:
             loop.methods.append(receiver)
         how = f"method.{method}" if plain_arguments(node) else "other"
@@ -398,13 +427,18 @@ class _Collector:
                     self.uses_only(argument.value, work)
                 else:
                     self.uses_only(argument, work, f"universal.{name}")
-        if name in ("max", "min", "sorted") and any(
-            isinstance(a, (syntax.NamedArgument, syntax.StarArgument, syntax.StarStarArgument)) and not _plain(a)
-            for a in node.arguments
-        ):
-            self.call_unknown()
-        elif name == "sorted" and len(node.arguments) > 1 and not isinstance(
-            node.arguments[1], syntax.NamedArgument
+        if (
+            name in ("max", "min", "sorted")
+            and any(
+                isinstance(a, (syntax.NamedArgument, syntax.StarArgument, syntax.StarStarArgument))
+                and not _plain(a)
+                for a in node.arguments
+            )
+            or (
+                name == "sorted"
+                and len(node.arguments) > 1
+                and not isinstance(node.arguments[1], syntax.NamedArgument)
+            )
         ):
             self.call_unknown()
 

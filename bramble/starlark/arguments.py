@@ -63,28 +63,30 @@ def named_arguments(
 
 def wrong_type(name: str, parameter: Union[int, str], value: Value, want: str) -> NoReturn:
     """Raise the error of an argument of a type that a built-in does not take."""
-    raise EvalError("eval.argument", f"{name}: for parameter {parameter}: got {type_name(value)}, want {want}")
+    raise EvalError(
+        "eval.argument", f"{name}: for parameter {parameter}: got {type_name(value)}, want {want}"
+    )
 
 
 def want_string(name: str, parameter: Union[int, str], value: Value) -> str:
     """Return an argument that must be a string."""
     if value.__class__ is not str:
         wrong_type(name, parameter, value, "string")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def want_int(name: str, parameter: Union[int, str], value: Value) -> int:
     """Return an argument that must be an int; a bool is none."""
     if value.__class__ is not int:
         wrong_type(name, parameter, value, "int")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def want_bool(name: str, parameter: Union[int, str], value: Value) -> bool:
     """Return an argument that must be a bool; an int is none."""
     if value.__class__ is not bool:
         wrong_type(name, parameter, value, "bool")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def want_items(name: str, parameter: Union[int, str], value: Value) -> Value:

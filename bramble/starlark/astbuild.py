@@ -145,7 +145,7 @@ def assign(target: expr, value: expr, line: int) -> stmt:
 
 def walrus(name: str, value: expr, line: int) -> expr:
     """`(name := value)`"""
-    return NamedExpr(Name(name, STORE, lineno=line, col_offset=0), value, lineno=line, col_offset=0)  # type: ignore[arg-type]
+    return NamedExpr(Name(name, STORE, lineno=line, col_offset=0), value, lineno=line, col_offset=0)
 
 
 def conditional(test: expr, then: expr, otherwise: expr, line: int) -> expr:

@@ -78,7 +78,7 @@ class FunctionCompiler(AssignEmitter):
     def parameters_of(self, parameters: Sequence[syntax.Parameter]) -> Any:
         """Return Python's parameters; their defaults are expressions of this, the outer function."""
         positional = []
-        defaults = []
+        defaults: list[expr] = []
         only = []
         only_defaults: list[Optional[expr]] = []
         vararg = kwarg = None
@@ -118,9 +118,10 @@ class FunctionCompiler(AssignEmitter):
             # A `def` right before the statement has the cheaper check.
             name = f"$f{node.start}"
             returned = syntax.Return(node.body.start, node.body.end, node.body)
-            body = inner.function_body(node, (returned,))
-            self.hoisted.append(py.function(name, parameters, body))
-            return py.helper(".Function", [py.load(name, self.line), py.load(self.info_name(node), self.line)], self.line)
+            self.hoisted.append(py.function(name, parameters, inner.function_body(node, (returned,))))
+            return py.helper(
+                ".Function", [py.load(name, self.line), py.load(self.info_name(node), self.line)], self.line
+            )
         inner.hoisting = False
         body = inner.value(node.body)
         if inner.checked:
@@ -159,7 +160,9 @@ class FunctionCompiler(AssignEmitter):
         known = self.unit.inference.known.get(node.name.name) is node
         inner = self.inner(node, self.unit.generic if known and node.parameters else None)
         made = py.function(raw, parameters, inner.function_body(node, node.body))
-        value = py.helper(".Function", [py.load(raw, self.line), py.load(self.info_name(node), self.line)], self.line)
+        value = py.helper(
+            ".Function", [py.load(raw, self.line), py.load(self.info_name(node), self.line)], self.line
+        )
         statements = [made, py.assign(py.store(name, self.line), value, self.line)]
         if known and node.name.name in self.unit.inference.specialised:
             statements += self.specialised(node, raw)
@@ -182,13 +185,20 @@ class FunctionCompiler(AssignEmitter):
         for parameter in node.parameters:
             if parameter.star == "**" and parameter.name is not None:
                 name = mangle(parameter.name.name)
-                start.append(py.assign(py.store(name, self.line), py.helper(".Dict", [py.load(name, self.line)], self.line), self.line))
+                start.append(
+                    py.assign(
+                        py.store(name, self.line),
+                        py.helper(".Dict", [py.load(name, self.line)], self.line),
+                        self.line,
+                    )
+                )
         facts = self.unit.inference.facts[node.start]
         for parameter in node.parameters:
             name_node = parameter.name
-            if name_node is not None and not parameter.star and name_node.start in facts.called:
-                if name_node.start not in facts.assigned:
-                    start.append(self.prepare(name_node))
+            if name_node is None or parameter.star or name_node.start in facts.assigned:
+                continue
+            if name_node.start in facts.called:
+                start.append(self.prepare(name_node))
         if self.checked:
             line = self.unit.op(node.start, "recursive")
             key = py.load(self.info_name(node), line)
@@ -276,7 +286,9 @@ class FunctionCompiler(AssignEmitter):
                 py.assign(py.store(pending, self.line), py.constant(False, self.line), self.line),
                 *self.branches(part, nothing),
             ]
-            made += body if number == 0 else [py.if_statement(py.load(pending, self.line), body, [], self.line)]
+            made += (
+                body if number == 0 else [py.if_statement(py.load(pending, self.line), body, [], self.line)]
+            )
         return made
 
     def branches(self, branches: list[tuple[expr, list[stmt]]], otherwise: list[stmt]) -> list[stmt]:
@@ -432,9 +444,7 @@ def compile_input(
     return _compile(resolution, Unit(resolution, inference, loaded, list(operations)), dialect, False)
 
 
-def _compile(
-    resolution: Resolution, unit: Unit, dialect: Dialect, limited: bool
-) -> tuple[CodeType, Unit]:
+def _compile(resolution: Resolution, unit: Unit, dialect: Dialect, limited: bool) -> tuple[CodeType, Unit]:
     options = Options(not dialect.recursion, limited)
     compiler = FunctionCompiler(unit, resolution.toplevel, -1, options)
     body = compiler.block(resolution.file.body)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .infer import Inference
     from .scopes import FunctionScope, Resolution
 
+    # For signatures below the method `expr`.
+    PyExpr = expr
     Operand = Union[str, tuple[Any, ...]]
     Typed = tuple[expr, int]
 
@@ -59,6 +61,7 @@ TYPE_CLASSES = {
     "string": "str",
     "tuple": "tuple",
 }
+
 
 class TooDeep(Exception):
     """A program, at `offset`, that Python's compiler could not read."""
@@ -178,7 +181,7 @@ class ExpressionEmitter:
         return py.load(mangle(name), line), mask
 
     def raw(self, node: syntax.Expr) -> tuple[Optional[expr], int]:
-        """Return the variable that an expression names, and its kind, if it holds Python's own list or dict."""
+        """Return the variable that an expression names, and its kind, if it holds a Python list or dict."""
         node = strip(node)
         if node.__class__ is not syntax.Name:
             return None, 0
@@ -186,8 +189,8 @@ class ExpressionEmitter:
         kind = self.unit.inference.raw(self.start, binding.declared) if binding.scope == LOCAL else 0
         if not kind:
             return None, 0
-        line = self.unit.op(node.start, "local", (node.name,))  # type: ignore[attr-defined]
-        return py.load(mangle(node.name), line), kind  # type: ignore[attr-defined]
+        line = self.unit.op(node.start, "local", (node.name,))
+        return py.load(mangle(node.name), line), kind
 
     def boxed(self, raw: expr, kind: int, declared: int) -> expr:
         """Emit a copy that a program may see of Python's own list or dict."""
@@ -250,7 +253,7 @@ class ExpressionEmitter:
         """Return the Python expression for a Starlark one, and the kinds of its value."""
         return getattr(self, f"expr_{node.__class__.__name__}")(node)  # type: ignore[no-any-return]
 
-    def value(self, node: syntax.Expr) -> expr:
+    def value(self, node: syntax.Expr) -> PyExpr:
         return self.expr(node)[0]
 
     def expr_Name(self, node: syntax.Name) -> Typed:
@@ -292,7 +295,7 @@ class ExpressionEmitter:
     def expr_Lambda(self, node: syntax.Lambda) -> Typed:
         return self.function_value(node), FUNCTION
 
-    def function_value(self, node: syntax.Lambda) -> expr:
+    def function_value(self, node: syntax.Lambda) -> PyExpr:
         raise NotImplementedError
 
     # -- chains: everything that may be deep to the left
@@ -361,7 +364,7 @@ class ExpressionEmitter:
             and self.is_universal(left.function) == "type"
         )
 
-    def type_test(self, node: syntax.Binary) -> expr:
+    def type_test(self, node: syntax.Binary) -> PyExpr:
         """Emit `type(x) == "name"` as a test of the class."""
         value = self.value(node.left.arguments[0])  # type: ignore[attr-defined]
         name = TYPE_CLASSES[node.right.value]  # type: ignore[attr-defined]
@@ -369,9 +372,14 @@ class ExpressionEmitter:
         if name.startswith(".in_"):
             op = py.COMPARE["in" if equal else "not in"]
             return py.compare(py.class_of(value, self.line), op, py.load(name, self.line), self.line)
-        return py.compare(py.class_of(value, self.line), py.IS if equal else py.IS_NOT, py.class_named(name, self.line), self.line)
+        return py.compare(
+            py.class_of(value, self.line),
+            py.IS if equal else py.IS_NOT,
+            py.class_named(name, self.line),
+            self.line,
+        )
 
-    def formatted(self, node: syntax.Binary) -> Optional[expr]:
+    def formatted(self, node: syntax.Binary) -> Optional[PyExpr]:
         """Emit `"text" % operands` as one Python formatted string, or return None."""
         return None
 
@@ -396,7 +404,7 @@ class ExpressionEmitter:
         """Emit `left op right`."""
         raise NotImplementedError
 
-    def in_raw(self, op: str, at: int, left: Typed, items: expr, kind: int) -> expr:
+    def in_raw(self, op: str, at: int, left: Typed, items: PyExpr, kind: int) -> PyExpr:
         """Emit `left in items` for a list or dict of Python's own."""
         raise NotImplementedError
 

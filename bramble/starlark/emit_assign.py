@@ -153,7 +153,7 @@ class AssignEmitter(BlockEmitter):
         return [*made, py.assign(py.tuple_of(targets, line, py.STORE), unpacked, line), *later]
 
     def targets(self, items: Sequence[syntax.Expr], at: int) -> tuple[list[expr], list[stmt]]:
-        """Return Python targets for the parts of a value, and what has to be assigned from them after that."""
+        """Return Python targets for the parts of a value, and what is to be assigned from them after that."""
         targets: list[expr] = []
         later: list[stmt] = []
         stripped = [strip(item) for item in items]
@@ -179,18 +179,22 @@ class AssignEmitter(BlockEmitter):
             if node.op == "+" and old[1] == LIST and self.unit.inference.changeable(self.start, target):
                 value, mask = self.expr(node.value)
                 if not mask & ~(LIST | TUPLE):
-                    return [py.expression(self.native_method("extend", old[0], [value], self.line), self.line)]
-                return [py.assign(self.store_name(target), self.augmented_by(node, old, (value, mask)), self.line)]
+                    return [
+                        py.expression(self.native_method("extend", old[0], [value], self.line), self.line)
+                    ]
+                return [
+                    py.assign(self.store_name(target), self.augmented_by(node, old, (value, mask)), self.line)
+                ]
             return [py.assign(self.store_name(target), self.augmented(node, old), self.line)]
         made: list[stmt] = []
         if isinstance(target, syntax.Index):
             raw, kind = self.raw(target.operand)
             operand = self.hold(target.operand, made) if raw is None else (raw, kind)
-            parts = [operand, self.hold(target.index, made)]
-            old = self.index(target.at, *parts)
+            key = self.hold(target.index, made)
+            old = self.index(target.at, operand, key)
             name = self.temp()
             made.append(py.assign(py.store(name, self.line), self.augmented(node, old), self.line))
-            return made + self.set_element(target, *parts, py.load(name, self.line))
+            return made + self.set_element(target, operand, key, py.load(name, self.line))
         if isinstance(target, syntax.Dot):
             operand = self.hold(target.operand, made)
             new = self.augmented(node, self.dot(target, operand))

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from .emit import Typed
 
+    # For signatures below the method `comprehension`.
+    PyClause = comprehension
+
 # Comprehensions inside one another of which every so many is made in a function of its own.
 _NESTED = 8
 
@@ -57,23 +60,19 @@ class BlockEmitter(MethodEmitter):
 
     def lazy_items(self, node: syntax.Call, loop: int) -> Optional[tuple[expr, str, int]]:
         """Return the items of a call that would make a list only for this loop, without the list."""
-        count = len(node.arguments)
-        if any(
-            isinstance(a, (syntax.NamedArgument, syntax.StarArgument, syntax.StarStarArgument))
-            for a in node.arguments
-        ):
+        given = [a for a in node.arguments if isinstance(a, syntax.Expr)]
+        count = len(given)
+        if count < len(node.arguments):
             return None
         name = self.is_universal(node.function)
         if (name == "enumerate" and count in (1, 2)) or (name == "zip" and count):
-            args = [self.iterated(a)[0] for a in node.arguments]
+            args = [self.iterated(a)[0] for a in given]
             line = self.unit.op(node.at, f".each_{name}")
             plain = count == 1 if name == "enumerate" else True
-            if plain and not any(self.unit.inference.needs_lock(self.start, loop, a) for a in node.arguments):
+            if plain and not any(self.unit.inference.needs_lock(self.start, loop, a) for a in given):
                 # Nothing changes them meanwhile, so they need not be copied.
                 numbers = [py.constant(number, line) for number in range(1, count + 1)]
-                sure = [
-                    self.settled(name, a, number, line) for a, number in zip(args, numbers)
-                ]
+                sure = [self.settled(name, a, number, line) for a, number in zip(args, numbers)]
                 return py.helper(f"c.{name}", sure, line), FREE, 2 if name == "enumerate" else count
             return py.helper(f".each_{name}", args, line), FREE, 2 if name == "enumerate" else count
         function = strip(node.function)
@@ -198,7 +197,7 @@ class BlockEmitter(MethodEmitter):
         """Emit the call that counts a step and is always true."""
         return py.call(py.attribute(py.load("$s", line), "tick", line), [], line)
 
-    def comprehension_body(self, node: syntax.Comprehension, generators: list[comprehension]) -> Typed:
+    def comprehension_body(self, node: syntax.Comprehension, generators: list[PyClause]) -> Typed:
         body = node.body
         if not isinstance(body, syntax.DictEntry):
             made_list = ListComp(self.value(body), generators, lineno=self.line, col_offset=0)
@@ -212,9 +211,7 @@ class BlockEmitter(MethodEmitter):
         made = DictComp(key, value, generators, lineno=line, col_offset=0)
         return py.helper(".Dict" if plain else ".dict_of_keys", [made], line), DICT
 
-    def clause(
-        self, clause: syntax.ForClause, items: expr, parts: int, line: int
-    ) -> list[comprehension]:
+    def clause(self, clause: syntax.ForClause, items: expr, parts: int, line: int) -> list[PyClause]:
         """Return the Python clause for a `for`, followed by those that unpack its target."""
         target = strip(clause.target)
         if isinstance(target, syntax.Name):
@@ -244,9 +241,7 @@ class BlockEmitter(MethodEmitter):
         slow = py.helper(".unpack", [value, py.constant(count, line)], line)
         return py.conditional(plain, value, slow, line)
 
-    def unpack_clauses(
-        self, target: syntax.Expr, value: expr, line: int, clauses: list[comprehension]
-    ) -> None:
+    def unpack_clauses(self, target: syntax.Expr, value: expr, line: int, clauses: list[PyClause]) -> None:
         """Add clauses `for (a, b) in [unpacked value]`, which Python runs as plain assignments."""
         if not isinstance(target, (syntax.Tuple, syntax.List)):
             # An element or field as a target: assigned by a condition that always holds.
@@ -272,7 +267,9 @@ class BlockEmitter(MethodEmitter):
         """Return a call that assigns to an element or a field and returns None."""
         if isinstance(target, syntax.Index):
             line = self.unit.op(target.at, ".set_index")
-            return py.helper(".set_index", [self.value(target.operand), self.value(target.index), value], line)
+            return py.helper(
+                ".set_index", [self.value(target.operand), self.value(target.index), value], line
+            )
         if isinstance(target, syntax.Dot):
             line = self.unit.op(target.at, ".set_attribute")
             name = py.constant(target.name, line)

@@ -75,7 +75,9 @@ class CallEmitter(OperatorEmitter):
             binding = self.unit.uses[node.function.start]
             if binding.scope == LOCAL and binding.declared in self.prepared and not self.limited:
                 args = [py.load("$s", line), *[self.value(a) for a in positional]]
-                return py.call(py.load(f"$c{node.function.name}", line), args, line, self.keywords(named)), ANY
+                return py.call(
+                    py.load(f"$c{node.function.name}", line), args, line, self.keywords(named)
+                ), ANY
         entry = self.entry(first, function, line)
         args = [py.load("$s", line), *[self.value(a) for a in positional]]
         return py.call(entry, args, line, self.keywords(named)), ANY
@@ -170,13 +172,16 @@ class CallEmitter(OperatorEmitter):
         return py.helper(helper, values, self.unit.op(node.at, helper)), mask
 
     def arguments(self, name: str, positional: list[syntax.Expr]) -> list[Typed]:
-        """Emit the arguments of a universal function: as lists of Python's own where it wants the items only."""
+        """Emit the arguments of a universal function: as Python lists where it wants the items only."""
         if name == "len":
             return [self.used(a) for a in positional]
         if name in ("max", "min") and len(positional) != 1:
             return [self.expr(a) for a in positional]
         if name in TAKES_ITEMS:
-            return [self.iterated(a) if n == 0 or name == "zip" else self.expr(a) for n, a in enumerate(positional)]
+            return [
+                self.iterated(a) if n == 0 or name == "zip" else self.expr(a)
+                for n, a in enumerate(positional)
+            ]
         return [self.expr(a) for a in positional]
 
     def decimal(self, value: expr, at: int) -> expr:

@@ -47,9 +47,7 @@ class FormatEmitter(CallEmitter):
         # A tuple gives its items as operands, so the kind of the value must be known.
         first, again, ref = self.bind(value)
         line = self.unit.op(node.at, ".modulo", (left.value,), ref)
-        simple = py.boolean(
-            py.OR, [py.is_class(first, "str", line), py.is_class(again, "int", line)], line
-        )
+        simple = py.boolean(py.OR, [py.is_class(first, "str", line), py.is_class(again, "int", line)], line)
         fast = self.joined(node.at, texts, verbs, [(again, mask)])
         slow = py.helper(".modulo", [py.constant(left.value, line), again], line)
         return py.conditional(simple, fast, slow, line)
@@ -60,7 +58,9 @@ class FormatEmitter(CallEmitter):
         for text, verb, operand in zip(texts, verbs, operands):
             if text:
                 parts.append(py.constant(text, self.line))
-            parts.append(FormattedValue(self.text_of(at, verb, operand), -1, None, lineno=self.line, col_offset=0))
+            parts.append(
+                FormattedValue(self.text_of(at, verb, operand), -1, None, lineno=self.line, col_offset=0)
+            )
         if texts[-1]:
             parts.append(py.constant(texts[-1], self.line))
         return JoinedStr(parts, lineno=self.line, col_offset=0)
@@ -105,8 +105,8 @@ class FormatEmitter(CallEmitter):
 
 def parse_percent(template: str) -> Optional[tuple[list[str], list[str]]]:
     """Return the texts and verbs of a `%` format, or None when it has others than %s, %d, %r, %%."""
-    texts = []
-    verbs = []
+    texts: list[str] = []
+    verbs: list[str] = []
     text = ""
     position = 0
     while True:

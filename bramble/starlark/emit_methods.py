@@ -278,7 +278,7 @@ class MethodEmitter(FormatEmitter):
             return False
         if name != "replace" and name not in _BACKWARDS:
             return True
-        texts = [value.value for value, _ in args if isinstance(value, Constant)]
+        texts = [str(value.value) for value, _ in args if isinstance(value, Constant)]
         if len(texts) < len(args):
             return False
         return len(texts[0]) <= _SHORT if name in _BACKWARDS else len(texts[1]) <= len(texts[0])

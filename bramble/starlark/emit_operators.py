@@ -57,7 +57,7 @@ HELPERS = {
 UNARY_HELPERS = {"-": ".negate", "+": ".plus", "~": ".invert"}
 
 _SEQUENCE = STRING | BYTES | LIST | TUPLE
-# Longer shifts, and multiplications by larger numbers, are left to functions that watch the size of the result.
+# Longer shifts, and products with larger numbers, are left to functions that watch the size of the result.
 _MAX_SHIFT = 16
 _MAX_FACTOR = 1 << 16
 # Products beyond are looked at again.
@@ -146,18 +146,18 @@ class OperatorEmitter(RawEmitter):
         return py.conditional(test, self.bounded(native) if grows else native, slow, line), result
 
     def bounded(self, product: expr) -> expr:
-        """Emit a product of numbers that is looked at again when it is large: multiplied with itself it explodes."""
+        """Emit a product of numbers that is looked at again when it is long: squares explode."""
         # spec: starlark.limit.int
         line = product.lineno
         name = self.temp()
         least, most = py.constant(-_LONG_INT, line), py.constant(_LONG_INT, line)
         less = py.COMPARE["<"]
         short = py.both(least, less, py.walrus(name, product, line), less, most, line)
-        return py.conditional(short, py.load(name, line), py.helper(".within", [py.load(name, line)], line), line)
+        return py.conditional(
+            short, py.load(name, line), py.helper(".within", [py.load(name, line)], line), line
+        )
 
-    def unless_bool(
-        self, left: tuple[expr, expr, int], right: tuple[expr, expr, int], line: int
-    ) -> expr:
+    def unless_bool(self, left: tuple[expr, expr, int], right: tuple[expr, expr, int], line: int) -> expr:
         """Emit the test that no operand is a bool, which evaluates both operands, the left one first."""
         first_a, a, ma = left
         first_b, b, mb = right
@@ -223,9 +223,7 @@ class OperatorEmitter(RawEmitter):
         elif op in ("in", "not in"):
             if first_a is not a and first_b is not b:
                 return py.helper(name, [first_a, first_b], line)
-            not_range = py.compare(
-                py.class_of(first_b, line), py.IS_NOT, py.class_named("range", line), line
-            )
+            not_range = py.compare(py.class_of(first_b, line), py.IS_NOT, py.class_named("range", line), line)
             plain = py.is_class(first_a if first_b is b else a, "str", line)
             if ma & INT:
                 # Among the elements of a list there may be True, which Python takes for 1.
@@ -256,17 +254,13 @@ class OperatorEmitter(RawEmitter):
                 return self.either(py.is_class(first_a, "int", line), op, a, b, name, line)
             if ma == INT and first_a is a:
                 return self.either(py.is_class(first_b, "int", line), op, a, b, name, line)
-        return self.either(
-            self.both_of((first_a, a, ma), (first_b, b, mb), line), op, a, b, name, line
-        )
+        return self.either(self.both_of((first_a, a, ma), (first_b, b, mb), line), op, a, b, name, line)
 
-    def both_of(
-        self, left: tuple[expr, expr, int], right: tuple[expr, expr, int], line: int
-    ) -> expr:
+    def both_of(self, left: tuple[expr, expr, int], right: tuple[expr, expr, int], line: int) -> expr:
         """Emit the test that two operands are two ints or two strings, as far as they can be."""
         first_a, a, ma = left
         first_b, b, mb = right
-        tests = []
+        tests: list[expr] = []
         for kind, name in ((INT, "int"), (STRING, "str")):
             if ma & mb & kind or (kind == STRING and not tests):
                 class_a, class_b = py.class_of(first_a, line), py.class_of(first_b, line)
@@ -401,4 +395,4 @@ class OperatorEmitter(RawEmitter):
 def is_short(node: expr) -> bool:
     """Return whether a factor is a literal that makes an int only a little longer."""
     value = getattr(node, "value", None) if node.__class__.__name__ == "Constant" else None
-    return value.__class__ is int and -_MAX_FACTOR <= value <= _MAX_FACTOR  # type: ignore[operator]
+    return value.__class__ is int and -_MAX_FACTOR <= value <= _MAX_FACTOR

@@ -21,7 +21,7 @@ class RawEmitter(ExpressionEmitter):
 
     def key_test(self, key: expr, first: expr, mask: int, kind: int, line: int) -> expr:
         """Emit the test that a key or index is one that Python takes as Starlark does."""
-        tests = []
+        tests: list[expr] = []
         for one in _NATIVE_KEYS[kind]:
             if mask & one:
                 tests.append(py.is_class(key if tests else first, _CLASSES[one], line))

@@ -143,15 +143,14 @@ def translate(error: BaseException) -> BaseException:
 
 
 def _exact(error: EvalError, frame: FrameType, line: int, found: Frame) -> Frame:
-    """Return the innermost frame with a better place, for the few errors that are not at their operation's."""
+    """Return the innermost frame with a better place, for the few errors that are not at their operation."""
     state = state_of(frame)
     if state is None:
         return found
     operation = state.operations[line - 1]
     offset = None
-    if isinstance(error, NotSliceable) and operation[1] == ".slice_of":
-        offset = operation[2][0]
-    elif isinstance(error, NoAttribute) and operation[1] == "method":
+    unsliceable = isinstance(error, NotSliceable) and operation[1] == ".slice_of"
+    if unsliceable or (isinstance(error, NoAttribute) and operation[1] == "method"):
         offset = operation[2][0]
     elif isinstance(error, DisplayError) and operation[1] == "display":
         offset = operation[2][0][error.entry]
@@ -177,9 +176,9 @@ def _meaning(error: BaseException, frame: Optional[FrameType], line: int, native
     if isinstance(error, MemoryError):
         return EvalError("eval.limit", "out of memory")
     if isinstance(error, KeyboardInterrupt):
-        made = Stopped("eval.interrupted", "interrupted")
-        made.__cause__ = error
-        return made
+        stopped = Stopped("eval.interrupted", "interrupted")
+        stopped.__cause__ = error
+        return stopped
     if native and frame is not None:
         found = _failed_operation(error, frame, line)
         if found is not None:

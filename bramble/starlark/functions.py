@@ -365,7 +365,7 @@ class _Counted:
 
     def __call__(self, thread: Thread, /, *args: Value, **kwargs: Value) -> Value:
         before = sys.gettrace()
-        sys.settrace(self.trace)
+        sys.settrace(self.trace)  # type: ignore[arg-type]
         try:
             return self.entry(thread, *args, **kwargs)
         finally:
@@ -394,5 +394,5 @@ class _Callable:
 def callable_of(callee: Value) -> Callable[..., Value]:
     """Return what compiled code calls, with the thread first, for a callee that is not a Function."""
     if callee.__class__ is Builtin:
-        return callee.invoke  # type: ignore[no-any-return]
+        return callee.invoke
     return _Callable(callee)

@@ -185,7 +185,7 @@ class Inference(Ownership):
     # -- functions that call one another
 
     def _judge(self) -> None:
-        """Find which known functions change what was there before, and which functions may come back to themselves.
+        """Find which known functions change what was there before, and which may come back to themselves.
 
         Both run along the calls: a function does what those it calls do.
         """
@@ -266,7 +266,7 @@ def _given(scope: FunctionScope, node: syntax.Def, call: syntax.Call) -> list[tu
     """Return what a call by name assigns to the parameters of a function, as constraints."""
     if not binds(scope, call):
         return []
-    positional = [a for a in call.arguments if not isinstance(a, syntax.NamedArgument)]
+    positional: list[Any] = [a for a in call.arguments if not isinstance(a, syntax.NamedArgument)]
     words = {a.name: a.value for a in call.arguments if isinstance(a, syntax.NamedArgument)}
     places = iter(positional)
     made: list[tuple[int, str, Any]] = []

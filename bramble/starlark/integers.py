@@ -1,4 +1,4 @@
-"""Ints as decimal text and back, and how large they may be: newer Pythons refuse long texts, older ones take hours."""
+"""Ints as decimal text and back, of any Python, and how large ints may be."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def checked(value: int) -> int:
 
 
 def int_text(value: int) -> str:
-    """Return an int in decimal (newer Pythons refuse long ones in `str`). Raises EvalError when it is too large."""
+    """Return an int in decimal, also where `str` refuses long ones. Raises EvalError for too large ones."""
     if -_SMALL < value < _SMALL or value.bit_length() < _LONG_INT_BITS:
         return str(value)
     sign = "-" if value < 0 else ""
@@ -47,7 +47,7 @@ def _digits(value: int) -> str:
 
 
 def int_from_digits(text: str, base: int) -> int:
-    """Return the int that a string of digits of the base stands for. Raises EvalError when it is too large."""
+    """Return the int that a string of digits of the base means. Raises EvalError when it is too large."""
     if len(text) <= _LONG_DIGITS:
         return int(text, base)
     text = text.lstrip("0")
@@ -62,4 +62,5 @@ def _of_digits(text: str, base: int) -> int:
         return int(text or "0", base)
     half = len(text) // 2
     high, low = _of_digits(text[:-half], base), _of_digits(text[-half:], base)
-    return high * base**half + low
+    scale: int = base**half
+    return high * scale + low

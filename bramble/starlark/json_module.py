@@ -71,9 +71,7 @@ def _encode(value: Value, out: Pieces, path: str, depth: int) -> None:
         out.put("]")
 
 
-def _encode_object(
-    pairs: list[tuple[str, Value]], out: Pieces, path: str, step: str, depth: int
-) -> None:
+def _encode_object(pairs: list[tuple[str, Value]], out: Pieces, path: str, step: str, depth: int) -> None:
     separator = "{"
     for key, value in pairs:
         out.put(f"{separator}{quote(key)}:")
@@ -195,7 +193,7 @@ class _Decoder:
 
     def string(self) -> str:
         text = self.text
-        out = []
+        out: list[str] = []
         start = self.at
         at = start + 1
         while True:
@@ -331,9 +329,7 @@ def indent(text: str, prefix: str, step: str) -> str:
     return "".join(out)
 
 
-def _indent_arguments(
-    name: str, args: tuple[Value, ...], kwargs: dict[str, Value]
-) -> tuple[Value, str, str]:
+def _indent_arguments(name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> tuple[Value, str, str]:
     count_between(name, len(args), 1, 1)
     bound = named_arguments(name, ("prefix", "indent"), (), kwargs)
     prefix = want_string(name, "prefix", bound.get("prefix", ""))

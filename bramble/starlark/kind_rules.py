@@ -52,7 +52,7 @@ class KindRules:
         if depth <= 0:
             return ANY
         rule = _RULES.get(node.__class__)
-        return ANY if rule is None else rule(self, node, depth - 1)  # type: ignore[no-any-return]
+        return ANY if rule is None else rule(self, node, depth - 1)
 
     def name_kind(self, node: syntax.Name) -> int:
         binding = self.uses[node.start]
@@ -214,7 +214,7 @@ class KindRules:
         return ANY
 
     def tuples(self, node: syntax.Expr, depth: int) -> Optional[list[syntax.Tuple]]:
-        """Return the tuple displays that all items of an iterable come from, or None when that is not known."""
+        """Return the tuple displays that all items of an iterable come from, or None when it is not known."""
         if depth <= 0:
             return None
         node = strip(node)

@@ -123,7 +123,17 @@ OF_METHOD: dict[int, dict[str, int]] = {
     STRING: {
         **dict.fromkeys(("count", "find", "index", "rfind", "rindex"), INT),
         **dict.fromkeys(
-            ("endswith", "isalnum", "isalpha", "isdigit", "islower", "isspace", "istitle", "isupper", "startswith"),
+            (
+                "endswith",
+                "isalnum",
+                "isalpha",
+                "isdigit",
+                "islower",
+                "isspace",
+                "istitle",
+                "isupper",
+                "startswith",
+            ),
             BOOL,
         ),
         **dict.fromkeys(
@@ -137,7 +147,11 @@ OF_METHOD: dict[int, dict[str, int]] = {
         **dict.fromkeys(("partition", "rpartition"), TUPLE),
         **dict.fromkeys(("codepoint_ords", "codepoints", "elem_ords", "elems"), OTHER),
     },
-    LIST: {**dict.fromkeys(("append", "clear", "extend", "insert", "remove"), NONE), "index": INT, "pop": ANY},
+    LIST: {
+        **dict.fromkeys(("append", "clear", "extend", "insert", "remove"), NONE),
+        "index": INT,
+        "pop": ANY,
+    },
     DICT: {
         **dict.fromkeys(("items", "keys", "values"), LIST),
         **dict.fromkeys(("clear", "update"), NONE),

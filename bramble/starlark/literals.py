@@ -13,9 +13,7 @@ MAX_DIGITS = 100_000
 # Longer texts than this are refused by int() from Python 3.11 on, to be safe from just that.
 _PIECE = 4000
 
-_ESCAPE = (
-    r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(\r\n|[\s\S]))|\r\n?"
-)
+_ESCAPE = r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(\r\n|[\s\S]))|\r\n?"
 _SIMPLE = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
     "\\": "\\", "'": "'", '"': '"', "\n": "", "\r": "", "\r\n": "",
@@ -72,9 +70,7 @@ def number_value(text: str) -> Union[int, float]:
             digits = text.lstrip("0")
             if digits.strip("01234567"):
                 raise LiteralFault("syntax.number", f"invalid int literal {_short(text)}")
-            raise LiteralFault(
-                "syntax.number", f"obsolete form of octal literal; use 0o{_short(digits)}"
-            )
+            raise LiteralFault("syntax.number", f"obsolete form of octal literal; use 0o{_short(digits)}")
         return decimal_value(text)
     base = {"x": 16, "o": 8, "b": 2}.get(text[1].lower())
     if text[0] == "0" and base is not None:

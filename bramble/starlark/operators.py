@@ -215,14 +215,18 @@ def bit_or(a: Value, b: Value) -> Value:
 
 def bit_and(a: Value, b: Value) -> Value:
     """Return `a & b`: of ints, or the intersection of sets."""
-    if (a.__class__ is int and b.__class__ is int) or (isinstance(a, Set) and isinstance(b, Set)):
+    if a.__class__ is int and b.__class__ is int:
+        return a & b
+    if isinstance(a, Set) and isinstance(b, Set):
         return a & b
     return _host("&", a, b)
 
 
 def bit_xor(a: Value, b: Value) -> Value:
     """Return `a ^ b`: of ints, or the symmetric difference of sets."""
-    if (a.__class__ is int and b.__class__ is int) or (isinstance(a, Set) and isinstance(b, Set)):
+    if a.__class__ is int and b.__class__ is int:
+        return a ^ b
+    if isinstance(a, Set) and isinstance(b, Set):
         return a ^ b
     return _host("^", a, b)
 

@@ -22,14 +22,16 @@ _ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
 _READING = frozenset(
     {
         *("index", "store", "iterate", "truth", "return", "in"),
-        *(f"universal.{name}" for name in ("len", "sorted", "list", "tuple", "set", "reversed", "any", "all")),
+        *(
+            f"universal.{name}"
+            for name in ("len", "sorted", "list", "tuple", "set", "reversed", "any", "all")
+        ),
         *(f"universal.{name}" for name in ("enumerate", "zip", "max", "min")),
     }
 )
 _RAW_USES = {
     RAW_LIST: _READING | {"slice", "method.append", "method.pop", "method.extend", "method.index"},
-    RAW_DICT: _READING
-    | {"method.get", "method.setdefault", "method.items", "method.keys", "method.values"},
+    RAW_DICT: _READING | {"method.get", "method.setdefault", "method.items", "method.keys", "method.values"},
 }
 _NEW = frozenset({syntax.List, syntax.Dict, syntax.Comprehension, syntax.Slice, syntax.Literal})
 
@@ -139,9 +141,7 @@ class Ownership(KindRules):
             return True
         if how == "is":
             node = strip(value)
-            if node.__class__ in _NEW or (
-                node.__class__ is syntax.Binary and node.op not in ("and", "or")
-            ):
+            if node.__class__ in _NEW or (node.__class__ is syntax.Binary and node.op not in ("and", "or")):
                 return True
             if node.__class__ is syntax.Call:
                 function = strip(node.function)
@@ -166,7 +166,7 @@ class Ownership(KindRules):
         )
 
     def raw(self, start: int, declared: int) -> int:
-        """Return RAW_LIST or RAW_DICT when a variable can hold Python's own: nobody else ever sees them. Else 0."""
+        """Return RAW_LIST or RAW_DICT when a variable can hold Python's own, unseen by others. Else 0."""
         found = self._raw.get(declared)
         if found is None:
             facts = self.facts[start]
@@ -247,4 +247,3 @@ class Ownership(KindRules):
         if any(self.kind(receiver) & (OTHER | FUNCTION) for receiver in loop.methods):
             return False
         return self.loud.isdisjoint(loop.calls)
-

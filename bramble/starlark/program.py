@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 # Python frames that compiling the most deeply nested program takes.
 _DEEP = 4000
+_STANDARD = Dialect()
 
 
 class FunctionSummary(Record):
@@ -141,7 +142,7 @@ def compile_program(
     source: Union[str, bytes],
     filename: str,
     *,
-    dialect: Dialect = Dialect(),
+    dialect: Dialect = _STANDARD,
     predeclared: Collection[str] = (),
 ) -> Program:
     """Return the program that a text means.
@@ -156,7 +157,9 @@ def compile_program(
     gc.disable()
     try:
         tree = parse(text, dialect)
-        return program_of(text, _resolve(text, tree, dialect, tuple(predeclared)), dialect, tuple(predeclared))
+        return program_of(
+            text, _resolve(text, tree, dialect, tuple(predeclared)), dialect, tuple(predeclared)
+        )
     finally:
         if collecting:
             gc.enable()
@@ -201,14 +204,19 @@ def _code(text: Source, resolution: Resolution, dialect: Dialect, limited: bool)
             finally:
                 sys.setrecursionlimit(limit)
     except TooDeep as error:
-        raise text.failure("syntax.nesting", "blocks or operators are nested too deeply", error.offset) from None
+        raise text.failure(
+            "syntax.nesting", "blocks or operators are nested too deeply", error.offset
+        ) from None
     except RecursionError:
         raise text.failure("syntax.nesting", "the program is nested too deeply", 0) from None
     return (code, tuple(unit.operations)), unit
 
 
 def function_row(text: Source, scope: FunctionScope, node: Any, public: bool) -> tuple[Any, ...]:
-    """Return what a program keeps of a function: start, name, parameters, docstring, their text, whether public."""
+    """Return what a program keeps of a function.
+
+    That is: start, name, parameters, docstring, text of the parameters, whether public.
+    """
     parameters = tuple((p.name, p.kind, p.has_default) for p in scope.parameters)
     written = ""
     if node.parameters:

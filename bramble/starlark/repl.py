@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+from contextlib import suppress
 from types import FunctionType
 
 from .command import PREDECLARED, FileLoader
@@ -13,9 +14,9 @@ from .dialect import Dialect
 from .errors import EvalError, StarlarkError, SyntaxFailure
 from .faults import ModuleState
 from .functions import Builtin, Function, FunctionInfo, mangle
+from .memory import bounded_memory
 from .methods import attribute_names
 from .operations import BUILTINS
-from .memory import bounded_memory
 from .parse import parse
 from .program import Program, function_row
 from .resolve import resolve
@@ -231,10 +232,8 @@ def _prepare_line_editor(session: Session) -> None:
     if readline is None:
         return
     path = os.path.expanduser(HISTORY)
-    try:
+    with suppress(OSError):
         readline.read_history_file(path)
-    except OSError:
-        pass
     readline.set_history_length(HISTORY_LENGTH)
     atexit.register(_save_history, path)
 
@@ -248,8 +247,6 @@ def _prepare_line_editor(session: Session) -> None:
 
 
 def _save_history(path: str) -> None:
-    try:
+    # A home that cannot be written to is no reason to complain at the end of a session.
+    with suppress(OSError):
         readline.write_history_file(path)
-    except OSError:
-        # A home that cannot be written to is no reason to complain at the end of a session.
-        pass

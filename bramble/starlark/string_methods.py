@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 # Unicode's White_Space. Python's own `str.split()` takes U+001C to U+001F as well.
 # spec: starlark.string.space
-SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 _SPACES = frozenset(SPACE)
 _WORD = re.compile(f"[^{SPACE}]+")
 # The most comparisons of characters that a search backwards may take.
@@ -141,9 +144,7 @@ def _affixes(name: str, value: Value) -> Value:
     if value.__class__ is tuple:
         for position, item in enumerate(value):
             if item.__class__ is not str:
-                fail_with(
-                    "eval.value", f"{name}: want string, got {type_name(item)}, for element {position}"
-                )
+                fail_with("eval.value", f"{name}: want string, got {type_name(item)}, for element {position}")
     elif value.__class__ is not str:
         wrong_type(name, 1, value, "string or tuple of string")
     return value
@@ -244,7 +245,11 @@ def replace(s: str, *args: Value) -> str:
     old = want_string("replace", 1, args[0])
     new = want_string("replace", 2, args[1])
     most = clamp(want_int("replace", 3, args[2])) if len(args) > 2 else -1
-    if len(new) > len(old) and len(new) * (len(s) + 1) > MAX_TEXT and len(new) * s.count(old) + len(s) > MAX_TEXT:
+    if (
+        len(new) > len(old)
+        and len(new) * (len(s) + 1) > MAX_TEXT
+        and len(new) * s.count(old) + len(s) > MAX_TEXT
+    ):
         fail_with("eval.limit", "replace: result is too long")
     return s.replace(old, new, max(most, -1))
 

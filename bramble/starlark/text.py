@@ -303,7 +303,9 @@ def _convert_int(verb: str, value: Value) -> str:
     kind = value.__class__
     if kind is float:
         if value != value or value in (float("inf"), float("-inf")):
-            _bad_format(f"%{verb} format requires integer: cannot convert float {float_text(value)} to integer")
+            _bad_format(
+                f"%{verb} format requires integer: cannot convert float {float_text(value)} to integer"
+            )
         value = int(value)
     elif kind is not int:
         _bad_format(f"%{verb} format requires integer: cannot convert {type_name(value)} to int")

@@ -126,7 +126,7 @@ class Thread:
         self.left = grant - 1
 
     def interrupt(self) -> None:
-        """Let the program end with `eval.interrupted` at its next look at the limits; from any Python thread."""
+        """Let the program end with `eval.interrupted` at its next look at the limits. From any thread."""
         # spec: starlark.limit.interrupt
         self.stopped = True
 
@@ -193,7 +193,10 @@ def execute(
     given = predeclared or {}
     limited = thread.limited
     code, operations = program.code(limited)
-    variables: dict[str, Value] = {"__builtins__": BUILTINS, "$module": ModuleState(program, operations, limited)}
+    variables: dict[str, Value] = {
+        "__builtins__": BUILTINS,
+        "$module": ModuleState(program, operations, limited),
+    }
     variables.update(program.function_infos())
     for name in program.predeclared:
         variables[mangle(name)] = given[name]
@@ -220,7 +223,9 @@ def call(
     return run(thread, entry, (), {})
 
 
-def run(thread: Thread, entry: Callable[..., Value], args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:
+def run(
+    thread: Thread, entry: Callable[..., Value], args: Sequence[Value], kwargs: Mapping[str, Value]
+) -> Value:
     """Run compiled code; whatever it raises leaves as an EvalError with its place and stack."""
     active = thread.active
     before = dict(active)

@@ -314,7 +314,7 @@ def _extreme(name: str, thread: Thread, args: tuple[Value, ...], kwargs: Mapping
 
 
 def python_orders(keys: Value) -> bool:
-    """Return whether Python orders these values as Starlark does: ints, strings, tuples of such in columns."""
+    """Return whether Python orders values as Starlark does: ints, strings, tuples with columns of such."""
     found = set(map(type, keys))
     if len(found) == 1:
         kind = found.pop()
@@ -372,7 +372,7 @@ def _ord(x: Value) -> int:
     if x.__class__ is bytes:
         if len(x) != 1:
             fail_with("eval.value", f"ord: bytes has length {len(x)}, want 1")
-        return x[0]  # type: ignore[no-any-return]
+        return x[0]
     return fail_with("eval.argument", f"ord: got {type_name(x)}, want string or bytes")
 
 

@@ -82,7 +82,7 @@ class List(list):  # type: ignore[type-arg]
 
     __slots__ = ()
     type_name = "list"
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __add__(self, other: Value) -> Value:
         if isinstance(other, List):
@@ -131,8 +131,8 @@ class FrozenList(List):
     def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
         raise EvalError("eval.frozen", "cannot change frozen list")
 
-    append = extend = insert = pop = remove = clear = sort = reverse = _refuse  # type: ignore[assignment]
-    __setitem__ = __delitem__ = _refuse  # type: ignore[assignment]
+    append = extend = insert = pop = remove = clear = sort = reverse = _refuse
+    __setitem__ = __delitem__ = _refuse
 
 
 # ---- dicts and sets
@@ -152,7 +152,7 @@ class Key:
         self.norm = norm
 
     def __eq__(self, other: object) -> bool:
-        return other.__class__ is Key and self.norm == other.norm  # type: ignore[attr-defined]
+        return other.__class__ is Key and self.norm == other.norm
 
     def __hash__(self) -> int:
         return hash(self.norm)
@@ -175,7 +175,7 @@ class Dict(dict):  # type: ignore[type-arg]
 
     __slots__ = ()
     type_name = "dict"
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __or__(self, other: Value) -> Value:
         if not isinstance(other, Dict):
@@ -225,22 +225,22 @@ class FrozenDict(Dict):
     """A dict that will never change."""
 
     __slots__ = ()
-    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table  # type: ignore
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
 
 
 class FrozenOddDict(OddDict):
     """An odd dict that will never change."""
 
     __slots__ = ()
-    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table  # type: ignore
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
 
 
 class Set(dict):  # type: ignore[type-arg]
-    """A set that may be changed: a dict of the elements, in the order of insertion. Make one with `set_of`."""
+    """A set that may be changed: a dict of the elements, in their order. Make one with `set_of`."""
 
     __slots__ = ()
     type_name = "set"
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __getitem__(self, key: Value) -> NoReturn:
         raise EvalError("eval.type", f"unhandled index operation set[{type_name(key)}]")
@@ -302,14 +302,14 @@ class FrozenSet(Set):
     """A set that will never change."""
 
     __slots__ = ()
-    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table  # type: ignore
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
 
 
 class FrozenOddSet(OddSet):
     """An odd set that will never change."""
 
     __slots__ = ()
-    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table  # type: ignore
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
 
 
 MUTABLE = frozenset({List, Dict, OddDict, Set, OddSet})
@@ -407,7 +407,7 @@ def put(table: Union[Dict, Set], key: Value, value: Value = None) -> None:
 
 def _set_of_keys(keys: list[Value]) -> Set:
     """Return the set of some Python keys."""
-    made = Set.fromkeys(keys)
+    made = Set(dict.fromkeys(keys))
     if Key in set(map(type, keys)):
         made.__class__ = OddSet
     return made
@@ -417,7 +417,7 @@ def set_of(elements: Iterable[Value]) -> Set:
     """Return a set of the elements, in their order."""
     items = list(elements)
     if PLAIN_KEYS.issuperset(map(type, items)):
-        return Set.fromkeys(items)
+        return Set(dict.fromkeys(items))
     made = Set()
     for element in items:
         put(made, element)
@@ -444,6 +444,7 @@ def freeze(root: Value) -> None:
     """Freeze a value and everything that can be reached from it, in any depth, cycles included."""
     # spec: starlark.freeze
     work = [root]
+    held: Iterable[Value]
     seen: set[int] = set()
     while work:
         value = work.pop()
@@ -492,7 +493,9 @@ def equal(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
         return a is b
     if ca is int or ca is float:
         if cb is float or cb is int:
-            return a == b or (a != a and b != b)
+            if a == b:
+                return True
+            return bool(a != a and b != b)
         return cb not in NATIVE_TYPE_NAMES and bool(b == a)
     if ca is tuple:
         return cb is tuple and _contents(equal_sequences, a, b, walk)

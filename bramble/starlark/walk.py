@@ -5,7 +5,9 @@ from __future__ import annotations
 from . import syntax
 from .syntax import Node
 
-_NOT_NODES = frozenset({"start", "end", "at", "name", "name_start", "raw", "op", "star", "parenthesised", "text"})
+_NOT_NODES = frozenset(
+    {"start", "end", "at", "name", "name_start", "raw", "op", "star", "parenthesised", "text"}
+)
 _FIELDS: dict[type[Node], tuple[str, ...]] = {
     kind: tuple(field for field in kind._fields if field not in _NOT_NODES)
     for kind in vars(syntax).values()

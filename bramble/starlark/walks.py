@@ -1,4 +1,4 @@
-"""How far one operation goes into its operands: values may contain one another deeply, or the same one often."""
+"""How far one operation goes into its operands, which may be deep, or contain the same value often."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .errors import EvalError
 
 # Deeper values are neither compared, ordered, hashed nor printed. It bounds the use of the C stack.
 MAX_DEPTH = 200
-# The most items, those of inner tuples included, that a key may have: Python counts shared ones again and again.
+# The most items, those of inner tuples included, that a key may have: Python hashes shared ones again.
 MAX_HASHED = 1 << 18
 
 

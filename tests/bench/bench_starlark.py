@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Callable
 
-from bramble.starlark import Dialect, Thread, compile_program, execute
+from bramble.starlark import Thread, compile_program, execute
 
 from .starlark.packages import program as packages
 
@@ -93,7 +93,8 @@ def whole_process(text: str, runs: int, directory: str) -> list[float]:
     environment["PYTHONPATH"] = str(ROOT)
 
     def command(*arguments: str) -> Callable[[], object]:
-        return lambda: subprocess.run([sys.executable, *arguments], check=True, env=environment, cwd=directory)
+        command = [sys.executable, *arguments]
+        return lambda: subprocess.run(command, check=True, env=environment, cwd=directory)
 
     return medians(runs, command(plain), command("-m", "bramble.starlark", star))
 
@@ -103,13 +104,16 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--evaluation-only", action="store_true")
     parser.add_argument("only", nargs="*", help="names of programs")
     options = parser.parse_args()
     print(f"Python {sys.version.split()[0]}; milliseconds, medians of {options.runs}")
-    print(f"{'program':16}{'CPython':>9}{'ours':>9}{'ratio':>7}{'rust':>9}{'ratio':>7}{'process':>10}{'ours':>9}{'ratio':>7}")
+    print(
+        f"{'program':16}{'CPython':>9}{'ours':>9}{'ratio':>7}{'rust':>9}{'ratio':>7}{'process':>10}{'ours':>9}{'ratio':>7}"
+    )
     ratios: list[float] = []
     rust_ratios: list[float] = []
     process_ratios: list[float] = []

@@ -14,26 +14,151 @@ ATOMS = {
     "any": ("None", "1.5", 'b"a"', "range(3)", "-0.0", "float('nan')"),
 }
 TYPES = tuple(ATOMS)
-INT = ("(%i + %i)", "(%i - %i)", "(%i * %i)", "(%i // %i)", "(%i % %i)", "len(%l)", "len(%d)", "%l[%i]", "%d.get(%s, %i)")
-INT += ("max(%i, %i)", "min(%i, %i)", "abs(%i)", "%s.find(%s)", "(%i & %i)", "(%i if %b else %i)", "int(%s)", "%l.pop()")
-STR = ("(%s + %s)", "%s.upper()", "%s.strip()", "str(%i)", "str(%a)", '"%%s-%%d" % (%a, %i)', '"{}/{}".format(%a, %s)')
-STR += ("%s[%i:]", "%s.replace(%s, %s)", '",".join(%l)', "repr(%l)", "type(%a)", "(%s * (%i % 4))", '"<%%s>" % %a')
-BOOL = ("(%i < %i)", "(%i == %i)", "(%a == %a)", "(%s in %d)", "(%a in %l)", "not %a", "(%b and %b)", "(%s != %s)")
-BOOL += ("%s.startswith(%s)", 'type(%a) == "int"', "(%i in %d)", "(%l == %l)", "(%a not in %d)", "bool(%a)", "%l != []")
-LIST = ("[%i, %i]", "(%l + %l)", "%l[%i:]", "%l[:%i]", "sorted(%l)", "list(%l)", "%d.keys()", "%d.values()", "%s.split(%s)")
-LIST += ("[i for i in %l]", "[i + 1 for i in range(%i % 5)]", "[i * 2 for i in %l if i]", "[k for k, v in %d.items()]")
-LIST += ("[(i, v) for i, v in enumerate(%l)]", "([%i] * (%i % 4))", "reversed(%l)", "list(range(%i % 5))", "[%a, %a]", "%d.items()")
-LIST += ("sorted(%l, key = lambda v: -v)", "[f(i) for f in [lambda q: q] for i in %l]", "[a + b for a, b in zip(%l, %l)]")
-DICT = ('{"k": %i, "m": %a}', "{%s: %i}", "dict(%d)", "{i: i * %i for i in range(%i % 5)}", "{k: v for k, v in %d.items()}")
+INT = (
+    "(%i + %i)",
+    "(%i - %i)",
+    "(%i * %i)",
+    "(%i // %i)",
+    "(%i % %i)",
+    "len(%l)",
+    "len(%d)",
+    "%l[%i]",
+    "%d.get(%s, %i)",
+)
+INT += (
+    "max(%i, %i)",
+    "min(%i, %i)",
+    "abs(%i)",
+    "%s.find(%s)",
+    "(%i & %i)",
+    "(%i if %b else %i)",
+    "int(%s)",
+    "%l.pop()",
+)
+STR = (
+    "(%s + %s)",
+    "%s.upper()",
+    "%s.strip()",
+    "str(%i)",
+    "str(%a)",
+    '"%%s-%%d" % (%a, %i)',
+    '"{}/{}".format(%a, %s)',
+)
+STR += (
+    "%s[%i:]",
+    "%s.replace(%s, %s)",
+    '",".join(%l)',
+    "repr(%l)",
+    "type(%a)",
+    "(%s * (%i % 4))",
+    '"<%%s>" % %a',
+)
+BOOL = (
+    "(%i < %i)",
+    "(%i == %i)",
+    "(%a == %a)",
+    "(%s in %d)",
+    "(%a in %l)",
+    "not %a",
+    "(%b and %b)",
+    "(%s != %s)",
+)
+BOOL += (
+    "%s.startswith(%s)",
+    'type(%a) == "int"',
+    "(%i in %d)",
+    "(%l == %l)",
+    "(%a not in %d)",
+    "bool(%a)",
+    "%l != []",
+)
+LIST = (
+    "[%i, %i]",
+    "(%l + %l)",
+    "%l[%i:]",
+    "%l[:%i]",
+    "sorted(%l)",
+    "list(%l)",
+    "%d.keys()",
+    "%d.values()",
+    "%s.split(%s)",
+)
+LIST += (
+    "[i for i in %l]",
+    "[i + 1 for i in range(%i % 5)]",
+    "[i * 2 for i in %l if i]",
+    "[k for k, v in %d.items()]",
+)
+LIST += (
+    "[(i, v) for i, v in enumerate(%l)]",
+    "([%i] * (%i % 4))",
+    "reversed(%l)",
+    "list(range(%i % 5))",
+    "[%a, %a]",
+    "%d.items()",
+)
+LIST += (
+    "sorted(%l, key = lambda v: -v)",
+    "[f(i) for f in [lambda q: q] for i in %l]",
+    "[a + b for a, b in zip(%l, %l)]",
+)
+DICT = (
+    '{"k": %i, "m": %a}',
+    "{%s: %i}",
+    "dict(%d)",
+    "{i: i * %i for i in range(%i % 5)}",
+    "{k: v for k, v in %d.items()}",
+)
 DICT += ("(%d | %d)", "{%a: 1}", "dict([(%s, %i)])")
 TUPLE = ("(%i, %a)", "tuple(%l)", "%d.popitem()", "(%a,)", "%s.partition(%s)")
-ANY = ("%l[%i]", "%d[%s]", "%d.get(%a)", "%d.setdefault(%s, %l)", "%l.pop()", "%t[0]", "(%a or %a)", "%l.append(%i)")
-ANY += ("(%a if %b else %a)", "%d.pop(%s)", "(lambda v: %a)(%a)", "hash(%s)", "%l.extend(%l[:2])", "%d.update(%d)", "set(%l)")
+ANY = (
+    "%l[%i]",
+    "%d[%s]",
+    "%d.get(%a)",
+    "%d.setdefault(%s, %l)",
+    "%l.pop()",
+    "%t[0]",
+    "(%a or %a)",
+    "%l.append(%i)",
+)
+ANY += (
+    "(%a if %b else %a)",
+    "%d.pop(%s)",
+    "(lambda v: %a)(%a)",
+    "hash(%s)",
+    "%l.extend(%l[:2])",
+    "%d.update(%d)",
+    "set(%l)",
+)
 FORMS = {"int": INT, "str": STR, "bool": BOOL, "list": LIST, "dict": DICT, "tuple": TUPLE, "any": ANY}
 HOLES = {"i": "int", "s": "str", "b": "bool", "l": "list", "d": "dict", "t": "tuple", "a": "any"}
-EFFECTS = ("%l.append(%a)", "%l.append(%i)", "%l.extend(%l[:2])", "%l.insert(%i, %a)", "%l.pop()", "%l.remove(%i)", "%l.clear()")
-EFFECTS += ("%d.pop(%s, None)", "%d.update(%d)", "%d.setdefault(%a, %i)", "%d.clear()", "print(%a)", "%l.append(%l)")
-STORES = ("%l[%i] = %a", "%d[%s] = %a", "%d[%i] = %i", "%d[%a] = %a", "%l[%i] += %i", "%d[%s] += %i", "%l += %l[:2]", "%l += %t[:2]")
+EFFECTS = (
+    "%l.append(%a)",
+    "%l.append(%i)",
+    "%l.extend(%l[:2])",
+    "%l.insert(%i, %a)",
+    "%l.pop()",
+    "%l.remove(%i)",
+    "%l.clear()",
+)
+EFFECTS += (
+    "%d.pop(%s, None)",
+    "%d.update(%d)",
+    "%d.setdefault(%a, %i)",
+    "%d.clear()",
+    "print(%a)",
+    "%l.append(%l)",
+)
+STORES = (
+    "%l[%i] = %a",
+    "%d[%s] = %a",
+    "%d[%i] = %i",
+    "%d[%a] = %a",
+    "%l[%i] += %i",
+    "%d[%s] += %i",
+    "%l += %l[:2]",
+    "%l += %t[:2]",
+)
 STORES += ("%d |= %d", "%l[0], %l[1] = %i, %i", "%d[%s] = %l", "%d[%i] = %d.get(%i, 0) + 1", "%l[-1] = %l")
 LOOPS = ("%l", "range(%i % 5)", "%d", "%l", "sorted(%d)", "%t", "[1, 2, 3]")
 PAIR_LOOPS = ("enumerate(%l)", "%d.items()", "zip(%l, %l)", "[(1, 2), (3, 4)]")

@@ -40,27 +40,40 @@ REFUSALS = {
 @pytest.mark.parametrize("change", list(REFUSALS))
 def test_every_change_of_a_frozen_value_is_refused(change: str) -> None:
     library = ran("x = [1, 2]\nd = {'a': 1}\ns = set([1])\n").globals
-    for text in (f"def f(x, d, s):\n    {change}\nf(x, d, s)\n", f"def f(x = x, d = d, s = s):\n    {change}\nf()\n"):
+    for text in (
+        f"def f(x, d, s):\n    {change}\nf(x, d, s)\n",
+        f"def f(x = x, d = d, s = s):\n    {change}\nf()\n",
+    ):
         with pytest.raises(EvalError) as caught:
             ran(text, **library)
         assert (caught.value.code, caught.value.message) == ("eval.frozen", REFUSALS[change])
 
 
-@pytest.mark.parametrize("harmless", ["d.setdefault('a', 5)", "d.update({})", "d.update()", "[i for i in x]", "x + [1]"])
+@pytest.mark.parametrize(
+    "harmless", ["d.setdefault('a', 5)", "d.update({})", "d.update()", "[i for i in x]", "x + [1]"]
+)
 def test_what_changes_nothing_of_a_frozen_value_is_allowed(harmless: str) -> None:
     ran(f"def f():\n    {harmless}\nf()\n", **ran("x = [1, 2]\nd = {'a': 1}\n").globals)
 
 
 def test_freezing_reaches_defaults_closures_and_everything_inside_values() -> None:
     text = (
-        "def make():\n    inner = []\n    def add(v, to = [], *, also = {}):\n        inner.append(v)\n        to.append(v)\n"
+        "def make():\n    inner = []\n    def add(v, to = [], *, also = {}):\n"
+        "        inner.append(v)\n        to.append(v)\n"
         "    return add\nadd = make()\nadd(1)\nadd(2)\nnested = ([{'k': [set([1])]}],)\n"
         "boxed = box(a = [1])\nfns = [lambda: [], lambda x = [1]: x.append(1)]\n"
     )
     from bramble.starlark.struct_builtin import STRUCT
 
     library = ran(text, box=STRUCT).globals
-    for use in ("add(1)", "add(1, [])", "nested[0].append(1)", "nested[0][0]['k'].append(1)", "boxed.a.append(1)", "fns[1]()"):
+    for use in (
+        "add(1)",
+        "add(1, [])",
+        "nested[0].append(1)",
+        "nested[0][0]['k'].append(1)",
+        "boxed.a.append(1)",
+        "fns[1]()",
+    ):
         with pytest.raises(EvalError) as caught:
             ran(f"{use}\n", **library)
         assert caught.value.code == "eval.frozen"
@@ -73,7 +86,9 @@ def test_values_that_contain_themselves_are_frozen_once() -> None:
 
 
 def test_a_very_deep_value_is_frozen() -> None:
-    library = ran("def f():\n    x = []\n    for i in range(50000):\n        x = [x]\n    return x\nx = f()\n").globals
+    library = ran(
+        "def f():\n    x = []\n    for i in range(50000):\n        x = [x]\n    return x\nx = f()\n"
+    ).globals
     with pytest.raises(EvalError) as caught:
         ran("x.append(1)\n", **library)
     assert caught.value.code == "eval.frozen"

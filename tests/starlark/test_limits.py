@@ -27,7 +27,9 @@ ENDLESS = {
     "calls": "for i in range(1 << 40):\n        g(i)",
     "while": "while True:\n        pass",
     "key function": "sorted([1, 2], key = lambda x: [0 for i in range(1 << 40)])",
-    "zip": "for i, j in zip(range(1 << 24), range(1 << 24)):\n        for k in range(1 << 30):\n            pass",
+    "zip": (
+        "for i, j in zip(range(1 << 24), range(1 << 24)):\n        for k in range(1 << 30):\n            pass"
+    ),
 }
 DIALECT = Dialect(while_loops=True)
 
@@ -63,7 +65,9 @@ def test_a_thread_without_limits_counts_nothing() -> None:
 
 
 def test_the_same_program_takes_the_same_steps_every_time() -> None:
-    text = "def f(n):\n    return [i for i in range(n)]\ndef g():\n    for i in range(20):\n        f(i)\ng()\n"
+    text = (
+        "def f(n):\n    return [i for i in range(n)]\ndef g():\n    for i in range(20):\n        f(i)\ng()\n"
+    )
     least = next(n for n in range(1, 1000) if _runs(text, n))
     assert _runs(text, least) and not _runs(text, least - 1)
     assert 190 <= least <= 300
@@ -96,7 +100,10 @@ def test_an_assertion_does_not_hold_back_a_limit() -> None:
 
 def test_a_deadline_that_has_passed_ends_the_next_loop() -> None:
     with pytest.raises(EvalError) as caught:
-        ran("def f():\n    for i in range(1 << 40):\n        pass\nf()\n", Thread(deadline=time.monotonic() - 1))
+        ran(
+            "def f():\n    for i in range(1 << 40):\n        pass\nf()\n",
+            Thread(deadline=time.monotonic() - 1),
+        )
     assert caught.value.message == "deadline exceeded"
 
 
@@ -111,7 +118,10 @@ def test_an_interruption_from_elsewhere_ends_only_its_own_thread() -> None:
         except EvalError as error:
             found[name] = error.code
 
-    threads = [threading.Thread(target=run, args=("one", one, 1 << 40)), threading.Thread(target=run, args=("other", other, 1000))]
+    threads = [
+        threading.Thread(target=run, args=("one", one, 1 << 40)),
+        threading.Thread(target=run, args=("other", other, 1000)),
+    ]
     for thread in threads:
         thread.start()
     one.interrupt()
@@ -165,10 +175,15 @@ def test_shifting_right_takes_any_count() -> None:
 DEEP = "def f():\n    x = {}\n    for i in range(100000):\n        x = {}\n    return {}\nf()\n"
 
 
-@pytest.mark.parametrize("use", ["x == y", "x < y", "x in [y]", "str(x)", "{x: 1}", "[y].index(x)", "hash(str(x))", "x != y"])
+@pytest.mark.parametrize(
+    "use", ["x == y", "x < y", "x in [y]", "str(x)", "{x: 1}", "[y].index(x)", "hash(str(x))", "x != y"]
+)
 @pytest.mark.parametrize(("start", "more"), [("()", "(x,)"), ("[]", "[x]"), ("{'k': 1}", "{'k': x}")])
 def test_values_a_hundred_thousand_deep_are_no_danger(use: str, start: str, more: str) -> None:
-    text = f"def f():\n    x = {start}\n    y = {start}\n    for i in range(100000):\n        x = {more}\n        y = {more.replace('x', 'y')}\n    return {use}\nf()\n"
+    text = (
+        f"def f():\n    x = {start}\n    y = {start}\n    for i in range(100000):\n"
+        f"        x = {more}\n        y = {more.replace('x', 'y')}\n    return {use}\nf()\n"
+    )
     with pytest.raises(EvalError) as caught:
         ran(text)
     assert caught.value.code in ("eval.limit", "eval.hash", "eval.operand")
@@ -180,7 +195,10 @@ def test_comparing_values_that_contain_themselves_is_refused(use: str, make: str
     text = f"def f():\n    x = {make}\n    y = {make.replace('x', 'y')}\n    return {use}\nf()\n"
     with pytest.raises(EvalError) as caught:
         ran(text)
-    assert (caught.value.code, caught.value.message) == ("eval.limit", "comparison exceeded maximum recursion depth")
+    assert (caught.value.code, caught.value.message) == (
+        "eval.limit",
+        "comparison exceeded maximum recursion depth",
+    )
 
 
 def test_ctrl_c_ends_a_command_with_the_place_and_130(tmp_path: Path) -> None:

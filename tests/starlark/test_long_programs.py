@@ -31,7 +31,10 @@ def test_a_chain_may_have_any_length(chain: str) -> None:
 
 
 def test_a_chain_keeps_the_order_of_its_operands() -> None:
-    text = f"log = []\ndef t(n):\n    log.append(n)\n    return n\nr = {' + '.join(f't({n})' for n in range(500))}\n"
+    text = (
+        "log = []\ndef t(n):\n    log.append(n)\n    return n\n"
+        f"r = {' + '.join(f't({n})' for n in range(500))}\n"
+    )
     module = ran(text)
     assert module.globals["r"] == sum(range(500)) and module.globals["log"] == list(range(500))
 
@@ -45,7 +48,10 @@ def test_a_chain_fails_at_its_own_operator() -> None:
 @pytest.mark.parametrize("number", [0, 1, 39, 40, 41, 80, 1999, 5000])
 def test_an_if_may_have_any_number_of_branches(number: int) -> None:
     branches = "".join(f"    elif x == {n}:\n        return {n}\n" for n in range(1, 2000))
-    text = f"def f(x):\n    if x == 0:\n        return 0\n{branches}    else:\n        return -1\nr = f({number})\n"
+    text = (
+        f"def f(x):\n    if x == 0:\n        return 0\n{branches}    else:\n        return -1\n"
+        f"r = f({number})\n"
+    )
     assert ran(text).globals["r"] == (number if number < 2000 else -1)
 
 
@@ -75,7 +81,10 @@ def test_expressions_may_nest_deeply(what: str) -> None:
 @pytest.mark.parametrize("depth", [5, 12, 18])
 def test_loops_may_nest(depth: int) -> None:
     loops = "".join("    " * (n + 1) + f"for i{n} in x:\n" for n in range(depth))
-    text = f"def f(x, y):\n{loops}{'    ' * (depth + 1)}y.append(1)\n    x.append(2)\n    return len(y)\nr = f([1], [])\n"
+    text = (
+        f"def f(x, y):\n{loops}{'    ' * (depth + 1)}y.append(1)\n    x.append(2)\n"
+        "    return len(y)\nr = f([1], [])\n"
+    )
     assert ran(text).globals["r"] == 1
 
 

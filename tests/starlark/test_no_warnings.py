@@ -16,7 +16,11 @@ PAIRS = ["+", "*", "%", "<<", "==", "!=", "<", "in", "not in", "and", "or"]
 TEXTS = [form.format(value) for form in ALONE for value in VALUES]
 TEXTS += [f"{a} {op} {b}" for op in PAIRS for a, b in itertools.product(VALUES, VALUES)]
 TEXTS += [f"{a}[{b}]" for a, b in itertools.product(VALUES, VALUES)]
-PLACES = ["x = %\n", "def f():\n    return %\n", "def f():\n    if %: pass\n    return [1 for i in [1] for j in [%]]\n"]
+PLACES = [
+    "x = %\n",
+    "def f():\n    return %\n",
+    "def f():\n    if %: pass\n    return [1 for i in [1] for j in [%]]\n",
+]
 
 
 @pytest.mark.parametrize("place", PLACES)

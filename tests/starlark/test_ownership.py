@@ -48,11 +48,17 @@ class TestPrivateContainers:
         assert ran(text).globals["r"] == 1
 
     def test_a_list_in_a_closure_is_shared(self) -> None:
-        text = "def f():\n    x = []\n    def g():\n        x.append(1)\n    g()\n    g()\n    return x\nr = f()\n"
+        text = (
+            "def f():\n    x = []\n    def g():\n        x.append(1)\n    g()\n    g()\n"
+            "    return x\nr = f()\n"
+        )
         assert len(ran(text).globals["r"]) == 2
 
     def test_a_private_dict_tells_true_from_one(self) -> None:
-        text = 'def f(k):\n    d = {1: "a"}\n    d[k] = "b"\n    return (len(d), d[1], d.get(k), k in d, str(d))\n'
+        text = (
+            'def f(k):\n    d = {1: "a"}\n    d[k] = "b"\n'
+            "    return (len(d), d[1], d.get(k), k in d, str(d))\n"
+        )
         module = ran(text + "a = f(True)\nb = f(1)\n")
         assert module.globals["a"] == (2, "a", "b", True, '{1: "a", True: "b"}')
         assert module.globals["b"] == (1, "b", "b", True, '{1: "b"}')
@@ -69,7 +75,8 @@ class TestPrivateContainers:
     def test_python_s_own_containers_never_reach_the_host(self) -> None:
         seen: list[type] = []
         text = (
-            "def f():\n    x = [1]\n    d = {'a': 1}\n    keep(x, d, [y for y in x], sorted(x), x[:1], x + x, d.keys())\n"
+            "def f():\n    x = [1]\n    d = {'a': 1}\n"
+            "    keep(x, d, [y for y in x], sorted(x), x[:1], x + x, d.keys())\n"
             "    keep(list(x), dict(d), [x], (x,), {1: x}, {'k': v for v in x})\n    return x\nf()\n"
         )
 
@@ -200,13 +207,20 @@ class TestLocks:
         ran(f"def g(v):\n    return v\ndef f(x, g):\n    {loop}\n    x.append(3)\nf([1, 2], g)\n")
 
     def test_return_from_a_loop_unlocks(self) -> None:
-        ran("def f(x, g):\n    for i in x:\n        g()\n        return i\ny = [1]\nf(y, lambda: 1)\ny.append(2)\n")
+        ran(
+            "def f(x, g):\n    for i in x:\n        g()\n        return i\ny = [1]\n"
+            "f(y, lambda: 1)\ny.append(2)\n"
+        )
 
     def test_an_inner_loop_does_not_unlock_for_the_outer_one(self) -> None:
-        error = failure("def f(x):\n    for i in x:\n        for j in x:\n            pass\n        x.append(1)\nf([1])\n")
+        error = failure(
+            "def f(x):\n    for i in x:\n        for j in x:\n            pass\n        x.append(1)\nf([1])\n"
+        )
         assert error.code == "eval.iteration"
 
-    @pytest.mark.parametrize("loop", ["for i in x:\n        g()", "[g() for i in x]", "sorted(x, key = lambda i: g())"])
+    @pytest.mark.parametrize(
+        "loop", ["for i in x:\n        g()", "[g() for i in x]", "sorted(x, key = lambda i: g())"]
+    )
     def test_an_error_unlocks(self, loop: str) -> None:
         module = ran(f"def f(x, g):\n    {loop}\n")
         x = List([1, 2])
@@ -238,9 +252,13 @@ class TestConclusions:
         assert ".enter" in generated_names("def f(x, g):\n    for i in x:\n        g(i)\n")
 
     def test_functions_that_call_only_known_ones_need_no_check_for_recursion(self) -> None:
-        assert ".recursive" not in generated_names("def f(x):\n    return x + 1\ndef g(x):\n    return f(f(x))\n")
+        assert ".recursive" not in generated_names(
+            "def f(x):\n    return x + 1\ndef g(x):\n    return f(f(x))\n"
+        )
         assert ".recursive" in generated_names("def f(x):\n    return g(x)\ndef g(x):\n    return f(x)\n")
         assert ".recursive" in generated_names("def f(x, g):\n    return g(x)\n")
 
     def test_arithmetic_on_loop_variables_needs_no_test(self) -> None:
-        assert not {".add", ".multiply"} & generated_names("def f():\n    t = 0\n    for i in range(9):\n        t += i * 2\n")
+        assert not {".add", ".multiply"} & generated_names(
+            "def f():\n    t = 0\n    for i in range(9):\n        t += i * 2\n"
+        )

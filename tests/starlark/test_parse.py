@@ -146,7 +146,9 @@ class TestExpressions:
         assert expr("a, b") == Tuple(0, 0, (Name(0, 0, "a"), Name(0, 0, "b")), False)
         assert expr("a, b") != expr("(a, b)")
 
-    @pytest.mark.parametrize("text", ["x = 1,", "1,", "x, = y", "x, y, = z", "return 1,", "x[1,]", "x[1, 2,]"])
+    @pytest.mark.parametrize(
+        "text", ["x = 1,", "1,", "x, = y", "x, y, = z", "return 1,", "x[1,]", "x[1, 2,]"]
+    )
     def test_a_tuple_without_brackets_does_not_end_in_a_comma(self, text: str) -> None:
         column = text.rindex(",") + 1
         assert told(text) == f"syntax.tuple 1:{column} unparenthesized tuple with trailing comma"

@@ -1,4 +1,4 @@
-"""However a program is compiled, it does the same: prints the same, fails at the same place in the same words."""
+"""However a program is compiled, it prints the same and fails at the same place in the same words."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def test_functions_reached_as_values_do_the_same_as_functions_called_by_name(see
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_the_compiler_concludes_changes_only_the_speed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_compiler_concludes_changes_only_the_speed(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = random_program(seed)
     expected = outcome(text)
     with monkeypatch.context() as patch:

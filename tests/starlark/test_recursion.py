@@ -21,14 +21,18 @@ RECURSIVE = {
     "through a method's name": "def f(x):\n    return x.split(x)\nf(struct(split = f))\n",
     "through a key function": "def f(x):\n    return sorted([x], key = f)\nf(1)\n",
     "through max": "def f(x):\n    return max([x], key = lambda y: f(y))\nf(1)\n",
-    "another closure": "def make(g):\n    def f():\n        return g and g()\n    return f\nmake(make(None))()\n",
+    "another closure": (
+        "def make(g):\n    def f():\n        return g and g()\n    return f\nmake(make(None))()\n"
+    ),
     "a lambda": "fs = [None]\nf = lambda: fs[0]()\nfs[0] = f\nf()\n",
     "a lambda in a lambda": "f = lambda g: g(g)\nf(f)\n",
     "in a comprehension": "def f(x):\n    return [f(y) for y in x]\nf([1])\n",
     "through stars": "def f(*args):\n    return f(*args)\nf(1)\n",
     "through a default": "def f():\n    return g()\ndef g(h = f):\n    return h()\nf()\n",
     "a long way": "def a(): return b()\ndef b(): return c()\ndef c(): return d()\ndef d(): return a()\na()\n",
-    "from a quiet function": "def f(x):\n    return g(x) + 1\ndef g(x):\n    return x.get(x)\nf(struct(get = f))\n",
+    "from a quiet function": (
+        "def f(x):\n    return g(x) + 1\ndef g(x):\n    return x.get(x)\nf(struct(get = f))\n"
+    ),
 }
 
 
@@ -70,7 +74,10 @@ def test_a_function_can_be_called_again_when_it_has_returned_or_failed() -> None
 
 
 def test_calls_inside_one_another_are_not_recursion() -> None:
-    ran("def f(x):\n    return x\nf(f(f(1)))\n[f(f(x)) for x in [1, 2]]\nsorted([f(2), f(1)], key = lambda x: f(x))\n")
+    ran(
+        "def f(x):\n    return x\nf(f(f(1)))\n[f(f(x)) for x in [1, 2]]\n"
+        "sorted([f(2), f(1)], key = lambda x: f(x))\n"
+    )
 
 
 def test_two_threads_may_run_one_function_at_once() -> None:
@@ -112,7 +119,8 @@ def test_endless_recursion_ends_with_an_error_of_starlark(text: str) -> None:
 def test_a_struct_s_field_is_not_taken_for_a_list_s_method() -> None:
     seen = []
     keep = Builtin("keep", lambda _thread, args, _kwargs: seen.append(args))
-    ran("def f(x):\n    x.append(1)\n    x.pop()\n    x.get('k')\n    return x.items()\nf(s)\n", s=Struct(
-        {"append": keep, "pop": keep, "get": keep, "items": keep}
-    ))
+    ran(
+        "def f(x):\n    x.append(1)\n    x.pop()\n    x.get('k')\n    return x.items()\nf(s)\n",
+        s=Struct({"append": keep, "pop": keep, "get": keep, "items": keep}),
+    )
     assert seen == [(1,), (), ("k",), ()]

@@ -73,7 +73,10 @@ def test_places_tell_the_inputs_apart(session: Session) -> None:
     session.run("def f(a):\n    return a + 1\n\n")
     with pytest.raises(EvalError) as caught:
         session.run("f('a')\n")
-    assert [str(frame) for frame in caught.value.stack] == ["<stdin>:4:2: in <toplevel>", "<stdin>:2:14: in f"]
+    assert [str(frame) for frame in caught.value.stack] == [
+        "<stdin>:4:2: in <toplevel>",
+        "<stdin>:2:14: in f",
+    ]
     assert caught.value.line_text == "    return a + 1"
 
 
@@ -107,7 +110,10 @@ def test_dir_without_arguments_lists_the_globals(session: Session) -> None:
 
 def test_help_tells_how_a_function_is_called_and_its_documentation(session: Session) -> None:
     lines = printed(session)
-    session.run('def f(a, b = [1], *, c):\n    """Add.\n\n    More.\n    """\n\nhelp(f)\nhelp(len)\nhelp(struct(x = 1))\n')
+    session.run(
+        'def f(a, b = [1], *, c):\n    """Add.\n\n    More.\n    """\n\nhelp(f)\nhelp(len)\n'
+        "help(struct(x = 1))\n"
+    )
     assert lines == [
         "f(a, b = [1], *, c)\nAdd.\n\nMore.",
         "<built-in function len>",
@@ -130,7 +136,12 @@ def talk(*inputs: bytes, wait: float = 0.4) -> bytes:
     main, other = pty.openpty()
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": "/nonexistent", "TERM": "dumb"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "bramble.starlark"], stdin=other, stdout=other, stderr=other, env=environ, close_fds=True,
+        [sys.executable, "-m", "bramble.starlark"],
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        env=environ,
+        close_fds=True,
         start_new_session=True,
     )
     os.close(other)

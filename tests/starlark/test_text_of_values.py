@@ -47,7 +47,10 @@ def test_ints_of_any_length_read_back(number: int) -> None:
 
 
 def test_an_int_of_ten_thousand_digits_can_be_printed_and_read() -> None:
-    text = "def f():\n    n = 1\n    for _ in range(10000):\n        n = n * 10\n    return n\nr = int(str(f())) == f()\n"
+    text = (
+        "def f():\n    n = 1\n    for _ in range(10000):\n        n = n * 10\n    return n\n"
+        "r = int(str(f())) == f()\n"
+    )
     assert ran(text + "s = len('%d' % f()) == len('{}'.format(f()))\n").globals["r"] is True
 
 
@@ -87,7 +90,9 @@ def test_deep_values_are_written(depth: int) -> None:
 
 
 def test_a_value_that_doubles_at_every_level_is_not_written_out() -> None:
-    text = "def f():\n    x = ['abcdefgh' * 1000]\n    for i in range(60):\n        x = [x, x]\n    return {}\n"
+    text = (
+        "def f():\n    x = ['abcdefgh' * 1000]\n    for i in range(60):\n        x = [x, x]\n    return {}\n"
+    )
     for use in ("str(x)", "repr(x)", "'%s' % [x]", "'{}'.format(x)"):
         with pytest.raises(EvalError) as caught:
             ran(text.format(use) + "f()\n")
@@ -119,7 +124,9 @@ def test_format_with_literal_and_with_computed_text_is_the_same(template: str, a
 
 
 PERCENT = st.sampled_from(["%s", "%d", "%r", "%%", "%x", "a", "%c", "%(k)s", "%q", "%"])
-OPERANDS = st.sampled_from(["1", "'a'", "(1, 2)", "()", "[1]", "{'k': 1}", "True", "1.5", "(1,)", "('a', 2, None)", "1 << 70"])
+OPERANDS = st.sampled_from(
+    ["1", "'a'", "(1, 2)", "()", "[1]", "{'k': 1}", "True", "1.5", "(1,)", "('a', 2, None)", "1 << 70"]
+)
 
 
 @given(st.lists(PERCENT, max_size=4).map("".join), OPERANDS)
