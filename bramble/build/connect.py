@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import os
 import select
@@ -10,7 +11,8 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
-from typing import Optional
+from queue import Empty, Queue
+from typing import Any, Optional, Union
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from bramble.build.task import Cancelled
@@ -18,6 +20,7 @@ from bramble.errors import BrambleError
 
 PORTS = {"http": 80, "https": 443}
 POLL = 0.1  # seconds until a cancellation is noticed
+_Address = tuple[Any, Any, int, str, Any]  # as socket.getaddrinfo gives them
 _ANSWER_LIMIT = 1 << 16  # bytes of a proxy's answer
 _KEEP = "%/:=&?~#+!$,;'@()*[]"  # characters that quoting leaves as they are (RFC 3986)
 
@@ -106,15 +109,16 @@ def proxy_of(url: SplitResult, proxies: Mapping[str, str]) -> Optional[SplitResu
 
 
 def dial(host: str, port: int, timeout: float, cancelled: threading.Event) -> socket.socket:
-    """Return a connected socket, trying the host's addresses in turn."""
+    """Return a connected socket, trying the host's addresses in turn, each for its part of the time."""
     failure: OSError = OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    addresses = _addresses(host, port, timeout, cancelled)
+    for family, kind, protocol, _, address in addresses:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)
             code = sock.connect_ex(address)
             if code == errno.EINPROGRESS:
-                code = _connected(sock, timeout, cancelled)
+                code = _connected(sock, timeout / len(addresses), cancelled)
             if code:
                 raise OSError(code, os.strerror(code))
             sock.settimeout(timeout)
@@ -126,6 +130,29 @@ def dial(host: str, port: int, timeout: float, cancelled: threading.Event) -> so
             sock.close()
             raise
     raise failure
+
+
+def _addresses(host: str, port: int, timeout: float, cancelled: threading.Event) -> list[_Address]:
+    """Look a host up, in a thread that is left alone when it is waited for no longer: nothing can stop it."""
+    found: Queue[Union[list[_Address], OSError, UnicodeError]] = Queue()
+
+    def look_up() -> None:
+        try:
+            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            found.put(error)
+
+    threading.Thread(target=look_up, name="look-up", daemon=True).start()
+    until = time.monotonic() + timeout
+    while not cancelled.is_set():
+        with contextlib.suppress(Empty):
+            addresses = found.get(timeout=POLL)
+            if isinstance(addresses, list):
+                return addresses
+            raise addresses
+        if time.monotonic() > until:
+            raise TimeoutError(errno.ETIMEDOUT, f"{host} could not be looked up in time")
+    raise Cancelled
 
 
 def _connected(sock: socket.socket, timeout: float, cancelled: threading.Event) -> int:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -34,7 +35,7 @@ def make(request: Request) -> tuple[Stamp, ...]:
     # spec: build.fetch-git
     url = needed("fetch_git", request.name, request.env, "url")
     reference = needed("fetch_git", request.name, request.env, "reference")
-    options = request.options.fetch
+    options = request.options.bounded_fetch
     place = options.mirror.get(url, url)
     if options.offline and _needs_network(place):
         raise BrambleError(
@@ -69,7 +70,10 @@ class _Git:
         self._url = url
         self.repository = f"{request.scratch}/repository"
         self._program = self._find(request.options.host_path)
-        self._environment = _environment(request.scratch, request.options.host_path, request.options.fetch)
+        options = request.options.bounded_fetch
+        self._environment = _environment(request.scratch, request.options.host_path, options)
+        self._seconds = options.git_seconds if options.seconds is None else options.seconds
+        self._until = time.monotonic() + self._seconds
 
     def run(self, *arguments: str, ask: bool = False) -> int:
         """Run git and return its exit status; raises fetch.git for a failure unless one may `ask`."""
@@ -101,12 +105,22 @@ class _Git:
                 except subprocess.TimeoutExpired:
                     if self._request.listener.cancelled.is_set():
                         raise Cancelled from None
+                    if time.monotonic() > self._until:
+                        raise self._too_long() from None
         finally:
             if process.poll() is None:
                 # It has children of its own, for https and ssh.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
+
+    def _too_long(self) -> BrambleError:
+        # spec: build.fetch.patience
+        return BrambleError(
+            "fetch.timeout",
+            f'git took longer than {self._seconds:g} seconds for "{self._url}"',
+            remedy="give it longer (--timeout), or a local copy in the mirror table",
+        )
 
     def _find(self, host_path: Sequence[str]) -> str:
         for directory in host_path:
@@ -121,7 +135,7 @@ class _Git:
 
 
 def _environment(home: str, host_path: Sequence[str], options: FetchOptions) -> Mapping[str, str]:
-    slow = f"{options.timeout:.0f}"
+    slow = max(round(options.timeout), 1)
     variables = {
         "PATH": ":".join(host_path),
         "HOME": home,
@@ -130,9 +144,9 @@ def _environment(home: str, host_path: Sequence[str], options: FetchOptions) -> 
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
-        "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
+        "GIT_SSH_COMMAND": f"ssh -oBatchMode=yes -oConnectTimeout={slow} -oServerAliveInterval={slow}",
         "GIT_HTTP_LOW_SPEED_LIMIT": "1",
-        "GIT_HTTP_LOW_SPEED_TIME": slow,
+        "GIT_HTTP_LOW_SPEED_TIME": f"{slow}",
     }
     for name in ("http", "https", "no"):
         if options.proxies.get(name):

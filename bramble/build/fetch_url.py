@@ -26,13 +26,18 @@ def make(request: Request) -> tuple[Stamp, ...]:
     # spec: build.fetch-url
     url = needed("fetch_url", request.name, request.env, "url")
     name = file_name(url)
-    options = request.options.fetch
+    options = request.options.bounded_fetch
     body = get(url, f"{request.scratch}/body", options, request.listener)
     kind = archive_kind(name)
     if kind is None:
         copy_file(body, f"{request.output}/{name}", mode=0o644)
         return ()
-    limits = UnpackLimits(options.unpacked_bytes, options.unpacked_ratio, options.unpacked_members)
+    limits = UnpackLimits(
+        options.unpacked_bytes,
+        options.unpacked_ratio,
+        options.unpacked_members,
+        request.listener.cancelled,
+    )
     unpack(body, kind, request.output, name=name, limits=limits)
     return ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.derivation.template import OutputRef
@@ -38,6 +38,10 @@ class FetchOptions:
     proxies: Mapping[str, str] = field(default_factory=dict)
     ca_file: Optional[str] = None  # PEM file of authorities to trust; None: those of the machine
     timeout: float = 30.0  # seconds without a byte before a server counts as hung
+    seconds: Optional[float] = None  # for one download, all attempts together; None: as long as it gets on
+    slowest: int = 1024  # bytes a second; a server that sends less,
+    patience: float = 60.0  # measured over so many seconds, counts as hung
+    git_seconds: float = 3600.0  # for git, which does not tell how it gets on, where `seconds` is None
     attempts: int = 5  # how often one download is tried
     pause: float = 0.5  # seconds before the second attempt; doubled before each one after it
     redirects: int = 10
@@ -63,6 +67,15 @@ class BuildOptions:
     limits: Limits = field(default_factory=Limits)
     fetch: FetchOptions = field(default_factory=FetchOptions)
     host_path: tuple[str, ...] = HOST_PATH  # where host_tools looks for programs
+
+    @property
+    def bounded_fetch(self) -> FetchOptions:
+        """How to download within the limits of a build."""
+        # spec: build.fetch.patience
+        fetch, limits = self.fetch, self.limits
+        silence = fetch.timeout if limits.silence is None else min(fetch.timeout, limits.silence)
+        given = [seconds for seconds in (fetch.seconds, limits.seconds) if seconds is not None]
+        return replace(fetch, timeout=silence, seconds=min(given, default=None))
 
 
 @dataclass(frozen=True)

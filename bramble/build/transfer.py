@@ -3,7 +3,7 @@
 A transfer is tried several times. What came before a failure is kept when the
 server can say that the rest still belongs to it (a validator, RFC 9110 section
 13.1.5), else the file begins anew. A server that stays silent counts as failed,
-and so does one that closes before it has sent what it announced.
+and so does one that trickles, or closes before it has sent what it announced.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import http.client
 import os
 import socket
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from typing import IO, Optional
@@ -32,6 +31,7 @@ from bramble.build.connect import (
     without_user,
 )
 from bramble.build.options import FetchOptions
+from bramble.build.patience import Patience
 from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
 
@@ -113,6 +113,7 @@ class _Transfer:
         self._listener = listener
         self._received = 0
         self._validator: Optional[str] = None  # of the bytes received so far
+        self._patience = Patience(url, options, listener.cancelled, lambda: self._received)
 
     def run(self) -> None:
         pause = self._options.pause
@@ -126,8 +127,7 @@ class _Transfer:
                 wait = min(max(pause, failure.pause), _LONGEST_PAUSE)
                 pause *= 2
                 self._listener.retrying(failure.error.message, wait)
-                if self._listener.cancelled.wait(wait):
-                    raise Cancelled from None
+                self._patience.pause(wait, failure.error)
 
     def _attempt(self) -> None:
         """Follow redirects from the beginning, since a temporary one may have changed."""
@@ -178,7 +178,7 @@ class _Transfer:
         try:
             with contextlib.ExitStack() as stack:
                 sock = stack.enter_context(contextlib.closing(self._dialled(proxy or url)))
-                stack.enter_context(self._watched(sock))
+                stack.enter_context(self._patience.watching(sock))
                 target = urlunsplit(("", "", url.path or "/", url.query, ""))
                 if proxy is not None:
                     authorisation = without_user(proxy)[1]
@@ -196,13 +196,12 @@ class _Transfer:
                 connection.request("GET", target, headers=headers)
                 yield stack.enter_context(contextlib.closing(connection.getresponse()))
         except (OSError, http.client.HTTPException) as error:
-            if self._listener.cancelled.is_set():
-                raise Cancelled from None
+            self._patience.check()
             raise self._failure(error) from error
 
     def _dialled(self, address: SplitResult) -> socket.socket:
         port = address.port or PORTS[address.scheme]
-        return dial(address.hostname or "", port, self._options.timeout, self._listener.cancelled)
+        return dial(address.hostname or "", port, self._patience.timeout, self._listener.cancelled)
 
     def _secured(self, sock: socket.socket, url: SplitResult) -> socket.socket:
         if ssl is None:
@@ -213,29 +212,6 @@ class _Transfer:
             )
         context = ssl.create_default_context(cafile=self._options.ca_file)
         return context.wrap_socket(sock, server_hostname=url.hostname)
-
-    @contextlib.contextmanager
-    def _watched(self, sock: socket.socket) -> Iterator[None]:
-        """While a thread waits for the connection, let a cancellation shut it down."""
-        over = threading.Event()
-        # TLS takes the descriptor over; this one stays ours.
-        own = sock.dup()
-
-        def watch() -> None:
-            while not over.wait(POLL):
-                if self._listener.cancelled.is_set():
-                    with contextlib.suppress(OSError):
-                        own.shutdown(socket.SHUT_RDWR)
-                    return
-
-        watcher = threading.Thread(target=watch, name="transfer-watch", daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            over.set()
-            watcher.join()
-            own.close()
 
     def _receive(self, response: http.client.HTTPResponse) -> None:
         if response.status == 206 and self._continues(response):
@@ -254,10 +230,11 @@ class _Transfer:
         self._validator = _validator(response.headers)
         total = None if response.length is None else start + response.length
         shown = 0.0
-        while True:
-            piece = response.read(_PIECE)
-            if self._listener.cancelled.is_set():
-                raise Cancelled
+        # Not more than was announced: whoever asks for more waits for the end of the connection.
+        while total is None or self._received < total:
+            # What has come, and not as much as fits: a server that trickles has to be seen doing so.
+            piece = response.read1(_PIECE if total is None else min(_PIECE, total - self._received))
+            self._patience.check()
             if not piece:
                 break
             _write(self._out, piece)

@@ -8,14 +8,16 @@ import gzip
 import os
 import stat
 import struct
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Optional, cast
 
 from bramble.build.confined import Clash, ConfinedTree, Outside, split_name
 from bramble.build.tar import TarBroken, TarSpecial, TarStream, TarUnsupported
+from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
 
 # Both are optional parts of Python, and most archives need neither.
@@ -58,6 +60,7 @@ class UnpackLimits:
     size: int  # bytes of all files
     ratio: int  # bytes of all files by bytes of the archive, counted above 1 GiB
     members: int
+    cancelled: threading.Event = field(default_factory=threading.Event)  # gives it all up, once it is set
 
 
 def archive_kind(name: str) -> Optional[str]:
@@ -72,7 +75,7 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
     Files are as executable as their owner's bit says; other modes, owners and
     times are dropped. Raises BrambleError fetch.archive-outside,
     fetch.archive-broken, fetch.archive-special, fetch.archive-too-large,
-    fetch.archive-unsupported; what stands in `target` then is of no use.
+    fetch.archive-unsupported; Cancelled; what stands in `target` then is of no use.
     """
     # spec: build.unpack
     try:
@@ -129,13 +132,18 @@ class _Budget:
         # spec: build.unpack.limits
         self._left = min(limits.size, max(_RATIO_FROM, archive_size * limits.ratio))
         self._members = limits.members
+        self._cancelled = limits.cancelled
 
     def member(self) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
         self._members -= 1
         if self._members < 0:
             raise _TooLarge("holds more files than any archive should")
 
     def take(self, size: int) -> None:
+        if self._cancelled.is_set():
+            raise Cancelled
         self._left -= size
         if self._left < 0:
             raise _TooLarge("unpacks to far more than any archive of its size should")

@@ -69,7 +69,7 @@ class _Writer:
 
 
 class _Both:
-    """One tree for two streams: one that is written, and one that says whether its bytes have the right name."""
+    """One tree for two streams: one that is written, and one that tells the name of its bytes."""
 
     def __init__(self, written: Stream, checked: Stream) -> None:
         self._written, self._checked = written, checked
@@ -146,7 +146,7 @@ def _write_archive(objects: Objects, name: str, write: Callable[[Union[bytes, by
             what = "it does not hold all that it is recorded to refer to"
         raise BrambleError(
             "store.export-damaged",
-            f"the object {name} is damaged: {what}; what was written of it is of no use, and no import takes it",
+            f"the object {name} is damaged: {what}; what was written is of no use, and no import takes it",
             remedy="run `bramble store verify --repair`, and export again",
         )
 

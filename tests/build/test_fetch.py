@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from typing import Any, Optional
 
 from bramble.build.events import Failed, Progress, Retrying, Started
@@ -14,6 +15,7 @@ from bramble.build.fetch_url import file_name, mirrored
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
+from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
 from tests.build.archives import file, symlink, tar, zipped
 from tests.build.server import Answer, Request, Server, close_at_once, ok, respond, silent
@@ -337,6 +339,21 @@ class Repositories(FetchWorld):
         url = "https://example.test/r.git"
         it = self.fetch_git("main", url)
         self.built(it, fetch={"mirror": {url: self.repository}, "offline": True})
+
+    def test_git_has_the_time_that_the_build_was_given(self) -> None:
+        tools = os.path.join(self.top, "tools")
+        os.mkdir(tools)
+        with open(tools + "/git", "w") as out:
+            out.write("#!/bin/sh\nsleep 60 & wait\n")
+        os.chmod(tools + "/git", 0o755)
+        started = time.monotonic()
+        self.failure(
+            self.fetch_git("main"),
+            "fetch.timeout",
+            limits=Limits(seconds=0.3),
+            host_path=(tools, "/usr/bin", "/bin"),
+        )
+        self.assertLess(time.monotonic() - started, 30)
 
     def test_failures_are_told(self) -> None:
         error = self.failure(self.fetch_git("nowhere"), "fetch.git")

@@ -30,7 +30,6 @@ def run(the_plan: Plan, broken: frozenset[str] = frozenset()) -> list[str]:
             the_plan.done(key)
 
 
-
 class Again(unittest.TestCase):
     """What was done is done once more when something else cannot go on without what it made."""
 

@@ -10,13 +10,15 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 from typing import Any, Optional
 
 from bramble.build.connect import parse_url, proxy_of
-from bramble.build.options import FetchOptions
+from bramble.build.options import BuildOptions, FetchOptions
 from bramble.build.task import Cancelled, Listener
 from bramble.build.transfer import transfer
 from bramble.errors import BrambleError
+from bramble.sandbox.spec import Limits
 from tests.build.server import (
     Answer,
     Request,
@@ -254,6 +256,85 @@ class Cancelling(World):
                 time.sleep(0.01)
 
         self.assertStops(self.server(endless).url)
+
+    def test_a_look_up_that_hangs_stops_when_it_is_cancelled(self) -> None:
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        with unittest.mock.patch("socket.getaddrinfo", lambda *_, **__: gate.wait(60)):
+            self.assertStops("http://far.test/a")
+
+
+def trickling(client: socket.socket, request: Request) -> None:
+    """Announce much, and send a byte now and then."""
+    client.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nETag: "v1"\r\n\r\n')
+    while True:
+        client.sendall(b"x")
+        time.sleep(0.02)
+
+
+class Patience(World):
+    def assertSoon(self, code: str, url: str, words: str, **options: Any) -> None:
+        started = time.monotonic()
+        with self.assertRaises(BrambleError) as caught:
+            self.fetch(url, **{"timeout": 60.0, **options})
+        self.assertLess(time.monotonic() - started, 30)
+        self.assertEqual(caught.exception.code, code)
+        self.assertIn(words, caught.exception.message)
+
+    def test_a_server_that_trickles_is_given_up(self) -> None:
+        self.assertSoon("fetch.timeout", self.server(trickling).url, "less than", patience=0.3, attempts=2)
+        self.assertEqual(len(self.retries), 1)
+
+    def test_a_head_that_trickles_is_given_up(self) -> None:
+        def head(client: socket.socket, request: Request) -> None:
+            client.sendall(b"HTTP/1.1 200 OK\r\n")
+            while True:
+                client.sendall(b"x: y\r\n")
+                time.sleep(0.3)
+
+        self.assertSoon("fetch.timeout", self.server(head).url, "less than", patience=0.3, attempts=1)
+
+    def test_a_slow_server_that_gets_on_is_waited_for(self) -> None:
+        def slow(client: socket.socket, request: Request) -> None:
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n")
+            for _ in range(6):
+                client.sendall(b"x")
+                time.sleep(0.1)
+
+        self.assertEqual(self.fetch(self.server(slow).url, patience=0.2, slowest=1, attempts=1), b"xxxxxx")
+
+    def test_the_time_that_is_given_ends_a_transfer_that_gets_on(self) -> None:
+        url = self.server(trickling).url
+        self.assertSoon("fetch.timeout", url, "longer than the 0.3 seconds", seconds=0.3, slowest=1)
+        self.assertEqual(self.retries, [])
+
+    def test_the_time_that_is_given_is_for_all_attempts_and_their_pauses(self) -> None:
+        url = self.server(respond("503 Busy", Retry_After="50")).url
+        self.assertSoon("fetch.timeout", url, "503", seconds=5.0, attempts=100)
+        hanging = self.server(silent)
+        self.assertSoon("fetch.timeout", hanging.url, "longer", seconds=0.5, timeout=0.2, attempts=1000)
+        self.assertLess(len(hanging.requests), 10)
+
+    def test_a_server_that_never_takes_the_connection_is_given_up(self) -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=1) as deaf:
+            address = deaf.getsockname()
+            waiting = [socket.socket() for _ in range(4)]
+            for one in waiting:
+                self.addCleanup(one.close)
+                one.setblocking(False)
+                one.connect_ex(address)
+            url = f"http://127.0.0.1:{address[1]}/a"
+            self.assertSoon("fetch.timeout", url, "longer", seconds=0.5)
+
+    def test_the_limits_of_a_build_are_those_of_its_downloads(self) -> None:
+        def bounded(fetch: FetchOptions, **limits: Optional[float]) -> tuple[float, Optional[float]]:
+            options = BuildOptions("linux-amd64", lambda: None, limits=Limits(**limits), fetch=fetch)  # type: ignore
+            return options.bounded_fetch.timeout, options.bounded_fetch.seconds
+
+        self.assertEqual(bounded(FetchOptions()), (30.0, None))
+        self.assertEqual(bounded(FetchOptions(), seconds=7.0), (30.0, 7.0))
+        self.assertEqual(bounded(FetchOptions(seconds=3.0), seconds=7.0, silence=2.0), (2.0, 3.0))
+        self.assertEqual(bounded(FetchOptions(), silence=100.0), (30.0, None))
 
 
 class Proxies(World):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 import tempfile
+import threading
 import unittest
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Union
 
 from hypothesis import given, settings
@@ -15,6 +18,7 @@ from hypothesis import strategies as st
 
 from bramble.build.confined import Outside, split_name
 from bramble.build.tar import TarBroken, TarStream
+from bramble.build.task import Cancelled
 from bramble.build.unpack import UnpackLimits, archive_kind, unpack
 from bramble.errors import BrambleError
 from tests.build.archives import directory, file, hardlink, symlink, tar, zipped
@@ -64,6 +68,15 @@ class World(unittest.TestCase):
 
 
 class Unpacking(World):
+    def test_unpacking_stops_when_it_is_cancelled(self) -> None:
+        cancelled = threading.Event()
+        cancelled.set()
+        limits = replace(LIMITS, cancelled=cancelled)
+        for kind, data in (("tar", tar([file("a", b"x")])), ("zip", zipped([file("a", b"x")]))):
+            with self.assertRaises(Cancelled):
+                self.unpack(data, kind, limits)
+            shutil.rmtree(self.target)
+
     def test_every_kind_of_archive_gives_the_same_tree(self) -> None:
         entries = [
             directory("d"),
