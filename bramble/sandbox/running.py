@@ -28,7 +28,7 @@ from bramble.sandbox.vocabulary import Step
 CHUNK = 1 << 16
 TICK = 0.02  # seconds between two looks at a `threading.Event`, for which one cannot poll
 # Looks at what a build has written take at most a fiftieth of one processor, but are not rarer than:
-LOOK_FIRST, LOOK_SHARE, LOOK_RAREST = 1.0, 50, 10.0  # seconds, part of the time, seconds
+LOOK_FIRST, LOOK_SHARE, LOOK_RAREST = 0.5, 50, 10.0  # seconds, part of the time, seconds
 LOOK_LONGEST = 1.0  # seconds that one of them may take, for clocks and the caller have to wait
 
 

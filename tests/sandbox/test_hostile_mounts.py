@@ -46,10 +46,10 @@ def test_a_mount_in_the_sandbox_does_not_appear_on_the_host(here: World) -> None
             (project / name).mkdir()
             os.chmod(project / name, 0o777)
         seen: list[list[str]] = []
-        looking = threading.Timer(0.5, lambda: seen.append(mounted_below(project)))
+        looking = threading.Timer(0.2, lambda: seen.append(mounted_below(project)))
         looking.start()
         result = here.run(
-            "sleep 1; echo x > /project/git/x; ls /project/keys",
+            "usleep 400000; echo x > /project/git/x; ls /project/keys",
             more=[Mount(str(project), "/project", True), Mount(str(project / "git"), "/project/git")],
             hidden=("/project/keys",),
         )
@@ -69,10 +69,12 @@ def test_a_mount_on_the_host_does_not_appear_in_the_sandbox(here: World) -> None
         def mount() -> None:
             subprocess.run(["mount", "-t", "tmpfs", "none", late], check=True)
             (late / "secret").write_text("x")
+            (here.out / "go").touch()
 
-        arriving = threading.Timer(0.3, mount)
+        arriving = threading.Timer(0.1, mount)
         arriving.start()
-        result = here.run("sleep 1; ls -A /input/late; cat /proc/self/mounts")
+        wait = "while ! [ -e /out/go ]; do usleep 20000; done"
+        result = here.run(f"{wait}; ls -A /input/late; cat /proc/self/mounts")
         arriving.join()
         assert (late / "secret").exists()
         assert "secret" not in result.text and "/input/late" not in result.text
