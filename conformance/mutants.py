@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from conformance import runner
 from conformance.casefile import LEVELS, Case
+from conformance.language_faults import FAULTS
 from conformance.outcome import FAILED
 from conformance.session import Implementation
 
@@ -36,6 +37,7 @@ class Mutant:
 
 
 MUTANTS: tuple[Mutant, ...] = (
+    *(Mutant(*fault) for fault in FAULTS),
     Mutant(
         "derivation.json.empty",
         "bramble/derivation/gojson.py",

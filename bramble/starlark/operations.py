@@ -56,7 +56,7 @@ from .raw import (
 )
 from .string_methods import STRING_METHODS
 from .text import convert, display, to_repr, to_str
-from .universe import POSITIONAL, UNIVERSE, length, make_range, sort_items, to_int
+from .universe import POSITIONAL, UNIVERSE, compared, length, make_range, sort_items, to_int
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -70,7 +70,6 @@ from .values import (
     NoneType,
     OddDict,
     Set,
-    compare,
     contains,
     entries,
     equal,
@@ -194,14 +193,14 @@ def max2(a: Value, b: Value) -> Value:
     """Return `max(a, b)`."""
     if a.__class__ is int and b.__class__ is int:
         return b if b > a else a
-    return b if compare(b, a, ">") > 0 else a
+    return b if compared("max", b, a, ">") > 0 else a
 
 
 def min2(a: Value, b: Value) -> Value:
     """Return `min(a, b)`."""
     if a.__class__ is int and b.__class__ is int:
         return b if b < a else a
-    return b if compare(b, a, "<") < 0 else a
+    return b if compared("min", b, a, "<") < 0 else a
 
 
 def share_defaults(special: FunctionType, function: FunctionType) -> None:

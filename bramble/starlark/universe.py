@@ -307,10 +307,18 @@ def _extreme(name: str, thread: Thread, args: tuple[Value, ...], kwargs: Mapping
     best = 0
     op = ">" if name == "max" else "<"
     for number in range(1, len(items)):
-        order = compare(keyed[number], keyed[best], op)
+        order = compared(name, keyed[number], keyed[best], op)
         if (order > 0) if name == "max" else (order < 0):
             best = number
     return items[best]
+
+
+def compared(name: str, a: Value, b: Value, op: str) -> int:
+    """Return how two arguments of `max` or `min` compare; an error begins with the function's name."""
+    try:
+        return compare(a, b, op)
+    except EvalError as error:
+        raise EvalError(error.code, f"{name}: {error.message}") from None
 
 
 def python_orders(keys: Value) -> bool:

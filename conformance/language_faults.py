@@ -1,0 +1,199 @@
+"""Deliberate faults of the language: (paragraph, file, text, what stands in its place). See mutants.py.
+
+They are the rules that Python has otherwise, or not at all: what an implementation in Python forgets.
+"""
+
+from __future__ import annotations
+
+Fault = tuple[str, str, str, str]
+
+
+def _in(name: str, *faults: tuple[str, str, str]) -> tuple[Fault, ...]:
+    """Return the faults of one file of the language."""
+    return tuple((f"starlark.{topic}", f"bramble/starlark/{name}.py", *texts) for topic, *texts in faults)
+
+
+FAULTS: tuple[Fault, ...] = (
+    *_in(
+        "values",
+        ("equality", "    if ca is bool or cb is bool:\n        return a is b\n", ""),
+        ("equality", "            return bool(a != a and b != b)\n", "            return False\n"),
+        ("dict.keys", "return TRUE_KEY if value else FALSE_KEY", "return int(value)"),
+        ("dict.keys", "return value if value == value else NAN_KEY", "return value"),
+        ("order", "return int(a != a) - int(b != b) if a != a or b != b else 1", "return 1"),
+        ("freeze", "            held = contents(value)\n", "            held = ()\n"),
+        (
+            "iteration.locked",
+            '    raise EvalError("eval.iteration", f"{prefix}cannot',
+            '    if verb in ("append to", "extend", "insert into", "apply += to"):\n'
+            '        raise EvalError("eval.iteration", f"{prefix}cannot',
+        ),
+        ("freeze", "            value.__class__ = FROZEN_OF[kind]\n", ""),
+        (
+            "set.order",
+            "for key in dict.keys(self) if dict.__contains__(other, key)])",
+            "for key in dict.keys(other) if dict.__contains__(self, key)])",
+        ),
+    ),
+    *_in(
+        "operators",
+        ("bool", "return kind is int or kind is float\n", "return kind in (int, bool, float)\n"),
+        (
+            "arithmetic",
+            "        if remainder != 0.0 and (remainder < 0.0) != (y < 0.0):\n            remainder += y\n",
+            "",
+        ),
+        ("bitwise", "        if b >= MAX_SHIFT:\n", "        if False:\n"),
+        ("membership", '            if error.code != "eval.hash":\n', "            if True:\n"),
+        ("error.columns", "raise NotSliceable(", 'raise EvalError("eval.type", '),
+        (
+            "iteration.order-of-checks",
+            "            out_of_range(x, i)\n        refuse_change(x, ",
+            "            pass\n        refuse_change(x, ",
+        ),
+    ),
+    *_in(
+        "emit_operators",
+        ("bool", 'unless_bool = "bool" if (ma | mb) & BOOL else "never"', 'unless_bool = "never"'),
+        ("bool", "if value not in (0, 1) or not ma & BOOL:", "if True:"),
+    ),
+    *_in(
+        "emit_blocks",
+        ("scope.comprehension", "outermost = number == 0", "outermost = True"),
+    ),
+    *_in(
+        "emit_assign",
+        ("assign.augmented", 'in_place = LIST if node.op == "+" else', 'in_place = 0 if node.op == "+" else'),
+    ),
+    *_in(
+        "compile",
+        ("error.unwinding", "Try([loop], [], [], [unmark], lineno", "Try([loop], [], [], [Pass()], lineno"),
+        ("recursion", "self.checked = options.check_recursion and", "self.checked = False and"),
+        ("dialect.recursion", "Options(not dialect.recursion, limited)", "Options(True, limited)"),
+    ),
+    *_in(
+        "iteration",
+        (
+            "iteration.locked",
+            "        x.__class__ = BUSY_OF[kind]\n        return x\n",
+            "        if kind in LIST_CLASSES:\n            x.__class__ = BUSY_OF[kind]\n        return x\n",
+        ),
+        ("error.unwinding", "    if free is not None:\n", "    if False:\n"),
+        ("assign.unpack", "    if length != count:\n", "    if length < count:\n"),
+    ),
+    *_in(
+        "collection_methods",
+        ("dict.popitem", "    for key in dict.keys(d):\n", "    for key in reversed(list(dict.keys(d))):\n"),
+        ("list.insert", 'refuse_change(x, "insert into", "insert")', "pass"),
+        ("list.remove", "        if equal(value, item):\n", "        if value == item:\n"),
+        ("dict.views", "    return List(keys_of(d))\n", "    return d\n"),
+        ("dict.update", "    if pairs or kwargs:\n", "    if True:\n"),
+        ("iteration.arguments", "    if other is s and s:\n", "    if False:\n"),
+    ),
+    *_in(
+        "string_methods",
+        ("string.splitlines", 'lines = s.split("\\n")\n', 'lines = [*s.splitlines(), ""]\n'),
+        ("string.case", "    return full if len(full) == 1 else title_char(char)\n", "    return full\n"),
+        ("string.class", "    return s.isdecimal()\n", "    return s.isdigit()\n"),
+        ("string.space", "if not s.isascii() or not any(char in s for char in _NOT_SPACE):", "if True:"),
+        (
+            "string.startswith",
+            "    if value.__class__ is tuple:\n",
+            "    if isinstance(value, (list, tuple)):\n",
+        ),
+    ),
+    *_in(
+        "integers",
+        ("limit.int", "MAX_INT_BITS = 1 << 20", "MAX_INT_BITS = 1 << 17"),
+    ),
+    *_in(
+        "views",
+        ("string.iteration", 'type_name = "string.codepoints"', 'type_name = "string.elems"'),
+    ),
+    *_in(
+        "universe",
+        ("sorted", "    plain = python_orders(keys)\n", "    plain = True\n"),
+        ("max", "best = number\n", 'best = number if name == "min" else best\n'),
+        (
+            "iteration.arguments",
+            "    held = enter(source)\n    try:\n        items = list(held)",
+            "    held = items_of(source)\n    try:\n        items = list(held)",
+        ),
+        ("int.function", '        if digits[:1] == "0" and digits.strip("0"):\n', "        if False:\n"),
+        ("hash", "value - (1 << 32) if value >= 1 << 31 else value", "value"),
+    ),
+    *_in(
+        "text",
+        ("repr.float", "if 1e-4 <= size < 1e6 or size == 0.0:", "if 1e-4 <= size < 1e16 or size == 0.0:"),
+        ("repr.string", '"\\a": "\\\\a",\n', ""),
+        (
+            "repr.cycle",
+            '        if id(value) in out.open:\n            out.put("{...}")\n',
+            '        if False:\n            out.put("{...}")\n',
+        ),
+        (
+            "percent.verbs",
+            'elif kind is not int:\n        _bad_format(f"%{verb} format requires integer',
+            'elif kind not in (int, bool):\n        _bad_format(f"%{verb} format requires integer',
+        ),
+        ("percent", "if taken < len(operands) and operand.__class__ not in DICT_CLASSES:", "if False:"),
+        ("format.fields", "            if automatic:\n", "            if False:\n"),
+    ),
+    *_in(
+        "arguments",
+        ("library.arguments", "    if value.__class__ is not int:\n", "    if not isinstance(value, int):\n"),
+        ("string.range", "    return start, max(start, end)\n", "    return 0, end\n"),
+    ),
+    *_in(
+        "operations",
+        ("display", "        if k in made:\n", "        if False:\n"),
+        ("arguments", "            if key in kwargs:\n                repeated(function, key)\n", ""),
+    ),
+    *_in(
+        "functions",
+        ("binding", "        if word in bound:\n", "        if False:\n"),
+        ("struct", "self.fields = dict(sorted(fields.items()))", "self.fields = dict(fields)"),
+        ("struct.merge", "{**self.fields, **other.fields}", "{**other.fields, **self.fields}"),
+    ),
+    *_in(
+        "resolve",
+        (
+            "scope.once",
+            "            elif not self.dialect.global_reassign:\n                self._reassigned",
+            "            elif False:\n                self._reassigned",
+        ),
+        ("dialect.while", '"resolve.dialect", message', '"resolve.control", message'),
+        (
+            "dialect.toplevel-control",
+            "if not self.dialect.toplevel_control:\n            what",
+            "if False:\n            what",
+        ),
+        ("load.names", "if block is not self.file_block or self.load_globally or", "if True or"),
+    ),
+    *_in(
+        "thread",
+        ("freeze", "        freeze(tuple(found.values()))\n", "        pass\n"),
+        (
+            "load.failure",
+            'failure = EvalError("eval.load", f"cannot load {module}: {error.message}")',
+            "failure = error",
+        ),
+    ),
+    *_in(
+        "faults",
+        ("error.columns", "        offset = operation[2][0]\n    elif", "        pass\n    elif"),
+    ),
+    *_in(
+        "json_module",
+        ("json.encode", "_encode_object(sorted(pairs), out", "_encode_object(pairs, out"),
+        ("json.decode", 'return "\\ufffd", at + 6', "return chr(code), at + 6"),
+    ),
+    *_in(
+        "literals",
+        ("string.escapes", "        if code > 0x7F:\n", "        if False:\n"),
+    ),
+    *_in(
+        "spell",
+        ("error.suggestion", "(len(wanted) + 1) // 2", "len(wanted)"),
+    ),
+)
