@@ -28,7 +28,7 @@ FAULTS: tuple[Fault, ...] = (
             '    if verb in ("append to", "extend", "insert into", "apply += to"):\n'
             '        raise EvalError("eval.iteration", f"{prefix}cannot',
         ),
-        ("freeze", "            value.__class__ = FROZEN_OF[kind]\n", ""),
+        ("freeze", "        if kind in FROZEN_OF:\n", "        if kind in FROZEN_OF and kind is not List:\n"),
         (
             "set.order",
             "for key in dict.keys(self) if dict.__contains__(other, key)])",
@@ -78,16 +78,15 @@ FAULTS: tuple[Fault, ...] = (
             "        x.__class__ = BUSY_OF[kind]\n        return x\n",
             "        if kind in LIST_CLASSES:\n            x.__class__ = BUSY_OF[kind]\n        return x\n",
         ),
-        ("error.unwinding", "    if free is not None:\n", "    if False:\n"),
+        ("iteration.locked", "    if free is not None:\n", "    if False:\n"),
         ("assign.unpack", "    if length != count:\n", "    if length < count:\n"),
     ),
     *_in(
         "collection_methods",
         ("dict.popitem", "    for key in dict.keys(d):\n", "    for key in reversed(list(dict.keys(d))):\n"),
-        ("list.insert", 'refuse_change(x, "insert into", "insert")', "pass"),
+        ("iteration.locked", 'refuse_change(x, "insert into", "insert")', "pass"),
         ("list.remove", "        if equal(value, item):\n", "        if value == item:\n"),
-        ("dict.views", "    return List(keys_of(d))\n", "    return d\n"),
-        ("dict.update", "    if pairs or kwargs:\n", "    if True:\n"),
+        ("freeze.noop", "    if pairs or kwargs:\n", "    if True:\n"),
         ("iteration.arguments", "    if other is s and s:\n", "    if False:\n"),
     ),
     *_in(
