@@ -123,7 +123,8 @@ def build_shown(
             display.close()
     for failure in result.failures:
         print_error(failure, surface)
-    if result.cancelled:
+    # Also when all was built by then: what was to come after it is not wanted any more.
+    if result.cancelled or interrupts.cancelled.is_set():
         say("interrupted")
         return result, 128 + interrupts.signal
     if result.sandbox != "namespaces":

@@ -65,6 +65,8 @@ class Sandbox:
         self.pid = 0
         self.pidfd = -1
         self.program = -1  # a pidfd of pid 2
+        self.early: list[int] = []  # signals of the caller that came before it
+        self.screen: list[int] = []  # the sandbox's terminal, until there is somebody whom its keys can reach
         self.trees: list[int] = []
         self.slot = -1
         self.group: groups.Group | None = None
@@ -105,6 +107,7 @@ class Sandbox:
     def pass_on(self, number: int) -> None:
         """Send a signal of the caller to the program; one that keys cause to its whole process group."""
         if self.program < 0:
+            self.early.append(number)
             return
         try:
             flags = PROCESS_GROUP if number in FROM_KEYS else 0
@@ -347,9 +350,15 @@ class Helper:
         elif kind == b"X" and sandbox.status is None:
             sandbox.status = int(rest)
         elif kind == b"T" and fds:
-            sandbox.answer({"event": "terminal"}, fds)
+            # Till then keys are the caller's, and arrive as signals; none is lost in between.
+            sandbox.screen.append(fds.pop())
         elif kind == b"P" and fds and sandbox.program < 0:
             sandbox.program = fds.pop()
+            if sandbox.screen:
+                sandbox.answer({"event": "terminal"}, sandbox.screen)
+                os.close(sandbox.screen.pop())
+            for early in sandbox.early:
+                sandbox.pass_on(early)
         elif not data:
             self.unlink(sandbox)
         for fd in fds:
@@ -407,8 +416,9 @@ class Helper:
         sandbox.job = {}
         sandbox.channel.close()
         os.close(sandbox.terminal)
-        if sandbox.program >= 0:
-            os.close(sandbox.program)
+        for fd in (sandbox.program, *sandbox.screen):
+            if fd >= 0:
+                os.close(fd)
         if sandbox.slot >= 0:
             self.identity.give_back(sandbox.slot)
 
@@ -456,12 +466,14 @@ def settle() -> None:
     """Become a quiet process: nothing inherited but the control socket and standard error, nor any signal."""
     os.chdir("/")
     child.close_range(CONTROL + 1, child.HIGHEST_FD)
+    # A key on the caller's terminal is the caller's to answer: it ends the sandboxes in its own time.
+    # What came before we left its process group was kept from us, and is dropped.
+    os.setsid()
     for number in range(1, 65):
         if number not in (signal.SIGKILL, signal.SIGSTOP):
+            syscalls.ignore(number)
             syscalls.default_action(number)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    # A key on the caller's terminal is the caller's to answer: it ends the sandboxes in its own time.
-    os.setsid()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     gc.disable()

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import socket
 import stat
 import sys
@@ -240,7 +241,12 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
         actions = [(os.POSIX_SPAWN_DUP2, above(fd), number) for fd, number in streams]
         try:
             return os.posix_spawn(
-                python, argv, loader_environment(probe.read("/proc/self/maps")), file_actions=actions
+                python,
+                argv,
+                loader_environment(probe.read("/proc/self/maps")),
+                file_actions=actions,
+                # It is of our process group until it has a session of its own: keys are not for it.
+                setsigmask=signal.valid_signals(),
             )
         finally:
             for _, fd, _ in actions:

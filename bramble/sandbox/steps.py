@@ -306,7 +306,7 @@ def builder_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...
         *walls,
         *((Step("personality", (ADDRESSES_NOT_RANDOM,)),) if build else ()),
         Step("die-with-init"),
-        *(() if build else (Step("hand-out-self"),)),
+        *(() if build and not spec.terminal else (Step("hand-out-self"),)),
         *(() if spec.rung == "none" else (filter_step(spec, facts),)),
         Step("execute", (spec.argv, tuple(f"{name}={value}" for name, value in env))),
     )

@@ -146,6 +146,11 @@ def default_action(signal_number: int) -> None:
     _checked(_sigaction(_RT_SIGACTION, signal_number, bytes(32), 0, 8), "rt_sigaction")
 
 
+def ignore(signal_number: int) -> None:
+    """rt_sigaction(2) to SIG_IGN, which also drops a signal that waits to be taken."""
+    _checked(_sigaction(_RT_SIGACTION, signal_number, b"\x01" + bytes(31), 0, 8), "rt_sigaction")
+
+
 def mount(
     source: bytes | None, target: bytes, kind: bytes | None, flags: int, data: bytes | None = None
 ) -> None:

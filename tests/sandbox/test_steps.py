@@ -199,8 +199,9 @@ def test_addresses_are_not_randomised_in_a_build_and_are_in_a_run() -> None:
     assert only("personality", wish(purpose="run")) == []
 
 
-def test_only_a_run_can_be_signalled() -> None:
+def test_a_run_and_whoever_has_a_terminal_can_be_signalled() -> None:
     assert "hand-out-self" not in actions(SPEC)
+    assert "hand-out-self" in actions(wish(terminal=True))
     assert "hand-out-self" in actions(wish(purpose="run"))
 
 
