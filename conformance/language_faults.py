@@ -84,7 +84,7 @@ FAULTS: tuple[Fault, ...] = (
     *_in(
         "collection_methods",
         ("dict.popitem", "    for key in dict.keys(d):\n", "    for key in reversed(list(dict.keys(d))):\n"),
-        ("iteration.locked", 'refuse_change(x, "insert into", "insert")', "pass"),
+        ("iteration.locked", 'refuse_change(x, "clear", "clear")', "pass"),
         ("list.remove", "        if equal(value, item):\n", "        if value == item:\n"),
         ("freeze.noop", "    if pairs or kwargs:\n", "    if True:\n"),
         ("iteration.arguments", "    if other is s and s:\n", "    if False:\n"),
