@@ -60,8 +60,10 @@ _SEQUENCE = STRING | BYTES | LIST | TUPLE
 # Longer shifts, and products with larger numbers, are left to functions that watch the size of the result.
 _MAX_SHIFT = 16
 _MAX_FACTOR = 1 << 16
-# Products beyond are looked at again.
-_LONG_INT = 1 << 512
+# Products of more bits are looked at again.
+_LONG_INT = 512
+# Operators that no two ints can make fail.
+_NEVER_FAIL = frozenset({"+", "-", "*", "|", "&", "^"})
 
 
 class OperatorEmitter(RawEmitter):
@@ -106,11 +108,14 @@ class OperatorEmitter(RawEmitter):
         grows = op == "*" and ma & INT and mb & INT and not (is_short(a) or is_short(b))
         if grows and self.no_walrus:
             how = "always"
+        if how == "never" and ma == INT and mb == INT and op in _NEVER_FAIL:
+            made = py.binary(a, op, b, self.unit.op(at, name))
+            return (self.bounded(made, True) if grows else made), result
         if how == "never":
             a, ref_a = self.once(a)
             b, ref_b = self.once(b)
             made = py.binary(a, op, b, self.unit.op(at, name, ref_a, ref_b))
-            return (self.bounded(made) if grows else made), result
+            return (self.bounded(made, False) if grows else made), result
         if how == "always":
             return py.helper(name, [a, b], self.unit.op(at, name)), result
         first_a, a, ref_a = self.bind(a)
@@ -131,7 +136,7 @@ class OperatorEmitter(RawEmitter):
             else:
                 others = py.both(again_a, py.IS_NOT, boolean, py.IS_NOT, again_b, line)
             slow = py.conditional(others, native, slow, line)
-            return py.conditional(test, self.bounded(native), slow, line), result
+            return py.conditional(test, self.bounded(native, True), slow, line), result
         if how == "int":
             if mb == INT and first_b is b:
                 test = py.compare(class_a, py.IS, integer, line)
@@ -143,19 +148,24 @@ class OperatorEmitter(RawEmitter):
             test = py.both(class_a, py.IS, class_b, py.IS_NOT, py.class_named("bool", line), line)
         else:
             test = self.unless_bool((first_a, a, ma), (first_b, b, mb), line)
-        return py.conditional(test, self.bounded(native) if grows else native, slow, line), result
+        return py.conditional(test, self.bounded(native, True) if grows else native, slow, line), result
 
-    def bounded(self, product: expr) -> expr:
-        """Emit a product of numbers that is looked at again when it is long: squares explode."""
+    def bounded(self, product: expr, whole: bool) -> expr:
+        """Emit a product of numbers that is looked at again when it is long: squares explode.
+
+        `whole` says that the numbers are ints; what is left of a short one then is 0 (or -1: looked at again).
+        """
         # spec: starlark.limit.int
         line = product.lineno
         name = self.temp()
-        least, most = py.constant(-_LONG_INT, line), py.constant(_LONG_INT, line)
+        made, long = py.load(name, line), py.helper(".within", [py.load(name, line)], line)
+        kept = py.walrus(name, product, line)
+        if whole:
+            rest = py.binary(kept, ">>", py.constant(_LONG_INT, line), line)
+            return py.conditional(rest, long, made, line)
         less = py.COMPARE["<"]
-        short = py.both(least, less, py.walrus(name, product, line), less, most, line)
-        return py.conditional(
-            short, py.load(name, line), py.helper(".within", [py.load(name, line)], line), line
-        )
+        least, most = py.constant(-1 << _LONG_INT, line), py.constant(1 << _LONG_INT, line)
+        return py.conditional(py.both(least, less, kept, less, most, line), made, long, line)
 
     def unless_bool(self, left: tuple[expr, expr, int], right: tuple[expr, expr, int], line: int) -> expr:
         """Emit the test that no operand is a bool, which evaluates both operands, the left one first."""
