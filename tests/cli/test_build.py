@@ -126,7 +126,7 @@ def test_a_weaker_rung_has_a_shell_and_can_be_explained(basic: World, rung: str)
     basic.write(odd=LONE.format("echo half > half; exit 1"))
     basic.run("build", "--keep-failed", "./odd:f")
     option = f"--sandbox={rung}"
-    entered = basic.run("shell", option, "--failed", "./odd:f", stdin=b'cat half; echo x > $out/x; exit 5\n')
+    entered = basic.run("shell", option, "--failed", "./odd:f", stdin=b"cat half; echo x > $out/x; exit 5\n")
     assert (entered.status, entered.out) == (5, "half\n") and option in entered.err
     assert basic.run("shell", option, "./odd:f", stdin=b"cat half || exit 6\n").status == 6
     assert "execute" in basic.run("build", "--explain", option, "./odd:f").out
@@ -257,6 +257,15 @@ def test_what_a_build_may_write_is_limited_and_the_option_is_named(basic: World)
         assert option.partition("=")[0] in ran.errors[0]["remedy"]
     assert basic.run("build", "--output-files=0", "./odd:f").status == 2
     assert os.listdir(basic.store / "var/work") == []
+
+
+def test_the_limits_of_a_build_are_part_of_its_explanation(basic: World) -> None:
+    options = ("--processes=5", "--memory=1G", "--output-size=2M")
+    steps = basic.run("build", "--explain", "--json", *options, "./:one").json["steps"]
+    shown = [(step["action"], *step["arguments"].values()) for step in steps]
+    assert ("limit-group", 1 << 30, 5) in shown
+    for name, most in (("DATA", 1 << 30), ("FSIZE", (2 << 20) + 1)):
+        assert ("rlimit", name, most, most) in shown
 
 
 def test_a_signal_that_it_was_started_to_ignore_is_ignored(basic: World) -> None:
