@@ -153,7 +153,7 @@ class OperatorEmitter(RawEmitter):
     def bounded(self, product: expr, whole: bool) -> expr:
         """Emit a product of numbers that is looked at again when it is long: squares explode.
 
-        `whole` says that the numbers are ints; what is left of a short one then is 0 (or -1: looked at again).
+        `whole` says that they are ints: of a short one a shift leaves 0, or -1, which is looked at too.
         """
         # spec: starlark.limit.int
         line = product.lineno
