@@ -67,7 +67,11 @@ FAULTS: tuple[Fault, ...] = (
     ),
     *_in(
         "compile",
-        ("error.unwinding", "Try([loop], [], [], [unmark], lineno", "Try([loop], [], [], [Pass()], lineno"),
+        (
+            "error.unwinding",
+            "Try([mark, loop], [], [], [unmark], lineno",
+            "Try([mark, loop], [], [], [Pass()], lineno",
+        ),
         ("recursion", "self.checked = options.check_recursion and", "self.checked = False and"),
         ("dialect.recursion", "Options(not dialect.recursion, limited)", "Options(True, limited)"),
     ),
@@ -115,8 +119,8 @@ FAULTS: tuple[Fault, ...] = (
         ("max", "best = number\n", 'best = number if name == "min" else best\n'),
         (
             "iteration.arguments",
-            "    held = enter(source)\n    try:\n        items = list(held)",
-            "    held = items_of(source)\n    try:\n        items = list(held)",
+            "        items = list(enter(source))\n",
+            "        items = list(items_of(source))\n",
         ),
         ("int.function", '        if digits[:1] == "0" and digits.strip("0"):\n', "        if False:\n"),
         ("hash", "value - (1 << 32) if value >= 1 << 31 else value", "value"),

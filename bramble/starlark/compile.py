@@ -365,8 +365,8 @@ class FunctionCompiler(AssignEmitter):
         loop = For(variable, held, body, [], None, lineno=line, col_offset=0)
         return [
             py.assign(py.store(name, line), items, line),
-            mark,
-            Try([loop], [], [], [unmark], lineno=line, col_offset=0),
+            # Marked inside: an interruption may come between any two steps.
+            Try([mark, loop], [], [], [unmark], lineno=line, col_offset=0),
         ]
 
     # -- assignment

@@ -106,17 +106,26 @@ def leave(x: Value) -> None:
         x.__class__ = free
 
 
+def leave_again(error: BaseException) -> None:
+    """End the loops whose `leave` an interruption has ended before it did anything."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code is leave.__code__:
+            leave(traceback.tb_frame.f_locals["x"])
+        traceback = traceback.tb_next
+
+
 def marked(x: Value) -> Value:
     """Return what a comprehension's clause over `x` iterates; `x` is marked as busy meanwhile."""
-    held = enter(x)
-    return _releasing(held) if held.__class__ in FREE_OF or held.__class__ is OddLoop else held
+    return _releasing(x) if x.__class__ in MUTABLE else enter(x)
 
 
-def _releasing(held: Value) -> Iterator[Value]:
+def _releasing(x: Value) -> Iterator[Value]:
+    # Marked inside: an interruption before that must find nothing to undo.
     try:
-        yield from held
+        yield from enter(x)
     finally:
-        leave(held)
+        leave(x)
 
 
 def unpack(value: Value, count: int) -> Value:

@@ -60,6 +60,8 @@ from .universe import POSITIONAL, UNIVERSE, compared, length, make_range, sort_i
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
+    MUTABLE,
+    ODD,
     SET_CLASSES,
     BusyList,
     Dict,
@@ -124,6 +126,10 @@ def dict_of_keys(table: dict[Value, Value]) -> Dict:
 
 def hold(thread: Thread, x: Value) -> Value:
     """Return what the first clause of a comprehension iterates, locked until `release`."""
+    if x.__class__ in MUTABLE and x.__class__ not in ODD:
+        # Noted first: an interruption may come between any two steps.
+        thread.held.append(x)
+        return enter(x)
     held = enter(x)
     thread.held.append(held)
     return held
@@ -131,7 +137,8 @@ def hold(thread: Thread, x: Value) -> Value:
 
 def release(thread: Thread, made: Value) -> Value:
     """Unlock what `hold` locked last, and return what the comprehension has made."""
-    leave(thread.held.pop())
+    leave(thread.held[-1])
+    thread.held.pop()
     return made
 
 

@@ -9,7 +9,7 @@ from types import FunctionType
 from .errors import EvalError, StarlarkError
 from .faults import ModuleState, current_stack, translate
 from .functions import ModuleValue, Stopped, apply, mangle
-from .iteration import leave
+from .iteration import leave, leave_again
 from .operations import BUILTINS
 from .spell import suggestion
 from .values import fail_with, freeze
@@ -239,4 +239,5 @@ def run(
     active.update(before)
     while len(thread.held) > held:
         leave(thread.held.pop())
+    leave_again(caught)
     raise translate(caught)

@@ -24,6 +24,7 @@ from .text import to_repr, to_str
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
+    MUTABLE,
     SET_CLASSES,
     Dict,
     List,
@@ -341,15 +342,15 @@ _COLUMNS = frozenset({str, int, bytes})
 def _keyed(thread: Thread, key: Value, source: Value) -> tuple[list[Value], list[Value]]:
     """Return the items of an iterable and the key of each; the iterable is held while keys are computed."""
     # spec: starlark.iteration.locked
-    held = enter(source)
+    lockable = source if source.__class__ in MUTABLE else None
     try:
-        items = list(held)
+        items = list(enter(source))
         if key.__class__ is Function and takes_one(key):
             entry = entry_of(thread, key)
             return items, [entry(thread, item) for item in items]
         return items, [apply(thread, key, (item,), {}) for item in items]
     finally:
-        leave(held)
+        leave(lockable)
 
 
 def takes_one(function: Function) -> bool:
