@@ -35,7 +35,7 @@ from .values import List
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType, TracebackType
+    from types import CodeType, FrameType, TracebackType
     from typing import Any, Optional
 
     from .errors import Position
@@ -72,10 +72,26 @@ def state_of(frame: FrameType) -> Optional[ModuleState]:
     return frame.f_globals.get("$module")
 
 
+def _line(code: CodeType, instruction: int, line: Optional[int]) -> int:
+    """Return the line of an instruction; of a jump that has none, the line of what was done before it."""
+    # What has no line has None, or -1 in Python 3.10.
+    if line is not None and line > 0:
+        return line
+    before = code.co_firstlineno
+    for start, _, number in code.co_lines():  # type: ignore[attr-defined,unused-ignore]
+        if start > instruction:
+            break
+        before = before if number is None else number
+    return before
+
+
 def _steps(error: BaseException) -> Iterator[tuple[FrameType, int]]:
     traceback: Optional[TracebackType] = error.__traceback__
     while traceback is not None:
-        yield traceback.tb_frame, traceback.tb_lineno
+        yield (
+            traceback.tb_frame,
+            _line(traceback.tb_frame.f_code, traceback.tb_lasti, traceback.tb_lineno),
+        )
         traceback = traceback.tb_next
 
 
@@ -83,7 +99,7 @@ def _running() -> Iterator[tuple[FrameType, int]]:
     frames = []
     frame: Optional[FrameType] = sys._getframe(2)
     while frame is not None:
-        frames.append((frame, frame.f_lineno))
+        frames.append((frame, _line(frame.f_code, frame.f_lasti, frame.f_lineno)))
         frame = frame.f_back
     return reversed(frames)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dis
+import signal
+import sys
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from bramble.starlark import Builtin, Dialect, EvalError, Thread, call, execute
+from bramble.starlark import Builtin, Dialect, EvalError, Thread, call, execute, faults
 from bramble.starlark.program import Program, compile_program
 
 from .running import ran
@@ -166,3 +171,27 @@ def test_a_failed_load_tells_what_failed_inside() -> None:
 def test_an_error_keeps_no_python_frames_alive() -> None:
     error = failure("def f(x):\n    return x[0]\nf([])\n")
     assert error.__context__ is None and error.__cause__ is None
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="before 3.10 every instruction has a line")
+def test_an_instruction_without_a_line_is_in_the_line_of_what_was_done_before_it() -> None:
+    code = compile("for x in y:\n    z\n", "", "exec")
+    jumps = [one.offset for one in dis.get_instructions(code) if one.opname.startswith("JUMP")]
+    assert jumps and all(faults._line(code, offset, None) == 2 for offset in jumps)
+    assert faults._line(code, jumps[0], 7) == 7
+
+
+def interrupt_after(seconds: float) -> Callable[..., None]:
+    timer = threading.Timer(seconds, signal.raise_signal, [signal.SIGINT])
+    return lambda *_arguments, **_named: timer.start()
+
+
+def test_an_interruption_at_any_instruction_has_a_place() -> None:
+    # The end of a loop's body is where Python looks for signals, and an instruction that may have no line.
+    text = "def f():\n    for i in range(1 << 60):\n        if i == 9: begin()\n\nf()\n"
+    program = compile_program(text, "f.star", predeclared=("begin",))
+    for number in range(20):
+        wait = 0.002 + 0.001 * number
+        with pytest.raises(EvalError) as caught:
+            execute(program, predeclared={"begin": Builtin("begin", interrupt_after(wait))}, thread=Thread())
+        assert str(caught.value.position).startswith(("f.star:2:", "f.star:3:"))
