@@ -9,13 +9,16 @@ from typing import Union
 from bramble.cli.environment import Surface
 from bramble.cli.render import RED, harmless, paint, print_json, say, size, unwritten
 from bramble.commands.objects import (
+    add_root,
     delete,
+    explicit_roots,
     export_objects,
     find_objects,
     import_objects,
     open_store,
     optimise,
     relocate,
+    remove_root,
 )
 from bramble.commands.setting import Setting
 from bramble.commands.verify import verify_store
@@ -127,6 +130,29 @@ def do_delete(arguments: argparse.Namespace, setting: Setting, surface: Surface)
         print_json({"version": 1, "freed": list(report.freed), "freed_size": report.freed_size})
     else:
         print(f"{len(report.freed)} objects, {size(report.freed_size)} freed")
+    return 0
+
+
+def do_root(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
+    """Keep objects under a label, forget a label, or list what is kept (spec: cli.store.root)."""
+    action = arguments.action
+    store = open_store(setting, read_only=action == "list")
+    if action == "add":
+        add_root(store, arguments.label, find_objects(store, arguments.objects, setting))
+    elif action == "remove" and not remove_root(store, arguments.label):
+        raise BrambleError(
+            "store.unknown-root",
+            f'nothing is kept under "{harmless(arguments.label)}"',
+            remedy="`bramble store root list` shows what is",
+        )
+    roots = explicit_roots(store)
+    if arguments.json:
+        print_json({"version": 1, "roots": {name: list(kept) for name, kept in sorted(roots.items())}})
+    elif action == "list":
+        for name, kept in sorted(roots.items()):
+            for one in kept:
+                gone = "" if store.contains(one) else "  (gone)"
+                print(f"{harmless(name)}  {store.root}/store/{one}{gone}")
     return 0
 
 

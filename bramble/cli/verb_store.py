@@ -56,6 +56,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("optimise", _DEEDS, "let equal files share their bytes on the disk")
     delete = add("delete", _DEEDS, "delete objects that nothing needs")
     delete.add_argument("objects", nargs="+", metavar="OBJECT", help=objects)
+    summary = "keep objects from being collected, whatever projects need"
+    root = commands.add_parser("root", help=summary, description=summary, allow_abbrev=False)
+    root.set_defaults(module=_DEEDS, function="root")
+    actions = root.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, summary in (
+        ("add", "keep objects under a label"),
+        ("remove", "forget a label"),
+        ("list", "print what is kept"),
+    ):
+        action = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        action.add_argument("--json", action="store_true", help="print what is kept afterwards as JSON")
+        if name != "list":
+            action.add_argument("label", metavar="LABEL", help="any text")
+        if name == "add":
+            action.add_argument("objects", nargs="+", metavar="OBJECT", help=objects)
     add("relocate", _DEEDS, "make a store that was moved valid at its new place")
 
 

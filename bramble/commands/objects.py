@@ -25,7 +25,7 @@ from bramble.store.query import (
     why,
 )
 from bramble.store.relocate import RelocateReport, relocate
-from bramble.store.roots import projects
+from bramble.store.roots import add_root, explicit_roots, projects, remove_root
 from bramble.store.transfer import ImportReport, export_objects, import_objects
 
 __all__ = [
@@ -37,11 +37,13 @@ __all__ = [
     "OptimiseReport",
     "RelocateReport",
     "Store",
+    "add_root",
     "archive_digest",
     "closure_size",
     "collect",
     "delete",
     "diff",
+    "explicit_roots",
     "export_objects",
     "find_object",
     "find_objects",
@@ -52,6 +54,7 @@ __all__ = [
     "optimise",
     "referrers",
     "relocate",
+    "remove_root",
     "tree",
     "why",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
+from bramble.errors import BrambleError
 from bramble.store.digest import digest, is_digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import fields_of, read_file, sync_directory, write_file
@@ -110,9 +111,21 @@ def projects(objects: Objects) -> Iterator[tuple[str, ProjectRoots]]:
 
 
 def add_root(objects: Objects, label: str, names: Sequence[str]) -> None:
-    """Keep objects, whatever projects need, under a label of the user's choice. An old one is replaced."""
+    """Keep objects, whatever projects need, under a label of the user's choice. An old one is replaced.
+
+    Raises BrambleError store.unknown-object, store.read-only, and those of failed system calls.
+    """
     # spec: store.records.root
-    objects.protect(names)
+    if objects.read_only:
+        raise BrambleError(
+            "store.read-only", "a store that is only read keeps no roots", remedy="ask its owner"
+        )
+    missing = objects.first_missing(names)
+    if missing is not None:
+        # Collected just now, or the store is damaged: nothing may be said to be kept that is not there.
+        raise BrambleError(
+            "store.unknown-object", f"there is no object {missing} in the store", remedy="build it again"
+        )
     fields = {"version": VERSION, "label": label, "objects": list(names)}
     data = json.dumps(fields).encode()
     with DiskFailures("record a root"):

@@ -133,6 +133,17 @@ def test_an_export_of_a_damaged_object_is_an_error_that_names_it(chain: World) -
     assert low in ran.err
 
 
+def test_roots_that_are_kept_by_hand_can_be_listed(chain: World) -> None:
+    low = built(chain, "./:low")
+    assert chain.run("store", "root", "list").out == ""
+    assert chain.run("store", "root", "add", "a\x1blabel", "./:low").status == 0
+    ran = chain.run("store", "root", "list")
+    assert (ran.status, "\x1b" in ran.out, ran.out.endswith(f"/store/{low}\n")) == (0, False, True)
+    assert chain.run("store", "root", "remove", "a\x1blabel").status == 0
+    for words in (["add"], ["add", "label"], ["remove"], ["list", "label"], ["remove", "label", low]):
+        assert chain.run("store", "root", *words).status == 2
+
+
 def test_damage_that_nothing_can_repair_is_left_as_it_is(chain: World) -> None:
     low = built(chain, "./:low")
     shutil.rmtree(chain.store / "var" / "projects")

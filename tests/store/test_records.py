@@ -129,9 +129,18 @@ def test_a_broken_record_of_a_project_is_replaced(store: Store) -> None:
 
 
 def test_roots_can_be_named_by_hand(store: Store) -> None:
-    add_root(store, "keep this", ["1" * 32])
-    add_root(store, "keep this", ["2" * 32])
-    assert explicit_roots(store) == {"keep this": ("2" * 32,)}
+    one, two = (publish(store, {b"f": text})["out"].name for text in (b"1", b"2"))
+    add_root(store, "keep this", [one])
+    add_root(store, "keep this", [two])
+    assert explicit_roots(store) == {"keep this": (two,)}
+    for reader, name, code in (
+        (store, "1" * 32, "store.unknown-object"),
+        (Store.open(store.root, read_only=True), one, "store.read-only"),
+    ):
+        with pytest.raises(BrambleError) as caught:
+            add_root(reader, "keep this", [name])
+        assert caught.value.code == code
+    assert explicit_roots(store) == {"keep this": (two,)}
     assert remove_root(store, "keep this")
     assert not remove_root(store, "keep this")
     assert explicit_roots(store) == {}
