@@ -8,7 +8,7 @@ from typing import Any
 
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
 from bramble.cli.environment import Surface
-from bramble.cli.render import print_json
+from bramble.cli.render import print_json, say
 from bramble.commands.build import BuildResult
 from bramble.commands.evaluation import Evaluated, parsed_graph, refuse_other_projects
 
@@ -37,6 +37,8 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         module: Any = importlib.import_module("bramble.cli.explaining")
         status: int = module.explain(evaluated, setting, arguments, surface)
         return status
+    if not evaluated.evaluation.graph.derivations and not arguments.quiet:
+        say(f"nothing to build: no function of {' '.join(arguments.targets)} returns a derivation")
     result, status = build_shown(evaluated, setting, arguments, surface)
     if status == 0 or result.targets:
         _print_result(result, arguments.json)

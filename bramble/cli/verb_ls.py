@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import textwrap
 
 from bramble.cli.environment import Surface, read_setting
-from bramble.cli.render import harmless, print_json
+from bramble.cli.render import harmless, print_error, print_json, say
 from bramble.commands.ls import ModuleDocs, list_modules
 
 
@@ -20,13 +21,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
-    """Print the modules of a directory and of the packages right below it."""
-    modules = list_modules(arguments.path, read_setting(os.environ, arguments.directory))
+    """Print the modules of a directory and of those right below it, then what is wrong with others."""
+    modules, errors = list_modules(arguments.path, read_setting(os.environ, arguments.directory))
     if arguments.json:
         print_json({"version": 1, "modules": [_as_json(module) for module in modules]})
-    else:
+    elif modules:
         print("\n\n\n".join(_as_text(module) for module in modules))
-    return 0
+    elif not errors:
+        say(f"there are no modules in {arguments.path}")
+    sys.stdout.flush()
+    for error in errors:
+        print_error(error, surface)
+    return 1 if errors else 0
 
 
 def _as_json(module: ModuleDocs) -> dict[str, object]:

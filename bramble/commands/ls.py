@@ -12,14 +12,15 @@ from bramble.project.project import find_project
 __all__ = ["ModuleDocs", "list_modules"]
 
 
-def list_modules(path: str, setting: Setting) -> tuple[ModuleDocs, ...]:
-    """Return the documentation of the modules in the directory `path` and of the packages right below it.
+def list_modules(path: str, setting: Setting) -> tuple[list[ModuleDocs], list[BrambleError]]:
+    """Return the documentation of the modules in the directory `path` and right below it.
 
-    Raises BrambleError `cli.no-directory`, and those of reading a project (spec: cli.ls).
+    The errors are of the modules that cannot be read. Raises BrambleError
+    `cli.no-directory`, and those of reading a project (spec: cli.ls).
     """
     directory = os.path.normpath(os.path.join(setting.cwd, path))
     if not os.path.isdir(directory):
         raise BrambleError(
             "cli.no-directory", f"{path} is not a directory", remedy="name a directory of the project"
         )
-    return tuple(module_docs(find_project(directory), directory))
+    return module_docs(find_project(directory), directory)

@@ -37,13 +37,13 @@ class ModuleDocs:
     functions: tuple[FunctionDocs, ...]
 
 
-def module_docs(project: Project, directory: str) -> list[ModuleDocs]:
+def module_docs(project: Project, directory: str) -> tuple[list[ModuleDocs], list[BrambleError]]:
     """Return the documentation of the modules of `directory`, an absolute path in the project.
 
     They are the modules of the directory itself, by name, and then the modules
-    of its immediate subdirectories that have a `default.bramble`, by name.
-    Raises load.outside and load.unreadable, and syntax.* for the first file that
-    cannot be read.
+    of its immediate subdirectories that have a `default.bramble`, by name. The
+    errors, load.unreadable and syntax.*, are of the modules that cannot be read.
+    Raises load.outside.
     """
     # spec: dialect.ls
     inner = os.path.relpath(os.path.realpath(directory), project.root)
@@ -53,7 +53,13 @@ def module_docs(project: Project, directory: str) -> list[ModuleDocs]:
             f"{directory} is outside the project {project.name}",
             remedy=f"the project's root is {project.root}",
         )
-    return [_docs(module) for module in ModuleRoots(project, {}).near("" if inner == "." else inner)]
+    docs, errors = [], []
+    for module in ModuleRoots(project, {}).near("" if inner == "." else inner):
+        try:
+            docs.append(_docs(module))
+        except BrambleError as error:
+            errors.append(error)
+    return docs, errors
 
 
 def _docs(module: ModuleFile) -> ModuleDocs:

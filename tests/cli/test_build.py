@@ -179,6 +179,15 @@ def test_a_pure_build_refuses_what_depends_on_the_machine(basic: World) -> None:
     assert "build.impure" in basic.run("build", "--pure", "./:one").codes
 
 
+def test_that_there_is_nothing_to_build_is_said(basic: World) -> None:
+    basic.write(empty__default="def f():\n    pass\n")
+    for target in ("./empty:f", "./empty/..."):
+        ran = basic.run("build", target)
+        assert (ran.status, ran.out) == (0, "")
+        assert ran.err.startswith("nothing to build: ") and target in ran.err
+    assert "nothing" not in basic.run("build", "./:one").err
+
+
 def test_parsing_builds_nothing(basic: World) -> None:
     graph = basic.run("build", "--just-parse", "--json", "./:two").json
     (root,) = graph["results"][0]["derivations"]

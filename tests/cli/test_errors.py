@@ -213,7 +213,7 @@ def test_a_lock_that_cannot_be_written_hides_no_result(world: World) -> None:
 
 def test_what_is_printed_commands_no_terminal(world: World) -> None:
     world.write(default='def f():\n    print("a\\033[31mb")\n')
-    assert world.run("build", "./:f").err == "a\\x1b[31mb\n"
+    assert world.run("build", "-q", "./:f").err == "a\\x1b[31mb\n"
 
 
 def test_modules_are_listed_in_order(world: World) -> None:
@@ -245,7 +245,7 @@ def test_output_that_cannot_be_written_is_an_error(world: World) -> None:
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams_may_be_closed(world: World, closed: str) -> None:
     world.write(default="def f():\n    return None\n")
-    for words in ("build ./:f", "ls --json", "store path"):
+    for words in ("build -q ./:f", "ls --json", "store path"):
         done = subprocess.run(
             ["/bin/sh", "-c", f'"$@" {words} {closed}', "sh", *world.command()],
             cwd=world.project,

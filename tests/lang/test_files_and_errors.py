@@ -195,7 +195,8 @@ def test_documentation_is_read_without_running_anything(tmp_path):
     )
     for module in ("x", "lib/default", "lib/more", "lib/deeper/default", "empty/more", ".hidden/default"):
         world.write(f"{module}.bramble", "def f():\n    pass\n")
-    docs = module_docs(find_project(str(tmp_path)), str(tmp_path))
+    docs, errors = module_docs(find_project(str(tmp_path)), str(tmp_path))
+    assert errors == []
     assert [module.name for module in docs] == [NAME, f"{NAME}/x", f"{NAME}/lib"]
     top = docs[0]
     assert top.docstring == "The top.\n\n    indented" and top.file == "default.bramble"
@@ -208,15 +209,15 @@ def test_documentation_is_read_without_running_anything(tmp_path):
 def test_documentation_of_a_directory_below(tmp_path):
     world = World(tmp_path, default="")
     world.write("lib/more.bramble", "")
-    docs = module_docs(find_project(str(tmp_path)), str(tmp_path / "lib"))
+    docs, _ = module_docs(find_project(str(tmp_path)), str(tmp_path / "lib"))
     assert [module.name for module in docs] == [f"{NAME}/lib/more"]
 
 
-def test_documentation_of_a_broken_file_is_its_error(tmp_path):
-    World(tmp_path, default="x = (\n")
-    with pytest.raises(BrambleError) as caught:
-        module_docs(find_project(str(tmp_path)), str(tmp_path))
-    assert caught.value.code == "syntax.unexpected"
+def test_documentation_of_a_broken_file_is_its_error_and_hides_no_other(tmp_path):
+    World(tmp_path, default="x = (\n").write("lib/default.bramble", "")
+    docs, errors = module_docs(find_project(str(tmp_path)), str(tmp_path))
+    assert [module.name for module in docs] == [f"{NAME}/lib"]
+    assert [error.code for error in errors] == ["syntax.unexpected"]
     with pytest.raises(BrambleError) as caught:
         module_docs(find_project(str(tmp_path)), str(tmp_path.parent))
     assert caught.value.code == "load.outside"
