@@ -41,6 +41,7 @@ from .operators import (
     within,
 )
 from .raw import (
+    boxed_dict,
     dict_method,
     element,
     get,
@@ -113,14 +114,6 @@ def dict_display(*parts: Value) -> Dict:
         if k.__class__ is Key:
             made.__class__ = OddDict
         dict.__setitem__(made, k, parts[at + 1])
-    return made
-
-
-def dict_of_keys(table: dict[Value, Value]) -> Dict:
-    """Return the dict that has these Python keys."""
-    made = Dict(table)
-    if Key in set(map(type, table)):
-        made.__class__ = OddDict
     return made
 
 
@@ -344,7 +337,7 @@ BUILTINS: dict[str, Value] = {
     ".add_in_place": add_in_place,
     ".or_in_place": or_in_place,
     ".dict_display": dict_display,
-    ".dict_of_keys": dict_of_keys,
+    ".dict_of_keys": boxed_dict,
     ".key_of": key_of,
     ".enter": enter,
     ".leave": leave,
