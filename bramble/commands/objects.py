@@ -80,7 +80,11 @@ def find_object(store: Store, text: str, setting: Setting) -> tuple[str, ...]:
     found = [name for result in evaluated.evaluation.results for name in built.get(result.target, ())]
     present = tuple(dict.fromkeys(name for name in found if store.contains(name)))
     if not present:
-        raise BrambleError("store.not-built", f"{text} is not in the store", remedy=f"bramble build {text}")
+        raise BrambleError(
+            "store.not-built",
+            f"{text} was not built as a target, or what it came to was collected",
+            remedy=f"bramble build {text}",
+        )
     return present
 
 
