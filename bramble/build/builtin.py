@@ -19,7 +19,7 @@ from bramble.errors import BrambleError
 _MODULES = {
     "fetch_url": "bramble.build.fetch_url",
     "fetch_git": "bramble.build.fetch_git",
-    "host_tools": "bramble.build.host_tools",
+    "host_tools": "bramble.build.tools.host_tools",
 }
 
 

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bramble.build.libraries import unsupported
+from bramble.build.tools.libraries import unsupported
 
 NAME = re.compile(r"python3?(\.[0-9]+)?")
 _SECONDS = 60

@@ -20,13 +20,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bramble.build.builtin import Request
-from bramble.build.elf import MAGIC, ElfError, read_elf, relink, without_search
-from bramble.build.host_python import NAME as PYTHON_NAME
-from bramble.build.host_python import files_of, python_library
-from bramble.build.libraries import GLIBC, Loaded, loaded_by, loaded_later, unsupported
 from bramble.build.pins import needed
 from bramble.build.stamps import Stamp, stamp_chain
 from bramble.build.task import Cancelled
+from bramble.build.tools.elf import MAGIC, ElfError, read_elf, relink, without_search
+from bramble.build.tools.libraries import GLIBC, Loaded, loaded_by, loaded_later, unsupported
+from bramble.build.tools.python import NAME as PYTHON_NAME
+from bramble.build.tools.python import files_of, python_library
 from bramble.errors import BrambleError
 
 _SCRIPT_LINE = 4096  # bytes; no kernel reads so far

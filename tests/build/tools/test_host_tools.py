@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from bramble.build.elf import MAGIC, read_elf
 from bramble.build.engine import BuildReport
 from bramble.build.events import Failed, Impure, Output
+from bramble.build.tools.elf import MAGIC, read_elf
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.store.disk import Store

@@ -6,7 +6,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 
-from bramble.build.elf import Elf
+from bramble.build.tools.elf import Elf
 from bramble.errors import BrambleError
 
 _SECONDS = 60  # for the loader to answer, which it does in milliseconds

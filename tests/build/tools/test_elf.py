@@ -15,8 +15,8 @@ from typing import Optional
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bramble.build.elf import ElfError, read_elf, relink, without_search
-from bramble.build.libraries import Loaded, parse_list
+from bramble.build.tools.elf import ElfError, read_elf, relink, without_search
+from bramble.build.tools.libraries import Loaded, parse_list
 
 PROGRAM = """
 #include <stdio.h>
