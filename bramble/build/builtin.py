@@ -17,8 +17,8 @@ from bramble.build.task import Listener
 from bramble.errors import BrambleError
 
 _MODULES = {
-    "fetch_url": "bramble.build.fetch_url",
-    "fetch_git": "bramble.build.fetch_git",
+    "fetch_url": "bramble.build.fetch.from_url",
+    "fetch_git": "bramble.build.fetch.from_git",
     "host_tools": "bramble.build.tools.host_tools",
 }
 

@@ -20,7 +20,7 @@ from typing import IO, Optional
 from urllib.parse import SplitResult, unquote, urljoin, urlunsplit
 
 from bramble import __version__
-from bramble.build.connect import (
+from bramble.build.fetch.connect import (
     POLL,
     PORTS,
     Passing,
@@ -30,8 +30,8 @@ from bramble.build.connect import (
     tunnel,
     without_user,
 )
+from bramble.build.fetch.patience import Patience
 from bramble.build.options import FetchOptions
-from bramble.build.patience import Patience
 from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
 

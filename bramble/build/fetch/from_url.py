@@ -9,12 +9,12 @@ from urllib.parse import unquote, urlsplit
 
 from bramble.build.builtin import Request
 from bramble.build.copying import copy_file
+from bramble.build.fetch.transfer import transfer
+from bramble.build.fetch.unpack import UnpackLimits, archive_kind, unpack
 from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
 from bramble.build.stamps import Stamp
 from bramble.build.task import Listener
-from bramble.build.transfer import transfer
-from bramble.build.unpack import UnpackLimits, archive_kind, unpack
 from bramble.errors import BrambleError
 
 

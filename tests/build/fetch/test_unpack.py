@@ -16,12 +16,12 @@ from typing import Union
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bramble.build.confined import Outside, split_name
-from bramble.build.tar import TarBroken, TarStream
+from bramble.build.fetch.confined import Outside, split_name
+from bramble.build.fetch.tar import TarBroken, TarStream
+from bramble.build.fetch.unpack import UnpackLimits, archive_kind, unpack
 from bramble.build.task import Cancelled
-from bramble.build.unpack import UnpackLimits, archive_kind, unpack
 from bramble.errors import BrambleError
-from tests.build.archives import directory, file, hardlink, symlink, tar, zipped
+from tests.build.fetch.archives import directory, file, hardlink, symlink, tar, zipped
 
 LIMITS = UnpackLimits(size=1 << 20, ratio=250, members=1000)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Callable, Optional
 
-from bramble.build.connect import POLL, Passing
+from bramble.build.fetch.connect import POLL, Passing
 from bramble.build.options import FetchOptions
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError

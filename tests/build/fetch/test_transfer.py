@@ -13,13 +13,13 @@ import unittest
 import unittest.mock
 from typing import Any, Optional
 
-from bramble.build.connect import parse_url, proxy_of
+from bramble.build.fetch.connect import parse_url, proxy_of
+from bramble.build.fetch.transfer import transfer
 from bramble.build.options import BuildOptions, FetchOptions
 from bramble.build.task import Cancelled, Listener
-from bramble.build.transfer import transfer
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import Limits
-from tests.build.server import (
+from tests.build.fetch.server import (
     Answer,
     Request,
     Server,

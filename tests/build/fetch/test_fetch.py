@@ -11,14 +11,14 @@ import time
 from typing import Any, Optional
 
 from bramble.build.events import Failed, Progress, Retrying, Started
-from bramble.build.fetch_url import file_name, mirrored
+from bramble.build.fetch.from_url import file_name, mirrored
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
-from tests.build.archives import file, symlink, tar, zipped
-from tests.build.server import Answer, Request, Server, close_at_once, ok, respond, silent
+from tests.build.fetch.archives import file, symlink, tar, zipped
+from tests.build.fetch.server import Answer, Request, Server, close_at_once, ok, respond, silent
 from tests.build.world import World, derivation, ref
 
 

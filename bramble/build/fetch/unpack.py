@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Optional, cast
 
-from bramble.build.confined import Clash, ConfinedTree, Outside, split_name
-from bramble.build.tar import TarBroken, TarSpecial, TarStream, TarUnsupported
+from bramble.build.fetch.confined import Clash, ConfinedTree, Outside, split_name
+from bramble.build.fetch.tar import TarBroken, TarSpecial, TarStream, TarUnsupported
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
 
