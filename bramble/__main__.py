@@ -1,10 +1,21 @@
-"""`python -m bramble` and the installed command: what happens before the first import of the command line."""
+"""`python -I …/bramble`, `python -m bramble` and the installed command: what happens before anything else.
 
-from __future__ import annotations
+There is no `from __future__` line: it would look for a file before the path of modules is safe.
+"""
 
-import importlib
-import signal
 import sys
+
+if not __package__:
+    # Run as a directory, which is the first entry. Its parent is asked for nothing but this package.
+    sys.path[0] += "/.."
+    __package__ = "bramble"
+
+from bramble.isolation import only_the_library
+
+only_the_library()
+
+import importlib  # noqa: E402
+import signal  # noqa: E402
 
 
 def start() -> int:
