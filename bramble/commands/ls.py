@@ -6,7 +6,8 @@ import os
 
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
-from bramble.lang.docs import ModuleDocs, module_docs
+from bramble.lang.docs import ModuleDocs, library_docs, module_docs
+from bramble.project.modules import in_library
 from bramble.project.project import find_project
 
 __all__ = ["ModuleDocs", "list_modules"]
@@ -15,10 +16,13 @@ __all__ = ["ModuleDocs", "list_modules"]
 def list_modules(path: str, setting: Setting) -> tuple[list[ModuleDocs], list[BrambleError]]:
     """Return the documentation of the modules in the directory `path` and right below it.
 
+    `std`, or a module below it, is the library, unless a directory has that name.
     The errors are of the modules that cannot be read. Raises BrambleError
     `cli.no-directory`, and those of reading a project (spec: cli.ls).
     """
     directory = os.path.normpath(os.path.join(setting.cwd, path))
+    if in_library(path) and not os.path.isdir(directory):
+        return library_docs(path), []
     if not os.path.isdir(directory):
         raise BrambleError(
             "cli.no-directory", f"{path} is not a directory", remedy="name a directory of the project"

@@ -12,9 +12,11 @@ from bramble.lang.derivations import derivation
 from bramble.lang.failure import place_of, refuse, refuse_as
 from bramble.lang.session import Session, TestRequest, session_of
 from bramble.lang.values import RunRequest, RunValue, output_of
-from bramble.project.files import find_files
+from bramble.project.files import find_files, read_source
+from bramble.project.modules import ModuleFile
 from bramble.starlark import Builtin, List, ModuleValue, Thread, type_name
 from bramble.starlark.assertions import ASSERT
+from bramble.starlark.json_module import JSON
 
 _FILES: dict[str, Any] = {"include": None, "exclude": (), "exclude_directories": True, "allow_empty": True}
 _RUN: dict[str, Any] = {
@@ -27,6 +29,7 @@ _RUN: dict[str, Any] = {
     "network": False,
 }
 _TEST: dict[str, Any] = {"derivation": None, "args": ()}
+_READ: dict[str, Any] = {"path": None}
 
 
 def files(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> List:
@@ -35,7 +38,7 @@ def files(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> List
     session = session_of(thread)
     given = bind("files", _FILES, args, kwargs, required=1)
     check = Checker("files", "eval.argument")
-    module = session.caller(thread).module
+    module = _of_project(session.caller(thread).module, "files")
     try:
         found = find_files(
             module.root,
@@ -54,6 +57,26 @@ def files(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> List
         found = [f"{project}//{path}" for path in found]
     session.found.update(found)
     return List(found)
+
+
+def read(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Return the text of a source file; see spec/03-dialect.md."""
+    # spec: dialect.read
+    session = session_of(thread)
+    given = bind("read", _READ, args, kwargs, required=1)
+    path = Checker("read", "eval.argument").string("path", given["path"])
+    module = _of_project(session.caller(thread).module, "read")
+    try:
+        return read_source(session.listings(module.root), module.directory, path)
+    except BrambleError as error:
+        refuse_as(error)
+
+
+def _of_project(module: ModuleFile, function: str) -> ModuleFile:
+    if not module.root:
+        # spec: dialect.library
+        refuse("eval.argument", f"{function}: the library has no source files")
+    return module
 
 
 def run(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> RunValue:
@@ -133,6 +156,9 @@ def predeclared(platform: str) -> Mapping[str, Any]:
         "assert": ASSERT,
         "derivation": Builtin("derivation", derivation),
         "files": Builtin("files", files),
+        # spec: dialect.json
+        "json": JSON,
+        "read": Builtin("read", read),
         "run": Builtin("run", run),
         # spec: dialect.sys
         "sys": ModuleValue("sys", {"arch": architecture, "os": system, "platform": platform}),

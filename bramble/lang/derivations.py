@@ -60,7 +60,7 @@ def derivation(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     except BrambleError as error:
         refuse_as(error)
     _warn_of_builder(session, made, caller.position)
-    return session.make(made, caller.position)
+    return session.make(made, caller)
 
 
 def _check_references(session: Session, made: Derivation) -> None:

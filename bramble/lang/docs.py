@@ -6,10 +6,11 @@ import os
 from dataclasses import dataclass
 from typing import Optional
 
+from bramble import library
 from bramble.errors import BrambleError, Place
 from bramble.lang.failure import as_bramble_error, place_of
 from bramble.lang.loader import DIALECT, read_module
-from bramble.project.modules import ModuleFile, ModuleRoots
+from bramble.project.modules import ModuleFile, ModuleRoots, library_module
 from bramble.project.project import Project
 from bramble.starlark import StarlarkError
 from bramble.starlark.outline import clean_docstring, outline
@@ -60,6 +61,16 @@ def module_docs(project: Project, directory: str) -> tuple[list[ModuleDocs], lis
         except BrambleError as error:
             errors.append(error)
     return docs, errors
+
+
+def library_docs(module: str) -> list[ModuleDocs]:
+    """Return the documentation of a module of the library; of all its modules for `std` itself.
+
+    Raises load.unknown-module.
+    """
+    # spec: cli.ls.library
+    names = sorted(library.MODULES) if module == library.PACKAGE else [module]
+    return [_docs(library_module(name)) for name in names]
 
 
 def _docs(module: ModuleFile) -> ModuleDocs:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Optional
 
+from bramble import library
 from bramble.errors import BrambleError, Place
 from bramble.lang.builtins import predeclared
 from bramble.lang.failure import as_bramble_error
@@ -62,6 +63,8 @@ def compile_module(file: ModuleFile, name: str, cache: Optional[str] = None) -> 
 
 def read_module(file: ModuleFile, name: str) -> bytes:
     """Return the contents of a module's file, which errors call `name`. Raises load.unreadable."""
+    if not file.root:
+        return library.read(file.path)
     try:
         with open(file.file, "rb") as opened:
             return opened.read()

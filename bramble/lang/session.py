@@ -89,12 +89,22 @@ class Session:
         assert position is not None  # only programs call built-ins
         return Caller(frames, position, self.files[position.file])
 
-    def make(self, derivation: Derivation, position: Position) -> DerivationValue:
+    def make(self, derivation: Derivation, caller: Caller) -> DerivationValue:
         """Remember a derivation, and return it as the program sees it."""
         if derivation.id not in self.derivations:
             self.derivations[derivation.id] = derivation
+            position = self._author(caller)
             self.places[derivation.id] = Place(position.file, position.line, position.column)
         return DerivationValue(derivation, self._miss)
+
+    def _author(self, caller: Caller) -> Position:
+        """Return the innermost call that stands outside of the library: its author can change it."""
+        # spec: dialect.library
+        for frame in reversed(caller.frames):
+            module = self.files.get(frame.position.file) if frame.position is not None else None
+            if frame.position is not None and module is not None and module.root:
+                return frame.position
+        return caller.position
 
     def error_of(self, error: StarlarkError) -> BrambleError:
         """Return an error of a program as an error for its author."""

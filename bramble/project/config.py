@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from bramble import library
 from bramble.errors import BrambleError, Place, nearest
 from bramble.project.toml import Moment, Path, TomlDocument, decode, parse_document
 from bramble.project.versions import Version
@@ -145,6 +146,9 @@ def _required(document: TomlDocument, package: Mapping[str, Any], key: str, exam
 
 def _name(document: TomlDocument, name: str) -> str:
     wrong = broken_name(name)
+    if wrong is None and name.partition("/")[0] == library.PACKAGE:
+        # spec: project.modules.library
+        wrong = f'"{library.PACKAGE}" is the name of the library that comes with Bramble'
     if wrong is not None:
         raise BrambleError(
             "config.name",
@@ -172,6 +176,8 @@ def _dependencies(document: TomlDocument, table: Mapping[str, Any]) -> dict[str,
     for name, value in table.items():
         path: Path = ("dependencies", name)
         wrong = broken_name(name)
+        if wrong is None and name.partition("/")[0] == library.PACKAGE:
+            wrong = f'"{library.PACKAGE}" is the library that comes with Bramble, and needs no entry'
         if wrong is not None:
             raise BrambleError(
                 "config.name",

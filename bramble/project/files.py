@@ -12,6 +12,7 @@ from bramble.errors import BrambleError
 from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern
 
 LOCK_NAME = "bramble.lock"
+READ_LIMIT = 16 << 20  # bytes of a file whose text a program asks for
 
 Names = tuple[str, ...]  # a path relative to the project, as its names
 
@@ -124,6 +125,47 @@ def check_source(listings: Listings, path: str) -> None:
     if kind == 0:
         raise _missing(path, path)
     _checked(listings, names, kind)
+
+
+def read_source(listings: Listings, directory: str, path: str) -> str:
+    """Return the text of the source file that `path`, relative to `directory`, names.
+
+    Raises load.source-* as `find_files` does, and load.source-text for a file that is
+    longer than READ_LIMIT or not UTF-8.
+    """
+    # spec: dialect.read
+    pattern = parse_pattern(path, directory, hidden=False)
+    if pattern.parts:
+        raise BrambleError(
+            "load.source-missing",
+            f'"{path}" is a pattern, and one file is read',
+            remedy="name the file without * ? [ ]",
+        )
+    ((names, kind),) = _named(listings, pattern, exclude_directories=True).items()
+    shown = _checked(listings, names, kind)
+    try:
+        with open(os.path.join(listings.root, *names), "rb") as file:
+            data = file.read(READ_LIMIT + 1)
+    except OSError as error:
+        raise BrambleError(
+            "load.source-missing",
+            f"{shown} cannot be read: {error.strerror}",
+            remedy="make it a file that you may read",
+        ) from error
+    if len(data) > READ_LIMIT:
+        raise BrambleError(
+            "load.source-text",
+            f"{shown} has more than {READ_LIMIT >> 20} MiB",
+            remedy="read large files in a build, where they are sources",
+        )
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BrambleError(
+            "load.source-text",
+            f"{shown} is not UTF-8 text: {error.reason} at byte {error.start}",
+            remedy="save it as UTF-8, or read it in a build",
+        ) from error
 
 
 def _missing(text: str, path: str) -> BrambleError:

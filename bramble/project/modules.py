@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Optional
 
+from bramble import library
 from bramble.errors import BrambleError, nearest
 from bramble.project.config import CONFIG_NAME
 from bramble.project.project import Project
@@ -41,7 +42,7 @@ class ModuleFile:
 
     name: str  # full module name
     project: str  # module name of the project or package that it belongs to
-    root: str  # directory of that project or package
+    root: str  # directory of that project or package; "" for the library, which is data of Bramble's own
     path: str  # the file, relative to `root`
 
     @property
@@ -129,12 +130,19 @@ class ModuleRoots:
                 f'"{module}" is not a module name',
                 remedy=f'begin with the name of the project or package: "{self.project.name}/…"',
             )
+        if in_library(module):
+            return library_module(module)
         owner, root = self.owner(module)
         inner = module[len(owner) + 1 :]
         return _locate(module, owner, root, inner)
 
     def owner(self, module: str) -> tuple[str, str]:
-        """Return name and directory of the project or package that a module name belongs to."""
+        """Return name and directory of the project or package that a module name belongs to.
+
+        The library (`std`) has no directory: "". Raises load.unknown-package.
+        """
+        if in_library(module):
+            return library.PACKAGE, ""
         roots = {self.project.name: self.project.root, **self.packages}
         # A name belongs to the longest root that it continues with a slash: "a/bc" is not in "a/b".
         prefix = module
@@ -213,8 +221,30 @@ class ModuleRoots:
 
     def below_module(self, module: str) -> list[ModuleFile]:
         """Return the module and every module whose name continues it with a slash, sorted by name."""
+        if in_library(module):
+            names = [name for name in library.MODULES if name == module or name.startswith(module + "/")]
+            return [library_module(name) for name in sorted(names) or [module]]
         owner, root = self.owner(module)
         return _listed(module, owner, root, module[len(owner) + 1 :])
+
+
+def in_library(module: str) -> bool:
+    """Tell whether a module name is one of the library that comes with Bramble."""
+    # spec: project.modules.library
+    return module.partition("/")[0] == library.PACKAGE
+
+
+def library_module(module: str) -> ModuleFile:
+    """Return a module of the library. Raises load.unknown-module."""
+    path = library.MODULES.get(module)
+    if path is None:
+        meant = nearest(module, library.MODULES)
+        raise BrambleError(
+            "load.unknown-module",
+            f'there is no module "{module}" in the library that comes with Bramble',
+            remedy=f'did you mean "{meant}"?' if meant else "it has: " + ", ".join(library.MODULES),
+        )
+    return ModuleFile(module, library.PACKAGE, "", path)
 
 
 def _locate(name: str, owner: str, root: str, inner: str) -> ModuleFile:

@@ -1,0 +1,39 @@
+"""The library that comes with Bramble: it is found, listed, and behaves like a package without files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bramble import library
+from tests.lang.worlds import World
+
+
+def test_every_module_has_a_file_and_every_file_is_a_module() -> None:
+    directory = os.path.dirname(library.__file__)
+    files = {name for name in os.listdir(directory) if name.endswith(".bramble")}
+    assert files == set(library.MODULES.values())
+    assert all(library.read(path) for path in library.MODULES.values())
+
+
+def test_a_derivation_of_the_library_has_the_place_of_the_call_that_asked_for_it(tmp_path: Path) -> None:
+    world = World(tmp_path, default='load("std")\ndef f():\n    return std.write("a", "b")\n')
+    evaluation = world.evaluate()
+    (root,) = evaluation.results[0].roots
+    assert str(evaluation.places[root.derivation]) == "default.bramble:3:21"
+
+
+def test_what_goes_wrong_within_the_library_shows_both_calls(tmp_path: Path) -> None:
+    error = World(tmp_path, default='load("std")\ndef f():\n    return std.script("a", "b", env={1: 2})\n').error()
+    assert error.code == "derivation.env"
+    assert "default.bramble:3:22: in f\n  std/default.bramble:" in error.detail
+
+
+def test_the_library_is_no_place_for_files(tmp_path: Path) -> None:
+    # A function of the library that is called with another module's files gets those, and finds none itself.
+    text = 'load("std")\ndef f():\n    return std.script("a", "b", sources=files(["x"]))\n'
+    world = World(tmp_path, default=text)
+    world.write("x")
+    evaluation = world.evaluate()
+    (root,) = evaluation.results[0].roots
+    assert evaluation.graph.get(root.derivation).sources.files == ("x",)
