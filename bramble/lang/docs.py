@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import Optional
 
-from bramble import library
 from bramble.errors import BrambleError, Place
 from bramble.lang.failure import as_bramble_error, place_of
 from bramble.lang.loader import DIALECT, read_module
+from bramble.library import modules as library
 from bramble.project.modules import ModuleFile, ModuleRoots, library_module
 from bramble.project.project import Project
 from bramble.starlark import StarlarkError

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Optional
 
-from bramble import library
 from bramble.errors import BrambleError, Place
 from bramble.lang.builtins import predeclared
 from bramble.lang.failure import as_bramble_error
 from bramble.lang.session import Session
+from bramble.library import modules as library
 from bramble.project.modules import ModuleFile
 from bramble.starlark import (
     Dialect,

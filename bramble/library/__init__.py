@@ -1,24 +1,4 @@
-"""The library that comes with Bramble: modules in Starlark, loaded as `std`, `std/c` and so on.
+"""The library that comes with Bramble, in Starlark: `std`, `std/c` and so on (spec/02-project.md, 2.4).
 
-They are read as data of this package, so that they are found in a directory and
-in a zip alike; and they are named one by one, since a zip is not listed.
+`modules.py` finds its files; it imports nothing of Bramble.
 """
-
-from __future__ import annotations
-
-import pkgutil
-from collections.abc import Mapping
-
-PACKAGE = "std"
-# Module name → its file in this directory.
-MODULES: Mapping[str, str] = {
-    "std": "default.bramble",
-}
-
-
-def read(path: str) -> bytes:
-    """Return the text of one of the files that MODULES names."""
-    data = pkgutil.get_data("bramble.library", path)
-    if data is None:
-        raise AssertionError(f"the library's file {path} is not installed")
-    return data

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Optional
 
-from bramble import library
 from bramble.errors import BrambleError, nearest
+from bramble.library import modules as library
 from bramble.project.config import CONFIG_NAME
 from bramble.project.project import Project
 

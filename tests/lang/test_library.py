@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bramble import library
+from bramble.library import modules as library
 from tests.lang.worlds import World
 
 
@@ -24,7 +24,8 @@ def test_a_derivation_of_the_library_has_the_place_of_the_call_that_asked_for_it
 
 
 def test_what_goes_wrong_within_the_library_shows_both_calls(tmp_path: Path) -> None:
-    error = World(tmp_path, default='load("std")\ndef f():\n    return std.script("a", "b", env={1: 2})\n').error()
+    text = 'load("std")\ndef f():\n    return std.script("a", "b", env={1: 2})\n'
+    error = World(tmp_path, default=text).error()
     assert error.code == "derivation.env"
     assert "default.bramble:3:22: in f\n  std/default.bramble:" in error.detail
 
