@@ -22,7 +22,7 @@ from typing import Any, Optional
 
 import bramble
 from bramble.errors import BrambleError
-from bramble.sandbox import layout, probe, refusals, running, terminal
+from bramble.sandbox import layout, probe, programs, refusals, running, terminal
 from bramble.sandbox.numbers import ARCHITECTURES
 from bramble.sandbox.running import Outcome, Running
 from bramble.sandbox.spec import SandboxSpec
@@ -296,7 +296,7 @@ def look(spec: SandboxSpec, facts: HostFacts) -> HostFacts:
         if shown:
             nearest = max(shown, key=lambda mount: len(mount.target))
             hidden[path] = kind_of_hidden(nearest.source + path[len(nearest.target) :], path)
-    return replace(facts, sources=sources, hidden=hidden)
+    return replace(facts, sources=sources, hidden=hidden, links=programs.links(spec))
 
 
 def kind_of(source: str) -> str:

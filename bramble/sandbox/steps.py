@@ -70,7 +70,8 @@ class HostFacts:
     kernel counts the processes of a user in each user namespace by itself
     (Linux 5.14). `proc` are the names in /proc, `devices` those of DEVICES and
     `network_files` those of NETWORK_FILES that exist. `sources` maps mount
-    sources and `hidden` maps hidden paths to "directory" or "file".
+    sources and `hidden` maps hidden paths to "directory" or "file"; `links` are
+    what `programs.links` found.
     """
 
     machine: str
@@ -82,6 +83,7 @@ class HostFacts:
     network_files: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     hidden: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[tuple[str, str], ...] = ()
 
 
 def steps(spec: SandboxSpec, facts: HostFacts) -> tuple[Step, ...]:
@@ -214,6 +216,9 @@ def tree_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) 
     if spec.network:
         for path in facts.network_files:
             early += [*tree.point(path, "file"), Step("bind", (path, path))]
+    # spec: sandbox.programs
+    for path, to in facts.links:
+        early += [*tree.parents(path), Step("symlink", (path, to))]
     late: list[Step] = []
     temporary = Tree((layout.TEMPORARY,))
     for number, one in enumerate(placed):

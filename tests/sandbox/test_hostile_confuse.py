@@ -95,7 +95,7 @@ def test_a_program_that_is_a_fifo_or_a_device_is_an_error(here: World) -> None:
 # ---- the same world for everybody ----------------------------------------------------------------------
 
 LOOK = """
-id -u; id -g; hostname; dnsdomainname; umask; pwd; echo $$; echo $PPID; env
+id -u; id -g; hostname; dnsdomainname; umask; pwd; echo $$; echo $PPID; busybox env
 cat /etc/passwd /etc/group /etc/hosts; ulimit -c; ulimit -n; ulimit -S -s; date +%Z
 cat /proc/sys/kernel/domainname
 grep -E 'Sig(Blk|Ign|Cgt)|^Groups|NoNewPrivs|Cap|Umask' /proc/self/status
