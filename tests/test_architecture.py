@@ -55,6 +55,8 @@ PURE = (
     "store.archive",
     "store.references",
     "store.identity",
+    "store.model",
+    "store.trust.schema",
     *("sandbox.spec", "sandbox.steps", "sandbox.layout", "sandbox.landlock", "sandbox.seccomp"),
     *("sandbox.vocabulary", "sandbox.numbers"),
     "project.toml",

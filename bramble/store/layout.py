@@ -10,10 +10,11 @@ from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.store.failures import DiskFailures
-from bramble.store.files import fields_of, read_file, sync_directory, write_file
+from bramble.store.files import read_file, sync_directory, write_file
 from bramble.store.path import padded_store_dir, shown
+from bramble.store.trust import schema
+from bramble.store.trust.schema import VERSION
 
-VERSION = 1
 OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/builds", "locks/gc")
 LINK = "store"
 # What lies in var/: nothing of it is content, all of it but `roots` and `projects` can be made again.
@@ -85,22 +86,20 @@ def read_record(location: Location) -> Optional[Record]:
     if data is None:
         return None
     try:
-        fields = fields_of(data)
-        version = int(fields["version"])
-        if version > VERSION:
-            raise BrambleError(
-                "store.newer-version",
-                f'the store "{shown(location.root)}" has version {version}; this Bramble knows {VERSION}',
-                remedy="use a newer Bramble, or another store (BRAMBLE_PATH)",
-            )
-        moving = tuple((str(old_root), str(old)) for old_root, old in fields.get("moving", ()))
-        return Record(str(fields["root"]), str(fields["directory"]), moving)
-    except (ValueError, KeyError, TypeError) as error:
+        found = schema.place(data)
+    except schema.Malformed as error:
         raise BrambleError(
             "store.damaged",
-            f'"{shown(location.record)}", which says where the store was made, cannot be read',
+            f'"{shown(location.record)}", which says where the store was made, cannot be read: {error}',
             remedy="remove that file if the store was not moved since it was last used",
         ) from error
+    if found.version > VERSION:
+        raise BrambleError(
+            "store.newer-version",
+            f'the store "{shown(location.root)}" has version {found.version}; this Bramble knows {VERSION}',
+            remedy="use a newer Bramble, or another store (BRAMBLE_PATH)",
+        )
+    return Record(found.root, found.directory, found.moving)
 
 
 def write_record(location: Location, record: Record) -> None:

@@ -16,7 +16,8 @@ from bramble.store.failures import DiskFailures
 from bramble.store.identity import BLOCK_SIZE
 from bramble.store.objects import Objects
 from bramble.store.path import shown
-from bramble.store.trim import is_derivation, realisations
+from bramble.store.trim import realisations
+from bramble.store.trust.schema import is_derivation
 
 _SHORTEST_PREFIX = 4
 _ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")

@@ -9,14 +9,14 @@ is gone; so an object always has its record.
 from __future__ import annotations
 
 import json
-from typing import Any, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.store.files import fields_of, read_file, write_file
+from bramble.store.files import read_file, write_file
 from bramble.store.model import Realisation, StoreObject
 from bramble.store.path import shown
-
-VERSION = 1
+from bramble.store.trust import schema
+from bramble.store.trust.schema import VERSION
 
 
 def read_object(var: str, name: str) -> Optional[StoreObject]:
@@ -29,9 +29,8 @@ def read_object(var: str, name: str) -> Optional[StoreObject]:
     if data is None:
         return None
     try:
-        fields = _fields(data)
-        return StoreObject(name, tuple(map(str, fields["references"])), int(fields["size"]))
-    except (ValueError, KeyError, TypeError) as error:
+        return schema.stored_object(name, data)
+    except schema.Malformed as error:
         raise BrambleError(
             "store.damaged-record",
             f'the record of the object {name}, "{shown(path)}", cannot be read',
@@ -52,19 +51,7 @@ def read_realisation(var: str, resolved: str) -> Optional[Realisation]:
     A record that cannot be read is as good as none: building again makes a new one.
     """
     data = read_file(f"{var}/realisations/{resolved}")
-    if data is None:
-        return None
-    try:
-        fields = _fields(data)
-        return Realisation(
-            resolved,
-            str(fields["derivation"]),
-            tuple((str(output), str(name)) for output, name in fields["outputs"]),
-            str(fields["sandbox"]),
-            tuple(tuple(map(str, stamp)) for stamp in fields["stamps"]),
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
+    return schema.or_none(lambda text: schema.realisation(resolved, text), data)
 
 
 def write_realisation(var: str, realisation: Realisation) -> None:
@@ -81,10 +68,3 @@ def write_realisation(var: str, realisation: Realisation) -> None:
         "stamps": [list(stamp) for stamp in realisation.stamps],
     }
     write_file(f"{var}/realisations/{realisation.resolved}", json.dumps(fields).encode(), sync=False)
-
-
-def _fields(data: bytes) -> dict[str, Any]:
-    fields = fields_of(data)
-    if fields["version"] != VERSION:
-        raise ValueError("another version")
-    return fields

@@ -13,12 +13,13 @@ from typing import Optional
 from bramble.errors import BrambleError
 from bramble.store.digest import digest, is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import fields_of, read_file, sync_directory, write_file
+from bramble.store.files import read_file, sync_directory, write_file
 from bramble.store.layout import BUILD_LOCKS
 from bramble.store.locks import LockFile
 from bramble.store.objects import NOTE_USE_AFTER, Objects
-
-VERSION = 1
+from bramble.store.path import shown
+from bramble.store.trust import schema
+from bramble.store.trust.schema import VERSION
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,11 @@ def _is_recorded(path: str, results: Mapping[str, tuple[str, ...]]) -> bool:
 
 def read_project(path: str) -> Optional[ProjectRoots]:
     """Return the record of a project, or None if there is none that can be read."""
-    data = read_file(path)
-    if data is None:
+    found = schema.or_none(schema.project, read_file(path))
+    if found is None:
         return None
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, FileNotFoundError):
-        fields = fields_of(data)
-        results = {str(target): tuple(map(str, names)) for target, names in fields["results"].items()}
-        former = tuple(map(str, fields["former"]))
-        return ProjectRoots(str(fields["project"]), results, former, os.stat(path).st_mtime)
+    with contextlib.suppress(FileNotFoundError):
+        return ProjectRoots(found.project, found.results, found.former, os.stat(path).st_mtime)
     return None
 
 
@@ -144,13 +142,23 @@ def remove_root(objects: Objects, label: str) -> bool:
 
 
 def explicit_roots(objects: Objects) -> dict[str, tuple[str, ...]]:
-    """Return what was named by hand: labels and names of objects."""
+    """Return what was named by hand: labels and names of objects. Raises store.damaged-record."""
     roots: dict[str, tuple[str, ...]] = {}
     for name in _names(f"{objects.var}/roots"):
-        data = read_file(f"{objects.var}/roots/{name}")
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            fields = fields_of(data or b"")
-            roots[str(fields["label"])] = tuple(map(str, fields["objects"]))
+        path = f"{objects.var}/roots/{name}"
+        data = read_file(path)
+        if data is None:
+            continue
+        try:
+            found = schema.explicit_root(data)
+        except schema.Malformed as error:
+            # To pass it over would let a collection remove what was to be kept.
+            raise BrambleError(
+                "store.damaged-record",
+                f'"{shown(path)}", which says what is to be kept, cannot be read: {error}',
+                remedy="remove that file and keep what you need under a new label",
+            ) from error
+        roots[found.label] = found.objects
     return roots
 
 

@@ -16,10 +16,10 @@ from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import digest
-from bramble.store.files import fields_of, read_file, write_file
+from bramble.store.files import read_file, write_file
 from bramble.store.path import shown
-
-VERSION = 1
+from bramble.store.trust import schema
+from bramble.store.trust.schema import VERSION
 
 # File systems count time in steps: those of the kernel's clock (4 or 10 ms), or whole seconds or two.
 _STEP_NS = 50 * 10**6
@@ -83,15 +83,8 @@ def missing(root: str, file: str) -> BrambleError:
 
 def recall(var: str, now: Stamps) -> Optional[str]:
     """Return the name of the object that sources with these stamps became, or None."""
-    data = read_file(f"{var}/sources/{now.key}")
-    if data is None:
-        return None
-    try:
-        fields = fields_of(data)
-        stamps = tuple(tuple(stamp) for stamp in fields["stamps"])
-        return str(fields["object"]) if fields["version"] == VERSION and stamps == now.stamps else None
-    except (ValueError, KeyError, TypeError):
-        return None
+    found = schema.or_none(schema.source, read_file(f"{var}/sources/{now.key}"))
+    return found.object if found is not None and found.stamps == now.stamps else None
 
 
 def remember(var: str, stamps: Stamps, name: str) -> None:

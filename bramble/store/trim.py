@@ -6,15 +6,16 @@ import contextlib
 import os
 import time
 from collections.abc import Container, Iterable
-from typing import NamedTuple
 
 from bramble.store.digest import DIGEST_LENGTH, is_digest
-from bramble.store.files import fields_of, read_file
+from bramble.store.files import read_file
 from bramble.store.layout import OBJECT_LOCKS
 from bramble.store.locks import LockFile
 from bramble.store.model import Realisation
 from bramble.store.objects import Objects
 from bramble.store.records import read_realisation
+from bramble.store.trust import schema
+from bramble.store.trust.schema import Recipe, is_derivation
 
 # A derivation is written before its outputs and its realisation: what is younger than this many seconds
 # may belong to a build that goes on.
@@ -51,36 +52,10 @@ def trim_records(objects: Objects) -> None:
     _trim_sources(objects, sources)
 
 
-def is_derivation(filename: str) -> bool:
-    """Say whether a name in the store's directory is of a store derivation."""
-    digest, dash, rest = filename[:DIGEST_LENGTH], filename[DIGEST_LENGTH : DIGEST_LENGTH + 1], filename[-4:]
-    return is_digest(digest) and dash == "-" and rest == ".drv"
-
-
-class Recipe(NamedTuple):
-    """What a store derivation was made from, as far as its file is there and can be read.
-
-    `derivations` are file names of those that made its inputs, `inputs` and
-    `source` names of objects ("" if there are no sources).
-    """
-
-    derivations: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ()
-    source: str = ""
-
-
 def recipe_of(objects: Objects, filename: str) -> Recipe:
     """Return what the store derivation in the file `filename` was made from."""
-    data = read_file(f"{objects.directory}/{filename}")
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-        fields = fields_of(data or b"")
-        dependencies = fields["Dependencies"] or ()
-        return Recipe(
-            tuple(str(dependency["Filename"]) for dependency in dependencies),
-            tuple(str(dependency.get("Output", "")) for dependency in dependencies),
-            str(fields.get("Source", {}).get("Path", ""))[-DIGEST_LENGTH:],
-        )
-    return Recipe()
+    found = schema.or_none(schema.recipe, read_file(f"{objects.directory}/{filename}"))
+    return Recipe() if found is None else found
 
 
 def realisations(objects: Objects) -> Iterable[Realisation]:
@@ -152,12 +127,9 @@ def _trim_objects(objects: Objects) -> None:
 def _trim_sources(objects: Objects, kept: Container[str]) -> None:
     for key in _digests(f"{objects.var}/sources"):
         path = f"{objects.var}/sources/{key}"
-        data = read_file(path)
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            name = str(fields_of(data or b"")["object"])
-            if name in kept or objects.contains(name):
-                continue
-        _unlink(path)
+        found = schema.or_none(schema.source, read_file(path))
+        if found is None or not (found.object in kept or objects.contains(found.object)):
+            _unlink(path)
 
 
 def _digests(directory: str) -> list[str]:

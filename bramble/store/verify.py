@@ -14,14 +14,14 @@ from bramble.errors import BrambleError
 from bramble.store import walk
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import fields_of, read_file, unique
+from bramble.store.files import read_file, unique
 from bramble.store.objects import STAGED, TRASH, Objects
 from bramble.store.path import shown
 from bramble.store.records import read_object, write_object
 from bramble.store.remove import remove_tree
 from bramble.store.reread import record_of, reread
 from bramble.store.tree import seal, stored_mode
-from bramble.store.trim import is_derivation
+from bramble.store.trust.schema import Malformed, decode, is_derivation
 
 DerivationCheck = Callable[[str, bytes], bool]
 
@@ -193,8 +193,8 @@ def _wrong_derivation(path: str, name: str, check: Optional[DerivationCheck]) ->
         # Gone meanwhile, or written just before a crash, which is as good as not written.
         return ""
     try:
-        fields_of(data)
-    except ValueError:
+        decode(data)
+    except Malformed:
         return "it is cut short, or no derivation at all"
     if check is not None and not check(name, data):
         return "its bytes do not match its name"

@@ -13,6 +13,7 @@ from bramble.store.roots import add_root, explicit_roots, projects, remove_root
 from tests.store.conftest import publish
 
 RESOLVED = digest(b"derivation")
+DIGITS = [digest(b"%d" % number) for number in range(6)]
 
 
 @pytest.fixture
@@ -99,32 +100,32 @@ def test_a_derivation_that_is_not_there_is_told(store: Store, filename: str) -> 
 
 
 def test_a_project_keeps_the_results_of_all_its_targets(store: Store) -> None:
-    store.record_roots("/p", {"a:x": ["1" * 32], "b:y": ["2" * 32, "3" * 32]})
-    store.record_roots("/p", {"a:x": ["4" * 32]})
-    store.record_roots("/q\udcff", {"c:z": ["5" * 32]})
+    store.record_roots("/p", {"a:x": [DIGITS[1]], "b:y": [DIGITS[2], DIGITS[3]]})
+    store.record_roots("/p", {"a:x": [DIGITS[4]]})
+    store.record_roots("/q\udcff", {"c:z": [DIGITS[5]]})
     known = {roots.project: roots for _, roots in projects(store)}
-    assert known["/p"].results == {"a:x": ("4" * 32,), "b:y": ("2" * 32, "3" * 32)}
-    assert known["/p"].former == ("1" * 32,)
-    assert known["/q\udcff"].objects == ("5" * 32,)
+    assert known["/p"].results == {"a:x": (DIGITS[4],), "b:y": (DIGITS[2], DIGITS[3])}
+    assert known["/p"].former == (DIGITS[1],)
+    assert known["/q\udcff"].objects == (DIGITS[5],)
 
 
 def test_results_that_have_not_changed_are_not_written_again(store: Store) -> None:
-    store.record_roots("/p", {"a:x": ["4" * 32]})
+    store.record_roots("/p", {"a:x": [DIGITS[4]]})
     (path, _), *_ = projects(store)
     inode = os.stat(path).st_ino
-    store.record_roots("/p", {"a:x": ["4" * 32]})
+    store.record_roots("/p", {"a:x": [DIGITS[4]]})
     assert os.stat(path).st_ino == inode
     os.utime(path, (1, 1))
-    store.record_roots("/p", {"a:x": ["4" * 32]})
+    store.record_roots("/p", {"a:x": [DIGITS[4]]})
     assert os.stat(path).st_mtime > 1000
 
 
 def test_a_broken_record_of_a_project_is_replaced(store: Store) -> None:
-    store.record_roots("/p", {"a:x": ["4" * 32]})
+    store.record_roots("/p", {"a:x": [DIGITS[4]]})
     (path, _), *_ = projects(store)
     Path(path).write_text("{")
     assert list(projects(store)) == []
-    store.record_roots("/p", {"a:x": ["4" * 32]})
+    store.record_roots("/p", {"a:x": [DIGITS[4]]})
     assert len(list(projects(store))) == 1
 
 
@@ -134,7 +135,7 @@ def test_roots_can_be_named_by_hand(store: Store) -> None:
     add_root(store, "keep this", [two])
     assert explicit_roots(store) == {"keep this": (two,)}
     for reader, name, code in (
-        (store, "1" * 32, "store.unknown-object"),
+        (store, DIGITS[1], "store.unknown-object"),
         (Store.open(store.root, read_only=True), one, "store.read-only"),
     ):
         with pytest.raises(BrambleError) as caught:
@@ -147,7 +148,7 @@ def test_roots_can_be_named_by_hand(store: Store) -> None:
 
 
 def test_records_say_their_version(store: Store, built: Realisation) -> None:
-    store.record_roots("/p", {"a:x": ["4" * 32]})
+    store.record_roots("/p", {"a:x": [DIGITS[4]]})
     for path in Path(store.var).glob("*/*"):
         if path.parent.name in ("objects", "realisations", "projects"):
             assert json.loads(path.read_text())["version"] == 1

@@ -1,0 +1,312 @@
+"""The form of every record in `var/`: what is read from there is this, or it is nothing.
+
+A record may have been cut short by a crash, edited by a person, or brought along
+in somebody's archive. So each field has one type and a range, and nothing is
+converted: a name of an object *is* a digest, or the record is refused as a whole.
+No name that stands in a record can lead out of the store.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NoReturn, Optional, TypeVar
+
+from bramble.store.digest import DIGEST_LENGTH, is_digest
+from bramble.store.model import Realisation, StoreObject
+
+VERSION = 1
+RUNGS = ("namespaces", "landlock", "none")
+
+Value = TypeVar("Value")
+Part = Callable[[Any], Value]
+
+_LARGEST = (1 << 63) - 1
+_LONGEST_NUMBER = 20  # digits: what is longer is no number of bytes, and is costly to convert
+_OUTPUT = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+# Bytes that are no UTF-8 stand in a text as U+DC80 to U+DCFF; no other surrogate is a byte.
+_NO_BYTE = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
+
+
+class Malformed(ValueError):
+    """A record does not have the form of its kind. The message says in what."""
+
+
+class Place(NamedTuple):
+    """What `var/location` says: the version, and the places (root, directory) of now and of a move."""
+
+    version: int
+    root: str
+    directory: str
+    moving: tuple[tuple[str, str], ...]
+
+
+class Project(NamedTuple):
+    """What `var/projects/DIGEST` says."""
+
+    project: str
+    results: Mapping[str, tuple[str, ...]]
+    former: tuple[str, ...]
+
+
+class Root(NamedTuple):
+    """What `var/roots/DIGEST` says."""
+
+    label: str
+    objects: tuple[str, ...]
+
+
+class Source(NamedTuple):
+    """What `var/sources/DIGEST` says: an object, and the stamps of the files that became it."""
+
+    object: str
+    stamps: tuple[tuple[int, ...], ...]
+
+
+class Recipe(NamedTuple):
+    """What a store derivation says it was made from.
+
+    `derivations` are file names of those that made its inputs ("" where that is
+    not said), `inputs` and `source` names of objects ("" if there is none).
+    """
+
+    derivations: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    source: str = ""
+
+
+def is_derivation(filename: str) -> bool:
+    """Say whether a name in the store's directory is of a store derivation: `DIGEST-NAME.drv`."""
+    digest, rest = filename[:DIGEST_LENGTH], filename[DIGEST_LENGTH:]
+    return (
+        is_digest(digest) and rest[:1] == "-" and rest[-4:] == ".drv" and "/" not in rest and "\0" not in rest
+    )
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """Return the JSON object that `data` is. Raises Malformed.
+
+    RFC 8259, and stricter: UTF-8, no key twice, no number that is not a whole one.
+    """
+    try:
+        fields = _DECODER.decode(data.decode("utf-8"))
+    except RecursionError as error:
+        raise Malformed("nested too deeply") from error
+    except ValueError as error:
+        raise Malformed(str(error)) from error
+    if not isinstance(fields, dict):
+        raise Malformed("not a JSON object")
+    return fields
+
+
+def place(data: bytes) -> Place:
+    """Return what `var/location` says; of a later version only the version. Raises Malformed."""
+    # spec: store.location
+    fields = decode(data)
+    version = _field(fields, "version", natural)
+    if version > VERSION:
+        return Place(version, "", "", ())
+    if version < VERSION:
+        raise Malformed("another version")
+    _only(fields, ("version", "root", "directory"), ("moving",))
+    moving = _list(_pair(root, path))(fields.get("moving", []))
+    return Place(version, _field(fields, "root", root), _field(fields, "directory", path), moving)
+
+
+def stored_object(name: str, data: bytes) -> StoreObject:
+    """Return what `var/objects/NAME` says. Raises Malformed."""
+    # spec: store.records.object
+    fields = _record(data, "references", "size")
+    references = _field(fields, "references", _list(digest))
+    if list(references) != sorted(set(references)) or name in references:
+        raise Malformed("references are not sorted, repeated, or to the object itself")
+    return StoreObject(name, references, _field(fields, "size", natural))
+
+
+def realisation(resolved: str, data: bytes) -> Realisation:
+    """Return what `var/realisations/RESOLVED` says. Raises Malformed."""
+    # spec: store.records.realisation
+    fields = _record(data, "derivation", "outputs", "sandbox", "stamps")
+    derivation = _field(fields, "derivation", _derivation)
+    outputs = _field(fields, "outputs", _list(_pair(_output, digest)))
+    if derivation[:DIGEST_LENGTH] != resolved:
+        raise Malformed("it is of another derivation")
+    if not outputs or len({output for output, _ in outputs}) != len(outputs):
+        raise Malformed("no outputs, or one twice")
+    sandbox = _field(fields, "sandbox", text)
+    if sandbox not in RUNGS:
+        raise Malformed("no sandbox of that name")
+    stamps = _field(fields, "stamps", _list(_list(text)))
+    return Realisation(resolved, derivation, outputs, sandbox, stamps)
+
+
+def project(data: bytes) -> Project:
+    """Return what `var/projects/DIGEST` says. Raises Malformed."""
+    # spec: store.records.project
+    fields = _record(data, "project", "results", "former")
+    results = fields["results"]
+    if not isinstance(results, dict):
+        raise Malformed("results are no object")
+    return Project(
+        _field(fields, "project", path),
+        {text(target): _list(digest)(names) for target, names in results.items()},
+        _field(fields, "former", _list(digest)),
+    )
+
+
+def explicit_root(data: bytes) -> Root:
+    """Return what `var/roots/DIGEST` says. Raises Malformed."""
+    # spec: store.records.root
+    fields = _record(data, "label", "objects")
+    return Root(_field(fields, "label", text), _field(fields, "objects", _list(digest)))
+
+
+def source(data: bytes) -> Source:
+    """Return what `var/sources/DIGEST` says. Raises Malformed."""
+    # spec: store.sources.stamps
+    fields = _record(data, "object", "stamps")
+    return Source(_field(fields, "object", digest), _field(fields, "stamps", _list(_list(_integer))))
+
+
+def recipe(data: bytes) -> Recipe:
+    """Return what a store derivation was made from, as far as its file says it. Raises Malformed.
+
+    Only names that can be names in the store are taken; the rest of the file is not looked at.
+    """
+    # spec: store.derivations
+    fields = decode(data)
+    dependencies = fields.get("Dependencies") or []
+    if not isinstance(dependencies, list) or not all(isinstance(one, dict) for one in dependencies):
+        raise Malformed("Dependencies are no list of objects")
+    files = [one.get("Filename", "") for one in dependencies]
+    inputs = [one.get("Output", "") for one in dependencies]
+    found = fields.get("Source") or {}
+    path_of_source = found.get("Path") or "" if isinstance(found, dict) else ""
+    source_name = path_of_source[-DIGEST_LENGTH:] if isinstance(path_of_source, str) else ""
+    return Recipe(
+        tuple(file for file in files if isinstance(file, str) and is_derivation(file)),
+        tuple(name for name in inputs if isinstance(name, str) and is_digest(name)),
+        source_name if is_digest(source_name) else "",
+    )
+
+
+def text(value: Any) -> str:
+    """Return `value`, a text without NUL in which surrogates stand for bytes only."""
+    if not isinstance(value, str) or _NO_BYTE.search(value):
+        raise Malformed("a text is expected")
+    return value
+
+
+def path(value: Any) -> str:
+    """Return `value`, an absolute path."""
+    if not text(value).startswith("/"):
+        raise Malformed("an absolute path is expected")
+    return str(value)
+
+
+def root(value: Any) -> str:
+    """Return `value`, the root of a store: an absolute path without a slash at its end, "" for `/`."""
+    return text(value) and path(value)
+
+
+def digest(value: Any) -> str:
+    """Return `value`, a name of an object."""
+    if not isinstance(value, str) or not is_digest(value):
+        raise Malformed("a digest is expected")
+    return value
+
+
+def natural(value: Any) -> int:
+    """Return `value`, a whole number from 0 to 2^63 - 1."""
+    if _integer(value) < 0:
+        raise Malformed("a number from 0 up is expected")
+    return int(value)
+
+
+def _integer(value: Any) -> int:
+    # bool is a kind of int to Python, and none to JSON.
+    if type(value) is not int or not -_LARGEST <= value <= _LARGEST:
+        raise Malformed("a whole number is expected")
+    return value
+
+
+def _derivation(value: Any) -> str:
+    if not is_derivation(text(value)):
+        raise Malformed("the file name of a derivation is expected")
+    return str(value)
+
+
+def _output(value: Any) -> str:
+    if not _OUTPUT.fullmatch(text(value)):
+        raise Malformed("the name of an output is expected")
+    return str(value)
+
+
+def _list(part: Part[Value]) -> Part[tuple[Value, ...]]:
+    def read(value: Any) -> tuple[Value, ...]:
+        if not isinstance(value, list):
+            raise Malformed("a list is expected")
+        return tuple(map(part, value))
+
+    return read
+
+
+def _pair(first: Part[str], second: Part[str]) -> Part[tuple[str, str]]:
+    def read(value: Any) -> tuple[str, str]:
+        if not isinstance(value, list) or len(value) != 2:
+            raise Malformed("a pair is expected")
+        return first(value[0]), second(value[1])
+
+    return read
+
+
+def _field(fields: Mapping[str, Any], name: str, part: Part[Value]) -> Value:
+    if name not in fields:
+        raise Malformed(f'"{name}" is missing')
+    return part(fields[name])
+
+
+def _record(data: bytes, *names: str) -> dict[str, Any]:
+    fields = decode(data)
+    if _field(fields, "version", natural) != VERSION:
+        raise Malformed("another version")
+    _only(fields, ("version", *names), ())
+    return fields
+
+
+def _only(fields: Mapping[str, Any], required: tuple[str, ...], optional: tuple[str, ...]) -> None:
+    if not set(required) <= set(fields) <= {*required, *optional}:
+        raise Malformed("other fields than it should have")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Malformed("a key stands twice")
+    return found
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _LONGEST_NUMBER:
+        raise Malformed("a number is too large")
+    return int(digits)
+
+
+def _no_number(value: str) -> NoReturn:
+    raise Malformed(f"{value[:_LONGEST_NUMBER]} is no whole number")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_once, parse_int=_whole, parse_float=_no_number, parse_constant=_no_number
+)
+
+
+def or_none(read: Callable[[bytes], Value], data: Optional[bytes]) -> Optional[Value]:
+    """Return what `read` makes of a record; None when there is none, or none that can be believed."""
+    if data is None:
+        return None
+    try:
+        return read(data)
+    except Malformed:
+        return None
