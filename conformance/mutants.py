@@ -146,7 +146,9 @@ MUTANTS: tuple[Mutant, ...] = (
             ("sandbox.devices", '"random", "urandom", "tty")', '"random", "urandom")'),
         )
     ),
-    Mutant("sandbox.special", "bramble/sandbox/seccomp.py", "SETUID_SETGID = 0o6000", "SETUID_SETGID = 0"),
+    Mutant(
+        "sandbox.special", "bramble/sandbox/walls/seccomp.py", "SETUID_SETGID = 0o6000", "SETUID_SETGID = 0"
+    ),
     Mutant(
         "sandbox.end.status",
         "bramble/sandbox/pid1.py",
@@ -165,7 +167,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "elif self.measures and now >= self.next_look and self.ended is None:",
         "elif False:",
     ),
-    Mutant("sandbox.limits.output", "bramble/sandbox/measure.py", "self.size += size", "self.size = size"),
+    Mutant(
+        "sandbox.limits.output", "bramble/sandbox/limits/measure.py", "self.size += size", "self.size = size"
+    ),
     Mutant(
         "build.demand",
         "bramble/build/builder.py",

@@ -25,7 +25,8 @@ import signal
 import sys
 import termios
 
-from bramble.sandbox import child, facts, groups, identity, pid1, syscalls
+from bramble.sandbox import child, facts, identity, pid1, syscalls
+from bramble.sandbox.limits import groups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

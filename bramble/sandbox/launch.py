@@ -23,11 +23,11 @@ from typing import Any, Optional
 import bramble
 from bramble.errors import BrambleError
 from bramble.sandbox import layout, probe, programs, refusals, running, terminal
-from bramble.sandbox.numbers import ARCHITECTURES
 from bramble.sandbox.running import Outcome, Running
 from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.steps import DEVICES, NETWORK_FILES, HostFacts, steps
 from bramble.sandbox.vocabulary import BUILDER, HELPER, INIT, Step
+from bramble.sandbox.walls.numbers import ARCHITECTURES
 
 __all__ = ["Launcher", "Outcome", "examine"]
 

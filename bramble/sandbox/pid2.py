@@ -15,8 +15,8 @@ import resource
 import signal
 
 from bramble.sandbox import autopsy, syscalls
-from bramble.sandbox import landlock as structures
 from bramble.sandbox.child import HIGHEST_FD, Job, apply, close_range, fail, native
+from bramble.sandbox.walls import landlock as structures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.errors import BrambleError
-from bramble.sandbox import diagnosis, groups
+from bramble.sandbox import diagnosis
 from bramble.sandbox.diagnosis import Settings
+from bramble.sandbox.limits import groups
 from bramble.sandbox.steps import PASSWD
 
 SYSCTL = "/proc/sys/"

@@ -21,7 +21,8 @@ from types import TracebackType
 from typing import Any, Optional
 
 from bramble.errors import BrambleError
-from bramble.sandbox import measure, ownership, refusals, terminal
+from bramble.sandbox import ownership, refusals, terminal
+from bramble.sandbox.limits import measure
 from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.vocabulary import Step
 

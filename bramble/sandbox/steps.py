@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bramble.errors import BrambleError
-from bramble.sandbox import landlock, layout, seccomp
+from bramble.sandbox import layout
 from bramble.sandbox.layout import Placed, Tree
 from bramble.sandbox.spec import PURPOSES, RUNGS, SandboxSpec
 from bramble.sandbox.vocabulary import Step
+from bramble.sandbox.walls import landlock, seccomp
 
 # spec: sandbox.identity.user
 UID = 1000

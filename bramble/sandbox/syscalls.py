@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import os
 
-from bramble.sandbox import numbers
+from bramble.sandbox.walls import numbers
 
 TYPE_CHECKING = False  # `typing` would cost every sandbox some memory, and every start 2 ms
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.sandbox import groups
+from bramble.sandbox.limits import groups
 from bramble.sandbox.spec import Limits
 from tests.sandbox import world
 from tests.sandbox.processes import alive, gone, mark, wait_for

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.sandbox import measure
+from bramble.sandbox.limits import measure
 from bramble.sandbox.spec import Limits
 from tests.sandbox.test_hostile_reach import landlock_abi
 from tests.sandbox.test_rungs import NO_LANDLOCK, hosted

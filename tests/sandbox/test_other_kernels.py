@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bramble.sandbox import numbers
 from bramble.sandbox.spec import Mount
+from bramble.sandbox.walls import numbers
 from tests.sandbox.rawcalls import AVAILABLE, REASON
 from tests.sandbox.world import Asker, Result, World
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bramble.sandbox import numbers, seccomp
-from bramble.sandbox.seccomp import AUDIT_ARCH, Variant
+from bramble.sandbox.walls import numbers, seccomp
+from bramble.sandbox.walls.seccomp import AUDIT_ARCH, Variant
 from tests.sandbox import bpf
 
 ALLOWED = 0x7FFF0000

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bramble.sandbox import autopsy, facts, groups, identity, landlock, remount, syscalls
+from bramble.sandbox import autopsy, facts, identity, remount, syscalls
+from bramble.sandbox.limits import groups
+from bramble.sandbox.walls import landlock
 
 # ---- autopsy -------------------------------------------------------------------------------------------
 
@@ -230,7 +232,7 @@ def test_structures_are_as_short_as_old_kernels_want_them() -> None:
 def test_the_room_starts_without_what_it_does_not_need() -> None:
     """The helper and the child import nothing that costs time and memory in every sandbox."""
     code = "import sys; from bramble.sandbox import helper; print(*sorted(sys.modules))"
-    root = Path(groups.__file__).parents[2]
+    root = Path(autopsy.__file__).parents[2]
     run = subprocess.run(
         [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({str(root)!r}); {code}"],
         capture_output=True, text=True, check=True,

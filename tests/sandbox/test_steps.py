@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.sandbox import landlock, pid1, pid2
+from bramble.sandbox import pid1, pid2
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.steps import HostFacts, steps
 from bramble.sandbox.vocabulary import ACTIONS, BUILDER, HELPER, INIT, Step, describe
+from bramble.sandbox.walls import landlock
 
 FACTS = HostFacts("x86_64", landlock=7, network_files=("/etc/hosts", "/etc/resolv.conf", "/etc/ssl/cert.pem"))
 ROOT = dataclasses.replace(FACTS, other_user=True)

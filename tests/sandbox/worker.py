@@ -57,7 +57,8 @@ def run(launcher: Any, wish: dict[str, Any], cancel_after: float | None) -> dict
 
 def lose(calls: dict[str, int]) -> None:
     """Let system calls fail from here on, as a kernel without them or a container's filter would."""
-    from bramble.sandbox import numbers, seccomp, syscalls
+    from bramble.sandbox import syscalls
+    from bramble.sandbox.walls import numbers, seccomp
 
     rules = []
     for call, errno in calls.items():

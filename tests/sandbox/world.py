@@ -134,8 +134,8 @@ def make_home(user: str) -> str:
     code = Path(home, "code")
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(package / "sandbox", code / "bramble" / "sandbox", ignore=ignore)
-    for name in ("__init__.py", "errors.py"):
-        shutil.copy(package / name, code / "bramble" / name)
+    for path in package.glob("*.py"):
+        shutil.copy(path, code / "bramble" / path.name)
     shutil.copy(Path(__file__).with_name("worker.py"), code)
     programs = Path(home, "programs")
     programs.mkdir()

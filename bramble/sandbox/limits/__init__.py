@@ -1,0 +1,1 @@
+"""What a sandbox uses, measured and held below its limits. Imports nothing here."""
