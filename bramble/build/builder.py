@@ -27,7 +27,7 @@ from bramble.build.events import Event, Impure, Output, Progress, Retrying, Star
 from bramble.build.log import BuildLog
 from bramble.build.naming import Names, names_of, on_this_machine, sandbox_spec
 from bramble.build.options import BuildOptions
-from bramble.build.pins import check, expected, lock_key
+from bramble.build.pins import check, expected, has_checksum, lock_key
 from bramble.build.placing import STRONGEST, make_directories, placed
 from bramble.build.sources import add_sources, fill_build_directory, name_sources
 from bramble.build.stamps import Stamp, unchanged
@@ -229,7 +229,9 @@ class Builder:
         want: Optional[str],
     ) -> Optional[tuple[str, str]]:
         key = lock_key(task.derivation.builtin, task.name, env)
-        return (key, outputs[0][1]) if key is not None and want is None else None
+        if key is None or want is not None or has_checksum(env):
+            return None
+        return key, outputs[0][1]
 
     def _adopt(self, resolved: ResolvedDerivation, want: str) -> Made:
         """Take the object that a pin names for the download: its name says that it is the right one."""

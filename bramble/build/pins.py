@@ -9,6 +9,8 @@ from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 
 FETCHERS = ("fetch_url", "fetch_git")
+_CHECKSUMS = ("integrity", "sha256", "sha512")
+_SHAPE = ("executable", "name", "strip", "unpack")  # what is made of the file; a key has them in this order
 
 
 def lock_key(builder: str, name: str, env: Mapping[str, str]) -> Optional[str]:
@@ -18,7 +20,7 @@ def lock_key(builder: str, name: str, env: Mapping[str, str]) -> Optional[str]:
     """
     # spec: build.fetch.key
     if builder == "fetch_url":
-        return "fetch_url " + needed(builder, name, env, "url")
+        return "fetch_url " + " ".join(needed(builder, name, env, "url").split()) + _shape(env)
     if builder == "fetch_git":
         url, reference = needed(builder, name, env, "url"), needed(builder, name, env, "reference")
         return f"fetch_git {url}@{reference}"
@@ -34,7 +36,8 @@ def expected(builder: str, name: str, env: Mapping[str, str], pins: Mapping[str,
     key = lock_key(builder, name, env)
     if key is None:
         return None
-    written, pinned = env.get("hash") or None, pins.get(key)
+    written = env.get("hash") or None
+    pinned = None if has_checksum(env) else pins.get(key)
     for source, value in (("its hash", written), ("the lock", pinned)):
         if value is not None and not is_digest(value):
             raise BrambleError(
@@ -49,6 +52,16 @@ def expected(builder: str, name: str, env: Mapping[str, str], pins: Mapping[str,
             remedy="take out the one that is wrong",
         )
     return written or pinned
+
+
+def has_checksum(env: Mapping[str, str]) -> bool:
+    """Tell whether a download states what its bytes are, and so needs no pin."""
+    # spec: build.fetch.checksum
+    return any(env.get(variable) for variable in _CHECKSUMS)
+
+
+def _shape(env: Mapping[str, str]) -> str:
+    return "".join(f" {variable}={env[variable]}" for variable in _SHAPE if env.get(variable))
 
 
 def needed(builder: str, name: str, env: Mapping[str, str], variable: str) -> str:

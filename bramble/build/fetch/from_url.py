@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Optional
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from bramble.build.builtin import Request
 from bramble.build.copying import copy_file
+from bramble.build.fetch.checksum import Checksum, checksum_of, verify
+from bramble.build.fetch.shape import file_name, shape_of, stripped
 from bramble.build.fetch.transfer import transfer
-from bramble.build.fetch.unpack import UnpackLimits, archive_kind, unpack
+from bramble.build.fetch.unpack import UnpackLimits, unpack
 from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
 from bramble.build.stamps import Stamp
@@ -19,27 +21,53 @@ from bramble.errors import BrambleError
 
 
 def make(request: Request) -> tuple[Stamp, ...]:
-    """Fetch `url`, and unpack it or put it into the output under its name.
+    """Fetch the first of the URLs in `url` that can be had, and put it into the output as it is asked for.
 
-    Raises BrambleError fetch.*, Cancelled.
+    Raises BrambleError fetch.*, derivation.env, Cancelled.
     """
     # spec: build.fetch-url
-    url = needed("fetch_url", request.name, request.env, "url")
-    name = file_name(url)
-    options = request.options.bounded_fetch
-    body = get(url, f"{request.scratch}/body", options, request.listener)
-    kind = archive_kind(name)
-    if kind is None:
-        copy_file(body, f"{request.output}/{name}", mode=0o644)
+    urls = needed("fetch_url", request.name, request.env, "url").split()
+    shape = shape_of(request.name, request.env)
+    checksum = checksum_of(request.name, request.env)
+    body = _first(urls, request, checksum)
+    if shape.kind is None:
+        copy_file(body, f"{request.output}/{shape.name}", mode=0o755 if shape.executable else 0o644)
         return ()
+    options = request.options.bounded_fetch
     limits = UnpackLimits(
         options.unpacked_bytes,
         options.unpacked_ratio,
         options.unpacked_members,
         request.listener.cancelled,
     )
-    unpack(body, kind, request.output, name=name, limits=limits)
+    if not shape.strip:
+        unpack(body, shape.kind, request.output, name=shape.name, limits=limits)
+        return ()
+    tree = f"{request.scratch}/tree"
+    os.mkdir(tree)
+    unpack(body, shape.kind, tree, name=shape.name, limits=limits)
+    for path in stripped(tree, shape.strip, name=shape.name):
+        os.rename(path, os.path.join(request.output, os.path.basename(path)))
     return ()
+
+
+def _first(urls: Sequence[str], request: Request, checksum: Optional[Checksum]) -> str:
+    """Return a file with what stands behind the first URL that gives something right."""
+    # spec: build.fetch-url.alternatives
+    failures = []
+    for number, url in enumerate(urls):
+        try:
+            options = request.options.bounded_fetch
+            body = get(url, f"{request.scratch}/body{number}", options, request.listener)
+            if checksum is not None:
+                verify(body, checksum, name=request.name, url=url)
+            return body
+        except BrambleError as error:
+            failures.append(error)
+    if len(failures) > 1:
+        first = failures[0]
+        first.detail = "\n".join([first.detail, *(str(error) for error in failures[1:])]).strip()
+    raise failures[0]
 
 
 def get(url: str, target: str, options: FetchOptions, listener: Listener) -> str:
@@ -75,23 +103,3 @@ def mirrored(url: str, mirror: Mapping[str, str]) -> Optional[str]:
             if os.path.isfile(path):
                 return path
     return None
-
-
-def file_name(url: str) -> str:
-    """Return the name under which what `url` gives is kept: the last part of its path.
-
-    Raises fetch.url where that cannot be the name of a file.
-    """
-    # spec: build.fetch-url.name
-    try:
-        path = urlsplit(url).path
-    except ValueError:
-        path = ""
-    name = unquote(path.rpartition("/")[2], errors="surrogateescape")
-    if name in ("", ".", "..") or "/" in name or "\0" in name or len(os.fsencode(name)) > 255:
-        raise BrambleError(
-            "fetch.url",
-            f'"{url}" does not end in the name of a file',
-            remedy="write a URL such as https://example.com/name.tar.gz",
-        )
-    return name

@@ -11,7 +11,8 @@ import time
 from typing import Any, Optional
 
 from bramble.build.events import Failed, Progress, Retrying, Started
-from bramble.build.fetch.from_url import file_name, mirrored
+from bramble.build.fetch.from_url import mirrored
+from bramble.build.fetch.shape import file_name
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
