@@ -109,10 +109,11 @@ class Builder:
             platform=self._options.platform,
         )
 
-    def known(self, task: Task, resolved: ResolvedDerivation) -> Optional[Made]:
-        """Return what the task came to before, None when it has to be made. Touches nothing.
+    def known(self, task: Task, resolved: ResolvedDerivation, *, locked: bool = False) -> Optional[Made]:
+        """Return what the task came to before, None when it has to be made. Builds nothing.
 
-        What it came to need not be in the store. Raises BrambleError for what must not be made at all.
+        What it came to need not be in the store. `locked` says that the right to build it is held.
+        Raises BrambleError for what must not be made at all.
         """
         # spec: build.cached
         kind = task.derivation.builtin
@@ -140,8 +141,12 @@ class Builder:
         if want is not None and resolved.outputs == ("out",):
             # Protected first: a collector may be about to remove it.
             self._store.protect([want])
-            if self._store.contains(want):
-                return self._adopt(resolved, want)
+            if self._store.is_complete([want]):
+                if locked:
+                    return self._adopt(resolved, want)
+                # Somebody else may be building or forgetting it: then it is asked for again, when it is needed.
+                with contextlib.suppress(_Busy), self._store.building(resolved.digest, _busy):
+                    return self._adopt(resolved, want)
             # spec: build.demand.pinned
             return Made(resolved, (("out", want),), cached=True, present=False)
         return None
@@ -176,7 +181,7 @@ class Builder:
         # spec: build.locks
         with self._store.building(resolved.digest, self._waiting(task)):
             # Another process, or a derivation that came to the same, may have built it meanwhile.
-            found = self.known(replace(task, wanted=True), resolved)
+            found = self.known(replace(task, wanted=True), resolved, locked=True)
             if found is not None and found.present:
                 return found
             made = self._build(task, resolved, again=None)
@@ -419,6 +424,14 @@ class Builder:
             if self._launcher is None:
                 self._launcher = self._options.launcher()
             return self._launcher
+
+
+class _Busy(Exception):
+    """Another process or thread has the right to build a derivation."""
+
+
+def _busy() -> None:
+    raise _Busy
 
 
 def _look_at(name: str, output: str, path: str) -> None:

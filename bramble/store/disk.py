@@ -58,7 +58,7 @@ class Store(Objects):
         """
         allowed = project or root
         now, name = self._recall(root, files, allowed)
-        if name is not None and self.contains(name):
+        if name is not None and self.is_complete([name]):
             return name
         name = str(late("sources", "copy_sources")(self, root, files, allowed))
         if not self.read_only:

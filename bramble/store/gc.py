@@ -30,16 +30,17 @@ from typing import Optional
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import sync_directory, unique
+from bramble.store.files import sync_directory
 from bramble.store.layout import COLLECTOR_LOCK, OBJECT_LOCKS
-from bramble.store.leftovers import remove_leftovers
+from bramble.store.leftovers import remove_leftovers, take_out
 from bramble.store.locks import LockFile
 from bramble.store.mark import Node, choose, reachable, referrers_first
-from bramble.store.objects import TRASH, Objects
-from bramble.store.records import read_object, write_object
+from bramble.store.objects import Objects
+from bramble.store.optimise import seal_unfinished
+from bramble.store.records import read_object
 from bramble.store.remove import remove_tree
 from bramble.store.reread import record_of, reread
-from bramble.store.roots import ProjectRoots, explicit_roots, projects, write_project
+from bramble.store.roots import ProjectRoots, change_project, explicit_roots, projects
 from bramble.store.trim import trim_records
 
 # So many objects are locked at a time: for some hundredths of a second.
@@ -104,6 +105,8 @@ def collect(
         )
     with DiskFailures("collect"), _only_collector(objects):
         leftovers = 0 if dry_run else remove_leftovers(objects)
+        if not dry_run:
+            seal_unfinished(objects)
         collector = _Collector(objects, is_project, forget_idle, dry_run=dry_run)
         try:
             chosen = collector.choose(older_than, max_size)
@@ -111,7 +114,7 @@ def collect(
         finally:
             collector.locks.close()
         if not dry_run:
-            collector.forget_projects(freed)
+            collector.forget_projects()
             trim_records(objects)
         return collector.report(freed, leftovers)
 
@@ -160,7 +163,7 @@ class _Collector:
         # First the records, then the objects: what appears in between has a record that is missing here.
         # A record without an object is of one that is about to appear. Both are new to `_refresh`.
         self._nodes: dict[str, Node] = {}
-        records = _inodes(f"{objects.var}/objects")
+        records = _editions(f"{objects.var}/objects")
         names = objects.names()
         self._seen_records = {name: records[name] for name in names if name in records}
         for name in names:
@@ -183,9 +186,12 @@ class _Collector:
                 return Node((), 0, 0.0)
             with contextlib.suppress(BrambleError, OSError):
                 read = reread(self._objects, name, self._objects.names())
+                if read.identity.name != name:
+                    # Damaged, or the rest of one whose removal was broken off.
+                    return Node((), 0, 0.0)
                 record = record_of(name, read.identity)
                 if not self._dry_run:
-                    write_object(self._objects.var, record, sync=False)
+                    record = self._objects.record(record)
         return Node(record.references, record.size, used) if record else Node((), 0, used)
 
     def _read_roots(self) -> None:
@@ -194,8 +200,7 @@ class _Collector:
         names: set[str] = set(self._objects.in_use())
         for path, roots in projects(self._objects):
             # spec: store.gc.projects
-            idle = self._idle_since is not None and roots.used < self._idle_since
-            if idle or not self._is_project(roots.project):
+            if self._is_forgotten(roots):
                 self._forgotten.append((path, roots))
             else:
                 self._live_projects.append(roots)
@@ -203,6 +208,10 @@ class _Collector:
         for kept in explicit_roots(self._objects).values():
             names.update(kept)
         self._roots = tuple(sorted(names))
+
+    def _is_forgotten(self, roots: ProjectRoots) -> bool:
+        idle = self._idle_since is not None and roots.used < self._idle_since
+        return idle or not self._is_project(roots.project)
 
     def choose(self, older_than: Optional[float], max_size: Optional[int]) -> list[str]:
         """Return what is to be removed, referrers first, without what is in use."""
@@ -263,7 +272,8 @@ class _Collector:
                     self.locks.release(name)
             freed.extend(name for name, _ in trash)
             for name, path in trash:
-                remove_tree(path)
+                if path:
+                    remove_tree(path)
                 if on_freed is not None:
                     on_freed(name, self._nodes[name].size)
         return freed
@@ -273,13 +283,13 @@ class _Collector:
         before = self._roots
         self._read_roots()
         roots = set(self._roots).difference(before)
-        for name, inode in _inodes(f"{self._objects.var}/objects").items():
-            if self._seen_records.get(name) != inode:
+        for name, edition in _editions(f"{self._objects.var}/objects").items():
+            if self._seen_records.get(name) != edition:
                 # A record comes before its object: it keeps what the object is going to refer to. One that
                 # was written anew has more references than before.
                 self._nodes[name] = self._node_of_record(name)
                 self._live.discard(name)
-                self._seen_records[name] = inode
+                self._seen_records[name] = edition
                 roots.add(name)
         for name in roots:
             if name not in self._nodes and self._objects.contains(name):
@@ -297,10 +307,10 @@ class _Collector:
         """Take objects, whose locks are held, out of the store: first them, for good, then their records."""
         trash: list[tuple[str, str]] = []
         for name in names:
-            path = f"{self._objects.directory}/{TRASH}{name}-{unique()}"
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(self._objects.object_path(name), path)
-                trash.append((name, path))
+            there = self._objects.contains(name)
+            path = take_out(self._objects, name)
+            if there:
+                trash.append((name, path or ""))
         if trash:
             sync_directory(self._objects.directory)
         for name in names:
@@ -310,17 +320,19 @@ class _Collector:
             self._seen_records.pop(name, None)
         return trash
 
-    def forget_projects(self, freed: Iterable[str]) -> None:
+    def forget_projects(self) -> None:
         """Remove the records of projects that are gone, and from the others what no longer is."""
-        gone = set(freed)
-        for path, _ in self._forgotten:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-        for path, roots in projects(self._objects):
-            former = tuple(name for name in roots.former if name not in gone and name in self._nodes)
-            if former != roots.former:
-                write_project(path, ProjectRoots(roots.project, roots.results, former, roots.used))
-                os.utime(path, (roots.used, roots.used))
+
+        def without_what_is_gone(roots: ProjectRoots) -> Optional[ProjectRoots]:
+            # It may have been built since the roots were read: what counts is what is recorded now.
+            if self._is_forgotten(roots):
+                return None
+            former = tuple(name for name in roots.former if self._objects.contains(name))
+            return ProjectRoots(roots.project, roots.results, former, roots.used)
+
+        for path, _ in projects(self._objects):
+            change_project(self._objects, path, without_what_is_gone)
+        self._forgotten = [(path, roots) for path, roots in self._forgotten if not os.path.exists(path)]
 
     def report(self, freed: Sequence[str], leftovers: int) -> GcReport:
         """Return the report of what was freed."""
@@ -352,10 +364,18 @@ class _Collector:
         return Share(len(sizes), sum(sizes))
 
 
-def _inodes(directory: str) -> dict[str, int]:
-    """Return the digests that are names in a directory, and the inodes that they lead to."""
+def _editions(directory: str) -> dict[str, tuple[int, int]]:
+    """Return the digests that are names in a directory, each with what is another when it was written anew.
+
+    The inode alone may come back. A record that is written anew has more references, so it is longer.
+    """
+    found: dict[str, tuple[int, int]] = {}
     with os.scandir(directory) as entries:
-        return {entry.name: entry.inode() for entry in entries if is_digest(entry.name)}
+        for entry in entries:
+            if is_digest(entry.name):
+                with contextlib.suppress(FileNotFoundError):
+                    found[entry.name] = (entry.inode(), entry.stat(follow_symlinks=False).st_size)
+    return found
 
 
 def _needed(name: str, why: str, remedy: str) -> BrambleError:

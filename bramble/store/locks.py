@@ -12,16 +12,20 @@ What they are for:
 - whoever removes an object holds its lock *exclusive* meanwhile, and gives up
   at once when somebody uses it;
 - whoever builds a derivation holds that one's lock exclusive, so that nobody
-  builds the same at the same time.
+  builds the same at the same time;
+- whoever reads a record in order to replace or remove it holds the lock of its
+  name exclusive in between (`alone`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import struct
 import time
+from collections.abc import Iterator
 from typing import Callable, Optional
 
 from bramble.errors import BrambleError
@@ -86,6 +90,22 @@ class LockFile:
                 raise LocksUnsupported(self._path) from error
             raise
         return True
+
+
+@contextlib.contextmanager
+def alone(path: str, name: str) -> Iterator[None]:
+    """Hold the lock of `name` in the file `path`, exclusive: for what reads something and replaces it.
+
+    A file system without locks goes without: there nothing is ever removed, and it is refused to build.
+    """
+    # spec: store.locks.records
+    locks = LockFile(path)
+    try:
+        with contextlib.suppress(LocksUnsupported):
+            locks.exclusive(name)
+        yield
+    finally:
+        locks.close()
 
 
 class LocksUnsupported(BrambleError):

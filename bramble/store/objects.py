@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Optional
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.late import late
-from bramble.store.layout import OBJECT_LOCKS, Location
-from bramble.store.locks import LockFile, LocksUnsupported
+from bramble.store.layout import BUILD_LOCKS, OBJECT_LOCKS, Location
+from bramble.store.locks import LockFile, LocksUnsupported, alone
 from bramble.store.model import StoreObject
-from bramble.store.records import read_object
+from bramble.store.records import read_object, write_object
 
 if TYPE_CHECKING:
     from bramble.store.sync import Syncer
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 NOTE_USE_AFTER = 86400.0
 
 # Names in the store's directory of what is not yet, and no longer, an object; a digest follows them.
+# A directory `.old-DIGEST-…` is rubbish; a file of such a name says that the object DIGEST itself is, since its
+# directory could not be renamed.
 STAGED = ".new-"
 TRASH = ".old-"
 
@@ -130,6 +132,29 @@ class Objects:
                     left.append(reference)
         self._complete |= seen
         return None
+
+    def record(self, made: StoreObject, *, sync: bool = False) -> StoreObject:
+        """Record what is known of an object, and return that with what was known of it before.
+
+        The same bytes may have been made from other inputs, or be somebody's
+        sources: what either knows to be a reference is one, if it is there.
+        """
+        # spec: store.records.object
+        with alone(f"{self.var}/{BUILD_LOCKS}", made.name):
+            try:
+                there = read_object(self.var, made.name)
+            except BrambleError:
+                there = None
+            if there is not None:
+                # A record without an object was left by a crash: what it names may have gone since.
+                named = there.references
+                kept = named if self.contains(made.name) else tuple(filter(self.contains, named))
+                made = StoreObject(made.name, tuple(sorted({*made.references, *kept})), made.size)
+            if made != there:
+                write_object(self.var, made, sync=sync)
+        if there is not None and made != there:
+            self.forget(made.name)
+        return made
 
     def forget(self, name: str) -> None:
         """Forget what was read about the object `name`: it has changed, or is gone."""

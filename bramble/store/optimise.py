@@ -1,13 +1,20 @@
-"""Equal files in different objects become one file with several names, which is all that they need."""
+"""Equal files in different objects become one file with several names, which is all that they need.
+
+A directory must be open for writing while one of its names is replaced. So that
+none stays open, a file says that this is going on: one process does it at a time,
+verification waits for it, and where it was killed the next one, or the next
+collection, closes what it has left open.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Optional
 
@@ -18,6 +25,8 @@ from bramble.store.identity import BLOCK_SIZE
 from bramble.store.objects import Objects
 from bramble.store.tree import DIRECTORY_MODE, seal
 
+# Whoever opens directories of objects holds it exclusive (flock), and has written something into it.
+OPEN_DIRECTORIES = "locks/optimise"
 # A path for link(2); what lies deeper is left alone.
 _LONGEST_PATH = 4000
 
@@ -36,7 +45,9 @@ def optimise(
 ) -> OptimiseReport:
     """Link equal files of all objects to each other. Raises those of failed system calls."""
     # spec: store.optimise
-    with DiskFailures("link equal files"):
+    with DiskFailures("link equal files"), contextlib.ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(_open_directories(objects))
         names = objects.names()
         sizes = _sizes(objects, names)
         linker = _Linker(objects, {size for size, count in sizes.items() if count > 1}, dry_run)
@@ -48,7 +59,78 @@ def optimise(
         return OptimiseReport(sum(sizes.values()), linker.linked, linker.saved)
 
 
-def _members(objects: Objects, name: str) -> Iterator[walk.Member]:
+@contextlib.contextmanager
+def _open_directories(objects: Objects) -> Iterator[None]:
+    """Note for good that directories of objects may be open for writing, as long as they may."""
+    # spec: store.optimise.interrupted
+    fd = _lock_file(objects)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        _seal_if_noted(objects, fd)
+        os.pwrite(fd, b"1", 0)
+        os.fsync(fd)
+        try:
+            yield
+        except BaseException:
+            _seal_if_noted(objects, fd)
+            raise
+        _note_end(objects, fd)
+    finally:
+        os.close(fd)
+
+
+def seal_unfinished(objects: Objects) -> None:
+    """Take the write bits from what a process that was killed has left open; nothing while one is at it."""
+    # spec: store.optimise.interrupted
+    fd = _lock_file(objects)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _seal_if_noted(objects, fd)
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def closed_directories(objects: Objects) -> Iterator[None]:
+    """Wait until nobody opens directories of objects for writing, and let nobody do so meanwhile."""
+    try:
+        fd = os.open(f"{objects.var}/{OPEN_DIRECTORIES}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        # Nobody ever has, or it is the store of somebody else.
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lock_file(objects: Objects) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(f"{objects.var}/{OPEN_DIRECTORIES}", flags, 0o644)
+
+
+def _seal_if_noted(objects: Objects, fd: int) -> None:
+    if not os.fstat(fd).st_size:
+        return
+    for name in objects.names():
+        with objects.held(name), contextlib.closing(_members(objects, name)) as members:
+            for member in members:
+                if member.kind == walk.LEAVE and os.fstat(member.fd).st_mode & 0o222:
+                    seal(member.fd, DIRECTORY_MODE)
+    _note_end(objects, fd)
+
+
+def _note_end(objects: Objects, fd: int) -> None:
+    # That they are closed must be on the disk before this is.
+    objects.sync()
+    os.ftruncate(fd, 0)
+
+
+def _members(objects: Objects, name: str) -> Generator[walk.Member, None, None]:
     try:
         top = os.open(objects.object_path(name), walk.DIRECTORY_FLAGS)
     except FileNotFoundError:

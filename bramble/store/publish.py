@@ -28,10 +28,10 @@ from bramble.store.failures import DiskFailures
 from bramble.store.files import unique
 from bramble.store.hashing import ParallelHash
 from bramble.store.identity import ERASED, Identity, Meaning, Stream
+from bramble.store.leftovers import finish_removal
 from bramble.store.model import RawOutput, StoreObject
 from bramble.store.objects import STAGED, Objects
 from bramble.store.path import record_prefix, shown
-from bramble.store.records import write_object
 from bramble.store.remove import remove_tree
 from bramble.store.spool import Spool
 from bramble.store.tree import DIRECTORY_MODE, Patch, Reading, TreeReader, finish, seal
@@ -188,34 +188,17 @@ class _Publication:
         made = StoreObject(name, references, read.identity.size)
         # From here on nobody removes the object, neither the one that is there nor ours.
         self._objects.protect([name])
+        finish_removal(self._objects, name)
         if self._objects.contains(name):
-            made = self._join(made)
+            made = self._objects.record(made, sync=True)
         elif all(final != name for _, final in self._staged):
             self._finish(read, name)
-            write_object(self._objects.var, made, sync=False)
+            made = self._objects.record(made)
             staged = f"{self._objects.directory}/{STAGED}{name}-{unique()}"
             os.rename(raw.directory, staged)
             self._staged.append((staged, name))
             _seal_top(staged)
         self._done[raw.name] = made
-
-    def _join(self, made: StoreObject) -> StoreObject:
-        """Return what is known of an object that is there already and was made once more.
-
-        The same bytes may have been made from other inputs, or be somebody's
-        sources: what either knows to be a reference is one.
-        """
-        try:
-            there = self._objects.object(made.name)
-        except BrambleError:
-            there = StoreObject(made.name, (), -1)
-        both = tuple(sorted({*there.references, *made.references}))
-        if both != there.references or there.size < 0:
-            made = StoreObject(made.name, both, made.size)
-            write_object(self._objects.var, made, sync=True)
-            self._objects.forget(made.name)
-            return made
-        return there
 
     def _finish(self, read: _Read, name: str) -> None:
         if read.raw.temporary_name == name or not (read.unfinished or len(read.patches)):

@@ -7,12 +7,15 @@ changes: names of objects stay what they are, because that path does not count i
 It can stop at any moment. First the store notes where it is being moved from;
 until that note is gone it cannot be used, only be relocated. Each file is
 written anew beside and renamed, so it holds the old path or the new one; going
-over all of them once more does no harm.
+over all of them once more does no harm. The directory itself is renamed; where
+that is refused (a lower layer of overlayfs), what is in it is, one by one, and
+objects that cannot be renamed either are copied before they are removed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +27,7 @@ from bramble.errors import BrambleError
 from bramble.store import walk
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import unique
+from bramble.store.files import sync_directory, unique
 from bramble.store.identity import BLOCK_SIZE
 from bramble.store.layout import (
     COLLECTOR_LOCK,
@@ -37,9 +40,12 @@ from bramble.store.layout import (
     write_record,
 )
 from bramble.store.leftovers import TEMPORARY
+from bramble.store.objects import STAGED, TRASH
 from bramble.store.path import shown
+from bramble.store.remove import remove_tree
 from bramble.store.sync import Syncer
-from bramble.store.tree import DIRECTORY_MODE, MTIME_NS, seal, stored_mode
+from bramble.store.tree import DIRECTORY_MODE, MTIME_NS, copy_stored, seal, stored_mode
+from bramble.store.trim import is_derivation
 from bramble.store.unpack import Rewriter
 
 _ASIDE = "/.moving"
@@ -82,6 +88,8 @@ def relocate(root: str, *, on_object: Optional[Callable[[str], None]] = None) ->
         fd = os.open(f"{location.var}/{COLLECTOR_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
+            # Another may have done it, or a part of it, while this one waited.
+            record = read_record(location) or record
             return _relocate(location, record, on_object)
         finally:
             os.close(fd)
@@ -118,22 +126,67 @@ def _relocate(
 
 
 def _move_directory(location: Location, moving: Sequence[tuple[str, str]]) -> None:
-    """Bring the store's directory to its new path below the root, on whose length its padding depends."""
-    aside = location.root + _ASIDE
-    new = location.directory
-    if not os.path.lexists(aside):
-        old = [location.root + directory[len(root) :] for root, directory in moving]
-        # One may lie in the other; what holds the objects is the deepest that is there.
-        there = [path for path in (*old, new) if os.path.isdir(path)]
-        if not there:
-            return
-        now = max(there, key=len)
-        if now == new:
-            return
-        os.rename(now, aside)
-        _remove_empty(os.path.dirname(now), location.root)
-    os.makedirs(os.path.dirname(new), exist_ok=True)
-    os.rename(aside, new)
+    """Bring the store's directory to its new path below the root, on whose length its padding depends.
+
+    It may have been tried before, and have ended anywhere: what is at the other places is brought here.
+    """
+    aside, new = location.root + _ASIDE, location.directory
+    old = (location.root + directory[len(root) :] for root, directory in moving)
+    # One may lie in another: the deepest comes first, and what lies in it is gone when the next one comes.
+    there = [path for path in {aside, *old} if path != new and os.path.isdir(path)]
+    for path in sorted(there, key=len, reverse=True):
+        if path == aside or not os.path.isdir(new):
+            if not _move_whole(path, aside, new, location.root):
+                _carry(path, new, location.root)
+        else:
+            _carry(path, new, location.root)
+
+
+def _move_whole(path: str, aside: str, new: str, root: str) -> bool:
+    """Move a directory, by way of `aside` since one path may lie in the other; say whether that can be done."""
+    if path != aside and os.path.lexists(aside):
+        return False
+    try:
+        if path != aside:
+            os.rename(path, aside)
+            _remove_empty(os.path.dirname(path), root)
+        os.makedirs(os.path.dirname(new), exist_ok=True)
+        os.rename(aside, new)
+    except OSError as error:
+        # A directory of a lower layer (overlayfs); or something stands there, such as what was carried before.
+        if error.errno not in (errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
+
+
+def _carry(path: str, new: str, root: str) -> None:
+    """Move what is in the store's directory `path` to `new`, one by one; what cannot be moved is copied."""
+    # spec: store.layers
+    os.makedirs(new, exist_ok=True)
+    for name in sorted(os.listdir(path)):
+        here, there = f"{path}/{name}", f"{new}/{name}"
+        if name.startswith((STAGED, TRASH, TEMPORARY)):
+            remove_tree(here)
+        elif is_digest(name) or is_derivation(name):
+            if not os.path.lexists(there):
+                _carry_one(here, there, f"{new}/{STAGED}{name}-{unique()}")
+            remove_tree(here)
+    _remove_empty(path, root)
+
+
+def _carry_one(here: str, there: str, staged: str) -> None:
+    try:
+        os.rename(here, there)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy_stored(here, staged)
+        # The copy is on the disk before it has the name, and has the name before the first one is removed.
+        syncer = Syncer(os.path.dirname(there))
+        syncer.sync([staged])
+        os.rename(staged, there)
+        sync_directory(os.path.dirname(there))
 
 
 def _remove_empty(directory: str, root: str) -> None:

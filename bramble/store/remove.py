@@ -2,7 +2,9 @@
 
 Every directory is emptied at the top: a directory within it that is not empty
 itself is renamed up beside its parent and emptied next. So nothing is ever
-deeper than one level, no path grows long, and no stack grows deep.
+deeper than one level, no path grows long, and no stack grows deep. A directory
+of a lower layer of overlayfs cannot be renamed (EXDEV): such a tree is walked,
+as the store has walked it before.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import contextlib
 import errno
 import os
 
+from bramble.store import walk
 from bramble.store.files import unique
 from bramble.store.walk import DIRECTORY_FLAGS, open_directory
 
@@ -84,4 +87,26 @@ def _move_up(name: bytes, directory: int, parent: int) -> bytes:
         os.rename(name, new, src_dir_fd=directory, dst_dir_fd=parent)
     except FileNotFoundError:
         return b""
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _remove_where_it_is(name, directory)
+        return b""
     return new
+
+
+def _remove_where_it_is(name: bytes, directory: int) -> None:
+    # spec: store.layers
+    fd = open_directory(name, directory, make_readable=True)
+    try:
+        with contextlib.closing(walk.walk(fd, make_readable=True)) as members:
+            for member in members:
+                with contextlib.suppress(FileNotFoundError):
+                    if member.kind == walk.LEAVE:
+                        os.rmdir(member.base, dir_fd=member.parent)
+                    elif member.kind != walk.DIRECTORY:
+                        os.unlink(member.base, dir_fd=member.parent)
+    finally:
+        os.close(fd)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(name, dir_fd=directory)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -15,7 +15,7 @@ from bramble.store.digest import digest, is_digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import read_file, sync_directory, write_file
 from bramble.store.layout import BUILD_LOCKS
-from bramble.store.locks import LockFile
+from bramble.store.locks import LockFile, alone
 from bramble.store.objects import NOTE_USE_AFTER, Objects
 from bramble.store.path import shown
 from bramble.store.trust import schema
@@ -49,10 +49,13 @@ def record_results(objects: Objects, project: str, results: Mapping[str, Sequenc
     path = f"{objects.var}/projects/{key}"
     objects.protect(name for names in results.values() for name in names)
     new = {target: tuple(names) for target, names in results.items()}
-    if _is_recorded(path, new):
-        return
     locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
     try:
+        # A collector that has read the record may remove it: it counts only while that cannot be.
+        locks.share(key)
+        if _is_recorded(path, new):
+            return
+        locks.release(key)
         locks.exclusive(key)
         before = read_project(path)
         old = dict(before.results) if before else {}
@@ -64,6 +67,23 @@ def record_results(objects: Objects, project: str, results: Mapping[str, Sequenc
         write_project(path, ProjectRoots(project, merged, tuple(former), 0.0))
     finally:
         locks.close()
+
+
+def change_project(
+    objects: Objects, path: str, change: Callable[[ProjectRoots], Optional[ProjectRoots]]
+) -> None:
+    """Replace the record of a project by what `change` makes of it; None removes it. Its time stays."""
+    # spec: store.locks.records
+    with alone(f"{objects.var}/{BUILD_LOCKS}", os.path.basename(path)):
+        before = read_project(path)
+        after = before and change(before)
+        if before is None or after == before:
+            return
+        if after is None:
+            os.unlink(path)
+        else:
+            write_project(path, after)
+            os.utime(path, (after.used, after.used))
 
 
 def _is_recorded(path: str, results: Mapping[str, tuple[str, ...]]) -> bool:

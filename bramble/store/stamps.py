@@ -17,6 +17,8 @@ from typing import NamedTuple, Optional
 from bramble.errors import BrambleError
 from bramble.store.digest import digest
 from bramble.store.files import read_file, write_file
+from bramble.store.layout import BUILD_LOCKS
+from bramble.store.locks import alone
 from bramble.store.path import shown
 from bramble.store.trust import schema
 from bramble.store.trust.schema import VERSION
@@ -91,4 +93,5 @@ def remember(var: str, stamps: Stamps, name: str) -> None:
     """Record that sources with these stamps became the object `name`."""
     if stamps.settled:
         fields = {"version": VERSION, "object": name, "stamps": stamps.stamps}
-        write_file(f"{var}/sources/{stamps.key}", json.dumps(fields).encode(), sync=False)
+        with alone(f"{var}/{BUILD_LOCKS}", stamps.key):
+            write_file(f"{var}/sources/{stamps.key}", json.dumps(fields).encode(), sync=False)

@@ -226,7 +226,7 @@ class _Importer:
         """Take the archive that follows as the object `name`; say whether it is new."""
         objects = self._objects
         objects.protect([name, *references])
-        if objects.contains(name):
+        if objects.is_complete([name]):
             self._unpack(name, None)
             self.present.append(name)
             return False

@@ -317,3 +317,47 @@ def copy_contents(source: int, target: int) -> None:
     """Append what is left of one open file to another, in the kernel."""
     while os.sendfile(target, source, None, 1 << 24):
         pass
+
+
+def copy_stored(source: str, target: str) -> None:
+    """Copy an object to `target`, where nothing is yet, in the form of the store.
+
+    Raises OSError, and BrambleError store.special-file and store.changed-while-read.
+    """
+    os.mkdir(target, 0o700)
+    with contextlib.ExitStack() as stack:
+        top = os.open(source, walk.DIRECTORY_FLAGS)
+        stack.callback(os.close, top)
+        new = os.open(target, walk.DIRECTORY_FLAGS)
+        stack.callback(os.close, new)
+        members = stack.enter_context(contextlib.closing(walk.walk(top)))
+        way = stack.enter_context(contextlib.closing(walk.Descent(new)))
+        for member in members:
+            if member.kind == walk.DIRECTORY:
+                os.mkdir(member.base, 0o700, dir_fd=way.fd)
+                way.enter(member.base)
+            elif member.kind == walk.LEAVE:
+                seal(way.fd, DIRECTORY_MODE)
+                way.leave()
+            elif member.kind == walk.FILE:
+                _copy_sealed(member, way.fd)
+            elif member.kind == walk.SYMLINK:
+                os.symlink(os.readlink(member.base, dir_fd=member.parent), member.base, dir_fd=way.fd)
+                os.utime(member.base, ns=_TIMES, dir_fd=way.fd, follow_symlinks=False)
+            else:
+                raise special_file(member)
+        seal(new, DIRECTORY_MODE)
+
+
+def _copy_sealed(member: walk.Member, directory: int) -> None:
+    source = os.open(member.base, walk.FILE_FLAGS, dir_fd=member.parent)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        target = os.open(member.base, flags, 0o600, dir_fd=directory)
+        try:
+            copy_contents(source, target)
+            seal(target, stored_mode(os.fstat(source).st_mode))
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)

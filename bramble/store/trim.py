@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable
 
 from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.files import read_file
-from bramble.store.layout import OBJECT_LOCKS
+from bramble.store.layout import BUILD_LOCKS, OBJECT_LOCKS
 from bramble.store.locks import LockFile
 from bramble.store.model import Realisation
 from bramble.store.objects import Objects
@@ -37,19 +37,34 @@ def trim_records(objects: Objects) -> None:
     _trim_objects(objects)
     kept, sources = _kept(objects)
     known = {filename[:DIGEST_LENGTH] for filename in kept}
+    derivations: dict[str, list[str]] = {}
+    for filename in filter(is_derivation, os.listdir(objects.directory)):
+        derivations.setdefault(filename[:DIGEST_LENGTH], []).append(filename)
+    recorded = {*_digests(f"{objects.var}/realisations"), *_digests(f"{objects.var}/logs"), *derivations}
+    locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
+    try:
+        for resolved in sorted(recorded - known):
+            # Whoever builds it, or records what it came to, holds its lock meanwhile.
+            if locks.try_exclusive(resolved):
+                try:
+                    _trim_build(objects, resolved, derivations.get(resolved, ()))
+                finally:
+                    locks.release(resolved)
+        _trim_sources(objects, sources, locks)
+    finally:
+        locks.close()
+
+
+def _trim_build(objects: Objects, resolved: str, filenames: Iterable[str]) -> None:
+    """Remove what is known of a build, whose lock is held, unless it has been built since that was decided."""
+    found = read_realisation(objects.var, resolved)
+    if found is not None and _is_whole(objects, found):
+        return
     now = time.time()
-    for resolved in _digests(f"{objects.var}/realisations"):
-        if resolved not in known:
-            found = read_realisation(objects.var, resolved)
-            if found is None or not _is_whole(objects, found):
-                _unlink(f"{objects.var}/realisations/{resolved}")
-    for filename in os.listdir(objects.directory):
-        if is_derivation(filename) and filename not in kept:
-            _unlink_older(f"{objects.directory}/{filename}", now - _UNFINISHED)
-    for resolved in _digests(f"{objects.var}/logs"):
-        if resolved not in known:
-            _unlink_older(f"{objects.var}/logs/{resolved}", now - _LOG_LIFE)
-    _trim_sources(objects, sources)
+    _unlink(f"{objects.var}/realisations/{resolved}")
+    for filename in filenames:
+        _unlink_older(f"{objects.directory}/{filename}", now - _UNFINISHED)
+    _unlink_older(f"{objects.var}/logs/{resolved}", now - _LOG_LIFE)
 
 
 def recipe_of(objects: Objects, filename: str) -> Recipe:
@@ -124,12 +139,20 @@ def _trim_objects(objects: Objects) -> None:
         locks.close()
 
 
-def _trim_sources(objects: Objects, kept: Container[str]) -> None:
+def _trim_sources(objects: Objects, kept: Container[str], locks: LockFile) -> None:
     for key in _digests(f"{objects.var}/sources"):
         path = f"{objects.var}/sources/{key}"
-        found = schema.or_none(schema.source, read_file(path))
-        if found is None or not (found.object in kept or objects.contains(found.object)):
-            _unlink(path)
+        if not _is_of_use(objects, path, kept) and locks.try_exclusive(key):
+            try:
+                if not _is_of_use(objects, path, kept):
+                    _unlink(path)
+            finally:
+                locks.release(key)
+
+
+def _is_of_use(objects: Objects, path: str, kept: Container[str]) -> bool:
+    found = schema.or_none(schema.source, read_file(path))
+    return found is not None and (found.object in kept or objects.contains(found.object))
 
 
 def _digests(directory: str) -> list[str]:

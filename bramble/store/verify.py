@@ -14,10 +14,12 @@ from bramble.errors import BrambleError
 from bramble.store import walk
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import read_file, unique
+from bramble.store.files import read_file
+from bramble.store.leftovers import set_aside
 from bramble.store.objects import STAGED, TRASH, Objects
+from bramble.store.optimise import closed_directories
 from bramble.store.path import shown
-from bramble.store.records import read_object, write_object
+from bramble.store.records import read_object
 from bramble.store.remove import remove_tree
 from bramble.store.reread import record_of, reread
 from bramble.store.tree import seal, stored_mode
@@ -97,7 +99,7 @@ def verify(
     nothing that can be believed, and `rebuild(filename)` may write it again.
     """
     # spec: store.verify
-    with DiskFailures("verify the store"):
+    with DiskFailures("verify the store"), closed_directories(objects):
         wanted = objects.names() if names is None else sorted(names)
         check = _Check(objects, on_object)
         workers = jobs or len(os.sched_getaffinity(0))
@@ -112,6 +114,7 @@ def verify(
         removed: tuple[Damage, ...] = ()
         if rebuild is not None and not objects.read_only:
             repaired = tuple(_repair(objects, damages, rebuild))
+            objects.sync()
             removed = tuple(damage for damage in damages if _is_gone(objects, damage))
         return VerifyReport(len(wanted), check.size, derivations, damages, repaired, removed)
 
@@ -224,9 +227,10 @@ def _repair(objects: Objects, damages: Sequence[Damage], rebuild: Callable[[str]
             yield damage
         elif damage.kind == RECORD:
             read = reread(objects, name, objects.names())
-            write_object(objects.var, record_of(name, read.identity), sync=True)
-            objects.forget(name)
-            yield damage
+            if read.identity.name == name:
+                objects.record(record_of(name, read.identity), sync=True)
+                objects.forget(name)
+                yield damage
         elif damage.kind == DERIVATION:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{objects.directory}/{name}")
@@ -240,17 +244,21 @@ def _is_gone(objects: Objects, damage: Damage) -> bool:
 
 def _replace(objects: Objects, name: str, rebuild: Callable[[str], bool]) -> bool:
     """Move a damaged object aside and have it made again; put it back if that fails."""
-    aside = f"{objects.directory}/{TRASH}{name}-{unique()}"
-    path = objects.object_path(name)
-    os.rename(path, aside)
-    done = False
-    try:
-        done = rebuild(name) and objects.contains(name)
-    finally:
-        if done or objects.contains(name):
-            remove_tree(aside)
-        else:
-            os.rename(aside, path)
+    with objects.held(name):
+        record = None
+        with contextlib.suppress(BrambleError):
+            record = read_object(objects.var, name)
+        aside = set_aside(objects, name)
+        done = False
+        try:
+            done = rebuild(name) and objects.contains(name)
+        finally:
+            if done or objects.contains(name):
+                remove_tree(aside)
+            else:
+                if record is not None:
+                    objects.record(record)
+                os.rename(aside, objects.object_path(name))
     return done
 
 
