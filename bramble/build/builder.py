@@ -144,7 +144,7 @@ class Builder:
             if self._store.is_complete([want]):
                 if locked:
                     return self._adopt(resolved, want)
-                # Somebody else may be building or forgetting it: then it is asked for again, when it is needed.
+                # Another may be building or forgetting it: then it is asked for again, when it is needed.
                 with contextlib.suppress(_Busy), self._store.building(resolved.digest, _busy):
                     return self._adopt(resolved, want)
             # spec: build.demand.pinned

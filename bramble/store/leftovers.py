@@ -1,4 +1,4 @@
-"""Taking objects out of the store; what crashed processes leave behind, and telling it from what living ones are at.
+"""Taking objects out of the store, and what crashed processes leave behind beside what living ones are at.
 
 An object is renamed, in an instant, and its tree removed afterwards. Where that
 is refused (EXDEV: a directory of a lower layer of overlayfs), it is removed where
@@ -91,7 +91,7 @@ def take_out(objects: Objects, name: str) -> Optional[str]:
 
 
 def set_aside(objects: Objects, name: str) -> str:
-    """Move an object, whose lock is held, to a path at which it is rubbish, unless it is moved back; return that."""
+    """Move an object, whose lock is held, to a path where it is rubbish unless moved back; return that."""
     # spec: store.verify.repair, store.layers
     aside = f"{objects.directory}/{TRASH}{name}-{unique()}"
     try:
@@ -123,9 +123,9 @@ def _notes(objects: Objects, name: str) -> list[str]:
     # Only where something is there without a record.
     if not objects.contains(name) or os.path.exists(f"{objects.var}/objects/{name}"):
         return []
-    start = f"{TRASH}{name}-"
-    paths = (f"{objects.directory}/{entry}" for entry in os.listdir(objects.directory) if entry.startswith(start))
-    return [path for path in paths if os.path.isfile(path)]
+    entries = os.listdir(objects.directory)
+    paths = [f"{objects.directory}/{entry}" for entry in entries if entry.startswith(f"{TRASH}{name}-")]
+    return list(filter(os.path.isfile, paths))
 
 
 def _remove_in_place(objects: Objects, name: str, note: str) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 NOTE_USE_AFTER = 86400.0
 
 # Names in the store's directory of what is not yet, and no longer, an object; a digest follows them.
-# A directory `.old-DIGEST-…` is rubbish; a file of such a name says that the object DIGEST itself is, since its
-# directory could not be renamed.
+# A directory `.old-DIGEST-…` is rubbish; a file of such a name says that the object DIGEST itself is, since
+# its directory could not be renamed.
 STAGED = ".new-"
 TRASH = ".old-"
 

@@ -45,7 +45,7 @@ from bramble.store.path import shown
 from bramble.store.remove import remove_tree
 from bramble.store.sync import Syncer
 from bramble.store.tree import DIRECTORY_MODE, MTIME_NS, copy_stored, seal, stored_mode
-from bramble.store.trim import is_derivation
+from bramble.store.trust.schema import is_derivation
 from bramble.store.unpack import Rewriter
 
 _ASIDE = "/.moving"
@@ -143,7 +143,7 @@ def _move_directory(location: Location, moving: Sequence[tuple[str, str]]) -> No
 
 
 def _move_whole(path: str, aside: str, new: str, root: str) -> bool:
-    """Move a directory, by way of `aside` since one path may lie in the other; say whether that can be done."""
+    """Move a directory, by way of `aside` as one path may lie in the other; say whether that can be done."""
     if path != aside and os.path.lexists(aside):
         return False
     try:
@@ -153,7 +153,7 @@ def _move_whole(path: str, aside: str, new: str, root: str) -> bool:
         os.makedirs(os.path.dirname(new), exist_ok=True)
         os.rename(aside, new)
     except OSError as error:
-        # A directory of a lower layer (overlayfs); or something stands there, such as what was carried before.
+        # A directory of a lower layer (overlayfs); or something stands there: what was carried before.
         if error.errno not in (errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST):
             raise
         return False

@@ -56,7 +56,7 @@ def trim_records(objects: Objects) -> None:
 
 
 def _trim_build(objects: Objects, resolved: str, filenames: Iterable[str]) -> None:
-    """Remove what is known of a build, whose lock is held, unless it has been built since that was decided."""
+    """Remove what is known of a build, whose lock is held, unless it was built since that was decided."""
     found = read_realisation(objects.var, resolved)
     if found is not None and _is_whole(objects, found):
         return
