@@ -17,22 +17,22 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Callable, Optional
 
-from bramble.build.builtin import Request, builtin
+from bramble.build.builtin import OutputPlace, Request, builtin
 from bramble.build.compare import differences
 from bramble.build.events import Event, Impure, Output, Progress, Retrying, Started, Waiting
 from bramble.build.log import BuildLog
-from bramble.build.naming import Names, names_of, on_this_machine, sandbox_spec
+from bramble.build.naming import Directories, Names, names_of, on_this_machine, sandbox_spec, trial_spec
 from bramble.build.options import BuildOptions
 from bramble.build.pins import check, expected, has_checksum, lock_key
 from bramble.build.placing import STRONGEST, make_directories, placed
 from bramble.build.sources import add_sources, fill_build_directory, name_sources
 from bramble.build.stamps import Stamp, unchanged
 from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
-from bramble.build.verdict import empty_output, not_reproducible, verdict, wrong_output
+from bramble.build.verdict import empty_output, ending, not_reproducible, verdict, wrong_output
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
 from bramble.errors import BrambleError
 from bramble.store.disk import RawOutput, Realisation, Store, StoreObject
@@ -269,10 +269,10 @@ class Builder:
         work: Workspace,
         again: Optional[Made],
     ) -> Made:
-        """Let a built-in builder make the one output."""
+        """Let a built-in builder make the outputs."""
         kind = task.derivation.builtin
         maker = builtin(kind, task.name)
-        if len(names.outputs) != 1:
+        if len(names.outputs) != 1 and not (kind == "host_tools" and resolved.outputs == ("out", "rt")):
             raise BrambleError(
                 "derivation.outputs",
                 f'"{task.name}" has {len(names.outputs)} outputs, and {kind} makes one',
@@ -280,16 +280,17 @@ class Builder:
             )
         if kind == "host_tools":
             self._emit(Impure(task.id, task.name))
-        ((output, temporary),) = names.outputs
+        temporary = dict(names.outputs)
         directories = make_directories(names, work.path)
-        directory = directories.outputs[0][1]
         env = {name: on_this_machine(value, self._store.directory) for name, value in resolved.env}
         stamps = maker.make(
             Request(
                 name=task.name,
                 env=env,
-                output=directory,
-                seen=self._store.object_path(temporary),
+                outputs={
+                    output: OutputPlace(path, self._store.object_path(temporary[output]))
+                    for output, path in directories.outputs
+                },
                 scratch=directories.build,
                 options=self._options,
                 listener=Listener(
@@ -297,18 +298,47 @@ class Builder:
                     retrying=lambda reason, pause: self._emit(Retrying(task.id, task.name, reason, pause)),
                     cancelled=self._cancelled,
                 ),
+                run=lambda argv, env: self._try(names, directories, work.path, argv, env),
             )
         )
         if self._cancelled.is_set():
             raise Cancelled
-        _look_at(task.name, output, directory)
-        raw = RawOutput(output, directory, temporary)
+        raws = []
+        for output, path in directories.outputs:
+            _look_at(task.name, output, path)
+            raws.append(RawOutput(output, path, temporary[output]))
         want = expected(kind, task.name, dict(resolved.env), self._pins)
         key = lock_key(kind, task.name, dict(resolved.env))
         if key is not None:
             identify = importlib.import_module("bramble.build.identify").identify
-            check(task.name, key, want, identify(self._store.directory, raw))
-        return self._finish(task, resolved, (raw,), (), None, STRONGEST, stamps, again)
+            check(task.name, key, want, identify(self._store.directory, raws[0]))
+        return self._finish(task, resolved, tuple(raws), (), names.build, STRONGEST, stamps, again)
+
+    def _try(
+        self,
+        names: Names,
+        inside: Directories,
+        aside: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+    ) -> tuple[str, str]:
+        """Run a command that tries what a built-in builder has made; return its fault, and what it wrote."""
+        # spec: build.host-tools.trials
+        rung, said = self._options.sandbox, bytearray()
+        with placed(names, inside, self._store, rung, aside) as directories:
+            spec = trial_spec(
+                names,
+                directories,
+                directory=self._store.directory,
+                argv=argv,
+                env=env,
+                rung=rung,
+                limits=self._options.limits,
+            )
+            outcome = self._start().run(spec, on_output=said.extend, cancelled=self._cancelled)
+        if outcome.kind == "cancelled":
+            raise Cancelled
+        return ending(outcome), said.decode("utf-8", "replace")
 
     def _build_out(
         self,

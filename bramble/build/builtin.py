@@ -7,9 +7,9 @@ takes longer to load than a build of nothing may last.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Callable, Protocol, cast
 
 from bramble.build.options import BuildOptions
 from bramble.build.stamps import Stamp
@@ -24,16 +24,32 @@ _MODULES = {
 
 
 @dataclass(frozen=True)
+class OutputPlace:
+    """One output that a built-in builder is to fill."""
+
+    directory: str  # where it is: empty
+    seen: str  # its path in the store, under its temporary name
+
+
+@dataclass(frozen=True)
 class Request:
     """What a built-in builder is asked for."""
 
     name: str  # of the derivation, for messages
     env: Mapping[str, str]
-    output: str  # the empty directory to fill
-    seen: str  # the path of that directory in the store, under its temporary name
+    outputs: Mapping[str, OutputPlace]
     scratch: str  # an empty directory for what is needed meanwhile
     options: BuildOptions
     listener: Listener
+    # Run a command, with an environment, in a sandbox that shows the outputs where they are seen, and
+    # in the directory `scratch`; return what was wrong with its end, "" if nothing was, and what it wrote.
+    run: Callable[[Sequence[str], Mapping[str, str]], tuple[str, str]]
+
+    @property
+    def output(self) -> str:
+        """The directory to fill, of a builder that has one output."""
+        (place,) = self.outputs.values()
+        return place.directory
 
 
 class Builtin(Protocol):

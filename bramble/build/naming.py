@@ -7,7 +7,7 @@ be given its final name in place (spec: build.names).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from bramble.derivation.resolve import ResolvedDerivation
@@ -100,6 +100,32 @@ def sandbox_spec(
         argv=(builder, *(on_this_machine(arg, directory) for arg in resolved.args)),
         env=environment(resolved, names, directory),
         cwd=start,
+        mounts=tuple(mounts),
+        rung=rung,
+        limits=limits,
+    )
+
+
+def trial_spec(
+    names: Names,
+    directories: Directories,
+    *,
+    directory: str,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    rung: str,
+    limits: Limits,
+) -> SandboxSpec:
+    """Return the sandbox in which a command tries what a built-in builder has put into its outputs."""
+    # spec: build.host-tools.trials
+    temporary = dict(names.outputs)
+    build = f"{directory}/{names.build}"
+    mounts = [Mount(directories.build, build, writable=True)]
+    mounts += [Mount(path, f"{directory}/{temporary[output]}") for output, path in directories.outputs]
+    return SandboxSpec(
+        argv=tuple(argv),
+        env=tuple(sorted(env.items())),
+        cwd=build,
         mounts=tuple(mounts),
         rung=rung,
         limits=limits,

@@ -60,14 +60,30 @@ def verdict(name: str, outcome: Outcome, log_path: Optional[str]) -> None:
             f'"{name}" was ended since it used more {outcome.limit.replace("_", " ")} than it may',
             remedy=f"{log}; raise the limit if it needs more",
         )
-    try:
-        signal_name = signal.Signals(outcome.code).name
-    except ValueError:
-        signal_name = f"signal {outcome.code}"
     hint = "; perhaps the machine ran out of memory" if outcome.code == signal.SIGKILL else ""
     raise BrambleError(
-        "build.killed", f'"{name}" failed: its builder was killed by {signal_name}', remedy=log + hint
+        "build.killed",
+        f'"{name}" failed: its builder was killed by {_signal_name(outcome.code)}',
+        remedy=log + hint,
     )
+
+
+def ending(outcome: Outcome) -> str:
+    """Return in a few words how a program ended that should have ended with status 0; "" if it did."""
+    if outcome.succeeded:
+        return ""
+    if outcome.kind == "exited":
+        return f"it exited with status {outcome.code}"
+    if outcome.kind == "signalled":
+        return f"it was killed by {_signal_name(outcome.code)}"
+    return f"it was ended for its use of {outcome.limit.replace('_', ' ')}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def empty_output(name: str, output: str) -> BrambleError:

@@ -37,6 +37,7 @@ GOOD = [
     make(builder=parse("derivation_output"), network=True),
     make(builder=parse("fetch_url"), env=env(url="https://example.test/a")),
     make(builder=parse("host_tools"), env=env(tools="sh")),
+    make(builder=parse("host_tools"), env=env(tools="gcc"), outputs=("out", "rt")),
     make(sources=Sources("", "a/b", ("a/c", "d"))),
     make(sources=Sources("example.com/p", "", ("...", "..a", "a.."))),
 ]
@@ -62,6 +63,7 @@ BAD = [
     (make(builder=parse("fetch_git")), "env"),
     (make(builder=parse("host_tools")), "env"),
     (make(builder=parse("host_tools"), env=env(tools="sh"), outputs=("a", "b")), "outputs"),
+    (make(builder=parse("host_tools"), env=env(tools="sh"), outputs=("rt", "out")), "outputs"),
     (make(builder=parse("derivation_output"), outputs=("a",)), "outputs"),
     (make(args=(parse("a\x00"),)), "args"),
     (make(env=(("", parse("a")),)), "env"),

@@ -1,0 +1,76 @@
+"""What a family of tools brings into an output, as values. Pure.
+
+A *place* is a path relative to the output. Texts and link targets may hold
+`{out}` and `{rt}`, which stand for the paths of the two outputs in the store; they are one
+where the derivation declares one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+OUT = "out"
+RT = "rt"
+
+
+@dataclass(frozen=True)
+class Take:
+    """One file of the machine. A link is followed; what the file is decides what becomes of it.
+
+    A program and a library are made to find their loader and libraries in the output, a
+    script its interpreter; anything else is copied as it is.
+    """
+
+    path: str
+    place: str
+    output: str = OUT
+    program: bool = False  # it has to be a program or a script: somebody asked for it by name
+    # A script or library that needs what the machine does not have is copied all the same.
+    lenient: bool = False
+    whole: bool = False  # copy it as it is, whatever it is
+
+
+@dataclass(frozen=True)
+class Text:
+    """One file that is written by us."""
+
+    place: str
+    text: str
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """One symbolic link: to a place in an output."""
+
+    place: str
+    target: str
+    target_output: str = OUT
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One command that has to work inside a sandbox that shows nothing but the outputs.
+
+    It runs in a directory with `files`; later trials of the same contents see what
+    earlier ones wrote. `{out}` and `{rt}` in `argv` are the outputs.
+    """
+
+    argv: tuple[str, ...]
+    says: str = ""  # must be in what it writes
+    files: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    remedy: str = ""  # what to install where it fails
+    about: str = ""  # what is tried, for people: "link a program with -lm"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that one family brings."""
+
+    takes: tuple[Take, ...] = ()
+    texts: tuple[Text, ...] = ()
+    links: tuple[Link, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    runtime: bool = False  # something of it belongs into the output rt

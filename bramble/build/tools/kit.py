@@ -1,0 +1,267 @@
+"""The files that are going to be in the outputs: gathered first, written second.
+
+Every program finds its loader and libraries by absolute paths with the output's temporary
+name, which the store turns into its final one; so they are found after the store moves, and
+by a copy of the program in another output too.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Callable
+
+from bramble.build.copying import copy_file
+from bramble.build.tools.contents import OUT, Contents, Link, Take, Text
+from bramble.build.tools.elf import MAGIC, Elf, ElfError, read_elf, relink, without_search
+from bramble.build.tools.libraries import GLIBC, Loaded, loaded_by, loaded_later, unsupported
+from bramble.build.tools.machine import ThisMachine
+from bramble.errors import BrambleError
+
+_SCRIPT_LINE = 4096  # bytes; no kernel reads so far
+Key = tuple[str, str]  # (output, place)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output that is being filled."""
+
+    directory: str  # where it is now
+    seen: str  # where builds and trials see it, under its temporary name
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file of an output, and what has to change in it."""
+
+    source: str  # real path on the machine
+    executable: bool
+    kind: str = "copy"  # or "program", "library", "script"
+    loader: str = ""  # of a program: the name of its loader in lib
+    names: tuple[tuple[str, str], ...] = ()  # new names of libraries that it names by path
+    line: bytes = b""  # of a script: its new first line
+
+
+class Kit:
+    """What is going to be in the outputs."""
+
+    def __init__(
+        self,
+        machine: ThisMachine,
+        outputs: Mapping[str, Output],
+        find: Callable[[str], str],
+    ) -> None:
+        """`outputs` has "out", and may have "rt"; `find` returns the real path of a program, or raises."""
+        self._machine = machine
+        self._outputs = outputs
+        self._find = find
+        self._files: dict[Key, _File] = {}
+        self._texts: dict[Key, Text] = {}
+        self._links: dict[Key, str] = {}
+        self._programs: dict[str, str] = {}  # real path of a program → its place in out
+        self._loaders: dict[int, str] = {}  # e_machine → the loader of the machine's programs
+        self._asked: set[tuple[str, str]] = set()  # libc of an output whose later libraries are known
+
+    def place_program(self, real: str, place: str) -> None:
+        """Say where a program is going to be, for the scripts that it interprets."""
+        self._programs.setdefault(real, place)
+
+    def add(self, contents: Contents) -> None:
+        """Gather what a family brings, with the libraries and interpreters that it needs."""
+        for link in contents.links:
+            self.link(link)
+        for text in contents.texts:
+            self._texts[OUT, text.place] = text
+        for take in contents.takes:
+            self.take(take)
+
+    def link(self, link: Link) -> None:
+        """Gather one link."""
+        output, target = self.output_named(link.target_output), link.target
+        if output == OUT:
+            shown = posixpath.relpath(target, posixpath.dirname(link.place) or ".")
+        else:
+            shown = f"{self._outputs[output].seen}/{target}"
+        if link.place != target or output != OUT:
+            self._links[OUT, link.place] = shown
+
+    def output_named(self, output: str) -> str:
+        """Return the output that stands for `output`: itself, or "out" where it is not declared."""
+        return output if output in self._outputs else OUT
+
+    def filled(self, text: str) -> str:
+        """Return a text with the paths of the outputs in it."""
+        for name in ("out", "rt"):
+            text = text.replace("{" + name + "}", self._outputs[self.output_named(name)].seen)
+        return text
+
+    def take(self, take: Take) -> None:
+        """Gather one file, and what it needs. Raises build.host-tool-unsupported, build.host-tool-missing."""
+        key = (self.output_named(take.output), take.place)
+        real = self._machine.real(take.path)
+        known = self._files.get(key)
+        if known is not None:
+            if known.source != real and self._data(known.source) != self._data(real):
+                raise unsupported(real, f"{known.source} has the same place {take.place} in the output")
+            return
+        if key in self._texts or key in self._links:
+            return
+        self._machine.stamp(take.path)
+        executable = os.access(real, os.X_OK)
+        head = b"" if take.whole else self._head(real)
+        if head[:2] == b"#!" and (executable or take.program):
+            self._add_script(key, real, take)
+        elif head[:4] == MAGIC:
+            self._add_elf(key, real, take, executable)
+        elif take.program:
+            raise unsupported(real, "it is neither an ELF program nor a script")
+        else:
+            self._files[key] = _File(real, executable)
+
+    def _add_elf(self, key: Key, real: str, take: Take, executable: bool) -> None:
+        data = self._data(real)
+        try:
+            elf = read_elf(data)
+        except ElfError as error:
+            if take.lenient:
+                self._files[key] = _File(real, executable)
+                return
+            raise unsupported(real, str(error)) from error
+        output = key[0]
+        if elf.interpreter is not None and elf.soname is None:
+            self._files[key] = _File(real, executable=True)  # before its libraries: they may lead back to it
+            loader = elf.interpreter
+            name = os.path.basename(loader)
+            self._loaders[elf.machine] = loader
+            self._machine.stamp(loader)
+            self._library(output, f"lib/{name}", loader, executable=True)
+            renamed = self._add_libraries(output, elf, real, loader, optional=False)
+            self._files[key] = _File(
+                real, executable=True, kind="program", loader=name, names=tuple(renamed.items())
+            )
+        elif elf.dynamic and elf.soname is not None or elf.needed:
+            self._files[key] = _File(real, executable, kind="library")
+            loader = self._loaders.get(elf.machine, "")
+            if loader:
+                # A module whose library is missing cannot be loaded on the machine either.
+                self._add_libraries(output, elf, real, loader, optional=True)
+        else:
+            self._files[key] = _File(real, executable)
+
+    def _add_libraries(
+        self, output: str, elf: Elf, path: str, loader: str, *, optional: bool
+    ) -> Mapping[str, str]:
+        """Gather what a program or library loads; return new names for those that are named by their path."""
+        # To ask the loader each time takes long.
+        if not elf.search and all((output, f"lib/{name}") in self._files for name in elf.needed):
+            return {}
+        return self._add_loaded(output, loaded_by(loader, path), needed_by=path, optional=optional)
+
+    def _add_loaded(
+        self, output: str, libraries: Iterable[Loaded], *, needed_by: str, optional: bool = False
+    ) -> Mapping[str, str]:
+        renamed = {}
+        for library in libraries:
+            if not library.path:
+                if optional:
+                    continue
+                raise unsupported(needed_by, f"its library {library.name} is not there")
+            name = os.path.basename(library.name)
+            if "/" in library.name:
+                renamed[library.name] = name
+            self._library(output, f"lib/{name}", library.path, executable=os.access(library.path, os.X_OK))
+            if name == GLIBC and (output, library.path) not in self._asked:
+                self._asked.add((output, library.path))
+                data = self._data(self._machine.real(library.path))
+                later = loaded_later(read_elf(data), data, library.path)
+                self._add_loaded(output, later, needed_by=library.path)
+        return renamed
+
+    def _library(self, output: str, place: str, path: str, *, executable: bool) -> None:
+        self._machine.stamp(path)
+        real = self._machine.real(path)
+        known = self._files.get((output, place))
+        if known is None:
+            self._files[output, place] = _File(real, executable=executable, kind="library")
+        elif known.source != real and self._data(known.source) != self._data(real):
+            raise unsupported(real, f"another program brings another {os.path.basename(place)}")
+
+    def _add_script(self, key: Key, real: str, take: Take) -> None:
+        # spec: build.host-tools.scripts
+        line = self._head(real).partition(b"\n")[0]
+        words = line[2:].split()
+        if words and os.path.basename(words[0]) == b"env":
+            words = [word for word in words[1:] if word != b"-S"]
+        if not words:
+            raise unsupported(real, "it does not name its interpreter")
+        try:
+            interpreter = self._interpreter(os.fsdecode(words[0]))
+        except BrambleError:
+            if not take.lenient:
+                raise
+            self._files[key] = _File(real, executable=True)
+            return
+        new = os.fsencode(f"#!{self._outputs[OUT].seen}/{interpreter}")
+        self._files[key] = _File(real, executable=True, kind="script", line=b" ".join([new, *words[1:]]))
+
+    def _interpreter(self, name: str) -> str:
+        """Return the place in out of the interpreter with this name or path, which comes along."""
+        real = self._find(name)
+        if real not in self._programs:
+            self._programs[real] = f"libexec/{os.path.basename(real)}"
+            self.take(Take(real, self._programs[real], program=True))
+        return self._programs[real]
+
+    def write(self, cancelled: Callable[[], None]) -> None:
+        """Write everything that was gathered into the outputs; `cancelled` raises when that is to stop."""
+        entries = (*self._files, *self._texts, *self._links)
+        for output, directory in sorted({(output, os.path.dirname(place)) for output, place in entries}):
+            os.makedirs(f"{self._outputs[output].directory}/{directory}", mode=0o755, exist_ok=True)
+        for (output, place), file in sorted(self._files.items()):
+            cancelled()
+            self._write_file(file, f"{self._outputs[output].directory}/{place}", output)
+        for (output, place), text in sorted(self._texts.items()):
+            with open(f"{self._outputs[output].directory}/{place}", "xb") as out:
+                os.fchmod(out.fileno(), 0o755 if text.executable else 0o644)
+                out.write(os.fsencode(self.filled(text.text)))
+        for (output, place), target in sorted(self._links.items()):
+            os.symlink(target, f"{self._outputs[output].directory}/{place}")
+
+    def _write_file(self, file: _File, path: str, output: str) -> None:
+        mode = 0o755 if file.executable else 0o644
+        if file.kind == "copy":
+            try:
+                copy_file(file.source, path, mode=mode)
+            except PermissionError as error:
+                raise unsupported(file.source, "it cannot be read") from error
+            return
+        data = self._changed(file, output)
+        with open(path, "xb") as out:
+            os.fchmod(out.fileno(), mode)
+            out.write(data)
+
+    def _changed(self, file: _File, output: str) -> bytes:
+        data = self._data(file.source)
+        try:
+            if file.kind == "program":
+                lib = f"{self._outputs[output].seen}/lib"
+                return relink(data, interpreter=f"{lib}/{file.loader}", search=lib, needed=dict(file.names))
+            if file.kind == "library" and data[:4] == MAGIC:
+                return without_search(data)
+        except ElfError as error:
+            raise unsupported(file.source, str(error)) from error
+        if file.kind == "script":
+            return file.line + data[data.index(b"\n") if b"\n" in data else len(data) :]
+        return data
+
+    def _head(self, path: str) -> bytes:
+        try:
+            with open(path, "rb") as file:
+                return file.read(_SCRIPT_LINE)
+        except PermissionError as error:
+            raise unsupported(path, "it cannot be read") from error
+
+    def _data(self, path: str) -> bytes:
+        return self._machine.data(path)

@@ -1,0 +1,172 @@
+"""The machine whose programs are copied: the only place where this floor looks at it.
+
+A family asks through `Machine`, so that what it does is a function of the answers; tests
+give recorded ones.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Optional, Protocol
+
+from bramble.build.stamps import Stamp, stamp_chain
+from bramble.build.tools.elf import MAGIC, Elf, ElfError, read_elf
+from bramble.build.tools.libraries import unsupported
+
+_SECONDS = 60  # for a program to say where its parts are
+# Programs that stand in the place of others, and call them with an environment that no build has.
+WRAPPERS = frozenset({"ccache", "distcc", "icecc", "sccache", "colorgcc", "snap", "flatpak", "firejail"})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a program said."""
+
+    status: int
+    out: str
+    error: str = ""
+
+
+class Machine(Protocol):
+    """What can be asked of a machine. Paths are absolute."""
+
+    def ask(self, argv: Sequence[str], stdin: str = "") -> Answer:
+        """Run a program of the machine with almost no environment; status 127 when it cannot be run."""
+
+    def find(self, tool: str) -> Optional[str]:
+        """Return where a program is, as it is called there; None when it is nowhere."""
+
+    def real(self, path: str) -> str:
+        """Return the path with all links followed."""
+
+    def is_file(self, path: str) -> bool:
+        """Say whether a file is there, perhaps by way of links."""
+
+    def is_directory(self, path: str) -> bool:
+        """Say whether a directory is there, perhaps by way of links."""
+
+    def files_below(self, directory: str) -> tuple[str, ...]:
+        """Return the paths of all files and links below a directory, in order; links are not followed."""
+
+    def text(self, path: str) -> str:
+        """Return what a file holds; "" for what is no text."""
+
+    def elf(self, path: str) -> Optional[Elf]:
+        """Return what a program or library needs; None for another file."""
+
+
+class ThisMachine:
+    """The machine that this runs on. It remembers a stamp of whatever it was asked about."""
+
+    def __init__(self, host_path: Sequence[str]) -> None:
+        self._host_path = tuple(host_path)
+        self._stamps: dict[Stamp, None] = {}
+
+    @property
+    def host_path(self) -> tuple[str, ...]:
+        """The directories in which programs are looked for."""
+        return self._host_path
+
+    @property
+    def stamps(self) -> tuple[Stamp, ...]:
+        """What was read of the machine, and where something was looked for in vain."""
+        return tuple(self._stamps)
+
+    def stamp(self, path: str) -> None:
+        """Remember what stands at `path` now, and what it leads to."""
+        for one in stamp_chain(path):
+            self._stamps[one] = None
+
+    def ask(self, argv: Sequence[str], stdin: str = "") -> Answer:
+        self.stamp(argv[0])
+        env = {"PATH": ":".join(self._host_path), "LC_ALL": "C", "HOME": "/nonexistent"}
+        try:
+            answer = subprocess.run(
+                list(argv), input=stdin.encode(), capture_output=True, env=env, cwd="/", timeout=_SECONDS
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return Answer(127, "", str(error))
+        return Answer(
+            answer.returncode,
+            answer.stdout.decode("utf-8", "surrogateescape"),
+            answer.stderr.decode("utf-8", "replace"),
+        )
+
+    def candidates(self, tool: str) -> tuple[str, ...]:
+        """Return the paths at which a program with this name would be looked for, in order."""
+        # spec: build.host-tools.search
+        if tool.startswith("/"):
+            return (tool,)
+        if "/" in tool:
+            return ()
+        return tuple(f"{directory}/{tool}" for directory in self._host_path)
+
+    def find(self, tool: str) -> Optional[str]:
+        wrapper = None
+        for candidate in self.candidates(tool):
+            self.stamp(candidate)
+            if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+                name = os.path.basename(os.path.realpath(candidate))
+                if name not in WRAPPERS or name == os.path.basename(tool):
+                    return candidate
+                wrapper = wrapper or (candidate, name)
+        if wrapper is not None:
+            raise unsupported(
+                wrapper[0],
+                f"it only calls {wrapper[1]}, and what that would call is nowhere that is searched",
+            )
+        return None
+
+    def real(self, path: str) -> str:
+        return os.path.realpath(path)
+
+    def is_file(self, path: str) -> bool:
+        return os.path.isfile(path)
+
+    def is_directory(self, path: str) -> bool:
+        return os.path.isdir(path)
+
+    def files_below(self, directory: str) -> tuple[str, ...]:
+        found: list[str] = []
+        stack = [directory]
+        while stack:
+            here = stack.pop()
+            self.stamp(here)
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+                    else:
+                        found.append(entry.path)
+        return tuple(sorted(found))
+
+    def text(self, path: str) -> str:
+        self.stamp(path)
+        with open(path, "rb") as file:
+            data = file.read()
+        return "" if b"\0" in data[:1024] else data.decode("utf-8", "surrogateescape")
+
+    def elf(self, path: str) -> Optional[Elf]:
+        self.stamp(path)
+        data = self.data(path)
+        try:
+            return read_elf(data) if data[:4] == MAGIC else None
+        except ElfError:
+            return None
+
+    def data(self, path: str) -> bytes:
+        """Return the bytes of a file. Raises build.host-tool-unsupported for one that cannot be read."""
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except PermissionError as error:
+            raise unsupported(path, "it cannot be read") from error
+
+
+def names_found(machine: Machine, names: Iterable[str]) -> dict[str, str]:
+    """Return where the programs with these names are, as far as they are there."""
+    found = {name: machine.find(name) for name in names}
+    return {name: path for name, path in found.items() if path is not None}

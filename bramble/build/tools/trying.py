@@ -1,0 +1,37 @@
+"""Whether the tools work: each trial runs in a sandbox that shows the outputs and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Callable
+
+from bramble.build.builtin import Request
+from bramble.build.tools.contents import Trial
+from bramble.errors import BrambleError
+
+_SHOWN = 4000  # bytes of what a trial that failed has written
+
+
+def try_out(request: Request, trials: Sequence[Trial], filled: Callable[[str], str]) -> None:
+    """Run the trials in order. Raises build.host-tool-broken for the first that fails."""
+    # spec: build.host-tools.trials
+    for trial in trials:
+        for name, text in trial.files.items():
+            path = f"{request.scratch}/{name}"
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as out:
+                out.write(filled(text))
+        argv = tuple(map(filled, trial.argv))
+        env = {"PATH": filled("{out}/bin"), "LC_ALL": "C", **{k: filled(v) for k, v in trial.env.items()}}
+        problem, said = request.run(argv, env)
+        if problem or trial.says not in said:
+            what = problem or f"did not say {trial.says!r}"
+            shown = said[-_SHOWN:].strip()
+            raise BrambleError(
+                "build.host-tool-broken",
+                f'"{request.name}": {os.path.basename(argv[0])} does not work from the store; '
+                f"tried to {trial.about}: {what}",
+                remedy=trial.remedy or "take it out of tools, or install what it misses",
+                detail=shown,
+            )
