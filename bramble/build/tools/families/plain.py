@@ -21,7 +21,7 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
 
 
 def programs(tools: Mapping[str, str]) -> tuple[list[Take], list[Link]]:
-    """Return a take for each file, below its own name if that was asked for, and a link for each other name."""
+    """Return a take for each file, by its own name if that was asked for, and a link for each other name."""
     # spec: build.host-tools.search
     by_file: dict[str, list[str]] = {}
     for name, real in sorted(tools.items()):

@@ -54,7 +54,8 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     for interpreter in list(takes):
         library = python_library(machine, interpreter.path)
         takes += [Take(path, place, lenient=True) for path, place in files_of(machine, library)]
-        trials.append(Trial(("{out}/" + interpreter.place, "-c", "print('works')"), says="works", about="run a program"))
+        command = ("{out}/" + interpreter.place, "-c", "print('works')")
+        trials.append(Trial(command, says="works", about="run a program"))
     return Contents(tuple(takes), links=tuple(links), trials=tuple(trials))
 
 
