@@ -11,6 +11,7 @@ from bramble.lang.arguments import Checker, bind
 from bramble.lang.derivations import derivation
 from bramble.lang.failure import place_of, refuse, refuse_as
 from bramble.lang.session import Session, TestRequest, session_of
+from bramble.lang.toml_module import TOML
 from bramble.lang.values import RunRequest, RunValue, output_of
 from bramble.project.files import find_files, read_source
 from bramble.project.modules import ModuleFile
@@ -163,4 +164,5 @@ def predeclared(platform: str) -> Mapping[str, Any]:
         # spec: dialect.sys
         "sys": ModuleValue("sys", {"arch": architecture, "os": system, "platform": platform}),
         "test": Builtin("test", test),
+        "toml": TOML,
     }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bramble.lang.toml_module import written
 from bramble.library import modules as library
+from bramble.project.toml import Moment
 from tests.lang.worlds import World
 
 
@@ -38,3 +40,8 @@ def test_the_library_is_no_place_for_files(tmp_path: Path) -> None:
     evaluation = world.evaluate()
     (root,) = evaluation.results[0].roots
     assert evaluation.graph.get(root.derivation).sources.files == ("x",)
+
+
+def test_dates_of_toml_are_written_as_rfc_3339_writes_them() -> None:
+    assert written(Moment(1, 2, 3, 4, 5, 6, 70, -90)) == "0001-02-03T04:05:06.000070-01:30"
+    assert written(Moment(2020, 1, 2, 0, 0, 0, 0, 0)) == "2020-01-02T00:00:00Z"
