@@ -75,8 +75,11 @@ def _python() -> Finding:
 
 
 def _sandbox() -> tuple[Finding, ...]:
-    with Launcher() as started:
-        return sandbox_findings(started)
+    try:
+        with Launcher() as started:
+            return sandbox_findings(started)
+    except BrambleError as error:
+        return (Finding("sandbox", False, error.message, error.remedy or ""),)
 
 
 def _store(root: str) -> tuple[Finding, ...]:

@@ -58,7 +58,7 @@ class Launcher:
             self._complaints, complain = os.pipe()
             ours.callback(os.close, self._complaints)
             theirs.callback(os.close, complain)
-            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            null = terminal.null_device()
             theirs.callback(os.close, null)
             os.set_blocking(self._complaints, False)
             self._pid = spawn(python, ((null, 0), (null, 1), (complain, 2), (end.fileno(), CONTROL)))
@@ -124,7 +124,7 @@ class Launcher:
         cannot be made or the program cannot be executed.
         """
         output, write_end = os.pipe()
-        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        null = terminal.null_device()
         try:
             with contextlib.ExitStack() as handed:
                 handed.callback(os.close, null)
@@ -152,7 +152,7 @@ class Launcher:
             terminal.require(stdin)
         screen = stdin if spec.terminal else -1
         with contextlib.ExitStack() as ours:
-            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            null = terminal.null_device()
             ours.callback(os.close, null)
             handed = contextlib.ExitStack()
             streams: list[int] = []
@@ -235,7 +235,7 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
     """Start the helper with the descriptors (ours, its) and no environment of ours; return its pid."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(bramble.__file__)))
     flags = ["-B"] if sys.dont_write_bytecode else []
-    wanted = json.dumps([NETWORK_FILES, DEVICES])
+    wanted = json.dumps([NETWORK_FILES, tuple(DEVICES)])
     argv = [python, "-I", "-S", *flags, "-c", BOOTSTRAP, root, wanted]
     try:
         actions = [(os.POSIX_SPAWN_DUP2, above(fd), number) for fd, number in streams]

@@ -12,6 +12,7 @@ import fcntl
 import os
 import select
 import signal
+import stat
 
 from bramble.sandbox import pid2, remount, syscalls
 from bramble.sandbox.child import Job, apply, close_all_but, fail, native
@@ -41,7 +42,7 @@ TIOCGPTN = 0x80045430
 TIOCSPTLCK = 0x40045431
 SIOCSIFFLAGS = 0x8914
 UP_LOOPBACK_RUNNING = 0x49
-EPERM, EINVAL, ENOSYS = 1, 22, 38
+EPERM, ENXIO, EINVAL, ENOSYS = 1, 6, 22, 38
 
 
 def run(job: Job) -> None:
@@ -146,6 +147,20 @@ def symlink(job: Job, path: str, to: str) -> None:
 
 def bind(job: Job, source: str, target: str) -> None:
     syscalls.mount(native(source), inside(target), None, syscalls.MS_BIND | syscalls.MS_REC)
+
+
+def device(job: Job, path: str, major: int, minor: int) -> None:
+    """Show a device of the host: what is looked at and what is mounted are one descriptor."""
+    # spec: sandbox.devices.checked
+    node = os.open(native(path), os.O_PATH | os.O_CLOEXEC)
+    status = os.fstat(node)
+    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(major, minor):
+        raise OSError(ENXIO, "another file", path)
+    tree = syscalls.open_tree(node, b"", CLONE_ONE | syscalls.AT_EMPTY_PATH)
+    how = syscalls.MOVE_MOUNT_F_EMPTY_PATH
+    syscalls.move_mount(tree, b"", syscalls.AT_FDCWD, inside(path), how)
+    os.close(tree)
+    os.close(node)
 
 
 def bind_itself(job: Job, target: str) -> None:
@@ -368,6 +383,7 @@ ACTIONS: dict[str, Callable[..., None]] = {
     "attach": attach,
     "bind-within": bind_within,
     "attach-within": attach_within,
+    "device": device,
     "bind-itself": bind_itself,
     "protect": protect,
     "tmpfs": tmpfs,

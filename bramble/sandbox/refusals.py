@@ -32,6 +32,16 @@ def too_old() -> BrambleError:
     )
 
 
+def wrong_device(path: str, numbers: Sequence[object]) -> BrambleError:
+    """Return the error for a machine on which another file stands in the place of a device."""
+    major, minor = numbers
+    return BrambleError(
+        "sandbox.unavailable",
+        f"{path} of this machine is not the device {major}:{minor} that it should be",
+        remedy=f"as root: rm {path}; mknod -m 666 {path} c {major} {minor}",
+    )
+
+
 def refusal(step: Step, errno: int, path: str, detail: str, shown: Sequence[str] = ()) -> BrambleError:
     """Return the error for a step that the kernel refused with `errno`; `detail` is `autopsy.explain`'s.
 
@@ -46,6 +56,9 @@ def refusal(step: Step, errno: int, path: str, detail: str, shown: Sequence[str]
             f"the program cannot start in {step.args[0]}: {reason}",
             remedy="name a directory that the sandbox shows",
         )
+    if step.action == "device" and errno == codes.ENXIO:
+        device, *numbers = step.args
+        return wrong_device(str(device), numbers)
     known = diagnose(step.action, errno, probe.read_settings())
     if known is None and step.action in MOUNTS:
         return BrambleError(

@@ -26,7 +26,10 @@ GROUP = "builders:x:100:\n"
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 
 NAMESPACES = ("user", "mount", "pid", "ipc", "uts", "net", "cgroup")
-DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+# name → (major, minor): Documentation/admin-guide/devices.txt
+DEVICES = {
+    "null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0),
+}  # fmt: skip
 DEVICE_LINKS = (
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -36,7 +39,7 @@ DEVICE_LINKS = (
 )
 
 # spec: sandbox.proc.read-only, sandbox.proc.hidden
-PROC_READ_ONLY = ("bus", "driver", "fs", "irq", "mtrr", "sys", "sysrq-trigger")
+PROC_READ_ONLY = ("bus", "driver", "fs", "irq", "mtrr", "pressure", "sys", "sysrq-trigger")
 PROC_HIDDEN_FILES = (
     "config.gz", "iomem", "ioports", "kallsyms", "kcore", "key-users", "keys", "kmsg", "kpagecgroup",
     "kpagecount", "kpageflags", "latency_stats", "modules", "pagetypeinfo", "sched_debug", "slabinfo",
@@ -80,7 +83,7 @@ class HostFacts:
     landlock: int = 0
     counts_processes: bool = True
     proc: frozenset[str] = frozenset(PROC_READ_ONLY + PROC_HIDDEN_FILES + PROC_HIDDEN_DIRECTORIES)
-    devices: tuple[str, ...] = DEVICES
+    devices: tuple[str, ...] = tuple(DEVICES)
     network_files: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     hidden: Mapping[str, str] = field(default_factory=dict)
@@ -255,7 +258,7 @@ def device_steps(facts: HostFacts, size: str, inodes: str) -> list[Step]:
     # spec: sandbox.devices
     done = [Step("tmpfs", ("/dev", 0o755, DEVICES_SIZE, DEVICES_FILES))]
     for name in facts.devices:
-        done += [Step("file", (f"/dev/{name}", "")), Step("bind", (f"/dev/{name}", f"/dev/{name}"))]
+        done += [Step("file", (f"/dev/{name}", "")), Step("device", (f"/dev/{name}", *DEVICES[name]))]
     done += [Step("symlink", (f"/dev/{name}", to)) for name, to in DEVICE_LINKS]
     done += [Step("directory", (f"/dev/{name}", 0o755)) for name in ("pts", "shm")]
     # Read-only, or a sandbox of the node's owner could change the mode of the host's own node.
@@ -372,5 +375,6 @@ def landlock_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ..
 def filter_step(spec: SandboxSpec, facts: HostFacts) -> Step:
     """Return the step that installs the filter of system calls: the last before execve(2)."""
     # A network namespace of its own closes the network; where there is none, the filter does.
-    variant = seccomp.Variant(nesting=spec.nesting, inet=spec.network or spec.rung == "namespaces")
+    alone = spec.rung == "namespaces"
+    variant = seccomp.Variant(nesting=spec.nesting, inet=spec.network or alone, alone=alone)
     return Step("seccomp", (variant.name, seccomp.program(facts.machine, variant).hex()))

@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.sandbox import refusals
 
 CHUNK = 1 << 16
 NULL_DEVICE = os.makedev(1, 3)
@@ -79,6 +80,17 @@ class Flow:
         if self.open and self.own_sink:
             os.close(self.sink)
         self.open = False
+
+
+def null_device() -> int:
+    """Open the null device. Raises sandbox.unavailable where another file stands in its place."""
+    # spec: sandbox.devices.checked
+    fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    status = os.fstat(fd)
+    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != NULL_DEVICE:
+        os.close(fd)
+        raise refusals.wrong_device(os.devnull, (os.major(NULL_DEVICE), os.minor(NULL_DEVICE)))
+    return fd
 
 
 def plain(fd: int) -> bool:

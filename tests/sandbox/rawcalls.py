@@ -48,6 +48,7 @@ NUMBERS = {
     "move_mount": 429, "fsopen": 430, "pidfd_open": 434, "clone3": 435, "openat2": 437,
     "pidfd_getfd": 438, "mount_setattr": 442, "memfd_secret": 447, "fchmodat2": 452, "exit_group":
     231, "mlockall": 151, "linkat": 265, "utimensat": 280, "sendto": 44, "getdents64": 217,
+    "sched_setaffinity": 203, "ioprio_set": 251,
 }  # fmt: skip
 
 # rbx walks the table, rbp counts. Each entry: eight addresses, of the number, six arguments and the result.

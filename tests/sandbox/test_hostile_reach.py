@@ -156,6 +156,42 @@ def test_no_process_of_the_host_can_be_signalled(raw: World) -> None:
         victim.wait()
 
 
+def test_what_belongs_to_other_processes_cannot_be_set(raw: World) -> None:
+    priority = os.getpriority(os.PRIO_PROCESS, os.getpid())
+    # 2 would be itself by its number, which is allowed for what the C library sets by it.
+    results = raw.calls(
+        *(("setpriority", 1, 2, 19), ("setpriority", 2, 0, 19), ("setpriority", 2, 1000, 19)),
+        *(("setpriority", 0, 1, 19), ("ioprio_set", 3, 1000, 3 << 13), ("ioprio_set", 1, 1, 3 << 13)),
+        *(("sched_setaffinity", 1, 8, b"\xff" * 8), ("prlimit64", 2, 7, bytes(16), 0)),
+        *(("setpriority", 0, 0, 19), ("setpriority", 1, 0, 19), ("ioprio_set", 1, 2, 3 << 13)),
+        *(("sched_setaffinity", 2, 8, b"\xff" * 8), ("prlimit64", 2, 7, 0, Room(16))),
+    )
+    assert results[:8] == [-errno.EPERM] * 8
+    assert [result >= 0 for result in results[8:]] == [True] * 5
+    assert os.getpriority(os.PRIO_PROCESS, os.getpid()) == priority
+
+
+def test_what_would_stay_with_a_file_cannot_be_set(raw: World) -> None:
+    flags = (0x40).to_bytes(8, "little")  # FS_NODUMP_FL, which every owner may set
+    results = raw.calls(
+        ("open", b"/out", os.O_RDONLY, 0), ("ioctl", Of(0), 0x40086602, flags),
+        ("ioctl", Of(0), 0x401C5820, bytes(28)), ("ioctl", Of(0), 0x80086601, Room(8)),
+    )  # fmt: skip
+    assert results[1:3] == [-errno.ENOTTY] * 2 and results[3] in (0, -errno.ENOTTY, -errno.EOPNOTSUPP)
+
+
+def test_maps_of_ids_and_triggers_of_pressure_cannot_be_written(here: World) -> None:
+    script = """
+        for name in uid_map gid_map projid_map; do echo "0 0 1" > /proc/self/$name && echo wrote; done
+        for name in cpu io memory; do echo "some 500000 2000000" > /proc/pressure/$name && echo wrote; done
+        cat /proc/self/projid_map
+    """
+    result = here.run(script + "exit 0")
+    assert result.kind == "exited" and "wrote" not in result.text
+    if Path("/proc/self/projid_map").exists():
+        assert result.text.split()[-3:] == ["0", "0", "1"]
+
+
 @pytest.mark.parametrize("name", ["KILL", "TERM", "STOP", "INT", "HUP", "SEGV", "ABRT", "USR1", "CHLD"])
 def test_pid_1_cannot_be_killed_or_stopped_from_inside(here: World, name: str) -> None:
     result = here.run(f"kill -{name} 1; sleep 0.05; echo alive; exit 4")

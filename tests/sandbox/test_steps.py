@@ -280,7 +280,7 @@ def test_the_landlock_rung_has_no_namespaces_and_all_the_rest() -> None:
     ((fs, net, scoped, rules),) = only("landlock", spec)
     assert (net, scoped) == (landlock.TCP, landlock.SCOPE)
     assert "/" not in dict(rules) and "/proc" not in dict(rules)
-    assert only("seccomp", spec)[0][0] == "build-inet"
+    assert only("seccomp", spec)[0][0] == "build-inet-alone"
     assert only("landlock", dataclasses.replace(spec, network=True))[0][1] == 0
 
 

@@ -39,6 +39,29 @@ HIGH = 6
 EVERY_BIT = 0xFFFFFFFF
 RLIMIT_CORE = 4
 TERMINAL_IOCTLS = (0x5412, 0x541C, 0x5423, 0x541D)  # TIOCSTI, TIOCLINUX, TIOCSETD, TIOCCONS
+# What would stay with a file and is in no archive: attributes (chattr), project, version, encryption, verity,
+# and directories of btrfs that are volumes. FS_IOC_SETFLAGS (and for 32 bits), FS_IOC_FSSETXATTR,
+# FS_IOC_SETVERSION, EXT4_IOC_SETVERSION, FS_IOC_SET_ENCRYPTION_POLICY, FS_IOC_ENABLE_VERITY,
+# F2FS_IOC_SET_PIN_FILE, BTRFS_IOC_SUBVOL_CREATE, _SNAP_CREATE, _SUBVOL_CREATE_V2, _SNAP_CREATE_V2, and
+# _SUBVOL_SETFLAGS
+INODE_IOCTLS = (
+    0x40086602, 0x40046602, 0x401C5820, 0x40087602, 0x40086604, 0x800C6613, 0x40806685, 0x4004F50D,
+    0x5000940E, 0x50009401, 0x50009418, 0x50009417, 0x4008941A,
+)  # fmt: skip
+ENOTTY = 25
+PRIO_PROCESS, PRIO_PGRP = 0, 1
+IOPRIO_WHO_PROCESS, IOPRIO_WHO_PGRP = 1, 2
+INIT = 1
+# spec: sandbox.others
+# call → which argument names a thread. 0 is the caller; a thread of its own has a number like any other.
+SCHEDULING = {
+    "sched_setaffinity": 0, "sched_setscheduler": 0, "sched_setparam": 0, "sched_setattr": 0,
+}  # fmt: skip
+MEMORY_OF_OTHERS = {"migrate_pages": 0, "move_pages": 0}
+# call → (the value that means one thread, the value that means a process group)
+PRIORITIES = {
+    "setpriority": (PRIO_PROCESS, PRIO_PGRP), "ioprio_set": (IOPRIO_WHO_PROCESS, IOPRIO_WHO_PGRP),
+}  # fmt: skip
 
 # spec: sandbox.seccomp
 # Answered as if the kernel had no such call, so that the C library falls back to one that can be looked into.
@@ -75,15 +98,24 @@ OPENS = {"open": (1, 2), "openat": (2, 3)}
 
 @dataclass(frozen=True)
 class Variant:
-    """Which filter: `nesting` lets namespaces and mounts through, `inet` sockets of the internet families."""
+    """Which filter: `nesting` lets namespaces and mounts through, `inet` sockets of the internet families.
+
+    `alone`: the table of processes is the sandbox's own.
+    """
 
     nesting: bool = False
     inet: bool = True
+    alone: bool = True
 
     @property
     def name(self) -> str:
         """A name for people."""
-        return "build" + ("+nesting" if self.nesting else "") + ("" if self.inet else "-inet")
+        return (
+            "build"
+            + ("+nesting" if self.nesting else "")
+            + ("" if self.inet else "-inet")
+            + ("" if self.alone else "-alone")
+        )
 
 
 @dataclass(frozen=True)
@@ -113,6 +145,8 @@ def table(variant: Variant) -> tuple[Rule, ...]:
         for call, (flags, mode) in OPENS.items()
     ]
     rules.append(Rule("ioctl", EPERM, ((1, EVERY_BIT, TERMINAL_IOCTLS),)))
+    rules.append(Rule("ioctl", ENOTTY, ((1, EVERY_BIT, INODE_IOCTLS),)))
+    rules += others(variant)
     rules += [Rule(call, EPERM, ((mode, SETUID_SETGID, ()),)) for call, mode in MODES.items()]
     rules += [Rule(call, ENOSYS) for call in UNKNOWN]
     rules += [Rule(call, EPERM) for call in refused]
@@ -129,6 +163,22 @@ def table(variant: Variant) -> tuple[Rule, ...]:
     rules.append(Rule("setrlimit", 0, ((0, EVERY_BIT, core),)))
     rules += [Rule("prlimit64", 0, ((1, EVERY_BIT, core), (new, EVERY_BIT, ()))) for new in (2, 2 + HIGH)]
     return tuple(rules)
+
+
+def others(variant: Variant) -> list[Rule]:
+    """Return the rules that keep a process from setting what belongs to another: sched(7), setpriority(2)."""
+    # A C library sets the processors and the class of a thread by its number, its own too; where the table
+    # of processes is the sandbox's own, only pid 1 in it is nobody's thread.
+    every = (0, EVERY_BIT, (INIT,) if variant.alone else ())
+    rules = [Rule(call, EPERM, (every,)) for call in SCHEDULING]
+    rules += [Rule(call, EPERM, ((0, EVERY_BIT, ()),)) for call in MEMORY_OF_OTHERS]
+    for call, (one, group) in PRIORITIES.items():
+        rules.append(Rule(call, EPERM, ((0, EVERY_BIT, (one, group)),), unless=True))
+        rules.append(Rule(call, EPERM, ((0, EVERY_BIT, (group,)), (1, EVERY_BIT, ()))))
+        rules.append(Rule(call, EPERM, ((0, EVERY_BIT, (one,)), (1, *every[1:]))))
+    # Limits are set for oneself; those of others can be read.
+    rules += [Rule("prlimit64", EPERM, ((0, EVERY_BIT, ()), (new, EVERY_BIT, ()))) for new in (2, 2 + HIGH)]
+    return rules
 
 
 # The assembler. Classic BPF: one accumulator, forward jumps of at most 255 instructions.
