@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bramble.errors import BrambleError
+from bramble.project.access import create_file
 
 # Named one by one, not listed from a directory: a template is found inside a zip as well.
 TEMPLATES: Mapping[str, tuple[str, ...]] = {
@@ -49,7 +50,7 @@ def init(directory: str, template: str = "hello") -> Created:
     try:
         os.makedirs(directory, exist_ok=True)
         for name, content in contents.items():
-            _write_new(os.path.join(directory, name), content)
+            create_file(directory, name, content)
     except OSError as error:
         raise BrambleError(
             "init.not-writable",
@@ -70,8 +71,3 @@ def _project_word(directory: str) -> str:
     """Return the last part of a path as a word that can stand in a module name."""
     base = os.path.basename(os.path.abspath(directory))
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", base).strip("-.") or "hello"
-
-
-def _write_new(path: str, content: bytes) -> None:
-    with open(path, "xb") as file:
-        file.write(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from bramble.lang.builtins import predeclared
 from bramble.lang.failure import as_bramble_error
 from bramble.lang.session import Session
 from bramble.library import modules as library
+from bramble.project.access import read_file
 from bramble.project.modules import ModuleFile
 from bramble.starlark import (
     Dialect,
@@ -62,15 +64,18 @@ def compile_module(file: ModuleFile, name: str, cache: Optional[str] = None) -> 
 
 
 def read_module(file: ModuleFile, name: str) -> bytes:
-    """Return the contents of a module's file, which errors call `name`. Raises load.unreadable."""
+    """Return the contents of a module's file, which errors call `name`.
+
+    Raises load.unreadable, and load.outside for one that a symbolic link leads out of its project.
+    """
     if not file.root:
         return library.read(file.path)
+    # spec: project.access, project.modules.inside
     try:
-        with open(file.file, "rb") as opened:
-            return opened.read()
+        return read_file(file.root, file.path)
     except OSError as error:
         raise BrambleError(
-            "load.unreadable",
+            "load.outside" if error.errno == errno.EXDEV else "load.unreadable",
             f"{name} cannot be read: {error.strerror}",
             place=Place(name),
             remedy="make it a file that you may read",

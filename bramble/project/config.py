@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any, Optional
 
 from bramble.errors import BrambleError, Place, nearest
 from bramble.library import modules as library
+from bramble.project.access import read_file
 from bramble.project.toml import Moment, Path, TomlDocument, decode, parse_document
 from bramble.project.versions import Version
 
@@ -47,8 +49,7 @@ class ProjectConfig:
 def load_config(path: str) -> ProjectConfig:
     """Read the configuration at `path`. Raises config.* with the line and column that is wrong."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_file(*os.path.split(path))
     except OSError as error:
         raise BrambleError(
             "config.unreadable",

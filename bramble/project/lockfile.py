@@ -12,10 +12,11 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bramble.errors import BrambleError, Place
+from bramble.project.access import read_file, replace_file
 from bramble.project.files import LOCK_NAME
 from bramble.project.toml import TomlDocument, decode, parse_document
 
@@ -44,15 +45,14 @@ def read_lock(path: str) -> Lock:
     Raises lock.unreadable, lock.syntax, lock.type and lock.value, with the line.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_file(*os.path.split(path))
     except FileNotFoundError:
         return Lock()
     except OSError as error:
         raise BrambleError(
             "lock.unreadable",
             f"{path} cannot be read: {error.strerror}",
-            remedy="make it a file that you may read",
+            remedy="make it a file of the project that you may read",
         ) from error
     return parse_lock(decode(data, LOCK_NAME, code="lock.syntax"))
 
@@ -158,33 +158,23 @@ def _quoted(text: str) -> str:
 def write_lock(path: str, lock: Lock) -> None:
     """Write the lock file: all of it, or, when anything fails, nothing. Raises lock.unwritable."""
     # spec: project.lock.atomic
-    place = os.path.realpath(path)
-    directory, name = os.path.split(place)
-    # The name is this process's own, so what a crash left under it can be written over.
-    temporary = os.path.join(directory, f".{name}.{os.getpid()}.new")
     try:
-        try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o666)
-            with os.fdopen(handle, "wb") as file:
-                if os.path.exists(place):
-                    os.fchmod(file.fileno(), os.stat(place).st_mode & 0o777)
-                file.write(lock_text(lock).encode("utf-8"))
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(temporary, place)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+        replace_file(*os.path.split(path), lock_text(lock).encode("utf-8"))
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
 def _unwritable(path: str, error: OSError) -> BrambleError:
+    remedies = {
+        errno.ENOSPC: "free some space",
+        errno.EXDEV: "make it a file of the project",
+        errno.EINVAL: "move it away",
+        errno.ELOOP: "move it away",
+    }
     return BrambleError(
         "lock.unwritable",
         f"{path} cannot be written: {error.strerror}",
-        remedy="free some space" if error.errno == errno.ENOSPC else "make the directory writable",
+        remedy=remedies.get(error.errno or 0, "make the directory writable"),
     )
 
 
@@ -209,7 +199,7 @@ def update_lock(path: str, pins: Mapping[str, str], *, table: str = URL_HASHES) 
 @contextmanager
 def _alone(path: str) -> Iterator[None]:
     """Hold the advisory lock on the directory of a file; file systems without locks go without (flock(2))."""
-    directory = os.path.dirname(os.path.realpath(path))
+    directory = os.path.dirname(path) or "."
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:

@@ -55,7 +55,8 @@ def _directory_to_copy_to(objects: Objects) -> Iterator[str]:
 def _copy(root: str, file: str, target: str, allowed: str) -> None:
     check_inside(root, file)
     parts = file.split("/")
-    directory = _open_parent(root, parts[:-1], file)
+    above = posixpath.relpath(root, allowed)
+    directory = _open_parent(allowed, [*above.split("/"), *parts[:-1]], root, file)
     try:
         copy = f"{target}/{file}"
         os.makedirs(os.path.dirname(copy), exist_ok=True)
@@ -79,9 +80,9 @@ def _copy(root: str, file: str, target: str, allowed: str) -> None:
         os.close(directory)
 
 
-def _open_parent(root: str, directories: Sequence[str], file: str) -> int:
-    """Open the directory of a source, through no link below the root."""
-    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _open_parent(allowed: str, directories: Sequence[str], root: str, file: str) -> int:
+    """Open the directory of a source, through no link below the directory `allowed`."""
+    at = os.open(allowed, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for directory in directories:
         try:
             below = os.open(directory, DIRECTORY_FLAGS, dir_fd=at)
