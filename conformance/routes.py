@@ -6,13 +6,23 @@
 /half      cut 10 a.tar.gz      the length of the whole, ten bytes, and an early end
 /flaky     twice 503 a.tar.gz   that status for the first request, the file afterwards
 /silent    hang                 no answer until the case ends
+/odd       raw a.http b.http    the bytes of the first file and an end, for the next request those of the second
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-_SHAPES: Mapping[str, int] = {"file": 1, "redirect": 1, "status": 1, "cut": 2, "twice": 2, "hang": 0}
+# How many operands; -1 for one or more.
+_SHAPES: Mapping[str, int] = {
+    "file": 1,
+    "redirect": 1,
+    "status": 1,
+    "cut": 2,
+    "twice": 2,
+    "hang": 0,
+    "raw": -1,
+}
 
 
 class BadRoutes(Exception):
@@ -29,7 +39,7 @@ def parse_routes(text: str) -> Routes:
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        if not words[0].startswith("/") or len(words) < 2 or _SHAPES.get(words[1]) != len(words) - 2:
+        if not words[0].startswith("/") or len(words) < 2 or not _fits(words[1], len(words) - 2):
             raise BadRoutes(f"no route: {line!r}")
         if words[0] in routes:
             raise BadRoutes(f"the path {words[0]} stands twice")
@@ -37,3 +47,8 @@ def parse_routes(text: str) -> Routes:
     if not routes:
         raise BadRoutes("there are no routes")
     return routes
+
+
+def _fits(shape: str, operands: int) -> bool:
+    wanted = _SHAPES.get(shape)
+    return operands >= 1 if wanted == -1 else operands == wanted

@@ -53,6 +53,11 @@ def answer(
     if how == "hang":
         ended.wait()
         return
+    if how == "raw":
+        with contextlib.suppress(ConnectionError):
+            handler.wfile.write(read(os.fspath(operands[min(asked[handler.path], len(operands)) - 1])))
+        handler.close_connection = True
+        return
     if how == "redirect":
         handler.send_response(302)
         handler.send_header("Location", operands[0])

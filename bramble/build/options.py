@@ -34,9 +34,11 @@ class FetchOptions:
     offline: bool = False  # no sockets: mirror, file URLs and what is pinned and in the store only
     # URL → file or directory; a key that ends in "/" stands for all URLs that begin with it.
     mirror: Mapping[str, str] = field(default_factory=dict)
-    # "http" and "https" → URL of a proxy; "no" → hosts that need none, as in the variable no_proxy.
+    # "http", "https" and "all" → URL of a proxy; "no" → hosts that need none, as in the variable no_proxy.
     proxies: Mapping[str, str] = field(default_factory=dict)
     ca_file: Optional[str] = None  # PEM file of authorities to trust; None: those of the machine
+    ca_directory: Optional[str] = None  # directories of such files, named by their hash, with ":" between
+    netrc: Optional[str] = None  # file of names and passwords; it need not be there
     timeout: float = 30.0  # seconds without a byte before a server counts as hung
     seconds: Optional[float] = None  # for one download, all attempts together; None: as long as it gets on
     slowest: int = 1024  # bytes a second; a server that sends less,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Optional
 
+from bramble.build.fetch.discretion import anonymous
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 
@@ -20,11 +21,18 @@ def lock_key(builder: str, name: str, env: Mapping[str, str]) -> Optional[str]:
     """
     # spec: build.fetch.key
     if builder == "fetch_url":
-        return "fetch_url " + " ".join(needed(builder, name, env, "url").split()) + _shape(env)
+        urls = needed(builder, name, env, "url").split()
+        return "fetch_url " + " ".join(map(anonymous, urls)) + _shape(env)
     if builder == "fetch_git":
         url, reference = needed(builder, name, env, "url"), needed(builder, name, env, "reference")
-        return f"fetch_git {url}@{reference}"
+        return f"fetch_git {anonymous(url)}@{reference}"
     return None
+
+
+def _plain_key(builder: str, env: Mapping[str, str]) -> str:
+    if builder == "fetch_git":
+        return f"fetch_git {env['url']}@{env['reference']}"
+    return "fetch_url " + " ".join(env["url"].split()) + _shape(env)
 
 
 def expected(builder: str, name: str, env: Mapping[str, str], pins: Mapping[str, str]) -> Optional[str]:
@@ -37,7 +45,8 @@ def expected(builder: str, name: str, env: Mapping[str, str], pins: Mapping[str,
     if key is None:
         return None
     written = env.get("hash") or None
-    pinned = None if has_checksum(env) else pins.get(key)
+    # A lock from before may still have the key with the secret in it.
+    pinned = None if has_checksum(env) else pins.get(key) or pins.get(_plain_key(builder, env))
     for source, value in (("its hash", written), ("the lock", pinned)):
         if value is not None and not is_digest(value):
             raise BrambleError(

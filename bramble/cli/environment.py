@@ -62,6 +62,8 @@ def read_setting(
         mirror_table=environ.get("BRAMBLE_MIRROR") or None,
         proxies=_proxies(environ),
         ca_file=environ.get("SSL_CERT_FILE") or None,
+        ca_directory=environ.get("SSL_CERT_DIR") or None,
+        netrc=_netrc(environ),
         cache=_cache(environ),
         offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
         terminal_type=environ.get("TERM"),
@@ -125,11 +127,19 @@ def _jobs(environ: Mapping[str, str]) -> int:
 
 def _proxies(environ: Mapping[str, str]) -> Mapping[str, str]:
     found = {}
-    for scheme in ("http", "https", "no"):
+    # spec: build.fetch.proxy
+    for scheme in ("http", "https", "all", "no"):
         value = environ.get(f"{scheme}_proxy") or environ.get(f"{scheme}_proxy".upper())
         if value:
             found[scheme] = value
     return found
+
+
+def _netrc(environ: Mapping[str, str]) -> Optional[str]:
+    # spec: build.fetch.netrc
+    named = environ.get("NETRC")
+    home = environ.get("HOME", "")
+    return named or (os.path.join(home, ".netrc") if os.path.isabs(home) else None)
 
 
 def _width() -> int:

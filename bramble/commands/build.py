@@ -214,6 +214,8 @@ def _options(project: Project, setting: Setting, choices: BuildChoices) -> Build
             mirror=_mirror(project, setting),
             proxies=setting.proxies,
             ca_file=setting.ca_file,
+            ca_directory=setting.ca_directory,
+            netrc=setting.netrc,
         ),
     )
 

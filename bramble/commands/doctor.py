@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Optional
 
+from bramble.build.fetch.discretion import redact
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
 from bramble.sandbox.launch import Launcher
@@ -134,6 +135,5 @@ def _git() -> Finding:
 def _proxies(setting: Setting) -> Finding:
     if not setting.proxies:
         return Finding("proxies", None, "none")
-    return Finding(
-        "proxies", None, ", ".join(f"{scheme}: {url}" for scheme, url in sorted(setting.proxies.items()))
-    )
+    shown = [f"{scheme}: {redact(url)}" for scheme, url in sorted(setting.proxies.items())]
+    return Finding("proxies", None, ", ".join(shown))

@@ -14,8 +14,9 @@ class Setting:
     `cwd` is where the person stands, `store_root` the directory that holds the
     store (spec: store.location), `platform` this machine's `os-arch`, `jobs` how
     many builds may run at once, `mirror_table` the file that maps URLs to local
-    files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` names
-    the authorities to trust in place of the machine's, `cache` is the
+    files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` and
+    `ca_directory` name the authorities to trust in place of the machine's, `netrc` the
+    file of names and passwords, `cache` is the
     directory for what can be made again at any time, `offline` forbids the network.
     """
 
@@ -26,6 +27,8 @@ class Setting:
     mirror_table: Optional[str] = None
     proxies: Mapping[str, str] = field(default_factory=dict)
     ca_file: Optional[str] = None
+    ca_directory: Optional[str] = None
+    netrc: Optional[str] = None
     cache: Optional[str] = None
     offline: bool = False
     terminal_type: Optional[str] = None

@@ -1,8 +1,7 @@
-"""Reaching a server: what a URL means, which proxy leads to it, and a connected socket."""
+"""Reaching a server: a connected socket, perhaps through a proxy."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import errno
 import os
@@ -12,17 +11,14 @@ import threading
 import time
 from collections.abc import Mapping
 from queue import Empty, Queue
-from typing import Any, Optional, Union
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from typing import Any, Union
 
+from bramble.build.fetch.response import Wire, read_head
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
 
-PORTS = {"http": 80, "https": 443}
 POLL = 0.1  # seconds until a cancellation is noticed
 _Address = tuple[Any, Any, int, str, Any]  # as socket.getaddrinfo gives them
-_ANSWER_LIMIT = 1 << 16  # bytes of a proxy's answer
-_KEEP = "%/:=&?~#+!$,;'@()*[]"  # characters that quoting leaves as they are (RFC 3986)
 
 
 class Passing(Exception):
@@ -32,80 +28,6 @@ class Passing(Exception):
         super().__init__(error.message)
         self.error = error
         self.pause = pause
-
-
-def parse_url(url: str) -> SplitResult:
-    """Return the parts of `url`, quoted as they travel. Raises fetch.url."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 (raises when it is no number)
-    except ValueError as error:
-        raise _url_error(url, str(error)) from error
-    if parts.scheme not in ("http", "https", "file"):
-        raise _url_error(url, f'the scheme is "{parts.scheme}"')
-    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in url):
-        raise _url_error(url, "there is a control character in it")
-    if parts.scheme == "file":
-        if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-            raise _url_error(url, "a file URL has an absolute path of this machine")
-        return parts
-    host = parts.hostname or ""
-    if (
-        not host
-        or not host.isascii()
-        or any(not 0 < len(label) < 64 for label in host.rstrip(".").split("."))
-    ):
-        raise _url_error(
-            url, "it names no host" if not host else "its host has to be written in ASCII (xn--…)"
-        )
-    return parts._replace(path=quote(parts.path, safe=_KEEP), query=quote(parts.query, safe=_KEEP))
-
-
-def _url_error(url: str, why: str) -> BrambleError:
-    return BrambleError(
-        "fetch.url",
-        f'"{url}" cannot be fetched: {why}',
-        remedy="write an http, https or file URL, such as https://example.com/name.tar.gz",
-    )
-
-
-def without_user(parts: SplitResult) -> tuple[SplitResult, Optional[str]]:
-    """Return the URL without a name and password, and these as a header's value."""
-    user, at, host = parts.netloc.rpartition("@")
-    if not at:
-        return parts, None
-    secret = base64.b64encode(unquote(user).encode()).decode()
-    return parts._replace(netloc=host), "Basic " + secret
-
-
-def proxy_of(url: SplitResult, proxies: Mapping[str, str]) -> Optional[SplitResult]:
-    """Return the proxy for `url`, None for none. `proxies` is as in FetchOptions.
-
-    Raises fetch.proxy when it is not an http URL.
-    """
-    # spec: build.fetch.proxy
-    host = (url.hostname or "").lower()
-    for entry in proxies.get("no", "").lower().replace(",", " ").split():
-        name, _, port = entry.partition(":")
-        name = name.lstrip("*").lstrip(".")
-        fits = entry == "*" or host == name or bool(name and host.endswith("." + name))
-        if fits and (not port or port == str(url.port or PORTS[url.scheme])):
-            return None
-    proxy = proxies.get(url.scheme)
-    if not proxy:
-        return None
-    try:
-        parts = urlsplit(proxy if "://" in proxy else "http://" + proxy)
-        usable = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise BrambleError(
-            "fetch.proxy",
-            f'the proxy "{proxy}" for {url.scheme} cannot be used',
-            remedy=f"set {url.scheme}_proxy to http://HOST:PORT, or unset it",
-        )
-    return parts
 
 
 def dial(host: str, port: int, timeout: float, cancelled: threading.Event) -> socket.socket:
@@ -169,24 +91,27 @@ def _connected(sock: socket.socket, timeout: float, cancelled: threading.Event) 
 
 
 def tunnel(sock: socket.socket, host: str, port: int, headers: Mapping[str, str]) -> None:
-    """Have a proxy connect the socket through to `host` (RFC 9110, 9.3.6)."""
+    """Have a proxy connect the socket through to `host` (RFC 9110, 9.3.6).
+
+    Raises Malformed, Ended, OSError, Passing, fetch.proxy.
+    """
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
     # One byte at a time: what follows the header belongs to TLS.
-    answer = b""
-    while not answer.endswith(b"\r\n\r\n"):
-        byte = sock.recv(1)
-        if not byte or len(answer) > _ANSWER_LIMIT:
-            raise ConnectionResetError(errno.ECONNRESET, "the proxy closed the connection")
-        answer += byte
-    status = answer.split(b"\r\n")[0].decode("latin-1")
-    if status.split(" ")[1:2] != ["200"]:
+    head = read_head(Wire(sock.recv, ahead=1))
+    if head.status == 407:
+        raise BrambleError(
+            "fetch.proxy",
+            "the proxy wants a name and a password, or others than it was given",
+            remedy="set https_proxy to http://NAME:PASSWORD@HOST:PORT",
+        )
+    if not 200 <= head.status < 300:
         raise Passing(
             BrambleError(
                 "fetch.unreachable",
-                f"the proxy does not connect to {host}: {status}",
+                f"the proxy does not connect to {host}: {head.status} {head.reason}",
                 remedy="check https_proxy, and no_proxy for hosts that need none",
             )
         )

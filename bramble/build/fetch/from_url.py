@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from bramble.build.builtin import Request
 from bramble.build.copying import copy_file
 from bramble.build.fetch.checksum import Checksum, checksum_of, verify
+from bramble.build.fetch.discretion import scrubbed, secrets_of
 from bramble.build.fetch.shape import file_name, shape_of, stripped
 from bramble.build.fetch.transfer import transfer
 from bramble.build.fetch.unpack import UnpackLimits, unpack
@@ -27,6 +28,13 @@ def make(request: Request) -> tuple[Stamp, ...]:
     """
     # spec: build.fetch-url
     urls = needed("fetch_url", request.name, request.env, "url").split()
+    try:
+        return _made(urls, request)
+    except BrambleError as error:
+        raise scrubbed(error, [secret for url in urls for secret in secrets_of(url)]) from None
+
+
+def _made(urls: Sequence[str], request: Request) -> tuple[Stamp, ...]:
     shape = shape_of(request.name, request.env)
     checksum = checksum_of(request.name, request.env)
     body = _first(urls, request, checksum)

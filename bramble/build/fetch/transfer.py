@@ -1,51 +1,52 @@
 """Getting the bytes behind a URL into a file, over a network that fails.
 
 A transfer is tried several times. What came before a failure is kept when the
-server can say that the rest still belongs to it (a validator, RFC 9110 section
-13.1.5), else the file begins anew. A server that stays silent counts as failed,
-and so does one that trickles, or closes before it has sent what it announced.
+server can say that the rest still belongs to it (see `joining`), else the file
+begins anew. A server that stays silent counts as failed, and so does one that
+trickles, or ends before the end of what it sends is proven (see `response`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import http.client
 import os
 import socket
-import stat
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, Optional
-from urllib.parse import SplitResult, unquote, urljoin, urlunsplit
+from urllib.parse import SplitResult, unquote, urlunsplit
 
 from bramble import __version__
-from bramble.build.fetch.connect import (
-    POLL,
-    PORTS,
-    Passing,
-    dial,
-    parse_url,
-    proxy_of,
-    tunnel,
-    without_user,
-)
+from bramble.build.fetch.address import PORTS, NoUrl, basic, origin, parse_url, resolve, without_user
+from bramble.build.fetch.connect import POLL, Passing, dial, tunnel
+from bramble.build.fetch.discretion import redact, scrub, scrubbed, secrets_of, secrets_of_login
+from bramble.build.fetch.joining import Received, pause_of, rest_of, strong_validator
+from bramble.build.fetch.local import local_path, open_local
+from bramble.build.fetch.netrc import login_for
 from bramble.build.fetch.patience import Patience
+from bramble.build.fetch.proxies import proxy_of
+from bramble.build.fetch.response import Ended, Head, Malformed, Wire, body, framing, read_head
+from bramble.build.fetch.secure import is_ragged_end, secured, tls_trouble
 from bramble.build.options import FetchOptions
 from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
 
-# An optional part of Python, which plain http does without.
-try:
-    import ssl
-except ImportError:
-    ssl = None  # type: ignore[assignment]
-
-_PIECE = 1 << 16
+_PIECE = 1 << 18
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses of a trouble that may be over soon
 _LONGEST_PAUSE = 60.0  # seconds
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG)
+# Servers say of a compressed file that its content is encoded so; the bytes are those of the file.
+_COMPRESSED_NAMES = {
+    "gzip": (".gz", ".tgz"),
+    "x-gzip": (".gz", ".tgz"),
+    "bzip2": (".bz2",),
+    "x-bzip2": (".bz2",),
+    "xz": (".xz",),
+    "x-xz": (".xz",),
+}
 
 
 def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -> None:
@@ -53,7 +54,8 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
 
     Schemes are http, https and file. Raises Cancelled, and BrambleError with
     fetch.url, fetch.not-found, fetch.status, fetch.redirect, fetch.timeout,
-    fetch.unreachable, fetch.cut-short, fetch.protocol, fetch.tls, fetch.offline.
+    fetch.unreachable, fetch.cut-short, fetch.protocol, fetch.tls, fetch.proxy,
+    fetch.netrc, fetch.offline.
     """
     # spec: build.fetch.transfer
     parts = parse_url(url)
@@ -65,36 +67,24 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
     if options.offline:
         raise BrambleError(
             "fetch.offline",
-            f"{url} is not in the store, and nothing may be fetched while offline",
+            f"{redact(url)} is not in the store, and nothing may be fetched while offline",
             remedy="build once with the network, or give a local file for it in the mirror table",
         )
     with open(target, "wb", buffering=0) as out:
-        _Transfer(url, out, options, listener).run()
+        _Transfer(url, parts, out, options, listener).run()
 
 
 def _copy_file(url: str, parts: SplitResult, out: IO[bytes], listener: Listener) -> None:
-    path = unquote(parts.path, errors="surrogateescape")
-    try:
-        # A fifo would block for ever without O_NONBLOCK.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise BrambleError(
-            "fetch.not-found",
-            f"{url} cannot be read: {os.strerror(error.errno or 0)}",
-            remedy="correct the path",
-        ) from error
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(fd)
-        raise BrambleError("fetch.not-found", f"{url} is not a file", remedy="name a file")
-    with open(fd, "rb") as file:
+    fd = open_local(local_path(parts), url)
+    with open(fd, "rb", buffering=0) as file:
+        size = os.fstat(fd).st_size
         done = 0
         for piece in iter(lambda: file.read(_PIECE), b""):
             if listener.cancelled.is_set():
                 raise Cancelled
             _write(out, piece)
             done += len(piece)
-    listener.progress(done, found.st_size)
+    listener.progress(done, size)
 
 
 def _write(out: IO[bytes], piece: bytes) -> None:
@@ -106,16 +96,25 @@ def _write(out: IO[bytes], piece: bytes) -> None:
 class _Transfer:
     """The attempts to get one URL, and what is known after them."""
 
-    def __init__(self, url: str, out: IO[bytes], options: FetchOptions, listener: Listener) -> None:
-        self._url = url
+    def __init__(
+        self, url: str, parts: SplitResult, out: IO[bytes], options: FetchOptions, listener: Listener
+    ) -> None:
+        self._url = redact(url)  # for messages
+        self._secrets = secrets_of(url)
+        self._parts, self._user = without_user(parts)
         self._out = out
         self._options = options
         self._listener = listener
-        self._received = 0
-        self._validator: Optional[str] = None  # of the bytes received so far
-        self._patience = Patience(url, options, listener.cancelled, lambda: self._received)
+        self._have = Received()
+        self._patience = Patience(self._url, options, listener.cancelled, lambda: self._have.size)
 
     def run(self) -> None:
+        try:
+            self._run()
+        except BrambleError as error:
+            raise scrubbed(error, self._secrets) from None
+
+    def _run(self) -> None:
         pause = self._options.pause
         for attempt in range(1, self._options.attempts + 1):
             try:
@@ -126,44 +125,71 @@ class _Transfer:
                     raise failure.error from failure
                 wait = min(max(pause, failure.pause), _LONGEST_PAUSE)
                 pause *= 2
-                self._listener.retrying(failure.error.message, wait)
+                self._listener.retrying(scrub(failure.error.message, self._secrets), wait)
                 self._patience.pause(wait, failure.error)
 
     def _attempt(self) -> None:
         """Follow redirects from the beginning, since a temporary one may have changed."""
-        url, authorisation = without_user(parse_url(self._url))
+        url, first = self._parts, True
         for _ in range(self._options.redirects + 1):
-            with self._exchange(url, authorisation) as response:
-                if response.status not in _REDIRECTS:
-                    self._receive(response)
+            with self._exchange(url, self._authorisation(url, first)) as (head, wire):
+                if head.status not in _REDIRECTS:
+                    self._receive(url, head, wire)
                     return
-                following = self._redirect(url, response)
-                if following.netloc != url.netloc:
-                    authorisation = None
-                url = following
+                following = self._redirect(url, head)
+            # Once it has led elsewhere, the credentials of the URL are not given out again.
+            first = first and origin(following) == origin(url)
+            url = following
         raise BrambleError(
             "fetch.redirect",
             f"{self._url} redirects more than {self._options.redirects} times",
             remedy="look at the URL in a browser, and write where it really leads",
         )
 
-    def _redirect(self, url: SplitResult, response: http.client.HTTPResponse) -> SplitResult:
-        location = response.headers.get("Location")
-        if not location:
-            raise _status_error(self._url, response.status, "without saying where to")
-        following, _ = without_user(parse_url(urljoin(urlunsplit(url), location)))
+    def _authorisation(self, url: SplitResult, first: bool) -> Optional[str]:
+        """Return the credentials for a server: those of the URL for its own, those of .netrc for theirs."""
+        # spec: build.fetch.netrc
+        if first and self._user is not None:
+            return self._user
+        if not first and url.scheme != "https":
+            return None
+        login = login_for(self._options.netrc, url.hostname or "", default=first and url.scheme == "https")
+        if login is None:
+            return None
+        self._secrets = (*self._secrets, *secrets_of_login(login.login, login.password))
+        return basic(f"{login.login}:{login.password}")
+
+    def _redirect(self, url: SplitResult, head: Head) -> SplitResult:
+        # spec: build.fetch.redirect
+        locations = set(head.all("location"))
+        if not locations:
+            raise _status_error(self._url, head.status, "without saying where to")
+        location = redact(min(locations))
+        try:
+            if len(locations) > 1:
+                raise NoUrl("the server names two places")
+            following = resolve(url, locations.pop())
+        except NoUrl as error:
+            raise BrambleError(
+                "fetch.redirect",
+                f'{self._url} redirects to "{location}", which cannot be fetched: {error}',
+                remedy="write the URL that it should be fetched from",
+            ) from None
         if following.scheme == "file" or (url.scheme, following.scheme) == ("https", "http"):
             raise BrambleError(
                 "fetch.redirect",
-                f"{self._url} redirects to {urlunsplit(following)}, which is less safe",
+                f"{self._url} redirects to {redact(urlunsplit(following))}, which is less safe",
                 remedy="write the URL that it should be fetched from",
             )
         return following
 
     @contextlib.contextmanager
-    def _exchange(self, url: SplitResult, authorisation: Optional[str]) -> Iterator[http.client.HTTPResponse]:
-        """Send the request and give the response; failures on the way are Passing or final."""
+    def _exchange(self, url: SplitResult, authorisation: Optional[str]) -> Iterator[tuple[Head, Wire]]:
+        """Send the request and give the answer; failures on the way are Passing or final."""
+        host, port = url.hostname or "", url.port or PORTS[url.scheme]
+        shown = f"[{host}]" if ":" in host else host
         headers = {
+            "Host": shown if port == PORTS[url.scheme] else f"{shown}:{port}",
             "User-Agent": f"bramble/{__version__}",
             "Accept": "*/*",
             "Accept-Encoding": "identity",
@@ -171,9 +197,9 @@ class _Transfer:
         }
         if authorisation:
             headers["Authorization"] = authorisation
-        if self._received and self._validator:
-            headers["Range"] = f"bytes={self._received}-"
-            headers["If-Range"] = self._validator
+        if self._have.continues_at(urlunsplit(url)):
+            headers["Range"] = f"bytes={self._have.size}-"
+            headers["If-Range"] = self._have.validator or ""
         proxy = proxy_of(url, self._options.proxies)
         try:
             with contextlib.ExitStack() as stack:
@@ -181,107 +207,128 @@ class _Transfer:
                 stack.enter_context(self._patience.watching(sock))
                 target = urlunsplit(("", "", url.path or "/", url.query, ""))
                 if proxy is not None:
-                    authorisation = without_user(proxy)[1]
-                    proxy_headers = {"Proxy-Authorization": authorisation} if authorisation else {}
+                    proxy_headers = self._proxy_headers(proxy)
                     if url.scheme == "https":
-                        tunnel(sock, url.hostname or "", url.port or PORTS[url.scheme], proxy_headers)
+                        tunnel(sock, host, port, proxy_headers)
                     else:
-                        target = urlunsplit(url._replace(path=url.path or "/", fragment=""))
+                        target = urlunsplit((url.scheme, headers["Host"], url.path or "/", url.query, ""))
                         headers.update(proxy_headers)
                 if url.scheme == "https":
-                    sock = stack.enter_context(contextlib.closing(self._secured(sock, url)))
-                connection = http.client.HTTPConnection(url.hostname or "", url.port or PORTS[url.scheme])
-                connection.default_port = PORTS[url.scheme]
-                connection.sock = sock
-                connection.request("GET", target, headers=headers)
-                yield stack.enter_context(contextlib.closing(connection.getresponse()))
-        except (OSError, http.client.HTTPException) as error:
+                    options = self._options
+                    inner = secured(sock, host.rstrip("."), options.ca_file, options.ca_directory)
+                    sock = stack.enter_context(contextlib.closing(inner))
+                lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+                sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
+                wire = Wire(sock.recv)
+                yield read_head(wire), wire
+        except Malformed as error:
+            self._patience.check()
+            # What came in a message that is wrong proves nothing.
+            self._have = Received()
+            raise Passing(_protocol_error(self._url, str(error))) from error
+        except Ended as error:
+            self._patience.check()
+            raise self._cut_short() from error
+        except OSError as error:
             self._patience.check()
             raise self._failure(error) from error
+
+    def _proxy_headers(self, proxy: SplitResult) -> dict[str, str]:
+        user, at, _ = proxy.netloc.rpartition("@")
+        if not at:
+            return {}
+        self._secrets = (*self._secrets, *secrets_of(f"http://{proxy.netloc}"))
+        return {"Proxy-Authorization": basic(unquote(user if ":" in user else user + ":"))}
 
     def _dialled(self, address: SplitResult) -> socket.socket:
         port = address.port or PORTS[address.scheme]
         return dial(address.hostname or "", port, self._patience.timeout, self._listener.cancelled)
 
-    def _secured(self, sock: socket.socket, url: SplitResult) -> socket.socket:
-        if ssl is None:
-            raise BrambleError(
-                "fetch.tls",
-                f"{self._url} needs TLS, and this Python was built without it",
-                remedy="install Python's ssl module, or fetch it into the mirror by other means",
-            )
-        context = ssl.create_default_context(cafile=self._options.ca_file)
-        return context.wrap_socket(sock, server_hostname=url.hostname)
-
-    def _receive(self, response: http.client.HTTPResponse) -> None:
-        if response.status == 206 and self._continues(response):
-            start = self._received
-        elif response.status == 200:
-            start = 0
-        elif response.status in (206, 416):
-            # Its idea of the file is not ours: the next attempt begins anew.
-            self._received, self._validator = 0, None
-            raise Passing(_protocol_error(self._url, "the server sent another part than was asked for"))
+    def _receive(self, url: SplitResult, head: Head, wire: Wire) -> None:
+        # spec: build.fetch.resume
+        where, ends = urlunsplit(url), framing(head)
+        asked = self._have.continues_at(where)
+        start, end, total = 0, ends.length, ends.length
+        if head.status == 206:
+            part = rest_of(head, self._have) if asked else None
+            if part is None:
+                # Its idea of the file is not ours: the next attempt begins anew.
+                raise Malformed("the server sent another part than was asked for")
+            start, end, total = part.start, part.end, part.total
+            if ends.length not in (None, end - start):
+                raise Malformed("its Content-Length and its Content-Range contradict each other")
+            self._have = replace(self._have, total=total)
+        elif head.status == 416 and asked:
+            raise Malformed("the server does not have the part that was asked for")
+        elif head.status == 200:
+            self._have = Received(0, where, strong_validator(head), total)
         else:
-            raise self._refused(response)
+            raise self._refused(head)
+        self._check_encoding(url, head)
         self._out.seek(start)
         self._out.truncate()
-        self._received = start
-        self._validator = _validator(response.headers)
-        total = None if response.length is None else start + response.length
         shown = 0.0
-        # Not more than was announced: whoever asks for more waits for the end of the connection.
-        while total is None or self._received < total:
+        for piece in body(wire, ends):
             # What has come, and not as much as fits: a server that trickles has to be seen doing so.
-            piece = response.read1(_PIECE if total is None else min(_PIECE, total - self._received))
             self._patience.check()
-            if not piece:
-                break
+            if end is not None and self._have.size + len(piece) > end:
+                raise Malformed("it is longer than it says")
             _write(self._out, piece)
-            self._received += len(piece)
+            self._have = replace(self._have, size=self._have.size + len(piece))
             now = time.monotonic()
             if now - shown > POLL:
                 shown = now
-                self._listener.progress(self._received, total)
-        if total is not None and self._received != total:
-            raise Passing(
-                BrambleError(
-                    "fetch.cut-short",
-                    f"{self._url} ended after {self._received} of {total} bytes",
-                    remedy="try again; if it stays, the server is broken: fetch from another one",
-                )
+                self._listener.progress(self._have.size, total)
+        self._patience.check()
+        if total is not None and self._have.size != total:
+            raise self._cut_short()
+        self._listener.progress(self._have.size, total)
+
+    def _check_encoding(self, url: SplitResult, head: Head) -> None:
+        # spec: build.fetch.encoding
+        names = url.path.lower(), self._parts.path.lower()
+        codings = ",".join(head.all("content-encoding")).lower().split(",")
+        for coding in map(str.strip, codings):
+            endings = _COMPRESSED_NAMES.get(coding)
+            if coding in ("", "identity") or (endings and any(name.endswith(endings) for name in names)):
+                continue
+            raise BrambleError(
+                "fetch.protocol",
+                f"the server of {self._url} sends it encoded ({coding[:40]}), which was not asked for",
+                remedy="fetch from another server, or give a local copy in the mirror table",
             )
-        self._listener.progress(self._received, total)
 
-    def _continues(self, response: http.client.HTTPResponse) -> bool:
-        given = response.headers.get("Content-Range", "")
-        return bool(self._received) and given.startswith(f"bytes {self._received}-")
-
-    def _refused(self, response: http.client.HTTPResponse) -> Exception:
-        status = response.status
-        error = _status_error(self._url, status, response.reason)
-        if status not in _PASSING:
+    def _refused(self, head: Head) -> Exception:
+        if head.status == 407:
+            return BrambleError(
+                "fetch.proxy",
+                "the proxy wants a name and a password, or others than it was given",
+                remedy="set http_proxy to http://NAME:PASSWORD@HOST:PORT",
+            )
+        error = _status_error(self._url, head.status, head.reason)
+        if head.status not in _PASSING:
             return error
-        after = response.headers.get("Retry-After", "")
-        return Passing(error, pause=float(after) if after.isdecimal() else 0.0)
+        return Passing(error, pause=pause_of(head, time.time()))
 
-    def _failure(self, error: Exception) -> Exception:
+    def _cut_short(self) -> Passing:
+        have = self._have
+        how_much = f"{have.size} bytes" if have.total is None else f"{have.size} of {have.total} bytes"
+        return Passing(
+            BrambleError(
+                "fetch.cut-short",
+                f"{self._url} ended after {how_much}",
+                remedy="try again; if it stays, the server is broken: fetch from another one",
+            )
+        )
+
+    def _failure(self, error: OSError) -> Exception:
         """Return what a failure of the network means for the one who waits."""
         url = self._url
-        if ssl is not None and isinstance(error, ssl.SSLCertVerificationError):
-            return BrambleError(
-                "fetch.tls",
-                f"the certificate of {url} is not trusted: {error.verify_message}",
-                remedy="check the clock; for a private authority set SSL_CERT_FILE to its certificate",
-            )
-        if ssl is not None and isinstance(error, ssl.SSLError):
-            return Passing(
-                BrambleError(
-                    "fetch.tls",
-                    f"no secure connection for {url}: {error.reason or error}",
-                    remedy="check whether the server speaks TLS on this port",
-                )
-            )
+        if is_ragged_end(error):
+            return self._cut_short()
+        trouble = tls_trouble(error, url)
+        if trouble is not None:
+            return Passing(trouble[0]) if trouble[1] else trouble[0]
         if isinstance(error, (socket.timeout, TimeoutError)):
             return Passing(
                 BrambleError(
@@ -290,23 +337,14 @@ class _Transfer:
                     remedy="try again later, or give a local copy in the mirror table",
                 )
             )
-        broken = (http.client.IncompleteRead, ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
-        if isinstance(error, broken):
-            return Passing(
-                BrambleError(
-                    "fetch.cut-short",
-                    f"the connection to {url} broke after {self._received} bytes",
-                    remedy="try again; if it stays, fetch from another server",
-                )
-            )
-        if isinstance(error, http.client.HTTPException):
-            return Passing(_protocol_error(url, f"{type(error).__name__}: {error}"))
-        if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
+        if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):
+            return self._cut_short()
+        if error.errno in _DISK_TROUBLE:
             return error
         return Passing(
             BrambleError(
                 "fetch.unreachable",
-                f"the server of {url} cannot be reached: {getattr(error, 'strerror', None) or error}",
+                f"the server of {url} cannot be reached: {error.strerror or error}",
                 remedy="check the network and the proxy, or give a local copy in the mirror table",
             )
         )
@@ -324,20 +362,14 @@ def _status_error(url: str, status: int, reason: str) -> BrambleError:
     if status in (404, 410):
         return BrambleError(
             "fetch.not-found",
-            f"{url} is not there: the server answers {status} {reason}",
+            f"{url} is not there: the server answers {status} {reason[:200]}",
             remedy="correct the URL, or give a local copy in the mirror table",
         )
+    remedy = "open the URL in a browser to see what the server wants"
+    if status == 401:
+        remedy = "write a name and a password for the host into ~/.netrc, or into the URL"
     return BrambleError(
         "fetch.status",
-        f"{url} cannot be fetched: the server answers {status} {reason}",
-        remedy="open the URL in a browser to see what the server wants",
+        f"{url} cannot be fetched: the server answers {status} {reason[:200]}",
+        remedy=remedy,
     )
-
-
-def _validator(headers: http.client.HTTPMessage) -> Optional[str]:
-    """Return what proves that two answers are parts of the same bytes (RFC 9110, 8.8)."""
-    tag = headers.get("ETag", "")
-    if tag.startswith('"'):
-        return tag
-    modified: Optional[str] = headers.get("Last-Modified")
-    return modified

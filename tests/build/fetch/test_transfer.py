@@ -13,7 +13,8 @@ import unittest
 import unittest.mock
 from typing import Any, Optional
 
-from bramble.build.fetch.connect import parse_url, proxy_of
+from bramble.build.fetch.address import parse_url
+from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.transfer import transfer
 from bramble.build.options import BuildOptions, FetchOptions
 from bramble.build.task import Cancelled, Listener
@@ -223,7 +224,7 @@ class Redirects(World):
     def test_a_redirect_does_not_lead_to_the_disk(self) -> None:
         self.assertFails("fetch.redirect", self.server(redirect("file:///etc/passwd")).url)
         self.assertFails("fetch.status", self.server(respond("302 Found")).url)
-        self.assertFails("fetch.url", self.server(redirect("gopher://x/")).url)
+        self.assertFails("fetch.redirect", self.server(redirect("gopher://x/")).url)
 
     def test_after_a_failure_the_redirects_are_followed_again(self) -> None:
         other = self.server(ranged(BODY, give=1000), ranged(BODY))
