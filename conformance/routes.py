@@ -6,7 +6,7 @@
 /half      cut 10 a.tar.gz      the length of the whole, ten bytes, and an early end
 /flaky     twice 503 a.tar.gz   that status for the first request, the file afterwards
 /silent    hang                 no answer until the case ends
-/odd       raw a.http b.http    the bytes of the first file and an end, for the next request those of the second
+/odd       raw a.http b.http    the bytes of the first file and an end, then those of the second
 """
 
 from __future__ import annotations
