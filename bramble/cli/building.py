@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Optional
 
 from bramble.cli.environment import Surface, read_setting
+from bramble.cli.evaluating import add_evaluation_options, limits_of
 from bramble.cli.progress import Display
 from bramble.cli.quantities import byte_count, count, seconds
 from bramble.cli.render import harmless, print_error, say
@@ -61,11 +62,18 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("-v", "--verbose", action="store_true", help="show the output of builds as it comes")
     group.add_argument("-q", "--quiet", action="store_true", help="show failures only")
+    add_evaluation_options(parser)
 
 
 def setting_of(arguments: argparse.Namespace) -> Setting:
     """Return the setting that the environment and the build options give."""
-    return read_setting(os.environ, arguments.directory, jobs=arguments.jobs, offline=arguments.offline)
+    return read_setting(
+        os.environ,
+        arguments.directory,
+        jobs=arguments.jobs,
+        offline=arguments.offline,
+        limits=limits_of(arguments),
+    )
 
 
 def evaluate_words(words: Sequence[str], setting: Setting) -> Evaluated:

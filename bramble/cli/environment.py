@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
+from bramble.cli.quantities import byte_count, count, seconds
+from bramble.commands.limits import EvaluationLimits
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
 
@@ -49,6 +52,7 @@ def read_setting(
     directory: Optional[str] = None,
     jobs: Optional[int] = None,
     offline: bool = False,
+    limits: Optional[EvaluationLimits] = None,
 ) -> Setting:
     """Return the setting of this invocation.
 
@@ -67,7 +71,38 @@ def read_setting(
         cache=_cache(environ),
         offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
         terminal_type=environ.get("TERM"),
+        limits=read_limits(environ) if limits is None else limits,
     )
+
+
+def read_limits(
+    environ: Mapping[str, str],
+    steps: Optional[int] = None,
+    memory: Optional[int] = None,
+    time: Optional[float] = None,
+) -> EvaluationLimits:
+    """Return the limits of evaluation: what options gave, else variables, else those by default.
+
+    Raises BrambleError cli.usage for a variable that cannot be understood (spec: cli.limits).
+    """
+    usual = EvaluationLimits()
+    return EvaluationLimits(
+        steps=steps if steps is not None else _quantity(environ, "STEPS", count, usual.steps),
+        memory=memory if memory is not None else _quantity(environ, "MEMORY", byte_count, usual.memory),
+        seconds=time if time is not None else _quantity(environ, "TIME", seconds, usual.seconds),
+    )
+
+
+def _quantity(environ: Mapping[str, str], name: str, read: Callable[[str], Any], usual: Any) -> Any:
+    text = environ.get(f"BRAMBLE_EVAL_{name}")
+    if not text:
+        return usual
+    try:
+        return read(text)
+    except argparse.ArgumentTypeError as error:
+        raise BrambleError(
+            "cli.usage", f"BRAMBLE_EVAL_{name}: {error}", remedy="correct the variable, or unset it"
+        ) from None
 
 
 def _working_directory(directory: Optional[str]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import textwrap
 
-from bramble.cli.environment import Surface, read_setting
+from bramble.cli.environment import Surface
+from bramble.cli.evaluating import add_evaluation_options, evaluation_setting
 from bramble.cli.render import harmless, print_error, print_json, say
 from bramble.commands.ls import ModuleDocs, list_modules
 
@@ -18,11 +18,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "path", nargs="?", default=".", metavar="PATH", help="a directory of the project (default: here)"
     )
     parser.add_argument("--json", action="store_true", help="print the modules as JSON")
+    add_evaluation_options(parser)
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Print the modules of a directory and of those right below it, then what is wrong with others."""
-    modules, errors = list_modules(arguments.path, read_setting(os.environ, arguments.directory))
+    modules, errors = list_modules(arguments.path, evaluation_setting(arguments))
     if arguments.json:
         print_json({"version": 1, "modules": [_as_json(module) for module in modules]})
     elif modules:

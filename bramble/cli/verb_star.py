@@ -6,7 +6,9 @@ import argparse
 import json
 
 from bramble.cli.environment import Surface
+from bramble.cli.evaluating import add_evaluation_options, limits_of
 from bramble.cli.render import print_error, say
+from bramble.commands.limits import EvaluationLimits
 from bramble.commands.star import Dialect, run_file
 
 
@@ -22,6 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-toplevel-control", action="store_true", help="if, for and while outside functions"
     )
+    add_evaluation_options(parser)
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
@@ -32,22 +35,23 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         global_reassign=arguments.allow_global_reassign,
         toplevel_control=arguments.allow_toplevel_control,
     )
+    limits = limits_of(arguments)
     status = 0
     for path in arguments.files:
         if arguments.each:
-            _each(path, dialect)
+            _each(path, dialect, limits)
             continue
-        error = run_file(path, dialect, say)
+        error = run_file(path, dialect, say, limits)
         if error is not None:
             print_error(error, surface)
             status = 1
     return status
 
 
-def _each(path: str, dialect: Dialect) -> None:
+def _each(path: str, dialect: Dialect, limits: EvaluationLimits) -> None:
     # spec: conformance.contract.batch
     printed: list[str] = []
-    error = run_file(path, dialect, printed.append)
+    error = run_file(path, dialect, printed.append, limits)
     errors = () if error is None else (error, *error.others)
     line = {
         "file": path,

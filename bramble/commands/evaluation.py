@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from bramble.commands.limits import bounded
 from bramble.commands.setting import Setting
 from bramble.derivation.canonical import canonical_bytes
 from bramble.errors import BrambleError
@@ -15,7 +16,6 @@ from bramble.lang.evaluate import Evaluation, evaluate
 from bramble.project.modules import ModuleRoots, Target, parse_target
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
-from bramble.starlark.memory import bounded_memory
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[
     project = find_project(setting.cwd)
     targets: list[Target] = [parse_target(word) for word in words]
     packages = local_packages(project)
-    with bounded_memory():
+    with bounded(setting.limits):
         evaluation = evaluate(
             project,
             targets,
@@ -44,6 +44,7 @@ def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[
             platform=setting.platform,
             on_print=on_print,
             cache=_module_cache(setting.cache),
+            max_steps=setting.limits.steps,
         )
     return Evaluated(project, packages, evaluation)
 

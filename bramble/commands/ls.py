@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from bramble.commands.limits import bounded
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
 from bramble.lang.docs import ModuleDocs, library_docs, module_docs
@@ -27,4 +28,5 @@ def list_modules(path: str, setting: Setting) -> tuple[list[ModuleDocs], list[Br
         raise BrambleError(
             "cli.no-directory", f"{path} is not a directory", remedy="name a directory of the project"
         )
-    return module_docs(find_project(directory), directory)
+    with bounded(setting.limits):
+        return module_docs(find_project(directory), directory)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
+from bramble.commands.limits import EvaluationLimits
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -17,7 +19,8 @@ class Setting:
     files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` and
     `ca_directory` name the authorities to trust in place of the machine's, `netrc` the
     file of names and passwords, `cache` is the
-    directory for what can be made again at any time, `offline` forbids the network.
+    directory for what can be made again at any time, `offline` forbids the network,
+    `limits` are what evaluation may use.
     """
 
     cwd: str
@@ -32,3 +35,4 @@ class Setting:
     cache: Optional[str] = None
     offline: bool = False
     terminal_type: Optional[str] = None
+    limits: EvaluationLimits = EvaluationLimits()

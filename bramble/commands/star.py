@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
+from bramble.commands.limits import EvaluationLimits, bounded
 from bramble.errors import BrambleError
 from bramble.lang.failure import as_bramble_error
 from bramble.starlark import Dialect, Position, StarlarkError, Thread
 from bramble.starlark.command import FileLoader
-from bramble.starlark.memory import bounded_memory
 
 __all__ = ["Dialect", "run_file"]
 
 
-def run_file(path: str, dialect: Dialect, on_print: Callable[[str], None]) -> Optional[BrambleError]:
+def run_file(
+    path: str, dialect: Dialect, on_print: Callable[[str], None], limits: EvaluationLimits
+) -> Optional[BrambleError]:
     """Run the Starlark file `path` and return its error, None when it ran to its end.
 
     spec: cli.star, starlark.command
@@ -24,11 +26,19 @@ def run_file(path: str, dialect: Dialect, on_print: Callable[[str], None]) -> Op
     def show(text: str, position: Optional[Position]) -> None:
         on_print(text)
 
+    thread = Thread(load=loader.load, print=show, max_steps=limits.steps)
     try:
-        with bounded_memory():
-            loader.run(path, Thread(load=loader.load, print=show))
-    except StarlarkError as error:
-        return as_bramble_error(error)
-    except OSError as error:
-        return BrambleError("cli.no-file", f"{path}: {error.strerror}", remedy="name a file to run")
+        with bounded(limits):
+            _run(loader, path, thread)
+    except BrambleError as error:
+        return error
     return None
+
+
+def _run(loader: FileLoader, path: str, thread: Thread) -> None:
+    try:
+        loader.run(path, thread)
+    except StarlarkError as error:
+        raise as_bramble_error(error) from error
+    except OSError as error:
+        raise BrambleError("cli.no-file", f"{path}: {error.strerror}", remedy="name a file to run") from error

@@ -51,18 +51,20 @@ def evaluate(
     platform: str,
     on_print: Callable[[str], None],
     cache: Optional[str] = None,
+    max_steps: Optional[int] = None,
 ) -> Evaluation:
     """Call the functions that the targets mean, and return the derivations that come of it.
 
     `packages` maps the names of packages to their directories, `platform` is
     this machine's (`linux-amd64`), `on_print` gets each line that a program
     prints, `cache` is a directory of the user's own for compiled modules (None: no
-    cache). Nothing is written elsewhere, and nothing is read but files of the
+    cache), `max_steps` ends programs after so many loop rounds and calls (None: they
+    are not counted, which is faster). Nothing is written elsewhere, and nothing is read but files of the
     project and the packages. Raises BrambleError of the phases syntax, resolve,
     eval, load and derivation.
     """
     session = Session(ModuleRoots(project, packages), platform)
-    loader = Loader(session, on_print, cache)
+    loader = Loader(session, on_print, cache, max_steps)
     results: dict[str, TargetResult] = {}
     for target in targets:
         for module, function, named in _functions(session, loader, target):

@@ -125,13 +125,14 @@ class Loader:
     session: Session
     on_print: Callable[[str], None]
     cache: Optional[str] = None
+    max_steps: Optional[int] = None
     thread: Thread = field(init=False)
     _predeclared: Mapping[str, Any] = field(init=False)
     _loaded: dict[str, LoadedModule] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._predeclared = predeclared(self.session.platform)
-        self.thread = Thread(print=self._print, load=self._give, host=self.session)
+        self.thread = Thread(print=self._print, load=self._give, host=self.session, max_steps=self.max_steps)
 
     def load(self, file: ModuleFile) -> LoadedModule:
         """Return a module, executed; first all that it loads, directly or not.

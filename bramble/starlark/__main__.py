@@ -6,10 +6,10 @@ import gc
 import sys
 from importlib import import_module
 
+from .bounds import bounded_memory, bounded_time
 from .command import FileLoader
 from .dialect import Dialect
 from .errors import EvalError, StarlarkError
-from .memory import bounded_memory
 from .thread import Thread
 
 TYPE_CHECKING = False
@@ -35,6 +35,8 @@ OPTIONS = {
 }
 # Python frames that one program may use; a call in the program takes one or two.
 STACK = 12000
+# Of the processor, for one program.
+SECONDS = 100
 # New objects after which Python looks for cycles among them. Its own number suits programs that live long.
 COLLECT_AFTER = 50_000
 
@@ -60,7 +62,7 @@ def run_file(path: str, dialect: Dialect, out: TextIO) -> int:
     loader = FileLoader(dialect)
     thread = Thread(load=loader.load, print=lambda text, _position: _write(out, f"{text}\n"))
     try:
-        with bounded_memory():
+        with bounded_memory(), bounded_time(SECONDS):
             loader.run(path, thread)
     except StarlarkError as error:
         _write(out, describe(error, excerpt=out.isatty()))

@@ -346,7 +346,7 @@ class FunctionCompiler(AssignEmitter):
         mark = py.if_statement(
             py.is_class(held, ".List", line),
             [py.assign(py.attribute(held, "__class__", line, py.STORE), py.load(".BusyList", line), line)],
-            [py.assign(py.store(name, line), py.helper(".enter", [held], line), line)],
+            [py.assign(py.store(name, line), self.rounds(py.helper(".enter", [held], line), line), line)],
             line,
         )
         unmark = py.if_statement(

@@ -42,6 +42,14 @@ class BlockEmitter(MethodEmitter):
         `loop` is where the loop or the comprehension begins.
         """
         inner = strip(node)
+        if (
+            isinstance(inner, syntax.Call)
+            and not self.limited
+            and self.is_universal(inner.function) == "range"
+        ):
+            given = [a for a in inner.arguments if isinstance(a, syntax.Expr)]
+            if len(given) == len(inner.arguments) and 1 <= len(given) <= 3:
+                return self.loop_range(inner, given), FREE, 0
         if isinstance(inner, syntax.Call) and not self.no_walrus:
             made = self.lazy_items(inner, loop)
             if made is not None:
@@ -50,13 +58,17 @@ class BlockEmitter(MethodEmitter):
         parts = self.unit.inference.parts(node)
         if mask in (RAW_LIST, RAW_DICT):
             return value, FREE, parts
-        if mask in (RANGE, TUPLE) or (mask == LIST and self.is_fresh(node)):
-            return value, FREE, parts
-        if mask in (RAW_LIST, RAW_DICT):
+        if mask == RANGE:
+            return self.rounds(value, self.unit.op(node.start, ".enter")), FREE, parts
+        if mask == TUPLE or (mask == LIST and self.is_fresh(node)):
             return value, FREE, parts
         if self.is_fresh(node) or not self.unit.inference.needs_lock(self.start, loop, node):
             return value, CHECK, parts
         return value, LOCK, parts
+
+    def rounds(self, value: expr, line: int) -> expr:
+        """Emit what a loop iterates, which may be a range; where steps are counted nothing more is needed."""
+        return value if self.limited else py.helper(".rounds", [value], line)
 
     def lazy_items(self, node: syntax.Call, loop: int) -> Optional[tuple[expr, str, int]]:
         """Return the items of a call that would make a list only for this loop, without the list."""
@@ -88,7 +100,7 @@ class BlockEmitter(MethodEmitter):
     def settled(self, name: str, value: expr, number: expr, line: int) -> expr:
         """Return an argument of `enumerate` or `zip` as something that Python can iterate."""
         first, again, _ref = self.bind(value)
-        slow = py.helper(".settled", [py.constant(name, line), number, again], line)
+        slow = self.rounds(py.helper(".settled", [py.constant(name, line), number, again], line), line)
         return py.conditional(py.is_class(first, ".List", line), again, slow, line)
 
     def dict_items(self, node: syntax.Call, dot: syntax.Dot, loop: int) -> tuple[expr, str, int]:
@@ -120,14 +132,15 @@ class BlockEmitter(MethodEmitter):
     def checked_items(self, value: expr, line: int) -> expr:
         """Return an iterable for Python of a value that need not be locked."""
         if self.no_walrus and not py.is_simple(value):
-            return py.helper(".iterate", [value], line)
+            return self.rounds(py.helper(".iterate", [value], line), line)
         first, again, _ref = self.bind(value)
         plain = py.boolean(
             py.OR,
             [py.is_class(first, ".List", line), py.is_class(again, "tuple", line)],
             line,
         )
-        return py.conditional(plain, again, py.helper(".iterate", [again], line), line)
+        slow = self.rounds(py.helper(".iterate", [again], line), line)
+        return py.conditional(plain, again, slow, line)
 
     def expr_Comprehension(self, node: syntax.Comprehension) -> Typed:
         # spec: starlark.comprehension

@@ -10,6 +10,7 @@ from . import kinds, syntax
 from .emit_operators import OperatorEmitter
 from .functions import SPECIAL_NAMES, mangle
 from .infer import binds
+from .iteration import MOST_ROUNDS
 from .kinds import ANY, INT, STRING
 from .scopes import GLOBAL, LOCAL
 
@@ -170,6 +171,21 @@ class CallEmitter(OperatorEmitter):
             return py.conditional(small, native, py.helper(".range1", values, line), line), mask
         helper = f".range{count}" if name == "range" else f".{name}"
         return py.helper(helper, values, self.unit.op(node.at, helper)), mask
+
+    def loop_range(self, node: syntax.Call, given: list[syntax.Expr]) -> expr:
+        """Emit `range(…)` for a loop over it, which has only so many rounds."""
+        # spec: starlark.limit.rounds
+        typed = [self.expr(a) for a in given]
+        values = [x for x, _ in typed]
+        line = self.unit.op(node.at, f".range{len(values)}")
+        slow = py.helper(f".loop_range{len(values)}", values, line)
+        if len(values) > 1 or typed[0][1] != INT or not py.is_simple(values[0]):
+            return slow
+        native = py.helper("c.range", values, line)
+        if values[0].__class__.__name__ == "Constant":
+            return native if values[0].value <= MOST_ROUNDS else slow  # type: ignore[attr-defined]
+        few = py.compare(values[0], py.COMPARE["<="], py.constant(MOST_ROUNDS, line), line)
+        return py.conditional(few, native, slow, line)
 
     def arguments(self, name: str, positional: list[syntax.Expr]) -> list[Typed]:
         """Emit the arguments of a universal function: as Python lists where it wants the items only."""

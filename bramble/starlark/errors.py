@@ -112,7 +112,8 @@ class EvalError(StarlarkError):
     """The program failed while it ran. Codes `eval.*`.
 
     `stack` holds the active calls, outermost first; it is filled in while the
-    error leaves them.
+    error leaves them. `limit` names the bound of the host that was met: `steps`,
+    `time` or `memory`, "" for other errors.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class EvalError(StarlarkError):
     ) -> None:
         super().__init__(code, message, position, line_text)
         self.stack: tuple[Frame, ...] = tuple(stack)
+        self.limit = ""
 
     def traceback(self) -> str:
         """Return the call stack, innermost last, and the message, without a final newline."""

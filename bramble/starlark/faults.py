@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 
+from .bounds import Overtime
 from .errors import EvalError, Frame, StarlarkError
 from .functions import Function, Stopped, binding_error, binding_fault
 from .methods import NoAttribute
@@ -190,7 +191,11 @@ def _meaning(error: BaseException, frame: Optional[FrameType], line: int, native
     if isinstance(error, RecursionError):
         return EvalError("eval.limit", "Starlark stack overflow")
     if isinstance(error, MemoryError):
-        return EvalError("eval.limit", "out of memory")
+        short = EvalError("eval.limit", "out of memory")
+        short.limit = "memory"
+        return short
+    if isinstance(error, Overtime):
+        return Stopped("eval.limit", str(error), "time")
     if isinstance(error, KeyboardInterrupt):
         stopped = Stopped("eval.interrupted", "interrupted")
         stopped.__cause__ = error

@@ -122,6 +122,10 @@ class Function:
 class Stopped(EvalError):
     """The end of a program for the host's sake: a limit of steps or time, or an interruption."""
 
+    def __init__(self, code: str, message: str, limit: str = "") -> None:
+        super().__init__(code, message)
+        self.limit = limit
+
 
 class Builtin:
     """A function written in Python: `function(thread, args, kwargs) -> value`.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
+from .functions import Stopped
 from .operators import MAX_ITEMS, own_type
 from .values import (
     BUSY_OF,
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .values import Value
+
+
+# The most rounds of one loop: as many as in a hundred runs of the longest benchmark.
+MOST_ROUNDS = 300_000_000
 
 
 def iterable_of(x: Value) -> Value:
@@ -61,6 +68,22 @@ def range_length(x: range) -> int:
     if x.step > 0:
         return max(0, (x.stop - x.start + x.step - 1) // x.step)
     return max(0, (x.start - x.stop - x.step - 1) // -x.step)
+
+
+def rounds(x: Value) -> Value:
+    """Return what a loop iterates: of a range that is longer than any loop should be only the beginning.
+
+    The end raises Stopped. A loop over a range that is as long as that costs nothing more than another one.
+    """
+    # spec: starlark.limit.rounds
+    if x.__class__ is range and range_length(x) > MOST_ROUNDS:
+        return chain(x[:MOST_ROUNDS], _too_many())
+    return x
+
+
+def _too_many() -> Iterator[Value]:
+    raise Stopped("eval.limit", f"a loop has more than {MOST_ROUNDS} rounds", "steps")
+    yield  # only a generator waits until the loop is there
 
 
 def enter(x: Value) -> Value:

@@ -11,7 +11,7 @@ from .collection_methods import LIST_METHODS, add_in_place, or_in_place, pairs_o
 from .errors import EvalError
 from .functions import Builtin, Function, Struct, apply, binding_error, callable_of, entry_of
 from .integers import int_text
-from .iteration import enter, items_of, iterable_of, leave, marked, unpack
+from .iteration import MOST_ROUNDS, enter, items_of, iterable_of, leave, marked, rounds, unpack
 from .methods import attribute, bound_method, call_method, having, set_attribute
 from .operators import (
     add,
@@ -189,6 +189,25 @@ def range2(start: Value, stop: Value) -> range:
 _BIG = 1 << 62
 
 
+def loop_range1(stop: Value) -> Value:
+    """Return what a loop over `range(stop)` iterates."""
+    if stop.__class__ is int and stop <= MOST_ROUNDS:
+        return range(stop)
+    return rounds(make_range(stop))
+
+
+def loop_range2(start: Value, stop: Value) -> Value:
+    """Return what a loop over `range(start, stop)` iterates."""
+    if start.__class__ is int and stop.__class__ is int and start >= 0 and stop <= MOST_ROUNDS:
+        return range(start, stop)
+    return rounds(make_range(start, stop))
+
+
+def loop_range3(start: Value, stop: Value, step: Value) -> Value:
+    """Return what a loop over `range(start, stop, step)` iterates."""
+    return rounds(make_range(start, stop, step))
+
+
 def max2(a: Value, b: Value) -> Value:
     """Return `max(a, b)`."""
     if a.__class__ is int and b.__class__ is int:
@@ -359,6 +378,10 @@ BUILTINS: dict[str, Value] = {
     ".range1": range1,
     ".range2": range2,
     ".range3": make_range,
+    ".loop_range1": loop_range1,
+    ".loop_range2": loop_range2,
+    ".loop_range3": loop_range3,
+    ".rounds": rounds,
     ".max2": max2,
     ".min2": min2,
     ".plain_dict": dict,

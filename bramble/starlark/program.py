@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .scopes import FunctionScope, Resolution
 
 # Changes whenever the generated code or its tables do, so that cached programs of before are not run.
-FORMAT = 1
+FORMAT = 2
 # Python frames that compiling the most deeply nested program takes.
 _DEEP = 4000
 _STANDARD = Dialect()

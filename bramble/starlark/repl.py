@@ -8,13 +8,13 @@ import sys
 from contextlib import suppress
 from types import FunctionType
 
+from .bounds import bounded_memory
 from .command import PREDECLARED, FileLoader
 from .compile import compile_input
 from .dialect import Dialect
 from .errors import EvalError, StarlarkError, SyntaxFailure
 from .faults import ModuleState
 from .functions import Builtin, Function, FunctionInfo, mangle
-from .memory import bounded_memory
 from .methods import attribute_names
 from .operations import BUILTINS
 from .parse import parse

@@ -116,12 +116,12 @@ class Thread:
         if self.stopped:
             raise Stopped("eval.interrupted", "interrupted")
         if self.deadline is not None and monotonic() >= self.deadline:
-            raise Stopped("eval.limit", "deadline exceeded")
+            raise Stopped("eval.limit", "deadline exceeded", "time")
         grant = _CLOCK_STEPS
         if self.max_steps is not None:
             grant = min(grant, self.max_steps - self.steps)
             if grant <= 0:
-                raise Stopped("eval.limit", "too many steps")
+                raise Stopped("eval.limit", "too many steps", "steps")
         self.steps += grant
         self.left = grant - 1
 

@@ -10,7 +10,7 @@ import pytest
 
 from bramble.starlark import EvalError
 from bramble.starlark.json_module import JSON
-from bramble.starlark.memory import LEAST, MOST, bounded_memory, sensible_bound
+from bramble.starlark.bounds import LEAST, MOST, bounded_memory, sensible_bound
 from bramble.starlark.struct_builtin import STRUCT
 
 from .running import ran
@@ -208,7 +208,7 @@ def test_a_value_that_doubles_for_ever_meets_the_bound_of_the_command(how: str, 
     step, start = DOUBLING[how]
     path = tmp_path / "grow.star"
     path.write_text(f"def f(s):\n    for _ in range(90):\n        {step}\nf({start})\n")
-    command = "import sys; from bramble.starlark import memory; memory.MOST = memory.LEAST = 300 << 20;"
+    command = "import sys; from bramble.starlark import bounds; bounds.MOST = bounds.LEAST = 300 << 20;"
     command += "from bramble.starlark.__main__ import main; sys.exit(main(sys.argv[1:]))"
     done = subprocess.run(
         [sys.executable, "-c", command, str(path)], cwd=ROOT, capture_output=True, text=True, check=False

@@ -1,0 +1,41 @@
+"""What the commands that evaluate have in common: the options that limit evaluation."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from bramble.cli.environment import read_limits, read_setting
+from bramble.cli.quantities import byte_count, count, seconds
+from bramble.commands.limits import EvaluationLimits
+from bramble.commands.setting import Setting
+
+
+def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that limit evaluation (spec: cli.limits)."""
+    group = parser.add_argument_group("limits of evaluation")
+    group.add_argument(
+        "--eval-steps",
+        type=count,
+        metavar="N",
+        help="count loop rounds and calls, and end it after N (slower)",
+    )
+    group.add_argument(
+        "--eval-memory", type=byte_count, metavar="SIZE", help="end it when the process is larger, such as 8G"
+    )
+    group.add_argument(
+        "--eval-time",
+        type=seconds,
+        metavar="SECONDS",
+        help="end it after so long on the processor (default: 100)",
+    )
+
+
+def limits_of(arguments: argparse.Namespace) -> EvaluationLimits:
+    """Return the limits that the options and the environment give."""
+    return read_limits(os.environ, arguments.eval_steps, arguments.eval_memory, arguments.eval_time)
+
+
+def evaluation_setting(arguments: argparse.Namespace) -> Setting:
+    """Return the setting of a command that evaluates and does not build."""
+    return read_setting(os.environ, arguments.directory, limits=limits_of(arguments))

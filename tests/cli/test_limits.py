@@ -1,0 +1,53 @@
+"""Evaluation is limited by default, and each limit names the option that raises it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.world import World
+
+TEXT = """
+def loop():
+    for i in range(1 << 20):
+        for j in range(1 << 20):
+            pass
+
+def grow():
+    x = [1]
+    for i in range(100):
+        x.extend(x)
+"""
+LIMITS = {"steps": ("./:loop", "10000"), "time": ("./:loop", "0.1"), "memory": ("./:grow", "200M")}
+
+
+@pytest.mark.parametrize("limit", list(LIMITS))
+@pytest.mark.parametrize("verb", [("build", "--just-parse"), ("run",), ("shell",)])
+def test_a_limit_is_an_error_that_names_its_option(world: World, verb: tuple[str, ...], limit: str) -> None:
+    world.write(default=TEXT)
+    target, most = LIMITS[limit]
+    ran = world.run(*verb, f"--eval-{limit}", most, target)
+    assert (ran.status, ran.codes) == (1, ["eval.limit"]), ran.err
+    assert ran.errors[0]["at"].startswith("default.bramble:")
+    assert f"--eval-{limit} " in ran.errors[0]["remedy"]
+    assert f"BRAMBLE_EVAL_{limit.upper()}" in ran.errors[0]["remedy"]
+
+
+@pytest.mark.parametrize("limit", list(LIMITS))
+def test_the_variable_counts_where_there_is_no_option(world: World, limit: str) -> None:
+    world.write(default=TEXT)
+    target, most = LIMITS[limit]
+    variable = {f"BRAMBLE_EVAL_{limit.upper()}": most}
+    assert world.run("build", "--just-parse", target, **variable).codes == ["eval.limit"]
+
+
+@pytest.mark.parametrize("limit", list(LIMITS))
+def test_a_variable_that_is_no_quantity_is_named(world: World, limit: str) -> None:
+    ran = world.run("ls", **{f"BRAMBLE_EVAL_{limit.upper()}": "-1"})
+    assert (ran.status, ran.codes) == (1, ["cli.usage"])
+    assert f"BRAMBLE_EVAL_{limit.upper()}" in ran.errors[0]["message"]
+
+
+def test_a_file_is_limited_too(world: World) -> None:
+    (world.project / "x.star").write_text(TEXT + "loop()\n")
+    ran = world.run("star", "--eval-time", "0.1", "x.star")
+    assert (ran.status, ran.codes) == (1, ["eval.limit"])
