@@ -108,16 +108,18 @@ def _quantity(environ: Mapping[str, str], name: str, read: Callable[[str], Any],
 def _working_directory(directory: Optional[str]) -> str:
     try:
         here = os.getcwd()
-    except FileNotFoundError:
+    except OSError as error:
+        gone = isinstance(error, FileNotFoundError)
+        fact = "no longer exists" if gone else f"cannot be found out: {error.strerror}"
         raise BrambleError(
             "cli.no-directory",
-            "the current directory no longer exists",
-            remedy="change to a directory that exists",
+            f"the current directory {fact}",
+            remedy="change to a directory that exists and that you may enter",
         ) from None
     if directory is None:
         return here
     there = os.path.normpath(os.path.join(here, directory))
-    if not os.path.isdir(there):
+    if "\0" in there or not os.path.isdir(there):
         raise BrambleError(
             "cli.no-directory", f"-C {directory}: no such directory", remedy="name a directory that exists"
         )
@@ -129,8 +131,8 @@ def _store_root(environ: Mapping[str, str]) -> str:
     named = environ.get("BRAMBLE_PATH")
     if named:
         return named
-    home = os.path.expanduser("~")
-    if not os.path.isabs(home):
+    home = _home(environ)
+    if home is None:
         raise BrambleError(
             "store.no-home",
             "there is no home directory to keep the store in",
@@ -139,11 +141,19 @@ def _store_root(environ: Mapping[str, str]) -> str:
     return os.path.join(home, "bramble")
 
 
+def _home(environ: Mapping[str, str]) -> Optional[str]:
+    """Return the home directory; None when the variable is empty or relative, or the user has none."""
+    home = environ.get("HOME", os.path.expanduser("~"))
+    return home if os.path.isabs(home) else None
+
+
 def _cache(environ: Mapping[str, str]) -> Optional[str]:
     # XDG Base Directory Specification: relative paths are to be ignored.
     named = environ.get("XDG_CACHE_HOME", "")
-    base = named if os.path.isabs(named) else os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "bramble") if os.path.isabs(base) else None
+    if os.path.isabs(named):
+        return os.path.join(named, "bramble")
+    home = _home(environ)
+    return None if home is None else os.path.join(home, ".cache", "bramble")
 
 
 def _platform() -> str:

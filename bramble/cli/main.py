@@ -14,7 +14,9 @@ from typing import Optional, Protocol, cast
 
 from bramble import __version__
 from bramble.cli.environment import Surface, read_surface
-from bramble.cli.render import print_error, unwritten
+from bramble.cli.render import print_error
+from bramble.cli.streams import Unwritten, flush_output, give_up_errors, give_up_output, prepare_streams
+from bramble.cli.surroundings import out_of_memory, understood, unwritten
 from bramble.cli.verbs import VERBS, Verb
 from bramble.errors import BrambleError
 
@@ -36,62 +38,74 @@ class VerbModule(Protocol):
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run one command line and return the exit status (spec: cli.exit-status)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    # A large graph is a million small values that all stay: looking for circles among them again and
-    # again makes the cost of an evaluation grow faster than the graph.
-    gc.set_threshold(_COLLECT_AFTER, 20, 100)
-    _open_closed_streams()
+    # A large graph is a million small values that all stay. To look through all of them for cycles takes
+    # a time that grows with the graph and that Ctrl-C cannot end: only what is new is looked through.
+    gc.set_threshold(_COLLECT_AFTER, 5, 1_000_000)
+    prepare_streams()
     surface = read_surface(os.environ)
     try:
-        status = _dispatch(words, surface)
-        sys.stdout.flush()
-    except BrambleError as error:
-        print_error(error, surface)
-        if not _output_can_be_written():
-            _give_up_output()
-        status = FAILURE
+        return _ended(words, surface)
     except KeyboardInterrupt:
-        status = INTERRUPTED
+        return INTERRUPTED
+    except OSError:
+        # Standard error takes nothing either: the exit status is all that is left to say.
+        give_up_errors()
+        return FAILURE
+
+
+def _ended(words: Sequence[str], surface: Surface) -> int:
+    """Run a command line, say what went wrong, and return the exit status."""
+    try:
+        status = _dispatch(words, surface)
+        flush_output()
+        return status
+    except SystemExit as end:
+        # How argparse ends. What it printed may still be held back.
+        return _flushed(end.code if isinstance(end.code, int) else USAGE, surface)
+    except BrambleError as error:
+        status = _flushed(FAILURE, surface)
+        print_error(error, surface)
+        return status
+    except KeyboardInterrupt:
+        return _flushed(INTERRUPTED, surface)
     except BrokenPipeError:
         # The reader of our output left, as `head` does: nobody is there to be told.
-        _give_up_output()
-        status = FAILURE
+        give_up_output()
+        return FAILURE
+    except Unwritten as fault:
+        print_error(unwritten(fault), surface)
+        give_up_output()
+        return FAILURE
+    except MemoryError:
+        status = _flushed(FAILURE, surface)
     except Exception as fault:
-        if isinstance(fault, OSError) and not _output_can_be_written():
-            print_error(unwritten(fault), surface)
-            _give_up_output()
+        _flushed(FAILURE, surface)
+        known = understood(fault)
+        if known is not None:
+            print_error(known, surface)
             return FAILURE
         traceback.print_exc()
         print(
             "bramble: a fault of Bramble itself, not yours; please report the lines above",
             file=sys.stderr,
         )
-        status = OUR_FAULT
+        return OUR_FAULT
+    # Said here, where the frames that took the memory are gone.
+    print_error(out_of_memory(), surface)
     return status
 
 
-def _open_closed_streams() -> None:
-    """Open what the caller closed: else a file of the store could get its number, and what is printed."""
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            handle = os.open(os.devnull, os.O_RDWR)
-            if handle != number:
-                os.dup2(handle, number)
-                os.close(handle)
-            os.set_inheritable(number, True)
-            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
-
-
-def _output_can_be_written() -> bool:
+def _flushed(status: int, surface: Surface) -> int:
+    """Write what is held back, and return the exit status: FAILURE when that cannot be written."""
     try:
-        sys.stdout.flush()
-    except OSError:
-        return False
-    return True
-
-
-def _give_up_output() -> None:
-    # What is still held back would fail once more at the end of the process.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        flush_output()
+    except BrokenPipeError:
+        give_up_output()
+    except OSError as fault:
+        print_error(unwritten(fault), surface)
+        give_up_output()
+        return status or FAILURE
+    return status
 
 
 def _dispatch(words: Sequence[str], surface: Surface) -> int:

@@ -35,15 +35,6 @@ def _print_one_error(error: BrambleError, surface: Surface) -> None:
         say("  " + harmless(error.remedy).replace("\n", "\n  "))
 
 
-def unwritten(error: OSError) -> BrambleError:
-    """Return the error for standard output that takes nothing more."""
-    return BrambleError(
-        "cli.output",
-        f"standard output cannot be written: {error.strerror}",
-        remedy="make room where it goes",
-    )
-
-
 def say(text: str, stream: Optional[TextIO] = None) -> None:
     """Print one piece of text, whatever the encoding of the stream can hold."""
     out = stream if stream is not None else sys.stderr

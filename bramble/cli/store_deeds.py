@@ -7,7 +7,7 @@ import sys
 from typing import Union
 
 from bramble.cli.environment import Surface
-from bramble.cli.render import RED, harmless, paint, print_json, say, size, unwritten
+from bramble.cli.render import RED, harmless, paint, print_json, say, size
 from bramble.commands.objects import (
     add_root,
     delete,
@@ -81,12 +81,7 @@ def do_export(arguments: argparse.Namespace, setting: Setting, surface: Surface)
 
 
 def _write_output(data: Union[bytes, bytearray]) -> None:
-    try:
-        sys.stdout.buffer.write(data)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise unwritten(error) from error
+    sys.stdout.buffer.write(data)
 
 
 def do_import(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:

@@ -1,0 +1,104 @@
+"""The standard streams: whatever is printed can be written, or ends the command with an error of one line.
+
+What a character set lacks is written as an escape, bytes that were no text when
+they were read come out as they were, and a write that fails is known from every
+other fault of an operating system.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from typing import Any
+
+_SUBSTITUTES = "bramble-substitutes"
+
+
+class Unwritten(OSError):
+    """Standard output takes nothing more: the disk is full, or it cannot be written to."""
+
+
+class _Output(io.FileIO):
+    """Standard output. A closed pipe is a BrokenPipeError, as everywhere; any other failure is Unwritten."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data) or 0
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Unwritten(error.errno, error.strerror) from None
+
+
+def prepare_streams() -> None:
+    """Make the streams fit for anything that may be printed (spec: cli.output, cli.charset)."""
+    _open_closed_streams()
+    codecs.register_error(_SUBSTITUTES, _substitute)
+    if _is_plain(sys.stdout):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Output(1, "wb", closefd=False)),
+            encoding=sys.stdout.encoding,
+            errors=_SUBSTITUTES,
+            line_buffering=bool(sys.stdout.line_buffering),
+        )
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
+
+
+def flush_output() -> None:
+    """Write what is still held back. Raises Unwritten, BrokenPipeError."""
+    sys.stdout.flush()
+
+
+def give_up_output() -> None:
+    """Write nothing more: what is still held back would fail once more at the end of the process."""
+    _to_nowhere(1)
+
+
+def give_up_errors() -> None:
+    """Say nothing more: nobody hears it."""
+    _to_nowhere(2)
+
+
+def _to_nowhere(number: int) -> None:
+    handle = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(handle, number)
+    os.close(handle)
+
+
+def _is_plain(stream: Any) -> bool:
+    """Return whether a stream is the process's own, and not what a test or a program has put in its place."""
+    try:
+        return isinstance(stream, io.TextIOWrapper) and stream.fileno() == 1
+    except (OSError, ValueError):
+        return False
+
+
+def _open_closed_streams() -> None:
+    """Open what the caller closed: else a file of the store could get its number, and what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            os.set_inheritable(number, True)
+            stream = io.FileIO(number, "r" if number == 0 else "w", closefd=False)
+            buffered = io.BufferedReader(stream) if number == 0 else io.BufferedWriter(stream)
+            setattr(sys, name, io.TextIOWrapper(buffered, encoding="utf-8", errors="backslashreplace"))
+
+
+def _substitute(error: UnicodeError) -> tuple[Any, int]:
+    """Return what is written for what an encoding lacks: an escape; for a byte that was no text, itself."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    made = b""
+    for character in error.object[error.start : error.end]:
+        code = ord(character)
+        if 0xDC80 <= code <= 0xDCFF:
+            made += bytes([code - 0xDC00])
+        else:
+            made += character.encode("ascii", "backslashreplace")
+    return made, error.end
