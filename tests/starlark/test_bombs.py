@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bramble.starlark import EvalError
-from bramble.starlark.json_module import JSON
 from bramble.starlark.bounds import LEAST, MOST, bounded_memory, sensible_bound
+from bramble.starlark.json_module import JSON
 from bramble.starlark.struct_builtin import STRUCT
 
 from .running import ran
