@@ -81,6 +81,42 @@ MUTANTS: tuple[Mutant, ...] = (
         'batch.append(b"|")',
     ),
     Mutant(
+        "objects.references.pieces",
+        "bramble/store/pieces.py",
+        "if before < 0 or at >= wholes[before] + STORE_DIR_LENGTH:",
+        "if False:",
+    ),
+    Mutant(
+        "objects.references.pieces",
+        "bramble/store/pieces.py",
+        "if block[at + STORE_DIR_LENGTH] != 0x2F or name not in self._names:",
+        "if False:",
+    ),
+    Mutant(
+        "objects.references.pieces",
+        "bramble/store/pieces.py",
+        "self._free = offset + DIGEST_LENGTH - PIECE + 1",
+        "pass",
+    ),
+    Mutant(
+        "build.allowed-pieces",
+        "bramble/store/publish.py",
+        "file == word or not word",
+        "word in file or not word",
+    ),
+    Mutant(
+        "build.restrictions",
+        "bramble/build/restrictions.py",
+        "if rule == DISALLOWED_CLOSURE else made.references",
+        "if rule != ALLOWED else made.references",
+    ),
+    Mutant(
+        "build.restrictions",
+        "bramble/build/restrictions.py",
+        "found - named if rule == ALLOWED else",
+        "set() if rule == ALLOWED else",
+    ),
+    Mutant(
         "build.sources.object",
         "bramble/store/sources.py",
         "mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644",

@@ -55,6 +55,7 @@ PURE = (
     "store.archive",
     "store.references",
     "store.identity",
+    "store.pieces",
     "store.model",
     "store.trust.schema",
     *("sandbox.spec", "sandbox.steps", "sandbox.layout", "sandbox.vocabulary"),

@@ -29,6 +29,7 @@ from bramble.build.naming import Directories, Names, names_of, on_this_machine, 
 from bramble.build.options import BuildOptions
 from bramble.build.pins import check, expected, has_checksum, lock_key
 from bramble.build.placing import STRONGEST, make_directories, placed
+from bramble.build.restrictions import allowed_pieces, check_words, restrict
 from bramble.build.sources import add_sources, fill_build_directory, name_sources
 from bramble.build.stamps import Stamp, unchanged
 from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
@@ -254,6 +255,7 @@ class Builder:
 
         with self._store.workspace() as work, BuildLog(log_path, written) as log:
             try:
+                check_words(resolved)
                 if task.derivation.builtin:
                     return self._build_in(task, resolved, names, work, again)
                 return self._build_out(task, resolved, names, work, log, again)
@@ -390,7 +392,14 @@ class Builder:
     ) -> Made:
         """Make objects of the outputs, and record them; or compare them with the first ones."""
         # spec: build.publish
-        objects = self._store.publish(raws, closure=closure, build_name=build_name)
+        objects = self._store.publish(
+            raws,
+            closure=closure,
+            build_name=build_name,
+            # A built-in builder compiles nothing.
+            allowed_pieces=None if build_name is None else allowed_pieces(resolved),
+        )
+        restrict(resolved, objects, lambda name: self._store.closure([name]))
         outputs = tuple((name, objects[name].name) for name in resolved.outputs)
         if again is not None:
             pairs = [pair for pair in zip(again.outputs, outputs) if pair[0] != pair[1]]

@@ -90,14 +90,19 @@ class Store(Objects):
         return given
 
     def publish(
-        self, outputs: Sequence[RawOutput], *, closure: Collection[str], build_name: Optional[str]
+        self,
+        outputs: Sequence[RawOutput],
+        *,
+        closure: Collection[str],
+        build_name: Optional[str],
+        allowed_pieces: Optional[Collection[str]] = None,
     ) -> dict[str, StoreObject]:
         """Make objects of what a build has made: see `bramble.store.publish.publish`.
 
         Their names are there for good after the next `record_realisation` or `sync`.
         """
         published: dict[str, StoreObject] = late("publish", "publish")(
-            self, outputs, closure=closure, build_name=build_name
+            self, outputs, closure=closure, build_name=build_name, allowed_pieces=allowed_pieces
         )
         return published
 

@@ -29,6 +29,7 @@ from typing import Callable, NamedTuple, Optional, Protocol, Union
 from bramble.store import archive
 from bramble.store.digest import DIGEST_LENGTH, encode
 from bramble.store.path import STORE_DIR_LENGTH
+from bramble.store.pieces import LARGEST_OTHER, Suspicion, is_machine_code
 from bramble.store.references import candidates, find_all, find_names
 
 BLOCK_SIZE = 1 << 20
@@ -37,9 +38,10 @@ _ZEROS = bytes(archive.BLOCK)
 ERASED = b"x" * DIGEST_LENGTH
 
 _BUILD_PATH_LENGTH = STORE_DIR_LENGTH + 1 + DIGEST_LENGTH
-# No needle is longer than the path of a build directory, so this much on both sides of a cut shows all
-# that lies across it.
-_OVERLAP = _BUILD_PATH_LENGTH - 1
+# Nothing that is looked for is longer than the path of a build directory; so this much on both sides of a
+# cut shows all that lies across it, and whether what lies near it is part of a whole store directory.
+_OVERLAP = 2 * STORE_DIR_LENGTH
+_UNSEEN, _SEEN, _CODE = 0, 1, 2  # whether the content is searched for cut store directories; machine code
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ class Content(NamedTuple):
     number: int
     directory: bytes
     base: bytes
+    looked: int
 
 
 class Identity(NamedTuple):
@@ -177,7 +180,8 @@ class Stream:
     come its bytes, by `content`, in pieces of any size, and `end_of_content`.
     `on_edit(file, offset, stored)` is called, in order, for each place in a
     file that is stored otherwise than it was read: `file` counts the files
-    from 0, and `stored` is None for the object's own name.
+    from 0, and `stored` is None for the object's own name. With `pieces` the
+    files that may hold names in pieces are in `suspects` at the end.
     """
 
     def __init__(
@@ -186,6 +190,8 @@ class Stream:
         sink: Hash,
         places: Offsets,
         on_edit: Optional[Callable[[int, int, Optional[bytes]], None]] = None,
+        *,
+        pieces: bool = False,
     ) -> None:
         self.names = Text(meaning, paths=False)
         self.targets = Text(meaning, paths=True)
@@ -196,7 +202,12 @@ class Stream:
         finals = meaning.finals
         names = meaning.known.union(meaning.siblings, finals, finals.values())
         self._names = names | {meaning.own} if meaning.own else names
-        self._search_paths = meaning.directory != meaning.prefix or bool(meaning.build_name)
+        self._search_paths = meaning.directory != meaning.prefix or bool(meaning.build_name) or pieces
+        self.suspects: dict[int, bytes] = {}
+        """The files that may hold names in pieces: paths in the tree with a leading slash, by number."""
+        self._suspicion: Optional[Suspicion] = None
+        if pieces:
+            self._suspicion = Suspicion(meaning.directory, self._names | {meaning.build_name})
         self._references: set[bytes] = set()
         self._siblings: dict[bytes, bytes] = {}
         self._size = 0
@@ -217,7 +228,8 @@ class Stream:
 
         self._files = 0
         self._starts: list[int] = []  # of the contents of which something is held
-        self._contents: list[tuple[int, int, int, bytes, bytes]] = []  # what `Content` has
+        self._contents: list[tuple[int, int, int, bytes, bytes, int]] = []  # what `Content` has
+        self._begun = True  # whether bytes of the last of them have been seen
         self._last: Optional[Content] = None  # in which something was found
 
     def member(
@@ -261,7 +273,9 @@ class Stream:
         if kind is archive.FILE:
             if size:
                 self._starts.append(self._written)
-                self._contents.append((self._written, self._written + size, self._files, directory, base))
+                start, looked = self._written, _SEEN if size <= LARGEST_OTHER else _UNSEEN
+                self._contents.append((start, start + size, self._files, directory, base, looked))
+                self._begun = False
             self._size += size
             self._files += 1
 
@@ -270,10 +284,13 @@ class Stream:
         size = len(data)
         self.member(directory, base, archive.FILE, mode, size)
         if size:
+            self._begin(data)
             self._put(data + _ZEROS[: -size % archive.BLOCK])
 
     def content(self, data: bytes) -> None:
         """Hand over the next bytes of the file that was announced last."""
+        if not self._begun:
+            self._begin(data)
         self._put(data)
 
     def end_of_content(self, size: int) -> None:
@@ -297,12 +314,18 @@ class Stream:
         name = encode(self._sink.digest())
         return Identity(name, frozenset(self._references), dict(self._siblings), self._size)
 
+    def _begin(self, data: bytes) -> None:
+        """Look at the first bytes of a file."""
+        self._begun = True
+        if self._suspicion is not None and is_machine_code(data[:8]):
+            self._contents[-1] = (*self._contents[-1][:-1], _CODE)
+
     def _put(self, data: bytes) -> None:
         self._written += len(data)
         if len(data) >= BLOCK_SIZE // 4:
             # A big block is searched and hashed as it is, without being copied.
             self._flush()
-            self._search(data)
+            self._search(data, not self._contents or self._contents[-1][-1] != _UNSEEN)
             return
         self._parts.append(data)
         self._parts_size += len(data)
@@ -328,12 +351,15 @@ class Stream:
         elif name != self._meaning.own:
             self._references.add(name)
 
-    def _search(self, block: bytes) -> None:
-        """Find what `block`, the next of the stream, and the seam before it hold; hash what is settled."""
+    def _search(self, block: bytes, looked: bool = True) -> None:
+        """Find what `block`, the next of the stream, and the seam before it hold; hash what is settled.
+
+        If it is not `looked` at, no cut store directories are searched for in it.
+        """
         base, cut = self._searched, len(self._tail)
         if cut:
-            self._match(self._tail + block[:_OVERLAP], base - cut, cut)
-        self._match(block, base, 0)
+            self._match(self._tail + block[:_OVERLAP], base - cut, cut, True)
+        self._match(block, base, 0, looked)
         self._searched = base + len(block)
         self._tail = (self._tail + block)[-_OVERLAP:] if len(block) < _OVERLAP else block[-_OVERLAP:]
         self._held.append(block)
@@ -341,13 +367,16 @@ class Stream:
         self._settle(self._searched - _OVERLAP)
         self._hash(self._searched - _OVERLAP)
 
-    def _match(self, block: bytes, base: int, cut: int) -> None:
+    def _match(self, block: bytes, base: int, cut: int, looked: bool) -> None:
         """Collect the edits for what stands in `block`; with a `cut`, only for what lies across it."""
         meaning, found = self._meaning, self._found
         regions = candidates(block) if not cut and len(self._names) > 1 else None
         if self._search_paths:
             build_path = meaning.build_path
-            for at in find_all(block, meaning.directory, regions):
+            wholes = find_all(block, meaning.directory, regions)
+            if self._suspicion is not None:
+                self._suspect(self._suspicion, block, base, cut, wholes, looked)
+            for at in wholes:
                 if not cut or at < cut < at + STORE_DIR_LENGTH:
                     found.append(Edit(base + at, base + at + STORE_DIR_LENGTH, meaning.prefix, False))
                 end = at + _BUILD_PATH_LENGTH
@@ -367,6 +396,31 @@ class Stream:
                 found.append(Edit(base + at, base + end, NULS, True))
             elif name in meaning.finals:
                 found.append(Edit(base + at, base + end, meaning.finals[name], True))
+
+    def _suspect(
+        self, suspicion: Suspicion, block: bytes, base: int, cut: int, wholes: list[int], looked: bool
+    ) -> None:
+        """Note the files in which something stands that may belong to a name in pieces."""
+        for at in wholes:
+            content = self._content(base + at, base + at + 1)
+            if content is not None and content.looked == _CODE:
+                self._note_suspect(content)
+        for at in suspicion.bare(block, wholes):
+            content = self._content(base + at, base + at + 1)
+            if content is not None:
+                self._note_suspect(content)
+        # Near its ends a block does not show whether something is part of a whole directory; the seam does.
+        place = suspicion.cut(block, wholes, 0 if cut else STORE_DIR_LENGTH) if looked else None
+        while place is not None and (cut or place < len(block) - STORE_DIR_LENGTH):
+            content = self._content(base + place, base + place + 1)
+            start = place + 1
+            if content is not None and content.looked != _UNSEEN:
+                self._note_suspect(content)
+                start = content.end - base
+            place = suspicion.cut(block, wholes, start)
+
+    def _note_suspect(self, content: Content) -> None:
+        self.suspects.setdefault(content.number, b"%s/%s" % (content.directory, content.base))
 
     def _content(self, start: int, end: int) -> Optional[Content]:
         """Return the content in which a stretch of the stream lies, or None where a header touches it."""

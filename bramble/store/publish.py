@@ -27,15 +27,16 @@ from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import unique
 from bramble.store.hashing import ParallelHash
-from bramble.store.identity import ERASED, Identity, Meaning, Stream
+from bramble.store.identity import BLOCK_SIZE, ERASED, Identity, Meaning, Stream
 from bramble.store.leftovers import finish_removal
 from bramble.store.model import RawOutput, StoreObject
 from bramble.store.objects import STAGED, Objects
 from bramble.store.path import record_prefix, shown
+from bramble.store.pieces import Piece, Pieces, windows_of
 from bramble.store.remove import remove_tree
 from bramble.store.spool import Spool
 from bramble.store.tree import DIRECTORY_MODE, Patch, Reading, TreeReader, finish, seal
-from bramble.store.walk import DIRECTORY_FLAGS
+from bramble.store.walk import DIRECTORY_FLAGS, FILE_FLAGS
 
 
 class _Read(NamedTuple):
@@ -79,6 +80,7 @@ def publish(
     closure: Collection[str],
     build_name: Optional[str],
     expected: Optional[str] = None,
+    allowed_pieces: Optional[Collection[str]] = None,
 ) -> dict[str, StoreObject]:
     """Make objects of the outputs of one build; return them by the names of the outputs.
 
@@ -87,14 +89,16 @@ def publish(
     build saw it. The directories of `outputs` belong to the store from now on.
     The names of the objects are there for good after the next `Objects.sync`.
     `expected` is the name that the only output must turn out to have.
+    `allowed_pieces` are the files that may hold names in pieces, as paths in an
+    output (one that ends in a slash: all below it); None if that is not looked for.
 
     Raises BrambleError: store.special-file, store.output-cycle,
     store.output-missing, store.output-not-directory, store.name-too-long,
-    store.changed-while-read, store.import-mismatch where something else was
-    expected, and those of failed system calls (store.disk-full …).
+    store.changed-while-read, store.name-in-pieces, store.import-mismatch where
+    something else was expected, and those of failed system calls (store.disk-full …).
     """
     # spec: store.publication
-    work = _Publication(objects, outputs, closure, build_name, expected)
+    work = _Publication(objects, outputs, closure, build_name, expected, allowed_pieces)
     with DiskFailures("put an output into the store"):
         return work.run()
 
@@ -107,8 +111,10 @@ class _Publication:
         closure: Collection[str],
         build_name: Optional[str],
         expected: Optional[str],
+        allowed_pieces: Optional[Collection[str]],
     ) -> None:
         self._expected = expected
+        self._allowed_pieces = allowed_pieces
         self._objects = objects
         self._outputs = outputs
         self._known = frozenset(name.encode() for name in closure)
@@ -122,7 +128,10 @@ class _Publication:
 
     def run(self) -> dict[str, StoreObject]:
         try:
-            reads = [self._read(raw) for raw in self._outputs]
+            reads = [self._read(raw, pieces=self._allowed_pieces is not None) for raw in self._outputs]
+            for read in reads:
+                if read.stream.suspects:
+                    self._search_pieces(read)
             # spec: objects.identity.siblings
             while reads:
                 ready = [read for read in reads if not self._waits_for(read)]
@@ -146,7 +155,43 @@ class _Publication:
     def _waits_for(self, read: _Read) -> list[bytes]:
         return [name for name in read.identity.siblings if name not in self._finals]
 
-    def _read(self, raw: RawOutput) -> _Read:
+    def _search_pieces(self, read: _Read) -> None:
+        # spec: objects.references.pieces
+        allowed = [path.lstrip("/") for path in self._allowed_pieces or ()]
+        names = self._known | self._by_temporary.keys() | ({self._build_name} - {b""})
+        windows = windows_of(names)
+        top = os.open(read.raw.directory, DIRECTORY_FLAGS)
+        try:
+            for path in read.stream.suspects.values():
+                file = os.fsdecode(path[1:])
+                if any(
+                    file == word or not word or word[-1] == "/" and file.startswith(word) for word in allowed
+                ):
+                    continue
+                piece = _pieces_in(top, path[1:], Pieces(names, windows))
+                if piece is not None:
+                    raise self._in_pieces(read.raw, file, piece)
+        finally:
+            os.close(top)
+
+    def _in_pieces(self, raw: RawOutput, file: str, piece: Piece) -> BrambleError:
+        other = self._by_temporary.get(piece.name)
+        if other is not None:
+            whose = f'its output "{other.name}"'
+        elif piece.name == self._build_name:
+            whose = "its build directory"
+        else:
+            whose = self._objects.object_path(piece.name.decode())
+        return BrambleError(
+            "store.name-in-pieces",
+            f'"{shown(file)}" in the output "{raw.name}" holds the path of {whose} in pieces, from byte '
+            f"{piece.offset} on: it would be no reference, and would be wrong from the store",
+            remedy="keep the path whole: gcc and clang do with -fno-builtin-strcpy -fno-builtin-strcat "
+            "-fno-builtin-memcpy, or read it from a file or a variable\n"
+            f'if nothing needs that path: env={{"allowed_name_pieces": "{shown(file)}"}}',
+        )
+
+    def _read(self, raw: RawOutput, *, pieces: bool = False) -> _Read:
         own = raw.temporary_name.encode()
         meaning = Meaning(
             directory=os.fsencode(self._objects.directory),
@@ -161,7 +206,7 @@ class _Publication:
         patches = _Patches(scratch, self._finals.values())
         self._patches.append(patches)
         places, sink = Spool(scratch), ParallelHash()
-        stream = Stream(meaning, sink, places, patches.add)
+        stream = Stream(meaning, sink, places, patches.add, pieces=pieces)
         with contextlib.ExitStack() as stack:
             stack.callback(sink.close)
             stack.callback(places.close)
@@ -222,6 +267,19 @@ class _Publication:
                     raise
                 remove_tree(staged)
             self._staged.pop(0)
+
+
+def _pieces_in(top: int, path: bytes, pieces: Pieces) -> Optional[Piece]:
+    """Return the first name in pieces in the file `path` below the directory `top`."""
+    fd = os.open(path, FILE_FLAGS, dir_fd=top)
+    try:
+        while True:
+            data = os.read(fd, BLOCK_SIZE)
+            if not data:
+                return pieces.finish()
+            pieces.block(data)
+    finally:
+        os.close(fd)
 
 
 def _open_output(raw: RawOutput) -> int:
