@@ -13,6 +13,7 @@ from bramble.commands.setting import Setting
 from bramble.derivation.canonical import canonical_bytes
 from bramble.errors import BrambleError
 from bramble.lang.evaluate import Evaluation, evaluate
+from bramble.lang.kept import Kept
 from bramble.project.modules import ModuleRoots, Target, parse_target
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
@@ -49,19 +50,9 @@ def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[
     return Evaluated(project, packages, evaluation)
 
 
-def _module_cache(cache: Optional[str]) -> Optional[str]:
-    """Return a directory for compiled modules that nobody else can write to, or None."""
-    if cache is None:
-        return None
-    path = os.path.join(cache, "modules")
-    try:
-        os.makedirs(path, mode=0o700, exist_ok=True)
-        status = os.stat(path)
-    except OSError:
-        return None
-    # What lies there is executed: a directory of somebody else, or open to others, is not used.
-    private = status.st_uid == os.geteuid() and not status.st_mode & 0o022
-    return path if private else None
+def _module_cache(cache: Optional[str]) -> Optional[Kept]:
+    """Return the cache of compiled modules in the directory `cache`, which the person's own is made in."""
+    return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), "modules"))
 
 
 def parsed_graph(evaluated: Evaluated) -> dict[str, Any]:

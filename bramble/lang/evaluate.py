@@ -10,6 +10,7 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError, Place, nearest
 from bramble.lang.failure import place_of
+from bramble.lang.kept import Kept
 from bramble.lang.loader import LoadedModule, Loader
 from bramble.lang.session import Session, TestRequest
 from bramble.lang.values import DerivationValue, RunRequest, RunValue
@@ -50,14 +51,14 @@ def evaluate(
     packages: Mapping[str, str] = _NO_PACKAGES,
     platform: str,
     on_print: Callable[[str], None],
-    cache: Optional[str] = None,
+    cache: Optional[Kept] = None,
     max_steps: Optional[int] = None,
 ) -> Evaluation:
     """Call the functions that the targets mean, and return the derivations that come of it.
 
     `packages` maps the names of packages to their directories, `platform` is
     this machine's (`linux-amd64`), `on_print` gets each line that a program
-    prints, `cache` is a directory of the user's own for compiled modules (None: no
+    prints, `cache` is for compiled modules (None: no
     cache), `max_steps` ends programs after so many loop rounds and calls (None: they
     are not counted, which is faster). Nothing is written elsewhere, and nothing is read but files of the
     project and the packages. Raises BrambleError of the phases syntax, resolve,

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Optional
@@ -14,6 +13,7 @@ from typing import Any, Optional
 from bramble.errors import BrambleError, Place
 from bramble.lang.builtins import predeclared
 from bramble.lang.failure import as_bramble_error
+from bramble.lang.kept import Kept
 from bramble.lang.session import Session
 from bramble.library import modules as library
 from bramble.project.access import read_file
@@ -36,30 +36,27 @@ DIALECT = Dialect(load_binds_module=True)
 PREDECLARED_NAMES = tuple(predeclared("-"))
 # Changes with what is predeclared and with the dialect, so that older programs are not found.
 _CACHE_TAG = b"bramble module 1"
-_CHECKSUM_SIZE = 32
 
 
-def compile_module(file: ModuleFile, name: str, cache: Optional[str] = None) -> Program:
+def compile_module(file: ModuleFile, name: str, cache: Optional[Kept] = None) -> Program:
     """Return the compiled program of a module; its errors call the file `name`.
 
-    `cache` is a directory for compiled programs, which are found again by
-    content. It must be the user's own, since what lies in it is executed. None
+    `cache` is for compiled programs, which are found again by content. None
     compiles every time. Raises load.unreadable, syntax.* and resolve.* errors.
     """
     source = read_module(file, name)
-    path = ""
+    key = ""
     if cache is not None:
-        key = hashlib.sha256(b"\0".join([_CACHE_TAG, os.fsencode(name), source]))
-        path = os.path.join(cache, key.hexdigest())
-        known = _kept(path)
+        key = hashlib.sha256(b"\0".join([_CACHE_TAG, os.fsencode(name), source])).hexdigest()
+        known = _known(cache, key)
         if known is not None:
             return known
     try:
         program = compile_program(source, name, dialect=DIALECT, predeclared=PREDECLARED_NAMES)
     except StarlarkError as error:
         raise as_bramble_error(error) from error
-    if path:
-        _keep(path, program)
+    if cache is not None:
+        cache.write(key, program.to_bytes())
     return program
 
 
@@ -82,31 +79,15 @@ def read_module(file: ModuleFile, name: str) -> bytes:
         ) from error
 
 
-def _kept(path: str) -> Optional[Program]:
-    """Return the program in a file of the cache, unless there is none or the file is damaged."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError:
-        return None
-    checksum, content = data[:_CHECKSUM_SIZE], data[_CHECKSUM_SIZE:]
-    if hashlib.sha256(content).digest() != checksum:
+def _known(cache: Kept, key: str) -> Optional[Program]:
+    """Return the program in a file of the cache, unless there is none that can be used."""
+    content = cache.read(key)
+    if content is None:
         return None
     try:
         return Program.from_bytes(content)
     except ProgramFormatError:
         return None
-
-
-def _keep(path: str, program: Program) -> None:
-    # A cache that cannot be written is only slower.
-    content = program.to_bytes()
-    temporary = f"{path}.{os.getpid()}"
-    with suppress(OSError):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(hashlib.sha256(content).digest() + content)
-        os.rename(temporary, path)
 
 
 @dataclass(frozen=True)
@@ -124,7 +105,7 @@ class Loader:
 
     session: Session
     on_print: Callable[[str], None]
-    cache: Optional[str] = None
+    cache: Optional[Kept] = None
     max_steps: Optional[int] = None
     thread: Thread = field(init=False)
     _predeclared: Mapping[str, Any] = field(init=False)

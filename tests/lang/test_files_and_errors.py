@@ -10,6 +10,7 @@ import pytest
 
 from bramble.errors import BrambleError
 from bramble.lang.docs import module_docs
+from bramble.lang.kept import Kept
 from bramble.lang.loader import compile_module
 from bramble.project.modules import ModuleFile
 from bramble.project.project import find_project
@@ -233,27 +234,27 @@ def module_at(root: Path, text: str) -> ModuleFile:
 
 
 def test_a_compiled_module_is_found_again_by_its_content(tmp_path, monkeypatch):
-    cache = str(tmp_path / "cache")
+    cache, cached = Kept(str(tmp_path), ("cache",)), tmp_path / "cache"
     first = module_at(tmp_path, "def f():\n    return 1\n")
     compile_module(first, "default.bramble", cache)
-    assert len(os.listdir(cache)) == 1
+    assert len(os.listdir(cached)) == 1
     seen: list[int] = []
     original = Program.from_bytes
     monkeypatch.setattr(Program, "from_bytes", lambda data: seen.append(1) or original(data))
     compile_module(first, "default.bramble", cache)
     assert seen == [1]
     compile_module(module_at(tmp_path, "def f():\n    return 2\n"), "default.bramble", cache)
-    assert seen == [1] and len(os.listdir(cache)) == 2
+    assert seen == [1] and len(os.listdir(cached)) == 2
     # The same text under another name has other places in its errors.
     compile_module(first, "other/default.bramble", cache)
-    assert len(os.listdir(cache)) == 3
+    assert len(os.listdir(cached)) == 3
 
 
 def test_a_cache_changes_nothing_but_the_time(tmp_path):
     world = World(
         tmp_path / "p", default="def f():\n    return derivation('n', 't')\ndef g():\n    fail('x')\n"
     )
-    cache = str(tmp_path / "cache")
+    cache = Kept(str(tmp_path), ("cache",))
     plain = world.derivation()
     assert world.derivation(cache=cache) == plain == world.derivation(cache=cache)
     before, after = world.error("./:g"), world.error("./:g", cache=cache)
@@ -263,16 +264,81 @@ def test_a_cache_changes_nothing_but_the_time(tmp_path):
 def test_a_damaged_entry_is_not_used(tmp_path):
     cache = tmp_path / "cache"
     module = module_at(tmp_path, "x = 1\n")
-    compile_module(module, "default.bramble", str(cache))
+    kept = Kept(str(tmp_path), ("cache",))
+    compile_module(module, "default.bramble", kept)
     (entry,) = cache.iterdir()
     good = entry.read_bytes()
     for bad in (b"", good[:-1], good[:40], good[:-1] + bytes([good[-1] ^ 1]), b"\x00" * len(good)):
         entry.write_bytes(bad)
-        assert compile_module(module, "default.bramble", str(cache)).globals == ("x",)
+        assert compile_module(module, "default.bramble", kept).globals == ("x",)
         assert entry.read_bytes() == good
 
 
 def test_a_cache_that_cannot_be_written_is_only_slower(tmp_path):
     (tmp_path / "cache").write_text("a file")
     module = module_at(tmp_path, "x = 1\n")
-    assert compile_module(module, "default.bramble", str(tmp_path / "cache")).globals == ("x",)
+    assert compile_module(module, "default.bramble", Kept(str(tmp_path), ("cache",))).globals == ("x",)
+
+
+def _other_owner(path: Path) -> None:
+    os.chown(path, 12345, 12345)
+
+
+OPEN_TO_OTHERS = {
+    "the directory is writable for the group": lambda cache, entry: cache.chmod(0o770),
+    "the directory is writable for all": lambda cache, entry: cache.chmod(0o707),
+    "the file is writable for the group": lambda cache, entry: entry.chmod(0o620),
+    "the file is writable for all": lambda cache, entry: entry.chmod(0o602),
+    "the file is a link": lambda cache, entry: (
+        entry.rename(cache.parent / "elsewhere"),
+        entry.symlink_to(cache.parent / "elsewhere"),
+    ),
+    "the directory is a link": lambda cache, entry: (
+        cache.rename(cache.parent / "elsewhere"),
+        cache.symlink_to(cache.parent / "elsewhere"),
+    ),
+    "the file is a FIFO": lambda cache, entry: (entry.unlink(), os.mkfifo(entry)),
+    "the file is another user's": lambda cache, entry: _other_owner(entry),
+    "the directory is another user's": lambda cache, entry: _other_owner(cache),
+    "the root is another user's": lambda cache, entry: _other_owner(cache.parent),
+}
+
+
+@pytest.mark.parametrize("how", list(OPEN_TO_OTHERS))
+def test_code_that_others_could_have_written_is_not_run(tmp_path, monkeypatch, how):
+    # spec: dialect.cache
+    if "user's" in how and os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    root = tmp_path / "root"
+    root.mkdir()
+    module, kept = module_at(tmp_path, "x = 1\n"), Kept(str(root), ("cache",))
+    compile_module(module, "default.bramble", kept)
+    (entry,) = (root / "cache").iterdir()
+    OPEN_TO_OTHERS[how](root / "cache", entry)
+    monkeypatch.setattr(Program, "from_bytes", lambda data: pytest.fail("code of others is run"))
+    assert compile_module(module, "default.bramble", kept).globals == ("x",)
+
+
+def test_the_cache_is_the_users_alone_whatever_the_umask(tmp_path):
+    module = module_at(tmp_path, "x = 1\n")
+    for mask in (0o000, 0o002, 0o077, 0o377):
+        before = os.umask(mask)
+        try:
+            compile_module(module, "default.bramble", Kept(str(tmp_path), (f"c{mask}",)))
+        finally:
+            os.umask(before)
+        directory = tmp_path / f"c{mask}"
+        if mask != 0o377:
+            assert [path.stat().st_mode & 0o777 for path in directory.iterdir()] == [0o600]
+        assert not directory.stat().st_mode & 0o077
+
+
+def test_root_makes_no_directories_in_the_home_of_another_user(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root could")
+    home = tmp_path / "home"
+    home.mkdir()
+    _other_owner(home)
+    module = module_at(tmp_path, "x = 1\n")
+    compile_module(module, "default.bramble", Kept(str(home / ".cache"), ("bramble", "modules")))
+    assert not any(home.iterdir())

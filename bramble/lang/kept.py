@@ -1,0 +1,134 @@
+"""The cache of compiled modules: code, so only what is the user's own and nobody else can write is used.
+
+A checksum tells damage from content, and says nothing of who wrote it. So the
+directory is opened by a walk of open directories that follows no link below the
+cache's root, and every one of them, and every file, must belong to this user and
+be writable for nobody else. What does not hold is as if it were not there:
+a cache that cannot be used is only slower.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Optional
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CHECKSUM_SIZE = 32
+_OTHERS_WRITE = 0o022
+# A compiled module is a few times as large as its text.
+_LARGEST = 1 << 28
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A directory of the cache: `root` is absolute, and what is `below` it is ours to make.
+
+    `root` may be reached through links, which the user or the machine has made; `below`
+    may not.
+    """
+
+    root: str
+    below: tuple[str, ...]
+
+    def read(self, name: str) -> Optional[bytes]:
+        """Return what `write` has kept under a name; None when nothing that can be trusted is there."""
+        # spec: dialect.cache
+        with suppress(OSError):
+            directory = self._open(make=False)
+            if directory is None:
+                return None
+            try:
+                data = _read_own(directory, name)
+            finally:
+                os.close(directory)
+            checksum, content = data[:_CHECKSUM_SIZE], data[_CHECKSUM_SIZE:]
+            if hashlib.sha256(content).digest() == checksum:
+                return content
+        return None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keep bytes under a name, for the user alone; where that is not possible nothing happens."""
+        # spec: dialect.cache
+        with suppress(OSError):
+            directory = self._open(make=True)
+            if directory is None:
+                return
+            try:
+                _write_own(directory, name, hashlib.sha256(content).digest() + content)
+            finally:
+                os.close(directory)
+
+    def _open(self, make: bool) -> Optional[int]:
+        """Return the open directory; None when somebody else could have written into it, or made it."""
+        if make:
+            _make_root(self.root)
+        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # Others may make names in the root, and then these are not ours.
+        good = os.fstat(handle).st_uid == os.geteuid()
+        for name in self.below:
+            if not good:
+                break
+            try:
+                inner = _enter(handle, name, make)
+            finally:
+                os.close(handle)
+            handle = inner
+            good = _is_own(os.fstat(handle))
+        if not good:
+            os.close(handle)
+            return None
+        return handle
+
+
+def _make_root(root: str) -> None:
+    """Make a directory that is missing, but not among those of another user, as root could."""
+    standing = root
+    while not os.path.lexists(standing):
+        standing = os.path.dirname(standing)
+    if standing != root and os.stat(standing).st_uid == os.geteuid():
+        os.makedirs(root, mode=0o700, exist_ok=True)
+
+
+def _enter(handle: int, name: str, make: bool) -> int:
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=handle)
+    except FileNotFoundError:
+        if not make:
+            raise
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=handle)
+    return os.open(name, _DIRECTORY, dir_fd=handle)
+
+
+def _is_own(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not status.st_mode & _OTHERS_WRITE
+
+
+def _read_own(directory: int, name: str) -> bytes:
+    handle = os.open(name, _READ, dir_fd=directory)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or not _is_own(status) or status.st_size > _LARGEST:
+            return b""
+        return file.read(_LARGEST)
+
+
+def _write_own(directory: int, name: str, data: bytes) -> None:
+    temporary = f"{name}.{os.urandom(8).hex()}"
+    handle = os.open(temporary, _NEW, 0o600, dir_fd=directory)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            # The umask takes bits away, and never what the user needs of them.
+            os.fchmod(handle, 0o600)
+            file.write(data)
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=directory)
+        raise
