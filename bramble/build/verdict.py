@@ -18,6 +18,21 @@ _TOO_MUCH = {
         "has written more bytes into its outputs and its build directory than it may",
         "raise --output-size",
     ),
+    "disk": (
+        "build.limit",
+        "was ended since it left hardly any room on the disk",
+        "make room (bramble gc), or give the store another disk",
+    ),
+    "memory": (
+        "build.limit",
+        "was ended since it used more memory than it may",
+        "raise --memory if it needs more",
+    ),
+    "processes": (
+        "build.limit",
+        "was ended since it had more processes than it may",
+        "raise --processes if it needs more",
+    ),
     "output_files": (
         "build.output-too-many-files",
         "has made more files in its outputs and its build directory than it may",

@@ -8,6 +8,7 @@ from bramble.cli.building import add_build_options, build_shown, evaluate_words,
 from bramble.cli.environment import Surface
 from bramble.cli.explaining import print_explanation
 from bramble.cli.render import say
+from bramble.commands.build import Limits
 from bramble.commands.run import RunChoices, explain, run_attached, run_request, run_spec
 
 
@@ -53,6 +54,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         nesting=arguments.nesting,
         rung=arguments.sandbox,
         terminal=surface.attached,
+        limits=Limits(memory=arguments.memory, processes=arguments.processes),
     )
     spec = run_spec(evaluated, result, request, choices, setting)
     if arguments.explain:

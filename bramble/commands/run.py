@@ -13,10 +13,15 @@ from bramble.commands.evaluation import Evaluated
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError, nearest
 from bramble.lang.evaluate import RunRequest
-from bramble.sandbox.spec import Mount, SandboxSpec
+from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import describe
 
 _LISTED_PROGRAMS = 12
+_TOO_MUCH = {
+    "memory": ("used more memory than it may", "raise --memory if it needs more"),
+    "processes": ("had more processes than it may", "raise --processes if it needs more"),
+    "disk": ("left hardly any room on the disk", "make room on the disk that it writes to"),
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class RunChoices:
     nesting: bool = False
     rung: str = "namespaces"
     terminal: bool = False
+    limits: Limits = Limits()
 
 
 def run_request(evaluated: Evaluated) -> RunRequest:
@@ -116,6 +122,7 @@ def run_spec(
         nesting=choices.nesting,
         terminal=choices.terminal,
         rung=choices.rung,
+        limits=choices.limits,
         purpose="run",
     )
 
@@ -165,10 +172,17 @@ def _programs(home: str, wanted: str | None) -> str:
 
 
 def run_attached(spec: SandboxSpec) -> int:
-    """Run on the streams of this process; return the exit status, 128 and the signal when one ended it."""
-    # spec: cli.exit-status
+    """Run on the streams of this process; return the exit status, 128 and the signal when one ended it.
+
+    Raises BrambleError run.limit for a program that was ended since it used too much.
+    """
+    # spec: cli.exit-status, cli.run.limits
     with launcher() as started:
-        return started.run_attached(spec, 0, 1, 2).shell_status
+        outcome = started.run_attached(spec, 0, 1, 2)
+    if outcome.kind == "limit" and outcome.limit in _TOO_MUCH:
+        what, remedy = _TOO_MUCH[outcome.limit]
+        raise BrambleError("run.limit", f"the program was ended since it {what}", remedy=remedy)
+    return outcome.shell_status
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 
 from bramble.sandbox import identity, syscalls
+from bramble.sandbox.limits import usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ def gather(who: identity.Identity, network_files: list[str], devices: list[str])
         "pidfd": has_pidfd(),
         "landlock": abi,
         "counts_processes": kernel_release() >= (5, 14),
+        "memory": usage.memory_of_machine(),
+        "processes": usage.processes_of_machine(resource.getrlimit(resource.RLIMIT_NPROC)[0]),
+        "processors": os.cpu_count() or 1,
         "proc": [name for name in os.listdir("/proc") if not name.isdigit()],
         "devices": [name for name in devices if os.path.exists("/dev/" + name)],
         "network_files": [path for path in network_files if os.access(path, os.R_OK)],

@@ -26,7 +26,7 @@ import sys
 import termios
 
 from bramble.sandbox import child, facts, identity, pid1, syscalls
-from bramble.sandbox.limits import groups
+from bramble.sandbox.limits import groups, watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Sandbox:
         self.trees: list[int] = []
         self.slot = -1
         self.group: groups.Group | None = None
+        self.watch: watch.Watch | None = None
         self.error: dict[str, Any] | None = None
         self.fault: str | None = None
         self.status: int | None = None
@@ -131,6 +132,7 @@ class Helper:
         self.pidfds: dict[int, Sandbox] = {}
         self.identity = identity.own()
         self.own_memory = facts.own_memory()
+        self.clock = watch.Clock()
         self.pipes = facts.device_of_pipes()
 
     def run(self) -> None:
@@ -138,7 +140,7 @@ class Helper:
         # spec: sandbox.end.caller
         serving = True
         while serving or self.pidfds:
-            for fd, _ in self.poll.poll():
+            for fd, _ in self.poll.poll(self.clock.patience() if self.pidfds else None):
                 if fd == self.control.fileno():
                     if not self.accept():
                         serving = False
@@ -151,6 +153,13 @@ class Helper:
                     self.told(self.links[fd])
                 elif fd in self.pidfds:
                     self.ended(self.pidfds[fd])
+            self.look()
+
+    def look(self) -> None:
+        """End the sandboxes that have gone beyond what there is for them."""
+        running = {one.watch: one for one in self.pidfds.values() if one.watch is not None}
+        for over in self.clock.look([(one.pid, watched) for watched, one in running.items()]):
+            running[over].kill()
 
     def accept(self) -> bool:
         """Take the descriptors of a new sandbox; return False when the caller is gone."""
@@ -224,6 +233,8 @@ class Helper:
                     foreign.append(number)
                 elif action == "limit-group":
                     sandbox.group = groups.make(*arguments)
+                elif action == "watch":
+                    sandbox.watch = watch.Watch(*arguments)
             except identity.NoNamespace as error:
                 self.refuse(sandbox, sandbox.steps["clone"][0], error)
                 return
@@ -350,6 +361,8 @@ class Helper:
             sandbox.fault = text(rest)
         elif kind == b"X" and sandbox.status is None:
             sandbox.status = int(rest)
+        elif kind == b"M" and fds and sandbox.watch is not None:
+            sandbox.watch.fds.append(fds.pop())
         elif kind == b"T" and fds:
             # Till then keys are the caller's, and arrive as signals; none is lost in between.
             sandbox.screen.append(fds.pop())
@@ -378,7 +391,8 @@ class Helper:
         del self.pidfds[sandbox.pidfd]
         os.close(sandbox.pidfd)
         if sandbox.status is None and sandbox.error is None:
-            sandbox.answer({"event": "killed", "status": status, "by_us": sandbox.stopped}, [])
+            over = sandbox.watch is not None and sandbox.watch.hit
+            sandbox.answer({"event": "killed", "status": status, "by_us": sandbox.stopped and not over}, [])
         self.finish(sandbox)
 
     def unlink(self, sandbox: Sandbox) -> None:
@@ -402,7 +416,8 @@ class Helper:
         elif sandbox.error is not None:
             sandbox.answer({"event": "error", **sandbox.error}, [])
         else:
-            sandbox.answer({"event": "end", "status": sandbox.status, "limits": hit}, [])
+            over = "" if sandbox.watch is None else sandbox.watch.hit
+            sandbox.answer({"event": "end", "status": sandbox.status, "limits": hit, "over": over}, [])
         if sandbox.alone and sandbox.modes:
             # The caller was killed while its terminal was raw. Ours is another session: nothing stops us.
             termios.tcsetattr(sandbox.terminal, termios.TCSANOW, sandbox.modes)
@@ -417,6 +432,8 @@ class Helper:
         sandbox.job = {}
         sandbox.channel.close()
         os.close(sandbox.terminal)
+        if sandbox.watch is not None:
+            sandbox.watch.close()
         for fd in (sandbox.program, *sandbox.screen):
             if fd >= 0:
                 os.close(fd)

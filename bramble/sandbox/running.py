@@ -39,8 +39,8 @@ class Outcome:
 
     `kind` is "exited" (`code` its status), "signalled" (`code` the signal),
     "timeout" (`limit` "seconds" or "silence"), "limit" (`limit` "memory",
-    "processes", "file_size", "output_size" or "output_files") or "cancelled"; `code` is then the signal or
-    status that it ended with. `seconds` is the wall clock time of the sandbox.
+    "processes", "disk", "file_size", "output_size" or "output_files") or "cancelled"; `code` is then
+    the signal or status that it ended with. `seconds` is the wall clock time of the sandbox.
     """
 
     kind: str
@@ -164,7 +164,7 @@ class Running:
             if limit:
                 return Outcome("limit", status_code(status), limit, seconds)
         if status is None:
-            return self.cut_short(ended["limits"], seconds)
+            return self.cut_short(ended["limits"], ended["over"], seconds)
         hit = [name for name in ended["limits"] if name == "memory" or status != 0]
         code = status_code(status)
         limits = self.spec.limits
@@ -174,11 +174,12 @@ class Running:
             return Outcome("limit", code, hit[0], seconds)
         return Outcome("signalled" if os.WIFSIGNALED(status) else "exited", code, "", seconds)
 
-    def cut_short(self, limits: list[str], seconds: float) -> Outcome:
+    def cut_short(self, limits: list[str], over: str, seconds: float) -> Outcome:
         """Return the outcome of a sandbox whose pid 1 was killed: by us, a limit, or somebody outside."""
         code = os.WTERMSIG(self.killed) if os.WIFSIGNALED(self.killed) else signal.SIGKILL
-        if self.reason == ("", "") and "memory" in limits:
-            return Outcome("limit", code, "memory", seconds)
+        over = over or ("memory" if "memory" in limits else "")
+        if self.reason == ("", "") and over:
+            return Outcome("limit", code, over, seconds)
         kind, limit = self.reason
         return Outcome(kind or "signalled", code, limit, seconds)
 

@@ -56,7 +56,13 @@ NETWORK_FILES = (
 
 ROOT_SIZE = "16m"
 DEVICES_SIZE, DEVICES_FILES = "64k", "64"
-SHARE_OF_MEMORY, FILES_IN_MEMORY = "50%", "1m"  # of /tmp and /dev/shm, when the wish limits no memory
+# spec: sandbox.temporary: sizes of /tmp and /dev/shm, when the wish limits no memory, and files of each
+TEMPORARY_SIZE, SHARED_SIZE, FILES_IN_MEMORY = "25%", "12%", "1m"
+# spec: sandbox.limits.share
+MEMORY_SHARE = (3, 4)
+PROCESSES_SHARE = (1, 2)
+MEMORY_OF_PROCESS = 2 << 20  # bytes of memory for each process that there may be
+PROCESSES, PROCESSES_OF_PROCESSOR, FEWEST_PROCESSES = 1024, 512, 256
 SIZE_OF_INODE = 1024  # bytes of the kernel's memory, about, that each file costs however small it is
 NO_CORE = 1  # bytes; at 0 the kernel would still call a program of the host that collects cores: core(5)
 OPEN_FILES = 1024
@@ -72,7 +78,9 @@ class HostFacts:
     `other_user`: the caller is root, and the sandbox is another user outside.
     `landlock` is the kernel's ABI, 0 without it. `counts_processes`: the
     kernel counts the processes of a user in each user namespace by itself
-    (Linux 5.14). `proc` are the names in /proc, `devices` those of DEVICES and
+    (Linux 5.14). `memory` are the bytes of the machine, or of what Bramble may
+    have of it, `processes` how many there may be (0 is not known), `processors` how
+    many there are. `proc` are the names in /proc, `devices` those of DEVICES and
     `network_files` those of NETWORK_FILES that exist. `sources` maps mount
     sources and `hidden` maps hidden paths to "directory" or "file"; `links` are
     what `programs.links` found.
@@ -82,6 +90,9 @@ class HostFacts:
     other_user: bool = False
     landlock: int = 0
     counts_processes: bool = True
+    memory: int = 0
+    processes: int = 0
+    processors: int = 1
     proc: frozenset[str] = frozenset(PROC_READ_ONLY + PROC_HIDDEN_FILES + PROC_HIDDEN_DIRECTORIES)
     devices: tuple[str, ...] = tuple(DEVICES)
     network_files: tuple[str, ...] = ()
@@ -105,7 +116,7 @@ def steps(spec: SandboxSpec, facts: HostFacts) -> tuple[Step, ...]:
         outside, first = helper_steps(spec, facts, placed), init_steps(spec, facts, placed)
     else:
         check_hosted(spec, facts)
-        outside = (*limit_steps(spec), Step("fork"), PREFER_TO_KILL)
+        outside = (*limit_steps(spec), watch_step(spec, facts), Step("fork"), PREFER_TO_KILL)
         first = (Step("await-word"), Step("umask", (0o022,)), Step("start-program-hosted"))
     return (*outside, *first, *builder_steps(spec, facts, placed))
 
@@ -163,6 +174,27 @@ def check_hosted(spec: SandboxSpec, facts: HostFacts) -> None:
         )
 
 
+def shares(spec: SandboxSpec, facts: HostFacts) -> tuple[int | None, int | None, int | None]:
+    """Return (bytes, processes, bytes of all sandboxes of one command) at most; None: any number."""
+    # spec: sandbox.limits.share
+    memory = facts.memory * MEMORY_SHARE[0] // MEMORY_SHARE[1] or None
+    processes = None
+    if facts.memory and facts.processes:
+        part = facts.processes * PROCESSES_SHARE[0] // PROCESSES_SHARE[1]
+        useful = PROCESSES + PROCESSES_OF_PROCESSOR * facts.processors
+        processes = max(FEWEST_PROCESSES, min(part, useful, facts.memory // MEMORY_OF_PROCESS))
+    limits = spec.limits
+    own = memory if limits.memory is None else limits.memory
+    together = None if memory is None or own is None else max(memory, own)
+    return own, processes if limits.processes is None else limits.processes, together
+
+
+def watch_step(spec: SandboxSpec, facts: HostFacts) -> Step:
+    """Return the step that has the sandbox looked at while it runs."""
+    disks = tuple(mount.source for mount in spec.mounts if mount.writable)
+    return Step("watch", (*shares(spec, facts), disks))
+
+
 def limit_steps(spec: SandboxSpec) -> tuple[Step, ...]:
     """Return the step that asks for a control group, when the wish has a limit that one can hold."""
     limits = spec.limits
@@ -178,6 +210,7 @@ def helper_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]
     taken = placed if facts.other_user else ()
     return (
         *limit_steps(spec),
+        watch_step(spec, facts),
         *(Step("open-tree", (one.mount.source, one.mount.writable)) for one in taken),
         Step("clone", (namespaces,)),
         Step("map-ids", (UID, GID)),
@@ -238,18 +271,20 @@ def tree_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) 
             late += [shown, protected]
         else:
             early += [*tree.point(target, one.kind), shown]
-    size, inodes = SHARE_OF_MEMORY, FILES_IN_MEMORY
+    size, shared, inodes = TEMPORARY_SIZE, SHARED_SIZE, FILES_IN_MEMORY
     if spec.limits.memory is not None:
-        size, inodes = str(spec.limits.memory), str(spec.limits.memory // SIZE_OF_INODE + 1)
+        size = shared = str(spec.limits.memory)
+        inodes = str(spec.limits.memory // SIZE_OF_INODE + 1)
     return [
         *early,
         # From here on the root is read-only, and so is each input with all that is mounted in it.
         Step("protect", ("/", layout.READ_ONLY)),
         # spec: sandbox.temporary
         Step("tmpfs", (layout.TEMPORARY, 0o1777, size, inodes)),
-        *device_steps(facts, size, inodes),
+        *device_steps(facts, shared, inodes),
         *late,
         *hidden_steps(spec, facts, placed),
+        Step("hand-out-memory", ((layout.TEMPORARY, "/dev/shm"),)),
     ]
 
 
@@ -339,10 +374,14 @@ def rlimit_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
     if limits.memory is not None:
         done.append(Step("rlimit", ("DATA", limits.memory, limits.memory)))
     counted = spec.rung == "namespaces" and (facts.counts_processes or facts.other_user)
-    if limits.processes is not None and counted:
+    processes = limits.processes
+    if processes is None:
+        # More than the helper ends it for at its next look: without it, it could do nothing in between.
+        processes = (shares(spec, facts)[1] or 0) * 5 // 4 or None
+    if processes is not None and counted:
         # Elsewhere the kernel would count all that the caller runs. Pid 1 is one more, and there is one to
         # spare: a group, which says that it was hit, has to be hit first.
-        most = limits.processes + 2
+        most = processes + 2
         done.append(Step("rlimit", ("NPROC", most, most)))
     return done
 

@@ -39,6 +39,11 @@ ACTIONS: dict[str, Action] = {
                 "memory processes",
                 "where a control group is delegated: at most {memory} bytes, {processes} processes",
             ),
+            "watch": (
+                "memory processes together disks",
+                "end it when it has more than {memory} bytes of memory or {processes} processes, when all of "
+                "this command have more than {together} bytes and it most, or when {disks} is nearly full",
+            ),
             "open-tree": (
                 "source writable",
                 "take hold of {source} of the host, with its owner shown as the sandbox's user",
@@ -88,6 +93,7 @@ ACTIONS: dict[str, Action] = {
             "cover-directory": ("target", "cover {target} with an empty directory that cannot be opened"),
             "cover-within": ("target kind", "cover the {kind} {target}, following no link there"),
             "enter-root": ("", "make the new root the root, and let go of the host's"),
+            "hand-out-memory": ("paths", "let the helper see how full {paths} are"),
             "open-terminal": ("", "open a terminal of the sandbox, and hand its other end out"),
             "hide-self": ("", "wipe the arguments and environment of pid 1; let nobody trace or read it"),
             "start-program": ("", "start pid 2, drop every capability, wait; end all when pid 2 has ended"),

@@ -129,7 +129,9 @@ def test_the_file_systems_in_memory() -> None:
         quoted(text)
     )
     assert (
-        set(shown.values()) == {("50%", "1m")} and "half the memory" in text and f"{1 << 20:,} files" in text
+        shown == {"/tmp": ("25%", "1m"), "/dev/shm": ("12%", "1m")}
+        and "25% and 12% of the memory of the machine, in this order" in text
+        and f"{1 << 20:,} files" in text
     )
     limited = dataclasses.replace(SPEC, limits=Limits(memory=1 << 20))
     assert {(size, inodes) for _, mode, size, inodes in args("tmpfs", limited) if mode == 0o1777} == {

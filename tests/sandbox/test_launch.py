@@ -389,7 +389,7 @@ def test_the_helper_starts_from_a_zip_file_too(tmp_path: Path) -> None:
     package = Path(layout.__file__).parents[1]
     archive = tmp_path / "all.zip"
     with zipfile.ZipFile(archive, "w") as file:
-        for path in (package / "__init__.py", package / "errors.py", *(package / "sandbox").glob("*.py")):
+        for path in (*package.glob("*.py"), *(package / "sandbox").rglob("*.py")):
             file.write(path, Path("bramble", path.relative_to(package)))
     code = (
         f"import sys; sys.path.insert(0, {str(archive)!r})\n"
