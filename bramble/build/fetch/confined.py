@@ -13,7 +13,10 @@ from typing import Optional
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
-Path = tuple[str, ...]  # the names from the top of the tree to the entry
+_SHOWN = 200  # characters of a name in a message
+
+Path = tuple[bytes, ...]  # the names from the top of the tree to the entry
+_LINK_LIMIT = 4095  # bytes of a link target (path_resolution(7), PATH_MAX)
 
 
 class Outside(Exception):
@@ -21,23 +24,35 @@ class Outside(Exception):
 
 
 class Clash(Exception):
-    """An entry cannot stand where another one is. The message says which."""
+    """An entry cannot stand where it should. The message says which."""
 
 
-def split_name(name: str) -> Path:
+def split_name(name: bytes) -> Path:
     """Return the names that make up `name`; empty for the top of the tree itself.
 
-    Raises Outside for an absolute name and for one with `..` in it.
+    Raises Outside for an absolute name and for one with `..` in it, Clash for one that no file can have.
     """
     # spec: build.unpack.inside
-    if name.startswith("/"):
-        raise Outside(f'"{name}" is an absolute name')
-    if "\0" in name:
-        raise Clash(f"{name!r} holds a NUL")
-    parts = tuple(part for part in name.split("/") if part not in ("", "."))
-    if ".." in parts:
-        raise Outside(f'"{name}" climbs out through ".."')
+    if name.startswith(b"/"):
+        raise Outside(f"{shown(name)} is an absolute name")
+    if b"\0" in name:
+        raise Clash(f"{shown(name)} holds a NUL")
+    if not name:
+        raise Clash("an entry has no name")
+    parts = tuple(part for part in name.split(b"/") if part not in (b"", b"."))
+    if b".." in parts:
+        raise Outside(f'{shown(name)} climbs out through ".."')
     return parts
+
+
+def shown(name: bytes) -> str:
+    """Return a name for a message."""
+    text = name.decode("utf-8", "backslashreplace")
+    return f'"{text}"' if len(text) < _SHOWN else f'"{text[:_SHOWN]}…"'
+
+
+def _joined(path: Path) -> str:
+    return shown(b"/".join(path))
 
 
 class ConfinedTree:
@@ -63,6 +78,11 @@ class ConfinedTree:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def is_empty(self) -> bool:
+        """Say whether nothing stands in the tree."""
+        with os.scandir(self._root) as entries:
+            return next(entries, None) is None
+
     def directory(self, path: Path) -> None:
         """Make a directory, and those above it, where they are not there."""
         self._enter(path)
@@ -76,8 +96,10 @@ class ConfinedTree:
             os.fchmod(fd, 0o755)
         return fd
 
-    def symlink(self, path: Path, target: str) -> None:
+    def symlink(self, path: Path, target: bytes) -> None:
         """Make a symbolic link. Where it points to does not matter: nothing here follows it."""
+        if not target or b"\0" in target or len(target) > _LINK_LIMIT:
+            raise Clash(f"the link {_joined(path)} has a target that cannot be")
         parent = self._parent(path)
         self._clear(parent, path)
         os.symlink(target, path[-1], dir_fd=parent)
@@ -91,9 +113,9 @@ class ConfinedTree:
         try:
             found = self._lstat(duplicate, existing[-1])
             if found is None:
-                raise Clash(f'"{"/".join(path)}" is a link to "{"/".join(existing)}", which is not there')
+                raise Clash(f"{_joined(path)} is a link to {_joined(existing)}, which is not there")
             if stat.S_ISDIR(found.st_mode):
-                raise Clash(f'"{"/".join(path)}" is a hard link to a directory')
+                raise Clash(f"{_joined(path)} is a hard link to a directory")
             parent = self._parent(path)
             self._clear(parent, path)
             os.link(existing[-1], path[-1], src_dir_fd=duplicate, dst_dir_fd=parent, follow_symlinks=False)
@@ -116,7 +138,7 @@ class ConfinedTree:
             except NotADirectoryError:
                 raise self._in_the_way(current, path[: depth + 1]) from None
             except FileNotFoundError:
-                raise Clash(f'"{"/".join(path[: depth + 1])}" is not there') from None
+                raise Clash(f"{_joined(path[: depth + 1])} is not there") from None
             finally:
                 if current != self._root:
                     os.close(current)
@@ -124,7 +146,7 @@ class ConfinedTree:
         self._at, self._fd = path, current
         return current
 
-    def _step(self, parent: int, name: str, make: bool) -> int:
+    def _step(self, parent: int, name: bytes, make: bool) -> int:
         try:
             return os.open(name, _DIRECTORY, dir_fd=parent)
         except FileNotFoundError:
@@ -140,21 +162,20 @@ class ConfinedTree:
 
     def _in_the_way(self, parent: int, path: Path) -> Exception:
         found = self._lstat(parent, path[-1])
-        shown = "/".join(path)
         if found is not None and stat.S_ISLNK(found.st_mode):
-            return Outside(f'an entry below "{shown}" would be written through that link')
-        return Clash(f'an entry stands below "{shown}", which is a file')
+            return Outside(f"an entry below {_joined(path)} would be written through that link")
+        return Clash(f"an entry stands below {_joined(path)}, which is a file")
 
     def _clear(self, parent: int, path: Path) -> None:
         found = self._lstat(parent, path[-1])
         if found is None:
             return
         if stat.S_ISDIR(found.st_mode):
-            raise Clash(f'"{"/".join(path)}" is a directory already')
+            raise Clash(f"{_joined(path)} is a directory already")
         os.unlink(path[-1], dir_fd=parent)
 
     @staticmethod
-    def _lstat(parent: int, name: str) -> Optional[os.stat_result]:
+    def _lstat(parent: int, name: bytes) -> Optional[os.stat_result]:
         try:
             return os.stat(name, dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:

@@ -1,24 +1,30 @@
 """Reading a tar archive that may be cut short, broken or hostile, as a stream.
 
-The blocks are read by `tarfile.TarInfo`; which block follows which, and where
-the archive has to end, is decided here, since `tarfile` itself takes a broken
-header for the end. Formats: v7, ustar, pax (POSIX.1-2001), GNU long names.
+Every header is read here, field by field, since `tarfile` guesses: it takes a broken
+header for the end, and GNU's times for a part of the name. Formats: v7, ustar and
+pax (POSIX.1-2001), GNU (long names, large numbers), star.
 """
 
 from __future__ import annotations
 
-import tarfile
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Optional
+
+from bramble.build.fetch.confined import shown
 
 BLOCK = 512
 _EXTENSION_LIMIT = 1 << 20  # bytes of one extended header; real ones have a few hundred
+_NUMBER_LIMIT = 18  # digits of a decimal number: less than 2**63 whatever they are
 
-_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
-_SPECIAL = {tarfile.CHRTYPE: "a device", tarfile.BLKTYPE: "a device", tarfile.FIFOTYPE: "a fifo"}
-_LONG_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
-_VOLUME_LABEL = b"V"
+_SPECIAL = {b"3": "a device", b"4": "a device", b"6": "a fifo"}
+_UNSUPPORTED = {
+    b"S": "is stored as a sparse file",
+    b"M": "is the rest of a file in another volume",
+    b"N": "is a list of old long names",
+}
+_OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 
 
 class TarBroken(Exception):
@@ -35,13 +41,22 @@ class TarSpecial(Exception):
 
 @dataclass(frozen=True)
 class Member:
-    """One entry. Names are as written, with undecodable bytes escaped (PEP 383)."""
+    """One entry. Names are the bytes as written."""
 
     kind: str  # "file", "directory", "symlink" or "hardlink"
-    name: str
-    target: str  # of a link
+    name: bytes
+    target: bytes  # of a link
     size: int  # bytes that follow, of a file
     executable: bool  # by its owner
+
+
+@dataclass(frozen=True)
+class _Header:
+    name: bytes
+    mode: int
+    size: int
+    type: bytes
+    target: bytes
 
 
 class TarStream:
@@ -50,36 +65,34 @@ class TarStream:
     def __init__(self, read: Callable[[int], bytes]) -> None:
         """Read from `read`, which gives at most as many bytes as asked for, and none at the end."""
         self._read = read
-        self._left = 0  # bytes of the current file that have not been read
+        self._left = 0  # bytes of the current member that have not been read
         self._padding = 0  # bytes after them up to the next block
 
     def members(self) -> Iterator[Member]:
         """Yield every member up to the end mark. Raises TarBroken, TarUnsupported, TarSpecial."""
-        # spec: build.unpack.whole
-        lasting: dict[str, str] = {}
-        coming: dict[str, str] = {}
+        # spec: build.unpack.tar, build.unpack.whole
+        lasting: dict[bytes, bytes] = {}
+        coming: dict[bytes, bytes] = {}
         while True:
             self._skip_rest()
-            block = self._exactly(BLOCK)
-            try:
-                info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-            except tarfile.HeaderError as error:
-                if not block.strip(b"\0"):
-                    return
-                raise TarBroken(f"a header cannot be read ({error})") from None
-            if info.size < 0:
-                raise TarBroken(f'"{info.name}" has a negative size')
-            if info.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
-                coming.update(_records(self._extension(info)))
-            elif info.type == tarfile.XGLTYPE:
-                lasting.update(_records(self._extension(info)))
-            elif info.type in _LONG_NAMES:
-                text = self._extension(info).split(b"\0")[0].decode("utf-8", "surrogateescape")
-                coming["path" if info.type == tarfile.GNUTYPE_LONGNAME else "linkpath"] = text
-            elif info.type == _VOLUME_LABEL:
-                continue
+            header = _header(self._exactly(BLOCK))
+            if header is None:
+                if coming:
+                    raise TarBroken("its last extended header belongs to nothing")
+                return
+            if header.type in (b"x", b"X"):
+                coming.update(_records(self._extension(header)))
+            elif header.type == b"g":
+                lasting.update(_records(self._extension(header)))
+            elif header.type in (b"L", b"K"):
+                text, _, rest = self._extension(header).partition(b"\0")
+                if not text or rest.strip(b"\0"):
+                    raise TarBroken("a long name of it cannot be read")
+                coming[b"path" if header.type == b"L" else b"linkpath"] = text
+            elif header.type == b"V":
+                self._follow(header.size)
             else:
-                yield self._member(info, {**lasting, **coming})
+                yield self._member(header, {**lasting, **coming})
                 coming = {}
 
     def blocks(self, size: int) -> Iterator[bytes]:
@@ -91,27 +104,39 @@ class TarStream:
             self._left -= len(data)
             yield data
 
-    def _member(self, info: tarfile.TarInfo, extended: dict[str, str]) -> Member:
-        if any(key.startswith("GNU.sparse.") for key in extended):
-            raise TarUnsupported(f'"{info.name}" is stored as a sparse file')
-        name = extended.get("path", info.name)
-        kind = _kind(info, name)
-        size = _number(extended["size"]) if "size" in extended else info.size
-        if kind == "file":
-            self._left, self._padding = size, -size % BLOCK
+    def _member(self, header: _Header, extended: dict[bytes, bytes]) -> Member:
+        name = extended.get(b"path", header.name)
+        what = shown(name)
+        charset = extended.get(b"hdrcharset", b"")
+        if charset not in (b"", b"BINARY", b"ISO-IR 10646 2000 UTF-8", b"ISO-IR 10646 2000 UTF8"):
+            raise TarUnsupported(f"{what} has a name in the unknown character set {shown(charset)}")
+        if any(key.startswith(b"GNU.sparse.") for key in extended):
+            raise TarUnsupported(f"{what} is stored as a sparse file")
+        kind = _kind(header.type, name, what)
+        size = _decimal(extended[b"size"], f"the size of {what}") if b"size" in extended else header.size
+        if kind == "file" or header.type == b"D":
+            self._follow(size)
+        elif kind == "hardlink" and size:
+            raise TarUnsupported(f"{what} is a hard link with a content of its own")
+        target = extended.get(b"linkpath", header.target)
+        if kind in ("symlink", "hardlink") and (not target or b"\0" in target):
+            raise TarUnsupported(f"the link {what} has a target that cannot be")
         return Member(
             kind=kind,
             name=name,
-            target=extended.get("linkpath", info.linkname),
+            target=target,
             size=size if kind == "file" else 0,
-            executable=bool(info.mode & 0o100),
+            executable=bool(header.mode & 0o100),
         )
 
-    def _extension(self, info: tarfile.TarInfo) -> bytes:
-        if info.size > _EXTENSION_LIMIT:
+    def _follow(self, size: int) -> None:
+        self._left, self._padding = size, -size % BLOCK
+
+    def _extension(self, header: _Header) -> bytes:
+        if header.size > _EXTENSION_LIMIT:
             raise TarBroken("an extended header is too large")
-        data = self._exactly(info.size)
-        self._exactly(-info.size % BLOCK)
+        data = self._exactly(header.size)
+        self._exactly(-header.size % BLOCK)
         return data
 
     def _skip_rest(self) -> None:
@@ -130,40 +155,100 @@ class TarStream:
         return data
 
 
-def _kind(info: tarfile.TarInfo, name: str) -> str:
-    if info.type in _FILES:
+def _header(block: bytes) -> Optional[_Header]:
+    """Return what a block of 512 bytes says; None for the end mark. Raises TarBroken, TarUnsupported."""
+    if not block.strip(b"\0"):
+        return None
+    if not _checksum_is_right(block):
+        raise TarBroken("a header cannot be read (its checksum is wrong)")
+    name = _text(block[:100])
+    magic = block[257:265]
+    if magic[:6] == b"ustar\0":
+        prefix = _text(block[345:476] if _is_star(block) else block[345:500])
+        name = prefix + b"/" + name if prefix else name
+    elif magic != b"ustar  \0" and magic.strip(b"\0"):
+        # GNU keeps times in the place of the prefix, and v7 has none.
+        raise TarUnsupported(f"{shown(name)} has a header of an unknown format")
+    return _Header(
+        name=name,
+        mode=_number(block[100:108], "a mode"),
+        size=_number(block[124:136], f"the size of {shown(name)}"),
+        type=block[156:157],
+        target=_text(block[157:257]),
+    )
+
+
+def _is_star(block: bytes) -> bool:
+    """Say whether times stand in the last part of the prefix, as star writes them."""
+    if block[508:512] == b"tar\0":
+        return True
+    times = block[476:488], block[488:500]
+    return block[475:476] == b"\0" and all(re.fullmatch(rb"[0-7]{11} ", time) for time in times)
+
+
+def _checksum_is_right(block: bytes) -> bool:
+    stated = _OCTAL.fullmatch(block[148:156].lstrip(b"\0"))
+    if stated is None or not stated.group(1):
+        return False
+    rest = block[:148] + b" " * 8 + block[156:]
+    unsigned = sum(rest)
+    # Some old programs added signed bytes.
+    signed = unsigned - 256 * sum(byte > 127 for byte in rest)
+    return int(stated.group(1), 8) in (unsigned, signed)
+
+
+def _text(field: bytes) -> bytes:
+    return field.partition(b"\0")[0]
+
+
+def _number(field: bytes, what: str) -> int:
+    """Return a number in octal digits or in base 256. It fits into 63 bits."""
+    if field[0] == 0xFF:
+        raise TarBroken(f"{what} is negative")
+    if field[0] & 0x80:
+        value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+        if value >> 63:
+            raise TarBroken(f"{what} is larger than any file")
+        return value
+    found = _OCTAL.fullmatch(field.lstrip(b"\0") if not field.strip(b" \0") else field)
+    if found is None:
+        raise TarBroken(f"{what} is no number")
+    return int(found.group(1) or b"0", 8)
+
+
+def _kind(kind: bytes, name: bytes, what: str) -> str:
+    if kind in (b"0", b"\0", b"7"):
         # v7 has no type for directories.
-        return "directory" if name.endswith("/") else "file"
-    if info.type == tarfile.DIRTYPE:
+        return "directory" if name.endswith(b"/") else "file"
+    if kind in (b"5", b"D"):
         return "directory"
-    if info.type == tarfile.SYMTYPE:
+    if kind == b"2":
         return "symlink"
-    if info.type == tarfile.LNKTYPE:
+    if kind == b"1":
         return "hardlink"
-    if info.type in _SPECIAL:
-        raise TarSpecial(f'"{name}" is {_SPECIAL[info.type]}')
-    if info.type == tarfile.GNUTYPE_SPARSE:
-        raise TarUnsupported(f'"{name}" is stored as a sparse file')
-    raise TarUnsupported(f'"{name}" has the unknown type {info.type!r}')
+    if kind in _SPECIAL:
+        raise TarSpecial(f"{what} is {_SPECIAL[kind]}")
+    raise TarUnsupported(f"{what} {_UNSUPPORTED.get(kind, f'has the unknown type {kind!r}')}")
 
 
-def _records(data: bytes) -> dict[str, str]:
+def _records(data: bytes) -> dict[bytes, bytes]:
     """Return the records of a pax extended header: `LENGTH KEY=VALUE\\n` each (pax(1))."""
-    found: dict[str, str] = {}
+    found: dict[bytes, bytes] = {}
     at = 0
-    while at < len(data) and data[at] != 0:
-        space = data.find(b" ", at)
-        length = _number(data[at:space].decode("ascii", "replace")) if space > at else 0
+    data = data.rstrip(b"\0")
+    while at < len(data):
+        space = data.find(b" ", at, at + _NUMBER_LIMIT + 2)
+        length = _decimal(data[at:space], "the length of a record") if space > at else 0
         record = data[space + 1 : at + length]
         key, equals, value = record.partition(b"=")
-        if length <= space - at + 1 or not equals or not value.endswith(b"\n"):
+        if length <= space - at + 1 or not equals or not value.endswith(b"\n") or at + length > len(data):
             raise TarBroken("an extended header cannot be read")
-        found[key.decode("utf-8", "surrogateescape")] = value[:-1].decode("utf-8", "surrogateescape")
+        found[key] = value[:-1]
         at += length
     return found
 
 
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise TarBroken(f"{text!r} is no number")
+def _decimal(text: bytes, what: str) -> int:
+    if not re.fullmatch(rb"[0-9]{1,%d}" % _NUMBER_LIMIT, text):
+        raise TarBroken(f"{what} is no number that can be")
     return int(text)

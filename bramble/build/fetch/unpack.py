@@ -6,17 +6,16 @@ import contextlib
 import errno
 import gzip
 import os
-import stat
 import struct
 import threading
-import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import IO, Optional, cast
 
-from bramble.build.fetch.confined import Clash, ConfinedTree, Outside, split_name
+from bramble.build.fetch.confined import Clash, ConfinedTree, Outside, shown, split_name
 from bramble.build.fetch.tar import TarBroken, TarSpecial, TarStream, TarUnsupported
+from bramble.build.fetch.zip import ZipReader
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
 
@@ -46,9 +45,7 @@ _BROKEN = (
     TarBroken,
     EOFError,
     struct.error,
-    UnicodeDecodeError,
     zlib.error,
-    zipfile.BadZipFile,
     *((lzma.LZMAError,) if lzma else ()),
 )
 
@@ -75,7 +72,7 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
     Files are as executable as their owner's bit says; other modes, owners and
     times are dropped. Raises BrambleError fetch.archive-outside,
     fetch.archive-broken, fetch.archive-special, fetch.archive-too-large,
-    fetch.archive-unsupported; Cancelled; what stands in `target` then is of no use.
+    fetch.archive-unsupported, fetch.archive-empty; Cancelled; what stands in `target` then is of no use.
     """
     # spec: build.unpack
     try:
@@ -85,13 +82,20 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
                 _unpack_zip(file, tree, budget)
             else:
                 _unpack_tar(file, kind, tree, budget)
+            if tree.is_empty():
+                # spec: build.unpack.empty
+                raise BrambleError(
+                    "fetch.archive-empty",
+                    f"the archive {name} has no members",
+                    remedy="nothing was stored; check the URL, or ask its author for a whole archive",
+                )
     except Outside as error:
         raise _refused("outside", name, f"climbs out of its directory: {error}") from error
     except TarSpecial as error:
         raise _refused("special", name, f"holds what no output may: {error}") from error
     except _TooLarge as error:
         raise _refused("too-large", name, str(error)) from error
-    except (TarUnsupported, Clash, NotImplementedError) as error:
+    except (TarUnsupported, Clash) as error:
         raise _refused("unsupported", name, f"cannot be unpacked: {error}") from error
     except _BROKEN as error:
         raise _broken(name, error) from error
@@ -133,6 +137,10 @@ class _Budget:
         self._left = min(limits.size, max(_RATIO_FROM, archive_size * limits.ratio))
         self._members = limits.members
         self._cancelled = limits.cancelled
+
+    def announced(self, members: int) -> None:
+        if members > self._members:
+            raise _TooLarge("holds more files than any archive should")
 
     def member(self) -> None:
         if self._cancelled.is_set():
@@ -180,34 +188,27 @@ def _unpack_tar(file: IO[bytes], kind: str, tree: ConfinedTree, budget: _Budget)
         # Checksums of compressed streams stand at their end: it has to be read to be checked.
         for rest in iter(lambda: plain.read(_PIECE), b""):
             budget.take(len(rest))
+            if rest.count(0) != len(rest):
+                raise TarBroken("something follows its end mark")
 
 
 def _unpack_zip(file: IO[bytes], tree: ConfinedTree, budget: _Budget) -> None:
-    with zipfile.ZipFile(file) as archive:
-        for info in archive.infolist():
-            budget.member()
-            path = split_name(info.filename)
-            mode = info.external_attr >> 16
-            if info.flag_bits & 1:
-                raise TarUnsupported(f'"{info.filename}" is encrypted')
-            if info.is_dir():
-                tree.directory(path)
-                continue
-            if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFLNK):
-                raise TarSpecial(f'"{info.filename}" is neither a file nor a directory nor a link')
-            with archive.open(info) as body:
-                if stat.S_ISLNK(mode):
-                    target = body.read(_LINK_LIMIT + 1)
-                    if len(target) > _LINK_LIMIT:
-                        raise TarUnsupported(f'the link "{info.filename}" is too long')
-                    tree.symlink(path, os.fsdecode(target))
-                else:
-                    fd = tree.file(path, executable=bool(mode & 0o100))
-                    _fill(fd, _pieces(body), budget)
-
-
-def _pieces(body: IO[bytes]) -> Iterator[bytes]:
-    return iter(lambda: body.read(_PIECE), b"")
+    archive = ZipReader(file, os.fstat(file.fileno()).st_size)
+    budget.announced(archive.count)
+    for entry in archive.entries():
+        budget.member()
+        path = split_name(entry.name)
+        if entry.kind == "directory":
+            for _ in archive.content(entry):
+                pass
+            tree.directory(path)
+        elif entry.kind == "symlink":
+            if entry.size > _LINK_LIMIT:
+                raise TarUnsupported(f"the link {shown(entry.name)} is too long")
+            tree.symlink(path, b"".join(archive.content(entry)))
+        else:
+            fd = tree.file(path, executable=entry.executable)
+            _fill(fd, archive.content(entry), budget)
 
 
 def _fill(fd: int, pieces: Iterable[bytes], budget: _Budget) -> None:

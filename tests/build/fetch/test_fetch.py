@@ -171,9 +171,10 @@ class Refusing(FetchWorld):
         data = tar([("device", "null", b"", 0o666)])
         self.failure(fetch(self.server(ok(data)).url + "/a.tar"), "fetch.archive-special")
 
-    def test_an_archive_of_nothing_is_an_empty_output(self) -> None:
+    def test_an_archive_of_nothing_is_refused(self) -> None:
         it = fetch(self.server(ok(tar([]))).url + "/a.tar")
-        self.failure(it, "build.empty-output")
+        error = self.failure(it, "fetch.archive-empty")
+        self.assertNotIn("$out", error.message + (error.remedy or ""))
 
     def test_servers_that_fail(self) -> None:
         quick = {"timeout": 0.2}
