@@ -5,15 +5,18 @@ A stamp is a tuple of strings, kept with the realisation:
     ("file", path, size, mtime in nanoseconds, inode)
     ("link", path, target)
     ("none", path)             nothing was there, and something there would be used
+    ("rules", version)         the first one: by which rules it was made
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 Stamp = tuple[str, ...]
+# Goes up when the same machine gives another output, so that what an older version made is made again.
+RULES: Stamp = ("rules", "2")
 
 
 def stamp(path: str) -> Stamp:
@@ -28,10 +31,12 @@ def stamp(path: str) -> Stamp:
     return ("file", path, str(found.st_size), str(found.st_mtime_ns), str(found.st_ino))
 
 
-def unchanged(stamps: Iterable[Stamp]) -> bool:
-    """Say whether every stamp is still true."""
+def unchanged(stamps: Sequence[Stamp]) -> bool:
+    """Say whether every stamp is still true, and the rules are those of today."""
+    # spec: build.host-tools.stamps
+    rules, *others = stamps or ((),)
     try:
-        return all(stamp(old[1]) == old for old in stamps)
+        return rules == RULES and all(stamp(old[1]) == old for old in others)
     except OSError:
         return False
 

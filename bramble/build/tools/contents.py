@@ -29,6 +29,7 @@ class Take:
     # A script or library that needs what the machine does not have is copied all the same.
     lenient: bool = False
     whole: bool = False  # copy it as it is, whatever it is
+    moved: bool = False  # a text: the paths in `Contents.moves` are replaced in it
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,19 @@ class Text:
     place: str
     text: str
     executable: bool = False
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """A script that starts a program with variables: for one that looks for its parts by absolute paths.
+
+    A variable that is set already is kept, or, where it is a list of directories, comes first.
+    """
+
+    place: str
+    program: str  # its place
+    env: tuple[tuple[str, str], ...]
+    lists: tuple[str, ...] = ()  # the variables that are lists of directories
 
 
 @dataclass(frozen=True)
@@ -72,5 +86,10 @@ class Contents:
     takes: tuple[Take, ...] = ()
     texts: tuple[Text, ...] = ()
     links: tuple[Link, ...] = ()
+    wrappers: tuple[Wrapper, ...] = ()
+    # Real path of a program → its place, where that is another than the one it is taken to.
+    places: Mapping[str, str] = field(default_factory=dict)
+    # Absolute path on the machine → place: what the texts of this family call by its path.
+    moves: Mapping[str, str] = field(default_factory=dict)
     trials: tuple[Trial, ...] = ()
     runtime: bool = False  # something of it belongs into the output rt

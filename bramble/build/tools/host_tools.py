@@ -14,15 +14,18 @@ whether everything works (`trying`).
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import Callable
 
 from bramble.build.builtin import Request
 from bramble.build.pins import needed
-from bramble.build.stamps import Stamp
+from bramble.build.stamps import RULES, Stamp
 from bramble.build.task import Cancelled
-from bramble.build.tools.contents import OUT, RT, Contents
-from bramble.build.tools.families.table import FAMILIES
+from bramble.build.tools.contents import OUT, RT, Contents, Take
+from bramble.build.tools.families import listed
+from bramble.build.tools.families.table import FAMILIES, INTERPRETERS
 from bramble.build.tools.kit import Kit, Output
-from bramble.build.tools.machine import ThisMachine
+from bramble.build.tools.machine import Machine, ThisMachine, script_words, tree
 from bramble.build.tools.trying import try_out
 from bramble.errors import BrambleError
 
@@ -42,7 +45,11 @@ def make(request: Request) -> tuple[Stamp, ...]:
             raise _missing(request.name, tool, machine.candidates(tool))
         return machine.real(found)
 
-    contents = gather(machine, {os.path.basename(name): find(name) for name in names})
+    asked = {os.path.basename(name): find(name) for name in names}
+    contents = (
+        *gather(machine, with_needed(machine, asked, find)),
+        more_files(machine, request.name, request.env.get("files", "").split()),
+    )
     if len(request.outputs) > 1 and not any(one.runtime for one in contents):
         raise BrambleError(
             "derivation.outputs",
@@ -51,9 +58,7 @@ def make(request: Request) -> tuple[Stamp, ...]:
         )
     kit = Kit(machine, _outputs(request), find)
     for one in contents:
-        for take in one.takes:
-            if take.place.startswith("bin/"):
-                kit.place_program(machine.real(take.path), take.place)
+        kit.place_programs(one)
     for one in contents:
         kit.add(one)
 
@@ -64,7 +69,7 @@ def make(request: Request) -> tuple[Stamp, ...]:
     kit.write(cancelled)
     for one in contents:
         try_out(request, one.trials, kit.filled)
-    return machine.stamps
+    return (RULES, *machine.stamps)
 
 
 def _outputs(request: Request) -> dict[str, Output]:
@@ -73,7 +78,32 @@ def _outputs(request: Request) -> dict[str, Output]:
     return given if len(given) > 1 else dict(zip((OUT,), given.values()))
 
 
-def gather(machine: ThisMachine, tools: dict[str, str]) -> tuple[Contents, ...]:
+def with_needed(
+    machine: Machine, tools: Mapping[str, str], find: Callable[[str], str]
+) -> dict[str, str]:
+    """Return the programs with those that they call: name → real path.
+
+    Those are what the table of `listed` says, and the interpreters of scripts that are
+    more than a file.
+    """
+    # spec: build.host-tools.scripts
+    found = dict(tools)
+    waiting = dict(tools)
+    while waiting:
+        more = {name: find(name) for name in listed.needed(waiting)}
+        for real in waiting.values():
+            words = script_words(machine.head(real))
+            if words:
+                interpreter = find(words[0])
+                name = os.path.basename(words[0])
+                if any(claims(machine, name, interpreter) for claims in INTERPRETERS):
+                    more[name] = interpreter
+        waiting = {name: real for name, real in more.items() if name not in found}
+        found.update(waiting)
+    return found
+
+
+def gather(machine: Machine, tools: Mapping[str, str]) -> tuple[Contents, ...]:
     """Return what each family brings of the programs, which are given as name → real path."""
     left = dict(tools)
     found = []
@@ -83,6 +113,36 @@ def gather(machine: ThisMachine, tools: dict[str, str]) -> tuple[Contents, ...]:
             found.append(family.gather(machine, ours))
         left = {name: real for name, real in left.items() if name not in ours}
     return tuple(found)
+
+
+def more_files(machine: Machine, derivation: str, paths: Sequence[str]) -> Contents:
+    """Return the files and trees that the variable `files` names: without the prefix /usr or /usr/local.
+
+    Raises build.host-tool-missing, derivation.env.
+    """
+    # spec: build.host-tools.files
+    takes = []
+    for path in paths:
+        clean = os.path.normpath(path)
+        if not path.startswith("/") or clean in ("/", "/usr", "/usr/local"):
+            raise BrambleError(
+                "derivation.env",
+                f'"{derivation}" names {path} in files, which is no path of one thing on the machine',
+                remedy="name files and directories by absolute paths, separated by blanks",
+            )
+        place = next(clean[len(top) :] for top in ("/usr/local/", "/usr/", "/") if clean.startswith(top))
+        if machine.is_file(clean):
+            takes.append(Take(clean, place, lenient=True))
+        elif machine.is_directory(clean):
+            real = machine.real(clean)
+            takes += [Take(below, place + below[len(real) :], lenient=True) for below in tree(machine, real)]
+        else:
+            raise BrambleError(
+                "build.host-tool-missing",
+                f'"{derivation}" names {path} in files, which this machine does not have',
+                remedy="install what it belongs to, or take it out of files",
+            )
+    return Contents(tuple(takes))
 
 
 def _missing(derivation: str, tool: str, candidates: tuple[str, ...]) -> BrambleError:

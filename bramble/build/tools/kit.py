@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Callable
 
 from bramble.build.copying import copy_file
-from bramble.build.tools.contents import OUT, Contents, Link, Take, Text
+from bramble.build.tools.contents import OUT, Contents, Link, Take, Text, Wrapper
 from bramble.build.tools.elf import MAGIC, Elf, ElfError, read_elf, relink, without_search
 from bramble.build.tools.libraries import GLIBC, Loaded, loaded_by, loaded_later, unsupported
-from bramble.build.tools.machine import ThisMachine
+from bramble.build.tools.machine import ThisMachine, script_words
 from bramble.errors import BrambleError
 
-_SCRIPT_LINE = 4096  # bytes; no kernel reads so far
 Key = tuple[str, str]  # (output, place)
 
 
@@ -42,6 +42,8 @@ class _File:
     loader: str = ""  # of a program: the name of its loader in lib
     names: tuple[tuple[str, str], ...] = ()  # new names of libraries that it names by path
     line: bytes = b""  # of a script: its new first line
+    moves: tuple[tuple[str, str], ...] = ()  # of a text: paths in it, and what they become
+    search: tuple[str, ...] = ()  # of a program or library: where it looks before lib, from where it is
 
 
 class Kit:
@@ -61,21 +63,40 @@ class Kit:
         self._texts: dict[Key, Text] = {}
         self._links: dict[Key, str] = {}
         self._programs: dict[str, str] = {}  # real path of a program → its place in out
+        self._inodes: dict[tuple[str, int, int], str] = {}  # output, device, inode → place of a program
         self._loaders: dict[int, str] = {}  # e_machine → the loader of the machine's programs
         self._asked: set[tuple[str, str]] = set()  # libc of an output whose later libraries are known
 
-    def place_program(self, real: str, place: str) -> None:
-        """Say where a program is going to be, for the scripts that it interprets."""
-        self._programs.setdefault(real, place)
+    def place_programs(self, contents: Contents) -> None:
+        """Note where programs are going to be, for the scripts that they interpret."""
+        for real, place in contents.places.items():
+            self._programs[real] = place
+        for take in contents.takes:
+            if take.program:
+                self._programs.setdefault(self._machine.real(take.path), take.place)
 
     def add(self, contents: Contents) -> None:
         """Gather what a family brings, with the libraries and interpreters that it needs."""
         for link in contents.links:
             self.link(link)
+        for wrapper in contents.wrappers:
+            self._texts[OUT, wrapper.place] = Text(wrapper.place, self._wrapped(wrapper), executable=True)
         for text in contents.texts:
             self._texts[OUT, text.place] = text
+        moves = tuple(
+            (path, f"{self._outputs[OUT].seen}/{place}") for path, place in sorted(contents.moves.items())
+        )
         for take in contents.takes:
-            self.take(take)
+            self.take(take, moves)
+
+    def _wrapped(self, wrapper: Wrapper) -> str:
+        lines = [f"#!{{out}}/{self._interpreter('sh')}"]
+        for name, value in wrapper.env:
+            if name in wrapper.lists:
+                lines.append(f"{name}=${{{name}:+${name}:}}{value}; export {name}")
+            else:
+                lines.append(f": ${{{name}={value}}}; export {name}")
+        return "\n".join([*lines, f'exec {{out}}/{wrapper.program} "$@"', ""])
 
     def link(self, link: Link) -> None:
         """Gather one link."""
@@ -97,7 +118,7 @@ class Kit:
             text = text.replace("{" + name + "}", self._outputs[self.output_named(name)].seen)
         return text
 
-    def take(self, take: Take) -> None:
+    def take(self, take: Take, moves: tuple[tuple[str, str], ...] = ()) -> None:
         """Gather one file, and what it needs. Raises build.host-tool-unsupported, build.host-tool-missing."""
         key = (self.output_named(take.output), take.place)
         real = self._machine.real(take.path)
@@ -110,13 +131,15 @@ class Kit:
             return
         self._machine.stamp(take.path)
         executable = os.access(real, os.X_OK)
-        head = b"" if take.whole else self._head(real)
+        head = b"" if take.whole else self._machine.head(real)
         if head[:2] == b"#!" and (executable or take.program):
-            self._add_script(key, real, take)
+            self._add_script(key, real, take, moves if take.moved else ())
         elif head[:4] == MAGIC:
             self._add_elf(key, real, take, executable)
         elif take.program:
             raise unsupported(real, "it is neither an ELF program nor a script")
+        elif take.moved and b"\0" not in head:
+            self._files[key] = _File(real, executable, kind="text", moves=moves)
         else:
             self._files[key] = _File(real, executable)
 
@@ -131,6 +154,11 @@ class Kit:
             raise unsupported(real, str(error)) from error
         output = key[0]
         if elf.interpreter is not None and elf.soname is None:
+            inode = os.stat(real)
+            first = self._inodes.setdefault((output, inode.st_dev, inode.st_ino), key[1])
+            if first != key[1]:
+                self._links[key] = posixpath.relpath(first, posixpath.dirname(key[1]))
+                return
             self._files[key] = _File(real, executable=True)  # before its libraries: they may lead back to it
             loader = elf.interpreter
             name = os.path.basename(loader)
@@ -139,10 +167,15 @@ class Kit:
             self._library(output, f"lib/{name}", loader, executable=True)
             renamed = self._add_libraries(output, elf, real, loader, optional=False)
             self._files[key] = _File(
-                real, executable=True, kind="program", loader=name, names=tuple(renamed.items())
+                real,
+                executable=True,
+                kind="program",
+                loader=name,
+                names=tuple(renamed.items()),
+                search=_relative(elf),
             )
         elif elf.dynamic and elf.soname is not None or elf.needed:
-            self._files[key] = _File(real, executable, kind="library")
+            self._files[key] = _File(real, executable, kind="library", search=_relative(elf))
             loader = self._loaders.get(elf.machine, "")
             if loader:
                 # A module whose library is missing cannot be loaded on the machine either.
@@ -188,23 +221,20 @@ class Kit:
         elif known.source != real and self._data(known.source) != self._data(real):
             raise unsupported(real, f"another program brings another {os.path.basename(place)}")
 
-    def _add_script(self, key: Key, real: str, take: Take) -> None:
+    def _add_script(self, key: Key, real: str, take: Take, moves: tuple[tuple[str, str], ...]) -> None:
         # spec: build.host-tools.scripts
-        line = self._head(real).partition(b"\n")[0]
-        words = line[2:].split()
-        if words and os.path.basename(words[0]) == b"env":
-            words = [word for word in words[1:] if word != b"-S"]
+        words = script_words(self._machine.head(real))
         if not words:
             raise unsupported(real, "it does not name its interpreter")
         try:
-            interpreter = self._interpreter(os.fsdecode(words[0]))
+            interpreter = self._interpreter(words[0])
         except BrambleError:
             if not take.lenient:
                 raise
-            self._files[key] = _File(real, executable=True)
+            self._files[key] = _File(real, executable=True, kind="text", moves=moves)
             return
-        new = os.fsencode(f"#!{self._outputs[OUT].seen}/{interpreter}")
-        self._files[key] = _File(real, executable=True, kind="script", line=b" ".join([new, *words[1:]]))
+        line = os.fsencode(" ".join((f"#!{self._outputs[OUT].seen}/{interpreter}", *words[1:])))
+        self._files[key] = _File(real, executable=True, kind="script", line=line, moves=moves)
 
     def _interpreter(self, name: str) -> str:
         """Return the place in out of the interpreter with this name or path, which comes along."""
@@ -245,23 +275,34 @@ class Kit:
     def _changed(self, file: _File, output: str) -> bytes:
         data = self._data(file.source)
         try:
+            lib = f"{self._outputs[output].seen}/lib"
+            search = ":".join((*file.search, lib))
             if file.kind == "program":
-                lib = f"{self._outputs[output].seen}/lib"
-                return relink(data, interpreter=f"{lib}/{file.loader}", search=lib, needed=dict(file.names))
+                loader = f"{lib}/{file.loader}"
+                return relink(data, interpreter=loader, search=search, needed=dict(file.names))
             if file.kind == "library" and data[:4] == MAGIC:
-                return without_search(data)
+                return relink(data, search=search) if file.search else without_search(data)
         except ElfError as error:
             raise unsupported(file.source, str(error)) from error
         if file.kind == "script":
-            return file.line + data[data.index(b"\n") if b"\n" in data else len(data) :]
-        return data
-
-    def _head(self, path: str) -> bytes:
-        try:
-            with open(path, "rb") as file:
-                return file.read(_SCRIPT_LINE)
-        except PermissionError as error:
-            raise unsupported(path, "it cannot be read") from error
+            data = file.line + data[data.index(b"\n") if b"\n" in data else len(data) :]
+        return moved(data, file.moves)
 
     def _data(self, path: str) -> bytes:
         return self._machine.data(path)
+
+
+def moved(data: bytes, moves: Iterable[tuple[str, str]]) -> bytes:
+    """Return a text with paths replaced; a longer path before a shorter one, and never a part of a name."""
+    table = {os.fsencode(old): os.fsencode(new) for old, new in moves}
+    if not table:
+        return data
+    paths = b"|".join(re.escape(old) for old in sorted(table, key=len, reverse=True))
+    pattern = re.compile(rb"(?<![A-Za-z0-9_.+/-])(" + paths + rb")(?![A-Za-z0-9_+-]|\.[A-Za-z0-9])")
+    return pattern.sub(lambda match: table[match[1]], data)
+
+
+def _relative(elf: Elf) -> tuple[str, ...]:
+    """Return the directories of its search path that are given from where the file itself lies."""
+    entries = (entry for path in elf.search for entry in path.split(":"))
+    return tuple(entry for entry in entries if entry.startswith(("$ORIGIN", "${ORIGIN}")))

@@ -17,6 +17,7 @@ from bramble.build.tools.elf import MAGIC, Elf, ElfError, read_elf
 from bramble.build.tools.libraries import unsupported
 
 _SECONDS = 60  # for a program to say where its parts are
+_SCRIPT_LINE = 4096  # bytes; no kernel reads so far
 # Programs that stand in the place of others, and call them with an environment that no build has.
 WRAPPERS = frozenset({"ccache", "distcc", "icecc", "sccache", "colorgcc", "snap", "flatpak", "firejail"})
 
@@ -49,10 +50,18 @@ class Machine(Protocol):
         """Say whether a directory is there, perhaps by way of links."""
 
     def files_below(self, directory: str) -> tuple[str, ...]:
-        """Return the paths of all files and links below a directory, in order; links are not followed."""
+        """Return the paths of all files below a directory, in order; of a link the path, even if it is one
+        to a directory.
+        """
+
+    def names_in(self, directory: str) -> tuple[str, ...]:
+        """Return the names in a directory, in order; none where there is no directory."""
 
     def text(self, path: str) -> str:
         """Return what a file holds; "" for what is no text."""
+
+    def head(self, path: str) -> bytes:
+        """Return how a file begins. Raises build.host-tool-unsupported for one that cannot be read."""
 
     def elf(self, path: str) -> Optional[Elf]:
         """Return what a program or library needs; None for another file."""
@@ -143,11 +152,25 @@ class ThisMachine:
                         found.append(entry.path)
         return tuple(sorted(found))
 
+    def names_in(self, directory: str) -> tuple[str, ...]:
+        self.stamp(directory)
+        try:
+            return tuple(sorted(os.listdir(directory)))
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return ()
+
     def text(self, path: str) -> str:
         self.stamp(path)
         with open(path, "rb") as file:
             data = file.read()
         return "" if b"\0" in data[:1024] else data.decode("utf-8", "surrogateescape")
+
+    def head(self, path: str) -> bytes:
+        try:
+            with open(path, "rb") as file:
+                return file.read(_SCRIPT_LINE)
+        except PermissionError as error:
+            raise unsupported(path, "it cannot be read") from error
 
     def elf(self, path: str) -> Optional[Elf]:
         self.stamp(path)
@@ -166,7 +189,33 @@ class ThisMachine:
             raise unsupported(path, "it cannot be read") from error
 
 
+def tree(machine: Machine, directory: str) -> tuple[str, ...]:
+    """Return the paths of all files below a directory, as `directory`/…; links are followed.
+
+    A link that leads to nothing is left out; one to a directory is followed once.
+    """
+    found = []
+    for path in machine.files_below(directory):
+        if machine.is_file(path):
+            found.append(path)
+        elif machine.is_directory(path):
+            real = machine.real(path)
+            if not (directory + "/").startswith(real + "/"):
+                found += [path + below[len(real) :] for below in machine.files_below(real)]
+    return tuple(path for path in found if machine.is_file(path))
+
+
 def names_found(machine: Machine, names: Iterable[str]) -> dict[str, str]:
     """Return where the programs with these names are, as far as they are there."""
     found = {name: machine.find(name) for name in names}
     return {name: path for name, path in found.items() if path is not None}
+
+
+def script_words(head: bytes) -> tuple[str, ...]:
+    """Return the interpreter of a script and its options, without `env`; nothing for what is no script."""
+    if head[:2] != b"#!":
+        return ()
+    words = head.partition(b"\n")[0][2:].split()
+    if words and os.path.basename(words[0]) == b"env":
+        words = [word for word in words[1:] if word != b"-S"]
+    return tuple(map(os.fsdecode, words))

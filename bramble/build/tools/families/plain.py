@@ -1,12 +1,19 @@
-"""Programs of no family: the file with its libraries, or the script with its interpreter."""
+"""Programs of no family: the file with its libraries, or the script with its interpreter.
+
+A program that finds data by going from where it lies finds them in the output too, if they have
+the same place there: so PREFIX/share/NAME, PREFIX/lib/NAME and PREFIX/libexec/NAME of PREFIX/bin/NAME
+come along.
+"""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
 
-from bramble.build.tools.contents import Contents, Link, Take
-from bramble.build.tools.machine import Machine
+from bramble.build.tools.contents import Contents, Link, Take, Trial
+from bramble.build.tools.machine import Machine, tree
+
+_DATA = ("share", "lib", "libexec")
 
 
 def is_any(machine: Machine, name: str, real: str) -> bool:
@@ -15,9 +22,27 @@ def is_any(machine: Machine, name: str, real: str) -> bool:
 
 
 def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
-    """Return each program once, and links for its other names."""
+    """Return each program once, links for its other names, and what has its name beside it."""
+    # spec: build.host-tools.layout
     takes, links = programs(tools)
-    return Contents(takes=tuple(takes), links=tuple(links))
+    moves: dict[str, str] = {}
+    trials = []
+    for name, real in sorted(tools.items()):
+        prefix, directory = posixpath.split(posixpath.dirname(real))
+        if directory not in ("bin", "sbin"):
+            continue
+        for parent in _DATA:
+            top = f"{prefix.rstrip('/')}/{parent}/{name}"
+            if machine.is_directory(top):
+                moves[top] = f"{parent}/{name}"
+                below = machine.real(top)
+                takes += [
+                    Take(path, f"{parent}/{name}{path[len(below) :]}", lenient=True)
+                    for path in tree(machine, below)
+                ]
+        if f"{prefix.rstrip('/')}/lib/{name}" in moves or f"{prefix.rstrip('/')}/share/{name}" in moves:
+            trials.append(Trial((f"{{out}}/bin/{name}", "--version"), about="say its version"))
+    return Contents(takes=tuple(takes), links=tuple(links), moves=moves, trials=tuple(trials))
 
 
 def programs(tools: Mapping[str, str]) -> tuple[list[Take], list[Link]]:
@@ -30,6 +55,6 @@ def programs(tools: Mapping[str, str]) -> tuple[list[Take], list[Link]]:
     for real, names in by_file.items():
         own = posixpath.basename(real)
         first = own if own in names else names[0]
-        takes.append(Take(real, f"bin/{first}", program=True))
+        takes.append(Take(real, f"bin/{first}", program=True, moved=True))
         links += [Link(f"bin/{name}", f"bin/{first}") for name in names if name != first]
     return takes, links

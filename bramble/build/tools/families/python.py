@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from bramble.build.tools.contents import Contents, Take, Trial
 from bramble.build.tools.families.plain import programs
 from bramble.build.tools.libraries import unsupported
-from bramble.build.tools.machine import Machine
+from bramble.build.tools.machine import Machine, script_words, tree
+from bramble.build.tools.packages import files_of as files_of_packages
+from bramble.build.tools.packages import owners
 
 NAMES = re.compile(r"python3?(\.[0-9]+)?")
 _QUESTION = """
@@ -27,6 +29,41 @@ print(json.dumps({
     "path": [entry for entry in sys.path if entry],
 }))
 """
+_WHICH = """
+import importlib
+for name in "bz2 ctypes hashlib lzma sqlite3 ssl threading venv zlib".split():
+    try:
+        importlib.import_module(name)
+        print(name)
+    except ImportError:
+        pass
+"""
+_DISTRIBUTION = """
+import re, sys
+from importlib.metadata import PackageNotFoundError, distribution, distributions
+waiting = [it for it in distributions()
+           if any(e.group == "console_scripts" and e.name == sys.argv[1] for e in it.entry_points)]
+done = {}
+while waiting:
+    it = waiting.pop()
+    name = it.metadata["Name"]
+    if name in done:
+        continue
+    done[name] = it
+    for requirement in it.requires or ():
+        if "extra ==" not in requirement:
+            try:
+                waiting.append(distribution(re.match("[A-Za-z0-9._-]+", requirement).group()))
+            except PackageNotFoundError:
+                pass
+for it in done.values():
+    for file in it.files or ():
+        print(it.locate_file(file))
+"""
+_MODULES = re.compile(
+    r"/usr/(?:local/)?(?P<place>lib/python3[^/]*/(?:site|dist)-packages/(?!.*__pycache__).*)"
+)
+_WHEELS = "/usr/share/python-wheels"
 # Tests, other people's packages, caches with host paths in them, and what needs a display.
 _LEFT_OUT = re.compile(
     r"(.*/)?(__pycache__|tests?|site-packages|dist-packages|idlelib|tkinter|turtledemo|config-.*)/.*"
@@ -47,16 +84,71 @@ def is_python(machine: Machine, name: str, real: str) -> bool:
     return any(NAMES.fullmatch(one) is not None for one in (name, posixpath.basename(real)))
 
 
+def is_python_tool(machine: Machine, name: str, real: str) -> bool:
+    """Say whether the program is written in Python."""
+    words = script_words(machine.head(real))
+    return bool(words) and NAMES.fullmatch(posixpath.basename(words[0])) is not None
+
+
 def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     """Return the interpreters and their libraries. Raises build.host-tool-unsupported."""
     takes, links = programs(tools)
     trials = []
     for interpreter in list(takes):
         library = python_library(machine, interpreter.path)
-        takes += [Take(path, place, lenient=True) for path, place in files_of(machine, library)]
-        command = ("{out}/" + interpreter.place, "-c", "print('works')")
-        trials.append(Trial(command, says="works", about="run a program"))
+        takes += [
+            Take(path, place, lenient=True, moved="/ensurepip/" in path)
+            for path, place in files_of(machine, library)
+        ]
+        there = machine.ask([interpreter.path, "-I", "-B", "-c", _WHICH]).out.split()
+        command = ("{out}/" + interpreter.place, "-c", f"import {', '.join(('os', *there))}; print('works')")
+        trials.append(Trial(command, says="works", about=f"import {', '.join(there)}"))
+    moves = {}
+    if machine.is_directory(_WHEELS):
+        # Debian's ensurepip takes them from there.
+        moves[_WHEELS] = _WHEELS[len("/usr/") :]
+        takes += [Take(path, path[len("/usr/") :]) for path in tree(machine, _WHEELS)]
+    return Contents(tuple(takes), links=tuple(links), moves=moves, trials=tuple(trials))
+
+
+def gather_tools(machine: Machine, tools: Mapping[str, str]) -> Contents:
+    """Return programs in Python with the packages that they are parts of.
+
+    Raises build.host-tool-unsupported for one of which nobody says what belongs to it.
+    """
+    # spec: build.host-tools.python.tools
+    takes, links = programs(tools)
+    files: dict[str, str] = {}
+    for name, real in sorted(tools.items()):
+        words = script_words(machine.head(real))
+        interpreter = machine.find(words[0])
+        if interpreter is None:
+            raise unsupported(real, f"its interpreter {words[0]} is not there")
+        found = _packaged(machine, real) or _installed(machine, interpreter, name)
+        files.update(found)
+    takes += [Take(path, place, lenient=True) for path, place in files.items() if machine.is_file(path)]
+    trials = [
+        Trial((f"{{out}}/bin/{name}", "--version"), env={"HOME": "/tmp"}, about="say its version")
+        for name in sorted(tools)
+    ]
     return Contents(tuple(takes), links=tuple(links), trials=tuple(trials))
+
+
+def _packaged(machine: Machine, script: str) -> dict[str, str]:
+    """Return the modules of the package of the machine that owns the script: path → place."""
+    listed = files_of_packages(machine, owners(machine, [script]) or ())
+    return {path: match["place"] for path in listed if (match := _MODULES.match(path)) is not None}
+
+
+def _installed(machine: Machine, interpreter: str, name: str) -> dict[str, str]:
+    """Return the modules of the distribution that installed the script, and of those that it requires."""
+    answer = machine.ask([interpreter, "-B", "-c", _DISTRIBUTION, name]).out
+    found = {}
+    for path in answer.splitlines():
+        match = _MODULES.match(posixpath.normpath(path))
+        if match is not None:
+            found[path] = match["place"]
+    return found
 
 
 def python_library(machine: Machine, interpreter: str) -> PythonLibrary:

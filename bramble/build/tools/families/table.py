@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from bramble.build.tools.contents import Contents
-from bramble.build.tools.families import c, plain, python
+from bramble.build.tools.families import c, go, listed, node, perl, plain, python
 from bramble.build.tools.machine import Machine
 
 
@@ -23,5 +23,12 @@ class Family:
 FAMILIES = (
     Family("c", c.is_compiler, c.gather),
     Family("python", python.is_python, python.gather),
+    Family("python tools", python.is_python_tool, python.gather_tools),
+    Family("perl", perl.is_perl, perl.gather),
+    Family("node", node.is_node, node.gather),
+    Family("go", go.is_go, go.gather),
+    Family("listed", listed.is_listed, listed.gather),
     Family("plain", plain.is_any, plain.gather),
 )
+# Families of interpreters: a script brings one of these with all that belongs to it.
+INTERPRETERS = (python.is_python, perl.is_perl, node.is_node)
