@@ -13,6 +13,7 @@ PACKAGE = "std"
 # Module name → its file in this directory.
 MODULES: Mapping[str, str] = {
     "std": "default.bramble",
+    "std/c": "c.bramble",
 }
 
 
