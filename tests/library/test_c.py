@@ -1,0 +1,97 @@
+"""std/c: programs and libraries in C and C++, built, run, and run again after the store has moved."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.cli.world import World
+
+FILES = {
+    "default.bramble": """
+load("std/c")
+
+def greet():
+    return c.library(
+        "greet",
+        files(["lib/*.c"]),
+        headers=files(["lib/include/**"]),
+        flags=['-DWHO="a $NAME \\\\"b\\\\""'],
+        env={"NAME": "variable"},
+    )
+
+def app():
+    return c.program("app", files(["src/**"]), deps=[greet()], libs=["greet", "m"], flags=["-DN=3"])
+
+def configured():
+    return c.autotools("configured", files(["tree/**"]), configure=["--with=a $out b"],
+        directory="tree", tests=True)
+
+def empty():
+    return c.program("empty", files(["lib/include/**"]))
+""",
+    "lib/greet.c": "#include <greet/greet.h>\nconst char *greet(void) { return WHO; }\n",
+    "lib/include/greet/greet.h": '#ifdef __cplusplus\nextern "C"\n#endif\nconst char *greet(void);\n',
+    "src/main.cc": """
+#include <cmath>
+#include <cstdio>
+#include <greet/greet.h>
+int deep();
+int main() {
+    try { throw N; }
+    catch (int n) { std::printf("%s|%d|%d|%.0f\\n", greet(), n, deep(), std::sqrt(n * 27.0)); }
+}
+""",
+    "src/deep/deep.cpp": "int deep() { return 7; }\n",
+    "tree/configure": """#!/bin/sh
+printf '%s\\n' "$@" > words
+prefix=${1#--prefix=}
+printf 'prefix=%s\\nall:\\n\\t$(CC) $(CFLAGS) -o tool tool.c\\n' "$prefix" > Makefile
+printf 'check:\\n\\t./tool > checked\\n' >> Makefile
+printf 'install:\\n\\tmkdir -p $(prefix)/bin\\n\\tcp tool script $(prefix)/bin\\n' >> Makefile
+printf '\\tcp words checked generated $(prefix)\\n' >> Makefile
+printf 'generated: source\\n\\texit 1\\nall: generated\\n' >> Makefile
+""",
+    "tree/generated": "older than its source\n",
+    "tree/source": "",
+    "tree/script": "#!/usr/bin/env sh\necho from a script\n",
+    "tree/tool.c": '#include <stdio.h>\nint main(void) { printf("%s\\n", __FILE__); return 0; }\n',
+}
+
+
+def build(world: World, *targets: str) -> list[Path]:
+    done = world.run("build", "--json", *targets)
+    assert done.status == 0, done.err
+    return [Path(result["outputs"]["out"]["path"]) for result in done.json["results"]]
+
+
+def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
+    for name, text in FILES.items():
+        path = project.project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for name in ("tree/configure", "tree/script"):
+        os.chmod(project.project / name, 0o755)
+    # As in an unpacked archive, the file that others are generated from looks newer.
+    os.utime(project.project / "tree/generated", (1, 1))
+    app, configured = build(project, "./:app", "./:configured")
+    said = 'a variable "b"|3|7|9\n'
+    assert project.run("run", "./:app", "app").out == said
+    assert (configured / "words").read_text().splitlines()[1] == f"--with=a {os.path.realpath(configured)} b"
+    assert (configured / "checked").read_text() == "tool.c\n"
+    script = (configured / "bin/script").read_text()
+    assert script.startswith(f"#!{os.path.realpath(project.store / 'store')}/")
+    closure = project.run("store", "closure", "--json", app.name).json["objects"]
+    sizes = project.run("store", "closure", "--json", "--size", app.name)
+    assert len(closure) == 3, f"the program, its library and the runtime, but not the compiler: {sizes.out}"
+    assert project.run("build", "./:empty").codes == ["eval.fail"]
+
+    moved = project.base / "m"
+    os.rename(project.store, moved)
+    try:
+        assert project.run("store", "relocate", BRAMBLE_PATH=str(moved)).status == 0
+        assert project.run("run", "./:app", "app", BRAMBLE_PATH=str(moved)).out == said
+        assert project.run("run", "./:configured", "script", BRAMBLE_PATH=str(moved)).out == "from a script\n"
+    finally:
+        os.rename(moved, project.store)
+        project.run("store", "relocate")

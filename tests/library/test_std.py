@@ -1,0 +1,81 @@
+"""std: what small builds are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from tests.cli.world import World
+
+DEFAULT = """
+load("std")
+
+def joined():
+    one = std.write("hello", "echo one", to="bin/hello", executable=True)
+    two = std.write("hello", "echo two", to="bin/hello", executable=True)
+    more = std.write("a b", "space $out 'x'")
+    return std.join(one, two, more)
+
+def listed():
+    return std.script("listed", "env > $out/env; umask > $out/umask", env={"MINE": "1"})
+
+def dependent():
+    return std.script("dependent", "hello > $out/said", deps=[joined()], tools=std.tools("sh", name="sh"))
+
+def source():
+    return std.script("source", "cat a.txt > $out/copy", sources=files(["a.txt"]))
+"""
+
+
+def outputs(world: World, *targets: str) -> list[Path]:
+    done = world.run("build", "--json", *targets)
+    assert done.status == 0, done.err
+    return [Path(result["outputs"]["out"]["path"]) for result in done.json["results"]]
+
+
+def test_scripts_and_written_files(project: World) -> None:
+    project.write(default=DEFAULT)
+    (project.project / "a.txt").write_text("a")
+    targets = ("./:joined", "./:listed", "./:dependent", "./:source")
+    joined, listed, dependent, source = outputs(project, *targets)
+    assert (joined / "bin/hello").read_text() == "echo one", "of two files with one path the first is taken"
+    assert os.access(joined / "bin/hello", os.X_OK)
+    assert (joined / "a b").read_text() == "space $out 'x'"
+    assert (source / "copy").read_text() == "a"
+    variables = dict(line.split("=", 1) for line in (listed / "env").read_text().splitlines())
+    assert variables["MINE"] == "1" and variables["TZ"] == "UTC" and variables["LC_ALL"] == "C.UTF-8"
+    assert variables["SOURCE_DATE_EPOCH"] == "315532800"
+    assert (listed / "umask").read_text() == "0022\n"
+    # hello is a script without a first line: the shell itself runs it.
+    assert (dependent / "said").read_text() == "one\n"
+
+
+def test_downloads(project: World) -> None:
+    (project.project / "f.txt").write_text("hi")
+    (project.project / "bramble.toml").write_text(
+        '[package]\nname = "example.com/p"\nversion = "0.1.0"\n[mirror]\n"https://files.test/" = "./"\n'
+    )
+    digest = hashlib.sha256(b"hi").hexdigest()
+    project.write(
+        default=f"""
+load("std")
+
+def f():
+    urls = ["https://files.test/gone/f.txt", "https://files.test/f.txt?x"]
+    return std.fetch(urls, sha256="{digest}", name="g", executable=True)
+
+def wrong():
+    return std.fetch("https://files.test/f.txt", sha512="0" * 128)
+
+def none():
+    return std.fetch([])
+"""
+    )
+    done = project.run("build", "--offline", "--json", "./:f")
+    assert done.status == 0, done.err
+    path = Path(done.json["results"][0]["outputs"]["out"]["path"]) / "g"
+    assert path.read_text() == "hi" and os.access(path, os.X_OK)
+    assert not (project.project / "bramble.lock").exists(), "a download with a checksum needs no pin"
+    assert project.run("build", "--offline", "./:wrong").codes == ["fetch.checksum-mismatch"]
+    assert project.run("build", "./:none").codes == ["eval.fail"]
