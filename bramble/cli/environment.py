@@ -68,7 +68,8 @@ def read_setting(
         ca_file=environ.get("SSL_CERT_FILE") or None,
         ca_directory=environ.get("SSL_CERT_DIR") or None,
         netrc=_netrc(environ),
-        cache=_cache(environ),
+        cache=_own_directory(environ, "XDG_CACHE_HOME", ".cache"),
+        config=_own_directory(environ, "XDG_CONFIG_HOME", ".config"),
         offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
         terminal_type=environ.get("TERM"),
         limits=read_limits(environ) if limits is None else limits,
@@ -147,13 +148,13 @@ def _home(environ: Mapping[str, str]) -> Optional[str]:
     return home if os.path.isabs(home) else None
 
 
-def _cache(environ: Mapping[str, str]) -> Optional[str]:
+def _own_directory(environ: Mapping[str, str], variable: str, default: str) -> Optional[str]:
     # XDG Base Directory Specification: relative paths are to be ignored.
-    named = environ.get("XDG_CACHE_HOME", "")
+    named = environ.get(variable, "")
     if os.path.isabs(named):
         return os.path.join(named, "bramble")
     home = _home(environ)
-    return None if home is None else os.path.join(home, ".cache", "bramble")
+    return None if home is None else os.path.join(home, default, "bramble")
 
 
 def _platform() -> str:

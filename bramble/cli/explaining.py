@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+from collections.abc import Mapping, Sequence
 
 from bramble.cli.building import build_shown, choices_of
 from bramble.cli.environment import Surface
@@ -25,9 +26,14 @@ def explain(evaluated: Evaluated, setting: Setting, arguments: argparse.Namespac
     return status
 
 
-def print_explanation(shown: Explanation, *, as_json: bool) -> None:
-    """Print the steps that a sandbox would take."""
+def print_explanation(
+    shown: Explanation, *, as_json: bool, asked: Sequence[Mapping[str, object]] = ()
+) -> None:
+    """Print the steps that a sandbox would take, after the requests that a run makes."""
     if as_json:
-        print_json({"version": 1, "steps": list(shown.steps)})
+        print_json({"version": 1, "requests": list(asked), "steps": list(shown.steps)})
     else:
+        for request in asked:
+            state = "granted" if request["granted"] else "not granted: the program is not run"
+            print(harmless(f"asked for: {request['text']} ({state})"))
         print(harmless(shown.words), end="")

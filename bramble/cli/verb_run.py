@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
 from bramble.cli.environment import Surface
 from bramble.cli.explaining import print_explanation
-from bramble.cli.render import say
+from bramble.cli.render import harmless, say
 from bramble.commands.build import Limits
+from bramble.commands.consent import Asked, asked, refusal
+from bramble.commands.guarded import changed, guarded
 from bramble.commands.run import RunChoices, explain, run_attached, run_request, run_spec
+from bramble.commands.setting import Setting
+from bramble.commands.trust import grant, granted
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +37,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--network", action="store_true", help="let the program use the network")
     parser.add_argument("--nesting", action="store_true", help="let the program make sandboxes of its own")
+    parser.add_argument(
+        "--unprotected",
+        action="store_true",
+        help="let the program write .git, bramble.toml, bramble.lock and modules, too",
+    )
     parser.add_argument("--explain", action="store_true", help="print the sandbox in words and run nothing")
     parser.add_argument("--json", action="store_true", help="with --explain: as JSON")
     add_build_options(parser)
@@ -42,6 +52,16 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     setting = setting_of(arguments)
     evaluated = evaluate_words([arguments.target], setting)
     request = run_request(evaluated)
+    wish = asked(
+        evaluated,
+        request,
+        paths=_given(arguments.paths),
+        read_only_paths=_given(arguments.read_only_paths),
+        network=arguments.network,
+    )
+    agreed = granted(wish, setting)
+    if not agreed and not arguments.explain and not _answered(wish, setting, surface):
+        raise refusal(wish, arguments.target)
     result, status = build_shown(evaluated, setting, arguments, surface, name_cached=False)
     if status:
         return status
@@ -55,14 +75,37 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         rung=arguments.sandbox,
         terminal=surface.attached,
         limits=Limits(memory=arguments.memory, processes=arguments.processes),
+        unprotected=arguments.unprotected,
     )
-    spec = run_spec(evaluated, result, request, choices, setting)
+    before = guarded(evaluated.project.root)
+    spec = run_spec(evaluated, result, request, choices, setting, before)
     if arguments.explain:
-        print_explanation(explain(spec), as_json=arguments.json)
+        requests = [{**one.to_json(), "granted": agreed, "text": str(one)} for one in wish.items]
+        print_explanation(explain(spec), as_json=arguments.json, asked=requests)
         return 0
     if spec.rung != "namespaces":
         say(f"warning: running with --sandbox={spec.rung}, which protects less than namespaces")
-    return run_attached(spec)
+    status = run_attached(spec)
+    if not arguments.unprotected:
+        # spec: cli.run.guarded
+        for path in changed(before, guarded(evaluated.project.root)):
+            say(f"warning: while the program ran, {harmless(path)} was made, changed or removed")
+    return status
+
+
+def _answered(wish: Asked, setting: Setting, surface: Surface) -> bool:
+    """Ask on the terminal; remember the answer if that is wanted. Without a terminal the answer is no."""
+    # spec: cli.run.requests
+    if not (surface.attached and sys.stderr.isatty()):
+        return False
+    say(f"{harmless(wish.owner or wish.name)} asks, beyond its directory {harmless(wish.directory)},")
+    for item in wish.items:
+        say(f"  {harmless(str(item))}")
+    say("allow it? y: this once, a: always, anything else: no")
+    answer = sys.stdin.readline().strip().lower()
+    if answer in ("a", "always"):
+        grant(wish, setting)
+    return answer in ("y", "yes", "a", "always")
 
 
 def _given(paths: list[str] | None) -> tuple[str, ...] | None:

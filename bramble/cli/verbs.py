@@ -17,6 +17,7 @@ VERBS = (
     Verb("init", "bramble.cli.verb_init", "create a project from a template"),
     Verb("build", "bramble.cli.verb_build", "build what functions return"),
     Verb("run", "bramble.cli.verb_run", "build a program and run it in a sandbox"),
+    Verb("trust", "bramble.cli.verb_trust", "list, give and take back what projects may ask for"),
     Verb("shell", "bramble.cli.verb_shell", "open the build environment of a derivation"),
     Verb("ls", "bramble.cli.verb_ls", "list functions with their documentation"),
     Verb("gc", "bramble.cli.verb_gc", "delete what no known project needs"),

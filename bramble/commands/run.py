@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bramble.commands.build import BuildResult, launcher
+from bramble.commands.consent import below as _below
 from bramble.commands.evaluation import Evaluated
+from bramble.commands.guarded import Guarded
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError, nearest
 from bramble.lang.evaluate import RunRequest
@@ -37,6 +39,7 @@ class RunChoices:
     rung: str = "namespaces"
     terminal: bool = False
     limits: Limits = Limits()
+    unprotected: bool = False
 
 
 def run_request(evaluated: Evaluated) -> RunRequest:
@@ -78,9 +81,16 @@ def run_request(evaluated: Evaluated) -> RunRequest:
 
 
 def run_spec(
-    evaluated: Evaluated, result: BuildResult, request: RunRequest, choices: RunChoices, setting: Setting
+    evaluated: Evaluated,
+    result: BuildResult,
+    request: RunRequest,
+    choices: RunChoices,
+    setting: Setting,
+    guard: Guarded,
 ) -> SandboxSpec:
     """Return the sandbox for `request`; the objects it shows are protected from garbage collection.
+
+    `guard` are files that stay read-only unless the command line names them or says otherwise.
 
     Raises BrambleError `run.*` (spec: cli.run and below).
     """
@@ -111,6 +121,7 @@ def run_spec(
     objects = [store.object_path(name) for name in closure]
     # Of a path that is named twice the stricter word holds.
     mounts = {path: Mount(path, path, writable=True) for path in writable}
+    mounts.update((mount.target, mount) for mount in _kept_from(guard, writable, choices))
     mounts.update((path, Mount(path, path)) for path in (*read_only, *exposed, *objects))
     return SandboxSpec(
         argv=(program, *words[1:]),
@@ -139,8 +150,19 @@ def _host_paths(
     return found
 
 
-def _below(path: str, ancestor: str) -> bool:
-    return path == ancestor or path.startswith(ancestor.rstrip("/") + "/")
+def _kept_from(guard: Guarded, writable: Collection[str], choices: RunChoices) -> Iterator[Mount]:
+    """Yield mounts that keep guarded files read-only where the program could write them otherwise."""
+    # spec: cli.run.guarded
+    # Weaker rungs know no mounts: there it is said afterwards what was changed.
+    if choices.unprotected or choices.rung != "namespaces":
+        return
+    # Only the person can name one of them: what a project names stays read-only.
+    named = {os.path.realpath(path) for path in writable} if choices.paths is not None else ()
+    for directory in writable:
+        real = os.path.realpath(directory)
+        for path in guard.solid:
+            if _below(path, real) and path not in named:
+                yield Mount(path, directory + path[len(real) :])
 
 
 def _program(home: str, word: str) -> str:

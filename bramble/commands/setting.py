@@ -18,8 +18,8 @@ class Setting:
     many builds may run at once, `mirror_table` the file that maps URLs to local
     files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` and
     `ca_directory` name the authorities to trust in place of the machine's, `netrc` the
-    file of names and passwords, `cache` is the
-    directory for what can be made again at any time, `offline` forbids the network,
+    file of names and passwords, `cache` is the directory for what can be made again at
+    any time, `config` the person's for what is remembered, `offline` forbids the network,
     `limits` are what evaluation may use.
     """
 
@@ -34,5 +34,6 @@ class Setting:
     netrc: Optional[str] = None
     cache: Optional[str] = None
     offline: bool = False
+    config: Optional[str] = None
     terminal_type: Optional[str] = None
     limits: EvaluationLimits = EvaluationLimits()

@@ -96,8 +96,12 @@ def run(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> RunVal
     for name, items in {"cmd": (cmd,), **lists}.items():
         for item in items:
             _plain("run", name, item)
+    module = session.caller(thread).module
+    # What comes with Bramble is asked by whoever calls it.
+    owner = session.project_of(module) if module.root else ""
     return RunValue(
         RunRequest(
+            owner=owner,
             derivation=_output(session, "run", given["derivation"]),
             cmd=cmd,
             network=check.boolean("network", given["network"]),

@@ -59,6 +59,7 @@ class RunRequest:
     read_only_paths: tuple[str, ...] = ()
     hidden_paths: tuple[str, ...] = ()
     network: bool = False
+    owner: str = ""  # the package whose module calls run(); "" for the evaluated project
 
 
 class RunValue(HostValue):

@@ -57,14 +57,16 @@ def _whole(handle: int) -> bytes:
     return b"".join(pieces)
 
 
-def replace_file(root: str, path: str, data: bytes) -> None:
+def replace_file(root: str, path: str, data: bytes, *, new_mode: int = 0o644) -> None:
     """Give a file below `root` new content: all of it, durably, or none. Its permissions stay.
+
+    `new_mode` are those of a file that is not there yet.
 
     Another name of the same file (a hard link) keeps the old content.
     """
     # spec: project.access.write
     with _standing(root, path) as (directory, name):
-        mode = 0o644
+        mode = new_mode
         with contextlib.suppress(FileNotFoundError):
             before = os.lstat(name, dir_fd=directory)
             _check_regular(before)

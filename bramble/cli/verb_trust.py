@@ -1,0 +1,48 @@
+"""`bramble trust list|grant|revoke`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from bramble.cli.building import evaluate_words
+from bramble.cli.environment import Surface, read_setting
+from bramble.cli.render import harmless, print_json, say
+from bramble.commands.consent import asked
+from bramble.commands.run import run_request
+from bramble.commands.trust import grant, grants, revoke
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the deeds of `trust`."""
+    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+    listing = deeds.add_parser("list", help="show what was granted")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    giving = deeds.add_parser("grant", help="allow what a target asks for from now on")
+    giving.add_argument("target", metavar="TARGET", help="a target that `run` takes")
+    taking = deeds.add_parser("revoke", help="take back all grants of a project")
+    taking.add_argument("project", metavar="DIR", nargs="?", default=".", help="its directory (default: .)")
+
+
+def execute(arguments: argparse.Namespace, surface: Surface) -> int:
+    """Do it and return the exit status."""
+    setting = read_setting(os.environ, arguments.directory)
+    if arguments.deed == "grant":
+        evaluated = evaluate_words([arguments.target], setting)
+        wish = asked(evaluated, run_request(evaluated))
+        if wish.items:
+            grant(wish, setting)
+        for item in wish.items:
+            print(harmless(f"{wish.owner or wish.name} is allowed {item}"))
+        if not wish.items:
+            say(f"{arguments.target} asks for nothing that has to be granted")
+    elif arguments.deed == "revoke":
+        count = revoke(os.path.join(setting.cwd, arguments.project), setting)
+        print(f"{count} revoked")
+    elif arguments.json:
+        print_json({"version": 1, "grants": [one.to_json() for one in grants(setting)]})
+    else:
+        for one in grants(setting):
+            asker = f" (package {one.owner})" if one.owner else ""
+            print(harmless(f"{one.directory} {one.name}{asker}: {', '.join(map(str, one.items))}"))
+    return 0

@@ -1,0 +1,95 @@
+"""What a `run()` value asks for beyond its project, and whether the person has agreed to it.
+
+A project may be a stranger's. What it can have by itself is its own directory;
+everything else is a request, and a request is granted by the person: with an
+option, by an answer, or earlier, by a grant that `trust` remembers.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Optional
+
+from bramble.commands.evaluation import Evaluated
+from bramble.errors import BrambleError
+from bramble.lang.evaluate import RunRequest
+
+WORDS = {"write": "to read and write", "read": "to read", "network": "to use the network"}
+_OPTIONS = {"write": "--paths", "read": "--read_only_paths"}
+
+
+@dataclass(frozen=True, order=True)
+class Item:
+    """One thing that is asked for: `kind` is write, read or network; `path` is absolute, without links."""
+
+    kind: str
+    path: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return it as it is remembered and reported."""
+        return {"kind": self.kind, "path": self.path}
+
+    def __str__(self) -> str:
+        return f"{WORDS[self.kind]} {self.path}".rstrip()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that one run asks for: of which project, in whose module, and what. No items: nothing."""
+
+    directory: str  # of the project, without symbolic links
+    name: str  # of the project
+    owner: str  # the package whose module calls run(); "" for the project itself
+    items: tuple[Item, ...]  # sorted
+
+    def to_json(self) -> dict[str, object]:
+        """Return what is remembered of it, and compared."""
+        return {
+            "directory": self.directory,
+            "name": self.name,
+            "package": self.owner,
+            "requests": [item.to_json() for item in self.items],
+        }
+
+
+def asked(
+    evaluated: Evaluated,
+    request: RunRequest,
+    *,
+    paths: Optional[tuple[str, ...]] = None,
+    read_only_paths: Optional[tuple[str, ...]] = None,
+    network: bool = False,
+) -> Asked:
+    """Return what `request` asks for that the command line, given in the other arguments, does not give."""
+    # spec: cli.run.requests
+    root = evaluated.project.root
+    items = set()
+    for kind, given, declared in (
+        ("write", paths, request.paths),
+        ("read", read_only_paths, request.read_only_paths),
+    ):
+        for path in declared if given is None else ():
+            real = os.path.realpath(os.path.join(root, path))
+            if request.owner or not below(real, root):
+                items.add(Item(kind, real))
+    if request.network and not network:
+        items.add(Item("network"))
+    return Asked(root, evaluated.project.name, request.owner, tuple(sorted(items)))
+
+
+def refusal(wish: Asked, target: str) -> BrambleError:
+    """Return the error for a request that nobody has granted."""
+    options = [f"{_OPTIONS[item.kind]} {item.path}" if item.path else "--network" for item in wish.items]
+    asker = wish.owner or wish.name
+    return BrambleError(
+        "run.not-granted",
+        f"{asker} asks {', '.join(str(item) for item in wish.items)}",
+        remedy=f"to allow it once: bramble run {' '.join(options)} {target} …\n"
+        f"to allow it from now on: bramble trust grant {target}",
+    )
+
+
+def below(path: str, ancestor: str) -> bool:
+    """Tell whether an absolute path is `ancestor` or lies below it."""
+    return path == ancestor or path.startswith(ancestor.rstrip("/") + "/")

@@ -1,0 +1,66 @@
+"""The files of a project that decide what is built and run next: a program gets them read-only.
+
+A mount holds what is there when the program starts. What a mount cannot hold (a
+file that did not exist, a directory above that is renamed) is seen afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bramble.project.config import CONFIG_NAME
+from bramble.project.files import LOCK_NAME
+from bramble.project.modules import SUFFIX
+
+_NAMES = (".git", CONFIG_NAME, LOCK_NAME)
+_Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """Absolute path → what it was like; `solid` are those that are no symbolic links."""
+
+    stamps: Mapping[str, _Stamp] = field(default_factory=dict)
+    solid: tuple[str, ...] = ()
+
+
+def guarded(root: str) -> Guarded:
+    """Find `.git`, `bramble.toml`, `bramble.lock` and modules below `root`; no link, no `.git` is entered."""
+    # spec: cli.run.guarded
+    stamps: dict[str, _Stamp] = {}
+    solid = []
+    waiting = [root]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as scanned:
+                entries = list(scanned)
+        except OSError:
+            continue
+        for entry in entries:
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            if entry.name in _NAMES or entry.name.endswith(SUFFIX):
+                stamps[entry.path] = _stamp(status)
+                if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+                    solid.append(entry.path)
+            elif stat.S_ISDIR(status.st_mode):
+                waiting.append(entry.path)
+    return Guarded(stamps, tuple(sorted(solid)))
+
+
+def _stamp(status: os.stat_result) -> _Stamp:
+    # What is done in a directory changes its times, git's own work as well; a file's change is a change.
+    if stat.S_ISDIR(status.st_mode):
+        return status.st_dev, status.st_ino, 0, 0
+    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns
+
+
+def changed(before: Guarded, after: Guarded) -> tuple[str, ...]:
+    """Return the paths that are new, gone or other than before, sorted."""
+    paths = {*before.stamps, *after.stamps}
+    return tuple(sorted(path for path in paths if before.stamps.get(path) != after.stamps.get(path)))

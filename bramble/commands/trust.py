@@ -1,0 +1,139 @@
+"""The grants that a person has given to projects: kept in a file of the person's own, and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bramble.commands.consent import WORDS, Asked, Item
+from bramble.commands.setting import Setting
+from bramble.errors import BrambleError
+from bramble.project.access import read_file, replace_file
+
+_NAME = "trust.json"
+
+
+def granted(wish: Asked, setting: Setting) -> bool:
+    """Tell whether exactly this request of this project was granted, or nothing is asked for."""
+    # spec: cli.trust
+    if not wish.items:
+        return True
+    return setting.config is not None and os.path.lexists(setting.config) and wish in grants(setting)
+
+
+def grants(setting: Setting) -> tuple[Asked, ...]:
+    """Return all grants, sorted by directory. Raises trust.unsafe, trust.damaged and trust.no-home."""
+    directory = _directory(setting)
+    if not os.path.lexists(directory):
+        return ()
+    _check(directory, private=False)
+    if not os.path.lexists(os.path.join(directory, _NAME)):
+        return ()
+    _check(os.path.join(directory, _NAME), private=True)
+    try:
+        document = json.loads(read_file(directory, _NAME))
+        found = [_entry(one) for one in document["grants"]]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise BrambleError(
+            "trust.damaged",
+            f"{os.path.join(directory, _NAME)} is not a list of grants: {error}",
+            remedy="move it away, and grant again what you want to allow",
+        ) from error
+    return tuple(sorted(found, key=lambda one: (one.directory, one.name, one.owner, one.items)))
+
+
+def grant(wish: Asked, setting: Setting) -> None:
+    """Remember a grant. Raises trust.*."""
+    with _alone(setting):
+        _keep([*(one for one in grants(setting) if one != wish), wish], setting)
+
+
+def revoke(directory: str, setting: Setting) -> int:
+    """Forget all grants of the project in `directory`; return how many there were. Raises trust.*."""
+    with _alone(setting):
+        before = grants(setting)
+        kept = [one for one in before if one.directory != os.path.realpath(directory)]
+        if len(kept) < len(before):
+            _keep(kept, setting)
+    return len(before) - len(kept)
+
+
+def _entry(value: Any) -> Asked:
+    items = tuple(sorted(Item(_text(one["kind"]), _text(one["path"])) for one in value["requests"]))
+    if not items or not all(item.kind in WORDS for item in items):
+        raise ValueError("a request of an unknown kind")
+    return Asked(_text(value["directory"]), _text(value["name"]), _text(value["package"]), items)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a string")
+    return value
+
+
+def _keep(entries: Sequence[Asked], setting: Setting) -> None:
+    document = {"version": 1, "grants": [one.to_json() for one in entries]}
+    directory = _directory(setting)
+    try:
+        replace_file(directory, _NAME, json.dumps(document, indent=1).encode() + b"\n", new_mode=0o600)
+    except OSError as error:
+        raise _unwritable(directory, error) from error
+
+
+@contextlib.contextmanager
+def _alone(setting: Setting) -> Iterator[None]:
+    directory = _directory(setting)
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _unwritable(directory, error) from error
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _check(path: str, *, private: bool) -> None:
+    """Refuse what another user could have written: a grant there would be no word of the person's."""
+    # spec: cli.trust.file
+    try:
+        handle = os.open(path, os.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if private else 0))
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    status = os.fstat(handle)
+    os.close(handle)
+    mine = status.st_uid == os.geteuid() and not stat.S_IMODE(status.st_mode) & 0o022
+    if not mine or (private and not stat.S_ISREG(status.st_mode)):
+        raise BrambleError(
+            "trust.unsafe",
+            f"{path} is not a file of yours that nobody else can write",
+            remedy=f"look at it, then: chmod go-w {path}, or move it away",
+        )
+
+
+def _unwritable(path: str, error: OSError) -> BrambleError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return BrambleError(
+        "trust.unwritable",
+        f"{path}: {error.strerror}",
+        remedy="free some space" if full else "make it a directory of your own",
+    )
+
+
+def _directory(setting: Setting) -> str:
+    if setting.config is None:
+        raise BrambleError(
+            "trust.no-home",
+            "there is no home directory to remember grants in",
+            remedy="set XDG_CONFIG_HOME to an absolute directory",
+        )
+    return setting.config
