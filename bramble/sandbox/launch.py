@@ -141,7 +141,7 @@ class Launcher:
     def run_attached(self, spec: SandboxSpec, stdin: int, stdout: int, stderr: int) -> Outcome:
         """Run a program on the caller's streams; return how it ended.
 
-        Pipes, regular files and the null device are handed in as they are;
+        Pipes without a name and the null device are handed in as they are;
         others are copied through pipes. With `spec.terminal` those that are
         terminals become the sandbox's own terminal, and the caller's is raw
         until the end. Raises sandbox.no-terminal when `stdin` is none then, and
@@ -159,26 +159,35 @@ class Launcher:
             ours.callback(os.close, null)
             handed = contextlib.ExitStack()
             streams: list[int] = []
-            flows: list[terminal.Flow] = []
+            flows: dict[int, terminal.Flow] = {}
+            pipes = os.fstat(self._complaints).st_dev
             with handed:
                 for number, fd in enumerate(given):
                     if spec.terminal and os.isatty(fd):
                         streams.append(null)
-                    elif terminal.plain(fd):
+                    elif terminal.plain(fd, pipes):
                         streams.append(fd)
                     elif number == 2 and streams[1] != stdout and os.path.sameopenfile(stdout, fd):
                         streams.append(streams[1])  # one pipe keeps the order of output and error
                     else:
                         inner, flow = piped(fd, ours, writes=number > 0)
                         handed.callback(os.close, inner)
+                        if number == 0 and terminal.is_file(fd):
+                            flow.handed = os.dup(inner)
+                            ours.callback(os.close, flow.handed)
                         streams.append(inner)
-                        flows.append(flow)
+                        flows[number] = flow
                 terminals = tuple(
                     number for number, fd in enumerate(given) if spec.terminal and os.isatty(fd)
                 )
                 sandbox = self._begin(spec, (streams[0], streams[1], streams[2]), screen, terminals)
             with sandbox:
-                return running.accompany(sandbox, flows, screen)
+                outcome = running.accompany(sandbox, list(flows.values()), screen)
+            for number, flow in flows.items():
+                flow.give_back()
+                if flow.failed is not None:
+                    raise terminal.unwritten(number, flow.failed)
+            return outcome
 
     def _begin(
         self, spec: SandboxSpec, streams: tuple[int, int, int], screen: int, terminals: tuple[int, ...] = ()

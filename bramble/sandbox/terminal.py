@@ -42,6 +42,8 @@ class Flow:
         self.own_sink = own_sink
         self.waiting = b""
         self.open = True
+        self.failed: Optional[OSError] = None  # why a file could not be written
+        self.handed = -1  # for a file that is read: a copy of the program's end of the pipe
         if own_sink:
             os.set_blocking(sink, False)
 
@@ -61,8 +63,14 @@ class Flow:
             self.waiting = self.waiting[written:]
         except BlockingIOError:
             return
-        except OSError:
+        except OSError as error:
             # EIO: the other side of a terminal is closed. EPIPE: nobody reads any more.
+            if not self.own_sink and is_file(self.sink):
+                self.failed = error
+                # The program hears of it as of a reader that has gone.
+                null = null_device()
+                os.dup2(null, self.source, inheritable=False)
+                os.close(null)
             self.close()
 
     def drain(self) -> None:
@@ -74,6 +82,12 @@ class Flow:
             if not self.waiting and not poll.poll(0):
                 return
             self.move()
+
+    def give_back(self) -> None:
+        """Leave what the program has not read of a file to whoever reads on from there."""
+        if self.handed >= 0:
+            left = int.from_bytes(fcntl.ioctl(self.handed, termios.FIONREAD, bytes(4)), "little")
+            os.lseek(self.source, -left - len(self.waiting), os.SEEK_CUR)
 
     def close(self) -> None:
         """Stop; the program sees the end of its input."""
@@ -93,12 +107,30 @@ def null_device() -> int:
     return fd
 
 
-def plain(fd: int) -> bool:
-    """Return whether a caller's descriptor may be handed in: a pipe, a regular file, or the null device."""
+def is_file(fd: int) -> bool:
+    """Return whether a descriptor is a regular file."""
+    return stat.S_ISREG(os.fstat(fd).st_mode)
+
+
+def plain(fd: int, pipes: int) -> bool:
+    """Return whether a caller's descriptor may be handed in: a pipe without a name, or the null device.
+
+    `pipes` is the device of the kernel's file system for such pipes. Through the descriptor of
+    what has a name its mode, owner, times and length could be changed, and other parts be read.
+    """
     status = os.fstat(fd)
     if stat.S_ISCHR(status.st_mode):
         return status.st_rdev == NULL_DEVICE
-    return stat.S_ISFIFO(status.st_mode) or stat.S_ISREG(status.st_mode)
+    return stat.S_ISFIFO(status.st_mode) and status.st_dev == pipes
+
+
+def unwritten(number: int, error: OSError) -> BrambleError:
+    """Return the error for a standard stream that could not be written."""
+    return BrambleError(
+        "sandbox.stream",
+        f"standard stream {number} cannot be written: {error.strerror}",
+        remedy="make room there, or redirect it to another file",
+    )
 
 
 def check(fd: int) -> None:

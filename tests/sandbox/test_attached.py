@@ -28,7 +28,23 @@ from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from tests.sandbox.world import BUSYBOX, NO_BUSYBOX, static
 
 pytestmark = pytest.mark.skipif(not static(BUSYBOX), reason=NO_BUSYBOX)
-PROGRAMS = ("cat", "echo", "sleep", "ls", "stty", "tty", "kill", "readlink", "usleep", "head", "wc", "yes")
+PROGRAMS = (
+    "cat",
+    "echo",
+    "sleep",
+    "ls",
+    "stty",
+    "tty",
+    "kill",
+    "readlink",
+    "usleep",
+    "head",
+    "wc",
+    "yes",
+    "chmod",
+    "truncate",
+    "touch",
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,9 +64,9 @@ def command(script: str, **wish: Any) -> list[str]:
 def programs() -> Path:
     """Return a directory with a link for each program that the scripts use."""
     directory = Path("/tmp") / f"bramble-links-{os.geteuid()}"
-    if not directory.exists():
-        directory.mkdir(mode=0o755)
-        for name in PROGRAMS:
+    directory.mkdir(mode=0o755, exist_ok=True)
+    for name in PROGRAMS:
+        with contextlib.suppress(FileExistsError):
             (directory / name).symlink_to("/bin/busybox")
     return directory
 
@@ -76,11 +92,58 @@ def test_a_signal_ends_it_as_a_shell_would_say(number: int) -> None:
     assert attached(f"kill -{number} $$").returncode == 128 + number
 
 
-def test_a_file_is_handed_in_as_it_is(tmp_path: Path) -> None:
-    (tmp_path / "in").write_text("from a file\n")
-    with open(tmp_path / "in", "rb") as given, open(tmp_path / "out", "wb") as taken:
-        subprocess.run(command("cat; echo more"), stdin=given, stdout=taken, check=True, cwd=ROOT)
-    assert (tmp_path / "out").read_text() == "from a file\nmore\n"
+def redirected(script: str, given: Path, made: Path, *, also: bool = True) -> tuple[int, bytes]:
+    """Run with a file as input, and one that is appended to as output, and as error `also`."""
+    with given.open("rb") as stdin, made.open("ab") as stdout:
+        end = subprocess.run(
+            command(script), stdin=stdin, stdout=stdout, stderr=stdout if also else subprocess.PIPE,
+            check=False, cwd=ROOT, timeout=60,
+        )  # fmt: skip
+        return end.returncode, os.read(stdin.fileno(), 100)
+
+
+def test_files_of_the_caller_are_copied_and_keep_order_and_status(tmp_path: Path) -> None:
+    given, made = tmp_path / "given", tmp_path / "made"
+    given.write_text("input\n")
+    made.write_text("before\n")
+    script = "cat; for n in 1 2 3; do echo out $n; echo err $n >&2; done; exit 5"
+    assert redirected(script, given, made) == (5, b"")
+    lines = [f"{kind} {n}" for n in (1, 2, 3) for kind in ("out", "err")]
+    assert made.read_text().splitlines() == ["before", "input", *lines]
+
+
+def test_files_of_the_caller_cannot_be_changed_otherwise_than_by_writing(tmp_path: Path) -> None:
+    given, made = tmp_path / "given", tmp_path / "made"
+    given.write_text("input\n")
+    made.write_text("before\n")
+    before = [(path.stat().st_mode, path.stat().st_ino) for path in (given, made)]
+    script = """
+        for n in 0 1; do chmod 777 /proc/self/fd/$n; done
+        echo x > /proc/self/fd/0; truncate -s 0 /proc/self/fd/1; touch -d @0 /proc/self/fd/1
+        head -c1 /proc/self/fd/1 &
+        sleep 0.2
+    """
+    redirected(script, given, made, also=False)
+    assert (given.read_text(), made.read_text()) == ("input\n", "before\n")
+    assert [(path.stat().st_mode, path.stat().st_ino) for path in (given, made)] == before
+    assert made.stat().st_mtime > 1000
+
+
+def test_what_was_not_read_of_a_file_is_there_for_the_next(tmp_path: Path) -> None:
+    given, made = tmp_path / "given", tmp_path / "made"
+    given.write_bytes(b"12345" + b"x" * 200000)
+    # A shell reads a pipe byte by byte; the program stops after five of them.
+    assert redirected("head -c 5", given, made) == (0, b"x" * 100)
+    assert made.read_text() == "12345"
+
+
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as stdout:
+        end = subprocess.run(
+            ["sh", "-c", 'ulimit -f 8; trap "" XFSZ; exec "$@"', "sh", *command("yes")],
+            stdout=stdout, stderr=subprocess.PIPE, check=False, cwd=ROOT, timeout=60,
+        )  # fmt: skip
+    assert end.stderr == b"error sandbox.stream\n" and end.returncode == 99
 
 
 def test_a_reader_that_goes_away_ends_the_program() -> None:
