@@ -169,6 +169,12 @@ def _program(home: str, word: str) -> str:
     path = os.path.join(home, "bin", word) if "/" not in word else os.path.normpath(os.path.join(home, word))
     if shutil.which(path) is not None:
         return path
+    if os.path.isfile(path) and os.statvfs(path).f_flag & os.ST_NOEXEC:
+        raise BrambleError(
+            "run.no-program",
+            f"{word!r} of the output cannot be executed: the file system of the store is mounted noexec",
+            remedy="mount -o remount,exec that file system, or set BRAMBLE_PATH to another one",
+        )
     if os.path.isfile(path):
         raise BrambleError(
             "run.no-program",

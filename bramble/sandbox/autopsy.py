@@ -17,12 +17,10 @@ HEAD = 65536
 
 
 def find(name: bytes, path: bytes) -> bytes:
-    """Return the first executable file called `name` in the directories of `path`, or `name` itself."""
-    for directory in path.split(b":"):
-        candidate = (directory or b".") + b"/" + name
-        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
-            return candidate
-    return name
+    """Return the first file `name` in the directories of `path`, one that can be executed if any can."""
+    candidates = [(directory or b".") + b"/" + name for directory in path.split(b":")]
+    files = [candidate for candidate in candidates if os.path.isfile(candidate)]
+    return next((file for file in files if os.access(file, os.X_OK)), files[0] if files else name)
 
 
 def interpreter(head: bytes) -> tuple[str, bytes]:
@@ -59,7 +57,7 @@ def interpreter(head: bytes) -> tuple[str, bytes]:
 def explain(program: bytes, errno: int, depth: int = 4) -> str:
     """Return why execve(2) failed with `errno`, as a word and, after a blank, what is missing.
 
-    "missing", "link TARGET", "directory", "special", "mode", "unreadable", "format",
+    "missing", "link TARGET", "directory", "special", "noexec", "mode", "unreadable", "format",
     "script INTERPRETER", "loader PATH", "architecture" or "other".
     """
     if not os.path.lexists(program):
@@ -70,6 +68,9 @@ def explain(program: bytes, errno: int, depth: int = 4) -> str:
         return "directory"
     if not os.path.isfile(program):
         return "special"
+    if os.statvfs(program).f_flag & os.ST_NOEXEC:
+        # Asked first: access(2) refuses to execute anything there, whatever its mode.
+        return "noexec"
     if not os.access(program, os.X_OK):
         return "mode"
     try:

@@ -103,6 +103,10 @@ def not_executed(path: str, errno: int, detail: str, shown: Sequence[str] = ()) 
     why, remedy = {
         "directory": ("it is a directory", "name the program in it"),
         "special": ("it is no regular file", "name a program"),
+        "noexec": (
+            "its file system is mounted noexec",
+            "mount -o remount,exec that file system, or set BRAMBLE_PATH to a directory of another one",
+        ),
         "mode": ("it has no permission to be executed", "chmod +x it where it is made"),
         "format": ('it is neither a program nor a script that begins with "#!"', "name its interpreter"),
         "architecture": ("it is a program for another machine", "build it for this one"),

@@ -38,6 +38,19 @@ def note_use(record: str) -> None:
             os.utime(record)
 
 
+class _Descriptor:
+    """An open directory, closed when nobody refers to it any more; -1 if it could not be opened."""
+
+    def __init__(self, path: str) -> None:
+        self.number = -1
+        with contextlib.suppress(OSError):
+            self.number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        if self.number >= 0:
+            os.close(self.number)
+
+
 class Objects:
     """What is asked of a store all the time. Safe to use from several threads."""
 
@@ -53,6 +66,9 @@ class Objects:
         self._lock = Lock()
         self._lock_file: Optional[LockFile] = None
         self._syncer: Optional[Syncer] = None
+        # A failure to write is reported to the descriptors that were open when it happened, so this one is
+        # there before anything is written.
+        self._first = None if read_only else _Descriptor(self.directory)
 
     def object_path(self, name: str) -> str:
         """Return the path of the object `name` on this machine."""
@@ -165,7 +181,8 @@ class Objects:
         """Wait until everything that was written to the store is on the disk, for good; see `Syncer.sync`."""
         with self._lock:
             if self._syncer is None:
-                self._syncer = late("sync", "Syncer")(self.directory)
+                first = -1 if self._first is None else self._first.number
+                self._syncer = late("sync", "Syncer")(self.directory, first)
         self._syncer.sync(trees)
 
     def protect(self, names: Iterable[str]) -> None:
@@ -215,6 +232,7 @@ class Objects:
         if self._lock_file is not None:
             self._lock_file.close()
             self._lock_file = None
+        self._first = self._syncer = None
         self._in_use.clear()
         self._complete.clear()
 

@@ -90,19 +90,21 @@ def relocate(root: str, *, on_object: Optional[Callable[[str], None]] = None) ->
             fcntl.flock(fd, fcntl.LOCK_EX)
             # Another may have done it, or a part of it, while this one waited.
             record = read_record(location) or record
-            return _relocate(location, record, on_object)
+            return _relocate(location, record, on_object, fd)
         finally:
             os.close(fd)
 
 
 def _relocate(
-    location: Location, record: Record, on_object: Optional[Callable[[str], None]]
+    location: Location, record: Record, on_object: Optional[Callable[[str], None]], lock: int
 ) -> RelocateReport:
     places = dict.fromkeys([*record.moving, (record.root, record.directory)])
     places.pop((location.root, location.directory), None)
     moving = tuple(places)
+    # The lock was opened before anything was written: see `Syncer`.
+    syncer = Syncer(location.directory, lock)
     write_record(location, Record(location.root, location.directory, moving))
-    _move_directory(location, moving)
+    _move_directory(location, moving, syncer)
     make_directories(location)
     link(location, replace=True)
     work = _Rewriting(location, [os.fsencode(directory) for _, directory in moving])
@@ -119,13 +121,13 @@ def _relocate(
     for name in os.listdir(location.directory):
         if name.startswith(TEMPORARY):
             os.unlink(f"{location.directory}/{name}")
-    Syncer(location.directory).sync()
+    syncer.sync()
     write_record(location, Record(location.root, location.directory))
     changed = sum(1 for count in counts if count)
     return RelocateReport(record.root, location.root, len(names), changed, sum(counts))
 
 
-def _move_directory(location: Location, moving: Sequence[tuple[str, str]]) -> None:
+def _move_directory(location: Location, moving: Sequence[tuple[str, str]], syncer: Syncer) -> None:
     """Bring the store's directory to its new path below the root, on whose length its padding depends.
 
     It may have been tried before, and have ended anywhere: what is at the other places is brought here.
@@ -137,9 +139,9 @@ def _move_directory(location: Location, moving: Sequence[tuple[str, str]]) -> No
     for path in sorted(there, key=len, reverse=True):
         if path == aside or not os.path.isdir(new):
             if not _move_whole(path, aside, new, location.root):
-                _carry(path, new, location.root)
+                _carry(path, new, location.root, syncer)
         else:
-            _carry(path, new, location.root)
+            _carry(path, new, location.root, syncer)
 
 
 def _move_whole(path: str, aside: str, new: str, root: str) -> bool:
@@ -160,7 +162,7 @@ def _move_whole(path: str, aside: str, new: str, root: str) -> bool:
     return True
 
 
-def _carry(path: str, new: str, root: str) -> None:
+def _carry(path: str, new: str, root: str, syncer: Syncer) -> None:
     """Move what is in the store's directory `path` to `new`, one by one; what cannot be moved is copied."""
     # spec: store.layers
     os.makedirs(new, exist_ok=True)
@@ -170,12 +172,12 @@ def _carry(path: str, new: str, root: str) -> None:
             remove_tree(here)
         elif is_digest(name) or is_derivation(name):
             if not os.path.lexists(there):
-                _carry_one(here, there, f"{new}/{STAGED}{name}-{unique()}")
+                _carry_one(here, there, f"{new}/{STAGED}{name}-{unique()}", syncer)
             remove_tree(here)
     _remove_empty(path, root)
 
 
-def _carry_one(here: str, there: str, staged: str) -> None:
+def _carry_one(here: str, there: str, staged: str, syncer: Syncer) -> None:
     try:
         os.rename(here, there)
     except OSError as error:
@@ -183,7 +185,6 @@ def _carry_one(here: str, there: str, staged: str) -> None:
             raise
         copy_stored(here, staged)
         # The copy is on the disk before it has the name, and has the name before the first one is removed.
-        syncer = Syncer(os.path.dirname(there))
         syncer.sync([staged])
         os.rename(staged, there)
         sync_directory(os.path.dirname(there))

@@ -5,6 +5,12 @@ One `syncfs` for everything costs a tenth of an `fsync` for each of many files
 written costs less than one for each file, record and directory of it. Threads
 that ask at the same time share one. Before Linux 5.8 it did not report failed
 writes, so on older kernels new files are asked for one by one as well.
+
+A failure to write back is reported once to each open file: to a descriptor
+that was opened later it is reported only if nobody has been told of it yet. So
+another program's `syncfs` can take it away, unless ours is made on a descriptor
+from before the first write. And it says that something is lost, not what: after
+one failure nothing that was written through this is taken to be on the disk.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ import ctypes
 import os
 from collections.abc import Sequence
 from threading import Lock
+from typing import Optional
 
 from bramble.store import walk
 
@@ -21,10 +28,16 @@ _REPORTS_SINCE = (5, 8)
 
 
 class Syncer:
-    """Syncs the file system that holds a directory."""
+    """Syncs the file system that holds a directory.
 
-    def __init__(self, directory: str) -> None:
+    `first` is a descriptor of something on it that was opened before what is to
+    be synced was written; the caller keeps it open. -1: there is none.
+    """
+
+    def __init__(self, directory: str, first: int = -1) -> None:
         self._directory = directory
+        self._first = first
+        self._failure: Optional[int] = None
         self._lock = Lock()
         self._begun = 0  # syncs are numbered from 1
         self._done = 0
@@ -33,20 +46,32 @@ class Syncer:
         """Wait until all that was written on the file system before this call is on the disk.
 
         `trees` are new directories; where a failure to write could go
-        unnoticed, each file in them is asked for. Raises OSError.
+        unnoticed, each file in them is asked for. Raises OSError; once it
+        has, each further call does.
         """
+        # spec: store.durable.errors
         begun = self._begun
         with self._lock:
+            if self._failure is not None:
+                raise OSError(self._failure, os.strerror(self._failure))
             # One that began after this call has done what is asked, once it has ended.
             if self._done <= begun:
                 self._begun += 1
-                self._sync()
+                try:
+                    self._sync()
+                except OSError as error:
+                    self._failure = error.errno
+                    raise
                 self._done = self._begun
         if _kernel() < _REPORTS_SINCE:
             for tree in trees:
                 _sync_files(tree)
 
     def _sync(self) -> None:
+        if self._first >= 0:
+            if not _syncfs(self._first):
+                os.sync()
+            return
         fd = os.open(self._directory, walk.DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
         try:
             if not _syncfs(fd):

@@ -138,7 +138,7 @@ def test_what_is_missing_in_what_is_shown_is_looked_for_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["directory", "special", "mode", "format", "architecture", "other", "unreadable", ""]
+    "word", ["directory", "special", "noexec", "mode", "format", "architecture", "other", "unreadable", ""]
 )
 def test_what_cannot_be_executed_is_told_apart(word: str) -> None:
     error = refusals.not_executed("/p", errno.EACCES, word)

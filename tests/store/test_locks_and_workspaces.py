@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -295,6 +296,57 @@ def test_a_sync_that_failed_is_not_shared(place: str, monkeypatch: pytest.Monkey
     for _ in range(2):
         with pytest.raises(OSError):
             syncer.sync()
+
+
+def test_what_was_lost_stays_lost_when_the_next_sync_goes_well(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Linux reports a failure once for each descriptor.
+    answers = [OSError(5, "lost"), None]
+    monkeypatch.setattr(sync, "_syncfs", lambda _: _raised(answers.pop(0)))
+    syncer = sync.Syncer(place)
+    for _ in range(2):
+        with pytest.raises(OSError) as caught:
+            syncer.sync()
+        assert caught.value.errno == 5
+
+
+def _raised(error: OSError | None) -> bool:
+    if error is not None:
+        raise error
+    return True
+
+
+def test_a_failure_of_which_somebody_else_was_told_is_reported(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Linux: a descriptor is told of failures since it was opened, and of those of which nobody was told.
+    failed, told = 0, 0
+    since: dict[int, int] = {}
+    real = os.open
+
+    def opened(*arguments: Any, **options: Any) -> int:
+        fd: int = real(*arguments, **options)
+        since[fd] = told
+        return fd
+
+    def syncfs(fd: int) -> bool:
+        nonlocal told
+        before, since[fd] = since[fd], failed
+        told = failed
+        if before < failed:
+            raise OSError(5, "lost")
+        return True
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(sync, "_syncfs", syncfs)
+    store = Store.open(place + "/s")
+    store.write_derivation("a" * 32 + "-x.drv", b"{}")
+    failed += 1
+    with pytest.raises(OSError):
+        syncfs(opened(place, os.O_RDONLY))
+    with pytest.raises(OSError):
+        store.sync()
 
 
 def test_old_kernels_are_asked_for_every_file(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
