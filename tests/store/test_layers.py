@@ -42,7 +42,8 @@ store.close()
 subprocess.run(["umount", top + "/m"], check=True)
 def overlay(at):
     layers = f"lowerdir={top}/l,upperdir={top}/u,workdir={top}/w"
-    if subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers + options, at]).returncode: sys.exit(77)
+    command = ["mount", "-t", "overlay", "overlay", "-o", layers + options, at]
+    if subprocess.run(command).returncode: sys.exit(77)
 """
 COLLECT = """
 overlay(top + "/m")
