@@ -73,6 +73,7 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
         jobs=arguments.jobs,
         offline=arguments.offline,
         limits=limits_of(arguments),
+        store_of=arguments.store_of,
     )
 
 

@@ -53,6 +53,7 @@ def read_setting(
     jobs: Optional[int] = None,
     offline: bool = False,
     limits: Optional[EvaluationLimits] = None,
+    store_of: Optional[str] = None,
 ) -> Setting:
     """Return the setting of this invocation.
 
@@ -73,6 +74,7 @@ def read_setting(
         offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
         terminal_type=environ.get("TERM"),
         limits=read_limits(environ) if limits is None else limits,
+        store_of=store_of or environ.get("BRAMBLE_STORE_OF") or None,
     )
 
 

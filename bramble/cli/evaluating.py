@@ -38,4 +38,6 @@ def limits_of(arguments: argparse.Namespace) -> EvaluationLimits:
 
 def evaluation_setting(arguments: argparse.Namespace) -> Setting:
     """Return the setting of a command that evaluates and does not build."""
-    return read_setting(os.environ, arguments.directory, limits=limits_of(arguments))
+    return read_setting(
+        os.environ, arguments.directory, limits=limits_of(arguments), store_of=arguments.store_of
+    )

@@ -129,6 +129,7 @@ def _dispatch(words: Sequence[str], surface: Surface) -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     options = _verb_parser(verb, module).parse_args(known.rest)
     options.directory = known.directory
+    options.store_of = known.store_of
     return module.execute(options, surface)
 
 
@@ -146,7 +147,7 @@ def _global_parser() -> argparse.ArgumentParser:
     listing = "\n".join(f"  {verb.name:<{width}}  {verb.summary}" for verb in VERBS)
     parser = argparse.ArgumentParser(
         prog="bramble",
-        usage="bramble [-C DIR] [--color WHEN] COMMAND …",
+        usage="bramble [-C DIR] [--store-of USER] [--color WHEN] COMMAND …",
         description="A functional build system and package manager.",
         epilog=f"commands:\n{listing}\n\n`bramble COMMAND --help` explains one of them.",
         formatter_class=_Formatter,
@@ -155,6 +156,9 @@ def _global_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work as if started in DIR")
+    parser.add_argument(
+        "--store-of", metavar="USER", help="use the store of another user, and only read it"
+    )
     parser.add_argument(
         "--color",
         dest="colour",

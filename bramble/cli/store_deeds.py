@@ -27,7 +27,7 @@ from bramble.errors import BrambleError
 
 def do_verify(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
     """Verify the store; the exit status is 1 when damage is left."""
-    store = open_store(setting, read_only=not arguments.repair)
+    store = open_store(setting, read_only=not arguments.repair, change=arguments.repair)
     names = find_objects(store, arguments.objects, setting) if arguments.objects else None
     report = verify_store(store, setting, names=names, repair=arguments.repair)
     left = report.left
@@ -90,7 +90,7 @@ def do_import(arguments: argparse.Namespace, setting: Setting, surface: Surface)
         raise BrambleError(
             "cli.usage", "objects are read from standard input", remedy="bramble store import < FILE"
         )
-    report = import_objects(open_store(setting), sys.stdin.buffer.read)
+    report = import_objects(open_store(setting, change=True), sys.stdin.buffer.read)
     if arguments.json:
         print_json(
             {
@@ -109,7 +109,7 @@ def do_import(arguments: argparse.Namespace, setting: Setting, surface: Surface)
 
 def do_optimise(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
     """Hard-link equal files."""
-    report = optimise(open_store(setting))
+    report = optimise(open_store(setting, change=True))
     if arguments.json:
         print_json({"version": 1, "files": report.files, "linked": report.linked, "saved": report.saved})
     else:
@@ -119,7 +119,7 @@ def do_optimise(arguments: argparse.Namespace, setting: Setting, surface: Surfac
 
 def do_delete(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
     """Delete objects that nothing needs."""
-    store = open_store(setting)
+    store = open_store(setting, change=True)
     report = delete(store, find_objects(store, arguments.objects, setting))
     if arguments.json:
         print_json({"version": 1, "freed": list(report.freed), "freed_size": report.freed_size})
@@ -131,7 +131,7 @@ def do_delete(arguments: argparse.Namespace, setting: Setting, surface: Surface)
 def do_root(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
     """Keep objects under a label, forget a label, or list what is kept (spec: cli.store.root)."""
     action = arguments.action
-    store = open_store(setting, read_only=action == "list")
+    store = open_store(setting, read_only=action == "list", change=action != "list")
     if action == "add":
         add_root(store, arguments.label, find_objects(store, arguments.objects, setting))
     elif action == "remove" and not remove_root(store, arguments.label):

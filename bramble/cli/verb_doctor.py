@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Print the findings; the exit status is 1 when builds cannot run."""
-    findings = examine(read_setting(os.environ, arguments.directory))
+    findings = examine(read_setting(os.environ, arguments.directory, store_of=arguments.store_of))
     healthy = all(finding.good is not False for finding in findings)
     if arguments.json:
         found = [finding.to_json() for finding in findings]

@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Collect, and print what was freed, by project."""
     report = collect_garbage(
-        read_setting(os.environ, arguments.directory),
+        read_setting(os.environ, arguments.directory, store_of=arguments.store_of),
         dry_run=arguments.dry_run,
         older_than=arguments.older_than,
         max_size=arguments.max_size,

@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Create the project and say what comes next."""
-    setting = read_setting(os.environ, arguments.directory)
+    setting = read_setting(os.environ, arguments.directory, store_of=arguments.store_of)
     created = init(os.path.normpath(os.path.join(setting.cwd, arguments.where)), arguments.template)
     if arguments.json:
         print_json({"version": 1, "directory": created.directory, "files": list(created.files)})

@@ -26,6 +26,7 @@ from bramble.build.events import (
 from bramble.build.options import BuildOptions, BuildReport, Failure, FetchOptions
 from bramble.commands.evaluation import Evaluated
 from bramble.commands.mirror import read_mirror
+from bramble.commands.opening import open_store
 from bramble.commands.setting import Setting
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
@@ -147,7 +148,7 @@ def build_derivations(
     build (the store, the lock, the sandbox).
     """
     project, evaluation = evaluated.project, evaluated.evaluation
-    store = _open_store(setting.store_root)
+    store = _open_store(setting)
     lock_path = os.path.join(project.root, LOCK_NAME)
     lock = read_lock(lock_path)
     report = build(
@@ -190,11 +191,11 @@ def build_derivations(
     )
 
 
-def _open_store(root: str) -> Store:
+def _open_store(setting: Setting) -> Store:
     # spec: store.read-only
-    # In the store of somebody else what is built already can be used.
-    var = os.path.join(root, "var")
-    return Store.open(root, read_only=os.path.isdir(var) and not os.access(var, os.W_OK))
+    # On a disk that cannot be written to, what is built already can be used.
+    var = os.path.join(setting.store_root, "var")
+    return open_store(setting, read_only=os.path.isdir(var) and not os.access(var, os.W_OK))
 
 
 def _options(project: Project, setting: Setting, choices: BuildChoices) -> BuildOptions:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Optional
 
 from bramble.build.fetch.discretion import redact
+from bramble.commands.opening import open_store
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
 from bramble.sandbox.launch import Launcher
@@ -61,7 +62,7 @@ def examine(setting: Setting) -> tuple[Finding, ...]:
     return (
         _python(),
         *_sandbox(),
-        *_store(setting.store_root),
+        *_store(setting),
         _git(),
         _proxies(setting),
     )
@@ -83,9 +84,10 @@ def _sandbox() -> tuple[Finding, ...]:
         return (Finding("sandbox", False, error.message, error.remedy or ""),)
 
 
-def _store(root: str) -> tuple[Finding, ...]:
+def _store(setting: Setting) -> tuple[Finding, ...]:
+    root = setting.store_root
     try:
-        store = Store.open(root)
+        store = open_store(setting)
     except BrambleError as error:
         return (Finding("store", False, error.message, error.remedy or ""),)
     usage = shutil.disk_usage(store.directory)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Optional
 
+from bramble.commands.opening import open_store
 from bramble.commands.setting import Setting
 from bramble.project.config import CONFIG_NAME
-from bramble.store.disk import Store
 from bramble.store.gc import GcReport, Share, collect
 
 __all__ = ["GcReport", "Share", "collect_garbage"]
@@ -28,7 +28,7 @@ def collect_garbage(
     does not matter, so that a mistake in it costs nothing.
     """
     return collect(
-        Store.open(setting.store_root),
+        open_store(setting),
         dry_run=dry_run,
         older_than=older_than,
         max_size=max_size,

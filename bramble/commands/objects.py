@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bramble.commands.evaluation import evaluate_targets
+from bramble.commands.opening import open_store
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
@@ -58,11 +59,6 @@ __all__ = [
     "tree",
     "why",
 ]
-
-
-def open_store(setting: Setting, *, read_only: bool = False) -> Store:
-    """Open the store of this setting; it is not made when it is only to be read."""
-    return Store.open(setting.store_root, create=not read_only, read_only=read_only)
 
 
 def find_object(store: Store, text: str, setting: Setting) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ class Setting:
 
     `cwd` is where the person stands, `store_root` the directory that holds the
     store (spec: store.location), `platform` this machine's `os-arch`, `jobs` how
-    many builds may run at once, `mirror_table` the file that maps URLs to local
+    many builds may run at once, `store_of` the user to whom the store belongs (None:
+    to this one; spec: store.other-owner), `mirror_table` the file that maps URLs to local
     files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` and
     `ca_directory` name the authorities to trust in place of the machine's, `netrc` the
     file of names and passwords, `cache` is the directory for what can be made again at
@@ -37,3 +38,4 @@ class Setting:
     config: Optional[str] = None
     terminal_type: Optional[str] = None
     limits: EvaluationLimits = EvaluationLimits()
+    store_of: Optional[str] = None

@@ -19,6 +19,7 @@ from bramble.store.locks import LockFile
 from bramble.store.model import RawOutput, Realisation, StoreObject
 from bramble.store.objects import Objects, note_use
 from bramble.store.path import shown
+from bramble.store.trust.owner import Owner
 
 if TYPE_CHECKING:
     from bramble.store.workspace import Workspace as Workspace
@@ -33,17 +34,26 @@ class Store(Objects):
     """
 
     @staticmethod
-    def open(root: str, *, create: bool = True, read_only: bool = False) -> Store:
+    def open(
+        root: str, *, create: bool = True, read_only: bool = False, owner: Optional[int] = None
+    ) -> Store:
         """Return the store below `root`, an absolute path; it is made if need be and `create`.
 
-        A `read_only` store is never written to, not even to note its use.
+        A `read_only` store is never written to, not even to note its use. It
+        belongs to the user `owner`, a number; None is the user of this process.
+        One of another user is only read, and its objects are read again before they are used.
 
         Raises BrambleError store.root-relative, store.root-too-long,
         store.root-unusable, store.missing, store.moved, store.newer-version,
-        store.damaged, store.link-taken, and those of failed system calls.
+        store.damaged, store.link-taken, store.other-owner,
+        store.writable-by-others, store.foreign-entry, and those of failed system calls.
         """
-        # spec: store.read-only
-        return Store(open_place(root, create=create and not read_only), read_only=read_only)
+        # spec: store.read-only, store.owner
+        user = os.geteuid()
+        whose = Owner(user if owner is None else owner, user)
+        read_only = read_only or whose.is_foreign
+        place = open_place(root, whose, create=create and not read_only, write=not read_only)
+        return Store(place, whose, read_only=read_only)
 
     def add_sources(self, root: str, files: Sequence[str], *, project: Optional[str] = None) -> str:
         """Make the named files one object and return its name.
@@ -86,6 +96,7 @@ class Store(Objects):
 
     def workspace(self) -> AbstractContextManager[Workspace]:
         """Give a private directory on the store's file system, which is removed at the end."""
+        self.refuse_to_write()
         given: AbstractContextManager[Workspace] = late("workspace", "workspace")(self.var)
         return given
 
@@ -109,6 +120,7 @@ class Store(Objects):
     def write_derivation(self, filename: str, data: bytes) -> None:
         """Write the store derivation `DIGEST-NAME.drv`, unless it is there with the same bytes."""
         # spec: store.derivations
+        self.refuse_to_write()
         path = f"{self.directory}/{filename}"
         with DiskFailures("write a derivation"):
             if read_file(path) != data:
@@ -160,6 +172,7 @@ class Store(Objects):
 
     def record_realisation(self, realisation: Realisation) -> None:
         """Record what a store derivation came to: this, its derivation and its outputs are there for good."""
+        self.refuse_to_write()
         with DiskFailures("record what was built"):
             records.write_realisation(self.var, realisation)
             self.sync()
@@ -172,6 +185,7 @@ class Store(Objects):
         it raises ends the waiting. Look afterwards whether the other has built it.
         """
         # spec: store.locks.building
+        self.refuse_to_write()
         with DiskFailures("lock a derivation"):
             locks = LockFile(f"{self.var}/{BUILD_LOCKS}")
         try:
@@ -187,8 +201,19 @@ class Store(Objects):
         `project` is its directory, absolute; `results` maps targets to names of
         objects. Targets that are not in it keep what they had.
         """
+        self.refuse_to_write()
         with DiskFailures("record what a project uses"):
             late("roots", "record_results")(self, project, results)
+
+    def refuse_to_write(self) -> None:
+        """Raise BrambleError store.read-only if the store is only read."""
+        # spec: store.read-only
+        if self.read_only:
+            raise BrambleError(
+                "store.read-only",
+                f'the store "{shown(self.root)}" is only read, and this would change it',
+                remedy="build in a store of your own (BRAMBLE_PATH)",
+            )
 
     def log_path(self, resolved: str) -> str:
         """Return the path at which the log of building `resolved` is kept."""

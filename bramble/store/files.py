@@ -10,6 +10,7 @@ from typing import Optional
 
 LARGEST = 256 << 20  # bytes; an object that refers to a million others has a record of 36 MB
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_LOCK = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -47,6 +48,35 @@ def read_file(path: str) -> Optional[bytes]:
         return b"".join(parts)
     finally:
         os.close(fd)
+
+
+def make_directory(path: str, mode: int = 0o755) -> None:
+    """Make a directory of exactly this mode, whatever the umask. Raises OSError."""
+    # spec: store.modes
+    os.mkdir(path, mode)
+    os.chmod(path, mode)
+
+
+def open_lock(path: str, *, read_only: bool = False) -> int:
+    """Open a file that is only there to be locked, made if need be (mode 0644). Raises OSError.
+
+    What is no regular file is refused: a link would lead elsewhere, opening a device may do anything.
+    """
+    # spec: store.modes, store.no-links
+    try:
+        fd = os.open(path, _READ if read_only else _LOCK)
+    except FileNotFoundError:
+        if read_only:
+            raise
+        try:
+            fd = os.open(path, _LOCK | os.O_CREAT | os.O_EXCL, 0o644)
+            os.fchmod(fd, 0o644)
+        except FileExistsError:
+            fd = os.open(path, _LOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.ENOTSUP, "not a regular file", path)
+    return fd
 
 
 def write_file(path: str, data: bytes, *, sync: bool, mode: int = 0o644) -> None:

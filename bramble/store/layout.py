@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -10,9 +11,10 @@ from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.store.failures import DiskFailures
-from bramble.store.files import read_file, sync_directory, write_file
+from bramble.store.files import make_directory, open_lock, read_file, sync_directory, write_file
 from bramble.store.path import padded_store_dir, shown
 from bramble.store.trust import schema
+from bramble.store.trust.owner import Owner, enter_root, missing_parts
 from bramble.store.trust.schema import VERSION
 
 OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/builds", "locks/gc")
@@ -37,6 +39,13 @@ class Location:
     def record(self) -> str:
         """The file that says where the objects' bytes are valid."""
         return self.root + "/var/location"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The directories of a store, relative to its root, each after what it lies in."""
+        padding = self.directory[len(self.root) + 1 :].split("/")
+        padded = ["/".join(padding[: number + 1]) for number in range(len(padding))]
+        return (*padded, "var", *(f"var/{part}" for part in PARTS))
 
 
 @dataclass(frozen=True)
@@ -110,14 +119,18 @@ def write_record(location: Location, record: Record) -> None:
     sync_directory(location.var)
 
 
-def open_place(root: str, *, create: bool) -> Location:
-    """Return the place of the store below `root`, made if need be.
+def open_place(root: str, owner: Owner, *, create: bool, write: bool) -> Location:
+    """Return the place of the store below `root`, made if need be and `create`.
 
-    Raises BrambleError: those of `locate` and `read_record`; store.missing;
-    store.moved; store.link-taken; store.permission and the like.
+    It is looked through for what its `owner` did not make; where it may be
+    written, directories that were lost are made again.
+
+    Raises BrambleError: those of `locate`, `check` and `read_record`;
+    store.missing; store.moved; store.link-taken; store.permission and the like.
     """
     location = locate(root)
     with DiskFailures(f'open the store "{shown(location.root)}"'):
+        missing = check(location, owner, create=create)
         record = read_record(location)
         if record is None:
             if not create:
@@ -129,7 +142,26 @@ def open_place(root: str, *, create: bool) -> Location:
             _create(location)
         elif record.directory != location.directory or record.moving:
             raise _moved(location, record)
+        elif missing and write:
+            make_directories(location)
+        if write:
+            link(location)
     return location
+
+
+def check(location: Location, owner: Owner, *, create: bool = False) -> list[str]:
+    """Refuse a store that somebody else could change; return which of its directories are not there.
+
+    Raises BrambleError store.other-owner, store.writable-by-others,
+    store.foreign-entry, store.root-unusable.
+    """
+    fd = enter_root(location.root, owner, create=create)
+    if fd is None:
+        return list(location.parts)
+    try:
+        return missing_parts(fd, location.root, location.parts, owner)
+    finally:
+        os.close(fd)
 
 
 def _moved(location: Location, record: Record) -> BrambleError:
@@ -157,15 +189,7 @@ def _moved(location: Location, record: Record) -> BrambleError:
 def _create(location: Location) -> None:
     """Make an empty store. The record comes last: with it the store is there, and not before."""
     # spec: store.layout
-    try:
-        make_directories(location)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise BrambleError(
-            "store.root-unusable",
-            f'no store can be made at "{shown(location.root)}": {os.strerror(error.errno or errno.ENOTDIR)}: '
-            f'"{shown(error.filename or location.root)}"',
-            remedy="set BRAMBLE_PATH to a directory",
-        ) from error
+    make_directories(location)
     link(location)
     write_record(location, Record(location.root, location.directory))
 
@@ -175,29 +199,32 @@ def make_directories(location: Location) -> None:
 
     The locks are made now so that a full disk can be collected later.
     """
-    os.makedirs(location.directory, exist_ok=True)
-    for part in PARTS:
-        os.makedirs(f"{location.var}/{part}", exist_ok=True)
+    # spec: store.modes
+    for part in location.parts:
+        with contextlib.suppress(FileExistsError):
+            make_directory(f"{location.root}/{part}")
     for lock in LOCKS:
-        os.close(os.open(f"{location.var}/{lock}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        os.close(open_lock(f"{location.var}/{lock}"))
 
 
 def link(location: Location, *, replace: bool = False) -> None:
     """Make the short link `store` beside the padded directory; with `replace`, in place of another link."""
     path = f"{location.root}/{LINK}"
-    target = os.path.relpath(location.directory, location.root or "/")
+    target = location.directory[len(location.root) + 1 :]
     try:
-        os.symlink(target, path)
-        return
-    except FileExistsError:
-        pass
-    if os.path.islink(path):
         if os.readlink(path) == target:
             return
         if replace:
             os.unlink(path)
             os.symlink(target, path)
             return
+    except FileNotFoundError:
+        os.symlink(target, path)
+        return
+    except OSError as error:
+        # EINVAL: no link.
+        if error.errno != errno.EINVAL:
+            raise
     raise BrambleError(
         "store.link-taken",
         f'"{shown(path)}" is in the way: a store has a link of that name beside its directory',

@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from typing import Callable, Optional
 
 from bramble.errors import BrambleError
+from bramble.store.files import open_lock
 from bramble.store.path import shown
 
 # struct flock: l_type, l_whence, l_start, l_len, l_pid (which must be 0 for these locks).
@@ -48,12 +49,15 @@ class LockFile:
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         self._path = path
-        flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT
-        self._fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        self._fd = open_lock(path, read_only=read_only)
 
     def share(self, name: str) -> None:
         """Take the lock of `name` shared; wait while somebody holds it exclusive, which is never for long."""
         self._set(fcntl.F_OFD_SETLKW, fcntl.F_RDLCK, name)
+
+    def try_share(self, name: str) -> bool:
+        """Take the lock of `name` shared unless somebody has it exclusive; say whether it was taken."""
+        return self._set(fcntl.F_OFD_SETLK, fcntl.F_RDLCK, name)
 
     def try_exclusive(self, name: str) -> bool:
         """Take the lock of `name` exclusive if nobody else has it in any way; say whether it was taken."""

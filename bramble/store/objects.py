@@ -16,6 +16,7 @@ from bramble.store.layout import BUILD_LOCKS, OBJECT_LOCKS, Location
 from bramble.store.locks import LockFile, LocksUnsupported, alone
 from bramble.store.model import StoreObject
 from bramble.store.records import read_object, write_object
+from bramble.store.trust.owner import Owner, check_directory
 
 if TYPE_CHECKING:
     from bramble.store.sync import Syncer
@@ -54,7 +55,8 @@ class _Descriptor:
 class Objects:
     """What is asked of a store all the time. Safe to use from several threads."""
 
-    def __init__(self, location: Location, *, read_only: bool) -> None:
+    def __init__(self, location: Location, owner: Owner, *, read_only: bool) -> None:
+        self.owner = owner
         self.root = location.root
         self.directory = location.directory
         self.var = location.var
@@ -136,16 +138,18 @@ class Objects:
         seen = set(left)
         while left:
             name = left.pop()
+            if not self._is_there(name):
+                return name
             try:
-                references = self.object(name).references if self.contains(name) else None
+                references = self.object(name).references
             except BrambleError:
-                references = None
-            if references is None:
                 return name
             for reference in references:
                 if reference not in seen and reference not in self._complete:
                     seen.add(reference)
                     left.append(reference)
+        if self.owner.is_foreign:
+            late("trust.reading", "check_bytes")(self, seen)
         self._complete |= seen
         return None
 
@@ -171,6 +175,16 @@ class Objects:
         if there is not None and made != there:
             self.forget(made.name)
         return made
+
+    def _is_there(self, name: str) -> bool:
+        """Say whether an object is in the store; refuse one that others could change."""
+        # spec: store.owner
+        path = f"{self.directory}/{name}"
+        try:
+            check_directory(path, os.lstat(path), self.owner)
+        except FileNotFoundError:
+            return False
+        return True
 
     def forget(self, name: str) -> None:
         """Forget what was read about the object `name`: it has changed, or is gone."""
@@ -202,7 +216,10 @@ class Objects:
             if self._lock_file is None:
                 return
             try:
-                self._lock_file.share(name)
+                if self.owner.is_foreign:
+                    self._lock_file.try_share(name)
+                else:
+                    self._lock_file.share(name)
             except LocksUnsupported:
                 # Then nobody can remove anything either.
                 return

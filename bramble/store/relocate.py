@@ -33,6 +33,7 @@ from bramble.store.layout import (
     COLLECTOR_LOCK,
     Location,
     Record,
+    check,
     link,
     locate,
     make_directories,
@@ -45,6 +46,7 @@ from bramble.store.path import shown
 from bramble.store.remove import remove_tree
 from bramble.store.sync import Syncer
 from bramble.store.tree import DIRECTORY_MODE, MTIME_NS, copy_stored, seal, stored_mode
+from bramble.store.trust.owner import Owner
 from bramble.store.trust.schema import is_derivation
 from bramble.store.unpack import Rewriter
 
@@ -76,6 +78,7 @@ def relocate(root: str, *, on_object: Optional[Callable[[str], None]] = None) ->
     # spec: store.relocate
     location = locate(root)
     with DiskFailures("relocate the store"):
+        check(location, Owner(os.geteuid(), os.geteuid()))
         record = read_record(location)
         if record is None:
             raise BrambleError(

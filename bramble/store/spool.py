@@ -7,6 +7,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Optional
 
+from bramble.store.files import unique
+
 _ITEM = array("Q").itemsize
 # 4 MiB of numbers; an output would have to hold half a million references to itself.
 IN_MEMORY = 1 << 19
@@ -54,7 +56,7 @@ class Spool:
 
     def _spill(self) -> None:
         if self._file is None:
-            path = os.path.join(self._directory, f"spool-{os.getpid()}-{id(self)}")
+            path = os.path.join(self._directory, f"spool-{unique()}")
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             os.unlink(path)
         data = memoryview(self._numbers).cast("B")

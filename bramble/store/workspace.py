@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from bramble.store.failures import DiskFailures
-from bramble.store.files import unique
+from bramble.store.files import make_directory, unique
 from bramble.store.remove import remove_tree
 from bramble.store.walk import DIRECTORY_FLAGS
 
@@ -31,7 +31,8 @@ class Workspace:
         `to` is on the same file system and is not there yet.
         """
         if to is None:
-            os.makedirs(self._keep_in, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                make_directory(self._keep_in)
             to = f"{self._keep_in}/{os.path.basename(self.path)}"
         with DiskFailures("keep the directory of the build"):
             os.rename(self.path, to)
@@ -62,8 +63,8 @@ def workspace(var: str) -> Iterator[Workspace]:
 def _make(parent: str) -> tuple[str, int]:
     while True:
         path = f"{parent}/{unique()}"
-        os.mkdir(path, 0o700)
         with contextlib.suppress(FileNotFoundError):
+            make_directory(path, 0o700)
             fd = os.open(path, DIRECTORY_FLAGS)
             fcntl.flock(fd, fcntl.LOCK_EX)
             with contextlib.suppress(FileNotFoundError):

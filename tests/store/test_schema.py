@@ -19,6 +19,7 @@ from bramble.errors import BrambleError
 from bramble.store.digest import digest, is_digest
 from bramble.store.disk import Realisation, Store
 from bramble.store.gc import collect
+from bramble.store.path import padded_store_dir
 from bramble.store.query import labels
 from bramble.store.roots import add_root, explicit_roots, projects
 from bramble.store.trust import schema
@@ -26,6 +27,7 @@ from bramble.store.verify import verify
 from tests.store.conftest import publish
 
 A, B, C = sorted(digest(text) for text in (b"1", b"2", b"3"))
+DIRECTORY = os.fsdecode(padded_store_dir(b""))
 OBJECT = {"version": 1, "references": [B, C], "size": 5}
 REALISATION = {
     "version": 1,
@@ -37,7 +39,7 @@ REALISATION = {
 PROJECT = {"version": 1, "project": "/p\udcff", "results": {"./a:x": [A, B]}, "former": [C]}
 ROOT = {"version": 1, "label": "mine", "objects": [A]}
 SOURCE = {"version": 1, "object": A, "stamps": [[33188, 1, 2, -3, 4]]}
-PLACE = {"version": 1, "root": "", "directory": "/d", "moving": [["/old", "/old/d"]]}
+PLACE = {"version": 1, "root": "", "directory": DIRECTORY, "moving": [["", DIRECTORY]]}
 KINDS: dict[str, tuple[Callable[[bytes], object], dict[str, Any]]] = {
     "object": (lambda data: schema.stored_object(A, data), OBJECT),
     "realisation": (lambda data: schema.realisation(A, data), REALISATION),

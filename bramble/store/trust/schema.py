@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn, Optional, TypeVar
 
 from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.model import Realisation, StoreObject
+from bramble.store.path import LONGEST_ROOT, padded_store_dir
 
 VERSION = 1
 RUNGS = ("namespaces", "landlock", "none")
@@ -110,8 +111,8 @@ def place(data: bytes) -> Place:
     if version < VERSION:
         raise Malformed("another version")
     _only(fields, ("version", "root", "directory"), ("moving",))
-    moving = _list(_pair(root, path))(fields.get("moving", []))
-    return Place(version, _field(fields, "root", root), _field(fields, "directory", path), moving)
+    moving = _list(_place)(fields.get("moving", []))
+    return Place(version, *_place([fields.get("root"), fields.get("directory")]), moving)
 
 
 def stored_object(name: str, data: bytes) -> StoreObject:
@@ -259,6 +260,17 @@ def _pair(first: Part[str], second: Part[str]) -> Part[tuple[str, str]]:
         return first(value[0]), second(value[1])
 
     return read
+
+
+def _place(value: Any) -> tuple[str, str]:
+    base, directory = _pair(root, path)(value)
+    raw = base.encode("utf-8", "surrogateescape")
+    if len(raw) > LONGEST_ROOT:
+        raise Malformed("the root is too long")
+    expected = padded_store_dir(raw)
+    if directory.encode("utf-8", "surrogateescape") != expected:
+        raise Malformed("the directory is not the one of the root")
+    return base, directory
 
 
 def _field(fields: Mapping[str, Any], name: str, part: Part[Value]) -> Value:
