@@ -46,7 +46,7 @@ def test_a_common_kind_is_none(kind: str) -> None:
 def test_a_store_where_nothing_can_be_executed_is_in_the_way(world: World) -> None:
     unshare = shutil.which("unshare")
     world.store.mkdir()
-    inside = f'mount -t tmpfs -o noexec none {world.store} && exec "$@"'
+    inside = f'mount -t tmpfs -o noexec,mode=755 none {world.store} && exec "$@"'
     command = [unshare or "", "-Urm", "sh", "-c", inside, "sh"]
     if unshare is None or subprocess.run([*command, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no file system can be mounted here: it takes unshare(1) and user namespaces")
