@@ -130,7 +130,8 @@ def test_a_full_disk_loses_nothing(tooled: World) -> None:
     tooled.store.mkdir()
     command = " ".join(tooled.command("build", "./:small"))
     left = f"find {tooled.store} -size +100k"
-    script = f"mount -t tmpfs -o size=2m,mode=755 none {tooled.store} && {command}; echo status $?; {command}; {left}"
+    mount = f"mount -t tmpfs -o size=2m,mode=755 none {tooled.store}"
+    script = f"{mount} && {command}; echo status $?; {command}; {left}"
     done = subprocess.run(
         ["unshare", "-Urm", "sh", "-c", script],
         cwd=tooled.project,
