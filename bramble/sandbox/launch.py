@@ -22,7 +22,7 @@ from typing import Any, Optional
 
 import bramble
 from bramble.errors import BrambleError
-from bramble.sandbox import layout, probe, programs, refusals, running, terminal
+from bramble.sandbox import layout, probe, programs, refusals, running, sockets, terminal
 from bramble.sandbox.running import Outcome, Running
 from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.steps import DEVICES, NETWORK_FILES, HostFacts, steps
@@ -308,6 +308,9 @@ def look(spec: SandboxSpec, facts: HostFacts) -> HostFacts:
         if shown:
             nearest = max(shown, key=lambda mount: len(mount.target))
             hidden[path] = kind_of_hidden(nearest.source + path[len(nearest.target) :], path)
+    if spec.purpose == "run" and not spec.network:
+        for path in sockets.shown(probe.read("/proc/net/unix"), spec.mounts):
+            hidden.setdefault(path, "socket")
     return replace(facts, sources=sources, hidden=hidden, links=programs.links(spec))
 
 
@@ -330,14 +333,20 @@ def kind_of(source: str) -> str:
 def kind_of_hidden(source: str, path: str) -> str:
     """Return "directory" or "file" for what a hidden path covers; raises sandbox.mount if there is none."""
     try:
-        mode = os.lstat(source).st_mode
+        status = os.lstat(source)
     except OSError as error:
         raise layout.refuse(
             f"{path} cannot be hidden: {error.strerror}", "hide a path that exists, or leave it out"
         ) from error
+    mode = status.st_mode
     if stat.S_ISLNK(mode):
         raise layout.refuse(
             f"{path} cannot be hidden: it is a symbolic link", "hide what the link leads to, by its own path"
+        )
+    if not stat.S_ISDIR(mode) and status.st_nlink > 1:
+        raise layout.refuse(
+            f"{path} cannot be hidden: it has {status.st_nlink} names (hard links), and others may be shown",
+            "leave it one name only (find -samefile finds them), or hide a copy",
         )
     return "directory" if stat.S_ISDIR(mode) else "file"
 

@@ -82,7 +82,8 @@ class HostFacts:
     have of it, `processes` how many there may be (0 is not known), `processors` how
     many there are. `proc` are the names in /proc, `devices` those of DEVICES and
     `network_files` those of NETWORK_FILES that exist. `sources` maps mount
-    sources and `hidden` maps hidden paths to "directory" or "file"; `links` are
+    sources and `hidden` maps hidden paths to "directory" or "file", and what has to
+    be hidden besides to "socket"; `links` are
     what `programs.links` found.
     """
 
@@ -305,6 +306,11 @@ def hidden_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]
     """Return the steps that cover the hidden paths; raises sandbox.mount for one that no mount shows."""
     # spec: sandbox.mounts.hidden
     done = []
+    # spec: sandbox.network.named
+    reached = sorted(path for path, kind in facts.hidden.items() if kind == "socket")
+    for path in reached:
+        if not any(layout.below(path, other) for other in spec.hidden):
+            done.append(Step("cover-within", (path, "socket")))
     for path in sorted(set(spec.hidden)):
         layout.check_path(path, "the hidden path")
         if not any(layout.below(path, one.mount.target) for one in placed):

@@ -119,3 +119,11 @@ def mounts_but_of_others(here: World) -> list[str]:
     """Return the mounts of this machine, without those of tests that run beside us."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     return [line for line in lines if "bramble-sandbox-" not in line or here.asker.home in line]
+
+
+def test_a_file_with_a_second_name_cannot_be_hidden(here: World) -> None:
+    (here.out / "key").write_text("secret")
+    os.link(here.out / "key", here.out / "second")
+    here.settle()
+    result = here.run("cat /out/second", hidden=("/out/key",))
+    assert result.failed == "sandbox.mount" and "hard links" in str(result.error) and not result.output

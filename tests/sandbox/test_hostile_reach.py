@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from bramble.sandbox.spec import Mount
 from tests.sandbox import rawcalls
 from tests.sandbox.rawcalls import Of, Room
 from tests.sandbox.world import World
@@ -111,6 +112,24 @@ def test_a_socket_file_of_the_host_is_not_there(here: World) -> None:
         os.chmod(path, 0o777)
         assert here.run(f"ls {path}; nc -w 1 local:{path}").code != 0
         assert reached == []
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_socket_in_what_is_shown_is_covered_for_a_run_without_the_network(
+    raw: World, writable: bool
+) -> None:
+    where = raw.out if writable else raw.input
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(where / "s"))
+        server.listen()
+        raw.settle()
+        address = struct.pack("<H", socket.AF_UNIX) + (b"/out/s" if writable else b"/input/s") + b"\0"
+        calls = (("socket", 1, 1, 0), ("connect", Of(0), address, len(address)))
+        assert raw.calls(*calls, purpose="run")[1] == -errno.ECONNREFUSED
+        assert raw.calls(*calls, purpose="run", network=True)[1] == 0
+        # One more name of the same directory, and one that is hidden anyhow.
+        more = (Mount(str(where), "/more"),)
+        assert raw.calls(*calls, purpose="run", more=more, hidden=("/more/s",))[1] == -errno.ECONNREFUSED
 
 
 @pytest.mark.parametrize("family", [3, 5, 9, 15, 17, 21, 26, 27, 29, 30, 31, 38, 39, 40, 41, 43, 44, 45])
