@@ -99,6 +99,18 @@ MUTANTS: tuple[Mutant, ...] = (
         "pass",
     ),
     Mutant(
+        "build.check.elsewhere",
+        "bramble/build/builder.py",
+        "seen = elsewhere.other_directory(seen)",
+        "pass",
+    ),
+    Mutant(
+        "build.check.elsewhere",
+        "bramble/build/builder.py",
+        "elsewhere.bring_back(path, self._store.directory, seen)",
+        "pass",
+    ),
+    Mutant(
         "build.allowed-pieces",
         "bramble/store/publish.py",
         "file == word or not word",
@@ -143,8 +155,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "sandbox.mounts.read-only",
         "bramble/build/naming.py",
-        'mounts += [Mount(f"{directory}/{name}", f"{directory}/{name}") for',
-        'mounts += [Mount(f"{directory}/{name}", f"{directory}/{name}", True) for',
+        "Mount((inputs or seen)[name], path)",
+        "Mount((inputs or seen)[name], path, True)",
     ),
     *(
         Mutant(paragraph, "bramble/sandbox/steps.py", old, new)

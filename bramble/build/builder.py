@@ -12,6 +12,7 @@ All may be called from several threads at once.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import stat
@@ -21,8 +22,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Callable, Optional
 
+from bramble.build import elsewhere
 from bramble.build.builtin import OutputPlace, Request, builtin
-from bramble.build.compare import differences
+from bramble.build.compare import differences, explain
 from bramble.build.events import Event, Impure, Output, Progress, Retrying, Started, Waiting
 from bramble.build.log import BuildLog
 from bramble.build.naming import Directories, Names, names_of, on_this_machine, sandbox_spec, trial_spec
@@ -205,7 +207,9 @@ class Builder:
         started = time.monotonic()
         with self._store.building(made.resolved.digest, self._waiting(task)):
             self._build(task, made.resolved, again=made)
-        return replace(made, seconds=made.seconds + time.monotonic() - started, checked=True)
+        apart = not task.derivation.builtin and self._options.sandbox == STRONGEST
+        where = "elsewhere" if apart else "here"
+        return replace(made, seconds=made.seconds + time.monotonic() - started, checked=where)
 
     def _waiting(self, task: Task) -> Callable[[], None]:
         """Return what is called again and again while another process has the lock."""
@@ -359,14 +363,20 @@ class Builder:
         inside = make_directories(names, work.path)
         with placed(names, inside, self._store, rung, work.path) as directories:
             fill_build_directory(resolved.source, self._store, directories.build)
+            seen, inputs = self._store.directory, None
+            if again is not None and rung == STRONGEST:
+                # spec: build.check.elsewhere
+                seen = elsewhere.other_directory(seen)
+                inputs = elsewhere.copy_inputs(self._store.directory, seen, closure, f"{work.path}/inputs")
             spec = sandbox_spec(
                 resolved,
                 names,
                 directories,
-                directory=self._store.directory,
+                directory=seen,
                 closure=closure,
                 rung=rung,
                 limits=self._options.limits,
+                inputs=inputs,
             )
             outcome = self._start().run(spec, on_output=log.write, cancelled=self._cancelled)
         if outcome.kind == "cancelled":
@@ -376,6 +386,8 @@ class Builder:
         raws = []
         for output, path in inside.outputs:
             _look_at(task.name, output, path)
+            if inputs is not None:
+                elsewhere.bring_back(path, self._store.directory, seen)
             raws.append(RawOutput(output, path, temporary[output]))
         return self._finish(task, resolved, tuple(raws), closure, names.build, rung, (), again)
 
@@ -408,7 +420,9 @@ class Builder:
                     output: (first, second, differences(self._store, first, second))
                     for (output, first), (_, second) in pairs
                 }
-                raise not_reproducible(task.name, found, self._store.directory)
+                raise not_reproducible(
+                    task.name, found, self._store.directory, functools.partial(explain, self._store)
+                )
             return again
         self._record(resolved, objects, rung, stamps)
         new_pin = self._new_pin(

@@ -297,7 +297,7 @@ class _Run:
         if made.cached and key in self._told:
             return
         self._told.add(key)
-        self._on_event(Finished(key, name, made.seconds, made.cached, made.outputs))
+        self._on_event(Finished(key, name, made.seconds, made.cached, made.outputs, made.checked))
 
     def _fail(self, task: Task, error: BrambleError, left: Optional[Unbuilt] = None) -> None:
         # spec: build.failure

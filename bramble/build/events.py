@@ -81,6 +81,7 @@ class Finished:
     seconds: float  # from the start of its build; 0.0 when cached
     cached: bool
     outputs: tuple[tuple[str, str], ...]  # (output name, object name), in the order of the derivation
+    checked: str = ""  # "here" or "elsewhere": built twice, the same, the second time under which store path
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 from bramble.derivation.resolve import ResolvedDerivation
 from bramble.errors import BrambleError
@@ -69,11 +70,13 @@ def sandbox_spec(
     closure: Collection[str],
     rung: str,
     limits: Limits,
+    inputs: Optional[Mapping[str, str]] = None,
 ) -> SandboxSpec:
     """Return the sandbox in which `resolved` is built.
 
-    `directory` is this machine's store directory, `closure` the names of all
-    objects that the build may read. Raises derivation.builder.
+    `directory` is the store directory that the build sees, `closure` the names of all
+    objects that the build may read, `inputs` where they are if they are not
+    there. Raises derivation.builder.
     """
     # spec: build.sandbox
     builder = on_this_machine(resolved.builder, directory)
@@ -95,7 +98,8 @@ def sandbox_spec(
     mounts += [
         Mount(path, f"{directory}/{temporary[output]}", writable=True) for output, path in directories.outputs
     ]
-    mounts += [Mount(f"{directory}/{name}", f"{directory}/{name}") for name in sorted(closure)]
+    seen = {name: f"{directory}/{name}" for name in sorted(closure)}
+    mounts += [Mount((inputs or seen)[name], path) for name, path in seen.items()]
     return SandboxSpec(
         argv=(builder, *(on_this_machine(arg, directory) for arg in resolved.args)),
         env=environment(resolved, names, directory),

@@ -41,7 +41,7 @@ class Made:
     seconds: float = 0.0
     rung: str = "namespaces"
     new_pin: Optional[tuple[str, str]] = None  # lock key, digest
-    checked: bool = False
+    checked: str = ""  # "here" or "elsewhere": it was built once more, and under which store path
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.errors import BrambleError
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bramble.sandbox.launch import Outcome
 
 _LISTED = 20  # differing files that are named
+_EXPLAINED = 3  # of which it is said how
 _TOO_MUCH = {
     "output_size": (
         "build.output-too-large",
@@ -120,17 +121,23 @@ def wrong_output(name: str, output: str, what: str) -> BrambleError:
 
 
 def not_reproducible(
-    name: str, found: Mapping[str, tuple[str, str, tuple[str, ...]]], directory: str
+    name: str,
+    found: Mapping[str, tuple[str, str, tuple[str, ...]]],
+    directory: str,
+    explain: Callable[[str, str, str], tuple[str, ...]],
 ) -> BrambleError:
     """Return the error for a build that came out in two ways.
 
     `found` gives for an output the name of the first object, of the second, and
-    the files in which they differ.
+    the files in which they differ; `explain` says how one of them does.
     """
     lines = []
     for output, (first, second, files) in found.items():
         lines += [f"output {output}:", f"  first   {directory}/{first}", f"  second  {directory}/{second}"]
-        lines += [f"  differs {file}" for file in files[:_LISTED]]
+        for at, file in enumerate(files[:_LISTED]):
+            lines.append(f"  differs {file}")
+            if at < _EXPLAINED:
+                lines += [f"  {line}" for line in explain(first, second, file)]
         if len(files) > _LISTED:
             lines.append(f"  and {len(files) - _LISTED} more")
     return BrambleError(

@@ -82,7 +82,11 @@ class Display:
     def _finished(self, event: Finished) -> None:
         self._running.pop(event.id, None)
         self._flush_partial(event.id, event.name)
-        if event.cached:
+        if event.checked:
+            where = ", the second under another store path" if event.checked == "elsewhere" else ""
+            same = paint(f"(the same, 2 builds{where})", DIM, self._surface)
+            self._line(f"{self._tick()} {harmless(event.name)} - {duration(event.seconds)} {same}")
+        elif event.cached:
             # A large graph that is built already has one line per target, not one per derivation.
             if event.id in self._roots or self._verbose:
                 self._line(f"{self._tick()} {harmless(event.name)} {paint('(cached)', DIM, self._surface)}")
