@@ -58,7 +58,8 @@ def _difference(
             ended = not any(pieces)
             keep = 0 if ended else len(own[0])
             end = max(0, min(map(len, texts)) - keep)
-            found = _first(texts[0], texts[1], base) if ended else _first(texts[0][:end], texts[1][:end], base)
+            one, other = texts if ended else (text[:end] for text in texts)
+            found = _first(one, other, base)
             if found is not None or ended:
                 return found
             base += end
