@@ -157,7 +157,7 @@ def build_derivations(
         store=store,
         source_roots=evaluation.source_roots,
         pins=lock.url_hashes,
-        options=_options(evaluated.project, setting, choices),
+        options=_options(evaluated.project, evaluated.packages, setting, choices),
         on_event=on_event,
         cancelled=cancelled,
     )
@@ -198,7 +198,11 @@ def _open_store(setting: Setting) -> Store:
     return open_store(setting, read_only=os.path.isdir(var) and not os.access(var, os.W_OK))
 
 
-def _options(project: Project, setting: Setting, choices: BuildChoices) -> BuildOptions:
+def _options(
+    project: Project, packages: Mapping[str, str], setting: Setting, choices: BuildChoices
+) -> BuildOptions:
+    # The table of the person holds over the project's.
+    own = {url: os.path.join(project.root, path) for url, path in project.config.mirror.items()}
     return BuildOptions(
         platform=setting.platform,
         launcher=launcher,
@@ -212,19 +216,15 @@ def _options(project: Project, setting: Setting, choices: BuildChoices) -> Build
         limits=choices.limits,
         fetch=FetchOptions(
             offline=setting.offline,
-            mirror=_mirror(project, setting),
+            mirror={**own, **(read_mirror(setting.mirror_table) if setting.mirror_table else {})},
+            reach=(project.root, *packages.values()),
+            own_mirror=tuple(own.values()),
             proxies=setting.proxies,
             ca_file=setting.ca_file,
             ca_directory=setting.ca_directory,
             netrc=setting.netrc,
         ),
     )
-
-
-def _mirror(project: Project, setting: Setting) -> dict[str, str]:
-    """Return the project's table with that of the person over it."""
-    own = {url: os.path.join(project.root, path) for url, path in project.config.mirror.items()}
-    return {**own, **(read_mirror(setting.mirror_table) if setting.mirror_table else {})}
 
 
 def _targets(evaluated: Evaluated, report: BuildReport, store: Store) -> tuple[BuiltTarget, ...]:

@@ -13,9 +13,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from bramble.build.builtin import Request
+from bramble.build.fetch.reach import check_repository
 from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
 from bramble.build.stamps import Stamp
@@ -43,6 +44,10 @@ def make(request: Request) -> tuple[Stamp, ...]:
             f"{url} is not in the store, and nothing may be fetched while offline",
             remedy="build once with the network, or give a local copy of the repository in the mirror table",
         )
+    if not _needs_network(place) and (place == url or place in options.own_mirror):
+        # To git all that follows file:// is the path; others are relative to where it is started.
+        path = "/" + unquote(place[len("file://") :]) if place.startswith("file://") else place
+        check_repository(os.path.join(request.scratch, path), url, options.reach)
     git = _Git(request, url)
     git.run("init", "--quiet", git.repository)
     remote = ("--quiet", "--no-tags", "--no-recurse-submodules")

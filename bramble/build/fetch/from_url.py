@@ -11,6 +11,7 @@ from bramble.build.builtin import Request
 from bramble.build.copying import copy_file
 from bramble.build.fetch.checksum import Checksum, checksum_of, verify
 from bramble.build.fetch.discretion import scrubbed, secrets_of
+from bramble.build.fetch.reach import check_reach
 from bramble.build.fetch.shape import file_name, shape_of, stripped
 from bramble.build.fetch.transfer import transfer
 from bramble.build.fetch.unpack import UnpackLimits, unpack
@@ -82,6 +83,8 @@ def get(url: str, target: str, options: FetchOptions, listener: Listener) -> str
     """Return the path of a file with what stands behind `url`: one of the mirror, or `target`, made now."""
     local = mirrored(url, options.mirror)
     if local is not None:
+        if any(f"{local}/".startswith(f"{path.rstrip('/')}/") for path in options.own_mirror):
+            check_reach(local, url, options.reach)
         return local
     transfer(url, target, options, listener)
     return target

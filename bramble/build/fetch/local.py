@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
+from typing import Optional
 from urllib.parse import SplitResult, unquote
 
 from bramble.build.fetch.discretion import redact
+from bramble.build.fetch.reach import check_reach
 from bramble.errors import BrambleError
 
 
@@ -15,8 +18,11 @@ def local_path(parts: SplitResult) -> str:
     return unquote(parts.path, errors="surrogateescape")
 
 
-def open_local(path: str, url: str) -> int:
-    """Open the regular file `path` for reading; `url` is how it was asked for. Raises fetch.not-found."""
+def open_local(path: str, url: str, reach: Optional[Sequence[str]]) -> int:
+    """Open the regular file `path` for reading; `url` is how it was asked for, `reach` as in FetchOptions.
+
+    Raises fetch.not-found, fetch.out-of-reach.
+    """
     try:
         # A fifo would block for ever without O_NONBLOCK.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -29,4 +35,9 @@ def open_local(path: str, url: str) -> int:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise BrambleError("fetch.not-found", f"{redact(url)} is not a file", remedy="name a file")
+    try:
+        check_reach(f"/proc/self/fd/{fd}", url, reach)
+    except BrambleError:
+        os.close(fd)
+        raise
     return fd

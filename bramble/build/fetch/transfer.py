@@ -61,7 +61,7 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
     parts = parse_url(url)
     if parts.scheme == "file":
         with open(target, "wb", buffering=0) as out:
-            _copy_file(url, parts, out, listener)
+            _copy_file(url, parts, out, listener, options.reach)
         return
     # spec: build.fetch.offline
     if options.offline:
@@ -74,8 +74,10 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
         _Transfer(url, parts, out, options, listener).run()
 
 
-def _copy_file(url: str, parts: SplitResult, out: IO[bytes], listener: Listener) -> None:
-    fd = open_local(local_path(parts), url)
+def _copy_file(
+    url: str, parts: SplitResult, out: IO[bytes], listener: Listener, reach: Optional[tuple[str, ...]]
+) -> None:
+    fd = open_local(local_path(parts), url, reach)
     with open(fd, "rb", buffering=0) as file:
         size = os.fstat(fd).st_size
         done = 0

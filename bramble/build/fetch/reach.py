@@ -1,0 +1,102 @@
+"""Which files of this machine a project may have fetched: its own, and what everybody may read anyway.
+
+A `file:` URL, an entry of the project's own mirror and a repository on this
+machine are read with the rights of the person, and what comes of them can be
+read by all users of the store. So the person's own rights are not used for them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from typing import Callable, Optional
+
+from bramble.build.fetch.discretion import redact
+from bramble.errors import BrambleError
+
+_NO_FILES = ("/proc", "/sys", "/dev")
+
+
+def within_reach(path: str, roots: Sequence[str], open_to_all: Callable[[str], bool]) -> bool:
+    """Tell whether a project in the directories `roots` may read `path`; all are absolute, without links.
+
+    What is beside a project, below the directory that holds it, is judged by
+    the permissions from there on: who may enter that directory has a project in it.
+    """
+    # spec: build.fetch.reach
+    if any(_below(path, root) for root in roots):
+        return True
+    if any(_below(path, directory) for directory in _NO_FILES):
+        return False
+    above = [os.path.dirname(root) for root in roots]
+    start = max((parent for parent in above if _below(path, parent)), key=len, default="/")
+    here = path
+    while len(here) > len(start):
+        name = os.path.basename(here)
+        if (name.startswith(".") and name != ".git") or not open_to_all(here):
+            return False
+        here = os.path.dirname(here)
+    return True
+
+
+def check_reach(path: str, url: str, roots: Optional[Sequence[str]]) -> None:
+    """Refuse a file or directory that is out of reach; `roots` None: nothing is. Raises fetch.out-of-reach.
+
+    A path of an open descriptor in /proc is judged by what it has open.
+    """
+    if roots is None:
+        return
+    real = os.path.realpath(path)
+    if not within_reach(real, [os.path.realpath(root) for root in roots], _open_to_all):
+        raise BrambleError(
+            "fetch.out-of-reach",
+            f"{redact(url)} is outside of the project, at {real}, and not for everybody to read",
+            remedy="copy it into the project, or name it in a mirror table of your own (BRAMBLE_MIRROR)",
+        )
+
+
+def check_repository(path: str, url: str, roots: Optional[Sequence[str]]) -> None:
+    """Do as `check_reach` for a repository that git would find at `path`, and for the parts it is made of."""
+    waiting = [
+        path,
+        *(f"{path}{end}" for end in ("/.git", ".git", ".git/.git") if os.path.exists(path + end)),
+    ]
+    seen: set[str] = set()
+    while waiting and roots is not None:
+        found = os.path.realpath(waiting.pop())
+        if found in seen:
+            continue
+        seen.add(found)
+        check_reach(found, url, roots)
+        # gitrepository-layout(5): what a repository has elsewhere.
+        if os.path.isfile(found):
+            waiting += _paths_in(found, os.path.dirname(found), "gitdir:")
+        parts = [
+            os.path.join(found, part) for part in ("HEAD", "refs", "packed-refs", "objects", "objects/pack")
+        ]
+        waiting += [part for part in parts if os.path.islink(part)]
+        waiting += _paths_in(f"{found}/commondir", found)
+        waiting += _paths_in(f"{found}/objects/info/alternates", f"{found}/objects")
+
+
+def _paths_in(file: str, base: str, key: str = "") -> list[str]:
+    try:
+        fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return []
+    with open(fd, encoding="utf-8", errors="surrogateescape") as opened:
+        lines = opened.read(1 << 16).splitlines() if stat.S_ISREG(os.fstat(fd).st_mode) else []
+    return [os.path.join(base, line[len(key) :].strip()) for line in lines if line.startswith(key) and line]
+
+
+def _open_to_all(path: str) -> bool:
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return False
+    return bool(mode & (stat.S_IXOTH if stat.S_ISDIR(mode) else stat.S_IROTH))
+
+
+def _below(path: str, ancestor: str) -> bool:
+    return path == ancestor or path.startswith(ancestor.rstrip("/") + "/")

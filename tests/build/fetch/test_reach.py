@@ -1,0 +1,93 @@
+"""A project may have fetched what is its own, and what everybody may read; not what is the person's alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bramble.build.fetch.reach import check_reach, check_repository, within_reach
+from bramble.errors import BrambleError
+
+ROOTS = ("/home/x/src/p",)
+CLOSED = ("/home/x", "/srv/closed", "/home/x/src/secret", "/home/x/src/key")
+CASES = {
+    "/home/x/src/p/own": True,
+    "/home/x/src/p/.hidden/own": True,
+    "/home/x/src/beside/file": True,
+    "/home/x/src/key": False,
+    "/home/x/src/secret/file": False,
+    "/home/x/src/.netrc": False,
+    "/home/x/notes.txt": False,
+    "/home/x/src/p-other": True,
+    "/srv/open/file": True,
+    "/srv/closed/file": False,
+    "/srv/.ssh/file": False,
+    "/srv/.git/file": True,
+    "/proc/self/environ": False,
+    "/dev/null": False,
+}
+
+
+@pytest.mark.parametrize("path", CASES)
+def test_the_rule(path: str) -> None:
+    assert within_reach(path, ROOTS, lambda one: one not in CLOSED) is CASES[path]
+
+
+def test_a_project_at_the_root_of_all_gives_nothing_away() -> None:
+    assert not within_reach("/home/x/notes.txt", ("/p",), lambda one: one not in CLOSED)
+
+
+def refused(path: Path, root: Path, check: object = check_reach) -> bool:
+    try:
+        check(str(path), "file:///x", (str(root),))  # type: ignore[operator]
+    except BrambleError as error:
+        assert error.code == "fetch.out-of-reach"
+        return True
+    return False
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "private" / ".git" / "objects").mkdir(parents=True)
+    (tmp_path / "private").chmod(0o700)
+    return tmp_path / "p"
+
+
+def test_a_link_is_judged_by_where_it_leads(root: Path) -> None:
+    (root.parent / "file").write_text("x")
+    (root.parent / "file").chmod(0o600)
+    (root / "link").symlink_to("../file")
+    assert refused(root / "link", root)
+    (root.parent / "file").chmod(0o644)
+    assert not refused(root / "link", root)
+    check_reach("/etc/shadow", "file:///etc/shadow", None)  # a library's caller decides for itself
+
+
+@pytest.mark.parametrize("way", ["gitfile", "commondir", "alternates", "objects", "suffix", "link"])
+def test_a_repository_is_judged_by_all_its_parts(root: Path, way: str) -> None:
+    private = root.parent / "private" / ".git"
+    repository = root / "repository"
+    inner = repository / ".git"
+    if way == "gitfile":
+        repository.mkdir()
+        inner.write_text(f"gitdir: {private}\n")
+    elif way == "suffix":
+        (root / "repository.git").symlink_to(private)
+    elif way == "link":
+        repository.symlink_to(os.path.relpath(private, root))
+    else:
+        (inner / "objects" / "info").mkdir(parents=True)
+        if way == "objects":
+            (inner / "objects" / "pack").symlink_to(private / "objects")
+        else:
+            name = {"commondir": "commondir", "alternates": "objects/info/alternates"}[way]
+            (inner / name).write_text(f"{private}/objects\n")
+    assert refused(repository, root, check_repository)
+
+
+def test_an_ordinary_repository_of_the_project_is_in_reach(root: Path) -> None:
+    (root / "repository" / ".git" / "objects" / "info").mkdir(parents=True)
+    assert not refused(root / "repository", root, check_repository)
