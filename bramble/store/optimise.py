@@ -68,7 +68,7 @@ def _open_directories(objects: Objects) -> Iterator[None]:
         fcntl.flock(fd, fcntl.LOCK_EX)
         _seal_if_noted(objects, fd)
         os.pwrite(fd, b"1", 0)
-        os.fsync(fd)
+        objects.sync()
         try:
             yield
         except BaseException:

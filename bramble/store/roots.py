@@ -64,6 +64,8 @@ def record_results(objects: Objects, project: str, results: Mapping[str, Sequenc
         if before:
             gone.update(before.former)
         former = sorted(gone.difference(*merged.values()))
+        # Another process may have made these objects a moment ago, and not be done with syncing them.
+        objects.sync()
         write_project(path, ProjectRoots(project, merged, tuple(former), 0.0))
     finally:
         locks.close()
@@ -147,6 +149,8 @@ def add_root(objects: Objects, label: str, names: Sequence[str]) -> None:
     fields = {"version": VERSION, "label": label, "objects": list(names)}
     data = json.dumps(fields).encode()
     with DiskFailures("record a root"):
+        # As in `record_results`.
+        objects.sync()
         write_file(f"{objects.var}/roots/{digest(os.fsencode(label))}", data, sync=True)
         sync_directory(f"{objects.var}/roots")
 
