@@ -6,6 +6,7 @@ the end. Everything goes to standard error.
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -27,6 +28,10 @@ from bramble.commands.build import (
 
 _REDRAW_SECONDS = 0.1
 _SHOWN_JOBS = 8
+_SHOWN_LINES = 30  # of the log of a failed build, on a terminal
+_LONGEST_LINE = 1000
+# A store directory has 49 bytes, the name of an object 32 characters: a path of which the rest tells more.
+_STORE_PATH = re.compile(r"/[^\s'\":;,=()<>]{48}/[a-z2-7]{32}(?=/)")
 
 
 class Display:
@@ -98,11 +103,18 @@ class Display:
         self._flush_partial(event.id, event.name)
         sys.stderr.write(f"{paint('✘', RED, self._surface)} {harmless(event.name)}\n")
         if event.log and not self._verbose:
-            text = harmless(event.log.decode("utf-8", "backslashreplace"))
-            sys.stderr.write("".join(f"  {line}\n" for line in text.splitlines()))
+            lines = harmless(event.log.decode("utf-8", "backslashreplace")).splitlines()
+            # spec: cli.failed-log
+            hidden = len(lines) - _SHOWN_LINES if self._surface.live else 0
+            if hidden > 0 and event.log_path:
+                lines = [f"… {hidden} lines more in {harmless(event.log_path)}", *lines[hidden:]]
+            sys.stderr.write("".join(f"  {self._short(line)}\n" for line in lines))
 
     def _output(self, event: Output) -> None:
         if not self._verbose:
+            job = self._running.get(event.id)
+            if job is not None and self._surface.live:
+                job.said(event.data)
             return
         *lines, rest = (self._partial.pop(event.id, b"") + event.data).split(b"\n")
         for line in lines:
@@ -148,7 +160,11 @@ class Display:
 
     def _build_line(self, name: str, line: bytes) -> None:
         text = harmless(line.decode("utf-8", "backslashreplace"))
-        self._line(f"{paint(harmless(name) + '>', DIM, self._surface)} {text}")
+        self._line(f"{paint(harmless(name) + '>', DIM, self._surface)} {self._short(text)}")
+
+    def _short(self, text: str) -> str:
+        """Return a line of a build as it is shown: on a terminal without the long part of store paths."""
+        return _STORE_PATH.sub("…", text) if self._surface.live else text
 
     def _tick(self) -> str:
         return paint("✔", GREEN, self._surface)
@@ -174,7 +190,9 @@ class Display:
         jobs = sorted(self._running.values(), key=lambda job: job.since)
         for job in jobs[:_SHOWN_JOBS]:
             note = f" ({job.note})" if job.note else ""
-            text = f"… {harmless(job.name)} {duration(now - job.since)}{note}"
+            line = self._short(harmless(job.line.decode("utf-8", "backslashreplace")))
+            last = f"  {' '.join(line.split())}" if line else ""
+            text = f"… {harmless(job.name)} {duration(now - job.since)}{note}{last}"
             sys.stderr.write(text[: self._surface.width - 1] + "\n")
         more = len(jobs) - _SHOWN_JOBS
         if more > 0:
@@ -190,3 +208,15 @@ class _Job:
         self.name = name
         self.since = since
         self.note = ""
+        self.line = b""  # the last whole line that it wrote and that is not blank
+        self._rest = b""
+
+    def said(self, data: bytes) -> None:
+        """Take note of what the build wrote."""
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[-_LONGEST_LINE:]
+        for line in reversed(lines):
+            if line.strip():
+                # A carriage return begins the line anew.
+                self.line = line.strip().rpartition(b"\r")[2][:_LONGEST_LINE]
+                return

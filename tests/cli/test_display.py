@@ -97,3 +97,37 @@ def test_quantities_are_read_as_people_write_them() -> None:
 
 def test_ordinary_text_is_left_alone() -> None:
     assert harmless("größer → 大\n\tx") == "größer → 大\n\tx"
+
+
+STORE = "/home/maxm/bramble/bramble_store_padding/bramble_/" + "a2" * 16
+
+
+def test_a_terminal_shows_the_end_of_a_long_log_and_short_store_paths(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log = b"".join(b"%d %s/bin/ld\n" % (number, STORE.encode()) for number in range(100))
+    event = Failed("a", "a", BrambleError("build.failed", "…"), log, "/var/log", None)
+    live = shown(LIVE, capsys, event).splitlines()[1:]
+    assert live[0] == "  … 70 lines more in /var/log"
+    assert live[1:] == [f"  {number} …/bin/ld" for number in range(70, 100)]
+    whole = shown(PLAIN, capsys, event).splitlines()[1:]
+    assert whole == [f"  {number} {STORE}/bin/ld" for number in range(100)]
+
+
+def test_a_running_build_shows_its_last_line_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display(Surface(colour=False, live=True, attached=True, json_errors=False, width=79))
+    display(Started("a", "a"))
+    for data in (b"one\ntw", b"o \x1b[2J" + STORE.encode() + b"/x\n\nthr", b"ee"):
+        display(Output("a", "a", data))
+    display._draw()
+    text = capsys.readouterr().err
+    assert text.endswith("  two \\x1b[2J…/x\n") and "\x1b" not in text.replace("\x1b[1A\x1b[J", "")
+
+
+def test_a_check_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
+    same = shown(PLAIN, capsys, Finished("a", "a", 1.0, True, (), "elsewhere"))
+    assert same == "✔ a - 1.00s (the same, 2 builds, the second under another store path)\n"
+    assert (
+        shown(PLAIN, capsys, Finished("a", "a", 1.0, False, (), "here"))
+        == "✔ a - 1.00s (the same, 2 builds)\n"
+    )
