@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import importlib
 import os
+import resource
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import Optional, Protocol, cast
 
 from bramble import __version__
@@ -21,6 +24,7 @@ from bramble.cli.verbs import VERBS, Verb
 from bramble.errors import BrambleError
 
 _COLLECT_AFTER = 100_000
+_LARGE = 256 << 10  # KiB
 # spec: cli.exit-status
 SUCCESS, FAILURE, USAGE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 70, 130
 
@@ -44,13 +48,37 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     prepare_streams()
     surface = read_surface(os.environ)
     try:
-        return _ended(words, surface)
+        with _quick_interrupt():
+            return _ended(words, surface)
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError:
         # Standard error takes nothing either: the exit status is all that is left to say.
         give_up_errors()
         return FAILURE
+
+
+@contextlib.contextmanager
+def _quick_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end this process at once where it is so large that to give its memory back takes seconds.
+
+    Nothing is lost by that: whatever Bramble writes has its name when it is complete. A build has a way
+    of its own, since it has children.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupt(_number: int, _frame: Optional[FrameType]) -> None:
+    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _LARGE:
+        os._exit(INTERRUPTED)
+    raise KeyboardInterrupt
 
 
 def _ended(words: Sequence[str], surface: Surface) -> int:
@@ -156,9 +184,7 @@ def _global_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work as if started in DIR")
-    parser.add_argument(
-        "--store-of", metavar="USER", help="use the store of another user, and only read it"
-    )
+    parser.add_argument("--store-of", metavar="USER", help="use the store of another user, and only read it")
     parser.add_argument(
         "--color",
         dest="colour",

@@ -413,11 +413,19 @@ def _set_of_keys(keys: list[Value]) -> Set:
     return made
 
 
+# Elements that become keys in one go. Many ints can be made that share a hash, so that each takes longer
+# than the one before; between two parts the clock and Ctrl-C are noticed.
+_PART = 256
+
+
 def set_of(elements: Iterable[Value]) -> Set:
     """Return a set of the elements, in their order."""
     items = list(elements)
     if PLAIN_KEYS.issuperset(map(type, items)):
-        return Set(dict.fromkeys(items))
+        made = Set(dict.fromkeys(items[:_PART]))
+        for at in range(_PART, len(items), _PART):
+            dict.update(made, dict.fromkeys(items[at : at + _PART]))
+        return made
     made = Set()
     for element in items:
         put(made, element)

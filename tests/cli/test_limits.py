@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.cli.world import World
@@ -51,3 +53,13 @@ def test_a_file_is_limited_too(world: World) -> None:
     (world.project / "x.star").write_text(TEXT + "loop()\n")
     ran = world.run("star", "--eval-time", "0.1", "x.star")
     assert (ran.status, ran.codes) == (1, ["eval.limit"])
+
+
+def test_a_large_evaluation_is_interrupted_at_once(world: World) -> None:
+    text = "def f():\n    x = []\n    for i in range(4000000):\n        x.append([i])\n    print('large')\n"
+    (world.project / "x.star").write_text(text + "    for i in range(1 << 60):\n        pass\n\nf()\n")
+    process = world.start("star", "x.star")
+    assert process.stderr is not None and process.stderr.readline() == b"large\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert process.stderr.read() == b""

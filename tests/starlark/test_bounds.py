@@ -114,3 +114,16 @@ def test_a_range_that_is_not_too_long_stays_as_it_is() -> None:
     for same in (range(5), range(MOST_ROUNDS), range(0, -10, -3), [1], "ab"):
         assert rounds(same) is same
     assert list(rounds(range(10, 0, -1))) == list(range(10, 0, -1))
+
+
+def test_ints_that_share_a_hash_are_put_into_a_set_bit_by_bit() -> None:
+    text = "r = set([i * ((1 << 61) - 1) for i in range(1 << 20)])\n"
+    with pytest.raises(EvalError) as caught, bounded_time(1):
+        ran(text)
+    assert (caught.value.code, caught.value.limit) == ("eval.limit", "time")
+
+
+def test_a_set_of_many_has_the_order_in_which_they_came() -> None:
+    text = "x = [(i * 7919) % 1009 for i in range(3000)]\ny = list(set(x))\nz = list({i: 0 for i in x})\n"
+    found = ran(text).globals
+    assert list(found["y"]) == list(found["z"]) and len(found["y"]) == 1009
