@@ -16,6 +16,7 @@ import importlib
 import io
 import json
 import os
+import pkgutil
 import random
 import resource
 import shutil
@@ -433,8 +434,9 @@ if __name__ == "__main__":
     )
     given = parser.parse_args()
     # Loaded once, for all that are forked.
-    for verb in VERBS:
-        importlib.import_module(verb.module)
+    for module in pkgutil.walk_packages([os.path.join(ROOT, "bramble")], "bramble."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     with tempfile.TemporaryDirectory(prefix="bf", dir="/tmp") as top:
         try:
             sys.exit(1 if search(top, given.seed, given.count, given.lines, given.only) else 0)
