@@ -318,7 +318,7 @@ class Builder:
         if key is not None:
             identify = importlib.import_module("bramble.build.identify").identify
             check(task.name, key, want, identify(self._store.directory, raws[0]))
-        return self._finish(task, resolved, tuple(raws), (), names.build, STRONGEST, stamps, again)
+        return self._finish(task, resolved, tuple(raws), (), None, STRONGEST, stamps, again)
 
     def _try(
         self,

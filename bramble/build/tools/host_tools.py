@@ -22,6 +22,7 @@ from bramble.build.pins import needed
 from bramble.build.stamps import RULES, Stamp
 from bramble.build.task import Cancelled
 from bramble.build.tools.contents import OUT, RT, Contents, Take
+from bramble.build.tools.distribution import how_to_install
 from bramble.build.tools.families import listed
 from bramble.build.tools.families.table import FAMILIES, INTERPRETERS
 from bramble.build.tools.kit import Kit, Output
@@ -42,7 +43,7 @@ def make(request: Request) -> tuple[Stamp, ...]:
     def find(tool: str) -> str:
         found = machine.find(tool)
         if found is None:
-            raise _missing(request.name, tool, machine.candidates(tool))
+            raise _missing(machine, request.name, tool)
         return machine.real(found)
 
     asked = {os.path.basename(name): find(name) for name in names}
@@ -78,9 +79,7 @@ def _outputs(request: Request) -> dict[str, Output]:
     return given if len(given) > 1 else dict(zip((OUT,), given.values()))
 
 
-def with_needed(
-    machine: Machine, tools: Mapping[str, str], find: Callable[[str], str]
-) -> dict[str, str]:
+def with_needed(machine: Machine, tools: Mapping[str, str], find: Callable[[str], str]) -> dict[str, str]:
     """Return the programs with those that they call: name → real path.
 
     Those are what the table of `listed` says, and the interpreters of scripts that are
@@ -145,10 +144,13 @@ def more_files(machine: Machine, derivation: str, paths: Sequence[str]) -> Conte
     return Contents(tuple(takes))
 
 
-def _missing(derivation: str, tool: str, candidates: tuple[str, ...]) -> BrambleError:
+def _missing(machine: ThisMachine, derivation: str, tool: str) -> BrambleError:
+    name = os.path.basename(tool)
+    places = (os.path.dirname(candidate) for candidate in machine.candidates(tool))
+    install = how_to_install(machine, name)
     return BrambleError(
         "build.host-tool-missing",
         f'"{derivation}" needs the program {tool}, which this machine does not have in '
-        + (", ".join(os.path.dirname(candidate) for candidate in candidates) or "any place"),
-        remedy=f"install {os.path.basename(tool)}, or take it out of tools",
+        + (", ".join(places) or "any place"),
+        remedy=f"install it with `{install}`" if install else f"install {name}, or take it out of tools",
     )

@@ -161,6 +161,12 @@ class Kit:
                 return
             self._files[key] = _File(real, executable=True)  # before its libraries: they may lead back to it
             loader = elf.interpreter
+            if not self._machine.is_file(loader):
+                raise unsupported(
+                    real,
+                    f"its loader {loader} is not there, so it is for another processor or C library and does "
+                    "not run here either",
+                )
             name = os.path.basename(loader)
             self._loaders[elf.machine] = loader
             self._machine.stamp(loader)

@@ -114,6 +114,7 @@ class ThisMachine:
         return tuple(f"{directory}/{tool}" for directory in self._host_path)
 
     def find(self, tool: str) -> Optional[str]:
+        # spec: build.host-tools.wrappers
         wrapper = None
         for candidate in self.candidates(tool):
             self.stamp(candidate)

@@ -79,9 +79,7 @@ def pacman_files(answer: str) -> tuple[str, ...]:
 
 
 MANAGERS = (
-    Manager(
-        "dpkg-query", ("dpkg-query", "-S"), dpkg_owners, ("dpkg-query", "-L"), dpkg_files, escape=True
-    ),
+    Manager("dpkg-query", ("dpkg-query", "-S"), dpkg_owners, ("dpkg-query", "-L"), dpkg_files, escape=True),
     Manager("rpm", ("rpm", "-qf", "--queryformat", "%{NAME}\\n"), rpm_owners, ("rpm", "-ql"), rpm_files),
     Manager("apk", ("apk", "info", "--who-owns"), apk_owners, ("apk", "info", "-L"), apk_files),
     Manager("pacman", ("pacman", "-Qo"), pacman_owners, ("pacman", "-Ql"), pacman_files),

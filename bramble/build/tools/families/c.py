@@ -9,7 +9,8 @@ finds its own parts relative to where it lies. All else that it has to know stan
 - the loader and a search path in the runtime output, for whatever it links;
 - no build id, since it is a hash of these paths;
 - names of the output in debugging information and macros become `/toolchain`;
-- names in strings stay whole (`keep_whole`).
+- debugging information does not depend on the name of the build directory (`_DEBUG`);
+- names in strings stay whole (`_WHOLE`).
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bramble.build.tools.contents import RT, Contents, Link, Take, Text
+from bramble.build.tools.distribution import how_to_install
 from bramble.build.tools.families.c_trials import trials
 from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, names_found
 from bramble.build.tools.packages import files_of, owners
+from bramble.errors import BrambleError
 
-NAMES = re.compile(
-    r"(?:[a-z0-9_]+-linux-[a-z0-9]+-)?(?P<kind>cc|gcc|c\+\+|g\+\+|gfortran|cpp)(?:-[0-9.]+)?"
-)
+NAMES = re.compile(r"(?:[a-z0-9_]+-linux-[a-z0-9]+-)?(?P<kind>cc|gcc|c\+\+|g\+\+|gfortran|cpp)(?:-[0-9.]+)?")
 _LANGUAGE = {"c++": "c++", "g++": "c++", "gfortran": "fortran"}
 # Language → (its compiler proper, what else of it gcc knows the place of).
 _PARTS = {
@@ -52,6 +53,13 @@ _SHARED = re.compile(r"[^\s()]+\.so(?:\.[0-9]+)*")
 # The copies that gcc makes itself, instead of calling the C library, come as pieces of 16 and 8
 # bytes in the code; a name of a store object that is cut so cannot be found again.
 _WHOLE = ("strcpy", "stpcpy", "strcat", "strncpy", "stpncpy", "strncat", "memcpy", "mempcpy", "memmove")
+
+# gcc puts the strings of debugging information into tables in the order of a hash of each, so the
+# name of the build directory would decide where all others stand. Without tables it is only itself.
+_DEBUG = (
+    "%{!gdwarf*:%{!ffile-prefix-map=*:%{!fdebug-prefix-map=*:"
+    "%{g|g1|g2|g3|ggdb|ggdb1|ggdb2|ggdb3:-gdwarf-4 -fno-merge-debug-strings}}}}"
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,7 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     wanted = sorted({_language(name) for name in tools} | {"c"})
     driver = _driver_of(machine, tools)
     told = ask(machine, driver, wanted)
+    _check_complete(machine, told)
     loader = _loader(machine, driver)
     files = _files(machine, told)
     takes, links = _programs(machine, told, tools)
@@ -174,6 +183,22 @@ def read_include(answer: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in listed.splitlines() if line.strip().startswith("/"))
 
 
+def _check_complete(machine: Machine, told: Told) -> None:
+    """Raise build.host-tool-incomplete where the compiler has nothing to compile or link with."""
+    # spec: build.host-tools.c.complete
+    names = {posixpath.basename(part) for part in told.parts if machine.is_file(part)}
+    wanted = [("libc headers", "stdio.h"), ("libc headers", "crt1.o"), ("kernel headers", "limits.h")]
+    wanted += [("libstdc++ headers", "libstdc++.so")] if "c++" in told.languages else []
+    for what, file in wanted:
+        if file not in names:
+            install = how_to_install(machine, what)
+            raise BrambleError(
+                "build.host-tool-incomplete",
+                f"{told.driver} cannot compile a program: this machine does not have {file}",
+                remedy=f"install it with `{install}`" if install else f"install the {what}",
+            )
+
+
 def _loader(machine: Machine, driver: str) -> str:
     """Return the loader that gcc writes into what it links: it is asked what it would pass to the linker."""
     answer = machine.ask([driver, "-###", "-x", "c", "-"]).error
@@ -221,9 +246,7 @@ def _libexec(told: Told) -> str:
     return f"{told.prefix}/libexec/gcc/{told.target}"
 
 
-def _programs(
-    machine: Machine, told: Told, tools: Mapping[str, str]
-) -> tuple[list[Take], list[Link]]:
+def _programs(machine: Machine, told: Told, tools: Mapping[str, str]) -> tuple[list[Take], list[Link]]:
     """Return the drivers and the binutils, in bin, each file once and links for its other names."""
     names = {**names_found(machine, (*_BINUTILS, *_COMPANIONS)), **tools}
     if "c" in told.languages:
@@ -267,8 +290,10 @@ def _library(machine: Machine, told: Told, path: str, place: str) -> tuple[list[
     # A script of the linker: libraries in it are looked for below the sysroot.
     takes, links = [Take(path, place)], []
     for word in _SHARED.findall(machine.text(path)):
-        named = word if word.startswith("/") else _normal(
-            machine.ask([told.driver, f"-print-file-name={word}"]).out.strip()
+        named = (
+            word
+            if word.startswith("/")
+            else _normal(machine.ask([told.driver, f"-print-file-name={word}"]).out.strip())
         )
         if not named.startswith("/") or not machine.is_file(named):
             continue
@@ -289,7 +314,7 @@ def _specs(machine: Machine, driver: str, loader: str) -> str:
     link = f"--sysroot=%R --build-id=none %{{!r:%{{!static:%{{!static-pie:{dynamic} {search}}}}}}}"
     return (
         f"{own}\n\n"
-        "*self_spec:\n+ %{!-sysroot=*:--sysroot={out}} -ffile-prefix-map={out}=/toolchain\n\n"
+        f"*self_spec:\n+ %{{!-sysroot=*:--sysroot={{out}}}} -ffile-prefix-map={{out}}=/toolchain {_DEBUG}\n\n"
         f"*cc1:\n+ {whole}\n\n"
         f"*link:\n+ {link}\n\n"
     )

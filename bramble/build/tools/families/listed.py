@@ -87,9 +87,7 @@ LISTED = (
         data=("share/libtool",),
         needs=("sh", "sed", "grep", "cat", "rm", "mkdir", "cp", "tar", "chmod"),
         trials={
-            "libtoolize": Trial(
-                ("{out}/bin/libtoolize", "--version"), "libtool", about="say its version"
-            )
+            "libtoolize": Trial(("{out}/bin/libtoolize", "--version"), "libtool", about="say its version")
         },
     ),
     Listed(

@@ -44,5 +44,3 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
             Trial((f"{{out}}/bin/{name}", "--version"), env={"HOME": "/tmp"}, about="say its version")
         )
     return Contents(takes=tuple(takes), links=tuple(links), trials=tuple(trials))
-
-
