@@ -257,7 +257,7 @@ class Builder:
         def written(data: bytes) -> None:
             self._emit(Output(task.id, task.name, data))
 
-        with self._store.workspace() as work, BuildLog(log_path, written) as log:
+        with self._store.workspace(names.build) as work, BuildLog(log_path, written) as log:
             try:
                 check_words(resolved)
                 if task.derivation.builtin:

@@ -50,7 +50,7 @@ def build_environment(
     closure = store.closure(sorted(set(inputs.values())))
     store.protect(closure)
     with contextlib.ExitStack() as stack:
-        work = stack.enter_context(store.workspace())
+        work = stack.enter_context(store.workspace(names.build))
         if failed:
             inside = directories_in(names, _kept(store, names, derivation.name))
         else:

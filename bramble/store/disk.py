@@ -94,10 +94,10 @@ class Store(Objects):
             self.protect([name])
         return now, name
 
-    def workspace(self) -> AbstractContextManager[Workspace]:
-        """Give a private directory on the store's file system, which is removed at the end."""
+    def workspace(self, name: str = "") -> AbstractContextManager[Workspace]:
+        """Give a private directory on the store's file system, called `name`, which is removed at the end."""
         self.refuse_to_write()
-        given: AbstractContextManager[Workspace] = late("workspace", "workspace")(self.var)
+        given: AbstractContextManager[Workspace] = late("workspace", "workspace")(self.var, name)
         return given
 
     def publish(

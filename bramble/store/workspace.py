@@ -33,7 +33,7 @@ class Workspace:
         if to is None:
             with contextlib.suppress(FileExistsError):
                 make_directory(self._keep_in)
-            to = f"{self._keep_in}/{os.path.basename(self.path)}"
+            to = f"{self._keep_in}/{unique()}"
         with DiskFailures("keep the directory of the build"):
             os.rename(self.path, to)
         self.path = self.kept = to
@@ -41,15 +41,18 @@ class Workspace:
 
 
 @contextlib.contextmanager
-def workspace(var: str) -> Iterator[Workspace]:
+def workspace(var: str, name: str = "") -> Iterator[Workspace]:
     """Give a private directory, and remove it at the end unless it was kept.
+
+    It is called `name`, so that a build sees the same path whenever it is built; while somebody
+    else uses that, `name` with a number behind it. Without one it has a name of its own.
 
     It is locked while it is in use; after a crash the lock is gone, and
     `remove_stale` finds it.
     """
     # spec: store.workspaces
     with DiskFailures("make a directory to build in"):
-        path, lock = _make(f"{var}/{WORK}")
+        path, lock = _make(f"{var}/{WORK}", name)
     work = Workspace(path, f"{var}/{KEPT}")
     try:
         yield work
@@ -60,11 +63,18 @@ def workspace(var: str) -> Iterator[Workspace]:
         os.close(lock)
 
 
-def _make(parent: str) -> tuple[str, int]:
+def _make(parent: str, name: str) -> tuple[str, int]:
+    number = 1
     while True:
-        path = f"{parent}/{unique()}"
-        with contextlib.suppress(FileNotFoundError):
+        path = f"{parent}/{name or unique()}" + (f"-{number}" if name and number > 1 else "")
+        try:
             make_directory(path, 0o700)
+        except FileExistsError:
+            number += 0 if _remove_if_stale(path) else 1
+            continue
+        except FileNotFoundError:
+            continue  # a collector took it for stale already
+        with contextlib.suppress(FileNotFoundError):
             fd = os.open(path, DIRECTORY_FLAGS)
             fcntl.flock(fd, fcntl.LOCK_EX)
             with contextlib.suppress(FileNotFoundError):
@@ -76,23 +86,25 @@ def _make(parent: str) -> tuple[str, int]:
 
 def remove_stale(var: str) -> int:
     """Remove the directories of processes that are gone; return how many there were."""
-    count = 0
     with os.scandir(f"{var}/{WORK}") as entries:
         paths = [entry.path for entry in entries]
-    for path in paths:
-        try:
-            fd = os.open(path, DIRECTORY_FLAGS)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except PermissionError:
-            os.chmod(path, 0o700)
-            fd = os.open(path, DIRECTORY_FLAGS)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_tree(path)
-            count += 1
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(fd)
-    return count
+    return sum(map(_remove_if_stale, paths))
+
+
+def _remove_if_stale(path: str) -> bool:
+    """Remove the directory of a process that is gone, and tell whether it was one."""
+    try:
+        fd = os.open(path, DIRECTORY_FLAGS)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except PermissionError:
+        os.chmod(path, 0o700)
+        fd = os.open(path, DIRECTORY_FLAGS)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        remove_tree(path)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True

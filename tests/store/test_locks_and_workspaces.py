@@ -358,3 +358,16 @@ def test_old_kernels_are_asked_for_every_file(place: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "fsync", lambda fd: asked.append(os.readlink(f"/proc/self/fd/{fd}")))
     sync.Syncer(place).sync([place + "/t"])
     assert sorted(asked) == [f"{place}/t{below}" for below in ("", "/d", "/d/g", "/f")]
+
+
+def test_a_workspace_has_the_name_that_is_asked_for_unless_somebody_uses_it(store: Store) -> None:
+    with store.workspace("name") as work, store.workspace("name") as other:
+        assert [os.path.basename(one.path) for one in (work, other)] == ["name", "name-2"]
+        Path(work.path, "file").write_text("x")
+        kept = other.keep()
+    assert os.path.basename(kept) not in ("name", "name-2")
+    # What a process that is gone has left is nobody's.
+    os.mkdir(f"{store.var}/work/name")
+    Path(store.var, "work", "name", "left").write_text("x")
+    with store.workspace("name") as work:
+        assert os.path.basename(work.path) == "name" and os.listdir(work.path) == []
