@@ -1,161 +1,215 @@
 """The built-in builder `fetch_git`: the files of one commit, without the repository. Uses the machine's git.
 
-Neither the machine's configuration of git nor the person's has a say in it, and
-git may ask nobody anything. What is checked out is the tree of the commit as
-its own .gitattributes want it; submodules are left out.
+What comes out is what the tree of the commit holds, byte for byte: git's checkout, which
+goes by attributes, is not used. Submodules are empty directories.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
-import time
-from collections.abc import Mapping, Sequence
-from urllib.parse import unquote, urlsplit
+import re
+from collections.abc import Iterator
+from typing import IO, Optional
+from urllib.parse import unquote
 
 from bramble.build.builtin import Request
+from bramble.build.fetch.address import PORTS, parse_url
+from bramble.build.fetch.confined import Clash, ConfinedTree, Outside, shown, split_name
+from bramble.build.fetch.discretion import redact, scrubbed, secrets_of, secrets_of_login
+from bramble.build.fetch.git import Git, Login, Surroundings, find_git
+from bramble.build.fetch.local import local_path
+from bramble.build.fetch.netrc import login_for
+from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.reach import check_repository
+from bramble.build.fetch.secure import check_authorities
+from bramble.build.fetch.unpack import Budget, TooLarge, UnpackLimits, fill
 from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
 from bramble.build.stamps import Stamp
-from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
 
-_POLL = 0.1  # seconds until a cancellation is noticed
-_SAFE = ("-c", "core.autocrlf=false", "-c", "core.symlinks=true", "-c", "advice.detachedHead=false")
+_PIECE = 1 << 18
 _NETWORK = ("http", "https", "git", "ssh")
+_NO_REFERENCE = re.compile(r"-|.*(?:[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{)|.*(?:/|\.lock)\Z|\Z", re.DOTALL)
 
 
 def make(request: Request) -> tuple[Stamp, ...]:
     """Fetch the commit that `reference` (a branch, a tag or a full hash) means at `url`.
 
-    Raises BrambleError fetch.git, fetch.git-missing, fetch.offline, Cancelled.
+    Raises BrambleError fetch.git, fetch.git-missing, fetch.offline, fetch.timeout,
+    fetch.proxy, fetch.tls, fetch.netrc, fetch.archive-*; Cancelled.
     """
     # spec: build.fetch-git
     url = needed("fetch_git", request.name, request.env, "url")
     reference = needed("fetch_git", request.name, request.env, "reference")
-    options = request.options.bounded_fetch
-    place = options.mirror.get(url, url)
-    if options.offline and _needs_network(place):
-        raise BrambleError(
-            "fetch.offline",
-            f"{url} is not in the store, and nothing may be fetched while offline",
-            remedy="build once with the network, or give a local copy of the repository in the mirror table",
-        )
-    if not _needs_network(place) and (place == url or place in options.own_mirror):
-        # To git all that follows file:// is the path; others are relative to where it is started.
-        path = "/" + unquote(place[len("file://") :]) if place.startswith("file://") else place
-        check_repository(os.path.join(request.scratch, path), url, options.reach)
-    git = _Git(request, url)
-    git.run("init", "--quiet", git.repository)
-    remote = ("--quiet", "--no-tags", "--no-recurse-submodules")
-    if git.run("-C", git.repository, "fetch", *remote, "--depth=1", "--", place, reference, ask=True):
-        # Not every server gives out a commit that no branch ends in: then it has to be all of them.
-        every = "+refs/*:refs/fetched/*"
-        git.run("-C", git.repository, "fetch", *remote, "--", place, every)
-        git.run("-C", git.repository, "update-ref", "FETCH_HEAD", f"{reference}^{{commit}}")
-    git.run("-C", git.repository, "read-tree", "FETCH_HEAD^{tree}")
-    git.run("-C", git.repository, "checkout-index", "--all", f"--prefix={request.output}/")
+    login = None
+    try:
+        options = request.options.bounded_fetch
+        place = _place(url, options)
+        if _NO_REFERENCE.match(reference):
+            raise _refused(url, f"{reference!r} is not the name of a branch, a tag or a commit")
+        scheme = _scheme(place)
+        given = Surroundings(request.options.host_path, max(round(options.timeout), 1))
+        if scheme in PORTS:
+            place, given = _over_http(place, options, given)
+            login = given.login
+        program = find_git(request.name, request.options.host_path)
+        seconds = options.git_seconds if options.seconds is None else options.seconds
+        git = Git(program, request.scratch, url, given, seconds, request.listener)
+        _write(git, _tree(git, place, reference), request, options)
+    except BrambleError as error:
+        others = secrets_of_login(login.name, login.password) if login else ()
+        raise scrubbed(error, (*secrets_of(url), *others)) from None
     return ()
 
 
-def _needs_network(place: str) -> bool:
-    scheme = urlsplit(place).scheme if "://" in place else ""
+def _place(url: str, options: FetchOptions) -> str:
+    """Return what git is to fetch from. Raises fetch.git for what is no such address, fetch.offline."""
+    mirrored = options.mirror.get(url)
+    place = url if mirrored is None else mirrored
+    scheme = _scheme(place)
+    host = place.partition("://")[2] if scheme else place
     # host:path is ssh, unless there is a slash before the colon (git-fetch(1), GIT URLS).
-    return scheme in _NETWORK or (not scheme and ":" in place.partition("/")[0])
-
-
-class _Git:
-    """The git of this machine, which knows nothing of this machine."""
-
-    def __init__(self, request: Request, url: str) -> None:
-        self._request = request
-        self._url = url
-        self.repository = f"{request.scratch}/repository"
-        self._program = self._find(request.options.host_path)
-        options = request.options.bounded_fetch
-        self._environment = _environment(request.scratch, request.options.host_path, options)
-        self._seconds = options.git_seconds if options.seconds is None else options.seconds
-        self._until = time.monotonic() + self._seconds
-
-    def run(self, *arguments: str, ask: bool = False) -> int:
-        """Run git and return its exit status; raises fetch.git for a failure unless one may `ask`."""
-        process = subprocess.Popen(
-            [self._program, *_SAFE, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=self._environment,
-            cwd=self._request.scratch,
-            start_new_session=True,
-        )
-        said = self._wait(process)
-        if process.returncode and not ask:
-            words = said.decode("utf-8", "replace").strip()
-            raise BrambleError(
-                "fetch.git",
-                f'git could not get "{self._url}" ({arguments[2] if arguments[0] == "-C" else arguments[0]})',
-                remedy="check the URL and the reference; `git ls-remote` shows what is there",
-                detail=words,
-            )
-        return process.returncode
-
-    def _wait(self, process: subprocess.Popen[bytes]) -> bytes:
-        try:
-            while True:
-                try:
-                    return process.communicate(timeout=_POLL)[0]
-                except subprocess.TimeoutExpired:
-                    if self._request.listener.cancelled.is_set():
-                        raise Cancelled from None
-                    if time.monotonic() > self._until:
-                        raise self._too_long() from None
-        finally:
-            if process.poll() is None:
-                # It has children of its own, for https and ssh.
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-
-    def _too_long(self) -> BrambleError:
-        # spec: build.fetch.patience
-        return BrambleError(
-            "fetch.timeout",
-            f'git took longer than {self._seconds:g} seconds for "{self._url}"',
-            remedy="give it longer (--timeout), or a local copy in the mirror table",
-        )
-
-    def _find(self, host_path: Sequence[str]) -> str:
-        for directory in host_path:
-            path = f"{directory}/git"
-            if os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
+    network = scheme in _NETWORK or (not scheme and ":" in place.partition("/")[0])
+    if host.startswith("-") or "@-" in host.partition("/")[0] or "::" in place.partition("/")[0]:
+        raise _refused(url, "it is no address of a repository")
+    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in place):
+        raise _refused(url, "there is a control character in it")
+    # spec: build.fetch.offline
+    if network and options.offline:
         raise BrambleError(
-            "fetch.git-missing",
-            f'"{self._request.name}" needs git, which this machine does not have',
-            remedy="install git, or fetch an archive of the commit with fetch_url",
+            "fetch.offline",
+            f"{redact(url)} is not in the store, and nothing may be fetched while offline",
+            remedy="build once with the network, or give a local copy of the repository in the mirror table",
         )
+    if not network:
+        path = local_path(parse_url(place)) if scheme == "file" else place
+        if scheme not in ("", "file") or not path.startswith("/"):
+            raise _refused(url, "it is neither an absolute path nor a URL of http, https, ssh, git or file")
+        if mirrored is None or mirrored in options.own_mirror:
+            check_repository(path, url, options.reach)
+        # What was looked at is what git gets, whatever it takes a URL of a file for.
+        return path
+    return place
 
 
-def _environment(home: str, host_path: Sequence[str], options: FetchOptions) -> Mapping[str, str]:
-    slow = max(round(options.timeout), 1)
-    variables = {
-        "PATH": ":".join(host_path),
-        "HOME": home,
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
-        "GIT_SSH_COMMAND": f"ssh -oBatchMode=yes -oConnectTimeout={slow} -oServerAliveInterval={slow}",
-        "GIT_HTTP_LOW_SPEED_LIMIT": "1",
-        "GIT_HTTP_LOW_SPEED_TIME": f"{slow}",
-    }
-    for name in ("http", "https", "no"):
-        if options.proxies.get(name):
-            variables[f"{name}_proxy"] = options.proxies[name]
-    if options.ca_file:
-        variables["GIT_SSL_CAINFO"] = options.ca_file
-    return variables
+def _scheme(place: str) -> str:
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", place)
+    return found.group(1).lower() if found else ""
+
+
+def _over_http(place: str, options: FetchOptions, given: Surroundings) -> tuple[str, Surroundings]:
+    """Return the URL without its password, and what git needs to reach it."""
+    # spec: build.fetch.secrets, build.fetch.netrc, build.fetch.proxy, build.fetch.tls
+    parts = parse_url(place)
+    user, at, host = parts.netloc.rpartition("@")
+    server = f"{parts.scheme}://{host}"
+    login: Optional[Login] = None
+    if at:
+        name, _, password = user.partition(":")
+        login = Login(server, unquote(name), unquote(password))
+    else:
+        entry = login_for(options.netrc, parts.hostname or "", default=parts.scheme == "https")
+        login = Login(server, entry.login, entry.password) if entry else None
+    if login and "\n" in login.name + login.password:
+        raise _refused(place, "there is a line feed in its password")
+    if parts.scheme == "https":
+        check_authorities(options.ca_file, options.ca_directory)
+    proxy = proxy_of(parts, options.proxies)
+    return parts._replace(netloc=host).geturl(), Surroundings(
+        given.search,
+        given.timeout,
+        None if proxy is None else proxy.geturl(),
+        options.ca_file,
+        options.ca_directory,
+        login,
+    )
+
+
+def _refused(url: str, why: str) -> BrambleError:
+    return BrambleError(
+        "fetch.git",
+        f'git cannot get "{redact(url)}": {why}',
+        remedy="check the URL and the reference; `git ls-remote` shows what is there",
+    )
+
+
+def _tree(git: Git, place: str, reference: str) -> str:
+    """Fetch, and return the hash of the commit's tree."""
+    remote = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules")
+    status, said = git.ask(*remote, "--depth=1", "--", place, reference)
+    commit = "FETCH_HEAD"
+    if status:
+        # Not every server gives out a commit that no branch ends in: then it has to be all of them.
+        git.run(*remote, "--", place, "+refs/*:refs/fetched/*")
+        commit = reference
+    failed, tree = git.ask("rev-parse", "--verify", f"{commit}^{{commit}}^{{tree}}")
+    if failed:
+        raise git.failure("fetch", said or tree)
+    return tree.decode("ascii").strip()
+
+
+def _write(git: Git, tree: str, request: Request, options: FetchOptions) -> None:
+    """Write the files of a tree into the output."""
+    # spec: build.fetch-git.bytes
+    limits = UnpackLimits(
+        options.unpacked_bytes, options.unpacked_ratio, options.unpacked_members, request.listener.cancelled
+    )
+    budget = Budget(limits, options.unpacked_bytes)
+    try:
+        with contextlib.ExitStack() as stack:
+            _, listed = stack.enter_context(git.talking("ls-tree", "-r", "-t", "-z", "--full-tree", tree))
+            asked, answers = stack.enter_context(git.talking("cat-file", "--batch"))
+            target = stack.enter_context(ConfinedTree(request.output))
+            for mode, name, path in _entries(listed):
+                budget.member()
+                parts = split_name(path)
+                if b".git" in parts:
+                    raise git.failure("ls-tree", shown(path).encode() + b" is a name that no commit may have")
+                if mode in (b"040000", b"160000"):
+                    target.directory(parts)
+                elif mode == b"120000":
+                    target.symlink(parts, b"".join(_content(git, name, asked, answers)))
+                else:
+                    fd = target.file(parts, executable=mode == b"100755")
+                    fill(fd, _content(git, name, asked, answers), budget)
+            if target.is_empty():
+                raise git.failure("ls-tree", b"the commit has no files")
+    except (Clash, Outside) as error:
+        raise git.failure("ls-tree", str(error).encode()) from None
+    except TooLarge as error:
+        raise BrambleError(
+            "fetch.archive-too-large",
+            f"{redact(request.env['url'])} {error}",
+            remedy="nothing of it was stored",
+        ) from None
+    except BrokenPipeError:
+        raise git.failure("cat-file", b"git ended too early") from None
+
+
+def _entries(listed: IO[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Yield mode, hash and path of each entry that `git ls-tree -z` lists."""
+    held = b""
+    for piece in iter(lambda: listed.read(_PIECE), b""):
+        *whole, held = (held + piece).split(b"\0")
+        for line in whole:
+            about, _, path = line.partition(b"\t")
+            mode, _, name = about.split(b" ")
+            yield mode, name, path
+
+
+def _content(git: Git, name: bytes, asked: IO[bytes], answers: IO[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of an object, in pieces, as `git cat-file --batch` gives them."""
+    asked.write(name + b"\n")
+    asked.flush()
+    head = answers.readline().split()
+    if len(head) != 3 or head[1] != b"blob":
+        raise git.failure("cat-file", b"an object is missing or damaged: " + name)
+    left = int(head[2])
+    while left:
+        piece = answers.read(min(left, _PIECE))
+        if not piece:
+            raise git.failure("cat-file", b"an object is damaged: " + name)
+        left -= len(piece)
+        yield piece
+    answers.read(1)

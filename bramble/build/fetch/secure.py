@@ -27,6 +27,12 @@ def secured(
     return context.wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
 
 
+def check_authorities(ca_file: Optional[str], ca_directory: Optional[str]) -> None:
+    """Raise fetch.tls for a setting that names nothing; for programs that make connections of their own."""
+    if ssl is not None and (ca_file is not None or ca_directory is not None):
+        _context(ca_file, ca_directory)
+
+
 def _context(ca_file: Optional[str], ca_directory: Optional[str]) -> ssl.SSLContext:
     if ssl is None:
         raise BrambleError(

@@ -77,7 +77,7 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
     # spec: build.unpack
     try:
         with open(archive, "rb") as file, ConfinedTree(target) as tree:
-            budget = _Budget(limits, os.fstat(file.fileno()).st_size)
+            budget = Budget(limits, os.fstat(file.fileno()).st_size)
             if kind == "zip":
                 _unpack_zip(file, tree, budget)
             else:
@@ -93,7 +93,7 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
         raise _refused("outside", name, f"climbs out of its directory: {error}") from error
     except TarSpecial as error:
         raise _refused("special", name, f"holds what no output may: {error}") from error
-    except _TooLarge as error:
+    except TooLarge as error:
         raise _refused("too-large", name, str(error)) from error
     except (TarUnsupported, Clash) as error:
         raise _refused("unsupported", name, f"cannot be unpacked: {error}") from error
@@ -125,11 +125,11 @@ def _broken(name: str, error: Exception) -> BrambleError:
     )
 
 
-class _TooLarge(Exception):
-    pass
+class TooLarge(Exception):
+    """What is unpacked is more than it may be. The message says how."""
 
 
-class _Budget:
+class Budget:
     """What an archive may still unpack to."""
 
     def __init__(self, limits: UnpackLimits, archive_size: int) -> None:
@@ -139,22 +139,25 @@ class _Budget:
         self._cancelled = limits.cancelled
 
     def announced(self, members: int) -> None:
+        """Raise TooLarge for so many members."""
         if members > self._members:
-            raise _TooLarge("holds more files than any archive should")
+            raise TooLarge("holds more files than any archive should")
 
     def member(self) -> None:
+        """Count one member. Raises TooLarge, Cancelled."""
         if self._cancelled.is_set():
             raise Cancelled
         self._members -= 1
         if self._members < 0:
-            raise _TooLarge("holds more files than any archive should")
+            raise TooLarge("holds more files than any archive should")
 
     def take(self, size: int) -> None:
+        """Count so many bytes. Raises TooLarge, Cancelled."""
         if self._cancelled.is_set():
             raise Cancelled
         self._left -= size
         if self._left < 0:
-            raise _TooLarge("unpacks to far more than any archive of its size should")
+            raise TooLarge("unpacks to far more than any archive of its size should")
 
 
 def _decompressed(file: IO[bytes], kind: str) -> IO[bytes]:
@@ -170,7 +173,7 @@ def _decompressed(file: IO[bytes], kind: str) -> IO[bytes]:
     return file
 
 
-def _unpack_tar(file: IO[bytes], kind: str, tree: ConfinedTree, budget: _Budget) -> None:
+def _unpack_tar(file: IO[bytes], kind: str, tree: ConfinedTree, budget: Budget) -> None:
     with contextlib.closing(_decompressed(file, kind)) as plain:
         stream = TarStream(plain.read)
         for member in stream.members():
@@ -184,7 +187,7 @@ def _unpack_tar(file: IO[bytes], kind: str, tree: ConfinedTree, budget: _Budget)
                 tree.hardlink(path, split_name(member.target))
             else:
                 fd = tree.file(path, executable=member.executable)
-                _fill(fd, stream.blocks(_PIECE), budget)
+                fill(fd, stream.blocks(_PIECE), budget)
         # Checksums of compressed streams stand at their end: it has to be read to be checked.
         for rest in iter(lambda: plain.read(_PIECE), b""):
             budget.take(len(rest))
@@ -192,7 +195,7 @@ def _unpack_tar(file: IO[bytes], kind: str, tree: ConfinedTree, budget: _Budget)
                 raise TarBroken("something follows its end mark")
 
 
-def _unpack_zip(file: IO[bytes], tree: ConfinedTree, budget: _Budget) -> None:
+def _unpack_zip(file: IO[bytes], tree: ConfinedTree, budget: Budget) -> None:
     archive = ZipReader(file, os.fstat(file.fileno()).st_size)
     budget.announced(archive.count)
     for entry in archive.entries():
@@ -208,10 +211,11 @@ def _unpack_zip(file: IO[bytes], tree: ConfinedTree, budget: _Budget) -> None:
             tree.symlink(path, b"".join(archive.content(entry)))
         else:
             fd = tree.file(path, executable=entry.executable)
-            _fill(fd, archive.content(entry), budget)
+            fill(fd, archive.content(entry), budget)
 
 
-def _fill(fd: int, pieces: Iterable[bytes], budget: _Budget) -> None:
+def fill(fd: int, pieces: Iterable[bytes], budget: Budget) -> None:
+    """Write the pieces to the descriptor and close it. Raises TooLarge, Cancelled."""
     with open(fd, "wb", buffering=0) as file:
         for piece in pieces:
             budget.take(len(piece))

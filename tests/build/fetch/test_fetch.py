@@ -368,6 +368,61 @@ class Repositories(FetchWorld):
         self.failure(self.fetch_git("main", "ext::sh -c true"), "fetch.git")
         self.failure(self.fetch_git("--upload-pack=x", self.repository), "fetch.git")
 
+    def test_what_is_no_address_or_reference_is_refused_before_git_sees_it(self) -> None:
+        for url in (
+            "-x",
+            "ssh://-oProxyCommand=x/r",
+            "a@-o:r",
+            "ext::sh",
+            "relative/r",
+            "ftp://h/r",
+            "http://[::1/r",
+        ):
+            code = "fetch.url" if url.startswith("http") else "fetch.git"
+            self.failure(self.fetch_git("main", url), code)
+        for reference in ("-x", "a..b", "a b", "main:x", "^main", "a~1", "+a:b", "x.lock", "a/", "@{u}", "*"):
+            self.failure(self.fetch_git(reference), "fetch.git")
+
+    def test_attributes_of_the_commit_change_nothing(self) -> None:
+        with open(self.repository + "/.gitattributes", "w") as out:
+            out.write("* text eol=crlf ident working-tree-encoding=UTF-16\n/d export-ignore\n")
+        with open(self.repository + "/d/f", "w") as out:
+            out.write("$Id$\n")
+        self.git(
+            "-C",
+            self.repository,
+            "-c",
+            "core.attributesFile=/dev/null",
+            "update-index",
+            "--add",
+            "--cacheinfo",
+            "100644",
+            self.git("-C", self.repository, "hash-object", "-w", "--no-filters", "d/f"),
+            "d/f",
+        )
+        self.git("-C", self.repository, "commit", "--quiet", "-m", "x")
+        it = self.fetch_git("main")
+        self.assertEqual(self.tree(self.built(it), it)["d/f"], b"$Id$\n")
+
+    def test_a_repository_of_somebody_else_is_fetched(self) -> None:
+        if os.geteuid() != 0:
+            self.skipTest("only root can give a repository away")
+        os.chmod(self.top, 0o755)
+        for top, names, files in os.walk(self.repository):
+            for name in (*names, *files, "."):
+                os.chown(os.path.join(top, name), 12345, 12345, follow_symlinks=False)
+        it = self.fetch_git("main", self.repository)
+        self.assertEqual(self.tree(self.built(it), it)["d/f"], b"one\n")
+
+    def test_a_password_is_given_to_the_server_and_shown_to_nobody(self) -> None:
+        server = self.server(respond("401 No", WWW_Authenticate='Basic realm="x"'), respond("403 No"))
+        error = self.failure(
+            self.fetch_git("main", server.url.replace("://", "://me:hunter2@") + "/r"), "fetch.git"
+        )
+        self.assertNotIn("hunter2", error.message + error.detail + (error.remedy or ""))
+        self.assertNotIn("authorization", server.requests[0].headers)
+        self.assertEqual(server.requests[1].headers["authorization"], "Basic bWU6aHVudGVyMg==")
+
     def test_a_person_s_configuration_has_no_say(self) -> None:
         with open(self.repository + "/.gitattributes", "w") as out:
             out.write("* text=auto\n")

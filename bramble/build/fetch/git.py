@@ -1,0 +1,221 @@
+"""The git of this machine, which is told nothing of this machine.
+
+It reads one configuration, which is written here, and no environment but what is given
+here. Repositories of other owners may be read (`safe.directory`): they are only served by
+git-upload-pack, which is made for repositories that nobody trusts and runs neither hooks
+nor programs that their configuration names (git-upload-pack(1), SECURITY).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Optional
+
+from bramble.build.fetch.discretion import redact
+from bramble.build.task import Cancelled, Listener
+from bramble.errors import BrambleError
+
+_POLL = 0.1  # seconds until a cancellation is noticed
+_CONFIGURATION = """[safe]
+	directory = *
+[core]
+	hooksPath = /dev/null
+	attributesFile = /dev/null
+	excludesFile = /dev/null
+	fsmonitor = false
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+[protocol]
+	version = 2
+[advice]
+	detachedHead = false
+"""
+
+
+@dataclass(frozen=True)
+class Login:
+    """A name and password for one server, `SCHEME://HOST:PORT`."""
+
+    server: str
+    name: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What git is given in the place of the environment."""
+
+    search: Sequence[str]  # directories of programs
+    timeout: int  # seconds without a byte
+    proxy: Optional[str] = None
+    ca_file: Optional[str] = None
+    ca_directory: Optional[str] = None
+    login: Optional[Login] = field(default=None, repr=False)
+
+
+class Git:
+    """One git and a bare repository of its own in the directory `scratch`. `url` is for messages."""
+
+    def __init__(
+        self, program: str, scratch: str, url: str, given: Surroundings, seconds: float, listener: Listener
+    ) -> None:
+        self._program = program
+        self._scratch = scratch
+        self._url = redact(url)
+        self._listener = listener
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds
+        home = f"{scratch}/home"
+        os.mkdir(home, 0o700)
+        # Versions before 2.32 know no GIT_CONFIG_GLOBAL, and look into HOME.
+        with open(f"{home}/.gitconfig", "w", encoding="utf-8") as out:
+            out.write(_CONFIGURATION + _helper(given.login))
+        self._environment = _environment(home, given)
+        repository = f"{scratch}/repository"
+        self.run("init", "--quiet", "--bare", "--template=", repository)
+        self._environment = {**self._environment, "GIT_DIR": repository}
+
+    def run(self, *arguments: str) -> bytes:
+        """Run git and return what it says. Raises fetch.git, fetch.timeout, Cancelled."""
+        status, said = self.ask(*arguments)
+        if status:
+            raise self.failure(arguments[0], said)
+        return said
+
+    def ask(self, *arguments: str) -> tuple[int, bytes]:
+        """Run git and return its exit status and what it says, errors included."""
+        process = subprocess.Popen(
+            [self._program, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self._environment,
+            cwd=self._scratch,
+            start_new_session=True,
+        )
+        said = self._wait(process)
+        return process.returncode, said
+
+    @contextlib.contextmanager
+    def talking(self, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """Run git, and give its standard input and output."""
+        process = subprocess.Popen(
+            [self._program, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=self._environment,
+            cwd=self._scratch,
+            start_new_session=True,
+        )
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            yield process.stdin, process.stdout
+        finally:
+            _end(process)
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            process.stdout.close()
+
+    def failure(self, doing: str, said: bytes) -> BrambleError:
+        """Return the error for something that git could not do."""
+        return BrambleError(
+            "fetch.git",
+            f'git could not get "{self._url}" ({doing})',
+            remedy="check the URL and the reference; `git ls-remote` shows what is there",
+            detail=said.decode("utf-8", "replace").strip(),
+        )
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> bytes:
+        try:
+            while True:
+                try:
+                    return process.communicate(timeout=_POLL)[0]
+                except subprocess.TimeoutExpired:
+                    if self._listener.cancelled.is_set():
+                        raise Cancelled from None
+                    if time.monotonic() > self._until:
+                        raise self._too_long() from None
+        finally:
+            if process.poll() is None:
+                _end(process)
+                process.communicate()
+
+    def _too_long(self) -> BrambleError:
+        # spec: build.fetch.patience
+        return BrambleError(
+            "fetch.timeout",
+            f'git took longer than {self._seconds:g} seconds for "{self._url}"',
+            remedy="give it longer (--timeout), or a local copy in the mirror table",
+        )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # It has children of its own, for https and ssh.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def find_git(name: str, host_path: Sequence[str]) -> str:
+    """Return the path of git; `name` is the derivation's. Raises fetch.git-missing."""
+    for directory in host_path:
+        path = f"{directory}/git"
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    raise BrambleError(
+        "fetch.git-missing",
+        f'"{name}" needs git, which this machine does not have',
+        remedy="install git, or fetch an archive of the commit with fetch_url",
+    )
+
+
+def _helper(login: Optional[Login]) -> str:
+    """Return the part of a configuration that hands a password over: it stands in the environment alone."""
+    if login is None:
+        return ""
+    answer = r"printf 'username=%s\\npassword=%s\\n' \"$BRAMBLE_GIT_NAME\" \"$BRAMBLE_GIT_PASSWORD\""
+    return f'[credential "{login.server}"]\n\thelper = "!f() {{ test \\"$1\\" = get && {answer}; }}; f"\n'
+
+
+def _environment(home: str, given: Surroundings) -> Mapping[str, str]:
+    # spec: build.fetch-git.alone
+    variables = {
+        "PATH": ":".join(given.search),
+        "HOME": home,
+        "XDG_CONFIG_HOME": home,
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": f"{home}/.gitconfig",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "true",
+        "SSH_ASKPASS_REQUIRE": "never",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+        "GIT_SSH_COMMAND": f"ssh -oBatchMode=yes -oConnectTimeout={given.timeout} "
+        f"-oServerAliveInterval={given.timeout}",
+        "GIT_HTTP_LOW_SPEED_LIMIT": "1",
+        "GIT_HTTP_LOW_SPEED_TIME": f"{given.timeout}",
+    }
+    if given.proxy:
+        variables.update({f"{scheme}_proxy": given.proxy for scheme in ("http", "https", "all")})
+    else:
+        variables["no_proxy"] = "*"
+    if given.ca_file:
+        variables["GIT_SSL_CAINFO"] = given.ca_file
+    if given.ca_directory:
+        variables["GIT_SSL_CAPATH"] = given.ca_directory
+    if given.login is not None:
+        variables["BRAMBLE_GIT_NAME"] = given.login.name
+        variables["BRAMBLE_GIT_PASSWORD"] = given.login.password
+    return variables
