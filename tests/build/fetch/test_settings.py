@@ -35,7 +35,8 @@ class Secrets(unittest.TestCase):
             ("http://[::1/?token=x", "http://[::1/?token=***"),
         ):
             self.assertEqual(redact(url), shown)
-            self.assertEqual(scrub(f"got {url}, and", secrets_of(url)).count("***"), shown.count("***"))
+            if "://" in url:
+                self.assertEqual(scrub(f"got {url} and"), f"got {shown} and")
         for url in (
             "http://h:80/a@b?key=1&page=2",
             "git@h:p",
@@ -59,11 +60,11 @@ class Secrets(unittest.TestCase):
         for key in ("fetch_url https://h/f", "fetch_url https://me:word@h/f"):
             self.assertEqual(expected("fetch_url", "f", env, {key: "a" * 32}), "a" * 32)
 
-    @given(st.text(max_size=60))
-    def test_any_text_can_be_shown(self, text: str) -> None:
+    @given(st.text(max_size=60), st.text("ab:@%[] é", max_size=9))
+    def test_any_text_can_be_shown(self, text: str, user: str) -> None:
         redact(text)
         secrets_of(text)
-        self.assertNotIn("hunter2", redact(f"http://a{text.split('/')[0] if text else ''}:hunter2@h/"))
+        self.assertNotIn("hunter2", redact(f"http://{user}:hunter2@h/{text}"))
 
 
 class Proxies(unittest.TestCase):
@@ -125,7 +126,8 @@ class Netrc(World):
         return found and (found.login, found.password)
 
     def test_entries(self) -> None:
-        text = '# c\nmachine a login x password y\nmacdef init\n machine h\n\nmachine h\n login "m e"\n password "w\\"o#rd"\n'
+        text = "# c\nmachine a login x password y\nmacdef init\n machine h\n\nmachine h\n"
+        text += ' login "m e"\n password "w\\"o#rd"\n'
         self.assertEqual(self.login(text), ("m e", 'w"o#rd'))
         self.assertEqual(self.login("default login d password e"), ("d", "e"))
         self.assertIsNone(self.login("default login d password e", default=False))
