@@ -99,6 +99,12 @@ MUTANTS: tuple[Mutant, ...] = (
         "pass",
     ),
     Mutant(
+        "cli.size",
+        "bramble/commands/size.py",
+        "if other != name and other not in left:",
+        "if other not in left:",
+    ),
+    Mutant(
         "build.check.elsewhere",
         "bramble/build/builder.py",
         "seen = elsewhere.other_directory(seen)",

@@ -20,6 +20,7 @@ VERBS = (
     Verb("trust", "bramble.cli.verb_trust", "list, give and take back what projects may ask for"),
     Verb("shell", "bramble.cli.verb_shell", "open the build environment of a derivation"),
     Verb("ls", "bramble.cli.verb_ls", "list functions with their documentation"),
+    Verb("size", "bramble.cli.verb_size", "say what a closure weighs and who brings it"),
     Verb("gc", "bramble.cli.verb_gc", "delete what no known project needs"),
     Verb("store", "bramble.cli.verb_store", "ask the store, check it, move what is in it"),
     Verb("doctor", "bramble.cli.verb_doctor", "say what this machine allows, and how to mend the rest"),
