@@ -51,7 +51,8 @@ def test_the_project_can_be_read_and_written_and_nothing_else(programs: World) -
     assert (programs.project / "b.txt").read_text() == "new\n"
     assert sh(programs, f"cat {outside}; cat /etc/shadow; cat ~/.profile")[1] == ""
     top = sh(programs, "for f in /*; do echo $f; done")[1].split()
-    assert top == ["/dev", "/etc", "/proc", "/tmp"]
+    # The programs have a sh, which is shown where scripts look for it.
+    assert top == ["/bin", "/dev", "/etc", "/proc", "/tmp"]
 
 
 def test_the_store_is_read_only(programs: World) -> None:
