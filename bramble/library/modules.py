@@ -14,6 +14,8 @@ PACKAGE = "std"
 MODULES: Mapping[str, str] = {
     "std": "default.bramble",
     "std/c": "c.bramble",
+    "std/node": "node.bramble",
+    "std/python": "python.bramble",
 }
 
 

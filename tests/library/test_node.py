@@ -1,0 +1,91 @@
+"""std/node: an application with the packages of its lock."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.world import World
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no node to copy")
+
+
+def package(directory: Path, name: str, **files: str) -> dict[str, Any]:
+    """Write NAME.tgz as `npm pack` does, and return its entry in a lock."""
+    path = directory / f"{name}.tgz"
+    with tarfile.open(path, "w:gz") as archive:
+        for file, text in files.items():
+            member = tarfile.TarInfo("package/" + file.replace("_dot_", "."))
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    digest = base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode()
+    return {
+        "version": "1.0.0",
+        "resolved": f"https://npm.test/{name}.tgz",
+        "integrity": f"sha512-{digest}",
+    }
+
+
+def test_an_application_with_packages_and_a_build(project: World) -> None:
+    packages = project.project / "npm"
+    packages.mkdir()
+    (project.project / "bramble.toml").write_text(
+        '[package]\nname = "example.com/p"\nversion = "0.1.0"\n[mirror]\n"https://npm.test/" = "npm/"\n'
+    )
+    upper = package(packages, "upper", index_dot_js="module.exports = s => require('inner')(s.toUpperCase())")
+    tool = "#!/usr/bin/env node\nconst fs = require('fs'); fs.mkdirSync('made');\n"
+    tool += "fs.writeFileSync('made/main.js', fs.readFileSync('src/main.js'));\n"
+    lock = {
+        "lockfileVersion": 3,
+        "packages": {
+            "": {"name": "app", "bin": {"app": "./made/main.js"}},
+            "node_modules/upper": upper,
+            "node_modules/upper/node_modules/inner": package(
+                packages, "inner", index_dot_js="module.exports = s => s + '!'"
+            ),
+            "node_modules/tool": {
+                **package(packages, "tool", cli_dot_js=tool),
+                "dev": True,
+                "bin": {"make": "cli.js"},
+            },
+            "node_modules/foreign": {
+                **package(packages, "foreign", index_dot_js=""),
+                "optional": True,
+                "os": ["!linux"],
+            },
+        },
+    }
+    (project.project / "package-lock.json").write_text(json.dumps(lock))
+    (project.project / "src").mkdir()
+    (project.project / "src/main.js").write_text("console.log(require('upper')(process.argv[2]))\n")
+    project.write(
+        default="""
+load("std/node")
+
+def app():
+    lock = json.decode(read("package-lock.json"))
+    return node.app("app", files(["src/**"]), lock, build="make")
+
+def nameless():
+    return node.app("app", [], {"packages": {"": {}}})
+
+def unlocked():
+    return node.modules({"packages": {"node_modules/a": {"version": "1"}}})
+"""
+    )
+    done = project.run("run", "./:app", "app", "x y")
+    assert (done.status, done.out) == (0, "X Y!\n"), done.err
+    closure = project.run("store", "closure", "--json", "./:app").json["objects"]
+    modules = [path for path in closure if (Path(path) / "node_modules").is_dir()]
+    assert len(modules) == 1, "the packages for development are not needed any more"
+    assert sorted(path.name for path in (Path(modules[0]) / "node_modules").iterdir()) == ["upper"]
+    assert project.run("build", "./:nameless").codes == ["eval.fail"]
+    assert project.run("build", "./:unlocked").codes == ["eval.fail"]
