@@ -99,6 +99,17 @@ def not_executed(path: str, errno: int, detail: str, shown: Sequence[str] = ()) 
                 f"{max(within, key=len)} is shown and holds no such file: name one that it holds; "
                 "if it should hold this one, an object is damaged: bramble store verify --repair"
             )
+        elif word == "script" and needs in ("/bin/sh", "/usr/bin/env"):
+            remedy = (
+                f"the sandbox has {needs} where the derivation's PATH names a directory with such a program: "
+                'env={"PATH": tools.out + "/bin"}, with tools from host_tools'
+            )
+        elif word == "script":
+            remedy = "let its first line name an interpreter of an output, or /usr/bin/env and its name"
+        elif word == "loader":
+            remedy = (
+                "it was made for another machine's libraries: copy it with host_tools, or link it statically"
+            )
         return BrambleError("sandbox.builder-missing", missing[word], remedy=remedy)
     why, remedy = {
         "directory": ("it is a directory", "name the program in it"),

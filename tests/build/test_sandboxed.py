@@ -72,7 +72,8 @@ class Building(RealWorld):
         report = self.make(it)
         names = {line.partition("=")[0] for line in self.file(report, it).splitlines()}
         self.assertEqual(names - {"PWD", "OLDPWD", "SHLVL", "_"}, {"PATH", "a", "out"})
-        self.assertEqual(self.file(report, it, "root").split(), ["dev", "etc", "proc", "tmp"])
+        # Its PATH has a shell and an env, which are shown as /bin/sh and /usr/bin/env.
+        self.assertEqual(self.file(report, it, "root").split(), ["bin", "dev", "etc", "proc", "tmp", "usr"])
         # Its inputs, its directory, its output: three names, and nobody else's.
         self.assertEqual(len(self.file(report, it, "store").split()), 3)
 

@@ -144,3 +144,16 @@ def test_what_cannot_be_executed_is_told_apart(word: str) -> None:
     error = refusals.not_executed("/p", errno.EACCES, word)
     assert error.code == "sandbox.builder-not-executable" and error.remedy
     assert refusals.not_executed("/p", errno.E2BIG, word).code == "sandbox.argument"
+
+
+@pytest.mark.parametrize(
+    "detail, said",
+    [
+        ("script /bin/sh", "PATH"),
+        ("script /usr/bin/env", "PATH"),
+        ("script /usr/bin/perl", "/usr/bin/env"),
+        ("loader /lib64/ld-linux-x86-64.so.2", "host_tools"),
+    ],
+)
+def test_what_is_missing_says_what_to_add(detail: str, said: str) -> None:
+    assert said in (refusals.not_executed("/s/p", errno.ENOENT, detail, ("/s",)).remedy or "")
