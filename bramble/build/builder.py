@@ -257,7 +257,8 @@ class Builder:
         def written(data: bytes) -> None:
             self._emit(Output(task.id, task.name, data))
 
-        with self._store.workspace(names.build) as work, BuildLog(log_path, written) as log:
+        limit = self._options.log_size
+        with self._store.workspace(names.build) as work, BuildLog(log_path, written, limit) as log:
             try:
                 check_words(resolved)
                 if task.derivation.builtin:

@@ -91,7 +91,7 @@ class Failed:
     id: str
     name: str
     error: BrambleError
-    log: bytes  # all that the build wrote; of more than LOG_SHOWN bytes the end, after a line that says so
+    log: bytes  # what the build wrote; of more than LOG_SHOWN bytes the end, after a line that says so
     log_path: Optional[str]  # the file that holds all of it; None when nothing was written
     kept: Optional[str]  # the directory that holds what it left, when that was asked for
 

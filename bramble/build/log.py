@@ -1,4 +1,4 @@
-"""What a build writes, kept in a file: byte for byte, however much it is."""
+"""What a build writes, kept in a file: byte for byte, and of very much the end."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ import contextlib
 import os
 from typing import Callable, Optional
 
-LOG_SHOWN = 8 << 20  # bytes of a log that travel with an event; the file has all of them
+from bramble.store.failures import DiskFailures
+
+LOG_SHOWN = 1 << 20  # bytes of a log that travel with an event
+_LEAST = 4096  # bytes; below that there is no room for the line that says what was left out
+_BLOCK = 1 << 20
 
 
 class BuildLog:
-    """The log of one build. The file is made with the first byte; one of an earlier build goes away."""
+    """The log of one build, of which at most `limit` bytes are kept.
 
-    def __init__(self, path: str, on_data: Callable[[bytes], None]) -> None:
+    The file is made with the first byte; one of an earlier build goes away.
+    """
+
+    def __init__(self, path: str, on_data: Callable[[bytes], None], limit: int) -> None:
         # spec: build.log
         self._path = path
         self._on_data = on_data
         self._fd = -1
-        self._size = 0
-        with contextlib.suppress(FileNotFoundError):
+        self._limit = max(limit, _LEAST)
+        self._size = 0  # bytes that were written
+        self._kept = 0  # bytes in the file
+        with DiskFailures("remove the log of an earlier build"), contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
     def __enter__(self) -> BuildLog:
@@ -35,22 +44,47 @@ class BuildLog:
         return self._path if self._size else None
 
     def write(self, data: bytes) -> None:
-        """Keep the next bytes, and pass them on."""
-        if self._fd < 0:
-            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._fd = os.open(self._path, flags, 0o644)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
+        """Keep the next bytes, and pass them on. Raises BrambleError when the disk takes no more."""
+        # spec: build.log.size
+        with DiskFailures("keep the log of a build"):
+            if self._fd < 0:
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+                self._fd = os.open(self._path, flags, 0o644)
+                os.fchmod(self._fd, 0o644)
+            tail = data
+            if self._kept + len(data) > self._limit:
+                tail = data[-(self._limit // 2) :]
+                self._shorten(len(data), len(tail))
+            view = memoryview(tail)
+            while view:
+                written = os.write(self._fd, view)
+                self._kept += written
+                view = view[written:]
         self._size += len(data)
         self._on_data(data)
 
+    def _shorten(self, coming: int, tail: int) -> None:
+        """Make room: after the last `tail` of the `coming` bytes, half of what may be kept is kept."""
+        old = self._limit // 2 - tail
+        left_out = self._size + coming - old - tail
+        note = f"… {left_out} bytes before these were left out\n".encode()
+        start, at = self._kept - old, len(note)
+        os.pwrite(self._fd, note, 0)
+        while old:
+            block = os.pread(self._fd, min(old, _BLOCK), start)
+            os.pwrite(self._fd, block, at)
+            start, at, old = start + len(block), at + len(block), old - len(block)
+        os.ftruncate(self._fd, at)
+        os.lseek(self._fd, 0, os.SEEK_END)
+        self._kept = at
+
     def shown(self) -> bytes:
-        """Return the log; of a very long one the end, after a line that says so."""
+        """Return the log; of a long one the end, after a line that says so."""
         if self._fd < 0:
             return b""
-        start = max(0, self._size - LOG_SHOWN)
+        start = max(0, self._kept - LOG_SHOWN)
         data = os.pread(self._fd, LOG_SHOWN, start)
-        if not start:
+        if self._kept == self._size and not start:
             return data
-        return f"… the first {start} bytes are in {self._path}\n".encode("utf-8", "surrogateescape") + data
+        where = f"… what comes before this is left out; the log is {self._path}\n"
+        return where.encode("utf-8", "surrogateescape") + data

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bramble.sandbox.launch import Launcher
     from bramble.store.disk import StoreObject
 
+LOG_SIZE = 64 << 20
 # A fixed list, so that two people on one machine get the same programs whatever their PATH is.
 HOST_PATH = (
     "/usr/local/bin",
@@ -66,6 +67,7 @@ class BuildOptions:
     keep_going: bool = False  # after a failure build what does not need what failed
     keep_failed: bool = False  # keep the build directory of a failed build
     check: bool = False  # build the roots once more and compare
+    log_size: int = LOG_SIZE  # bytes of what one build prints that are kept
     pure: bool = False  # refuse host_tools, and results of a weaker sandbox
     # Names of objects and of store derivations that must be there, whoever makes them.
     demand: frozenset[str] = frozenset()

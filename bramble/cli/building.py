@@ -17,12 +17,13 @@ from bramble.cli.evaluating import add_evaluation_options, limits_of
 from bramble.cli.progress import Display
 from bramble.cli.quantities import byte_count, count, seconds
 from bramble.cli.render import harmless, print_error, say
-from bramble.commands.build import BuildChoices, BuildResult, Event, Limits, build_evaluated
+from bramble.commands.build import LOG_SIZE, BuildChoices, BuildResult, Event, Limits, build_evaluated
 from bramble.commands.evaluation import Evaluated, evaluate_targets
 from bramble.commands.setting import Setting
 
 Build = Callable[[Setting, BuildChoices, Callable[[Event], None], threading.Event], BuildResult]
 MOST_FILES = 1 << 20  # spec: build.limits.output
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGABRT)
 RUNGS = ("namespaces", "landlock", "none")
 
 
@@ -49,6 +50,13 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--output-size", type=byte_count, metavar="SIZE", help="end a build that writes more, such as 2G"
+    )
+    group.add_argument(
+        "--log-size",
+        type=byte_count,
+        metavar="SIZE",
+        default=LOG_SIZE,
+        help="keep so much of what a build prints, its end (default: 64M)",
     )
     group.add_argument(
         "--output-files",
@@ -92,6 +100,7 @@ def choices_of(arguments: argparse.Namespace) -> BuildChoices:
         keep_failed=arguments.keep_failed,
         check=arguments.check,
         pure=arguments.pure,
+        log_size=arguments.log_size,
         sandbox=arguments.sandbox,
         limits=Limits(
             seconds=arguments.timeout,
@@ -150,7 +159,7 @@ def _skipped(count: int, keep_going: bool) -> str:
 
 
 class _Interrupts:
-    """While it is open SIGINT, SIGTERM and SIGHUP cancel the build; a second one ends the program at once.
+    """While it is open signals that end a process cancel the build; a second one ends the program.
 
     A signal that the program was started to ignore, as with nohup(1) or in the background, is ignored.
     """
@@ -161,7 +170,7 @@ class _Interrupts:
         self._previous: list[tuple[int, object]] = []
 
     def __enter__(self) -> _Interrupts:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _ENDING:
             if signal.getsignal(number) is signal.SIG_IGN:
                 continue
             self._previous.append((number, signal.signal(number, self._cancel)))

@@ -23,7 +23,7 @@ from bramble.build.events import (
     Started,
     Waiting,
 )
-from bramble.build.options import BuildOptions, BuildReport, Failure, FetchOptions
+from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions
 from bramble.commands.evaluation import Evaluated
 from bramble.commands.mirror import read_mirror
 from bramble.commands.opening import open_store
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bramble.sandbox.launch import Launcher
 
 __all__ = [
+    "LOG_SIZE",
     "BuildChoices",
     "BuildResult",
     "BuiltTarget",
@@ -70,6 +71,7 @@ class BuildChoices:
     keep_going: bool = False
     keep_failed: bool = False
     check: bool = False
+    log_size: int = LOG_SIZE
     pure: bool = False
     sandbox: str = "namespaces"
     limits: Limits = field(default_factory=Limits)
@@ -211,6 +213,7 @@ def _options(
         keep_failed=choices.keep_failed,
         check=choices.check,
         pure=choices.pure,
+        log_size=choices.log_size,
         demand=choices.demand,
         sandbox=choices.sandbox,
         limits=choices.limits,

@@ -20,10 +20,10 @@ from bramble.store.workspace import WORK
 
 
 class Reread(NamedTuple):
-    """What reading an object showed: its identity, and the path in it of something that can be written to."""
+    """What reading an object showed: its identity, and what in it has not the form of the store."""
 
     identity: Identity
-    writable: Optional[bytes]
+    odd: Optional[bytes]
 
 
 def reread(objects: Objects, name: str, known: Collection[str] = (), *, parallel: bool = True) -> Reread:
@@ -49,7 +49,7 @@ def reread(objects: Objects, name: str, known: Collection[str] = (), *, parallel
         top = os.open(objects.object_path(name), DIRECTORY_FLAGS)
         stack.callback(os.close, top)
         reader = TreeReader(Stream(meaning, sink, places), Reading())
-        return Reread(reader.read(top), reader.writable)
+        return Reread(reader.read(top), reader.odd)
 
 
 def scratch_of(objects: Objects) -> str:

@@ -74,8 +74,8 @@ class TreeReader:
         self._key = key or stream.names.hashed
         self.unfinished = False
         """Whether names, link targets or hard links call for a second walk."""
-        self.writable: Optional[bytes] = None
-        """The path of the first member that was found to have write bits, b"/" for the tree itself."""
+        self.odd: Optional[bytes] = None
+        """What is not in the form of the store about the first member of which that is so, in words."""
 
     def read(self, top: int) -> Identity:
         """Read the tree below the directory `top` and return its identity.
@@ -90,12 +90,21 @@ class TreeReader:
                     self._read(member)
                 except (FileNotFoundError, NotADirectoryError) as error:
                     raise walk.changed(member.name) from error
-        self._note_mode(os.fstat(top).st_mode, b"/")
+        self._note_form(top, os.fstat(top), b"/")
         return self._stream.finish()
 
-    def _note_mode(self, mode: int, name: bytes) -> None:
-        if mode & 0o222 and self.writable is None:
-            self.writable = name
+    def _note_form(self, fd: int, status: os.stat_result, name: bytes) -> None:
+        # spec: store.verify
+        if self._prepare or self._exact or self.odd is not None:
+            return
+        mode = stat.S_IMODE(status.st_mode)
+        right = (DIRECTORY_MODE,) if stat.S_ISDIR(status.st_mode) else (FILE_MODE, EXECUTABLE_MODE)
+        if mode not in right:
+            self.odd = b'"%s" has the mode %04o' % (name, mode)
+        elif status.st_mtime_ns != MTIME_NS:
+            self.odd = b'"%s" has another time of change than the store gives' % name
+        elif _attributes(fd):
+            self.odd = b'"%s" has extended attributes' % name
 
     def _read(self, member: walk.Member) -> None:
         kind = member.kind
@@ -113,7 +122,7 @@ class TreeReader:
             if self._prepare:
                 seal(member.fd, DIRECTORY_MODE)
             else:
-                self._note_mode(os.fstat(member.fd).st_mode, member.name)
+                self._note_form(member.fd, os.fstat(member.fd), member.name)
         else:
             raise special_file(member)
 
@@ -148,8 +157,7 @@ class TreeReader:
             if self._exact:
                 mode = stat.S_IMODE(real_mode)
             self._named(base)
-            if real_mode & 0o222:
-                self._note_mode(real_mode, member.name)
+            self._note_form(fd, before, member.name)
             if size <= _SMALL:
                 data = os.read(fd, size)
                 left = size - len(data)
@@ -205,6 +213,14 @@ def special_file(member: walk.Member) -> BrambleError:
         "directories and symbolic links",
         remedy="let the build remove it before it ends",
     )
+
+
+def _attributes(fd: int) -> bool:
+    """Say whether an open file has attributes that somebody gave to it; the system has its own."""
+    try:
+        return any(not name.startswith("security.") for name in os.listxattr(fd))
+    except OSError:
+        return False
 
 
 def stored_mode(mode: int) -> int:

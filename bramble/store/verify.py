@@ -46,7 +46,7 @@ class Damage:
     `name` is what it is called in the store's directory. `kind` is
     "content" (the bytes do not match the name), "unreadable", "reference"
     (something it refers to is missing), "record" (what is known about it is
-    lost or broken), "mode" (it can be written to), "derivation" (a `.drv` that
+    lost or broken), "mode" (a mode, a time or an attribute is not the store's), "derivation" (a `.drv` that
     is cut short or was edited) or "foreign" (something that no store puts there).
     `missing` is the object that a "reference" is to.
     """
@@ -145,9 +145,9 @@ class _Check:
         identity = read.identity
         if identity.name != name:
             damages.append(Damage(name, CONTENT, f"its bytes have the name {identity.name}"))
+        elif read.odd is not None:
+            damages.append(Damage(name, MODE, shown(read.odd)))
         damages.extend(self._record(name))
-        if read.writable is not None:
-            damages.append(Damage(name, MODE, f'"{shown(read.writable)}" can be written to'))
         with self._lock:
             self.size += identity.size
         if self._on_object is not None:
@@ -263,7 +263,7 @@ def _replace(objects: Objects, name: str, rebuild: Callable[[str], bool]) -> boo
 
 
 def _seal_all(path: str) -> None:
-    """Take the write bits from everything in an object."""
+    """Give everything in an object the mode and the time that it has in the store, and no attributes."""
     top = os.open(path, walk.DIRECTORY_FLAGS)
     try:
         with contextlib.closing(walk.walk(top)) as members:

@@ -16,7 +16,7 @@ MOMENTS = 8
 STEP = 0.06  # seconds
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_build_can_be_interrupted_at_any_moment(tooled: World, number: signal.Signals) -> None:
     tooled.write(
         default='load("example.com/p/tools")\ndef one():\n    return tools.script("one", "echo > $out/x")\n'
