@@ -101,7 +101,8 @@ class TreeReader:
         right = (DIRECTORY_MODE,) if stat.S_ISDIR(status.st_mode) else (FILE_MODE, EXECUTABLE_MODE)
         if mode not in right:
             self.odd = b'"%s" has the mode %04o' % (name, mode)
-        elif status.st_mtime_ns != MTIME_NS:
+        elif status.st_mtime_ns != MTIME_NS and stat.S_ISREG(status.st_mode):
+            # That of a directory is another one where `optimise` was cut short, and matters to nobody.
             self.odd = b'"%s" has another time of change than the store gives' % name
         elif _attributes(fd):
             self.odd = b'"%s" has extended attributes' % name
