@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Callable, Optional, Union
 
 from bramble.build.builder import Builder
-from bramble.build.events import Event, Failed, Finished, Planned, Skipped
+from bramble.build.events import Event, Failed, Finished, Impure, Planned, Skipped
 from bramble.build.options import BuildOptions, BuildReport, Failure, FetchOptions
 from bramble.build.plan import Plan, State
 from bramble.build.schedule import Ended, Schedule
@@ -297,6 +297,10 @@ class _Run:
         if made.cached and key in self._told:
             return
         self._told.add(key)
+        if made.cached and self._graph.get(key).builtin == "host_tools":
+            # spec: build.host-tools
+            # Of one that was made it was said when that began.
+            self._on_event(Impure(key, name))
         self._on_event(Finished(key, name, made.seconds, made.cached, made.outputs, made.checked))
 
     def _fail(self, task: Task, error: BrambleError, left: Optional[Unbuilt] = None) -> None:

@@ -7,9 +7,11 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 from bramble.build.engine import BuildReport
 from bramble.build.events import Failed, Impure, Output
+from bramble.build.tools import host_tools
 from bramble.build.tools.elf import MAGIC, read_elf
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
@@ -81,6 +83,7 @@ class OfThisMachine(HostWorld):
         self.assertEqual(self.built(given).impure, ("tools",))
         self.assertEqual(self.built(given).impure, ("tools",))
         self.assertEqual(self.story(), ["cached tools"])
+        self.assertEqual(self.said(Impure), [Impure(given.id, "tools")])
 
     def test_they_are_the_same_in_another_store(self) -> None:
         given = tools("sh mkdir cat")
@@ -196,6 +199,56 @@ class OfAMachineOfOurOwn(HostWorld):
         said = self.run_in_sandbox(again, "direct 1; through-env", host_path=(self.bin,))
         self.assertEqual(said, "direct 1\nthrough\n")
         self.assertFalse(os.path.exists(self.output(self.here(again), again) + "/libexec"))
+
+    def test_a_script_in_perl_brings_the_library_of_perl(self) -> None:
+        if shutil.which("perl", path="/usr/bin") is None:
+            self.skipTest("there is no perl")
+        self.program("said", b"#!/usr/bin/perl -w\nuse List::Util 'sum'; print sum(40, 2), qq(\\n);\n")
+        where = (self.bin, "/usr/bin", "/bin")
+        said = self.run_in_sandbox(tools("said sh"), "said", host_path=where)
+        self.assertEqual(said, "42\n")
+
+    def test_what_lies_beside_a_program_under_its_name_comes_along_and_it_is_tried(self) -> None:
+        self.program("tool", b"#!/bin/sh\nread text < ${0%/bin/*}/share/tool/text && echo $text\n")
+        os.makedirs(self.top + "/share/tool/deep")
+        with open(self.top + "/share/tool/text", "w") as file:
+            file.write("works\n")
+        os.symlink("../text", self.top + "/share/tool/deep/link")
+        given = tools("tool sh")
+        where = (self.bin, "/usr/bin", "/bin")
+        self.assertEqual(self.run_in_sandbox(given, "tool", host_path=where), "works\n")
+        top = self.output(self.built(given, host_path=where), given)
+        self.assertTrue(os.path.isfile(top + "/share/tool/deep/link"))
+        os.unlink(self.top + "/share/tool/text")
+        os.unlink(self.top + "/share/tool/deep/link")
+        os.mkdir(self.top + "/share/tool/text")
+        error = self.failure(given, "build.host-tool-broken", host_path=where)
+        self.assertIn("tool", error.message)
+
+    def test_a_wrapper_is_seen_through_or_refused_in_words(self) -> None:
+        self.program("ccache", b"#!/bin/sh\n", directory=self.other)
+        os.symlink("ccache", self.other + "/cc")
+        self.program("cc", b"#!/bin/sh\necho the right one\n")
+        given = tools("cc")
+        where = (self.other, self.bin, "/usr/bin", "/bin")
+        with open(self.output(self.built(given, host_path=where), given) + "/bin/cc") as file:
+            self.assertIn("the right one", file.read())
+        os.unlink(self.bin + "/cc")
+        error = self.failure(given, "build.host-tool-unsupported", host_path=(self.other, self.bin))
+        self.assertIn("ccache", error.message)
+
+    def test_what_older_rules_made_is_made_again(self) -> None:
+        self.program("tool", b"#!/bin/sh\necho 1\n")
+        given = tools("tool")
+        with mock.patch.object(host_tools, "RULES", ("rules", "0")):
+            self.here(given)
+        self.here(given)
+        self.assertEqual(self.story(), ["start tools", "built tools"])
+
+    def test_a_program_for_another_machine_is_refused_in_words(self) -> None:
+        self.compiled("gcc", "far", "far", "-Wl,--dynamic-linker=/no/such/loader.so.1")
+        error = self.failure(tools("far"), "build.host-tool-unsupported", host_path=(self.bin,))
+        self.assertIn("/no/such/loader.so.1", error.message)
 
     def test_a_script_whose_interpreter_is_missing_is_refused(self) -> None:
         self.program("lost", b"#!/no/such/interpreter\n")
