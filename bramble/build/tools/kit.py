@@ -184,8 +184,12 @@ class Kit:
             self._files[key] = _File(real, executable, kind="library", search=_relative(elf))
             loader = self._loaders.get(elf.machine, "")
             if loader:
-                # A module whose library is missing cannot be loaded on the machine either.
-                self._add_libraries(output, elf, real, loader, optional=True)
+                # A module whose library is missing cannot be loaded on the machine by itself either.
+                try:
+                    self._add_libraries(output, elf, real, loader, optional=True)
+                except BrambleError:
+                    if not take.lenient:
+                        raise
         else:
             self._files[key] = _File(real, executable)
 

@@ -19,7 +19,10 @@ from bramble.build.tools.libraries import unsupported
 _SECONDS = 60  # for a program to say where its parts are
 _SCRIPT_LINE = 4096  # bytes; no kernel reads so far
 # Programs that stand in the place of others, and call them with an environment that no build has.
-WRAPPERS = frozenset({"ccache", "distcc", "icecc", "sccache", "colorgcc", "snap", "flatpak", "firejail"})
+_SHIM = "/.pyenv/shims/"
+WRAPPERS = frozenset(
+    {"ccache", "distcc", "icecc", "sccache", "colorgcc", "snap", "flatpak", "firejail", "rustup", "pyenv"}
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class ThisMachine:
         for candidate in self.candidates(tool):
             self.stamp(candidate)
             if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-                name = os.path.basename(os.path.realpath(candidate))
+                name = "pyenv" if _SHIM in candidate else os.path.basename(os.path.realpath(candidate))
                 if name not in WRAPPERS or name == os.path.basename(tool):
                     return candidate
                 wrapper = wrapper or (candidate, name)

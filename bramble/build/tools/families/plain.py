@@ -29,6 +29,9 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     trials = []
     for name, real in sorted(tools.items()):
         prefix, directory = posixpath.split(posixpath.dirname(real))
+        if "/lib/" in real or real.startswith("/opt/"):
+            # It is a part of something that stands elsewhere.
+            trials.append(Trial((f"{{out}}/bin/{name}", "--version"), about="say its version"))
         if directory not in ("bin", "sbin"):
             continue
         for parent in _DATA:
