@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -84,8 +85,10 @@ def unlocked():
     done = project.run("run", "./:app", "app", "x y")
     assert (done.status, done.out) == (0, "X Y!\n"), done.err
     closure = project.run("store", "closure", "--json", "./:app").json["objects"]
-    modules = [path for path in closure if (Path(path) / "node_modules").is_dir()]
+    store = Path(os.path.realpath(project.store / "store"))
+    paths = [store / entry["name"] for entry in closure]
+    modules = [path for path in paths if (path / "node_modules").is_dir()]
     assert len(modules) == 1, "the packages for development are not needed any more"
-    assert sorted(path.name for path in (Path(modules[0]) / "node_modules").iterdir()) == ["upper"]
+    assert sorted(path.name for path in (modules[0] / "node_modules").iterdir()) == ["upper"]
     assert project.run("build", "./:nameless").codes == ["eval.fail"]
     assert project.run("build", "./:unlocked").codes == ["eval.fail"]
