@@ -12,6 +12,9 @@ from bramble.errors import BrambleError
 
 _SHOWN = 4000  # bytes of what a trial that failed has written
 
+# In the weaker sandboxes the outputs can be written to.
+_ENV = {"LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
+
 
 def try_out(request: Request, trials: Sequence[Trial], filled: Callable[[str], str]) -> None:
     """Run the trials in order. Raises build.host-tool-broken for the first that fails."""
@@ -23,7 +26,7 @@ def try_out(request: Request, trials: Sequence[Trial], filled: Callable[[str], s
             with open(path, "w", encoding="utf-8") as out:
                 out.write(filled(text))
         argv = tuple(map(filled, trial.argv))
-        env = {"PATH": filled("{out}/bin"), "LC_ALL": "C", **{k: filled(v) for k, v in trial.env.items()}}
+        env = {**_ENV, "PATH": filled("{out}/bin"), **{k: filled(v) for k, v in trial.env.items()}}
         problem, said = request.run(argv, env)
         if problem or trial.says not in said:
             what = problem or f"did not say {trial.says!r}"

@@ -97,6 +97,11 @@ class OfThisMachine(HostWorld):
         given = tools("sh mkdir env python3")
         self.assertEqual(self.built(given, check=True).checked, (given.id,))
 
+    def test_trying_them_in_a_sandbox_that_lets_them_write_leaves_nothing_in_them(self) -> None:
+        given = tools("python3")
+        top = self.output(self.built(given, sandbox="none"), given)
+        self.assertEqual([d for d, _, _ in os.walk(top) if d.endswith("__pycache__")], [])
+
     def test_nothing_in_them_names_a_loader_or_a_library_of_the_machine(self) -> None:
         given = tools("sh env python3")
         top = self.output(self.built(given), given)
