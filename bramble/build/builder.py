@@ -382,7 +382,7 @@ class Builder:
             outcome = self._start().run(spec, on_output=log.write, cancelled=self._cancelled)
         if outcome.kind == "cancelled":
             raise Cancelled
-        verdict(task.name, outcome, log.path)
+        verdict(task.name, outcome, log.path, dict(resolved.env).get("PATH"))
         temporary = dict(names.outputs)
         raws = []
         for output, path in inside.outputs:

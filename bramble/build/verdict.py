@@ -11,6 +11,7 @@ from bramble.errors import BrambleError
 if TYPE_CHECKING:
     from bramble.sandbox.launch import Outcome
 
+_SHELL_FOUND_NOTHING = 127
 _LISTED = 20  # differing files that are named
 _EXPLAINED = 3  # of which it is said how
 _TOO_MUCH = {
@@ -42,8 +43,10 @@ _TOO_MUCH = {
 }
 
 
-def verdict(name: str, outcome: Outcome, log_path: Optional[str]) -> None:
+def verdict(name: str, outcome: Outcome, log_path: Optional[str], search: Optional[str] = None) -> None:
     """Raise BrambleError unless the builder of `name` exited with status 0.
+
+    `search` is the derivation's PATH, None if it has none.
 
     Codes: build.failed, build.killed, build.timeout, build.limit, build.output-too-large,
     build.output-too-many-files.
@@ -56,7 +59,7 @@ def verdict(name: str, outcome: Outcome, log_path: Optional[str]) -> None:
         raise BrambleError(
             "build.failed",
             f'"{name}" failed: its builder exited with status {outcome.code}',
-            remedy=f"{log}; --keep-failed keeps its directories",
+            remedy=_not_found(outcome.code, search) + f"{log}; --keep-failed keeps its directories",
         )
     if outcome.kind == "timeout":
         what = "took too long" if outcome.limit == "seconds" else "wrote nothing for too long"
@@ -82,6 +85,19 @@ def verdict(name: str, outcome: Outcome, log_path: Optional[str]) -> None:
         f'"{name}" failed: its builder was killed by {_signal_name(outcome.code)}',
         remedy=log + hint,
     )
+
+
+def _not_found(status: int, search: Optional[str]) -> str:
+    """Return advice for the status with which a shell says that there is no such program (XCU 2.8.2)."""
+    # spec: build.failure
+    if status != _SHELL_FOUND_NOTHING:
+        return ""
+    if search is None:
+        return (
+            "a program was not found, and the build has no PATH: "
+            'add env={"PATH": tools.out + "/bin"} with the derivation that holds the program\n'
+        )
+    return f"a program was not found in PATH, which is {search}: add the program to one of these\n"
 
 
 def ending(outcome: Outcome) -> str:

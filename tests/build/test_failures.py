@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import threading
 
+import pytest
+
 from bramble.build.events import Event, Failed, Output, Skipped
+from bramble.build.verdict import verdict
 from bramble.errors import BrambleError
 from bramble.sandbox.launch import Outcome
 from tests.build.world import FakeBuild, World, derivation, ref
@@ -222,3 +225,15 @@ class Failing(World):
         with self.assertRaises(ZeroDivisionError):
             self.build(derivation("a", args=["a"]))
         self.assertNothingLeft()
+
+
+def remedy_of(status: int, search: str | None) -> str:
+    with pytest.raises(BrambleError) as caught:
+        verdict("d", Outcome("exited", status), "/log", search)
+    return caught.value.remedy or ""
+
+
+def test_a_program_that_a_shell_did_not_find_is_looked_for_where_the_derivation_says() -> None:
+    assert "the build has no PATH" in remedy_of(127, None)
+    assert "PATH, which is /s/x/bin:" in remedy_of(127, "/s/x/bin")
+    assert "PATH" not in remedy_of(1, None) and "/log" in remedy_of(127, None)
