@@ -20,7 +20,7 @@ from bramble.cli.environment import Surface, read_surface
 from bramble.cli.render import print_error
 from bramble.cli.streams import Unwritten, flush_output, give_up_errors, give_up_output, prepare_streams
 from bramble.cli.surroundings import out_of_memory, understood, unwritten
-from bramble.cli.verbs import VERBS, Verb
+from bramble.cli.verbs import TOPICS, VERBS, Verb
 from bramble.errors import BrambleError
 
 _COLLECT_AFTER = 100_000
@@ -37,6 +37,16 @@ class VerbModule(Protocol):
 
     def execute(self, arguments: argparse.Namespace, surface: Surface) -> int:
         """Do it and return the exit status."""
+
+
+class TopicModule(Protocol):
+    """What `topics/texts.py` offers."""
+
+    def text(self, topic: str) -> str:
+        """Return the text of a topic."""
+
+    def nearest(self, name: str, names: Sequence[str]) -> Optional[str]:
+        """Return the name that was probably meant."""
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -149,7 +159,8 @@ def _dispatch(words: Sequence[str], surface: Surface) -> int:
         return _help(known.rest)
     verb = _find_verb(known.verb)
     if verb is None:
-        parser.error(f"there is no command {known.verb!r}{_suggestion(known.verb)}")
+        suggestion = _suggestion(known.verb, [entry.name for entry in VERBS])
+        parser.error(f"there is no command {known.verb!r}{suggestion}")
     if known.colour != "auto":
         surface = read_surface(os.environ, known.colour)
     module = _load(verb)
@@ -171,13 +182,17 @@ def _find_verb(name: str) -> Optional[Verb]:
 
 
 def _global_parser() -> argparse.ArgumentParser:
-    width = max(len(verb.name) for verb in VERBS)
-    listing = "\n".join(f"  {verb.name:<{width}}  {verb.summary}" for verb in VERBS)
+    width = max(len(entry.name) for entry in (*VERBS, *TOPICS))
+    commands, topics = (
+        "\n".join(f"  {entry.name:<{width}}  {entry.summary}" for entry in entries)
+        for entries in (VERBS, TOPICS)
+    )
     parser = argparse.ArgumentParser(
         prog="bramble",
         usage="bramble [-C DIR] [--store-of USER] [--color WHEN] COMMAND …",
         description="A functional build system and package manager.",
-        epilog=f"commands:\n{listing}\n\n`bramble COMMAND --help` explains one of them.",
+        epilog=f"commands:\n{commands}\n\ntopics:\n{topics}\n\n"
+        "`bramble help NAME` explains a command or a topic.",
         formatter_class=_Formatter,
         add_help=True,
         allow_abbrev=False,
@@ -216,17 +231,27 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _help(rest: Sequence[str]) -> int:
-    parser = _global_parser()
+    # spec: cli.help
     if not rest:
-        parser.print_help()
+        _global_parser().print_help()
         return SUCCESS
-    verb = _find_verb(rest[0])
-    if verb is None:
-        parser.error(f"there is no command {rest[0]!r}{_suggestion(rest[0])}")
-    _verb_parser(verb, _load(verb)).print_help()
+    name = rest[0]
+    verb = _find_verb(name)
+    if verb is not None:
+        _verb_parser(verb, _load(verb)).print_help()
+    elif any(topic.name == name for topic in TOPICS):
+        print(_topics().text(name), end="")
+    else:
+        names = [entry.name for entry in (*VERBS, *TOPICS)]
+        _global_parser().error(f"there is no command and no topic {name!r}{_suggestion(name, names)}")
     return SUCCESS
 
 
-def _suggestion(name: str) -> str:
-    close = [verb.name for verb in VERBS if verb.name.startswith(name[:2])]
-    return f" (did you mean {close[0]}?)" if close else ""
+def _suggestion(name: str, names: Sequence[str]) -> str:
+    close = _topics().nearest(name, names)
+    return f" (did you mean {close}?)" if close else ""
+
+
+def _topics() -> TopicModule:
+    # Texts and the comparison of words are for those who need help only.
+    return cast(TopicModule, importlib.import_module("bramble.cli.topics.texts"))

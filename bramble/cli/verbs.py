@@ -26,3 +26,22 @@ VERBS = (
     Verb("doctor", "bramble.cli.verb_doctor", "say what this machine allows, and how to mend the rest"),
     Verb("star", "bramble.cli.verb_star", "run a Starlark file"),
 )
+
+
+class Topic(NamedTuple):
+    """A subject that `bramble help` explains beside the commands; its text is topics/NAME.md."""
+
+    name: str
+    summary: str
+
+
+TOPICS = (
+    Topic("builtins", "derivation(), files() and what else a .bramble file can call"),
+    Topic("builders", "fetch_url, fetch_git, host_tools and their variables"),
+    Topic("host_tools", "programs of this machine in a build"),
+    Topic("library", "std, std/c, std/python and the other modules that come along"),
+    Topic("targets", "how to name what is to be built"),
+    Topic("sandbox", "what a build can see and do, and its limits"),
+    Topic("environment", "variables and files that are read, variables of a build"),
+    Topic("errors", "all error codes"),
+)

@@ -1,0 +1,144 @@
+"""What `bramble help` explains beside the commands is complete: all names stand where one looks for them."""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from bramble.cli.environment import read_limits, read_setting, read_surface
+from bramble.cli.topics.texts import text
+from bramble.cli.verbs import TOPICS
+from bramble.commands.ls import list_modules
+from bramble.lang.loader import PREDECLARED_NAMES
+from tests.cli.world import ROOT, World
+
+WIDEST = 82
+CODE = re.compile(r"[a-z]+\.[a-z]+(-[a-z]+)*")
+# Texts of the code that look like codes of errors and are names of files and modules.
+NO_CODES = {"build.sh", "config.gz", "trust.json", "trust.people", "trust.reading"}
+ENTRY = re.compile(r"^    (\S+)(?:$|  )", re.M)
+
+
+def listed(topic: str) -> set[str]:
+    return set(ENTRY.findall(text(topic)))
+
+
+def literals() -> Iterator[str]:
+    for path in (ROOT / "bramble").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def codes_of_tables() -> Iterator[str]:
+    for path in (ROOT / "spec").glob("*.md"):
+        for row in re.findall(r"^\| ((?:`[a-z]+\.[a-z-]+`(?:, )?)+) \|.*\|$", path.read_text("utf-8"), re.M):
+            yield from re.findall(r"`([^`]+)`", row)
+
+
+@pytest.mark.parametrize("topic", [topic.name for topic in TOPICS])
+def test_a_topic_is_printed_as_it_is_and_fits_a_terminal(topic: str, world: World) -> None:
+    done = world.run("help", topic)
+    assert (done.status, done.out, done.err) == (0, text(topic), "")
+    assert [line for line in done.out.splitlines() if len(line) > WIDEST] == []
+
+
+def test_a_name_that_is_nearly_right_is_suggested(world: World) -> None:
+    assert topic_names(world.run("help").out) == [topic.name for topic in TOPICS]
+    for word, meant in (("enviroment", "environment"), ("biuld", "build"), ("host-tools", "host_tools")):
+        done = world.run("help", word)
+        assert (done.status, done.out) == (2, "")
+        assert f"did you mean {meant}?" in done.err
+    assert "did you mean build?" in world.run("biuld").err
+    assert "did you mean" not in world.run("help", "zzz").err
+
+
+def topic_names(page: str) -> list[str]:
+    return re.findall(r"^  (\S+)", page.partition("\ntopics:\n")[2], re.M)
+
+
+def test_every_error_code_is_listed_and_no_other() -> None:
+    known = listed("errors")
+    phases = {code.partition(".")[0] for code in known}
+    in_code = {word for word in literals() if CODE.fullmatch(word) and word.partition(".")[0] in phases}
+    in_spec = {code for code in codes_of_tables() if code.partition(".")[0] in phases}
+    wanted = (in_code | in_spec) - NO_CODES
+    missing, unknown = sorted(wanted - known), sorted(known - wanted)
+    assert not missing, f"bramble/cli/topics/errors.md says nothing of {missing}"
+    assert not unknown, f"bramble/cli/topics/errors.md lists {unknown}, which nothing reports"
+
+
+class Terminal(io.RawIOBase):
+    def isatty(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+
+class Recording(Mapping[str, str]):
+    """An environment that keeps what was asked for."""
+
+    def __init__(self, **values: str) -> None:
+        self.values_given = values
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return self.values_given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_given)
+
+    def __len__(self) -> int:
+        return len(self.values_given)
+
+
+def test_every_variable_that_is_read_is_listed_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(Terminal()))
+    environ = Recording(TERM="xterm")
+    read_surface(environ)
+    read_setting(environ)
+    read_limits(environ)
+    page = text("environment").partition("## Variables of the command")[2].partition("##")[0]
+    named = {name for line in re.findall(r"^    (\S.*?)(?:  |$)", page, re.M) for name in line.split()}
+    assert {name for name in environ.asked if not name.endswith("_PROXY")} == named
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    for path in (ROOT / "bramble").rglob("*.py"):
+        code = path.read_text("utf-8")
+        passed = len(re.findall(r"read_(?:surface|setting|limits)\(\s*os\.environ\b", code))
+        assert code.count("os.environ") == passed and "os.getenv" not in code, path
+
+
+def test_variables_that_builders_read_are_listed() -> None:
+    pages = text("builders") + text("environment")
+    read = set()
+    for path in (ROOT / "bramble/build").rglob("*.py"):
+        read |= set(re.findall(r"""\benv(?:\.get\(|\[)"([a-z0-9_]+)\"""", path.read_text("utf-8")))
+    assert {"url", "hash", "strip", "files"} <= read
+    assert sorted(name for name in read if not re.search(rf"^    {name}\b", pages, re.M)) == []
+
+
+def test_all_that_a_file_knows_and_the_library_has_is_listed(tmp_path: Path) -> None:
+    headings = set(re.findall(r"[a-z]+", " ".join(re.findall(r"^## (.*)$", text("builtins"), re.M))))
+    assert headings == {*PREDECLARED_NAMES, "load"}
+    environ = {"HOME": str(tmp_path), "BRAMBLE_PATH": str(tmp_path / "s")}
+    os.makedirs(tmp_path / "s")
+    modules, errors = list_modules("std", read_setting(environ))
+    page = text("library")
+    assert not errors
+    for module in modules:
+        lines = page.partition(f'load("{module.name}")')[2].partition("load(")[0]
+        assert lines, module.name
+        names = [function.name for function in module.functions]
+        missing = [name for name in names if not re.search(rf"\b{name}\b", lines)]
+        assert not missing, f"bramble/cli/topics/library.md lacks {missing} of {module.name}"
