@@ -75,6 +75,8 @@ class BuildOptions:
     limits: Limits = field(default_factory=Limits)
     fetch: FetchOptions = field(default_factory=FetchOptions)
     host_path: tuple[str, ...] = HOST_PATH  # where host_tools looks for programs
+    host_trusted: tuple[str, ...] = ()  # directories whose files host_tools may take by their paths, too
+    strangers: tuple[str, ...] = ()  # directories whose files it may never take: of projects, and the store
 
     @property
     def bounded_fetch(self) -> FetchOptions:

@@ -75,6 +75,9 @@ def read_setting(
         terminal_type=environ.get("TERM"),
         limits=read_limits(environ) if limits is None else limits,
         store_of=store_of or environ.get("BRAMBLE_STORE_OF") or None,
+        host_tools=tuple(
+            path for path in environ.get("BRAMBLE_HOST_TOOLS", "").split(":") if path.startswith("/")
+        ),
     )
 
 

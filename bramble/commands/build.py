@@ -217,6 +217,8 @@ def _options(
         demand=choices.demand,
         sandbox=choices.sandbox,
         limits=choices.limits,
+        host_trusted=setting.host_tools,
+        strangers=(project.root, *packages.values(), setting.store_root),
         fetch=FetchOptions(
             offline=setting.offline,
             mirror={**own, **(read_mirror(setting.mirror_table) if setting.mirror_table else {})},

@@ -21,7 +21,8 @@ class Setting:
     `ca_directory` name the authorities to trust in place of the machine's, `netrc` the
     file of names and passwords, `cache` is the directory for what can be made again at
     any time, `config` the person's for what is remembered, `offline` forbids the network,
-    `limits` are what evaluation may use.
+    `limits` are what evaluation may use, `host_tools` directories from which a project may
+    take programs by their paths (spec: build.host-tools.reach).
     """
 
     cwd: str
@@ -39,3 +40,4 @@ class Setting:
     terminal_type: Optional[str] = None
     limits: EvaluationLimits = EvaluationLimits()
     store_of: Optional[str] = None
+    host_tools: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from bramble.build.stamps import RULES, Stamp
 from bramble.build.task import Cancelled
 from bramble.build.tools.contents import OUT, RT, Contents, Take
 from bramble.build.tools.distribution import how_to_install
+from bramble.build.tools.entrusted import entrusted
 from bramble.build.tools.families import listed
 from bramble.build.tools.families.table import FAMILIES, INTERPRETERS
 from bramble.build.tools.kit import Kit, Output
@@ -34,7 +35,8 @@ from bramble.errors import BrambleError
 def make(request: Request) -> tuple[Stamp, ...]:
     """Copy the programs that the variable `tools` names; return the stamps of all that was read.
 
-    Raises build.host-tool-missing, build.host-tool-unsupported, build.host-tool-broken, derivation.env.
+    Raises build.host-tool-missing, build.host-tool-unsupported, build.host-tool-out-of-reach,
+    build.host-tool-broken, derivation.env.
     """
     # spec: build.host-tools
     names = sorted(set(needed("host_tools", request.name, request.env, "tools").split()))
@@ -46,10 +48,18 @@ def make(request: Request) -> tuple[Stamp, ...]:
             raise _missing(machine, request.name, tool)
         return machine.real(found)
 
-    asked = {os.path.basename(name): find(name) for name in names}
+    def named(path: str) -> str:
+        return entrusted(path, request.options.host_trusted, request.options.strangers)
+
+    def ask_for(name: str) -> str:
+        # A path in what is searched is the machine's own word, wherever it leads.
+        searched = not name.startswith("/") or os.path.dirname(name) in machine.host_path
+        return find(name) if searched else named(find(name))
+
+    asked = {os.path.basename(name): ask_for(name) for name in names}
     contents = (
         *gather(machine, with_needed(machine, asked, find)),
-        more_files(machine, request.name, request.env.get("files", "").split()),
+        more_files(machine, request.name, request.env.get("files", "").split(), named),
     )
     if len(request.outputs) > 1 and not any(one.runtime for one in contents):
         raise BrambleError(
@@ -114,8 +124,12 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> tuple[Contents, ...]:
     return tuple(found)
 
 
-def more_files(machine: Machine, derivation: str, paths: Sequence[str]) -> Contents:
+def more_files(
+    machine: Machine, derivation: str, paths: Sequence[str], named: Callable[[str], str]
+) -> Contents:
     """Return the files and trees that the variable `files` names: without the prefix /usr or /usr/local.
+
+    `named` returns the real path of what a project may name, or raises.
 
     Raises build.host-tool-missing, derivation.env.
     """
@@ -131,10 +145,12 @@ def more_files(machine: Machine, derivation: str, paths: Sequence[str]) -> Conte
             )
         place = next(clean[len(top) :] for top in ("/usr/local/", "/usr/", "/") if clean.startswith(top))
         if machine.is_file(clean):
-            takes.append(Take(clean, place, lenient=True))
+            takes.append(Take(named(clean), place, lenient=True))
         elif machine.is_directory(clean):
-            real = machine.real(clean)
-            takes += [Take(below, place + below[len(real) :], lenient=True) for below in tree(machine, real)]
+            real = named(clean)
+            takes += [
+                Take(named(below), place + below[len(real) :], lenient=True) for below in tree(machine, real)
+            ]
         else:
             raise BrambleError(
                 "build.host-tool-missing",
