@@ -26,7 +26,7 @@ from bramble.store.query import (
     why,
 )
 from bramble.store.relocate import RelocateReport, relocate
-from bramble.store.roots import add_root, explicit_roots, projects, remove_root
+from bramble.store.roots import add_root, explicit_roots, remove_root, results_of
 from bramble.store.transfer import ImportReport, export_objects, import_objects
 
 __all__ = [
@@ -70,9 +70,7 @@ def find_object(store: Store, text: str, setting: Setting) -> tuple[str, ...]:
     if ":" not in text or text.startswith("/"):
         return (resolve(store, text),)
     evaluated = evaluate_targets([text], setting, lambda line: None)
-    built = next(
-        (roots.results for _, roots in projects(store) if roots.project == evaluated.project.root), {}
-    )
+    built = results_of(store, evaluated.project.root)
     found = [name for result in evaluated.evaluation.results for name in built.get(result.target, ())]
     present = tuple(dict.fromkeys(name for name in found if store.contains(name)))
     if not present:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
 
@@ -14,7 +15,7 @@ from bramble.store.failures import DiskFailures
 from bramble.store.files import make_directory, open_lock, read_file, sync_directory, write_file
 from bramble.store.path import padded_store_dir, shown
 from bramble.store.trust import schema
-from bramble.store.trust.owner import Owner, enter_root, missing_parts
+from bramble.store.trust.owner import Owner, check_directory, check_link, enter_root, missing_parts
 from bramble.store.trust.schema import VERSION
 
 OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/builds", "locks/gc")
@@ -41,11 +42,15 @@ class Location:
         return self.root + "/var/location"
 
     @property
+    def padding(self) -> tuple[str, ...]:
+        """The directories down to that of the objects, relative to the root, each after what it lies in."""
+        names = self.directory[len(self.root) + 1 :].split("/")
+        return tuple("/".join(names[: number + 1]) for number in range(len(names)))
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """The directories of a store, relative to its root, each after what it lies in."""
-        padding = self.directory[len(self.root) + 1 :].split("/")
-        padded = ["/".join(padding[: number + 1]) for number in range(len(padding))]
-        return (*padded, "var", *(f"var/{part}" for part in PARTS))
+        return (*self.padding, "var", *(f"var/{part}" for part in PARTS))
 
 
 @dataclass(frozen=True)
@@ -139,13 +144,19 @@ def open_place(root: str, owner: Owner, *, create: bool, write: bool) -> Locatio
                     f'there is no store at "{shown(location.root)}"',
                     remedy="build something first, or set BRAMBLE_PATH to where the store is",
                 )
-            _create(location)
+            _create(location, owner)
         elif record.directory != location.directory or record.moving:
             raise _moved(location, record)
         elif missing and write:
-            make_directories(location)
+            make_directories(location, owner)
+        elif missing:
+            # What was not there may be there by now, and be another's.
+            check(location, owner)
         if write:
-            link(location)
+            link(location, owner)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                check_link(f"{location.root}/{LINK}", owner)
     return location
 
 
@@ -186,33 +197,48 @@ def _moved(location: Location, record: Record) -> BrambleError:
     )
 
 
-def _create(location: Location) -> None:
+def _create(location: Location, owner: Owner) -> None:
     """Make an empty store. The record comes last: with it the store is there, and not before."""
     # spec: store.layout
-    make_directories(location)
-    link(location)
+    make_directories(location, owner)
+    link(location, owner)
     write_record(location, Record(location.root, location.directory))
 
 
-def make_directories(location: Location) -> None:
+def make_directories(location: Location, owner: Owner) -> None:
     """Make the directories and the locks of a store, those that are not there.
 
     The locks are made now so that a full disk can be collected later.
+
+    Raises BrambleError: those of `check`, for what another has made meanwhile; and OSError.
     """
     # spec: store.modes
-    for part in location.parts:
-        with contextlib.suppress(FileExistsError):
-            make_directory(f"{location.root}/{part}")
+    make_parts(location.root, location.parts, owner)
     for lock in LOCKS:
         os.close(open_lock(f"{location.var}/{lock}"))
 
 
-def link(location: Location, *, replace: bool = False) -> None:
+def make_parts(root: str, parts: Iterable[str], owner: Owner) -> None:
+    """Make directories, relative to `root`, each after what it lies in; what is there is looked at.
+
+    Raises BrambleError: those of `check`; and OSError.
+    """
+    # spec: store.owner.sticky
+    for part in parts:
+        path = f"{root}/{part}"
+        with contextlib.suppress(FileExistsError):
+            make_directory(path)
+        # Another may have been quicker. From here on nobody else can put something in its place.
+        check_directory(path, os.lstat(path), owner)
+
+
+def link(location: Location, owner: Owner, *, replace: bool = False) -> None:
     """Make the short link `store` beside the padded directory; with `replace`, in place of another link."""
     path = f"{location.root}/{LINK}"
     target = location.directory[len(location.root) + 1 :]
     try:
         if os.readlink(path) == target:
+            check_link(path, owner)
             return
         if replace:
             os.unlink(path)

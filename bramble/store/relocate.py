@@ -27,7 +27,7 @@ from bramble.errors import BrambleError
 from bramble.store import walk
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import sync_directory, unique
+from bramble.store.files import open_lock, sync_directory, unique
 from bramble.store.identity import BLOCK_SIZE
 from bramble.store.layout import (
     COLLECTOR_LOCK,
@@ -37,6 +37,7 @@ from bramble.store.layout import (
     link,
     locate,
     make_directories,
+    make_parts,
     read_record,
     write_record,
 )
@@ -46,7 +47,7 @@ from bramble.store.path import shown
 from bramble.store.remove import remove_tree
 from bramble.store.sync import Syncer
 from bramble.store.tree import DIRECTORY_MODE, MTIME_NS, copy_stored, seal, stored_mode
-from bramble.store.trust.owner import Owner
+from bramble.store.trust.owner import Owner, missing_parts
 from bramble.store.trust.schema import is_derivation
 from bramble.store.unpack import Rewriter
 
@@ -78,7 +79,8 @@ def relocate(root: str, *, on_object: Optional[Callable[[str], None]] = None) ->
     # spec: store.relocate
     location = locate(root)
     with DiskFailures("relocate the store"):
-        check(location, Owner(os.geteuid(), os.geteuid()))
+        owner = Owner(os.geteuid(), os.geteuid())
+        check(location, owner)
         record = read_record(location)
         if record is None:
             raise BrambleError(
@@ -88,28 +90,40 @@ def relocate(root: str, *, on_object: Optional[Callable[[str], None]] = None) ->
             )
         if record.directory == location.directory and not record.moving:
             return RelocateReport(record.root, location.root, 0, 0, 0)
-        fd = os.open(f"{location.var}/{COLLECTOR_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        # What was not there before may be there by now, and be another's.
+        check(location, owner)
+        _check_places(location, _moving(location, record), owner)
+        fd = open_lock(f"{location.var}/{COLLECTOR_LOCK}")
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             # Another may have done it, or a part of it, while this one waited.
             record = read_record(location) or record
-            return _relocate(location, record, on_object, fd)
+            return _relocate(location, record, owner, on_object, fd)
         finally:
             os.close(fd)
 
 
-def _relocate(
-    location: Location, record: Record, on_object: Optional[Callable[[str], None]], lock: int
-) -> RelocateReport:
+def _moving(location: Location, record: Record) -> tuple[tuple[str, str], ...]:
+    """Return the places, root and directory, that objects may still hold."""
     places = dict.fromkeys([*record.moving, (record.root, record.directory)])
     places.pop((location.root, location.directory), None)
-    moving = tuple(places)
+    return tuple(places)
+
+
+def _relocate(
+    location: Location,
+    record: Record,
+    owner: Owner,
+    on_object: Optional[Callable[[str], None]],
+    lock: int,
+) -> RelocateReport:
+    moving = _moving(location, record)
     # The lock was opened before anything was written: see `Syncer`.
     syncer = Syncer(location.directory, lock)
     write_record(location, Record(location.root, location.directory, moving))
-    _move_directory(location, moving, syncer)
-    make_directories(location)
-    link(location, replace=True)
+    _move_directory(location, moving, owner, syncer)
+    make_directories(location, owner)
+    link(location, owner, replace=True)
     work = _Rewriting(location, [os.fsencode(directory) for _, directory in moving])
     names = sorted(filter(is_digest, os.listdir(location.directory)))
 
@@ -130,7 +144,22 @@ def _relocate(
     return RelocateReport(record.root, location.root, len(names), changed, sum(counts))
 
 
-def _move_directory(location: Location, moving: Sequence[tuple[str, str]], syncer: Syncer) -> None:
+def _check_places(location: Location, moving: Sequence[tuple[str, str]], owner: Owner) -> None:
+    """Refuse what others have put below the root, where the store's directory was or is on its way."""
+    # spec: store.owner.sticky
+    parts = [_ASIDE[1:]]
+    for root, directory in moving:
+        parts.extend(Location(root, directory).padding)
+    fd = os.open(location.root, walk.DIRECTORY_FLAGS)
+    try:
+        missing_parts(fd, location.root, parts, owner)
+    finally:
+        os.close(fd)
+
+
+def _move_directory(
+    location: Location, moving: Sequence[tuple[str, str]], owner: Owner, syncer: Syncer
+) -> None:
     """Bring the store's directory to its new path below the root, on whose length its padding depends.
 
     It may have been tried before, and have ended anywhere: what is at the other places is brought here.
@@ -139,24 +168,25 @@ def _move_directory(location: Location, moving: Sequence[tuple[str, str]], synce
     old = (location.root + directory[len(root) :] for root, directory in moving)
     # One may lie in another: the deepest comes first, and what lies in it is gone when the next one comes.
     there = [path for path in {aside, *old} if path != new and os.path.isdir(path)]
+    # Once more, as one of them may have come up only now; those that are the owner's stay that.
+    _check_places(location, moving, owner)
     for path in sorted(there, key=len, reverse=True):
-        if path == aside or not os.path.isdir(new):
-            if not _move_whole(path, aside, new, location.root):
-                _carry(path, new, location.root, syncer)
-        else:
-            _carry(path, new, location.root, syncer)
+        if (path == aside or not os.path.isdir(new)) and _move_whole(path, aside, location, owner):
+            continue
+        make_parts(location.root, location.padding, owner)
+        _carry(path, new, location.root, syncer)
 
 
-def _move_whole(path: str, aside: str, new: str, root: str) -> bool:
+def _move_whole(path: str, aside: str, location: Location, owner: Owner) -> bool:
     """Move a directory, by way of `aside` as one path may lie in the other; say whether that can be done."""
     if path != aside and os.path.lexists(aside):
         return False
     try:
         if path != aside:
             os.rename(path, aside)
-            _remove_empty(os.path.dirname(path), root)
-        os.makedirs(os.path.dirname(new), exist_ok=True)
-        os.rename(aside, new)
+            _remove_empty(os.path.dirname(path), location.root)
+        make_parts(location.root, location.padding[:-1], owner)
+        os.rename(aside, location.directory)
     except OSError as error:
         # A directory of a lower layer (overlayfs); or something stands there: what was carried before.
         if error.errno not in (errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST):
@@ -168,7 +198,6 @@ def _move_whole(path: str, aside: str, new: str, root: str) -> bool:
 def _carry(path: str, new: str, root: str, syncer: Syncer) -> None:
     """Move what is in the store's directory `path` to `new`, one by one; what cannot be moved is copied."""
     # spec: store.layers
-    os.makedirs(new, exist_ok=True)
     for name in sorted(os.listdir(path)):
         here, there = f"{path}/{name}", f"{new}/{name}"
         if name.startswith((STAGED, TRASH, TEMPORARY)):

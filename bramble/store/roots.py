@@ -99,10 +99,19 @@ def _is_recorded(path: str, results: Mapping[str, tuple[str, ...]]) -> bool:
 
 
 def read_project(path: str) -> Optional[ProjectRoots]:
-    """Return the record of a project, or None if there is none that can be read."""
-    found = schema.or_none(schema.project, read_file(path))
-    if found is None:
+    """Return the record of a project, or None if there is none. Raises store.damaged-record."""
+    data = read_file(path)
+    if data is None:
         return None
+    try:
+        found = schema.project(data)
+    except schema.Malformed as error:
+        # Passed over, or written anew, it would let a collection remove what the targets came to.
+        raise BrambleError(
+            "store.damaged-record",
+            f'"{shown(path)}", which says what the targets of a project came to, cannot be read: {error}',
+            remedy="remove that file and build the targets of that project again",
+        ) from error
     with contextlib.suppress(FileNotFoundError):
         return ProjectRoots(found.project, found.results, found.former, os.stat(path).st_mtime)
     return None
@@ -120,8 +129,17 @@ def write_project(path: str, roots: ProjectRoots) -> None:
     sync_directory(os.path.dirname(path))
 
 
+def results_of(objects: Objects, project: str) -> Mapping[str, tuple[str, ...]]:
+    """Return what the targets of a project came to, if it was built. Raises store.damaged-record."""
+    found = read_project(f"{objects.var}/projects/{digest(os.fsencode(project))}")
+    return {} if found is None else found.results
+
+
 def projects(objects: Objects) -> Iterator[tuple[str, ProjectRoots]]:
-    """Yield the records of all projects, each with its path, in the order of their names."""
+    """Yield the records of all projects, each with its path, in the order of their names.
+
+    Raises BrambleError store.damaged-record.
+    """
     directory = f"{objects.var}/projects"
     for name in _names(directory):
         path = f"{directory}/{name}"

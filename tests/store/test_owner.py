@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from bramble.errors import BrambleError
+from bramble.store import layout
+from bramble.store import relocate as relocating
 from bramble.store.disk import Store
 from bramble.store.gc import collect
 from bramble.store.locks import LockFile
@@ -20,7 +22,7 @@ from bramble.store.sync import Syncer
 from bramble.store.trust import people, reading
 from tests.store.conftest import publish
 
-VICTIM, OTHER = 54321, 54322
+VICTIM, OTHER, THIRD = 54321, 54322, 54323
 # Loaded now: another user may not be able to read the library of this interpreter.
 LOADED = (people, reading, publishing, Syncer)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two users")
@@ -96,7 +98,8 @@ def test_what_others_can_write_to_is_refused(place: str, part: str) -> None:
     os.chmod(path, 0o757)
     assert code(lambda: Store.open(store.root)) == "store.writable-by-others"
     os.chmod(path, 0o1777)
-    assert code(lambda: Store.open(store.root)) == "store.writable-by-others"
+    if part:
+        assert code(lambda: Store.open(store.root)) == "store.writable-by-others"
     os.chmod(path, 0o755)
     Store.open(store.root)
 
@@ -177,6 +180,147 @@ def test_a_prepared_store_is_refused_also_by_root(place: str) -> None:
     # A part of one's own store that somebody else owns, as `tar -x` by root may leave it.
     os.chown(place + "/mine/var/work", OTHER, OTHER)
     assert code(lambda: Store.open(place + "/mine")) == "store.other-owner"
+
+
+# Names below the root that are trusted when they are there, and made when they are not.
+BELOW = ("bramble_store_padding", "var", "var/work", "store")
+
+
+@as_root
+@pytest.mark.parametrize("uid", [0, VICTIM])
+def test_a_sticky_root_is_used_and_nothing_in_it_that_is_another_s(place: str, uid: int) -> None:
+    os.chmod(place, 0o755)
+    root = place + "/s"
+    os.mkdir(root)
+    os.chown(root, uid, uid)
+    os.chmod(root, 0o1777)
+    assert acting(OTHER, lambda: Path(root, "theirs").touch()) == ""
+    assert acting(uid, lambda: built(root)) == ""
+    # Nobody else removes or renames what is there.
+    for name in os.listdir(root):
+        if name != "theirs":
+            assert acting(OTHER, lambda name=name: os.rename(f"{root}/{name}", f"{root}/x")) == "?"  # type: ignore[misc]
+    assert acting(uid, lambda: collect(Store.open(root))) == ""
+    # Without the sticky bit, they could.
+    os.chmod(root, 0o777)
+    assert acting(uid, lambda: Store.open(root)) == "store.writable-by-others"
+
+
+def built(root: str) -> None:
+    publish(Store.open(root), {b"f": b"1"})
+
+
+@as_root
+@pytest.mark.parametrize("uid", [0, VICTIM])
+@pytest.mark.parametrize("part", BELOW)
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_another_has_put_into_a_sticky_root_is_refused(
+    place: str, uid: int, part: str, whole: bool
+) -> None:
+    os.chmod(place, 0o755)
+    root = place + "/s"
+    os.mkdir(root)
+    os.chown(root, uid, uid)
+    os.chmod(root, 0o1777)
+    if whole:
+        # All of a store, as its owner would have made it.
+        assert acting(uid, lambda: built(root)) == ""
+        os.chown(f"{root}/{part}", OTHER, OTHER, follow_symlinks=False)
+    elif part == "store":
+        target = os.path.relpath(Store.open(place + "/t").directory, place + "/t")
+        assert acting(OTHER, lambda: os.symlink(target, f"{root}/{part}")) == ""
+    else:
+        assert acting(OTHER, lambda: os.makedirs(f"{root}/{part}")) == ""
+    assert acting(uid, lambda: Store.open(root)) == "store.other-owner"
+    if whole:
+        assert acting(uid, lambda: Store.open(root, read_only=True)) == "store.other-owner"
+        assert acting(THIRD, lambda: Store.open(root, owner=uid)) == "store.other-owner"
+
+
+@as_root
+@pytest.mark.parametrize("part", ["bramble_store_padding", "var", "var/work", "store"])
+def test_one_who_is_quicker_in_a_sticky_root_is_refused(
+    place: str, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chmod(place, 0o755)
+    root = place + "/s"
+    os.mkdir(root, 0o755)
+    os.chmod(root, 0o1777)
+    victim = Path(place, "victim")
+    victim.mkdir()
+    make, linked = layout.make_directory, os.symlink
+
+    def put(path: str) -> None:
+        if path == f"{root}/{part}":
+            linked(victim if part != "store" else Store.open(place + "/t").directory, path)
+            os.chown(path, OTHER, OTHER, follow_symlinks=False)
+
+    def slow(path: str, mode: int = 0o755) -> None:
+        put(path)
+        make(path, mode)
+
+    def slow_link(target: str, path: str) -> None:
+        put(path)
+        linked(target, path)
+
+    monkeypatch.setattr(layout, "make_directory", slow)
+    monkeypatch.setattr(os, "symlink", slow_link)
+    assert code(lambda: Store.open(root)) in ("store.foreign-entry", "store.system", "store.link-taken")
+    assert not list(victim.iterdir())
+    assert not os.path.exists(f"{root}/var/location")
+
+
+@as_root
+@pytest.mark.parametrize("there", ["before", "meanwhile"])
+def test_relocation_takes_nothing_that_another_put_in_its_way(
+    place: str, there: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.chmod(place, 0o755)
+    built(place + "/s")
+    root = place + "/longer"
+    os.rename(place + "/s", root)
+    os.chmod(root, 0o1777)
+    theirs = f"{root}/.moving/" + "a" * 32
+
+    def put() -> None:
+        os.makedirs(theirs)
+        for path in (theirs, os.path.dirname(theirs)):
+            os.chown(path, OTHER, OTHER)
+
+    write = relocating.write_record
+    record = Path(root, "var/location").read_bytes()
+    if there == "before":
+        put()
+    else:
+
+        def meanwhile(*arguments: object) -> None:
+            write(*arguments)  # type: ignore[arg-type]
+            put()
+
+        monkeypatch.setattr(relocating, "write_record", meanwhile)
+    assert code(lambda: relocating.relocate(root)) == "store.other-owner"
+    assert os.path.isdir(theirs)
+    # What is there before is told before anything is changed.
+    assert (Path(root, "var/location").read_bytes() == record) == (there == "before")
+    monkeypatch.setattr(relocating, "write_record", write)
+    os.rename(root + "/.moving", place + "/aside")
+    assert relocating.relocate(root).objects == 1
+    assert Store.open(root).names() != ["a" * 32]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_relocation_makes_directories_of_its_own_modes(place: str, umask: int) -> None:
+    built(place + "/s")
+    os.rename(place + "/s", place + "/longer")
+    before = os.umask(umask)
+    try:
+        relocating.relocate(place + "/longer")
+    finally:
+        os.umask(before)
+    for path in Path(place, "longer").rglob("*"):
+        if not path.is_symlink():
+            assert not stat.S_IMODE(path.stat().st_mode) & 0o022, path
+    built(place + "/longer")
 
 
 @as_root

@@ -120,11 +120,18 @@ def test_results_that_have_not_changed_are_not_written_again(store: Store) -> No
     assert os.stat(path).st_mtime > 1000
 
 
-def test_a_broken_record_of_a_project_is_replaced(store: Store) -> None:
+@pytest.mark.parametrize("damage", ["", "{", '{"version": 1, "project": "/p", "results": {}}'])
+def test_a_broken_record_of_a_project_is_told_and_not_written_over(store: Store, damage: str) -> None:
     store.record_roots("/p", {"a:x": [DIGITS[4]]})
     (path, _), *_ = projects(store)
-    Path(path).write_text("{")
-    assert list(projects(store)) == []
+    Path(path).write_text(damage)
+    for act in (lambda: list(projects(store)), lambda: store.record_roots("/p", {"a:y": [DIGITS[5]]})):
+        with pytest.raises(BrambleError) as caught:
+            act()
+        assert caught.value.code == "store.damaged-record"
+        assert path in caught.value.message and "remove that file" in caught.value.remedy
+        assert Path(path).read_text() == damage
+    os.unlink(path)
     store.record_roots("/p", {"a:x": [DIGITS[4]]})
     assert len(list(projects(store))) == 1
 

@@ -237,10 +237,12 @@ def test_what_is_no_file_is_no_record(filled: tuple[Store, str], kind: str) -> N
         os.rename(store.root + "/aside", path)
 
 
-def test_a_damaged_root_stops_a_collection(filled: tuple[Store, str]) -> None:
+@pytest.mark.parametrize("kind", ["roots", "projects"])
+def test_a_damaged_root_stops_a_collection(filled: tuple[Store, str], kind: str) -> None:
     store, name = filled
-    (path,) = Path(store.var, "roots").iterdir()
+    (path,) = Path(store.var, kind).iterdir()
     path.write_text('{"version": 1, "label": "mine", "objects": [".."]}')
+    os.unlink(next(Path(store.var, "projects" if kind == "roots" else "roots").iterdir()))
     with pytest.raises(BrambleError) as caught:
         collect(store)
     assert caught.value.code == "store.damaged-record"

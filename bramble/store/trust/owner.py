@@ -3,7 +3,9 @@
 Whoever can write to a directory can put another thing in its place. So a store is
 used only if its owner, and root, who can do everything anyway, are the only
 ones who can write to any directory from `/` down to those in `var/`. Below the
-root of a store nothing is reached through a link.
+root of a store nothing is reached through a link. To a sticky directory others can
+add names, and can neither remove nor rename what is there: there may be some above
+the root, and the root may be one, since all that is used in it is looked at.
 
 After this check only the owner can change which directory a path in the store
 names; what a path named once it names until then.
@@ -70,7 +72,7 @@ def enter_root(root: str, owner: Owner, *, create: bool) -> Optional[int]:
             status = os.lstat(here)
         if stat.S_ISLNK(status.st_mode):
             # A link belongs to whoever made it, and leads where that one wants.
-            _check_owner(here, status, owner, is_root=False)
+            _check_owner(here, status, owner, is_root=False, above=True)
             links += 1
             if links > _LINKS_FOLLOWED:
                 raise _unusable(root, "too many symbolic links lead to it")
@@ -131,14 +133,24 @@ def check_directory(path: str, status: os.stat_result, owner: Owner) -> None:
     _check(path, status, owner, is_root=False, above=False)
 
 
+def check_link(path: str, owner: Owner) -> None:
+    """Refuse a link below the root that somebody else made, who can make it lead elsewhere later.
+
+    Raises BrambleError store.other-owner, and OSError.
+    """
+    # spec: store.owner.sticky
+    _check_owner(path, os.lstat(path), owner, is_root=False, above=False)
+
+
 def _check(path: str, status: os.stat_result, owner: Owner, *, is_root: bool, above: bool = True) -> None:
-    _check_owner(path, status, owner, is_root=is_root)
+    above = above and not is_root
+    _check_owner(path, status, owner, is_root=is_root, above=above)
     mode = status.st_mode
     if not mode & _OTHERS_WRITE:
         return
-    above = above and not is_root
-    # In a sticky directory nobody removes or renames what belongs to another: /tmp.
-    if above and mode & stat.S_ISVTX:
+    # spec: store.owner.sticky
+    # In a sticky directory nobody removes or renames what belongs to another: /tmp, or a mount of tmpfs.
+    if (above or is_root) and mode & stat.S_ISVTX:
         return
     everybody = mode & stat.S_IWOTH
     if everybody or not late("trust.people", "only_of")(path, status, owner.uid, above=above):
@@ -154,7 +166,7 @@ def _check(path: str, status: os.stat_result, owner: Owner, *, is_root: bool, ab
         )
 
 
-def _check_owner(path: str, status: os.stat_result, owner: Owner, *, is_root: bool) -> None:
+def _check_owner(path: str, status: os.stat_result, owner: Owner, *, is_root: bool, above: bool) -> None:
     if status.st_uid == owner.uid:
         return
     name = late("trust.people", "user")
@@ -165,7 +177,9 @@ def _check_owner(path: str, status: os.stat_result, owner: Owner, *, is_root: bo
             remedy=f"set BRAMBLE_PATH to a directory of your own, or read what is in it with "
             f"--store-of {name(status.st_uid)}",
         )
-    if status.st_uid in (ROOT, owner.user) or late("trust.people", "is_unmapped")(status.st_uid):
+    if status.st_uid in (ROOT, owner.user):
+        return
+    if above and late("trust.people", "is_unmapped")(status.st_uid):
         return
     raise BrambleError(
         "store.other-owner",
