@@ -43,15 +43,17 @@ _MACHINE_CODE = (
         b"\xca\xfe\xba\xbe",
     ),
 )
-# A byte is rare if it stands less often than once in so many.
-_RARE = 512
+_BEGINNINGS = frozenset(magic[0] for magic in _MACHINE_CODE)
+# A byte is rare if it stands less often than once in so many; that is estimated from every so many bytes.
+_RARE = 384
+_SAMPLE = 61
 # More occurrences than this in one block are not looked at one by one.
 _MANY = 4096
 
 
 def is_machine_code(beginning: bytes) -> bool:
     """Say whether a file that begins so holds machine code."""
-    return beginning.startswith(_MACHINE_CODE)
+    return bool(beginning) and beginning[0] in _BEGINNINGS and beginning.startswith(_MACHINE_CODE)
 
 
 class Suspicion:
@@ -67,6 +69,8 @@ class Suspicion:
         at = min(range(PIECE - 1, STORE_DIR_LENGTH - PIECE + 1), key=lambda at: _commonness(directory[at]))
         self._byte = directory[at : at + 1]
         self._before, self._after = directory[at - _AROUND : at], directory[at + 1 : at + 1 + _AROUND]
+        byte, before, after = map(re.escape, (self._byte, self._before, self._after))
+        self._pattern = re.compile(byte + b"(?:(?=" + after + b")|(?<=" + before + byte + b"))", re.DOTALL)
         self._in_directory = tuple(self._places(directory, 0))
 
     def bare(self, block: bytes, wholes: Sequence[int]) -> Iterator[int]:
@@ -99,25 +103,19 @@ class Suspicion:
         byte, before, after = self._byte, self._before, self._after
         find, last = block.find, len(block) - 1
         one_before, one_after = before[-1], after[0]
-        # One byte is searched with memchr(3). Where it is frequent, that is slower than two needles.
-        left = len(block) // _RARE
-        at = find(byte, start, last)
-        while at >= 0 and left:
+        # One byte is searched with memchr(3). Where it is frequent, each call costs more than that saves.
+        frequent = block[::_SAMPLE].count(byte) * _SAMPLE * _RARE > len(block)
+        at = start if frequent else find(byte, start, last)
+        for _ in range(0 if frequent else len(block) // _RARE):
+            if at < 0:
+                return
             if (block[at + 1] == one_after and block[at + 1 : at + 1 + _AROUND] == after) or (
                 block[at - 1] == one_before and block[at - _AROUND : at] == before
             ):
                 yield at
-            left -= 1
             at = find(byte, at + 1, last)
-        if at < 0:
-            return
-        rest: set[int] = set()
-        for needle, place in ((byte + after, 0), (before + byte, _AROUND)):
-            found = find(needle, max(0, at - place))
-            while found >= 0:
-                rest.add(found + place)
-                found = find(needle, found + 1)
-        yield from sorted(rest)
+        if at >= 0:
+            yield from (match.start() for match in self._pattern.finditer(block, at))
 
     def _stands(self, block: bytes, at: int) -> bool:
         """Say whether the byte at `at` is one of at least 8 that stand together in the directory, too."""
