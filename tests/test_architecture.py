@@ -117,7 +117,9 @@ class Import:
 def sources(*tops: str) -> Iterator[str]:
     for top in tops:
         for directory, names, files in os.walk(os.path.join(TOP, top)):
-            names[:] = sorted(name for name in names if not name.startswith((".", "__pycache__")))
+            # Templates are data: a program in Python among them is somebody's first project.
+            data = "templates" if directory.endswith("/commands") else "__pycache__"
+            names[:] = sorted(name for name in names if not name.startswith((".", "__pycache__", data)))
             for name in sorted(files):
                 if name.endswith(".py"):
                     yield os.path.join(directory, name)

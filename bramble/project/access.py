@@ -82,14 +82,26 @@ def replace_file(root: str, path: str, data: bytes, *, new_mode: int = 0o644) ->
         _sync(directory)
 
 
-def create_file(root: str, name: str, data: bytes) -> None:
-    """Make the new file `name` in the directory `root`, durably. Raises FileExistsError for what is there."""
-    directory = os.open(root or ".", _DIRECTORY)
+def create_file(root: str, path: str, data: bytes) -> None:
+    """Make a new file below the directory `root`, durably, and directories for it where there are none.
+
+    `path` is relative to it, without `..`. No symbolic link is followed. Raises FileExistsError for a
+    file that is there.
+    """
+    # spec: project.access.write
+    *parents, name = path.split("/")
+    opened = [os.open(root or ".", _DIRECTORY)]
     try:
-        _write(name, directory, data, 0o644)
-        _sync(directory)
+        for parent in parents:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(parent, 0o755, dir_fd=opened[-1])
+                _sync(opened[-1])
+            opened.append(os.open(parent, _DIRECTORY | os.O_NOFOLLOW, dir_fd=opened[-1]))
+        _write(name, opened[-1], data, 0o644)
+        _sync(opened[-1])
     finally:
-        os.close(directory)
+        for handle in opened:
+            os.close(handle)
 
 
 def _write(name: str, directory: int, data: bytes, mode: int) -> None:

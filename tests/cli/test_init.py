@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from tests.cli.world import World
 
 
@@ -16,19 +19,60 @@ def test_the_project_is_called_as_its_directory(world: World) -> None:
     assert 'name = "example.com/my-project"' in (world.project / "my project!" / "bramble.toml").read_text()
 
 
-def test_nothing_is_overwritten_and_nothing_is_written_beside_it(world: World) -> None:
+def test_nothing_is_overwritten_and_what_is_missing_is_added(world: World) -> None:
     directory = world.project / "there"
     directory.mkdir()
     (directory / "build.sh").write_text("mine")
     made = world.run("init", "there")
-    assert made.status == 1
-    assert made.codes == ["init.exists"]
-    assert [path.name for path in directory.iterdir()] == ["build.sh"]
+    assert made.status == 0 and made.out.split() == ["there/bramble.toml", "there/default.bramble"]
+    assert made.err.splitlines()[0] == "left as it is: there/build.sh"
     assert (directory / "build.sh").read_text() == "mine"
+    assert world.run("init", "there").codes == ["init.exists"]
+
+
+def test_without_the_module_of_the_template_its_command_is_not_named(world: World) -> None:
+    (world.project / "default.bramble").write_text("")
+    made = world.run("init", "--template", "c")
+    assert made.status == 0 and "now try" not in made.err
+    assert "name another directory: init --module --template c DIR" in made.err
+
+
+def test_within_a_project_a_template_is_a_module_of_it(world: World) -> None:
+    world.run("init", "--template", "c")
+    made = world.run("init", "--module", "--template", "package", "--json", "more/lib")
+    assert made.json["project"] == str(world.project)
+    assert made.json["files"] == ["default.bramble", "examples.bramble"]
+    assert world.run("build", "--just-parse", "--json", "./more/lib/...").status == 0
+
+
+def test_the_command_to_try_next_can_be_typed(world: World) -> None:
+    # Whatever the directory is called, and wherever one stands: it is one line for a shell.
+    (world.project / "e").mkdir()
+    for words in (["init", "a b"], ["-C", "a b", "init", "c'd"], ["-C", "e", "init"]):
+        made = world.run(*words, "--template", "shell")
+        command = made.err.splitlines()[-1].partition("now try: ")[2]
+        assert command.startswith("python3 -m bramble -C "), command
+        mine = command.replace("python3", sys.executable, 1).replace(" run ", " build --just-parse ", 1)
+        mine = mine.partition(" words default.bramble")[0]
+        done = subprocess.run(
+            ["sh", "-c", mine], cwd=world.project, env=world.environment(), capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_file_of_a_template_is_written_through_no_link(world: World) -> None:
+    directory, elsewhere = world.project / "p", world.project / "elsewhere"
+    directory.mkdir()
+    elsewhere.mkdir()
+    (directory / "default.bramble").symlink_to(elsewhere / "gone")
+    (directory / "src").symlink_to(elsewhere)
+    made = world.run("init", "p", "--template", "c-lib")
+    assert made.codes == ["init.not-writable"]
+    assert "src/" in made.errors[0]["message"] and list(elsewhere.iterdir()) == []
 
 
 def test_an_unknown_template_names_the_known_ones(world: World) -> None:
     made = world.run("init", "x", "--template", "hallo")
     assert made.codes == ["init.unknown-template"]
-    assert "hello" in made.errors[0]["remedy"]
+    assert made.errors[0]["remedy"].startswith("did you mean hello? the templates are: c, c-lib, ")
     assert not (world.project / "x").exists()

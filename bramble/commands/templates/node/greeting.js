@@ -1,0 +1,2 @@
+// Returns a greeting for somebody.
+exports.greeting = (name) => `Hello, ${name}!`;

@@ -1,0 +1,3 @@
+const { greeting } = require("./greeting.js");
+
+console.log(greeting(process.argv.slice(2).join(" and ") || "world"));

@@ -1,0 +1,5 @@
+const assert = require("node:assert");
+
+const { greeting } = require("./greeting.js");
+
+assert.strictEqual(greeting("you"), "Hello, you!");
