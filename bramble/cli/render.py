@@ -61,6 +61,15 @@ def harmless(text: str) -> str:
     )
 
 
+def on_one_line(text: str) -> str:
+    """Return `text` with all written out that is not seen as itself: also newlines and what has no width.
+
+    For what a person decides upon: a name must not look like another one, or like a line of ours.
+    """
+    # spec: cli.harmless-output
+    return "".join(char if char.isprintable() else f"\\u{{{ord(char):x}}}" for char in text)
+
+
 def _is_control(char: str) -> bool:
     code = ord(char)
     return (

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
+import termios
 
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
 from bramble.cli.environment import Surface
 from bramble.cli.explaining import print_explanation
-from bramble.cli.render import harmless, say
+from bramble.cli.render import on_one_line, say
 from bramble.commands.build import Limits
-from bramble.commands.consent import Asked, asked, refusal
+from bramble.commands.consent import Asked, asked, can_be_asked, refusal
 from bramble.commands.guarded import changed, guarded
 from bramble.commands.run import RunChoices, explain, run_attached, run_request, run_spec
 from bramble.commands.setting import Setting
@@ -89,18 +91,21 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     if not arguments.unprotected:
         # spec: cli.run.guarded
         for path in changed(before, guarded(evaluated.project.root)):
-            say(f"warning: while the program ran, {harmless(path)} was made, changed or removed")
+            say(f"warning: while the program ran, {on_one_line(path)} was made, changed or removed")
     return status
 
 
 def _answered(wish: Asked, setting: Setting, surface: Surface) -> bool:
     """Ask on the terminal; remember the answer if that is wanted. Without a terminal the answer is no."""
     # spec: cli.run.requests
-    if not (surface.attached and sys.stderr.isatty()):
+    if not (surface.attached and sys.stderr.isatty() and can_be_asked(wish)):
         return False
-    say(f"{harmless(wish.owner or wish.name)} asks, beyond its directory {harmless(wish.directory)},")
+    say(f"{on_one_line(wish.owner or wish.name)} asks, beyond its directory {on_one_line(wish.directory)},")
     for item in wish.items:
-        say(f"  {harmless(str(item))}")
+        say(f"  {on_one_line(str(item))}")
+    # What was typed before the question was seen is no answer to it.
+    with contextlib.suppress(termios.error):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
     say("allow it? y: this once, a: always, anything else: no")
     answer = sys.stdin.readline().strip().lower()
     if answer in ("a", "always"):

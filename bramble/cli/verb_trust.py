@@ -7,7 +7,7 @@ import os
 
 from bramble.cli.building import evaluate_words
 from bramble.cli.environment import Surface, read_setting
-from bramble.cli.render import harmless, print_json, say
+from bramble.cli.render import on_one_line, print_json, say
 from bramble.commands.consent import asked
 from bramble.commands.run import run_request
 from bramble.commands.trust import grant, grants, revoke
@@ -33,7 +33,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         if wish.items:
             grant(wish, setting)
         for item in wish.items:
-            print(harmless(f"{wish.owner or wish.name} is allowed {item}"))
+            print(on_one_line(f"{wish.owner or wish.name} is allowed {item}"))
         if not wish.items:
             say(f"{arguments.target} asks for nothing that has to be granted")
     elif arguments.deed == "revoke":
@@ -44,5 +44,5 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     else:
         for one in grants(setting):
             asker = f" (package {one.owner})" if one.owner else ""
-            print(harmless(f"{one.directory} {one.name}{asker}: {', '.join(map(str, one.items))}"))
+            print(on_one_line(f"{one.directory} {one.name}{asker}: {', '.join(map(str, one.items))}"))
     return 0

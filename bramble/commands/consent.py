@@ -8,6 +8,7 @@ option, by an answer, or earlier, by a grant that `trust` remembers.
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from typing import Optional
 
@@ -16,6 +17,8 @@ from bramble.errors import BrambleError
 from bramble.lang.evaluate import RunRequest
 
 WORDS = {"write": "to read and write", "read": "to read", "network": "to use the network"}
+_LONGEST_QUESTION = 4096  # characters of all requests, which have to be on a screen together
+_MOST_ASKED = 16
 _OPTIONS = {"write": "--paths", "read": "--read_only_paths"}
 
 
@@ -78,15 +81,25 @@ def asked(
     return Asked(root, evaluated.project.name, request.owner, tuple(sorted(items)))
 
 
+def can_be_asked(wish: Asked) -> bool:
+    """Say whether a person can see all of it at once: what has left the screen is agreed to unseen."""
+    # spec: cli.run.requests
+    length = sum(len(str(item)) for item in wish.items)
+    return len(wish.items) <= _MOST_ASKED and length <= _LONGEST_QUESTION
+
+
 def refusal(wish: Asked, target: str) -> BrambleError:
     """Return the error for a request that nobody has granted."""
-    options = [f"{_OPTIONS[item.kind]} {item.path}" if item.path else "--network" for item in wish.items]
+    # The project chose the paths, and the person may copy the line into a shell.
+    options = [
+        f"{_OPTIONS[item.kind]} {shlex.quote(item.path)}" if item.path else "--network" for item in wish.items
+    ]
     asker = wish.owner or wish.name
     return BrambleError(
         "run.not-granted",
         f"{asker} asks {', '.join(str(item) for item in wish.items)}",
-        remedy=f"to allow it once: bramble run {' '.join(options)} {target} …\n"
-        f"to allow it from now on: bramble trust grant {target}",
+        remedy=f"to allow it once: bramble run {' '.join(options)} {shlex.quote(target)} …\n"
+        f"to allow it from now on: bramble trust grant {shlex.quote(target)}",
     )
 
 

@@ -6,11 +6,13 @@ file that did not exist, a directory above that is renamed) is seen afterwards.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from bramble.project.access import read_file
 from bramble.project.config import CONFIG_NAME
 from bramble.project.files import LOCK_NAME
 from bramble.project.modules import SUFFIX
@@ -21,17 +23,22 @@ _Stamp = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Guarded:
-    """Absolute path → what it was like; `solid` are those that are no symbolic links."""
+    """Absolute path → what it was like; `solid` are no symbolic links; what links lead to is among them."""
 
     stamps: Mapping[str, _Stamp] = field(default_factory=dict)
     solid: tuple[str, ...] = ()
 
 
 def guarded(root: str) -> Guarded:
-    """Find `.git`, `bramble.toml`, `bramble.lock` and modules below `root`; no link, no `.git` is entered."""
+    """Find `.git`, `bramble.toml`, `bramble.lock` and modules below `root`; no link, no `.git` is entered.
+
+    What one of them stands for counts as well, if it is in `root`: where a link leads, and the directory
+    that a file `.git` names (gitrepository-layout(5)).
+    """
     # spec: cli.run.guarded
     stamps: dict[str, _Stamp] = {}
     solid = []
+    stands_for = []
     waiting = [root]
     while waiting:
         try:
@@ -48,9 +55,31 @@ def guarded(root: str) -> Guarded:
                 stamps[entry.path] = _stamp(status)
                 if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
                     solid.append(entry.path)
+                stands_for.append(entry.path)
             elif stat.S_ISDIR(status.st_mode):
                 waiting.append(entry.path)
+    for path in stands_for:
+        for meant in _meant(path):
+            if meant.startswith(root.rstrip("/") + "/") and meant not in stamps:
+                with contextlib.suppress(OSError):
+                    stamps[meant] = _stamp(os.lstat(meant))
+                    solid.append(meant)
     return Guarded(stamps, tuple(sorted(solid)))
+
+
+def _meant(path: str) -> Iterator[str]:
+    """Yield what a guarded path leads to, without links, and the repository that it names."""
+    real = os.path.realpath(path)
+    repository = os.path.basename(path) == ".git"
+    if os.path.islink(path) and (os.path.isfile(real) or (repository and os.path.isdir(real))):
+        yield real
+    if repository and os.path.isfile(real):
+        with contextlib.suppress(OSError, ValueError):
+            text = os.fsdecode(read_file(os.path.dirname(real), os.path.basename(real)))
+            key, _, named = text.partition("gitdir:")
+            elsewhere = os.path.realpath(os.path.join(os.path.dirname(real), named.strip()))
+            if not key and os.path.isdir(elsewhere):
+                yield elsewhere
 
 
 def _stamp(status: os.stat_result) -> _Stamp:

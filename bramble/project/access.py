@@ -33,27 +33,30 @@ _KINDS = {
 }
 
 
-def read_file(root: str, path: str) -> bytes:
-    """Return the bytes of a regular file below the directory `root`; `path` is relative to it."""
+def read_file(root: str, path: str, largest: int = LARGEST) -> bytes:
+    """Return the bytes of a regular file below the directory `root`; `path` is relative to it.
+
+    One of more than `largest` bytes, a whole number of MiB, is EFBIG.
+    """
     # spec: project.access
     with _standing(root, path) as (directory, name):
         _check_regular(os.lstat(name, dir_fd=directory))
         handle = os.open(name, _READ, dir_fd=directory)
         try:
             _check_regular(os.fstat(handle))
-            return _whole(handle)
+            return _whole(handle, largest)
         finally:
             os.close(handle)
 
 
-def _whole(handle: int) -> bytes:
+def _whole(handle: int, largest: int) -> bytes:
     pieces: list[bytes] = []
-    room = LARGEST + 1
+    room = largest + 1
     while room and (piece := os.read(handle, min(room, _PIECE))):
         pieces.append(piece)
         room -= len(piece)
     if not room:
-        raise OSError(errno.EFBIG, f"it is larger than {LARGEST >> 20} MiB")
+        raise OSError(errno.EFBIG, f"it is larger than {largest >> 20} MiB")
     return b"".join(pieces)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.project.access import read_file
 from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern
 
 LOCK_NAME = "bramble.lock"
@@ -144,20 +146,20 @@ def read_source(listings: Listings, directory: str, path: str) -> str:
     ((names, kind),) = _named(listings, pattern, exclude_directories=True).items()
     shown = _checked(listings, names, kind)
     try:
-        with open(os.path.join(listings.root, *names), "rb") as file:
-            data = file.read(READ_LIMIT + 1)
+        # spec: project.access
+        data = read_file(listings.root, "/".join(names), READ_LIMIT)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise BrambleError(
+                "load.source-text",
+                f"{shown} has more than {READ_LIMIT >> 20} MiB",
+                remedy="read large files in a build, where they are sources",
+            ) from error
         raise BrambleError(
             "load.source-missing",
             f"{shown} cannot be read: {error.strerror}",
             remedy="make it a file that you may read",
         ) from error
-    if len(data) > READ_LIMIT:
-        raise BrambleError(
-            "load.source-text",
-            f"{shown} has more than {READ_LIMIT >> 20} MiB",
-            remedy="read large files in a build, where they are sources",
-        )
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
+import shlex
 from pathlib import Path
 
 import pytest
@@ -149,7 +151,7 @@ def test_explain_shows_what_is_asked_for(asking: World) -> None:
     assert asking.run("run", "--explain", "--json", "./:talks").json["requests"][0]["granted"] is True
 
 
-def on_a_terminal(world: World, answer: str, *words: str) -> str:
+def on_a_terminal(world: World, answer: str, *words: str, early: bytes = b"") -> str:
     child, terminal = pty.fork()
     if not child:
         os.chdir(world.project)
@@ -157,6 +159,7 @@ def on_a_terminal(world: World, answer: str, *words: str) -> str:
         os.execve(command[0], command, {**world.environment(), "TERM": "dumb"})
     said = b""
     asked = False
+    os.write(terminal, early)
     while select.select([terminal], [], [], 60)[0]:
         try:
             piece = os.read(terminal, 4096)
@@ -177,6 +180,28 @@ def test_a_terminal_is_asked(asking: World) -> None:
         assert "to use the network" in said
         assert ("\nran" in said) == bool(runs) and ("run.not-granted" in said) != bool(runs)
         assert asking.run("run", "./:talks").out == "ran\n" * again
+
+
+def test_a_question_can_be_seen_and_not_be_mistaken(asking: World) -> None:
+    odd = "/nowhere/x\n  nothing\u200b\u202e\t; $(touch x)"
+    text = (asking.project / "default.bramble").read_text() + (
+        "def odd():\n    return run(tools.tools(), 'sh', [], read_only_paths=[{}])\n"
+        "def many():\n    return run(tools.tools(), 'sh', [], network=True,"
+        " paths=['/nowhere/%d' % i for i in range(40)])\n"
+        "def long():\n    return run(tools.tools(), 'sh', [], network=True,"
+        " paths=['/nowhere/' + 'x/' * 3000])\n"
+    ) .format(json.dumps(odd))
+    (asking.project / "default.bramble").write_text(text)
+    said = on_a_terminal(asking, "n", "run", "./:odd")
+    assert "  to read /nowhere/x\\u{a}  nothing\\u{200b}\\u{202e}\\u{9}; $(touch x)\r\n" in said
+    # What is offered to be copied into a shell is words there, and nothing else.
+    (line, *_) = asking.run("run", "./:odd").errors[0]["remedy"].split(" ./:odd")
+    assert shlex.split(line)[-1] == odd
+    for target in ("./:many", "./:long"):
+        said = on_a_terminal(asking, "y", "run", target)
+        assert "run.not-granted" in said and "allow it?" not in said
+    # Keys that were pressed before are no answer.
+    assert "run.not-granted" in on_a_terminal(asking, "n", "run", "./:talks", early=b"y\n")
 
 
 GUARDED = (
@@ -216,6 +241,22 @@ def test_what_decides_the_next_build_is_read_only_for_a_program(repository: Worl
     assert spoil(repository, "--paths", "..") == set()
     assert spoil(repository, "--paths", ".", "--paths", "bramble.lock") == {"bramble.lock"}
     assert spoil(repository, "--unprotected") == set(GUARDED)
+
+
+def test_what_a_link_or_a_git_file_stands_for_is_guarded(asking: World) -> None:
+    stand_ins = ("lock", "text", "store.git/hooks", "store.git/config")
+    (asking.project / "store.git" / "hooks").mkdir(parents=True)
+    for name in ("lock", "text", "store.git/config"):
+        (asking.project / name).write_text("")
+    (asking.project / "bramble.lock").symlink_to("lock")
+    (asking.project / "deep").mkdir()
+    (asking.project / "deep" / "m.bramble").symlink_to("../text")
+    (asking.project / ".git").write_text("gitdir: store.git\n")
+    script = "".join(f"echo x > {asking.project}/{name}; " for name in (*stand_ins, "store.git/hooks/h"))
+    ran = asking.run("run", "./:tool", "sh", "-c", script + "echo ran")
+    assert ran.out == "ran\n", ran.err
+    assert not (asking.project / "store.git" / "hooks" / "h").exists()
+    assert not any((asking.project / name).read_bytes() for name in ("lock", "text", "store.git/config"))
 
 
 def test_what_a_mount_cannot_hold_is_reported(repository: World) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
-from bramble.project.files import Listings, find_files
+from bramble.project.files import Listings, find_files, read_source
 from bramble.project.patterns import parse_pattern
 
 TREE = [
@@ -194,6 +194,26 @@ def test_a_directory_whose_name_begins_like_the_project_is_outside(tree):
     (tree.parent / "project-2").mkdir()
     (tree / "sly").symlink_to("../project-2")
     assert error_of(tree, "sly").code == "load.source-outside"
+
+
+def test_a_link_to_a_fifo_is_not_waited_for(tree):
+    os.mkfifo(tree / "fifo")
+    (tree / "way").symlink_to("fifo")
+    with pytest.raises(BrambleError) as caught:
+        read_source(Listings(str(tree)), "", "way")
+    assert caught.value.code == "load.source-missing" and "FIFO" in caught.value.message
+
+
+def test_a_file_that_became_a_link_is_not_followed(tree):
+    listings = Listings(str(tree / "p"))
+    (tree / "p").mkdir()
+    (tree / "p" / "own").write_text("own")
+    (tree / "secret").write_text("secret")
+    assert read_source(listings, "", "own") == "own"
+    (tree / "p" / "own").unlink()
+    (tree / "p" / "own").symlink_to("../secret")
+    with pytest.raises(BrambleError):
+        read_source(listings, "", "own")
 
 
 def test_what_is_neither_file_nor_directory_is_no_source(tree):
