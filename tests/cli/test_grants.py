@@ -185,12 +185,12 @@ def test_a_terminal_is_asked(asking: World) -> None:
 def test_a_question_can_be_seen_and_not_be_mistaken(asking: World) -> None:
     odd = "/nowhere/x\n  nothing\u200b\u202e\t; $(touch x)"
     text = (asking.project / "default.bramble").read_text() + (
-        "def odd():\n    return run(tools.tools(), 'sh', [], read_only_paths=[{}])\n"
+        f"def odd():\n    return run(tools.tools(), 'sh', [], read_only_paths=[{json.dumps(odd)}])\n"
         "def many():\n    return run(tools.tools(), 'sh', [], network=True,"
         " paths=['/nowhere/%d' % i for i in range(40)])\n"
         "def long():\n    return run(tools.tools(), 'sh', [], network=True,"
         " paths=['/nowhere/' + 'x/' * 3000])\n"
-    ) .format(json.dumps(odd))
+    )
     (asking.project / "default.bramble").write_text(text)
     said = on_a_terminal(asking, "n", "run", "./:odd")
     assert "  to read /nowhere/x\\u{a}  nothing\\u{200b}\\u{202e}\\u{9}; $(touch x)\r\n" in said
