@@ -1,0 +1,66 @@
+"""The pages of the guide: what they say is done, and what they show comes."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import pytest
+
+from tests.cli.world import ROOT, World
+from tests.library import guide
+
+PAGES = ("tutorial",)
+
+
+@pytest.fixture
+def desk(shared: World) -> World:
+    """The shared store, and an empty directory in which a command `bramble` is found."""
+    shutil.rmtree(shared.project, ignore_errors=True)
+    shared.project.mkdir()
+    command = shared.base / "bin/bramble"
+    command.parent.mkdir(exist_ok=True)
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -uI {ROOT}/bramble "$@"\n')
+    command.chmod(0o755)
+    return shared
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_page_says(page: str, desk: World) -> None:
+    environ = desk.environment()
+    del environ["BRAMBLE_ERROR_FORMAT"], environ["PYTHONPATH"]
+    environ["PATH"] = f"{desk.base}/bin:{environ['PATH']}"
+    guide.follow(ROOT / f"spec/guide/{page}.md", desk.project, environ)
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "right"),
+    [
+        (
+            "✔ a - 1.2s\n✔ b - 3.0ms\nx\n",
+            "! unix copies programs of this machine\n✔ b - 1m 2s\n✔ a - 3s\nx\n",
+            True,
+        ),
+        ("✔ a - 1.2s\n", "✔ a (cached)\n", False),
+        ("✔ a - 1.2s\nx\n", "x\n✔ a - 1.2s\n", False),
+        ("✔ gcc - 1.2s\nx\n", "x\n", True),
+        ("! gcc copies programs of this machine\n", "\n", False),
+        ("a\n…\nb\n", "a\n1\n2\nb\n", True),
+        ("a\n…\nb\n", "a\n1\n2\n", False),
+        ("a\n", "a\nb\n", False),
+        ("/home/you/bramble/store/" + "a" * 32 + "/bin\n", "/tmp/x/store/" + "b" * 32 + "/bin\n", True),
+        ("/home/you/bramble/store/" + "a" * 32 + "/bin\n", "/tmp/x/store/" + "b" * 32 + "/lib\n", False),
+        ("7.2 MiB   7 B  a\n", "70.2 MiB  12 B  a\n", True),
+        ("7.2 MiB   7 B  a\n", "7.2 MiB  7 B  b\n", False),
+    ],
+)
+def test_what_counts_as_shown(shown: str, printed: str, right: bool) -> None:
+    assert guide.matches(shown, printed) is right
+
+
+def test_a_page_that_does_nothing_with_a_block_or_shows_what_nothing_prints_is_wrong(desk: World) -> None:
+    for number, text in enumerate(("```c\nint x;\n```\n", "```text\nx\n```\n", "```sh\nfalse\n```\n")):
+        page = desk.project / f"{number}.md"
+        page.write_text(text)
+        with pytest.raises(AssertionError):
+            guide.follow(page, desk.project, {"PATH": "/usr/bin:/bin"})
