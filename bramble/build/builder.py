@@ -29,11 +29,11 @@ from bramble.build.events import Event, Impure, Output, Progress, Retrying, Star
 from bramble.build.log import BuildLog
 from bramble.build.naming import Directories, Names, names_of, on_this_machine, sandbox_spec, trial_spec
 from bramble.build.options import BuildOptions
-from bramble.build.pins import check, expected, has_checksum, lock_key
+from bramble.build.pins import check, expected, has_checksum, is_pinned, lock_key
 from bramble.build.placing import STRONGEST, make_directories, placed
 from bramble.build.restrictions import allowed_pieces, check_words, restrict
 from bramble.build.sources import add_sources, fill_build_directory, name_sources
-from bramble.build.stamps import Stamp, unchanged
+from bramble.build.stamps import Stamp, changed_file, unchanged
 from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
 from bramble.build.verdict import empty_output, ending, not_reproducible, verdict, wrong_output
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
@@ -67,6 +67,8 @@ class Builder:
         self._lock = threading.Lock()
         self._launcher: Optional[Launcher] = None
         self._sources: dict[object, Optional[SourceObject]] = {}
+        # Digests of those whose pin counts no longer, and whether they were fetched since.
+        self._refreshed: dict[str, bool] = {}
 
     def close(self) -> None:
         """End the launcher, and with it whatever may still run."""
@@ -121,7 +123,7 @@ class Builder:
         # spec: build.cached
         kind = task.derivation.builtin
         env = dict(resolved.env)
-        want = expected(kind, task.name, env, self._pins) if kind else None
+        want = self._expected(task, resolved) if kind else None
         # spec: build.pure
         if kind == "host_tools" and self._options.pure:
             raise BrambleError(
@@ -130,7 +132,14 @@ class Builder:
                 remedy="fetch the programs with fetch_url, or build without --pure",
             )
         found = self._store.realisation(resolved.digest, present=False)
+        if self._refreshed.get(resolved.digest, True) is False:
+            return None
         if found is not None and self._usable(found, want, kind):
+            changed = changed_file(found.stamps) if kind == "fetch_url" and found.stamps else ""
+            if changed and self._options.refresh and is_pinned(env):
+                # spec: build.fetch.changed
+                self._refreshed[resolved.digest] = False
+                return None
             if resolved.filename in self._options.demand:
                 self._write_again(resolved, found)
             return Made(
@@ -140,6 +149,7 @@ class Builder:
                 present=self._is_present(task, found.outputs),
                 rung=found.sandbox,
                 new_pin=self._new_pin(task, env, found.outputs, want),
+                changed=changed,
             )
         if want is not None and resolved.outputs == ("out",):
             # Protected first: a collector may be about to remove it.
@@ -153,6 +163,10 @@ class Builder:
             # spec: build.demand.pinned
             return Made(resolved, (("out", want),), cached=True, present=False)
         return None
+
+    def _expected(self, task: Task, resolved: ResolvedDerivation) -> Optional[str]:
+        pins = {} if resolved.digest in self._refreshed else self._pins
+        return expected(task.derivation.builtin, task.name, dict(resolved.env), pins)
 
     def _is_present(self, task: Task, outputs: tuple[tuple[str, str], ...]) -> bool:
         names = [name for _, name in outputs]
@@ -314,12 +328,15 @@ class Builder:
         for output, path in directories.outputs:
             _look_at(task.name, output, path)
             raws.append(RawOutput(output, path, temporary[output]))
-        want = expected(kind, task.name, dict(resolved.env), self._pins)
+        want = self._expected(task, resolved)
         key = lock_key(kind, task.name, dict(resolved.env))
         if key is not None:
             identify = importlib.import_module("bramble.build.identify").identify
             check(task.name, key, want, identify(self._store.directory, raws[0]))
-        return self._finish(task, resolved, tuple(raws), (), None, STRONGEST, stamps, again)
+        made = self._finish(task, resolved, tuple(raws), (), None, STRONGEST, stamps, again)
+        if resolved.digest in self._refreshed:
+            self._refreshed[resolved.digest] = True
+        return made
 
     def _try(
         self,
@@ -430,7 +447,7 @@ class Builder:
             task,
             dict(resolved.env),
             outputs,
-            expected(task.derivation.builtin, task.name, dict(resolved.env), self._pins),
+            self._expected(task, resolved),
         )
         return Made(resolved, outputs, cached=False, rung=rung, new_pin=new_pin)
 

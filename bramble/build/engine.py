@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from typing import Callable, Optional, Union
 
 from bramble.build.builder import Builder
-from bramble.build.events import Event, Failed, Finished, Impure, Planned, Skipped
+from bramble.build.events import Changed, Event, Failed, Finished, Impure, Planned, Skipped
 from bramble.build.options import BuildOptions, BuildReport, Failure, FetchOptions
+from bramble.build.pins import is_pinned
 from bramble.build.plan import Plan, State
 from bramble.build.schedule import Ended, Schedule
 from bramble.build.task import Cancelled, Made, Needs, Task, Unbuilt
@@ -176,6 +177,7 @@ class _Run:
             skipped=self._plan.unfinished(),
             cancelled=self._cancelled.is_set() and not self._plan.finished,
             new_pins=pins,
+            changed=tuple(self._graph.get(key).name for key in done if made[key].changed),
             impure=tuple(
                 self._graph.get(key).name for key in done if self._graph.get(key).builtin == "host_tools"
             ),
@@ -301,6 +303,9 @@ class _Run:
             # spec: build.host-tools
             # Of one that was made it was said when that began.
             self._on_event(Impure(key, name))
+        if made.changed:
+            # spec: build.fetch.changed
+            self._on_event(Changed(key, name, made.changed, is_pinned(dict(made.resolved.env))))
         self._on_event(Finished(key, name, made.seconds, made.cached, made.outputs, made.checked))
 
     def _fail(self, task: Task, error: BrambleError, left: Optional[Unbuilt] = None) -> None:

@@ -73,6 +73,16 @@ class Impure:
 
 
 @dataclass(frozen=True)
+class Changed:
+    """A file that was fetched is another one now, or gone; what it was is used."""
+
+    id: str
+    name: str
+    path: str
+    pinned: bool  # by the lock alone: it can be fetched again
+
+
+@dataclass(frozen=True)
 class Finished:
     """A derivation is built, or was found built (`cached`)."""
 
@@ -105,4 +115,6 @@ class Skipped:
     because: str  # id of the derivation that failed
 
 
-Event = Union[Planned, Started, Waiting, Output, Progress, Retrying, Impure, Finished, Failed, Skipped]
+Event = Union[
+    Planned, Started, Waiting, Output, Progress, Retrying, Impure, Changed, Finished, Failed, Skipped
+]

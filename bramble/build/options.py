@@ -68,6 +68,7 @@ class BuildOptions:
     keep_failed: bool = False  # keep the build directory of a failed build
     check: bool = False  # build the roots once more and compare
     log_size: int = LOG_SIZE  # bytes of what one build prints that are kept
+    refresh: bool = False  # fetch files of this machine again that the lock pins, if they have changed
     pure: bool = False  # refuse host_tools, and results of a weaker sandbox
     # Names of objects and of store derivations that must be there, whoever makes them.
     demand: frozenset[str] = frozenset()
@@ -112,6 +113,7 @@ class BuildReport:
     skipped: tuple[str, ...] = ()  # ids that were not tried, in dependency order
     cancelled: bool = False
     new_pins: Mapping[str, str] = field(default_factory=dict)  # lock key → digest
+    changed: tuple[str, ...] = ()  # names of derivations that fetched a file which is another one now
     impure: tuple[str, ...] = ()  # names of derivations that copied programs of the machine
     sandboxes: Mapping[str, str] = field(default_factory=dict)  # id → rung, where it is not "namespaces"
     derivations: Mapping[str, str] = field(default_factory=dict)  # id → store derivation file

@@ -63,6 +63,11 @@ def expected(builder: str, name: str, env: Mapping[str, str], pins: Mapping[str,
     return written or pinned
 
 
+def is_pinned(env: Mapping[str, str]) -> bool:
+    """Tell whether it is the lock, and nothing in its derivation, that says what a download must be."""
+    return not env.get("hash") and not has_checksum(env)
+
+
 def has_checksum(env: Mapping[str, str]) -> bool:
     """Tell whether a download states what its bytes are, and so needs no pin."""
     # spec: build.fetch.checksum

@@ -1,15 +1,17 @@
-"""Whether files of the machine are still the ones that an impure build read.
+"""Whether files of the machine are still the ones that a build read: an impure one, or a fetch of a file.
 
 A stamp is a tuple of strings, kept with the realisation:
 
     ("file", path, size, mtime in nanoseconds, inode)
     ("link", path, target)
     ("none", path)             nothing was there, and something there would be used
+    ("sha256", path, digest)   of the bytes, where a file that was only touched is not another one
     ("rules", version)         the first one: by which rules it was made
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Sequence
@@ -39,6 +41,30 @@ def unchanged(stamps: Sequence[Stamp]) -> bool:
         return rules == RULES and all(stamp(old[1]) == old for old in others)
     except OSError:
         return False
+
+
+def bytes_of(path: str, read: str = "") -> Stamp:
+    """Return the stamp of the bytes of a file, or of the copy of it at `read`. Raises OSError."""
+    fd = os.open(read or path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(fd, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return ("sha256", path, "")
+        found = hashlib.sha256()
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            found.update(piece)
+    return ("sha256", path, found.hexdigest())
+
+
+def changed_file(stamps: Sequence[Stamp]) -> str:
+    """Return the path of the file that was fetched and is another one now, or gone; "" if it is the same."""
+    # spec: build.fetch.changed
+    *chain, last = stamps or (("none", ""),)
+    try:
+        if last[0] != "sha256" or all(stamp(old[1]) == old for old in chain) or bytes_of(last[1]) == last:
+            return ""
+    except OSError:
+        pass
+    return last[1]
 
 
 def stamp_chain(path: str) -> tuple[Stamp, ...]:

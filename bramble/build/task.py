@@ -41,6 +41,7 @@ class Made:
     seconds: float = 0.0
     rung: str = "namespaces"
     new_pin: Optional[tuple[str, str]] = None  # lock key, digest
+    changed: str = ""  # the file of this machine that was fetched for it, if that is another one now
     checked: str = ""  # "here" or "elsewhere": it was built once more, and under which store path
 
 

@@ -36,6 +36,11 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-k", "--keep-going", action="store_true", help="after a failure build the rest")
     group.add_argument("--keep-failed", action="store_true", help="keep the directory of a failed build")
     group.add_argument("--check", action="store_true", help="build once more and compare")
+    group.add_argument(
+        "--refresh",
+        action="store_true",
+        help="fetch files of this machine again that have changed, and pin them anew",
+    )
     group.add_argument("--pure", action="store_true", help="refuse builds that depend on this machine")
     group.add_argument("--offline", action="store_true", help="use no network")
     group.add_argument("--timeout", type=seconds, metavar="SECONDS", help="end a build that takes longer")
@@ -99,6 +104,7 @@ def choices_of(arguments: argparse.Namespace) -> BuildChoices:
         keep_going=arguments.keep_going,
         keep_failed=arguments.keep_failed,
         check=arguments.check,
+        refresh=arguments.refresh,
         pure=arguments.pure,
         log_size=arguments.log_size,
         sandbox=arguments.sandbox,

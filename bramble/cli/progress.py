@@ -15,6 +15,7 @@ from typing import Callable, Optional
 from bramble.cli.environment import Surface
 from bramble.cli.render import BOLD, DIM, GREEN, RED, YELLOW, duration, harmless, paint, size
 from bramble.commands.build import (
+    Changed,
     Event,
     Failed,
     Finished,
@@ -142,6 +143,13 @@ class Display:
             f"{paint('!', YELLOW, self._surface)} {harmless(event.name)} copies programs of this machine"
         )
 
+    def _changed(self, event: Changed) -> None:
+        then = "--refresh fetches it again" if event.pinned else "its derivation says what it must be"
+        self._line(
+            f"{paint('!', YELLOW, self._surface)} {harmless(event.name)}: {harmless(event.path)} "
+            f"has changed since it was fetched; what it was is used ({then})"
+        )
+
     _handlers: dict[type, Callable[..., None]] = {
         Started: _started,
         Finished: _finished,
@@ -151,6 +159,7 @@ class Display:
         Retrying: _retrying,
         Waiting: _waiting,
         Impure: _impure,
+        Changed: _changed,
     }
 
     def _flush_partial(self, id: str, name: str) -> None:

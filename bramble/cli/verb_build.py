@@ -83,6 +83,7 @@ def _print_result(result: BuildResult, as_json: bool) -> None:
             "built": list(result.built),
             "cached": list(result.cached),
             "impure": list(result.impure),
+            "changed": list(result.changed),
             "sandbox": result.sandbox,
         }
     )

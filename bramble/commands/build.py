@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable
 
 from bramble.build.engine import build
 from bramble.build.events import (
+    Changed,
     Event,
     Failed,
     Finished,
@@ -43,6 +44,7 @@ __all__ = [
     "BuildChoices",
     "BuildResult",
     "BuiltTarget",
+    "Changed",
     "Event",
     "Failed",
     "Finished",
@@ -72,6 +74,7 @@ class BuildChoices:
     keep_failed: bool = False
     check: bool = False
     log_size: int = LOG_SIZE
+    refresh: bool = False
     pure: bool = False
     sandbox: str = "namespaces"
     limits: Limits = field(default_factory=Limits)
@@ -105,6 +108,7 @@ class BuildResult:
     built: tuple[str, ...]  # names, sorted
     cached: tuple[str, ...]
     impure: tuple[str, ...]
+    changed: tuple[str, ...]
     checked: int
     sandbox: str
     failures: tuple[BrambleError, ...]
@@ -172,7 +176,8 @@ def build_derivations(
     failures = [_placed(failure, evaluated) for failure in report.failures]
     if report.new_pins:
         try:
-            update_lock(lock_path, report.new_pins)
+            before = {key: pin for key, pin in lock.url_hashes.items() if key in report.new_pins}
+            update_lock(lock_path, report.new_pins, replaced=before if choices.refresh else {})
         except BrambleError as error:
             # What was built is there and is said, whatever became of the lock.
             failures.append(error)
@@ -182,6 +187,7 @@ def build_derivations(
         built=tuple(sorted(names[id] for id in report.built)),
         cached=tuple(sorted(names[id] for id in report.cached)),
         impure=tuple(sorted(report.impure)),
+        changed=tuple(sorted(report.changed)),
         checked=len(report.checked),
         sandbox=_weakest(report),
         failures=tuple(failures),
@@ -214,6 +220,7 @@ def _options(
         check=choices.check,
         pure=choices.pure,
         log_size=choices.log_size,
+        refresh=choices.refresh,
         demand=choices.demand,
         sandbox=choices.sandbox,
         limits=choices.limits,

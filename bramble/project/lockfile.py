@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from bramble.errors import BrambleError, Place
 from bramble.project.access import read_file, replace_file
@@ -112,20 +113,29 @@ def _type_error(document: TomlDocument, path: tuple[str, ...], message: str) -> 
     )
 
 
-def merge(lock: Lock, pins: Mapping[str, str], *, table: str = URL_HASHES) -> Lock:
-    """Return the lock with the new pins. Raises lock.conflict when one says otherwise than before."""
+def merge(
+    lock: Lock,
+    pins: Mapping[str, str],
+    *,
+    table: str = URL_HASHES,
+    replaced: Mapping[str, str] = MappingProxyType({}),
+) -> Lock:
+    """Return the lock with the new pins. Raises lock.conflict when one says otherwise than before.
+
+    `replaced` are pins that may be written over, as long as they say what they do here.
+    """
     # spec: project.lock.conflict
     known = lock.tables.get(table, {})
     for key in sorted(pins):
         before = known.get(key, pins[key])
-        if before != pins[key]:
+        if before not in (pins[key], replaced.get(key)):
             raise BrambleError(
                 "lock.conflict",
                 f'"{key}" came out as {pins[key]}, and the lock file says {before}',
                 place=lock.places.get((table, key), Place(LOCK_NAME)),
                 remedy="what is fetched has changed; if that is expected, delete this line and build again",
             )
-    if all(key in known for key in pins):
+    if all(known.get(key) == pin for key, pin in pins.items()):
         return lock
     return Lock({**lock.tables, table: {**known, **pins}}, lock.places)
 
@@ -178,8 +188,14 @@ def _unwritable(path: str, error: OSError) -> BrambleError:
     )
 
 
-def update_lock(path: str, pins: Mapping[str, str], *, table: str = URL_HASHES) -> Lock:
-    """Add pins to the lock file at `path` and return what it holds then.
+def update_lock(
+    path: str,
+    pins: Mapping[str, str],
+    *,
+    table: str = URL_HASHES,
+    replaced: Mapping[str, str] = MappingProxyType({}),
+) -> Lock:
+    """Add pins to the lock file at `path`, in the place of `replaced`, and return what it holds then.
 
     Reads the file again first, while no other Bramble does the same, so that
     what two builds found at one time is all kept. Nothing is written when the
@@ -190,7 +206,7 @@ def update_lock(path: str, pins: Mapping[str, str], *, table: str = URL_HASHES) 
         return read_lock(path)
     with _alone(path):
         before = read_lock(path)
-        after = merge(before, pins, table=table)
+        after = merge(before, pins, table=table, replaced=replaced)
         if after is not before:
             write_lock(path, after)
         return after

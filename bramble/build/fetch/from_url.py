@@ -9,15 +9,17 @@ from urllib.parse import unquote
 
 from bramble.build.builtin import Request
 from bramble.build.copying import copy_file
+from bramble.build.fetch.address import parse_url
 from bramble.build.fetch.checksum import Checksum, checksum_of, verify
 from bramble.build.fetch.discretion import scrubbed, secrets_of
+from bramble.build.fetch.local import local_path
 from bramble.build.fetch.reach import check_reach
 from bramble.build.fetch.shape import file_name, shape_of, stripped
 from bramble.build.fetch.transfer import transfer
 from bramble.build.fetch.unpack import UnpackLimits, unpack
 from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
-from bramble.build.stamps import Stamp
+from bramble.build.stamps import Stamp, bytes_of, stamp_chain
 from bramble.build.task import Listener
 from bramble.errors import BrambleError
 
@@ -38,10 +40,10 @@ def make(request: Request) -> tuple[Stamp, ...]:
 def _made(urls: Sequence[str], request: Request) -> tuple[Stamp, ...]:
     shape = shape_of(request.name, request.env)
     checksum = checksum_of(request.name, request.env)
-    body = _first(urls, request, checksum)
+    body, stamps = _first(urls, request, checksum)
     if shape.kind is None:
         copy_file(body, f"{request.output}/{shape.name}", mode=0o755 if shape.executable else 0o644)
-        return ()
+        return stamps
     options = request.options.bounded_fetch
     limits = UnpackLimits(
         options.unpacked_bytes,
@@ -51,26 +53,31 @@ def _made(urls: Sequence[str], request: Request) -> tuple[Stamp, ...]:
     )
     if not shape.strip:
         unpack(body, shape.kind, request.output, name=shape.name, limits=limits)
-        return ()
+        return stamps
     tree = f"{request.scratch}/tree"
     os.mkdir(tree)
     unpack(body, shape.kind, tree, name=shape.name, limits=limits)
     for path in stripped(tree, shape.strip, name=shape.name):
         os.rename(path, os.path.join(request.output, os.path.basename(path)))
-    return ()
+    return stamps
 
 
-def _first(urls: Sequence[str], request: Request, checksum: Optional[Checksum]) -> str:
-    """Return a file with what stands behind the first URL that gives something right."""
+def _first(
+    urls: Sequence[str], request: Request, checksum: Optional[Checksum]
+) -> tuple[str, tuple[Stamp, ...]]:
+    """Return a file with what stands behind the first URL that gives something right, and its stamps."""
     # spec: build.fetch-url.alternatives
     failures = []
     for number, url in enumerate(urls):
         try:
             options = request.options.bounded_fetch
+            source = _own_file(url, options)
+            # Taken first: a file that changes while it is read is another one afterwards.
+            stamps = stamp_chain(source) if source else ()
             body = get(url, f"{request.scratch}/body{number}", options, request.listener)
             if checksum is not None:
                 verify(body, checksum, name=request.name, url=url)
-            return body
+            return body, (*stamps, bytes_of(source, body)) if source else ()
         except BrambleError as error:
             failures.append(error)
     if len(failures) > 1:
@@ -83,11 +90,26 @@ def get(url: str, target: str, options: FetchOptions, listener: Listener) -> str
     """Return the path of a file with what stands behind `url`: one of the mirror, or `target`, made now."""
     local = mirrored(url, options.mirror)
     if local is not None:
-        if any(f"{local}/".startswith(f"{path.rstrip('/')}/") for path in options.own_mirror):
+        if _is_own(local, options):
             check_reach(local, url, options.reach)
         return local
     transfer(url, target, options, listener)
     return target
+
+
+def _is_own(local: str, options: FetchOptions) -> bool:
+    """Say whether a file of the mirror is one that the project itself has named."""
+    return any(f"{local}/".startswith(f"{path.rstrip('/')}/") for path in options.own_mirror)
+
+
+def _own_file(url: str, options: FetchOptions) -> str:
+    """Return the path of the file that the project means by `url`; "" where it means none of this machine."""
+    # spec: build.fetch.changed
+    local = mirrored(url, options.mirror)
+    if local is not None:
+        return local if _is_own(local, options) else ""
+    parts = parse_url(url)
+    return local_path(parts) if parts.scheme == "file" else ""
 
 
 def mirrored(url: str, mirror: Mapping[str, str]) -> Optional[str]:

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import Any, Optional
 
-from bramble.build.events import Failed, Progress, Retrying, Started
+from bramble.build.events import Changed, Failed, Progress, Retrying, Started
 from bramble.build.fetch.from_url import mirrored
 from bramble.build.fetch.shape import file_name
 from bramble.derivation.model import Derivation
@@ -149,6 +149,59 @@ class Refusing(FetchWorld):
         self.addCleanup(self.store.close)
         self.local("f", b"2")
         self.failure(fetch("file://" + path), "fetch.hash-mismatch", pins=pins)
+
+    def test_a_pinned_file_that_changed_is_told_and_what_it_was_is_used(self) -> None:
+        path = self.local("f", b"1")
+        it = fetch("file://" + path)
+        pins = self.built(it).new_pins
+        for change in (lambda: self.local("f", b"2"), lambda: os.unlink(path)):
+            change()
+            report = self.built(it, pins=pins)
+            self.assertEqual(self.said(Changed), [Changed(it.id, "fetched", path, True)])
+            self.assertEqual((report.changed, report.cached), (("fetched",), (it.id,)))
+            self.assertEqual(self.tree(report, it), {"f": b"1"})
+        # One that was only touched, or is back, is the same.
+        self.local("f", b"1")
+        report = self.built(it, pins=pins)
+        self.assertEqual((self.said(Changed), report.changed), ([], ()))
+
+    def test_a_file_that_changed_is_fetched_again_when_that_is_asked_for(self) -> None:
+        far = fetch(self.server(ok(b"far")).url + "/far")
+        path = self.local("f", b"1")
+        it = fetch("file://" + path)
+        above = derivation("above", ref(it) + "/f", ["above"])
+        pins = dict(self.built(it, far, above).new_pins)
+        self.assertEqual(self.built(it, far, above, pins=pins, refresh=True).new_pins, {})
+        self.local("f", b"2")
+        report = self.built(it, far, above, pins=pins, refresh=True)
+        self.assertEqual(self.tree(report, it), {"f": b"2"})
+        self.assertEqual(list(report.new_pins), ["fetch_url file://" + path])
+        self.assertEqual(set(report.built), {it.id, above.id})
+        self.assertEqual(self.said(Changed), [])
+        pins.update(report.new_pins)
+        again = self.built(it, far, above, pins=pins)
+        self.assertEqual((again.built, self.said(Changed)), ((), []))
+
+    def test_what_a_derivation_itself_says_of_a_file_is_not_refreshed(self) -> None:
+        path = self.local("hi.txt", b"hi")
+        it = fetch("file://" + path, "5fpq3tqlfd3r5ncyxwapgu5m7ahehe6r")
+        self.built(it)
+        self.local("hi.txt", b"ho")
+        report = self.built(it, refresh=True)
+        self.assertEqual(self.said(Changed), [Changed(it.id, "fetched", path, False)])
+        self.assertEqual(self.tree(report, it), {"hi.txt": b"hi"})
+
+    def test_a_mirror_of_the_project_is_a_file_of_its_own_and_a_person_s_is_not(self) -> None:
+        path = self.local("f", b"1")
+        for own in ((path,), ()):
+            url = "https://far.invalid/" + ("own" if own else "person")
+            it = fetch(url)
+            reach = {"mirror": {url: path}, "own_mirror": own}
+            self.local("f", b"1")
+            pins = self.built(it, fetch=reach).new_pins
+            self.local("f", b"2")
+            self.built(it, fetch=reach, pins=pins)
+            self.assertEqual(self.said(Changed), [Changed(it.id, "fetched", path, True)] if own else [])
 
     def test_an_archive_that_climbs_out_leaves_nothing(self) -> None:
         for entries in (
