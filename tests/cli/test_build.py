@@ -60,7 +60,7 @@ def test_the_second_time_nothing_is_built(basic: World) -> None:
     assert sorted(again["cached"]) == ["one", "tools", "two"] and again["built"] == []
     assert again["results"] == first["results"]
     assert again["impure"] == ["tools"] and again["sandbox"] == "namespaces"
-    assert ran.err == "✔ two (cached)\n"
+    assert ran.err == "! tools copies programs of this machine\n✔ two (cached)\n"
     assert basic.objects() == objects
 
 
