@@ -6,8 +6,8 @@ changes: names of objects stay what they are, because that path does not count i
 
 It can stop at any moment. First the store notes where it is being moved from;
 until that note is gone it cannot be used, only be relocated. Each file is
-written anew beside and renamed, so it holds the old path or the new one; going
-over all of them once more does no harm. The directory itself is renamed; where
+written anew beside, and renamed when it is on the disk, so it holds the old path or the new one;
+going over all of them once more does no harm. The directory itself is renamed; where
 that is refused (a lower layer of overlayfs), what is in it is, one by one, and
 objects that cannot be renamed either are copied before they are removed.
 """
@@ -18,10 +18,12 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
+import stat
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Optional
+from itertools import groupby
+from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.store import walk
@@ -52,6 +54,8 @@ from bramble.store.trust.schema import is_derivation
 from bramble.store.unpack import Rewriter
 
 _ASIDE = "/.moving"
+# So many objects are written anew before one sync; their new files take room beside the old ones meanwhile.
+_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -124,20 +128,27 @@ def _relocate(
     _move_directory(location, moving, owner, syncer)
     make_directories(location, owner)
     link(location, owner, replace=True)
+    _remove_temporary(location.directory)
     work = _Rewriting(location, [os.fsencode(directory) for _, directory in moving])
     names = sorted(filter(is_digest, os.listdir(location.directory)))
-
-    def one(name: str) -> int:
-        files = work.object(name)
-        if on_object is not None:
-            on_object(name)
-        return files
-
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        counts = list(pool.map(one, names))
-    for name in os.listdir(location.directory):
-        if name.startswith(TEMPORARY):
-            os.unlink(f"{location.directory}/{name}")
+    counts: list[int] = []
+    try:
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            for start in range(0, len(names), _BATCH):
+                batch = names[start : start + _BATCH]
+                written = list(pool.map(work.write, batch))
+                if any(written):
+                    # A file must be on the disk before it takes the place of another.
+                    syncer.sync()
+                list(pool.map(_put, written))
+                counts.extend(map(len, written))
+                if on_object is not None:
+                    for name in batch:
+                        on_object(name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            _remove_temporary(location.directory)
+        raise
     syncer.sync()
     write_record(location, Record(location.root, location.directory))
     changed = sum(1 for count in counts if count)
@@ -167,14 +178,22 @@ def _move_directory(
     aside, new = location.root + _ASIDE, location.directory
     old = (location.root + directory[len(root) :] for root, directory in moving)
     # One may lie in another: the deepest comes first, and what lies in it is gone when the next one comes.
-    there = [path for path in {aside, *old} if path != new and os.path.isdir(path)]
+    there = [path for path in {aside, *old} if path != new and _is_directory(path)]
     # Once more, as one of them may have come up only now; those that are the owner's stay that.
     _check_places(location, moving, owner)
     for path in sorted(there, key=len, reverse=True):
-        if (path == aside or not os.path.isdir(new)) and _move_whole(path, aside, location, owner):
+        if (path == aside or not _is_directory(new)) and _move_whole(path, aside, location, owner):
             continue
         make_parts(location.root, location.padding, owner)
         _carry(path, new, location.root, syncer)
+
+
+def _is_directory(path: str) -> bool:
+    # `os.path.isdir` says no, too, where nothing could be found out; then all objects would be left behind.
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _move_whole(path: str, aside: str, location: Location, owner: Owner) -> bool:
@@ -229,58 +248,91 @@ def _remove_empty(directory: str, root: str) -> None:
             directory = os.path.dirname(directory)
 
 
+def _remove_temporary(directory: str) -> None:
+    for name in os.listdir(directory):
+        if name.startswith(TEMPORARY):
+            os.unlink(f"{directory}/{name}")
+
+
+class _Written(NamedTuple):
+    """A new file or link that stands beside, and where it belongs: a directory, and the name in it."""
+
+    new: str
+    directory: bytes
+    base: bytes
+
+
+def _put(written: Sequence[_Written]) -> None:
+    """Give the new files and links of one object, which are on the disk, the places of the old ones."""
+    for directory, group in groupby(sorted(written, key=_directory), _directory):
+        fd = os.open(directory, walk.DIRECTORY_FLAGS)
+        try:
+            os.fchmod(fd, 0o755)
+            for one in group:
+                os.rename(os.fsencode(one.new), one.base, dst_dir_fd=fd)
+            seal(fd, DIRECTORY_MODE)
+        finally:
+            os.close(fd)
+
+
+def _directory(written: _Written) -> bytes:
+    return written.directory
+
+
 class _Rewriting:
     def __init__(self, location: Location, old: Sequence[bytes]) -> None:
         self._directory = location.directory
         self._old = old
         self._new = os.fsencode(location.directory)
 
-    def object(self, name: str) -> int:
-        """Write the new path into one object; return in how many files and links it was the old one."""
-        count = 0
-        top = os.open(f"{self._directory}/{name}", walk.DIRECTORY_FLAGS)
+    def write(self, name: str) -> list[_Written]:
+        """Write anew, beside, the files and links of an object in which an old path is; seal what is open."""
+        found: list[_Written] = []
+        path = os.fsencode(f"{self._directory}/{name}")
+        top = os.open(path, walk.DIRECTORY_FLAGS)
         try:
             with contextlib.closing(walk.walk(top)) as members:
                 for member in members:
+                    new = None
                     if member.kind == walk.FILE:
-                        count += self._file(member)
+                        new = self._file(member)
                     elif member.kind == walk.SYMLINK:
-                        count += self._link(member)
+                        new = self._link(member)
                     elif member.kind == walk.LEAVE:
                         _close_directory(member.fd)
+                    if new is not None:
+                        found.append(_Written(new, os.path.dirname(path + member.name), member.base))
             _close_directory(top)
         finally:
             os.close(top)
-        return count
+        return found
 
-    def _link(self, member: walk.Member) -> bool:
+    def _link(self, member: walk.Member) -> Optional[str]:
         target = os.readlink(member.base, dir_fd=member.parent)
         changed = target
         for old in self._old:
             changed = changed.replace(old, self._new)
         if changed == target:
-            return False
-        with self._beside() as new:
-            os.symlink(changed, new)
-            os.utime(new, ns=(MTIME_NS, MTIME_NS), follow_symlinks=False)
-            self._put(new, member)
-        return True
+            return None
+        new = self._beside()
+        os.symlink(changed, new)
+        os.utime(new, ns=(MTIME_NS, MTIME_NS), follow_symlinks=False)
+        return new
 
-    def _file(self, member: walk.Member) -> bool:
+    def _file(self, member: walk.Member) -> Optional[str]:
         fd = os.open(member.base, walk.FILE_FLAGS, dir_fd=member.parent)
         try:
             if not self._holds_old(fd):
-                return False
+                return None
             os.lseek(fd, 0, os.SEEK_SET)
-            with self._beside() as new:
-                target = os.open(os.fsencode(new), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-                try:
-                    self._copy(fd, target)
-                    seal(target, stored_mode(os.fstat(fd).st_mode))
-                finally:
-                    os.close(target)
-                self._put(new, member)
-            return True
+            new = self._beside()
+            target = os.open(os.fsencode(new), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                self._copy(fd, target)
+                seal(target, stored_mode(os.fstat(fd).st_mode))
+            finally:
+                os.close(target)
+            return new
         finally:
             os.close(fd)
 
@@ -308,21 +360,8 @@ class _Rewriting:
             if at_end:
                 return
 
-    @contextlib.contextmanager
-    def _beside(self) -> Iterator[str]:
-        """Give a name in the store's directory, which is gone again if something fails."""
-        path = f"{self._directory}/{TEMPORARY}{unique()}"
-        try:
-            yield path
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-            raise
-
-    def _put(self, new: str, member: walk.Member) -> None:
-        os.fchmod(member.parent, 0o755)
-        # The directory is sealed again when the walk leaves it.
-        os.rename(os.fsencode(new), member.base, dst_dir_fd=member.parent)
+    def _beside(self) -> str:
+        return f"{self._directory}/{TEMPORARY}{unique()}"
 
 
 def _close_directory(fd: int) -> None:

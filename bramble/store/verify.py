@@ -179,7 +179,11 @@ def _check_others(objects: Objects, check: Optional[DerivationCheck]) -> tuple[i
             continue
         if is_derivation(name):
             count += 1
-            wrong = _wrong_derivation(path, name, check)
+            try:
+                wrong = _wrong_derivation(path, name, check)
+            except OSError as error:
+                damages.append(Damage(name, UNREADABLE, str(error)))
+                continue
             if wrong:
                 damages.append(Damage(name, DERIVATION, wrong))
         elif not name.startswith((STAGED, TRASH, ".tmp-")):
@@ -188,10 +192,7 @@ def _check_others(objects: Objects, check: Optional[DerivationCheck]) -> tuple[i
 
 
 def _wrong_derivation(path: str, name: str, check: Optional[DerivationCheck]) -> str:
-    try:
-        data = read_file(path)
-    except OSError as error:
-        return str(error)
+    data = read_file(path)
     if not data:
         # Gone meanwhile, or written just before a crash, which is as good as not written.
         return ""
@@ -210,7 +211,7 @@ def _repair(objects: Objects, damages: Sequence[Damage], rebuild: Callable[[str]
     made: dict[str, bool] = {}
     for damage in damages:
         name = damage.name
-        if damage.kind in (CONTENT, UNREADABLE):
+        if damage.kind in (CONTENT, UNREADABLE) and is_digest(name):
             if name not in made:
                 made[name] = _replace(objects, name, rebuild)
             if made[name]:

@@ -60,7 +60,7 @@ class Scene:
     def fresh(self) -> None:
         """Put the store back to how it was."""
         shutil.rmtree(self.root, ignore_errors=True)
-        _copy(self.template, self.root)
+        copy_tree(self.template, self.root)
 
     # What a process does; each returns what must be true afterwards, when it has ended.
 
@@ -189,7 +189,8 @@ class Scene:
         return prepare
 
 
-def _copy(source: str, target: str) -> None:
+def copy_tree(source: str, target: str) -> None:
+    """Copy a store with all modes and times."""
     os.mkdir(target)
     status = os.lstat(source)
     for entry in os.scandir(source):
@@ -197,7 +198,7 @@ def _copy(source: str, target: str) -> None:
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), there)
         elif entry.is_dir():
-            _copy(entry.path, there)
+            copy_tree(entry.path, there)
         else:
             shutil.copy2(entry.path, there)
     os.chmod(target, status.st_mode)
