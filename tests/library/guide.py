@@ -6,9 +6,9 @@ A page is Markdown. Its fenced blocks are carried out in order, in one directory
     ```sh [fails]                     commands; each must succeed (the last one must fail)
     ```text                           right after commands: what they print
 
-A line `…` stands for any lines. Times, digests, sizes and the place of the store are
-replaced before the comparison, and so are lines that depend on what the store has already
-(copies of the machine's tools). A run of lines of builds may come in any order.
+A line `…` stands for any lines, and `…` in a line for any text. Times, digests, sizes and the
+place of the store are replaced before the comparison; lines that depend on what the store has
+already (copies of the machine's tools) are left out. Lines of builds may come in any order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,18 @@ from pathlib import Path
 
 COPIED = re.compile(r"! (\S+) copies programs of this machine")
 # What other tests may have built in the same store.
-TOOLS = ("build-tools", "gcc", "go", "kit", "node", "python3", "say_hello_world", "tools", "unix")
+TOOLS = (
+    "build-tools",
+    "dev-tools",
+    "gcc",
+    "go",
+    "kit",
+    "node",
+    "python3",
+    "say_hello_world",
+    "tools",
+    "unix",
+)
 OF_TOOLS = re.compile(rf"✔ (?:{'|'.join(TOOLS)}) (?:- TIME|\(cached\))")
 PLACES = (
     (re.compile(r"/[^\s'\":]*?/bramble_store_padding[a-z_/]*/(?=[a-z2-7]{32})"), "STORE/"),
@@ -73,18 +84,19 @@ def follow(page: Path, directory: Path, environ: Mapping[str, str]) -> None:
     blocks = list(read_page(page.read_text("utf-8")))
     for number, block in enumerate(blocks):
         where = f"{page.name}:{block.line}"
-        if block.language == "text":
-            assert number and blocks[number - 1].language == "sh", f"{where}: what prints this?"
-        elif block.language == "sh":
-            after = blocks[number + 1 : number + 2]
-            shown = after[0].text if after and after[0].language == "text" else None
-            here = _command(where, block, shown, here, directory, environ)
-        else:
-            assert block.file, f"{where}: nothing is done with this block"
+        if block.file:
             path = here / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block.text, "utf-8")
             path.chmod(0o755 if "executable" in block.words else 0o644)
+        elif block.language == "text":
+            assert number and blocks[number - 1].language == "sh", f"{where}: what prints this?"
+        elif block.language == "sh":
+            after = blocks[number + 1 : number + 2]
+            shown = after[0].text if after and after[0].language == "text" and not after[0].file else None
+            here = _command(where, block, shown, here, directory, environ)
+        else:
+            raise AssertionError(f"{where}: nothing is done with this block")
 
 
 def _command(
@@ -113,7 +125,8 @@ def matches(shown: str, printed: str) -> bool:
     """Tell whether a page may show `shown` where `printed` was printed."""
     if not set(COPIED.findall(shown)) <= set(COPIED.findall(printed)):
         return False
-    pattern = "".join("(?:.*\n)*?" if line == "…" else re.escape(line) + "\n" for line in _lines(shown))
+    lines = [re.escape(line).replace("…", ".*") + "\n" for line in _lines(shown)]
+    pattern = "".join("(?:.*\n)*?" if line == ".*\n" else line for line in lines)
     return re.fullmatch(pattern, "".join(line + "\n" for line in _lines(printed))) is not None
 
 

@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from tests.cli.world import ROOT, World
-from tests.library import guide
+from tests.library import guide, upstream
 
-PAGES = ("tutorial",)
+NO_NODE = pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no node to copy")
+PAGES = ("tutorial", "c", "cookbook", "python", pytest.param("node", marks=NO_NODE))
 
 
 @pytest.fixture
@@ -30,6 +31,12 @@ def test_what_a_page_says(page: str, desk: World) -> None:
     environ = desk.environment()
     del environ["BRAMBLE_ERROR_FORMAT"], environ["PYTHONPATH"]
     environ["PATH"] = f"{desk.base}/bin:{environ['PATH']}"
+    # Everything that pages download is answered by files that are made here.
+    upstream.publish(desk.base / "upstream")
+    mirror = desk.base / "mirror.toml"
+    mirror.write_text('[mirror]\n"https://example.com/" = "upstream"\n')
+    environ["BRAMBLE_MIRROR"] = str(mirror)
+    (desk.base / "home").mkdir(exist_ok=True)
     guide.follow(ROOT / f"spec/guide/{page}.md", desk.project, environ)
 
 
@@ -64,3 +71,9 @@ def test_a_page_that_does_nothing_with_a_block_or_shows_what_nothing_prints_is_w
         page.write_text(text)
         with pytest.raises(AssertionError):
             guide.follow(page, desk.project, {"PATH": "/usr/bin:/bin"})
+
+
+def test_every_page_is_followed_or_has_nothing_to_follow() -> None:
+    for page in (ROOT / "spec/guide").glob("*.md"):
+        named = {page if isinstance(page, str) else page.values[0] for page in PAGES}
+        assert page.stem in named or not list(guide.read_page(page.read_text("utf-8"))), page
