@@ -16,7 +16,8 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SHOWN = 200  # characters of a name in a message
 
 Path = tuple[bytes, ...]  # the names from the top of the tree to the entry
-_LINK_LIMIT = 4095  # bytes of a link target (path_resolution(7), PATH_MAX)
+LINK_LIMIT = 4095  # bytes of a link target (path_resolution(7), PATH_MAX)
+_NAME_LIMIT = LINK_LIMIT  # bytes of the name of an entry: no program could open a longer one
 
 
 class Outside(Exception):
@@ -39,6 +40,8 @@ def split_name(name: bytes) -> Path:
         raise Clash(f"{shown(name)} holds a NUL")
     if not name:
         raise Clash("an entry has no name")
+    if len(name) > _NAME_LIMIT:
+        raise Clash(f"{shown(name)} is longer than any path may be")
     parts = tuple(part for part in name.split(b"/") if part not in (b"", b"."))
     if b".." in parts:
         raise Outside(f'{shown(name)} climbs out through ".."')
@@ -98,16 +101,16 @@ class ConfinedTree:
 
     def symlink(self, path: Path, target: bytes) -> None:
         """Make a symbolic link. Where it points to does not matter: nothing here follows it."""
-        if not target or b"\0" in target or len(target) > _LINK_LIMIT:
+        if not target or b"\0" in target or len(target) > LINK_LIMIT:
             raise Clash(f"the link {_joined(path)} has a target that cannot be")
         parent = self._parent(path)
         self._clear(parent, path)
         os.symlink(target, path[-1], dir_fd=parent)
 
-    def hardlink(self, path: Path, existing: Path) -> None:
-        """Make `path` the same file or link as the earlier entry `existing`."""
+    def hardlink(self, path: Path, existing: Path) -> int:
+        """Make `path` the same file or link as the earlier entry `existing`; return its size in bytes."""
         if path == existing:
-            return
+            return 0
         source = self._parent(existing, make=False)
         duplicate = os.dup(source)
         try:
@@ -119,6 +122,7 @@ class ConfinedTree:
             parent = self._parent(path)
             self._clear(parent, path)
             os.link(existing[-1], path[-1], src_dir_fd=duplicate, dst_dir_fd=parent, follow_symlinks=False)
+            return found.st_size
         finally:
             os.close(duplicate)
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from bramble.build.builtin import Request
 from bramble.build.fetch.address import PORTS, parse_url
-from bramble.build.fetch.confined import Clash, ConfinedTree, Outside, shown, split_name
+from bramble.build.fetch.confined import LINK_LIMIT, Clash, ConfinedTree, Outside, shown, split_name
 from bramble.build.fetch.discretion import redact, scrubbed, secrets_of, secrets_of_login
 from bramble.build.fetch.git import Git, Login, Surroundings, find_git
 from bramble.build.fetch.local import local_path
@@ -158,8 +158,10 @@ def _write(git: Git, tree: str, request: Request, options: FetchOptions) -> None
     budget = Budget(limits, options.unpacked_bytes)
     try:
         with contextlib.ExitStack() as stack:
-            _, listed = stack.enter_context(git.talking("ls-tree", "-r", "-t", "-z", "--full-tree", tree))
-            asked, answers = stack.enter_context(git.talking("cat-file", "--batch"))
+            _, listed, ended = stack.enter_context(
+                git.talking("ls-tree", "-r", "-t", "-z", "--full-tree", tree)
+            )
+            asked, answers, _ = stack.enter_context(git.talking("cat-file", "--batch"))
             target = stack.enter_context(ConfinedTree(request.output))
             for mode, name, path in _entries(listed):
                 budget.member()
@@ -169,10 +171,12 @@ def _write(git: Git, tree: str, request: Request, options: FetchOptions) -> None
                 if mode in (b"040000", b"160000"):
                     target.directory(parts)
                 elif mode == b"120000":
-                    target.symlink(parts, b"".join(_content(git, name, asked, answers)))
+                    target.symlink(parts, b"".join(_content(git, name, asked, answers, LINK_LIMIT)))
                 else:
                     fd = target.file(parts, executable=mode == b"100755")
                     fill(fd, _content(git, name, asked, answers), budget)
+            if ended():
+                raise git.failure("ls-tree", b"a directory of the commit is missing or damaged")
             if target.is_empty():
                 raise git.failure("ls-tree", b"the commit has no files")
     except (Clash, Outside) as error:
@@ -198,14 +202,18 @@ def _entries(listed: IO[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
             yield mode, name, path
 
 
-def _content(git: Git, name: bytes, asked: IO[bytes], answers: IO[bytes]) -> Iterator[bytes]:
-    """Yield the bytes of an object, in pieces, as `git cat-file --batch` gives them."""
+def _content(
+    git: Git, name: bytes, asked: IO[bytes], answers: IO[bytes], limit: Optional[int] = None
+) -> Iterator[bytes]:
+    """Yield the bytes of an object, at most `limit`, in pieces, as `git cat-file --batch` gives them."""
     asked.write(name + b"\n")
     asked.flush()
     head = answers.readline().split()
     if len(head) != 3 or head[1] != b"blob":
         raise git.failure("cat-file", b"an object is missing or damaged: " + name)
     left = int(head[2])
+    if limit is not None and left > limit:
+        raise git.failure("cat-file", b"an object is too long for the target of a link: " + name)
     while left:
         piece = answers.read(min(left, _PIECE))
         if not piece:

@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Optional
+from typing import IO, Callable, Optional
 
 from bramble.build.fetch.discretion import redact
 from bramble.build.task import Cancelled, Listener
@@ -105,8 +105,8 @@ class Git:
         return process.returncode, said
 
     @contextlib.contextmanager
-    def talking(self, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-        """Run git, and give its standard input and output."""
+    def talking(self, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes], Callable[[], int]]]:
+        """Run git, and give its standard input and output, and what waits for its exit status."""
         process = subprocess.Popen(
             [self._program, *arguments],
             stdin=subprocess.PIPE,
@@ -118,7 +118,7 @@ class Git:
         )
         assert process.stdin is not None and process.stdout is not None
         try:
-            yield process.stdin, process.stdout
+            yield process.stdin, process.stdout, process.wait
         finally:
             _end(process)
             with contextlib.suppress(OSError):

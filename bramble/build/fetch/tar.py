@@ -24,6 +24,9 @@ _UNSUPPORTED = {
     b"M": "is the rest of a file in another volume",
     b"N": "is a list of old long names",
 }
+# The records of extended headers that count; times and owners do not.
+_KEYS = (b"path", b"linkpath", b"size", b"hdrcharset")
+_SPARSE = b"GNU.sparse."
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 
 
@@ -62,9 +65,15 @@ class _Header:
 class TarStream:
     """The members of a tar archive, in order; of each file the bytes, when they are wanted."""
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        """Read from `read`, which gives at most as many bytes as asked for, and none at the end."""
+    def __init__(
+        self, read: Callable[[int], bytes], aside: Callable[[int], None] = lambda size: None
+    ) -> None:
+        """Read from `read`, which gives at most as many bytes as asked for, and none at the end.
+
+        `aside` is told of each header that is no member, and how many bytes follow it; it may raise.
+        """
         self._read = read
+        self._aside = aside
         self._left = 0  # bytes of the current member that have not been read
         self._padding = 0  # bytes after them up to the next block
 
@@ -90,6 +99,7 @@ class TarStream:
                     raise TarBroken("a long name of it cannot be read")
                 coming[b"path" if header.type == b"L" else b"linkpath"] = text
             elif header.type == b"V":
+                self._aside(header.size)
                 self._follow(header.size)
             else:
                 yield self._member(header, {**lasting, **coming})
@@ -110,7 +120,7 @@ class TarStream:
         charset = extended.get(b"hdrcharset", b"")
         if charset not in (b"", b"BINARY", b"ISO-IR 10646 2000 UTF-8", b"ISO-IR 10646 2000 UTF8"):
             raise TarUnsupported(f"{what} has a name in the unknown character set {shown(charset)}")
-        if any(key.startswith(b"GNU.sparse.") for key in extended):
+        if _SPARSE in extended:
             raise TarUnsupported(f"{what} is stored as a sparse file")
         kind = _kind(header.type, name, what)
         size = _decimal(extended[b"size"], f"the size of {what}") if b"size" in extended else header.size
@@ -135,6 +145,7 @@ class TarStream:
     def _extension(self, header: _Header) -> bytes:
         if header.size > _EXTENSION_LIMIT:
             raise TarBroken("an extended header is too large")
+        self._aside(header.size)
         data = self._exactly(header.size)
         self._exactly(-header.size % BLOCK)
         return data
@@ -243,7 +254,9 @@ def _records(data: bytes) -> dict[bytes, bytes]:
         key, equals, value = record.partition(b"=")
         if length <= space - at + 1 or not equals or not value.endswith(b"\n") or at + length > len(data):
             raise TarBroken("an extended header cannot be read")
-        found[key] = value[:-1]
+        # What is kept is bounded by its keys: global records of other keys could fill the memory.
+        if key in _KEYS or key.startswith(_SPARSE):
+            found[key if key in _KEYS else _SPARSE] = value[:-1]
         at += length
     return found
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import gzip
 import os
 import struct
 import threading
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import IO, Optional, cast
+from typing import IO, Optional
 
-from bramble.build.fetch.confined import Clash, ConfinedTree, Outside, shown, split_name
+from bramble.build.fetch.compressed import Decompressed
+from bramble.build.fetch.confined import LINK_LIMIT, Clash, ConfinedTree, Outside, shown, split_name
 from bramble.build.fetch.tar import TarBroken, TarSpecial, TarStream, TarUnsupported
 from bramble.build.fetch.zip import ZipReader
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
 
-# Both are optional parts of Python, and most archives need neither.
-try:
-    import bz2
-except ImportError:
-    bz2 = None  # type: ignore[assignment]
+# It is an optional part of Python, and most archives do not need it.
 try:
     import lzma
 except ImportError:
@@ -40,7 +35,6 @@ _KINDS = (
 )
 _PIECE = 1 << 18
 _RATIO_FROM = 1 << 30  # below this size an archive may grow by any factor
-_LINK_LIMIT = 4095  # bytes of a link target (path_resolution(7), PATH_MAX)
 _BROKEN = (
     TarBroken,
     EOFError,
@@ -143,6 +137,11 @@ class Budget:
         if members > self._members:
             raise TooLarge("holds more files than any archive should")
 
+    def header(self, size: int) -> None:
+        """Count a header that is no member, and what it holds. Raises TooLarge, Cancelled."""
+        self.member()
+        self.take(size)
+
     def member(self) -> None:
         """Count one member. Raises TooLarge, Cancelled."""
         if self._cancelled.is_set():
@@ -160,39 +159,27 @@ class Budget:
             raise TooLarge("unpacks to far more than any archive of its size should")
 
 
-def _decompressed(file: IO[bytes], kind: str) -> IO[bytes]:
-    if kind == "gz":
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
-    module = {"bz2": bz2, "xz": lzma}.get(kind)
-    if kind in ("bz2", "xz") and module is None:
-        raise TarUnsupported(f"this Python was built without {'bz2' if kind == 'bz2' else 'lzma'}")
-    if kind == "bz2":
-        return bz2.BZ2File(file)
-    if kind == "xz":
-        return lzma.LZMAFile(file)
-    return file
-
-
 def _unpack_tar(file: IO[bytes], kind: str, tree: ConfinedTree, budget: Budget) -> None:
-    with contextlib.closing(_decompressed(file, kind)) as plain:
-        stream = TarStream(plain.read)
-        for member in stream.members():
-            budget.member()
-            path = split_name(member.name)
-            if member.kind == "directory":
-                tree.directory(path)
-            elif member.kind == "symlink":
-                tree.symlink(path, member.target)
-            elif member.kind == "hardlink":
-                tree.hardlink(path, split_name(member.target))
-            else:
-                fd = tree.file(path, executable=member.executable)
-                fill(fd, stream.blocks(_PIECE), budget)
-        # Checksums of compressed streams stand at their end: it has to be read to be checked.
-        for rest in iter(lambda: plain.read(_PIECE), b""):
-            budget.take(len(rest))
-            if rest.count(0) != len(rest):
-                raise TarBroken("something follows its end mark")
+    plain = file if kind == "tar" else Decompressed(file, kind)
+    stream = TarStream(plain.read, budget.header)
+    for member in stream.members():
+        budget.member()
+        path = split_name(member.name)
+        if member.kind == "directory":
+            tree.directory(path)
+        elif member.kind == "symlink":
+            tree.symlink(path, member.target)
+        elif member.kind == "hardlink":
+            # An object has a copy in the place of each hard link.
+            budget.take(tree.hardlink(path, split_name(member.target)))
+        else:
+            fd = tree.file(path, executable=member.executable)
+            fill(fd, stream.blocks(_PIECE), budget)
+    # Checksums of compressed streams stand at their end: it has to be read to be checked.
+    for rest in iter(lambda: plain.read(_PIECE), b""):
+        budget.take(len(rest))
+        if rest.count(0) != len(rest):
+            raise TarBroken("something follows its end mark")
 
 
 def _unpack_zip(file: IO[bytes], tree: ConfinedTree, budget: Budget) -> None:
@@ -206,7 +193,7 @@ def _unpack_zip(file: IO[bytes], tree: ConfinedTree, budget: Budget) -> None:
                 pass
             tree.directory(path)
         elif entry.kind == "symlink":
-            if entry.size > _LINK_LIMIT:
+            if entry.size > LINK_LIMIT:
                 raise TarUnsupported(f"the link {shown(entry.name)} is too long")
             tree.symlink(path, b"".join(archive.content(entry)))
         else:

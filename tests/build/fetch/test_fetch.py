@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
-from typing import Any, Optional
+from collections.abc import Iterator
+from typing import IO, Any, Callable, Optional
+from unittest.mock import Mock
 
 from bramble.build.events import Changed, Failed, Progress, Retrying, Started
+from bramble.build.fetch import from_git
 from bramble.build.fetch.from_url import mirrored
 from bramble.build.fetch.shape import file_name
+from bramble.build.options import FetchOptions
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
@@ -389,6 +396,26 @@ class Repositories(FetchWorld):
             "fetch.hash-mismatch",
             pins={f"fetch_git file://{self.repository}@refs/heads/main": next(iter(first))},
         )
+
+    def test_a_link_with_a_huge_target_is_not_read(self) -> None:
+        with open(self.repository + "/d/f", "w") as out:
+            out.write("x" * 5000)
+        blob = self.git("-C", self.repository, "hash-object", "-w", self.repository + "/d/f")
+        self.git("-C", self.repository, "update-index", "--add", "--cacheinfo", f"120000,{blob},l")
+        self.git("-C", self.repository, "commit", "--quiet", "-m", "x")
+        self.assertIn("too long", self.failure(self.fetch_git("main"), "fetch.git").detail)
+
+    def test_a_listing_that_ends_too_early_is_no_tree(self) -> None:
+        tree = self.git("-C", self.repository, "rev-parse", "HEAD:d")
+        git = Mock(talking=self.cut, failure=ValueError)
+        request = Mock(output=tempfile.mkdtemp(dir=self.top))
+        request.listener.cancelled = threading.Event()
+        with self.assertRaisesRegex(ValueError, "missing or damaged"):
+            from_git._write(git, tree, request, FetchOptions())
+
+    @contextlib.contextmanager
+    def cut(self, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes], Callable[[], int]]]:
+        yield io.BytesIO(), io.BytesIO(b"040000 tree " + b"a" * 40 + b"\tempty\0"), lambda: 128
 
     def test_a_mirror_stands_for_the_repository(self) -> None:
         url = "https://example.test/r.git"

@@ -1,0 +1,106 @@
+"""The bytes inside a file that is compressed with gzip, bzip2 or xz, with every Python the same.
+
+Python's own file classes differ from the formats: they pass over what follows a bzip2 or xz stream, take
+the padding that xz allows for damage, and let a header say how much memory is used.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import IO, Any, Callable
+
+from bramble.build.fetch.tar import TarBroken, TarUnsupported
+
+# Both are optional parts of Python, and most archives need neither.
+try:
+    import bz2
+except ImportError:
+    bz2 = None  # type: ignore[assignment]
+try:
+    import lzma
+except ImportError:
+    lzma = None  # type: ignore[assignment]
+
+_PIECE = 1 << 16
+_MEMORY_LIMIT = 1 << 30  # bytes that an xz stream may ask for; `xz -9` asks for 65 MiB
+
+
+class Decompressed:
+    """What a compressed file holds, to be read from its beginning to its end."""
+
+    def __init__(self, file: IO[bytes], kind: str) -> None:
+        """`kind` is "gz", "bz2" or "xz". Raises TarUnsupported where this Python cannot do it."""
+        # spec: build.unpack.compressed
+        self._file = file
+        self._kind = kind
+        self._begin = _beginner(kind)
+        self._stream = self._begin()
+        self._held = b""  # compressed, not yet used
+        self._ended = False  # all streams
+
+    def read(self, size: int) -> bytes:
+        """Return at least one and at most `size` bytes; none at the end. Raises TarBroken, TarUnsupported."""
+        while not self._ended:
+            if self._stream.eof:
+                self._next_stream()
+                continue
+            wants = self._kind == "gz" or self._stream.needs_input
+            if wants and not self._held:
+                self._held = self._file.read(_PIECE)
+                if not self._held:
+                    raise TarBroken("its compressed stream ends too early")
+            piece = self._piece(size)
+            if piece:
+                return piece
+        return b""
+
+    def _piece(self, size: int) -> bytes:
+        held, self._held = self._held, b""
+        try:
+            piece: bytes = self._stream.decompress(held, size)
+        except (zlib.error, ValueError, OSError, EOFError) as error:
+            raise TarBroken(str(error)) from error
+        except Exception as error:
+            # lzma may be missing, and its class with it.
+            if lzma is None or not isinstance(error, lzma.LZMAError):
+                raise
+            if "limit" in str(error):
+                raise TarUnsupported("it asks for more than a gibibyte of memory") from error
+            raise TarBroken(str(error)) from error
+        if self._stream.eof:
+            self._held = self._stream.unused_data
+        elif self._kind == "gz":
+            self._held = self._stream.unconsumed_tail
+        return piece
+
+    def _next_stream(self) -> None:
+        """Go on behind a stream that has ended: with another, with padding, or with nothing."""
+        padding = 0
+        while True:
+            if not self._held:
+                self._held = self._file.read(_PIECE)
+            stripped = self._held.lstrip(b"\0") if self._kind != "bz2" else self._held
+            padding += len(self._held) - len(stripped)
+            at_end = not self._held
+            self._held = stripped
+            if at_end or stripped:
+                break
+        # XZ file format, 2.2: zeros in fours. gzip(1) passes over zeros at the end, as tapes have them.
+        if self._kind == "xz" and padding % 4:
+            raise TarBroken("the padding of its compressed stream is not in fours")
+        if not self._held:
+            self._ended = True
+            return
+        if self._kind == "gz" and padding:
+            raise TarBroken("something follows its compressed stream")
+        self._stream = self._begin()
+
+
+def _beginner(kind: str) -> Callable[[], Any]:
+    if kind == "gz":
+        return lambda: zlib.decompressobj(16 + zlib.MAX_WBITS)
+    if kind == "bz2" and bz2 is not None:
+        return bz2.BZ2Decompressor
+    if kind == "xz" and lzma is not None:
+        return lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY_LIMIT)
+    raise TarUnsupported(f"this Python was built without {'bz2' if kind == 'bz2' else 'lzma'}")
