@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from bramble.sandbox.launch import Launcher
     from bramble.store.disk import Workspace
 
+_TRIAL_SAYS = 1 << 20  # bytes of what a trial writes that are kept
+
 
 class Builder:
     """What the builds of one run share."""
@@ -319,7 +321,7 @@ class Builder:
                     retrying=lambda reason, pause: self._emit(Retrying(task.id, task.name, reason, pause)),
                     cancelled=self._cancelled,
                 ),
-                run=lambda argv, env: self._try(names, directories, work.path, argv, env),
+                run=lambda argv, env, silence: self._try(names, directories, work.path, argv, env, silence),
             )
         )
         if self._cancelled.is_set():
@@ -345,10 +347,17 @@ class Builder:
         aside: str,
         argv: Sequence[str],
         env: Mapping[str, str],
+        silence: Optional[float],
     ) -> tuple[str, str]:
         """Run a command that tries what a built-in builder has made; return its fault, and what it wrote."""
         # spec: build.host-tools.trials
-        rung, said = self._options.sandbox, bytearray()
+        rung, said, limits = self._options.sandbox, bytearray(), self._options.limits
+        if silence is not None:
+            limits = replace(limits, silence=silence, seconds=5 * silence)
+
+        def heard(data: bytes) -> None:
+            said.extend(data[: _TRIAL_SAYS - len(said)])
+
         with placed(names, inside, self._store, rung, aside) as directories:
             spec = trial_spec(
                 names,
@@ -357,9 +366,9 @@ class Builder:
                 argv=argv,
                 env=env,
                 rung=rung,
-                limits=self._options.limits,
+                limits=limits,
             )
-            outcome = self._start().run(spec, on_output=said.extend, cancelled=self._cancelled)
+            outcome = self._start().run(spec, on_output=heard, cancelled=self._cancelled)
         if outcome.kind == "cancelled":
             raise Cancelled
         return ending(outcome), said.decode("utf-8", "replace")

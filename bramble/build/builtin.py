@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Callable, Protocol, cast
+from typing import Callable, Optional, Protocol, cast
 
 from bramble.build.options import BuildOptions
 from bramble.build.stamps import Stamp
@@ -42,8 +42,10 @@ class Request:
     options: BuildOptions
     listener: Listener
     # Run a command, with an environment, in a sandbox that shows the outputs where they are seen, and
-    # in the directory `scratch`; return what was wrong with its end, "" if nothing was, and what it wrote.
-    run: Callable[[Sequence[str], Mapping[str, str]], tuple[str, str]]
+    # in the directory `scratch`; return what was wrong with its end, "" if nothing was, and what it wrote
+    # first. It is ended when it has written nothing for so many seconds, or lasts five times as long;
+    # None sets no limit.
+    run: Callable[[Sequence[str], Mapping[str, str], Optional[float]], tuple[str, str]]
 
     @property
     def output(self) -> str:

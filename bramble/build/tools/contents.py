@@ -92,4 +92,5 @@ class Contents:
     # Absolute path on the machine → place: what the texts of this family call by its path.
     moves: Mapping[str, str] = field(default_factory=dict)
     trials: tuple[Trial, ...] = ()
+    started: tuple[str, ...] = ()  # places of programs of which nobody knows more than that they start
     runtime: bool = False  # something of it belongs into the output rt

@@ -19,6 +19,7 @@ from typing import Callable
 
 from bramble.build.builtin import Request
 from bramble.build.pins import needed
+from bramble.build.placing import STRONGEST
 from bramble.build.stamps import RULES, Stamp
 from bramble.build.task import Cancelled
 from bramble.build.tools.contents import OUT, RT, Contents, Take
@@ -28,6 +29,7 @@ from bramble.build.tools.families import listed
 from bramble.build.tools.families.table import FAMILIES, INTERPRETERS
 from bramble.build.tools.kit import Kit, Output
 from bramble.build.tools.machine import Machine, ThisMachine, script_words, tree
+from bramble.build.tools.starting import try_to_start
 from bramble.build.tools.trying import try_out
 from bramble.errors import BrambleError
 
@@ -80,6 +82,10 @@ def make(request: Request) -> tuple[Stamp, ...]:
     kit.write(cancelled)
     for one in contents:
         try_out(request, one.trials, kit.filled)
+    if request.options.sandbox == STRONGEST:
+        started = sorted(place for one in contents for place in one.started)
+        shell = kit.filled("{out}/bin/sh") if "sh" in asked else None
+        try_to_start(request, [kit.filled("{out}/" + place) for place in started], shell)
     return (RULES, *machine.stamps)
 
 

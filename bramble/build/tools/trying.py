@@ -27,7 +27,7 @@ def try_out(request: Request, trials: Sequence[Trial], filled: Callable[[str], s
                 out.write(filled(text))
         argv = tuple(map(filled, trial.argv))
         env = {**_ENV, "PATH": filled("{out}/bin"), **{k: filled(v) for k, v in trial.env.items()}}
-        problem, said = request.run(argv, env)
+        problem, said = request.run(argv, env, None)
         if problem or trial.says not in said:
             what = problem or f"did not say {trial.says!r}"
             shown = said[-_SHOWN:].strip()

@@ -121,7 +121,10 @@ LISTED = (
     Listed(
         ("tclsh",),
         data=("share/tcltk/tcl8*", "lib/tcl8*", "share/tcl8*"),
-        env={"TCL_LIBRARY": "{out}/{share/tcltk/tcl8.?,lib/tcl8.?,share/tcl8.?}"},
+        env={
+            "TCL_LIBRARY": "{out}/{share/tcltk/tcl8.?,lib/tcl8.?,share/tcl8.?}",
+            "TCL8_0_TM_PATH": "{out}/{share/tcltk/tcl8.?/tcl8,lib/tcl8.?/tcl8,share/tcl8.?/tcl8}",
+        },
         wrapped=("tclsh",),
         trials={
             "tclsh": Trial(
@@ -216,8 +219,14 @@ def _chosen(value: str, machine: Machine, prefix: str) -> str:
         return value
     alternatives = rest.rstrip("}").split(",")
     for one in alternatives:
-        parent, last = posixpath.split(one)
-        for name in machine.names_in(f"{prefix}/{parent}"):
-            if fnmatch.fnmatchcase(name, last):
-                return f"{start}/{parent}/{name}"
+        found = [prefix]
+        for part in one.split("/"):
+            found = [
+                f"{above}/{name}"
+                for above in found
+                for name in machine.names_in(above)
+                if fnmatch.fnmatchcase(name, part)
+            ]
+        if found:
+            return start + found[0][len(prefix) :]
     return f"{start}/{alternatives[0]}"

@@ -45,7 +45,10 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
                 ]
         if f"{prefix.rstrip('/')}/lib/{name}" in moves or f"{prefix.rstrip('/')}/share/{name}" in moves:
             trials.append(Trial((f"{{out}}/bin/{name}", "--version"), about="say its version"))
-    return Contents(takes=tuple(takes), links=tuple(links), moves=moves, trials=tuple(trials))
+    started = tuple(f"bin/{name}" for name in sorted(tools))
+    return Contents(
+        takes=tuple(takes), links=tuple(links), moves=moves, trials=tuple(trials), started=started
+    )
 
 
 def programs(tools: Mapping[str, str]) -> tuple[list[Take], list[Link]]:
