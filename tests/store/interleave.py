@@ -56,7 +56,10 @@ class Process:
         self.failed: Optional[tuple[str, int]] = None
         self.locked: dict[int, set[str]] = {}
         self.opened: set[int] = set()
-        self.go, self.parked = threading.Semaphore(0), threading.Semaphore(0)
+        # Each is released once for each time that it is acquired: a lock is cheaper than a semaphore.
+        self.go, self.parked = threading.Lock(), threading.Lock()
+        self.go.acquire()
+        self.parked.acquire()
         self.thread = threading.Thread(target=self._run, args=(program,), daemon=True)
 
     def _run(self, program: Program) -> None:
@@ -252,7 +255,7 @@ def run(
 ) -> Run:
     """Let the programs happen; `choose(what each is about to do, who was last)` says who goes on, -1 ends it.
 
-    `kill` is a process, and after how many of its steps it is killed.
+    `kill` is a process, and at which of its steps that write it is killed: those that read leave nothing.
     """
     world = World(root)
     processes = [Process(number, program, world) for number, program in enumerate(programs)]
@@ -262,7 +265,7 @@ def run(
         for process in processes:
             process.thread.start()
             process.parked.acquire()
-        last = 0
+        last = writes = 0
         while not all(process.done for process in processes):
             ops = {p.number: p.pending for p in processes if p.enabled and p.pending is not None}
             assert ops, f"all wait for each other: {[(p.waits, p.pending) for p in processes]}"
@@ -278,8 +281,9 @@ def run(
                 break
             steps.append(last)
             process = processes[last]
-            if kill == (last, steps.count(last)):
-                process.killed = True
+            if kill is not None and kill[0] == last and ops[last].writes:
+                writes += 1
+                process.killed = writes == kill[1]
             process.go.release()
             process.parked.acquire()
         for process in processes:
@@ -336,10 +340,29 @@ def exhaust(
             return count
 
 
+class Touched(NamedTuple):
+    """What operations read and write, all together."""
+
+    reads: set[str]
+    writes: set[str]
+
+    def add(self, op: Op) -> None:
+        self.reads.update(op.reads)
+        self.writes.update(op.writes)
+
+    def by(self, op: Op) -> bool:
+        """Say whether an operation touches one of them."""
+        return not (
+            self.writes.isdisjoint(op.reads)
+            and self.writes.isdisjoint(op.writes)
+            and self.reads.isdisjoint(op.writes)
+        )
+
+
 class _Interrupted:
     """Lets one process do so many steps, then all the others, then the rest of it."""
 
-    def __init__(self, first: int, at: int, theirs: set[Op]) -> None:
+    def __init__(self, first: int, at: int, theirs: Touched) -> None:
         self.first, self.at, self.theirs = first, at, theirs
         self.taken = 0
 
@@ -347,7 +370,7 @@ class _Interrupted:
         others = [number for number in ops if number != self.first]
         mine = ops.get(self.first)
         if mine is not None:
-            counts = any(map(mine.touches, self.theirs))
+            counts = self.theirs.by(mine)
             if not others or self.taken < self.at or (self.at and not counts):
                 self.taken += counts or not others
                 return self.first
@@ -355,15 +378,18 @@ class _Interrupted:
         return others[0]
 
 
-def once_each(root: str, prepare: Callable[[], Sequence[Program]], check: Callable[[Run], None]) -> int:
+def once_each(
+    root: str, prepare: Callable[[], Sequence[Program]], check: Callable[[Run], None], *, same: bool = False
+) -> int:
     """Let all others happen between any two steps of each program; return how many runs that took.
 
+    With `same`, all programs are one, and what is interrupted need not be each of them.
     Steps that have nothing to do with any of the others' are not told apart.
     """
     count = 0
-    for first in range(len(prepare())):
+    for first in range(1 if same else len(prepare())):
         at = 0
-        theirs: set[Op] = set()
+        theirs = Touched(set(), set())
         while True:
             choose = _Interrupted(first, at, theirs)
             check(run(root, prepare(), choose))
@@ -375,7 +401,7 @@ def once_each(root: str, prepare: Callable[[], Sequence[Program]], check: Callab
 
 
 def killed_each(root: str, prepare: Callable[[], Sequence[Program]], check: Callable[[Run], None]) -> int:
-    """Kill the first program at each of its steps in turn, let the others happen; return how many."""
+    """Kill the first program at each step that writes in turn, let the others happen; return how many."""
     at = 0
     while True:
         at += 1
@@ -408,6 +434,6 @@ def sample(
     """Run `count` interleavings by the dice, with `kill` one of the first two killed somewhere."""
     for number in range(count):
         choose = _Dice(f"{seed}-{number}")
-        death = (choose.dice.randrange(2), choose.dice.randrange(1, 120)) if kill else None
+        death = (choose.dice.randrange(2), choose.dice.randrange(1, 60)) if kill else None
         check(run(root, prepare(), choose, death))
     return count

@@ -200,6 +200,10 @@ def copy_tree(source: str, target: str) -> None:
         elif entry.is_dir():
             copy_tree(entry.path, there)
         else:
-            shutil.copy2(entry.path, there)
+            status_of = entry.stat()
+            with open(entry.path, "rb", buffering=0) as old, open(there, "xb", buffering=0) as new:
+                new.write(old.read())
+                os.fchmod(new.fileno(), status_of.st_mode)
+                os.utime(new.fileno(), ns=(status_of.st_atime_ns, status_of.st_mtime_ns))
     os.chmod(target, status.st_mode)
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))

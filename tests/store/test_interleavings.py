@@ -33,11 +33,14 @@ PAIRS = {
     "two collections": lambda s: (s.collect(), s.collect()),
     "two builds of one derivation": lambda s: (s.build, s.build),
 }
+# Who of these is first makes no difference.
+SAME = ("two that link equal files", "two collections", "two builds of one derivation")
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_all_of_one_process_happens_between_any_two_steps_of_another(scene: Scene, pair: str) -> None:
-    assert once_each(scene.root, scene.scene(*PAIRS[pair](scene)), scene.check) > 5
+    same = pair in SAME
+    assert once_each(scene.root, scene.scene(*PAIRS[pair](scene)), scene.check, same=same) > 5
 
 
 @pytest.mark.parametrize("pair", ["a build and a collection", "links and a collection", "two collections"])
