@@ -11,7 +11,8 @@ import pytest
 from tests.cli.world import World
 
 
-def _remove(base: Path) -> None:
+def remove(base: Path) -> None:
+    """Remove a world, whatever its modes."""
     for directory, names, _ in os.walk(base):
         for name in names:
             path = os.path.join(directory, name)
@@ -28,7 +29,7 @@ def world() -> Iterator[World]:
     made.project.mkdir()
     (made.project / "bramble.toml").write_text('[package]\nname = "example.com/p"\nversion = "0.1.0"\n')
     yield made
-    _remove(base)
+    remove(base)
 
 
 TOOLS = """
