@@ -59,6 +59,11 @@ TEMPLATES: Mapping[str, Template] = {
         ),
         ("run", "./:greet", "greet", "you"),
     ),
+    "go": Template(
+        "A program in Go with a test, and how to add modules.",
+        (CONFIG_NAME, _MODULE, "go.mod", "main.go", "main_test.go"),
+        ("run", "./:greet", "greet", "you"),
+    ),
     "shell": Template(
         "A shell script that becomes a program, together with the tools that it calls.",
         (CONFIG_NAME, _MODULE, "words.sh"),

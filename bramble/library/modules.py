@@ -14,8 +14,10 @@ PACKAGE = "std"
 MODULES: Mapping[str, str] = {
     "std": "default.bramble",
     "std/c": "c.bramble",
+    "std/go": "go.bramble",
     "std/node": "node.bramble",
     "std/python": "python.bramble",
+    "std/rust": "rust.bramble",
 }
 
 

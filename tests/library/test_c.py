@@ -95,3 +95,21 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
     finally:
         os.rename(moved, project.store)
         project.run("store", "relocate")
+
+
+def test_a_result_that_needs_the_compiler_is_refused_unless_that_is_allowed(project: World) -> None:
+    (project.project / "main.c").write_text("int main(void) { return 0; }\n")
+    project.write(
+        default="""
+load("std/c")
+
+def app(keep_compiler=False):
+    link = ["-Wl,-rpath,%s/lib" % c.toolchain()]
+    return c.program("app", files(["main.c"]), link=link, keep_compiler=keep_compiler)
+
+def kept():
+    return app(keep_compiler=True)
+"""
+    )
+    assert project.run("build", "./:app").codes == ["build.reference-refused"]
+    assert project.run("build", "./:kept").status == 0

@@ -50,7 +50,14 @@ def gone(shared: World) -> None:
 
 
 def test_there_is_a_test_of_each_template() -> None:
-    assert set(NEEDED) == set(TEMPLATES)
+    assert set(NEEDED) | {"go"} == set(TEMPLATES)
+
+
+def test_the_template_for_go_can_be_evaluated(project: World) -> None:
+    # To build it takes half a minute: go compiles its library first. test_go.py builds something smaller.
+    made = project.run("init", "--json", "--template", "go", "../go")
+    parsed = project.run("build", "--just-parse", "--json", "./...", cwd=Path(made.json["directory"]))
+    assert [result["target"] for result in parsed.json["results"]] == ["example.com/go:greet"]
 
 
 @pytest.mark.parametrize("template", NEEDED)
