@@ -9,7 +9,7 @@ from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, tree
 
 _NAMES = frozenset({"cargo", "rustc", "rustdoc"})
-_LIBRARY = "pub fn said(word: &str) -> String { format!(\"{} works\", word) }\n"
+_LIBRARY = 'pub fn said(word: &str) -> String { format!("{} works", word) }\n'
 _LEFT_OUT = ("src/", "etc/")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from bramble.build.tools.contents import Contents
-from bramble.build.tools.families import c, go, java, listed, node, perl, plain, python
+from bramble.build.tools.families import c, go, java, listed, node, perl, plain, python, rust
 from bramble.build.tools.machine import Machine
 
 
@@ -28,6 +28,7 @@ FAMILIES = (
     Family("node", node.is_node, node.gather),
     Family("go", go.is_go, go.gather),
     Family("java", java.is_java, java.gather),
+    Family("rust", rust.is_rust, rust.gather),
     Family("listed", listed.is_listed, listed.gather),
     Family("plain", plain.is_any, plain.gather),
 )
