@@ -80,7 +80,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         unprotected=arguments.unprotected,
     )
     before = guarded(evaluated.project.root)
-    spec = run_spec(evaluated, result, request, choices, setting, before)
+    spec = run_spec(evaluated, result, request, choices, setting, before, wish)
     if arguments.explain:
         requests = [{**one.to_json(), "granted": agreed, "text": str(one)} for one in wish.items]
         print_explanation(explain(spec), as_json=arguments.json, asked=requests)

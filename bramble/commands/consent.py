@@ -81,6 +81,21 @@ def asked(
     return Asked(root, evaluated.project.name, request.owner, tuple(sorted(items)))
 
 
+def check_granted(wish: Asked, kind: str, real: str) -> None:
+    """Refuse a path, without links, that `wish`, which was granted, does not hold. Raises run.not-granted.
+
+    A program that still runs can have put a link in the place of a directory of the project.
+    """
+    # spec: cli.run.requests
+    own = not wish.owner and below(real, wish.directory)
+    if not own and Item(kind, real) not in wish.items:
+        raise BrambleError(
+            "run.not-granted",
+            f"a path leads to {real} now, and to another place when it was granted",
+            remedy="see what changes the project meanwhile, and run it again",
+        )
+
+
 def can_be_asked(wish: Asked) -> bool:
     """Say whether a person can see all of it at once: what has left the screen is agreed to unseen."""
     # spec: cli.run.requests

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bramble.commands.build import BuildResult, launcher
+from bramble.commands.consent import Asked, check_granted
 from bramble.commands.consent import below as _below
 from bramble.commands.evaluation import Evaluated
 from bramble.commands.guarded import Guarded
@@ -87,10 +88,12 @@ def run_spec(
     choices: RunChoices,
     setting: Setting,
     guard: Guarded,
+    wish: Asked,
 ) -> SandboxSpec:
     """Return the sandbox for `request`; the objects it shows are protected from garbage collection.
 
     `guard` are files that stay read-only unless the command line names them or says otherwise.
+    `wish` is what was granted of what the request asks for.
 
     Raises BrambleError `run.*` (spec: cli.run and below).
     """
@@ -119,10 +122,19 @@ def run_spec(
     root = os.path.realpath(store.root)
     exposed = (root,) if any(_below(root, os.path.realpath(path)) for path in visible) else ()
     objects = [store.object_path(name) for name in closure]
+    # The sandbox follows no link: what was checked here is what is shown.
+    follow = os.path.realpath if choices.rung == "namespaces" else os.path.normpath
+    places = {path: follow(path) for path in (*writable, *read_only, *exposed, *objects)}
+    for given, paths, kind in (
+        (choices.paths, writable if request.paths else (), "write"),
+        (choices.read_only_paths, read_only, "read"),
+    ):
+        for path in paths if given is None else ():
+            check_granted(wish, kind, os.path.realpath(places[path]))
     # Of a path that is named twice the stricter word holds.
-    mounts = {path: Mount(path, path, writable=True) for path in writable}
+    mounts = {path: Mount(places[path], path, writable=True) for path in writable}
     mounts.update((mount.target, mount) for mount in _kept_from(guard, writable, choices))
-    mounts.update((path, Mount(path, path)) for path in (*read_only, *exposed, *objects))
+    mounts.update((path, Mount(places[path], path)) for path in (*read_only, *exposed, *objects))
     return SandboxSpec(
         argv=(program, *words[1:]),
         env=tuple(sorted(environment)),

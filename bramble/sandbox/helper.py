@@ -48,7 +48,6 @@ NAMESPACES = {
     "net": syscalls.CLONE_NEWNET,
     "cgroup": syscalls.CLONE_NEWCGROUP,
 }
-CLONE_WHOLE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC | syscalls.AT_RECURSIVE
 
 
 class Sandbox:
@@ -257,7 +256,7 @@ class Helper:
         """
         if sandbox.slot < 0:
             sandbox.slot = self.identity.take_slot()
-        tree = syscalls.open_tree(syscalls.AT_FDCWD, child.native(source), CLONE_WHOLE)
+        tree = pid1.take(source)
         sandbox.trees.append(tree)
         return self.identity.show_as_slot(tree, sandbox.slot) or not writable
 

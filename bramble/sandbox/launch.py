@@ -111,6 +111,7 @@ class Launcher:
 
     def plan(self, spec: SandboxSpec) -> tuple[Step, ...]:
         """Return the steps that `run` would do for `spec` here; nothing is started."""
+        spec = with_real_sources(spec)
         return steps(spec, look(spec, self.facts))
 
     def run(
@@ -297,6 +298,21 @@ def piped(fd: int, ours: contextlib.ExitStack, *, writes: bool) -> tuple[int, te
         ours.callback(os.close, read_end)
         return write_end, terminal.Flow(read_end, fd, own_sink=False)
     return read_end, terminal.Flow(fd, write_end, own_sink=True)
+
+
+def with_real_sources(spec: SandboxSpec) -> SandboxSpec:
+    """Return `spec` with the links in the sources of mounts followed; for a run its caller has done it.
+
+    The weaker rungs show everything at its own path, as it is written.
+    """
+    # spec: sandbox.mounts.source
+    if spec.purpose == "run" or spec.rung != "namespaces":
+        return spec
+    mounts = tuple(
+        replace(mount, source=os.path.realpath(mount.source)) if mount.source.startswith("/") else mount
+        for mount in spec.mounts
+    )
+    return replace(spec, mounts=mounts)
 
 
 def look(spec: SandboxSpec, facts: HostFacts) -> HostFacts:

@@ -42,7 +42,7 @@ TIOCGPTN = 0x80045430
 TIOCSPTLCK = 0x40045431
 SIOCSIFFLAGS = 0x8914
 UP_LOOPBACK_RUNNING = 0x49
-EPERM, ENXIO, EINVAL, ENOSYS = 1, 6, 22, 38
+EPERM, ENXIO, EINVAL, ENOSYS, ELOOP = 1, 6, 22, 38, 40
 
 
 def run(job: Job) -> None:
@@ -145,7 +145,36 @@ def symlink(job: Job, path: str, to: str) -> None:
     os.symlink(native(to), inside(path))
 
 
+def take(source: str) -> int:
+    """Return a detached copy of the mount at `source` of the host, and of those in it; no link is followed.
+
+    Whoever may write above `source` could otherwise lead it elsewhere after it was agreed to.
+    """
+    # spec: sandbox.mounts.source
+    here = os.open(b"/", WALK | os.O_DIRECTORY)
+    try:
+        for name in native(source).split(b"/"):
+            if name:
+                below = os.open(name, WALK, dir_fd=here)
+                os.close(here)
+                here = below
+                if stat.S_ISLNK(os.fstat(here).st_mode):
+                    raise OSError(ELOOP, "a symbolic link", source)
+        return syscalls.open_tree(here, b"", CLONE_WHOLE | syscalls.AT_EMPTY_PATH)
+    except OSError as error:
+        error.filename = source
+        raise
+    finally:
+        os.close(here)
+
+
 def bind(job: Job, source: str, target: str) -> None:
+    tree = take(source)
+    syscalls.move_mount(tree, b"", syscalls.AT_FDCWD, inside(target), syscalls.MOVE_MOUNT_F_EMPTY_PATH)
+    os.close(tree)
+
+
+def bind_machine(job: Job, source: str, target: str) -> None:
     syscalls.mount(native(source), inside(target), None, syscalls.MS_BIND | syscalls.MS_REC)
 
 
@@ -176,7 +205,7 @@ def attach(job: Job, source: str, target: str, tree: int) -> None:
 
 
 def bind_within(job: Job, source: str, target: str) -> None:
-    put_within(syscalls.open_tree(syscalls.AT_FDCWD, native(source), CLONE_WHOLE), target)
+    put_within(take(source), target)
 
 
 def attach_within(job: Job, source: str, target: str, tree: int) -> None:
@@ -388,6 +417,7 @@ ACTIONS: dict[str, Callable[..., None]] = {
     "file": file,
     "symlink": symlink,
     "bind": bind,
+    "bind-machine": bind_machine,
     "attach": attach,
     "bind-within": bind_within,
     "attach-within": attach_within,

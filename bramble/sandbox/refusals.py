@@ -11,7 +11,7 @@ from bramble.sandbox import layout, probe
 from bramble.sandbox.diagnosis import Diagnosis, diagnose
 from bramble.sandbox.vocabulary import Step
 
-MOUNTS = ("bind", "bind-within", "attach", "attach-within", "cover-within", "open-tree")
+MOUNTS = ("bind", "bind-machine", "bind-within", "attach", "attach-within", "cover-within", "open-tree")
 
 
 def powerless_root(reason: str) -> BrambleError:

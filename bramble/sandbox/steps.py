@@ -253,7 +253,7 @@ def tree_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) 
     early += [Step("file", (path, text)) for path, text in constant]
     if spec.network:
         for path in facts.network_files:
-            early += [*tree.point(path, "file"), Step("bind", (path, path))]
+            early += [*tree.point(path, "file"), Step("bind-machine", (path, path))]
     # spec: sandbox.programs
     for path, to in facts.links:
         early += [*tree.parents(path), Step("symlink", (path, to))]

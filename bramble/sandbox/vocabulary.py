@@ -71,6 +71,7 @@ ACTIONS: dict[str, Action] = {
             "file": ("path text", "write file {path}"),
             "symlink": ("path to", "link {path} to {to}"),
             "bind": ("source target", "show {source} of the host as {target}"),
+            "bind-machine": ("source target", "show {source} of the host, wherever it leads, as {target}"),
             "device": ("path major minor", "show the host's device {path}, if it is {major}:{minor}"),
             "attach": ("source target tree", "show {source} of the host as {target}"),
             "bind-within": (

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from bramble.commands.consent import Asked, Item, check_granted
+from bramble.errors import BrambleError
 from tests.cli.conftest import remove
 from tests.cli.world import World
 
@@ -290,3 +292,15 @@ def test_what_a_mount_cannot_hold_is_reported(repository: World) -> None:
         assert f"{repository.project}/{name} was made, changed or removed" in ran.err
     silent = repository.run("run", "./:tool", "sh", "-c", "echo > other")
     assert "made, changed" not in silent.err
+
+
+def test_a_path_that_leads_elsewhere_since_it_was_granted_is_refused() -> None:
+    granted = Asked("/p", "p", "", (Item("read", "/outside"),))
+    check_granted(granted, "write", "/p/data")
+    check_granted(granted, "read", "/outside")
+    for kind, real in (("write", "/outside"), ("read", "/outside/x"), ("write", "/home/x/.ssh")):
+        with pytest.raises(BrambleError) as caught:
+            check_granted(granted, kind, real)
+        assert caught.value.code == "run.not-granted"
+    with pytest.raises(BrambleError):
+        check_granted(Asked("/p", "p", "lib", (Item("write", "/p/data"),)), "write", "/p/other")

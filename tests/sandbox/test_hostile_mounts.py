@@ -127,3 +127,23 @@ def test_a_file_with_a_second_name_cannot_be_hidden(here: World) -> None:
     here.settle()
     result = here.run("cat /out/second", hidden=("/out/key",))
     assert result.failed == "sandbox.mount" and "hard links" in str(result.error) and not result.output
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_source_of_a_run_is_not_followed_when_it_is_mounted(here: World, within: bool) -> None:
+    """A program of the same project that still runs can swap a directory for a link meanwhile."""
+    secret, project = here.path / "secret", here.path / "project"
+    (secret / "deep").mkdir(parents=True)
+    project.mkdir()
+    (secret / "key").write_text("private")
+    (project / "data").mkdir()
+    (project / "file").symlink_to("../secret/key")
+    (project / "way").symlink_to("../secret")
+    target = "/project/data" if within else "/data"
+    outer = [Mount(str(project), "/project", True)] if within else []
+    for source in ("way", "way/deep", "file"):
+        more = [*outer, Mount(str(project / source), target, True)]
+        refused = here.run("echo ran", more=more, purpose="run")
+        assert refused.output == b"" and "sandbox.mount" in refused.error.values(), refused
+    more = [Mount(str(project / "way"), "/data", True)]
+    assert here.run("cat /data/key", more=more).text == "private"
