@@ -35,7 +35,7 @@ class FetchOptions:
     offline: bool = False  # no sockets: mirror, file URLs and what is pinned and in the store only
     # URL → file or directory; a key that ends in "/" stands for all URLs that begin with it.
     mirror: Mapping[str, str] = field(default_factory=dict)
-    # Directories of the project and its packages: what a project may read besides is what everybody may,
+    # The directory of the project: what a project may read besides is what everybody may,
     # and files of its own mirror are read so, too. None: whatever this user can read.
     reach: Optional[tuple[str, ...]] = None
     own_mirror: tuple[str, ...] = ()  # the paths in `mirror` that the project itself has named

@@ -229,7 +229,8 @@ def _options(
         fetch=FetchOptions(
             offline=setting.offline,
             mirror={**own, **(read_mirror(setting.mirror_table) if setting.mirror_table else {})},
-            reach=(project.root, *packages.values()),
+            # A package lies where the project says, which does not make it the project's own.
+            reach=(project.root,),
             own_mirror=tuple(own.values()),
             proxies=setting.proxies,
             ca_file=setting.ca_file,

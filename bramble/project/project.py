@@ -26,9 +26,9 @@ class Project:
 def find_project(start: str) -> Project:
     """Return the project that the directory `start` lies in: the nearest bramble.toml upwards.
 
-    Raises config.no-project, and the errors of `load_config`.
+    Raises config.no-project, config.foreign, and the errors of `load_config`.
     """
-    # spec: project.find
+    # spec: project.find, project.find.foreign
     beginning = os.path.realpath(start)
     directory = beginning
     while not os.path.lexists(os.path.join(directory, CONFIG_NAME)):
@@ -40,9 +40,25 @@ def find_project(start: str) -> Project:
                 remedy="go to a project, or make one here with: bramble init",
             )
         directory = above
+    if directory != beginning:
+        _refuse_foreign(os.path.join(directory, CONFIG_NAME), beginning)
     location = os.path.relpath(beginning, directory)
     return Project(
         root=directory,
         config=load_config(os.path.join(directory, CONFIG_NAME)),
         location="" if location == "." else location,
     )
+
+
+def _refuse_foreign(path: str, beginning: str) -> None:
+    """Refuse a bramble.toml above the directory where a person stands that a third one has put there."""
+    try:
+        owner, here = os.lstat(path).st_uid, os.stat(beginning).st_uid
+    except OSError:
+        return  # reading it will say why
+    if owner not in (0, os.geteuid(), here):
+        raise BrambleError(
+            "config.foreign",
+            f"{path} belongs to another user, and so it does not decide what {beginning} is",
+            remedy=f"make a project here (bramble init), or go to {os.path.dirname(path)} if you mean it",
+        )

@@ -142,3 +142,26 @@ def test_a_configuration_in_another_encoding_is_named_with_its_line(tmp_path: Pa
     with pytest.raises(BrambleError) as caught:
         load_config(str(file))
     assert (caught.value.code, str(caught.value.place)) == ("config.syntax", "bramble.toml:2:12")
+
+
+def test_a_project_of_another_user_above_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bramble.toml").write_text('[package]\nname = "example.com/p"\nversion = "0.0.1"\n')
+    (tmp_path / "mine").mkdir()
+    real = os.lstat
+
+    def owned_by(uid: int) -> None:
+        def status(path: str, **more: object) -> os.stat_result:
+            found = list(real(path, **more))  # type: ignore[arg-type]
+            found[4] = uid
+            return os.stat_result(found)
+
+        monkeypatch.setattr(os, "lstat", status)
+
+    owned_by(max(os.geteuid(), 1) + 1)
+    with pytest.raises(BrambleError) as caught:
+        find_project(str(tmp_path / "mine"))
+    assert caught.value.code == "config.foreign"
+    # Who stands in the project itself, or in a directory of its owner, means it.
+    assert find_project(str(tmp_path)).name == "example.com/p"
+    owned_by(0)
+    assert find_project(str(tmp_path / "mine")).location == "mine"
