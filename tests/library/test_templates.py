@@ -25,7 +25,6 @@ NEEDED = {
 # Of each template with tests: a file, and what is changed in it so that the tests have to fail.
 WRONG = {
     "c": ("greeting.c", "Hello, ", "Hullo, "),
-    "c-lib": ("src/greeting.c", "Hello, ", "Hullo, "),
     "python": ("greet/main.py", "Hello, ", "Hullo, "),
     "node": ("greeting.js", "Hello, ", "Hullo, "),
     "shell": ("words.sh", "k1,1nr", "k1,1n"),
