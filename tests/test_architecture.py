@@ -78,7 +78,7 @@ IMPURE_IMPORTS = frozenset(
 # Every name of a module that stands in them as text counts as an import.
 MAY_IMPORT_BY_NAME = (
     *("__main__", "cli.main", "cli.verbs", "cli.verb_build", "cli.verb_store", "commands.build"),
-    *("lang.loader", "build.builder", "build.builtin", "store.late"),
+    *("lang.loader", "build.builder", "build.builtin", "build.pins", "store.late"),
     *("starlark.__main__", "starlark.program"),
 )
 MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")

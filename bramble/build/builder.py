@@ -20,9 +20,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from bramble.build import elsewhere
 from bramble.build.builtin import OutputPlace, Request, builtin
 from bramble.build.compare import differences, explain
 from bramble.build.events import Event, Impure, Output, Progress, Retrying, Started, Waiting
@@ -393,8 +392,9 @@ class Builder:
             seen, inputs = self._store.directory, None
             if again is not None and rung == STRONGEST:
                 # spec: build.check.elsewhere
-                seen = elsewhere.other_directory(seen)
-                inputs = elsewhere.copy_inputs(self._store.directory, seen, closure, f"{work.path}/inputs")
+                seen = _elsewhere("other_directory")(seen)
+                copy_inputs = _elsewhere("copy_inputs")
+                inputs = copy_inputs(self._store.directory, seen, closure, f"{work.path}/inputs")
             spec = sandbox_spec(
                 resolved,
                 names,
@@ -414,7 +414,7 @@ class Builder:
         for output, path in inside.outputs:
             _look_at(task.name, output, path)
             if inputs is not None:
-                elsewhere.bring_back(path, self._store.directory, seen)
+                _elsewhere("bring_back")(path, self._store.directory, seen)
             raws.append(RawOutput(output, path, temporary[output]))
         return self._finish(task, resolved, tuple(raws), closure, names.build, rung, (), again)
 
@@ -504,6 +504,12 @@ class Builder:
             if self._launcher is None:
                 self._launcher = self._options.launcher()
             return self._launcher
+
+
+def _elsewhere(name: str) -> Callable[..., Any]:
+    """Return a function of what only a second build needs: nobody else waits for its modules."""
+    found: Callable[..., Any] = getattr(importlib.import_module("bramble.build.elsewhere"), name)
+    return found
 
 
 class _Busy(Exception):

@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
 
+from bramble.store.files import make_directory
 from bramble.store.identity import BLOCK_SIZE
 from bramble.store.path import padded_store_dir
 from bramble.store.tree import DIRECTORY_MODE, MTIME_NS
@@ -34,7 +35,7 @@ def copy_inputs(directory: str, other: str, closure: Collection[str], where: str
     """
     old, new = os.fsencode(directory), os.fsencode(other)
     found = {}
-    os.mkdir(where)
+    make_directory(where)
     for name in closure:
         found[name] = path = f"{directory}/{name}"
         if _holds(path, old):
@@ -117,12 +118,12 @@ def _file_holds(member: Member, text: bytes) -> bool:
 
 def _copy(path: str, copy: str, old: bytes, new: bytes) -> None:
     """Make a copy of an object with another text; files that do not hold the old one are links."""
-    os.mkdir(copy)
+    make_directory(copy)
     with _opened(path) as top, contextlib.closing(walk(top)) as members:
         for member in members:
             target = os.fsencode(copy) + member.name
             if member.kind == DIRECTORY:
-                os.mkdir(target)
+                make_directory(os.fsdecode(target))
             elif member.kind == SYMLINK:
                 link = os.readlink(member.base, dir_fd=member.parent)
                 os.symlink(link.replace(old, new), target)

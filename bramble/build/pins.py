@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Optional
 
-from bramble.build.fetch.discretion import anonymous
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 
@@ -22,11 +22,16 @@ def lock_key(builder: str, name: str, env: Mapping[str, str]) -> Optional[str]:
     # spec: build.fetch.key
     if builder == "fetch_url":
         urls = needed(builder, name, env, "url").split()
-        return "fetch_url " + " ".join(map(anonymous, urls)) + _shape(env)
+        return "fetch_url " + " ".join(map(_anonymous, urls)) + _shape(env)
     if builder == "fetch_git":
         url, reference = needed(builder, name, env, "url"), needed(builder, name, env, "reference")
-        return f"fetch_git {anonymous(url)}@{reference}"
+        return f"fetch_git {_anonymous(url)}@{reference}"
     return None
+
+
+def _anonymous(url: str) -> str:
+    # Loaded for a download: its patterns take longer than a build with nothing to do should last.
+    return str(importlib.import_module("bramble.build.fetch.discretion").anonymous(url))
 
 
 def _plain_key(builder: str, env: Mapping[str, str]) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from bramble.errors import BrambleError
 from bramble.store.failures import DiskFailures
+from bramble.store.files import make_directory
 from bramble.store.model import RawOutput
 from bramble.store.objects import Objects
 from bramble.store.path import shown
@@ -34,7 +35,7 @@ def copy_sources(objects: Objects, root: str, files: Sequence[str], allowed: str
     # spec: store.sources.object
     with _directory_to_copy_to(objects) as work, DiskFailures("copy sources into the store"):
         target = f"{work}/source"
-        os.mkdir(target)
+        make_directory(target)
         for file in sorted(set(files)):
             _copy(root, file, target, allowed)
         return publish(objects, [RawOutput("out", target, "")], closure=(), build_name=None)["out"].name
@@ -52,6 +53,13 @@ def _directory_to_copy_to(objects: Objects) -> Iterator[str]:
             yield work.path
 
 
+def _make_above(target: str, parts: Sequence[str]) -> None:
+    """Make directories that can be written to below `target`, whatever the umask."""
+    for number in range(len(parts)):
+        with contextlib.suppress(FileExistsError):
+            make_directory("/".join([target, *parts[: number + 1]]))
+
+
 def _copy(root: str, file: str, target: str, allowed: str) -> None:
     check_inside(root, file)
     parts = file.split("/")
@@ -59,7 +67,7 @@ def _copy(root: str, file: str, target: str, allowed: str) -> None:
     directory = _open_parent(allowed, [*above.split("/"), *parts[:-1]], root, file)
     try:
         copy = f"{target}/{file}"
-        os.makedirs(os.path.dirname(copy), exist_ok=True)
+        _make_above(target, parts[:-1])
         status = os.lstat(parts[-1], dir_fd=directory)
         if stat.S_ISLNK(status.st_mode):
             link = os.readlink(parts[-1], dir_fd=directory)

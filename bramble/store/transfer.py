@@ -19,6 +19,7 @@ from typing import Optional, Union
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
+from bramble.store.files import make_directory
 from bramble.store.hashing import ParallelHash
 from bramble.store.identity import Identity, Meaning, Stream, Text
 from bramble.store.mark import Node, referrers_first
@@ -239,7 +240,7 @@ class _Importer:
             )
         with workspace(objects.var) as work:
             directory = f"{work.path}/out"
-            os.mkdir(directory, 0o755)
+            make_directory(directory)
             top = os.open(directory, DIRECTORY_FLAGS)
             try:
                 self._unpack(name, top)

@@ -209,6 +209,8 @@ class Unpacker:
                     os.close(fd)
         elif way is not None and kind == archive.DIRECTORY:
             os.mkdir(base, 0o755, dir_fd=way.fd)
+            # Whatever the umask: what follows goes into it.
+            os.chmod(base, 0o755, dir_fd=way.fd)
         elif way is not None:
             if not target or b"\0" in target:
                 raise Malformed(f'the link "{shown(base)}" has no target')

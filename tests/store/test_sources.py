@@ -4,6 +4,7 @@ import os
 import stat
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,13 +84,25 @@ def test_fresh_stamps_are_not_trusted(store: Store, project: str) -> None:
     assert store.add_sources(project, FILES) != first
 
 
-def test_stamps_are_trusted_once_the_clock_has_moved_on(project: str) -> None:
-    assert not stamps.take(project, FILES, project).settled
-    age(project)
-    assert stamps.take(project, FILES, project).settled
+def test_stamps_are_trusted_once_the_clock_has_moved_on(
+    project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settled(changed: int, now: int) -> bool:
+        status = SimpleNamespace(
+            st_mode=0o100644, st_size=1, st_ino=1, st_mtime_ns=10**9, st_ctime_ns=changed
+        )
+        monkeypatch.setattr(stamps, "time", SimpleNamespace(time_ns=lambda: now))
+        monkeypatch.setattr(stamps, "os", SimpleNamespace(lstat=lambda path: status, fsencode=os.fsencode))
+        return stamps.take(project, FILES, project).settled
+
+    second, step = 10**9, 50 * 10**6
+    fine = 100 * second + 1
+    assert not settled(fine, fine) and not settled(fine, fine + step) and settled(fine, fine + step + 1)
+    # A file from the future is not trusted either.
+    assert not settled(fine, fine - step)
     # Where times are whole seconds, the clock has to move on further.
-    os.utime(project + "/a.c", (1, 1))
-    assert not stamps.take(project, FILES, project).settled
+    whole = 100 * second
+    assert not settled(whole, whole + 2 * second) and settled(whole, whole + 2 * second + 1)
 
 
 def test_a_touched_file_with_the_same_bytes_changes_nothing(store: Store, project: str) -> None:

@@ -157,6 +157,8 @@ class ConfinedTree:
             if not make:
                 raise
             os.mkdir(name, 0o755, dir_fd=parent)
+            # Whatever the umask.
+            os.chmod(name, 0o755, dir_fd=parent)
             return os.open(name, _DIRECTORY, dir_fd=parent)
 
     def _leave(self) -> None:

@@ -22,6 +22,7 @@ from bramble.build.pins import needed
 from bramble.build.stamps import Stamp, bytes_of, stamp_chain
 from bramble.build.task import Listener
 from bramble.errors import BrambleError
+from bramble.store.files import make_directory
 
 
 def make(request: Request) -> tuple[Stamp, ...]:
@@ -55,7 +56,7 @@ def _made(urls: Sequence[str], request: Request) -> tuple[Stamp, ...]:
         unpack(body, shape.kind, request.output, name=shape.name, limits=limits)
         return stamps
     tree = f"{request.scratch}/tree"
-    os.mkdir(tree)
+    make_directory(tree)
     unpack(body, shape.kind, tree, name=shape.name, limits=limits)
     for path in stripped(tree, shape.strip, name=shape.name):
         os.rename(path, os.path.join(request.output, os.path.basename(path)))

@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import IO, Callable, Optional
 from bramble.build.fetch.discretion import redact
 from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
+from bramble.store.files import make_directory
 
 _POLL = 0.1  # seconds until a cancellation is noticed
 _CONFIGURATION = """[safe]
@@ -74,7 +76,7 @@ class Git:
         self._seconds = seconds
         self._until = time.monotonic() + seconds
         home = f"{scratch}/home"
-        os.mkdir(home, 0o700)
+        make_directory(home, 0o700)
         # Versions before 2.32 know no GIT_CONFIG_GLOBAL, and look into HOME.
         with open(f"{home}/.gitconfig", "w", encoding="utf-8") as out:
             out.write(_CONFIGURATION + _helper(given.login))
@@ -117,13 +119,35 @@ class Git:
             start_new_session=True,
         )
         assert process.stdin is not None and process.stdout is not None
+        done = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(process, done), daemon=True)
+        watch.start()
         try:
             yield process.stdin, process.stdout, process.wait
+        except (BrambleError, OSError):
+            # What has ended git early is the reason, and not that it has ended.
+            self._refuse_to_go_on()
+            raise
         finally:
+            done.set()
+            watch.join()
             _end(process)
             with contextlib.suppress(OSError):
                 process.stdin.close()
             process.stdout.close()
+
+    def _watch(self, process: subprocess.Popen[bytes], done: threading.Event) -> None:
+        """End git, which nobody waits for with a limit while it talks, when its time is over."""
+        while not done.wait(_POLL):
+            if self._listener.cancelled.is_set() or time.monotonic() > self._until:
+                _kill(process)
+                return
+
+    def _refuse_to_go_on(self) -> None:
+        if self._listener.cancelled.is_set():
+            raise Cancelled
+        if time.monotonic() > self._until:
+            raise self._too_long()
 
     def failure(self, doing: str, said: bytes) -> BrambleError:
         """Return the error for something that git could not do."""
@@ -140,10 +164,7 @@ class Git:
                 try:
                     return process.communicate(timeout=_POLL)[0]
                 except subprocess.TimeoutExpired:
-                    if self._listener.cancelled.is_set():
-                        raise Cancelled from None
-                    if time.monotonic() > self._until:
-                        raise self._too_long() from None
+                    self._refuse_to_go_on()
         finally:
             if process.poll() is None:
                 _end(process)
@@ -159,10 +180,14 @@ class Git:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    _kill(process)
+    process.wait()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
     # It has children of its own, for https and ssh.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def find_git(name: str, host_path: Sequence[str]) -> str:

@@ -437,6 +437,23 @@ class Repositories(FetchWorld):
         )
         self.assertLess(time.monotonic() - started, 30)
 
+    def test_git_has_that_time_also_to_give_the_files(self) -> None:
+        tools = os.path.join(self.top, "tools")
+        os.mkdir(tools)
+        real = shutil.which("git")
+        for verb in ("ls-tree", "cat-file"):
+            with open(tools + "/git", "w") as out:
+                out.write(f'#!/bin/sh\n[ "$1" != {verb} ] || {{ sleep 60 & wait; }}\nexec {real} "$@"\n')
+            os.chmod(tools + "/git", 0o755)
+            started = time.monotonic()
+            self.failure(
+                self.fetch_git("main"),
+                "fetch.timeout",
+                limits=Limits(seconds=2),
+                host_path=(tools, "/usr/bin", "/bin"),
+            )
+            self.assertLess(time.monotonic() - started, 30)
+
     def test_failures_are_told(self) -> None:
         error = self.failure(self.fetch_git("nowhere"), "fetch.git")
         self.assertIn("nowhere", error.detail)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import shutil
 import tarfile
 import tempfile
 import threading
 import unittest
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Union
@@ -65,6 +67,38 @@ class World(unittest.TestCase):
 
     def mode(self, name: str) -> int:
         return os.stat(os.path.join(self.target, name)).st_mode & 0o7777
+
+
+def asking_for(dictionary: int, stream: bytes) -> bytes:
+    """Return an xz stream that asks for a dictionary of another size (xz format, 3.1 and 5.3.1)."""
+    length = 4 * (stream[12] + 1)
+    head = bytearray(stream[12 : 12 + length - 4])
+    assert head[2:4] == b"\x21\x01"
+    head[4] = dictionary
+    return stream[:12] + bytes(head) + zlib.crc32(head).to_bytes(4, "little") + stream[12 + length :]
+
+
+class Xz(World):
+    plain = tar([file("a", b"x" * 100), file("b", b"y")])
+
+    def test_several_streams_with_padding_are_one_file(self) -> None:
+        half = len(self.plain) // 2
+        parts = [lzma.compress(self.plain[:half]), bytes(8), lzma.compress(self.plain[half:]), bytes(4)]
+        self.unpack(b"".join(parts), "xz")
+        self.assertTree({"a": b"x" * 100, "b": b"y"})
+
+    def test_what_asks_for_much_memory_is_refused(self) -> None:
+        stream = lzma.compress(self.plain)
+        # 64 MiB, as of `xz -9`; then 1 GiB.
+        self.unpack(asking_for(28, stream), "xz")
+        shutil.rmtree(self.target)
+        self.assertRefused("unsupported", asking_for(36, stream), "xz")
+
+    def test_what_is_cut_or_followed_by_something_is_refused(self) -> None:
+        stream = lzma.compress(self.plain)
+        for data in (stream[:-1], stream[:40], stream + b"x", stream + bytes(4) + b"xyz", b"x" + stream, b""):
+            self.assertRefused("broken", data, "xz")
+            shutil.rmtree(self.target)
 
 
 class Unpacking(World):
