@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 
 from bramble.errors import BrambleError
+from bramble.project.access import read_anywhere
 from bramble.project.toml import parse
 
 
@@ -16,12 +17,11 @@ def read_mirror(path: str) -> Mapping[str, str]:
     Raises BrambleError `fetch.mirror` (spec: cli.mirror).
     """
     try:
-        with open(path, encoding="utf-8") as file:
-            document = parse(file.read(), path)
+        document = parse(read_anywhere(path).decode("utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
         raise BrambleError(
             "fetch.mirror",
-            f"the mirror table {path} cannot be read: {error}",
+            f"the mirror table {path} cannot be read: {getattr(error, 'strerror', None) or error}",
             remedy="correct BRAMBLE_MIRROR, or unset it",
         ) from error
     table = document.get("mirror")

@@ -39,6 +39,7 @@ _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 # A waiting builder looks again this often, in seconds: it must be able to hear that it is no longer wanted.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
+_PATIENCE = 120  # seconds until a lock that nobody holds for long is held for too long
 
 
 class LockFile:
@@ -52,8 +53,21 @@ class LockFile:
         self._fd = open_lock(path, read_only=read_only)
 
     def share(self, name: str) -> None:
-        """Take the lock of `name` shared; wait while somebody holds it exclusive, which is never for long."""
-        self._set(fcntl.F_OFD_SETLKW, fcntl.F_RDLCK, name)
+        """Take the lock of `name` shared; wait while somebody holds it exclusive, which is never for long.
+
+        Raises BrambleError store.locked where it is: its holder is stopped, or waits for what never comes.
+        """
+        # spec: store.locks.patience
+        pause, until = _FIRST_PAUSE, time.monotonic() + _PATIENCE
+        while not self.try_share(name):
+            if time.monotonic() > until:
+                raise BrambleError(
+                    "store.locked",
+                    f'another process has held a lock in "{shown(self._path)}" for {_PATIENCE} seconds',
+                    remedy=f"see which (fuser {shown(self._path)}); if it is stopped, let it go on or end it",
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def try_share(self, name: str) -> bool:
         """Take the lock of `name` shared unless somebody has it exclusive; say whether it was taken."""

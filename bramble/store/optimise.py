@@ -20,7 +20,7 @@ from typing import Optional
 
 from bramble.store import walk
 from bramble.store.failures import DiskFailures
-from bramble.store.files import unique
+from bramble.store.files import open_lock, unique
 from bramble.store.identity import BLOCK_SIZE
 from bramble.store.objects import Objects
 from bramble.store.tree import DIRECTORY_MODE, seal
@@ -95,7 +95,7 @@ def seal_unfinished(objects: Objects) -> None:
 def closed_directories(objects: Objects) -> Iterator[None]:
     """Wait until nobody opens directories of objects for writing, and let nobody do so meanwhile."""
     try:
-        fd = os.open(f"{objects.var}/{OPEN_DIRECTORIES}", os.O_RDONLY | os.O_CLOEXEC)
+        fd = open_lock(f"{objects.var}/{OPEN_DIRECTORIES}", read_only=True)
     except OSError:
         # Nobody ever has, or it is the store of somebody else.
         yield
@@ -109,8 +109,7 @@ def closed_directories(objects: Objects) -> Iterator[None]:
 
 
 def _lock_file(objects: Objects) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    return os.open(f"{objects.var}/{OPEN_DIRECTORIES}", flags, 0o644)
+    return open_lock(f"{objects.var}/{OPEN_DIRECTORIES}")
 
 
 def _seal_if_noted(objects: Objects, fd: int) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from bramble.errors import BrambleError
+from bramble.store import locks as locks_module
 from bramble.store import sync, walk
 from bramble.store.digest import digest
 from bramble.store.disk import Store
 from bramble.store.files import read_file, unique, write_file
 from bramble.store.locks import LockFile, byte_of
+from bramble.store.optimise import OPEN_DIRECTORIES
 from bramble.store.remove import remove_tree
 from bramble.store.spool import Spool
 from bramble.store.workspace import remove_stale
@@ -371,3 +373,28 @@ def test_a_workspace_has_the_name_that_is_asked_for_unless_somebody_uses_it(stor
     Path(store.var, "work", "name", "left").write_text("x")
     with store.workspace("name") as work:
         assert os.path.basename(work.path) == "name" and os.listdir(work.path) == []
+
+
+def test_a_lock_that_is_never_given_up_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # spec: store.locks.patience
+    monkeypatch.setattr(locks_module, "_PATIENCE", 0)
+    holder, waiter = LockFile(str(tmp_path / "l")), LockFile(str(tmp_path / "l"))
+    assert holder.try_exclusive("a" * 32)
+    with pytest.raises(BrambleError) as caught:
+        waiter.share("a" * 32)
+    assert caught.value.code == "store.locked" and caught.value.remedy
+    holder.release("a" * 32)
+    waiter.share("a" * 32)
+    holder.close()
+    waiter.close()
+
+
+def test_a_fifo_in_the_place_of_a_lock_is_not_waited_for(tmp_path: Path) -> None:
+    # spec: store.no-links
+    script = (
+        "import sys, types; from bramble.store.optimise import closed_directories as closed\n"
+        "with closed(types.SimpleNamespace(var=sys.argv[1])): pass"
+    )
+    (tmp_path / "locks").mkdir()
+    os.mkfifo(tmp_path / OPEN_DIRECTORIES)
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], timeout=30, check=True)
