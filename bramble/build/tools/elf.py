@@ -23,15 +23,17 @@ first also counts for the libraries of libraries, and comes before
 LD_LIBRARY_PATH. For the same reason a DT_RUNPATH in a library has to go: the
 loader ignores every DT_RPATH above it (ld.so(8)).
 
+So that a program of any size costs no memory, the functions return *changes* of its copy.
+
 Sources: System V ABI, chapters 4 and 5; elf(5); ld.so(8). Pure functions of bytes.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Optional
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, replace
+from typing import Optional, Protocol
 
 MAGIC = b"\x7fELF"
 
@@ -53,6 +55,8 @@ _DYNAMIC = struct.Struct("<qQ")
 _SHT_PROGBITS, _SHT_STRTAB = 1, 3
 _READABLE = 4
 _LARGEST_PAGE = 1 << 30
+# (offset, what stands there then); the first of a relinked file makes it longer.
+Change = tuple[int, bytes]
 _AS_THEY_ARE: Mapping[str, str] = {}
 
 
@@ -87,7 +91,17 @@ class Elf:
     search: tuple[str, ...]  # DT_RPATH and DT_RUNPATH as written
 
 
-def read_elf(data: bytes) -> Elf:
+class Bytes(Protocol):
+    """What holds the bytes of a file: of a large one only those are read that are asked for."""
+
+    def __len__(self) -> int:
+        """Return the size of the file."""
+
+    def __getitem__(self, where: slice) -> bytes:
+        """Return a part of it."""
+
+
+def read_elf(data: Bytes) -> Elf:
     """Return what `data`, a whole ELF file, needs. Raises ElfError."""
     segments = _segments(data)
     interpreter = None
@@ -98,7 +112,7 @@ def read_elf(data: bytes) -> Elf:
     strings = _string_table(data, segments, dynamic)
     named = {tag: value for tag, value in dynamic}
     return Elf(
-        machine=_HEADER.unpack_from(data, 16)[1],
+        machine=_header(data)[1],
         segments=segments,
         dynamic=dynamic,
         interpreter=interpreter,
@@ -108,25 +122,23 @@ def read_elf(data: bytes) -> Elf:
     )
 
 
-def without_search(data: bytes) -> bytes:
-    """Return the library without DT_RPATH and DT_RUNPATH, so that its user's search path counts."""
+def without_search(data: Bytes) -> tuple[Change, ...]:
+    """Return what takes DT_RPATH and DT_RUNPATH out of a library, so that its user's search path counts."""
     elf = read_elf(data)
     if not elf.search:
-        return data
-    result = bytearray(data)
+        return ()
     kept = [entry for entry in elf.dynamic if entry[0] not in (_DT_RPATH, _DT_RUNPATH)]
-    _write_dynamic(result, elf.segments, kept)
-    return bytes(result)
+    return (_dynamic_change(elf.segments, kept),)
 
 
 def relink(
-    data: bytes,
+    data: Bytes,
     *,
     interpreter: Optional[str] = None,
     search: Optional[str] = None,
     needed: Mapping[str, str] = _AS_THEY_ARE,
-) -> bytes:
-    """Return the file with another loader, search path, or names of libraries.
+) -> tuple[Change, ...]:
+    """Return what gives the file another loader, search path, or names of libraries.
 
     `interpreter` and `search` are absolute paths, None leaves the loader as it
     is and the file without a search path. `needed` gives new names for some of
@@ -167,10 +179,8 @@ def relink(
     strings_at = len(block)
     block += strings
 
-    result = bytearray(data)
-    result += b"\0" * (-len(result) % 16)
-    extra = _extra_segment(elf.segments, offset=len(result), size=len(block))
-    result += block
+    padding = b"\0" * (-len(data) % 16)
+    extra = _extra_segment(elf.segments, offset=len(data) + len(padding), size=len(block))
     moved = [
         (tag, extra.address + strings_at)
         if tag == _DT_STRTAB
@@ -179,7 +189,6 @@ def relink(
         else (tag, value)
         for tag, value in entries
     ]
-    _write_dynamic(result, elf.segments, moved)
     segments = [*_with_extra(elf.segments, extra)]
     moves = {(_SHT_STRTAB, table[_DT_STRTAB]): (strings_at, len(strings))}
     for at, segment in enumerate(segments):
@@ -194,19 +203,26 @@ def relink(
                 file_size=size,
                 memory_size=size,
             )
-    _write_segments(result, segments)
-    _move_sections(result, extra, moves)
-    return bytes(result)
+    return (
+        (len(data), padding + block),
+        _dynamic_change(elf.segments, moved),
+        (_header(data)[4], b"".join(_PROGRAM_HEADER.pack(*astuple(segment)) for segment in segments)),
+        *_moved_sections(data, extra, moves),
+    )
 
 
-def _segments(data: bytes) -> tuple[Segment, ...]:
+def _header(data: Bytes) -> tuple[int, ...]:
+    return _HEADER.unpack(data[16:64])
+
+
+def _segments(data: Bytes) -> tuple[Segment, ...]:
     if data[:4] != MAGIC:
         raise ElfError("it is no ELF file")
     if data[4:6] != b"\x02\x01":
         raise ElfError("it is not a 64-bit little-endian program")
     if len(data) < 64:
         raise ElfError("it is cut short")
-    header = _HEADER.unpack_from(data, 16)
+    header = _header(data)
     offset, size, count = header[4], header[8], header[9]
     if count and size != _PROGRAM_HEADER.size:
         raise ElfError("its program headers have an unknown size")
@@ -214,7 +230,7 @@ def _segments(data: bytes) -> tuple[Segment, ...]:
     return tuple(Segment(*fields) for fields in _PROGRAM_HEADER.iter_unpack(table))
 
 
-def _slice(data: bytes, offset: int, size: int) -> bytes:
+def _slice(data: Bytes, offset: int, size: int) -> bytes:
     if offset + size > len(data):
         raise ElfError("it is cut short")
     return data[offset : offset + size]
@@ -246,7 +262,7 @@ def _dynamic_segment(segments: tuple[Segment, ...]) -> Optional[Segment]:
     return None
 
 
-def _dynamic(data: bytes, segments: tuple[Segment, ...]) -> tuple[tuple[int, int], ...]:
+def _dynamic(data: Bytes, segments: tuple[Segment, ...]) -> tuple[tuple[int, int], ...]:
     place = _dynamic_segment(segments)
     if place is None:
         return ()
@@ -259,7 +275,7 @@ def _dynamic(data: bytes, segments: tuple[Segment, ...]) -> tuple[tuple[int, int
     return tuple(entries)
 
 
-def _string_table(data: bytes, segments: tuple[Segment, ...], dynamic: tuple[tuple[int, int], ...]) -> bytes:
+def _string_table(data: Bytes, segments: tuple[Segment, ...], dynamic: tuple[tuple[int, int], ...]) -> bytes:
     table = dict(dynamic)
     if _DT_STRTAB not in table:
         return b""
@@ -282,12 +298,11 @@ def _fit(entries: list[tuple[int, int]], capacity: int) -> list[tuple[int, int]]
     return entries
 
 
-def _write_dynamic(result: bytearray, segments: tuple[Segment, ...], entries: list[tuple[int, int]]) -> None:
+def _dynamic_change(segments: tuple[Segment, ...], entries: list[tuple[int, int]]) -> Change:
     place = _dynamic_segment(segments)
     assert place is not None
     table = b"".join(_DYNAMIC.pack(*entry) for entry in entries)
-    size = _capacity(segments) * _DYNAMIC.size
-    result[place.offset : place.offset + size] = table.ljust(size, b"\0")
+    return place.offset, table.ljust(_capacity(segments) * _DYNAMIC.size, b"\0")
 
 
 def _extra_segment(segments: tuple[Segment, ...], *, offset: int, size: int) -> Segment:
@@ -313,38 +328,20 @@ def _with_extra(segments: tuple[Segment, ...], extra: Segment) -> tuple[Segment,
     raise ElfError("it has no program header to spare")
 
 
-def _write_segments(result: bytearray, segments: list[Segment]) -> None:
-    offset = _HEADER.unpack_from(result, 16)[4]
-    for segment in segments:
-        _PROGRAM_HEADER.pack_into(
-            result,
-            offset,
-            segment.type,
-            segment.flags,
-            segment.offset,
-            segment.address,
-            segment.physical,
-            segment.file_size,
-            segment.memory_size,
-            segment.alignment,
-        )
-        offset += _PROGRAM_HEADER.size
-
-
-def _move_sections(
-    result: bytearray, extra: Segment, moves: Mapping[tuple[int, int], tuple[int, int]]
-) -> None:
-    """Let the section headers follow, for readers that go by them; a program runs without any.
+def _moved_sections(
+    data: Bytes, extra: Segment, moves: Mapping[tuple[int, int], tuple[int, int]]
+) -> Iterator[Change]:
+    """Yield how the section headers follow, for readers that go by them; a program runs without any.
 
     `moves` gives for (type, old address) the new (offset in the block, size).
     """
-    header = _HEADER.unpack_from(result, 16)
+    header = _header(data)
     offset, size, count = header[5], header[10], header[11]
-    if not offset or size != _SECTION_HEADER.size or offset + size * count > len(result):
+    if not offset or size != _SECTION_HEADER.size or offset + size * count > len(data):
         return
     for at in range(offset, offset + size * count, size):
-        fields = list(_SECTION_HEADER.unpack_from(result, at))
+        fields = list(_SECTION_HEADER.unpack(data[at : at + size]))
         move = moves.get((fields[1], fields[3]))
         if move is not None:
             fields[3:6] = [extra.address + move[0], extra.offset + move[0], move[1]]
-            _SECTION_HEADER.pack_into(result, at, *fields)
+            yield at, _SECTION_HEADER.pack(*fields)

@@ -7,6 +7,7 @@ by a copy of the program in another output too.
 
 from __future__ import annotations
 
+import filecmp
 import os
 import posixpath
 import re
@@ -16,7 +17,7 @@ from typing import Callable
 
 from bramble.build.copying import copy_file
 from bramble.build.tools.contents import OUT, Contents, Link, Take, Text, Wrapper
-from bramble.build.tools.elf import MAGIC, Elf, ElfError, read_elf, relink, without_search
+from bramble.build.tools.elf import MAGIC, Change, Elf, ElfError, read_elf, relink, without_search
 from bramble.build.tools.libraries import GLIBC, Loaded, loaded_by, loaded_later, unsupported
 from bramble.build.tools.machine import ThisMachine, script_words
 from bramble.errors import BrambleError
@@ -124,7 +125,7 @@ class Kit:
         real = self._machine.real(take.path)
         known = self._files.get(key)
         if known is not None:
-            if known.source != real and self._data(known.source) != self._data(real):
+            if known.source != real and not filecmp.cmp(known.source, real, shallow=False):
                 raise unsupported(real, f"{known.source} has the same place {take.place} in the output")
             return
         if key in self._texts or key in self._links:
@@ -144,9 +145,9 @@ class Kit:
             self._files[key] = _File(real, executable)
 
     def _add_elf(self, key: Key, real: str, take: Take, executable: bool) -> None:
-        data = self._data(real)
         try:
-            elf = read_elf(data)
+            with self._machine.opened(real) as parts:
+                elf = read_elf(parts)
         except ElfError as error:
             if take.lenient:
                 self._files[key] = _File(real, executable)
@@ -228,7 +229,7 @@ class Kit:
         known = self._files.get((output, place))
         if known is None:
             self._files[output, place] = _File(real, executable=executable, kind="library")
-        elif known.source != real and self._data(known.source) != self._data(real):
+        elif known.source != real and not filecmp.cmp(known.source, real, shallow=False):
             raise unsupported(real, f"another program brings another {os.path.basename(place)}")
 
     def _add_script(self, key: Key, real: str, take: Take, moves: tuple[tuple[str, str], ...]) -> None:
@@ -271,32 +272,40 @@ class Kit:
 
     def _write_file(self, file: _File, path: str, output: str) -> None:
         mode = 0o755 if file.executable else 0o644
-        if file.kind == "copy":
+        if file.kind in ("copy", "program", "library"):
             try:
                 copy_file(file.source, path, mode=mode)
+                if file.kind != "copy":
+                    self._relink(file, path, output)
             except PermissionError as error:
                 raise unsupported(file.source, "it cannot be read") from error
             return
-        data = self._changed(file, output)
-        with open(path, "xb") as out:
-            os.fchmod(out.fileno(), mode)
-            out.write(data)
-
-    def _changed(self, file: _File, output: str) -> bytes:
         data = self._data(file.source)
-        try:
-            lib = f"{self._outputs[output].seen}/lib"
-            search = ":".join((*file.search, lib))
-            if file.kind == "program":
-                loader = f"{lib}/{file.loader}"
-                return relink(data, interpreter=loader, search=search, needed=dict(file.names))
-            if file.kind == "library" and data[:4] == MAGIC:
-                return relink(data, search=search) if file.search else without_search(data)
-        except ElfError as error:
-            raise unsupported(file.source, str(error)) from error
         if file.kind == "script":
             data = file.line + data[data.index(b"\n") if b"\n" in data else len(data) :]
-        return moved(data, file.moves)
+        with open(path, "xb") as out:
+            os.fchmod(out.fileno(), mode)
+            out.write(moved(data, file.moves))
+
+    def _relink(self, file: _File, path: str, output: str) -> None:
+        """Change the copy at `path`; what it holds is read from there, so it is that which was copied."""
+        lib = f"{self._outputs[output].seen}/lib"
+        search = ":".join((*file.search, lib))
+        changes: tuple[Change, ...] = ()
+        try:
+            with self._machine.opened(path) as parts:
+                if file.kind == "program":
+                    names = dict(file.names)
+                    changes = relink(parts, interpreter=f"{lib}/{file.loader}", search=search, needed=names)
+                elif parts[:4] == MAGIC:
+                    changes = relink(parts, search=search) if file.search else without_search(parts)
+        except ElfError as error:
+            raise unsupported(file.source, str(error)) from error
+        if changes:
+            with open(path, "r+b") as out:
+                for offset, data in changes:
+                    out.seek(offset)
+                    out.write(data)
 
     def _data(self, path: str) -> bytes:
         return self._machine.data(path)

@@ -6,14 +6,15 @@ give recorded ones.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Optional, Protocol
 
 from bramble.build.stamps import Stamp, stamp_chain
-from bramble.build.tools.elf import MAGIC, Elf, ElfError, read_elf
+from bramble.build.tools.elf import MAGIC, Bytes, Elf, ElfError, read_elf
 from bramble.build.tools.libraries import unsupported
 
 _SECONDS = 60  # for a program to say where its parts are
@@ -68,6 +69,24 @@ class Machine(Protocol):
 
     def elf(self, path: str) -> Optional[Elf]:
         """Return what a program or library needs; None for another file."""
+
+
+class _Parts:
+    """The bytes of an open file, read when they are asked for."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._size = os.fstat(fd).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, where: slice) -> bytes:
+        start, stop, _ = where.indices(self._size)
+        found = os.pread(self._fd, max(0, stop - start), start)
+        if len(found) < stop - start:
+            raise ElfError("it changes while it is read")
+        return found
 
 
 class ThisMachine:
@@ -178,11 +197,23 @@ class ThisMachine:
 
     def elf(self, path: str) -> Optional[Elf]:
         self.stamp(path)
-        data = self.data(path)
         try:
-            return read_elf(data) if data[:4] == MAGIC else None
+            with self.opened(path) as data:
+                return read_elf(data) if data[:4] == MAGIC else None
         except ElfError:
             return None
+
+    @contextlib.contextmanager
+    def opened(self, path: str) -> Iterator[Bytes]:
+        """Open a file of which parts are needed. Raises build.host-tool-unsupported where that may not be."""
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except PermissionError as error:
+            raise unsupported(path, "it cannot be read") from error
+        try:
+            yield _Parts(fd)
+        finally:
+            os.close(fd)
 
     def data(self, path: str) -> bytes:
         """Return the bytes of a file. Raises build.host-tool-unsupported for one that cannot be read."""

@@ -10,13 +10,46 @@ import subprocess
 import tempfile
 import unittest
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any, Optional
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bramble.build.tools.elf import ElfError, read_elf, relink, without_search
+from bramble.build.tools import elf as elves
+from bramble.build.tools.elf import Change, ElfError, read_elf
 from bramble.build.tools.libraries import Loaded, parse_list
+
+
+class Counting:
+    """A file of which it is counted how much of it is read."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.read = 0
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, where: slice) -> bytes:
+        found = self.data[where]
+        self.read += len(found)
+        return found
+
+
+def changed(data: bytes, changes: Sequence[Change]) -> bytes:
+    result = bytearray(data)
+    for offset, piece in changes:
+        result[offset : offset + len(piece)] = piece
+    return bytes(result)
+
+
+def relink(data: bytes, **wanted: Any) -> bytes:
+    return changed(data, elves.relink(data, **wanted))
+
+
+def without_search(data: bytes) -> bytes:
+    return changed(data, elves.without_search(data))
+
 
 PROGRAM = """
 #include <stdio.h>
@@ -155,11 +188,18 @@ class Relinking(World):
         again = self.write("again", result.replace(self.lib.encode(), self.lib[:-3].encode() + b"LIB"))
         self.assertEqual(subprocess.run([again, "x"], capture_output=True).stdout, b"x 3\n")
 
+    def test_of_a_large_program_only_its_tables_are_read(self) -> None:
+        self.compile("gcc", PROGRAM, "program")
+        parts = Counting(self.read("program") + bytes(16 << 20))
+        changes = elves.relink(parts, interpreter="/x/loader", search="/x/lib")
+        self.assertLess(parts.read, 1 << 20)
+        self.assertLess(sum(len(data) for _, data in changes), 1 << 20)
+
     def test_a_full_dynamic_section_gives_up_what_only_debuggers_need(self) -> None:
         self.compile("gcc", PROGRAM, "program")
         data = bytearray(self.read("program"))
-        place = next(segment for segment in read_elf(data).segments if segment.type == 2)
-        used = len(read_elf(data).dynamic)
+        place = next(segment for segment in read_elf(bytes(data)).segments if segment.type == 2)
+        used = len(read_elf(bytes(data)).dynamic)
         for at in range(used, place.file_size // 16 - 1):
             # 0x6ffffef8 is a hint of another system: kept, and without meaning here.
             struct.pack_into("<qQ", data, place.offset + 16 * at, 0x6FFFFEF8, 0)
@@ -168,7 +208,7 @@ class Relinking(World):
     def test_a_dynamic_section_without_any_room_is_refused(self) -> None:
         self.compile("gcc", PROGRAM, "program")
         data = bytearray(self.read("program"))
-        place = next(segment for segment in read_elf(data).segments if segment.type == 2)
+        place = next(segment for segment in read_elf(bytes(data)).segments if segment.type == 2)
         for at in range(place.file_size // 16 - 1):
             struct.pack_into("<q", data, place.offset + 16 * at, 5 if at else 10)
         with self.assertRaises(ElfError):
