@@ -1,24 +1,12 @@
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.world import World
-
-
-def remove(base: Path) -> None:
-    """Remove a world, whatever its modes."""
-    for directory, names, _ in os.walk(base):
-        for name in names:
-            path = os.path.join(directory, name)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
-    shutil.rmtree(base)
+from tests.cli.world import World, remove_store
 
 
 @pytest.fixture
@@ -29,7 +17,7 @@ def world() -> Iterator[World]:
     made.project.mkdir()
     (made.project / "bramble.toml").write_text('[package]\nname = "example.com/p"\nversion = "0.1.0"\n')
     yield made
-    remove(base)
+    remove_store(base)
 
 
 TOOLS = """

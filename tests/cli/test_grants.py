@@ -15,8 +15,7 @@ import pytest
 
 from bramble.commands.consent import Asked, Item, check_granted
 from bramble.errors import BrambleError
-from tests.cli.conftest import remove
-from tests.cli.world import World
+from tests.cli.world import World, remove_store
 
 MODULE = """
 load("example.com/p/tools")
@@ -43,14 +42,14 @@ def shared() -> Iterator[World]:
     """A world with a store in which the tools are copied once for all tests."""
     base = Path(tempfile.mkdtemp(prefix="b", dir="/tmp"))
     yield World(base)
-    remove(base)
+    remove_store(base)
 
 
 @pytest.fixture
 def world(shared: World) -> World:
     for path in shared.base.iterdir():
         if path.is_dir() and not path.is_symlink() and path != shared.store:
-            remove(path)
+            remove_store(path)
         elif path != shared.store:
             path.unlink()
     shared.project.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -100,3 +101,13 @@ class World:
         if not os.path.isdir(directory):
             return set()
         return {name for name in os.listdir(directory) if len(name) == 32}
+
+
+def remove_store(base: Path) -> None:
+    """Remove a directory with a store in it, whose directories are read-only."""
+    for directory, names, _ in os.walk(base):
+        for name in names:
+            path = os.path.join(directory, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)
+    shutil.rmtree(base)

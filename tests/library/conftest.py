@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.world import World
+from tests.cli.world import World, remove_store
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +17,7 @@ def shared() -> Iterator[World]:
     # A store's root has 47 bytes at most, so it cannot lie below pytest's own directories.
     base = Path(tempfile.mkdtemp(prefix="b", dir="/tmp"))
     yield World(base)
-    for directory, names, _ in os.walk(base):
-        for name in names:
-            path = os.path.join(directory, name)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
-    shutil.rmtree(base)
+    remove_store(base)
 
 
 @pytest.fixture
