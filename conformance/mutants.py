@@ -254,6 +254,31 @@ MUTANTS: tuple[Mutant, ...] = (
         "recipe = recipe_of(objects, filename)",
         "recipe = Recipe()",
     ),
+    Mutant("store.owner", "bramble/store/trust/owner.py", "if not mode & _OTHERS_WRITE:", "if True:"),
+    Mutant(
+        "store.owner.sticky",
+        "bramble/store/trust/owner.py",
+        "if (above or is_root) and mode & stat.S_ISVTX:",
+        "if above and mode & stat.S_ISVTX:",
+    ),
+    Mutant(
+        "store.no-links",
+        "bramble/store/trust/owner.py",
+        "if not stat.S_ISDIR(status.st_mode):\n        what",
+        "if False:\n        what",
+    ),
+    Mutant(
+        "build.fetch.changed",
+        "bramble/build/builder.py",
+        "if changed and self._options.refresh and is_pinned(env):",
+        "if False:",
+    ),
+    Mutant(
+        "build.fetch.changed",
+        "bramble/build/stamps.py",
+        'if last[0] != "sha256" or all(',
+        "if True or all(",
+    ),
 )
 
 

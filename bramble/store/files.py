@@ -57,6 +57,15 @@ def make_directory(path: str, mode: int = 0o755) -> None:
     os.chmod(path, mode)
 
 
+def make_way(top: str, below: str) -> None:
+    """Make the directories of the relative path `below` that are not there; see `make_directory`."""
+    path = top
+    for name in below.split("/") if below else ():
+        path += "/" + name
+        with contextlib.suppress(FileExistsError):
+            make_directory(path)
+
+
 def open_lock(path: str, *, read_only: bool = False) -> int:
     """Open a file that is only there to be locked, made if need be (mode 0644). Raises OSError.
 

@@ -30,7 +30,7 @@ from typing import Optional
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
-from bramble.store.files import sync_directory
+from bramble.store.files import open_lock, sync_directory
 from bramble.store.layout import COLLECTOR_LOCK, OBJECT_LOCKS
 from bramble.store.leftovers import remove_leftovers, take_out
 from bramble.store.locks import LockFile
@@ -122,7 +122,7 @@ def collect(
 @contextlib.contextmanager
 def _only_collector(objects: Objects) -> Iterator[None]:
     """Wait until no other process collects. Builders never wait for this lock."""
-    fd = os.open(f"{objects.var}/{COLLECTOR_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fd = open_lock(f"{objects.var}/{COLLECTOR_LOCK}")
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from bramble.errors import BrambleError
 from bramble.store.failures import DiskFailures
-from bramble.store.files import make_directory
+from bramble.store.files import make_directory, make_way
 from bramble.store.model import RawOutput
 from bramble.store.objects import Objects
 from bramble.store.path import shown
@@ -53,13 +53,6 @@ def _directory_to_copy_to(objects: Objects) -> Iterator[str]:
             yield work.path
 
 
-def _make_above(target: str, parts: Sequence[str]) -> None:
-    """Make directories that can be written to below `target`, whatever the umask."""
-    for number in range(len(parts)):
-        with contextlib.suppress(FileExistsError):
-            make_directory("/".join([target, *parts[: number + 1]]))
-
-
 def _copy(root: str, file: str, target: str, allowed: str) -> None:
     check_inside(root, file)
     parts = file.split("/")
@@ -67,7 +60,7 @@ def _copy(root: str, file: str, target: str, allowed: str) -> None:
     directory = _open_parent(allowed, [*above.split("/"), *parts[:-1]], root, file)
     try:
         copy = f"{target}/{file}"
-        _make_above(target, parts[:-1])
+        make_way(target, "/".join(parts[:-1]))
         status = os.lstat(parts[-1], dir_fd=directory)
         if stat.S_ISLNK(status.st_mode):
             link = os.readlink(parts[-1], dir_fd=directory)

@@ -29,7 +29,7 @@ def it():
 """
 
 
-@pytest.mark.parametrize("umask", ["000", "077"])
+@pytest.mark.parametrize("umask", ["000", "077", "0777"])
 def test_a_build_a_collection_and_an_import_leave_nothing_that_others_can_write_to(
     tooled: World, umask: str
 ) -> None:

@@ -21,6 +21,7 @@ from bramble.build.tools.elf import MAGIC, Change, Elf, ElfError, read_elf, reli
 from bramble.build.tools.libraries import GLIBC, Loaded, loaded_by, loaded_later, unsupported
 from bramble.build.tools.machine import ThisMachine, script_words
 from bramble.errors import BrambleError
+from bramble.store.files import make_way
 
 Key = tuple[str, str]  # (output, place)
 
@@ -259,7 +260,7 @@ class Kit:
         """Write everything that was gathered into the outputs; `cancelled` raises when that is to stop."""
         entries = (*self._files, *self._texts, *self._links)
         for output, directory in sorted({(output, os.path.dirname(place)) for output, place in entries}):
-            os.makedirs(f"{self._outputs[output].directory}/{directory}", mode=0o755, exist_ok=True)
+            make_way(self._outputs[output].directory, directory)
         for (output, place), file in sorted(self._files.items()):
             cancelled()
             self._write_file(file, f"{self._outputs[output].directory}/{place}", output)

@@ -9,6 +9,7 @@ from typing import Callable
 from bramble.build.builtin import Request
 from bramble.build.tools.contents import Trial
 from bramble.errors import BrambleError
+from bramble.store.files import make_way
 
 _SHOWN = 4000  # bytes of what a trial that failed has written
 
@@ -22,8 +23,9 @@ def try_out(request: Request, trials: Sequence[Trial], filled: Callable[[str], s
     for trial in trials:
         for name, text in trial.files.items():
             path = f"{request.scratch}/{name}"
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            make_way(request.scratch, os.path.dirname(name))
             with open(path, "w", encoding="utf-8") as out:
+                os.fchmod(out.fileno(), 0o644)
                 out.write(filled(text))
         argv = tuple(map(filled, trial.argv))
         env = {**_ENV, "PATH": filled("{out}/bin"), **{k: filled(v) for k, v in trial.env.items()}}
