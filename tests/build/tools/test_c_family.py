@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from bramble.build.tools.contents import OUT, RT, Contents, Link
-from bramble.build.tools.families import c
+from bramble.build.tools.families import c, clang
+from bramble.build.tools.families.table import FAMILIES
 from bramble.build.tools.machine import Answer
 from bramble.errors import BrambleError
 from tests.build.tools.machines import Recorded, library
@@ -208,3 +209,27 @@ def test_another_compiler_called_cc_is_not_gcc() -> None:
         {"/usr/bin/clang": PROGRAM}, {("/usr/bin/clang", "-v"): Answer(0, "", "clang version 16\n")}
     )
     assert not c.is_compiler(found, "cc", "/usr/bin/clang")
+
+
+def test_two_versions_are_refused_in_words() -> None:
+    tools = {"gcc": "/usr/bin/x86_64-linux-gnu-gcc-12", "gcc-11": "/usr/bin/x86_64-linux-gnu-gcc-11"}
+    with pytest.raises(BrambleError, match="gcc-11 and gcc are of different versions") as caught:
+        c.gather(Recorded({}), tools)
+    assert caught.value.code == "build.host-tool-unsupported"
+
+
+@pytest.mark.parametrize(
+    ("name", "real"),
+    [
+        ("clang", "/usr/lib/llvm-14/bin/clang"),
+        ("clang++-14", "/usr/lib/llvm-14/bin/clang"),
+        ("cc", "/usr/bin/clang-18"),
+    ],
+)
+def test_clang_is_refused_in_words_under_any_name(name: str, real: str) -> None:
+    recorded = Recorded({real: PROGRAM})
+    family = next(one for one in FAMILIES if one.claims(recorded, name, real))
+    with pytest.raises(BrambleError, match="it is clang, and") as caught:
+        family.gather(recorded, {name: real})
+    assert caught.value.code == "build.host-tool-unsupported"
+    assert not clang.is_clang(recorded, "clangd", "/usr/bin/clangd-14")

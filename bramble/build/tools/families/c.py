@@ -28,7 +28,9 @@ from bramble.build.tools.machine import Machine, names_found
 from bramble.build.tools.packages import files_of, owners
 from bramble.errors import BrambleError
 
-NAMES = re.compile(r"(?:[a-z0-9_]+-linux-[a-z0-9]+-)?(?P<kind>cc|gcc|c\+\+|g\+\+|gfortran|cpp)(?:-[0-9.]+)?")
+NAMES = re.compile(
+    r"(?:[a-z0-9_]+-linux-[a-z0-9]+-)?(?P<kind>cc|gcc|c\+\+|g\+\+|gfortran|cpp)(?:-(?P<version>[0-9.]+))?"
+)
 _LANGUAGE = {"c++": "c++", "g++": "c++", "gfortran": "fortran"}
 # Language → (its compiler proper, what else of it gcc knows the place of).
 _PARTS = {
@@ -89,6 +91,7 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     Raises build.host-tool-unsupported, build.host-tool-incomplete.
     """
     # spec: build.host-tools.c
+    _check_one(tools)
     wanted = sorted({_language(name) for name in tools} | {"c"})
     driver = _driver_of(machine, tools)
     told = ask(machine, driver, wanted)
@@ -110,6 +113,22 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
         trials=trials(wanted, static=any(path.endswith("/libc.a") for path in files)),
         runtime=True,
     )
+
+
+def _check_one(tools: Mapping[str, str]) -> None:
+    """Raise build.host-tool-unsupported for drivers of two versions."""
+    # spec: build.host-tools.c.one
+    versions: dict[str, tuple[str, str]] = {}
+    for name, real in sorted(tools.items()):
+        match = NAMES.fullmatch(posixpath.basename(real))
+        if match is not None:
+            versions.setdefault(match["version"] or "", (name, real))
+    if len(versions) > 1:
+        (first, _), (name, real), *_ = versions.values()
+        raise unsupported(
+            real,
+            f"{name} and {first} are of different versions, and an output holds one gcc; make two of them",
+        )
 
 
 def _language(name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from bramble.build.tools.contents import Contents
-from bramble.build.tools.families import c, go, java, listed, node, perl, plain, python, rust
+from bramble.build.tools.families import c, clang, go, java, listed, node, perl, plain, python, rust
 from bramble.build.tools.machine import Machine
 
 
@@ -22,6 +22,7 @@ class Family:
 
 FAMILIES = (
     Family("c", c.is_compiler, c.gather),
+    Family("clang", clang.is_clang, clang.gather),
     Family("python", python.is_python, python.gather),
     Family("python tools", python.is_python_tool, python.gather_tools),
     Family("perl", perl.is_perl, perl.gather),
