@@ -45,7 +45,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--offline", action="store_true", help="use no network")
     group.add_argument("--timeout", type=seconds, metavar="SECONDS", help="end a build that takes longer")
     group.add_argument(
-        "--silence", type=seconds, metavar="SECONDS", help="end a build that is silent for so long"
+        "--silence", type=seconds, metavar="SECONDS", help="end a build that prints nothing for so long"
     )
     group.add_argument(
         "--memory", type=byte_count, metavar="SIZE", help="end a build that needs more, such as 2G"
@@ -71,7 +71,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         help=f"end a build that makes more files (default: {MOST_FILES})",
     )
     group.add_argument(
-        "--sandbox", choices=RUNGS, default="namespaces", help="weaker ones are said in every report"
+        "--sandbox", choices=RUNGS, default="namespaces", help="weaker modes are named in every report"
     )
     group.add_argument("-v", "--verbose", action="store_true", help="show the output of builds as it comes")
     group.add_argument("-q", "--quiet", action="store_true", help="show failures only")

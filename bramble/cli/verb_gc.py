@@ -15,9 +15,11 @@ from bramble.commands.gc import GcReport, Share, collect_garbage
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `gc`."""
     parser.add_argument("--dry-run", action="store_true", help="say what would go, and delete nothing")
-    parser.add_argument("--older-than", type=age, metavar="AGE", help="only what was unused for so long: 30d")
     parser.add_argument(
-        "--max-size", type=byte_count, metavar="SIZE", help="only until so little is left: 10G"
+        "--older-than", type=age, metavar="AGE", help="only objects not used for AGE, such as 30d"
+    )
+    parser.add_argument(
+        "--max-size", type=byte_count, metavar="SIZE", help="stop when the store is at most SIZE, such as 10G"
     )
     parser.add_argument(
         "--forget-idle", type=age, metavar="AGE", help="also forget projects that were not built for so long"

@@ -128,6 +128,13 @@ def test_variables_that_builders_read_are_listed() -> None:
     assert sorted(name for name in read if not re.search(rf"^    {name}\b", pages, re.M)) == []
 
 
+def test_every_limit_that_can_be_set_is_listed(world: World) -> None:
+    page = world.run("build", "--help").out
+    options = set(re.findall(r"^  (?:-j N, )?(--[a-z-]+) (?:SECONDS|SIZE|N)\b", page, re.M)) - {"--jobs"}
+    assert {"--timeout", "--memory", "--eval-steps"} <= options
+    assert options == set(re.findall(r"^    (--[a-z-]+) (?:SECONDS|SIZE|N) ", text("sandbox"), re.M))
+
+
 def test_all_that_a_file_knows_and_the_library_has_is_listed(tmp_path: Path) -> None:
     headings = set(re.findall(r"[a-z]+", " ".join(re.findall(r"^## (.*)$", text("builtins"), re.M))))
     assert headings == {*PREDECLARED_NAMES, "load"}
