@@ -41,7 +41,7 @@ def prepare_streams() -> None:
             io.BufferedWriter(_Output(1, "wb", closefd=False)),
             encoding=sys.stdout.encoding,
             errors=_SUBSTITUTES,
-            line_buffering=bool(sys.stdout.line_buffering or sys.stdout.write_through),
+            line_buffering=bool(sys.stdout.line_buffering or getattr(sys.stdout, "write_through", False)),
         )
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
