@@ -136,6 +136,19 @@ LISTED = (
         },
     ),
     Listed(
+        # The Python in it looks for its library beside `bin`, as one of its own would.
+        ("gdb",),
+        data=("share/gdb",),
+        needs=("python3",),
+        trials={
+            "gdb": Trial(
+                ("{out}/bin/gdb", "-nx", "-batch", "-ex", "echo works"),
+                says="works",
+                about="run a command",
+            )
+        },
+    ),
+    Listed(
         ("file",),
         data=("share/misc", "lib/file", "share/file"),
         env={"MAGIC": "{out}/{share/file/magic.mgc,lib/file/magic.mgc,share/misc/magic.mgc}"},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from bramble.build.tools.contents import Contents
-from bramble.build.tools.families import c, clang, go, java, listed, node, perl, plain, python, rust
+from bramble.build.tools.families import c, clang, go, java, listed, node, perl, plain, python, ruby, rust
 from bramble.build.tools.machine import Machine
 
 
@@ -26,6 +26,7 @@ FAMILIES = (
     Family("python", python.is_python, python.gather),
     Family("python tools", python.is_python_tool, python.gather_tools),
     Family("perl", perl.is_perl, perl.gather),
+    Family("ruby", ruby.is_ruby, ruby.gather),
     Family("node", node.is_node, node.gather),
     Family("go", go.is_go, go.gather),
     Family("java", java.is_java, java.gather),
@@ -34,4 +35,4 @@ FAMILIES = (
     Family("plain", plain.is_any, plain.gather),
 )
 # Families of interpreters: a script brings one of these with all that belongs to it.
-INTERPRETERS = (python.is_python, perl.is_perl, node.is_node)
+INTERPRETERS = (python.is_python, perl.is_perl, node.is_node, ruby.is_ruby)
