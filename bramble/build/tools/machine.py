@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,10 +21,9 @@ from bramble.build.tools.libraries import unsupported
 _SECONDS = 60  # for a program to say where its parts are
 _SCRIPT_LINE = 4096  # bytes; no kernel reads so far
 # Programs that stand in the place of others, and call them with an environment that no build has.
-_SHIM = "/.pyenv/shims/"
-WRAPPERS = frozenset(
-    {"ccache", "distcc", "icecc", "sccache", "colorgcc", "snap", "flatpak", "firejail", "rustup", "pyenv"}
-)
+_SHIM = re.compile(r"/\.?(pyenv|rbenv|nodenv|goenv|jenv|asdf|mise)/shims/[^/]+")
+_COMPILER_WRAPPERS = ("ccache", "distcc", "icecc", "sccache", "colorgcc")
+WRAPPERS = frozenset((*_COMPILER_WRAPPERS, "snap", "flatpak", "firejail", "rustup", "volta-shim"))
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,9 @@ class ThisMachine:
         for candidate in self.candidates(tool):
             self.stamp(candidate)
             if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-                name = "pyenv" if _SHIM in candidate else os.path.basename(os.path.realpath(candidate))
-                if name not in WRAPPERS or name == os.path.basename(tool):
+                shim = _SHIM.search(candidate)
+                name = shim[1] if shim else os.path.basename(os.path.realpath(candidate))
+                if not shim and (name not in WRAPPERS or name == os.path.basename(tool)):
                     return candidate
                 wrapper = wrapper or (candidate, name)
         if wrapper is not None:

@@ -242,6 +242,19 @@ class OfAMachineOfOurOwn(HostWorld):
         error = self.failure(given, "build.host-tool-unsupported", host_path=(self.other, self.bin))
         self.assertIn("ccache", error.message)
 
+    def test_a_shim_is_passed_over_or_refused_in_words(self) -> None:
+        for manager in (".asdf", ".rbenv", "mise", ".pyenv"):
+            shims = os.path.join(self.top, manager, "shims")
+            os.makedirs(shims)
+            self.program("tool", b"#!/bin/sh\n", directory=shims)
+            error = self.failure(tools("tool"), "build.host-tool-unsupported", host_path=(shims, self.other))
+            self.assertIn(f"only calls {manager.lstrip('.')}", error.message)
+        self.program("tool", b"#!/bin/sh\necho the right one\n")
+        given = tools("tool")
+        where = (shims, self.bin, "/usr/bin", "/bin")
+        with open(self.output(self.built(given, host_path=where), given) + "/bin/tool") as file:
+            self.assertIn("the right one", file.read())
+
     def test_what_older_rules_made_is_made_again(self) -> None:
         self.program("tool", b"#!/bin/sh\necho 1\n")
         given = tools("tool")
