@@ -99,6 +99,24 @@ MUTANTS: tuple[Mutant, ...] = (
         "pass",
     ),
     Mutant(
+        "objects.references.hidden",
+        "bramble/store/hidden.py",
+        "return beginning.startswith((_GZIP, _ZIP))",
+        "return beginning.startswith(_ZIP)",
+    ),
+    Mutant(
+        "objects.references.hidden",
+        "bramble/store/identity.py",
+        "self._needle = utf_16_needle(meaning.directory) if pieces else b\"\"",
+        "self._needle = b\"\"",
+    ),
+    Mutant(
+        "cli.build.json",
+        "bramble/cli/verb_build.py",
+        'target.checked == "elsewhere"}',
+        "False}",
+    ),
+    Mutant(
         "cli.size",
         "bramble/commands/size.py",
         "if other != name and other not in left:",

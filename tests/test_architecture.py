@@ -56,6 +56,7 @@ PURE = (
     "store.references",
     "store.identity",
     "store.pieces",
+    "store.hidden",
     "store.model",
     "store.trust.schema",
     *("sandbox.spec", "sandbox.steps", "sandbox.layout", "sandbox.vocabulary"),

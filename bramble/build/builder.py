@@ -37,7 +37,7 @@ from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
 from bramble.build.verdict import empty_output, ending, not_reproducible, verdict, wrong_output
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
 from bramble.errors import BrambleError
-from bramble.store.disk import RawOutput, Realisation, Store, StoreObject
+from bramble.store.disk import HiddenName, RawOutput, Realisation, Store, StoreObject
 
 if TYPE_CHECKING:
     from bramble.sandbox.launch import Launcher
@@ -431,12 +431,14 @@ class Builder:
     ) -> Made:
         """Make objects of the outputs, and record them; or compare them with the first ones."""
         # spec: build.publish
+        hidden: list[HiddenName] = []
         objects = self._store.publish(
             raws,
             closure=closure,
             build_name=build_name,
             # A built-in builder compiles nothing.
             allowed_pieces=None if build_name is None else allowed_pieces(resolved),
+            on_hidden=hidden.append,
         )
         restrict(resolved, objects, lambda name: self._store.closure([name]))
         outputs = tuple((name, objects[name].name) for name in resolved.outputs)
@@ -458,7 +460,7 @@ class Builder:
             outputs,
             self._expected(task, resolved),
         )
-        return Made(resolved, outputs, cached=False, rung=rung, new_pin=new_pin)
+        return Made(resolved, outputs, cached=False, rung=rung, new_pin=new_pin, hidden=tuple(hidden))
 
     def _record(
         self,

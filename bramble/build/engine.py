@@ -17,11 +17,11 @@ import errno
 import heapq
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Callable, Optional, Union
 
 from bramble.build.builder import Builder
-from bramble.build.events import Changed, Event, Failed, Finished, Impure, Planned, Skipped
+from bramble.build.events import Changed, Event, Failed, Finished, Hidden, Impure, Planned, Skipped
 from bramble.build.options import BuildOptions, BuildReport, Failure, FetchOptions
 from bramble.build.pins import is_pinned
 from bramble.build.plan import Plan, State
@@ -121,6 +121,7 @@ class _Run:
         self._failed: set[str] = set()
         self._wanted = set(roots)  # ids whose outputs must be in the store
         self._built: set[str] = set()
+        self._hidden: list[Hidden] = []
         self._told: set[str] = set()  # ids of which it was said that they were found built
         self._begin()
 
@@ -172,7 +173,8 @@ class _Run:
             names=self._outputs,
             built=tuple(key for key in done if key in self._built),
             cached=tuple(key for key in done if key not in self._built),
-            checked=tuple(key for key in done if made[key].checked),
+            checked={key: made[key].checked for key in done if made[key].checked},
+            hidden=tuple(sorted(self._hidden, key=lambda it: (it.name, it.id, *astuple(it.found)))),
             failures=tuple(self._failures),
             skipped=self._plan.unfinished(),
             cancelled=self._cancelled.is_set() and not self._plan.finished,
@@ -306,6 +308,12 @@ class _Run:
         if made.changed:
             # spec: build.fetch.changed
             self._on_event(Changed(key, name, made.changed, is_pinned(dict(made.resolved.env))))
+        for found in made.hidden:
+            # spec: objects.references.hidden
+            owners = (ref for ref, object in self._outputs.items() if object == found.object)
+            owner = next((self._graph.get(ref.derivation).name for ref in owners), "")
+            self._hidden.append(Hidden(key, name, found, owner))
+            self._on_event(self._hidden[-1])
         self._on_event(Finished(key, name, made.seconds, made.cached, made.outputs, made.checked))
 
     def _fail(self, task: Task, error: BrambleError, left: Optional[Unbuilt] = None) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Optional, Union
 
 from bramble.errors import BrambleError
+from bramble.store.model import HiddenName
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,16 @@ class Changed:
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """A file of what was built holds the path of an object in a form in which it is no reference."""
+
+    id: str
+    name: str
+    found: HiddenName
+    owner: str  # name of the derivation of this build that has made that object; "" if none has
+
+
+@dataclass(frozen=True)
 class Finished:
     """A derivation is built, or was found built (`cached`)."""
 
@@ -116,5 +127,5 @@ class Skipped:
 
 
 Event = Union[
-    Planned, Started, Waiting, Output, Progress, Retrying, Impure, Changed, Finished, Failed, Skipped
+    Planned, Started, Waiting, Output, Progress, Retrying, Impure, Changed, Hidden, Finished, Failed, Skipped
 ]

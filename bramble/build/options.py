@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Callable, Optional
 
+from bramble.build.events import Hidden
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import Limits
@@ -108,7 +109,9 @@ class BuildReport:
     names: Mapping[OutputRef, str]  # object name of every output of every derivation that is done
     built: tuple[str, ...] = ()  # ids, in dependency order
     cached: tuple[str, ...] = ()  # ids, in dependency order
-    checked: tuple[str, ...] = ()  # ids that were built once more and came out the same
+    # Ids that were built once more and came out the same → "here" or "elsewhere", as in `Finished`.
+    checked: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[Hidden, ...] = ()  # what files of outputs that were built now hide, sorted
     failures: tuple[Failure, ...] = ()
     skipped: tuple[str, ...] = ()  # ids that were not tried, in dependency order
     cancelled: bool = False

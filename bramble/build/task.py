@@ -11,6 +11,7 @@ from bramble.derivation.model import Derivation
 from bramble.derivation.resolve import ResolvedDerivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
+from bramble.store.model import HiddenName
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Made:
     rung: str = "namespaces"
     new_pin: Optional[tuple[str, str]] = None  # lock key, digest
     changed: str = ""  # the file of this machine that was fetched for it, if that is another one now
+    hidden: tuple[HiddenName, ...] = ()  # what its files hide, if it was built now
     checked: str = ""  # "here" or "elsewhere": it was built once more, and under which store path
 
 

@@ -19,6 +19,7 @@ from bramble.commands.build import (
     Event,
     Failed,
     Finished,
+    Hidden,
     Impure,
     Output,
     Progress,
@@ -31,6 +32,7 @@ _REDRAW_SECONDS = 0.1
 _SHOWN_JOBS = 8
 _SHOWN_LINES = 30  # of the log of a failed build, on a terminal
 _LONGEST_LINE = 1000
+_HOW = {"gzip": "in what gzip packed", "zip": "in a member of a zip file", "utf-16": "as UTF-16"}
 # A store directory has 49 bytes, the name of an object 32 characters: a path of which the rest tells more.
 _STORE_PATH = re.compile(r"/[^\s'\":;,=()<>]{48}/[a-z2-7]{32}(?=/)")
 
@@ -150,6 +152,18 @@ class Display:
             f"has changed since it was fetched; what it was is used ({then})"
         )
 
+    def _hidden(self, event: Hidden) -> None:
+        found = event.found
+        where = harmless(event.name if found.output == "out" else f"{event.name}.{found.output}")
+        if found.sibling:
+            whose = "its own path" if found.sibling == found.output else f'its output "{found.sibling}"'
+        else:
+            whose = f'"{event.owner}"' if event.owner else found.object
+        self._line(
+            f"{paint('!', YELLOW, self._surface)} {where}: {harmless(found.file)} names {harmless(whose)} "
+            f"{_HOW.get(found.how, found.how)}: a reference that is not seen"
+        )
+
     _handlers: dict[type, Callable[..., None]] = {
         Started: _started,
         Finished: _finished,
@@ -160,6 +174,7 @@ class Display:
         Waiting: _waiting,
         Impure: _impure,
         Changed: _changed,
+        Hidden: _hidden,
     }
 
     def _flush_partial(self, id: str, name: str) -> None:

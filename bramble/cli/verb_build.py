@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from typing import Any
+from typing import Any, Optional
 
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
 from bramble.cli.environment import Surface
 from bramble.cli.render import print_json, say
-from bramble.commands.build import BuildResult
+from bramble.commands.build import BuildResult, BuiltTarget, Hidden
 from bramble.commands.evaluation import Evaluated, parsed_graph, refuse_other_projects
 
 
@@ -54,6 +54,24 @@ def _print_graph(evaluated: Evaluated, as_json: bool) -> None:
             print(f"{result.target} {evaluated.evaluation.graph.get(root.derivation).name} {root.derivation}")
 
 
+def _checked(target: BuiltTarget) -> Optional[dict[str, object]]:
+    """Return how the target was checked, None if it was not."""
+    return {"builds": 2, "elsewhere": target.checked == "elsewhere"} if target.checked else None
+
+
+def _warning(hidden: Hidden) -> dict[str, str]:
+    found = hidden.found
+    return {
+        "kind": "hidden-name",
+        "derivation": hidden.name,
+        "output": found.output,
+        "file": found.file,
+        "how": found.how,
+        "object": found.object,
+        "owner": hidden.owner,
+    }
+
+
 def _print_result(result: BuildResult, as_json: bool) -> None:
     if not as_json:
         for path in dict.fromkeys(
@@ -77,6 +95,7 @@ def _print_result(result: BuildResult, as_json: bool) -> None:
                         }
                         for name, output in target.outputs.items()
                     },
+                    "checked": _checked(target),
                 }
                 for target in result.targets
             ],
@@ -84,6 +103,7 @@ def _print_result(result: BuildResult, as_json: bool) -> None:
             "cached": list(result.cached),
             "impure": list(result.impure),
             "changed": list(result.changed),
+            "warnings": [_warning(hidden) for hidden in result.hidden],
             "sandbox": result.sandbox,
         }
     )

@@ -15,6 +15,7 @@ from bramble.build.events import (
     Event,
     Failed,
     Finished,
+    Hidden,
     Impure,
     Output,
     Planned,
@@ -48,6 +49,7 @@ __all__ = [
     "Event",
     "Failed",
     "Finished",
+    "Hidden",
     "Impure",
     "Limits",
     "Output",
@@ -98,6 +100,7 @@ class BuiltTarget:
     derivation: str
     name: str
     outputs: Mapping[str, BuiltOutput]
+    checked: str = ""  # "here" or "elsewhere": built twice, the same, the second time under which store path
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class BuildResult:
     cached: tuple[str, ...]
     impure: tuple[str, ...]
     changed: tuple[str, ...]
+    hidden: tuple[Hidden, ...]  # names that files of what was built now hide
     checked: int
     sandbox: str
     failures: tuple[BrambleError, ...]
@@ -188,6 +192,7 @@ def build_derivations(
         cached=tuple(sorted(names[id] for id in report.cached)),
         impure=tuple(sorted(report.impure)),
         changed=tuple(sorted(report.changed)),
+        hidden=report.hidden,
         checked=len(report.checked),
         sandbox=_weakest(report),
         failures=tuple(failures),
@@ -253,7 +258,8 @@ def _targets(evaluated: Evaluated, report: BuildReport, store: Store) -> tuple[B
                 if found is not None
             }
             if len(built) == len(derivation.outputs):
-                targets.append(BuiltTarget(result.target, root, derivation.name, built))
+                checked = report.checked.get(root, "")
+                targets.append(BuiltTarget(result.target, root, derivation.name, built, checked))
     return tuple(targets)
 
 

@@ -16,7 +16,7 @@ from bramble.store.files import read_file, write_file
 from bramble.store.late import late
 from bramble.store.layout import BUILD_LOCKS, open_place
 from bramble.store.locks import LockFile
-from bramble.store.model import RawOutput, Realisation, StoreObject
+from bramble.store.model import HiddenName, RawOutput, Realisation, StoreObject
 from bramble.store.objects import Objects, note_use
 from bramble.store.path import shown
 from bramble.store.trust.owner import Owner
@@ -24,7 +24,7 @@ from bramble.store.trust.owner import Owner
 if TYPE_CHECKING:
     from bramble.store.workspace import Workspace as Workspace
 
-__all__ = ["RawOutput", "Realisation", "Store", "StoreObject"]
+__all__ = ["HiddenName", "RawOutput", "Realisation", "Store", "StoreObject"]
 
 
 class Store(Objects):
@@ -107,13 +107,19 @@ class Store(Objects):
         closure: Collection[str],
         build_name: Optional[str],
         allowed_pieces: Optional[Collection[str]] = None,
+        on_hidden: Optional[Callable[[HiddenName], None]] = None,
     ) -> dict[str, StoreObject]:
         """Make objects of what a build has made: see `bramble.store.publish.publish`.
 
         Their names are there for good after the next `record_realisation` or `sync`.
         """
         published: dict[str, StoreObject] = late("publish", "publish")(
-            self, outputs, closure=closure, build_name=build_name, allowed_pieces=allowed_pieces
+            self,
+            outputs,
+            closure=closure,
+            build_name=build_name,
+            allowed_pieces=allowed_pieces,
+            on_hidden=on_hidden,
         )
         return published
 

@@ -28,6 +28,7 @@ from typing import Callable, NamedTuple, Optional, Protocol, Union
 
 from bramble.store import archive
 from bramble.store.digest import DIGEST_LENGTH, encode
+from bramble.store.hidden import is_packed, utf_16_needle
 from bramble.store.path import STORE_DIR_LENGTH
 from bramble.store.pieces import LARGEST_OTHER, Suspicion, is_machine_code
 from bramble.store.references import candidates, find_all, find_names
@@ -181,7 +182,8 @@ class Stream:
     `on_edit(file, offset, stored)` is called, in order, for each place in a
     file that is stored otherwise than it was read: `file` counts the files
     from 0, and `stored` is None for the object's own name. With `pieces` the
-    files that may hold names in pieces are in `suspects` at the end.
+    files that may hold names in pieces are in `suspects` at the end, and those that may
+    hide names in another way in `hiding`.
     """
 
     def __init__(
@@ -205,7 +207,10 @@ class Stream:
         self._search_paths = meaning.directory != meaning.prefix or bool(meaning.build_name) or pieces
         self.suspects: dict[int, bytes] = {}
         """The files that may hold names in pieces: paths in the tree with a leading slash, by number."""
+        self.hiding: dict[int, bytes] = {}
+        """The files in which `bramble.store.hidden` may find something, in the same form."""
         self._suspicion: Optional[Suspicion] = None
+        self._needle = utf_16_needle(meaning.directory) if pieces else b""
         if pieces:
             self._suspicion = Suspicion(meaning.directory, self._names | {meaning.build_name})
         self._references: set[bytes] = set()
@@ -317,8 +322,13 @@ class Stream:
     def _begin(self, data: bytes) -> None:
         """Look at the first bytes of a file."""
         self._begun = True
-        if self._suspicion is not None and is_machine_code(data[:8]):
+        if self._suspicion is None:
+            return
+        if is_machine_code(data[:8]):
             self._contents[-1] = (*self._contents[-1][:-1], _CODE)
+        elif is_packed(data):
+            _, _, number, directory, base, _ = self._contents[-1]
+            self.hiding.setdefault(number, b"%s/%s" % (directory, base))
 
     def _put(self, data: bytes) -> None:
         self._written += len(data)
@@ -400,7 +410,14 @@ class Stream:
     def _suspect(
         self, suspicion: Suspicion, block: bytes, base: int, cut: int, wholes: list[int], looked: bool
     ) -> None:
-        """Note the files in which something stands that may belong to a name in pieces."""
+        """Note the files in which something stands that may belong to a name in pieces, or in UTF-16."""
+        place = block.find(self._needle) if self._needle else -1
+        while place >= 0:
+            content = self._content(base + place, base + place + 1)
+            if content is not None:
+                self.hiding.setdefault(content.number, b"%s/%s" % (content.directory, content.base))
+            start = place + 1 if content is None else max(place + 1, content.end - base)
+            place = block.find(self._needle, start)
         for at in wholes:
             content = self._content(base + at, base + at + 1)
             if content is not None and content.looked == _CODE:
@@ -410,14 +427,14 @@ class Stream:
             if content is not None:
                 self._note_suspect(content)
         # Near its ends a block does not show whether something is part of a whole directory; the seam does.
-        place = suspicion.cut(block, wholes, 0 if cut else STORE_DIR_LENGTH) if looked else None
-        while place is not None and (cut or place < len(block) - STORE_DIR_LENGTH):
-            content = self._content(base + place, base + place + 1)
-            start = place + 1
+        at_cut = suspicion.cut(block, wholes, 0 if cut else STORE_DIR_LENGTH) if looked else None
+        while at_cut is not None and (cut or at_cut < len(block) - STORE_DIR_LENGTH):
+            content = self._content(base + at_cut, base + at_cut + 1)
+            start = at_cut + 1
             if content is not None and content.looked != _UNSEEN:
                 self._note_suspect(content)
                 start = content.end - base
-            place = suspicion.cut(block, wholes, start)
+            at_cut = suspicion.cut(block, wholes, start)
 
     def _note_suspect(self, content: Content) -> None:
         self.suspects.setdefault(content.number, b"%s/%s" % (content.directory, content.base))

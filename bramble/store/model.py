@@ -33,6 +33,22 @@ class StoreObject:
 
 
 @dataclass(frozen=True)
+class HiddenName:
+    """The path of an object that a file of an output holds in a form that makes it no reference.
+
+    `output` is the output's name ("out"), `file` the path of the file in it, `how` one of the
+    words of `bramble.store.hidden`. `object` is the name of the object, and `sibling` the name
+    of the output of the same derivation that it is, "" if it is an input.
+    """
+
+    output: str
+    file: str
+    how: str
+    object: str
+    sibling: str
+
+
+@dataclass(frozen=True)
 class Realisation:
     """What the building of one store derivation came to.
 

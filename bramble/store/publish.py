@@ -20,16 +20,17 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterator, Sequence
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import unique
 from bramble.store.hashing import ParallelHash
+from bramble.store.hidden import MOST_FINDINGS, MOST_IN_OUTPUT, Finding, hidden_names
 from bramble.store.identity import BLOCK_SIZE, ERASED, Identity, Meaning, Stream
 from bramble.store.leftovers import finish_removal
-from bramble.store.model import RawOutput, StoreObject
+from bramble.store.model import HiddenName, RawOutput, StoreObject
 from bramble.store.objects import STAGED, Objects
 from bramble.store.path import record_prefix, shown
 from bramble.store.pieces import Piece, Pieces, windows_of
@@ -37,6 +38,8 @@ from bramble.store.remove import remove_tree
 from bramble.store.spool import Spool
 from bramble.store.tree import DIRECTORY_MODE, Patch, Reading, TreeReader, finish, seal
 from bramble.store.walk import DIRECTORY_FLAGS, FILE_FLAGS
+
+_SEARCHED_AT_ONCE = 1 << 16  # bytes of a file that may hide names
 
 
 class _Read(NamedTuple):
@@ -81,6 +84,7 @@ def publish(
     build_name: Optional[str],
     expected: Optional[str] = None,
     allowed_pieces: Optional[Collection[str]] = None,
+    on_hidden: Optional[Callable[[HiddenName], None]] = None,
 ) -> dict[str, StoreObject]:
     """Make objects of the outputs of one build; return them by the names of the outputs.
 
@@ -91,6 +95,7 @@ def publish(
     `expected` is the name that the only output must turn out to have.
     `allowed_pieces` are the files that may hold names in pieces, as paths in an
     output (one that ends in a slash: all below it); None if that is not looked for.
+    `on_hidden`, if pieces are looked for, is told of the names that other files hide.
 
     Raises BrambleError: store.special-file, store.output-cycle,
     store.output-missing, store.output-not-directory, store.name-too-long,
@@ -98,7 +103,7 @@ def publish(
     something else was expected, and those of failed system calls (store.disk-full …).
     """
     # spec: store.publication
-    work = _Publication(objects, outputs, closure, build_name, expected, allowed_pieces)
+    work = _Publication(objects, outputs, closure, build_name, expected, allowed_pieces, on_hidden)
     with DiskFailures("put an output into the store"):
         return work.run()
 
@@ -112,7 +117,9 @@ class _Publication:
         build_name: Optional[str],
         expected: Optional[str],
         allowed_pieces: Optional[Collection[str]],
+        on_hidden: Optional[Callable[[HiddenName], None]],
     ) -> None:
+        self._on_hidden = on_hidden
         self._expected = expected
         self._allowed_pieces = allowed_pieces
         self._objects = objects
@@ -132,6 +139,7 @@ class _Publication:
             for read in reads:
                 if read.stream.suspects:
                     self._search_pieces(read)
+            hidden = [found for read in reads if read.stream.hiding for found in self._search_hidden(read)]
             # spec: objects.identity.siblings
             while reads:
                 ready = [read for read in reads if not self._waits_for(read)]
@@ -142,6 +150,8 @@ class _Publication:
                     self._stage(read)
             if self._staged:
                 self._appear()
+            for raw, file, finding in hidden:
+                self._report_hidden(raw, file, finding)
         finally:
             # The outputs' own directories are the caller's to remove. Records stay: another process may
             # be about to publish the same object, and a record without an object harms nobody.
@@ -157,22 +167,51 @@ class _Publication:
 
     def _search_pieces(self, read: _Read) -> None:
         # spec: objects.references.pieces
-        allowed = [path.lstrip("/") for path in self._allowed_pieces or ()]
         names = self._known | self._by_temporary.keys() | ({self._build_name} - {b""})
         windows = windows_of(names)
         top = os.open(read.raw.directory, DIRECTORY_FLAGS)
         try:
             for path in read.stream.suspects.values():
                 file = os.fsdecode(path[1:])
-                if any(
-                    file == word or not word or word[-1] == "/" and file.startswith(word) for word in allowed
-                ):
+                if self._is_allowed(file):
                     continue
                 piece = _pieces_in(top, path[1:], Pieces(names, windows))
                 if piece is not None:
                     raise self._in_pieces(read.raw, file, piece)
         finally:
             os.close(top)
+
+    def _is_allowed(self, file: str) -> bool:
+        allowed = [path.lstrip("/") for path in self._allowed_pieces or ()]
+        return any(file == word or not word or word[-1] == "/" and file.startswith(word) for word in allowed)
+
+    def _search_hidden(self, read: _Read) -> Iterator[tuple[RawOutput, str, Finding]]:
+        """Yield what the files of an output hide."""
+        if self._on_hidden is None:
+            return
+        directory, names = os.fsencode(self._objects.directory), self._known | self._by_temporary.keys()
+        left, count = MOST_IN_OUTPUT, 0
+        top = os.open(read.raw.directory, DIRECTORY_FLAGS)
+        try:
+            for path in read.stream.hiding.values():
+                file = os.fsdecode(path[1:])
+                if self._is_allowed(file):
+                    continue
+                with _blocks_of(top, path[1:]) as blocks:
+                    search = hidden_names(blocks, directory, names, left)
+                left -= search.used
+                for finding in search.findings[: MOST_FINDINGS - count]:
+                    yield read.raw, file, finding
+                count = min(MOST_FINDINGS, count + len(search.findings))
+        finally:
+            os.close(top)
+
+    def _report_hidden(self, raw: RawOutput, file: str, finding: Finding) -> None:
+        assert self._on_hidden is not None
+        other = self._by_temporary.get(finding.name)
+        name = self._finals.get(finding.name, finding.name)
+        sibling = other.name if other is not None else ""
+        self._on_hidden(HiddenName(raw.name, file, finding.how, name.decode(), sibling))
 
     def _in_pieces(self, raw: RawOutput, file: str, piece: Piece) -> BrambleError:
         other = self._by_temporary.get(piece.name)
@@ -278,6 +317,16 @@ def _pieces_in(top: int, path: bytes, pieces: Pieces) -> Optional[Piece]:
             if not data:
                 return pieces.finish()
             pieces.block(data)
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _blocks_of(top: int, path: bytes) -> Iterator[Callable[[], bytes]]:
+    """Give what reads the file `path` below the directory `top`, block by block."""
+    fd = os.open(path, FILE_FLAGS, dir_fd=top)
+    try:
+        yield lambda: os.read(fd, _SEARCHED_AT_ONCE)
     finally:
         os.close(fd)
 

@@ -259,7 +259,7 @@ class Collected(World):
         self.collect(first, self.top)
         report = self.built(self.top, among=self.inputs, check=True, jobs=1)
         self.assertEqual(self.launcher.ran, ["tool", "compiler", "top"])
-        self.assertEqual(report.checked, (self.top.id,))
+        self.assertEqual(list(report.checked), [self.top.id])
 
     def test_an_object_can_be_demanded_whoever_makes_it(self) -> None:
         first = self.built(self.top, among=self.inputs)

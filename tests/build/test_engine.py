@@ -355,12 +355,12 @@ class Checking(World):
         low, a = derivation("low", args=["low"]), derivation("a", args=["a"])
         a = derivation("a", args=["a", ref(low)])
         report = self.built(a, among=[low], check=True)
-        self.assertEqual(report.checked, (a.id,))
+        self.assertEqual(list(report.checked), [a.id])
         self.assertEqual(self.launcher.ran, ["low", "a", "a"])
         directories = [dict(spec.env)["out"] for spec in self.launcher.specs[1:]]
         self.assertNotEqual(*directories)
         # Also when it was built before.
-        self.assertEqual(self.built(a, among=[low], check=True).checked, (a.id,))
+        self.assertEqual(list(self.built(a, among=[low], check=True).checked), [a.id])
         self.assertEqual(self.launcher.ran.count("a"), 3)
         self.assertEqual([event.cached for event in self.said(Finished)], [True, True])
 

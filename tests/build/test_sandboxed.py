@@ -112,7 +112,7 @@ class Building(RealWorld):
 
     def test_checking_finds_what_depends_on_the_time(self) -> None:
         good = shell("good", "echo $out $PWD > $out/file")
-        self.assertEqual(self.make(good, check=True).checked, (good.id,))
+        self.assertEqual(self.make(good, check=True).checked, {good.id: "elsewhere"})
         bad = derivation(
             "bad",
             ref(TOOLS) + "/bin/python3",

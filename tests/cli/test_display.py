@@ -8,8 +8,9 @@ from bramble.cli.environment import Surface
 from bramble.cli.progress import Display
 from bramble.cli.quantities import age, byte_count
 from bramble.cli.render import duration, harmless, size
-from bramble.commands.build import Failed, Finished, Output, Retrying, Started
+from bramble.commands.build import Failed, Finished, Hidden, Output, Retrying, Started
 from bramble.errors import BrambleError
+from bramble.store.model import HiddenName
 
 PLAIN = Surface(colour=False, live=False, attached=False, json_errors=False, width=80)
 LIVE = Surface(colour=True, live=True, attached=True, json_errors=False, width=40)
@@ -49,6 +50,30 @@ def test_a_download_that_is_tried_again_says_why(capsys: pytest.CaptureFixture[s
     event = Retrying("a", "a", "https://example.com/a sent nothing for 30 seconds", 0.5)
     line = "! https://example.com/a sent nothing for 30 seconds; again in 500.0ms\n"
     assert shown(PLAIN, capsys, event) == line
+
+
+@pytest.mark.parametrize(
+    ("found", "owner", "text"),
+    [
+        (
+            HiddenName("out", "m/x.gz", "gzip", "o" * 32, "out"),
+            "p",
+            "p: m/x.gz names its own path in what gzip packed",
+        ),
+        (HiddenName("dev", "x", "utf-16", "o" * 32, "out"), "p", 'p.dev: x names its output "out" as UTF-16'),
+        (
+            HiddenName("out", "x\x1b", "zip", "o" * 32, ""),
+            "lib",
+            'p: x\\x1b names "lib" in a member of a zip file',
+        ),
+        (HiddenName("out", "x", "zip", "o" * 32, ""), "", f"p: x names {'o' * 32} in a member of a zip file"),
+    ],
+)
+def test_a_name_that_is_hidden_is_one_line(
+    found: HiddenName, owner: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = f"! {text}: a reference that is not seen\n"
+    assert shown(PLAIN, capsys, Hidden("p" * 32, "p", found, owner)) == line
 
 
 def test_output_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

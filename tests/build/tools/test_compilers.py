@@ -42,7 +42,7 @@ class Compiling(HostWorld):
         path = f"{ref(compiler)}/bin:{ref(shells)}/bin"
         program = derivation("hello", ref(shells) + "/bin/sh", ["-ec", SCRIPT], env={"PATH": path})
         report = self.built(program, among=[compiler, shells], check=True)
-        self.assertEqual(report.checked, (program.id,))
+        self.assertEqual(list(report.checked), [program.id])
         top = self.output(report, program)
         runtime = report.names[OutputRef(compiler.id, "rt")]
         self.assertEqual(self.references(report, program), {runtime, os.path.basename(top)})

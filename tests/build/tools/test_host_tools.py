@@ -95,7 +95,7 @@ class OfThisMachine(HostWorld):
 
     def test_they_come_out_the_same_when_they_are_made_again(self) -> None:
         given = tools("sh mkdir env python3")
-        self.assertEqual(self.built(given, check=True).checked, (given.id,))
+        self.assertEqual(self.built(given, check=True).checked, {given.id: "here"})
 
     def test_trying_them_in_a_sandbox_that_lets_them_write_leaves_nothing_in_them(self) -> None:
         given = tools("python3")
