@@ -32,6 +32,7 @@ _DEFLATED = 8
 _ENCRYPTED, _SIZE_BEHIND = 1, 8
 _PIECE = 1 << 18
 _CHARACTERS = 8
+_SAMPLE = 509  # one byte of so many says whether a block is mostly NULs
 
 Read = Callable[[], bytes]  # the next bytes of a file; b"" at its end
 
@@ -58,10 +59,20 @@ def is_packed(beginning: bytes) -> bool:
 def utf_16_needle(directory: bytes) -> bytes:
     """Return bytes that stand wherever the store directory stands in UTF-16; b"" if there are none.
 
-    Without the NUL at its end, what 8 ASCII characters are in little-endian order stands in big-endian, too.
+    Without the NUL at its end, what ASCII characters are in little-endian order stands in big-endian, too.
     """
-    runs = re.findall(rb"[\x01-\x7f]{%d}" % _CHARACTERS, directory)
-    return b"\0".join(runs[-1][at : at + 1] for at in range(_CHARACTERS)) if runs else b""
+    # The longer what is searched for, the more bytes one step of the search passes over.
+    runs = re.findall(rb"[\x01-\x7f]{%d,}" % _CHARACTERS, directory)
+    return b"\0".join(bytes([character]) for character in max(runs, key=len, default=b""))
+
+
+def find_needle(block: bytes, needle: bytes, start: int) -> int:
+    """Return where `needle` stands first in the block from `start` on; -1 if nowhere."""
+    if block[start::_SAMPLE].count(0) * _SAMPLE * 2 > len(block) - start:
+        # Among NULs, of which the needle has many, `find` passes over one byte at a time.
+        match = re.compile(re.escape(needle)).search(block, start)
+        return match.start() if match is not None else -1
+    return block.find(needle, start)
 
 
 def hidden_names(read: Read, directory: bytes, names: Collection[bytes], left: int) -> Search:

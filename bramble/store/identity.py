@@ -28,7 +28,7 @@ from typing import Callable, NamedTuple, Optional, Protocol, Union
 
 from bramble.store import archive
 from bramble.store.digest import DIGEST_LENGTH, encode
-from bramble.store.hidden import is_packed, utf_16_needle
+from bramble.store.hidden import find_needle, is_packed, utf_16_needle
 from bramble.store.path import STORE_DIR_LENGTH
 from bramble.store.pieces import LARGEST_OTHER, Suspicion, is_machine_code
 from bramble.store.references import candidates, find_all, find_names
@@ -411,13 +411,13 @@ class Stream:
         self, suspicion: Suspicion, block: bytes, base: int, cut: int, wholes: list[int], looked: bool
     ) -> None:
         """Note the files in which something stands that may belong to a name in pieces, or in UTF-16."""
-        place = block.find(self._needle) if self._needle else -1
+        place = find_needle(block, self._needle, 0) if self._needle else -1
         while place >= 0:
             content = self._content(base + place, base + place + 1)
             if content is not None:
                 self.hiding.setdefault(content.number, b"%s/%s" % (content.directory, content.base))
             start = place + 1 if content is None else max(place + 1, content.end - base)
-            place = block.find(self._needle, start)
+            place = find_needle(block, self._needle, start)
         for at in wholes:
             content = self._content(base + at, base + at + 1)
             if content is not None and content.looked == _CODE:
