@@ -109,7 +109,16 @@ def app(keep_compiler=False):
 
 def kept():
     return app(keep_compiler=True)
+
+def debug():
+    return c.program("app", files(["main.c"]), flags=["-g"], strip=False)
+
+def stripped():
+    return c.program("app", files(["main.c"]), flags=["-g"])
 """
     )
     assert project.run("build", "./:app").codes == ["build.reference-refused"]
     assert project.run("build", "./:kept").status == 0
+    debug, stripped = build(project, "./:debug", "./:stripped")
+    assert b".debug_info" in (debug / "bin/app").read_bytes()
+    assert b".debug_info" not in (stripped / "bin/app").read_bytes()

@@ -6,7 +6,10 @@ import hashlib
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.cli.world import World
+from tests.lang.worlds import World as LangWorld
 
 DEFAULT = """
 load("std")
@@ -79,3 +82,41 @@ def none():
     assert not (project.project / "bramble.lock").exists(), "a download with a checksum needs no pin"
     assert project.run("build", "--offline", "./:wrong").codes == ["fetch.checksum-mismatch"]
     assert project.run("build", "./:none").codes == ["eval.fail"]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            'std.script("x", "", deps=[forgets()])',
+            "deps[0] is None: does the function that makes it `return` it?",
+        ),
+        (
+            'std.script("x", "", deps=[made])',
+            "deps[0] is the function made, and not what it returns: write made()",
+        ),
+        ('std.script("x", "", deps=made())', "deps is a derivation: write deps=[…]"),
+        ('std.script("x", "", deps=[[made()]])', "deps[0] is a list; it has to be a derivation"),
+        ('std.script("x", "", tools=made)', "tools is the function made,"),
+        ('std.script("x", "", sources="a.c")', 'sources is the string "a.c": write files([…])'),
+        ('std.check("x", "", sources=[made()])', "sources[0] is a derivation;"),
+        ("std.join(made(), forgets())", "join[1] is None:"),
+        ("std.path(1)", "path[0] is an int;"),
+        ('c.program("x", ["a.c"], deps=made())', "deps is a derivation: write deps=[…]"),
+        ('c.make("x", ".")', 'src is the string "."; write files([…]), or give a derivation'),
+        ('c.make("x", forgets())', "src is None:"),
+        ('c.make("x", made(), patches=made())', "patches is a derivation: write patches=[…]"),
+        ('python.app("x", packages=made())', "packages is a derivation: write packages=[…]"),
+        ('python.app("x", packages=[forgets()])', "packages[0] is None:"),
+        ('node.app("x", "main.js", {})', 'sources is the string "main.js": write files([…])'),
+        ('go.program("x", made)', "src is the function made,"),
+        ('rust.program("x", made(), {}, deps="y")', 'deps is the string "y": write deps=[…]'),
+    ],
+)
+def test_what_is_no_derivation_or_file_is_refused_by_the_name_of_its_parameter(
+    tmp_path: Path, call: str, said: str
+) -> None:
+    loads = "".join(f'load("std{module}")\n' for module in ("", "/c", "/go", "/node", "/python", "/rust"))
+    made = 'def made():\n    return std.write("a", "b")\ndef forgets():\n    made()\n'
+    error = LangWorld(tmp_path, default=f"{loads}{made}def f():\n    return {call}\n").error("./:f")
+    assert error.code == "eval.fail" and said in error.message

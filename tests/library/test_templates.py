@@ -11,6 +11,7 @@ import pytest
 
 from bramble.commands.init import TEMPLATES
 from tests.cli.world import World
+from tests.library import test_node, test_python
 
 # Of each template: the program of the machine that it needs, and what the command to try next prints.
 NEEDED = {
@@ -86,6 +87,47 @@ def test_a_test_of_a_template_fails_when_the_program_is_wrong(project: World, te
     (directory / file).write_text(text.replace(old, new))
     done = project.run("build", "--offline", "./:tests", cwd=directory)
     assert text.count(old) == 1 and done.codes == ["build.failed"], done.err
+
+
+def with_downloads(directory: Path, url: str) -> Path:
+    """Let the files of a directory of the project stand for what is below a URL; return it."""
+    (directory / "w").mkdir()
+    with open(directory / "bramble.toml", "a") as file:
+        file.write(f'\n[mirror]\n"{url}" = "w/"\n')
+    return directory / "w"
+
+
+def test_the_tests_of_the_python_template_see_the_packages_that_its_comment_says_how_to_add(
+    project: World,
+) -> None:
+    directory, _, _ = made(project, "python")
+    downloads = with_downloads(directory, "https://wheels.test/")
+    name = "other-1.0-py3-none-any.whl"
+    test_python.wheel(downloads, name, other_dot_py="word = 'Hello'\n")
+    (directory / "requirements.txt").write_text(test_python.line(downloads / name))
+    main = directory / "greet/main.py"
+    main.write_text("import other\n" + main.read_text().replace('f"Hello, ', 'other.word + f", '))
+    text = (directory / "default.bramble").read_text()
+    assert text.count("    return []\n") == 1
+    (directory / "default.bramble").write_text(
+        text.replace("    return []\n", '    return python.requirements(read("requirements.txt"))\n')
+    )
+    built = project.run("build", "--offline", "./...", cwd=directory)
+    assert built.status == 0, built.err
+
+
+def test_the_tests_of_the_node_template_see_the_packages_of_its_lock(project: World) -> None:
+    directory, _, _ = made(project, "node")
+    downloads = with_downloads(directory, "https://npm.test/")
+    lock = json.loads((directory / "package-lock.json").read_text())
+    lock["packages"]["node_modules/other"] = test_node.package(
+        downloads, "other", index_dot_js="exports.word = 'Hello';\n"
+    )
+    (directory / "package-lock.json").write_text(json.dumps(lock))
+    greeting = directory / "greeting.js"
+    greeting.write_text("require('other').word.length;\n" + greeting.read_text())
+    built = project.run("build", "--offline", "./...", cwd=directory)
+    assert built.status == 0, built.err
 
 
 def test_programs_run_after_the_store_has_moved(project: World) -> None:
