@@ -156,6 +156,9 @@ class Builder:
             # Protected first: a collector may be about to remove it.
             self._store.protect([want])
             if self._store.is_complete([want]):
+                if self._store.read_only:
+                    # It cannot be recorded what the pin stands for, and need not be.
+                    return Made(resolved, (("out", want),), cached=True)
                 if locked:
                     return self._adopt(resolved, want)
                 # Another may be building or forgetting it: then it is asked for again, when it is needed.
@@ -194,6 +197,8 @@ class Builder:
         started = time.monotonic()
         if self._cancelled.is_set():
             raise Cancelled
+        # spec: store.read-only
+        self._store.refuse_to_build(task.name)
         self._emit(Started(task.id, task.name))
 
         # spec: build.locks
@@ -408,7 +413,11 @@ class Builder:
             outcome = self._start().run(spec, on_output=log.write, cancelled=self._cancelled)
         if outcome.kind == "cancelled":
             raise Cancelled
-        verdict(task.name, outcome, log.path, dict(resolved.env).get("PATH"))
+        search = dict(resolved.env).get("PATH")
+        # spec: build.failure
+        # As the log has it: the path of record is one that no person has seen.
+        search = None if search is None else on_this_machine(search, self._store.directory)
+        verdict(task.name, outcome, log.path, search)
         temporary = dict(names.outputs)
         raws = []
         for output, path in inside.outputs:

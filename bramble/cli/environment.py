@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import pwd
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,9 +61,10 @@ def read_setting(
 
     Raises BrambleError when a variable holds something that cannot be used.
     """
+    store_of = store_of or environ.get("BRAMBLE_STORE_OF") or None
     return Setting(
         cwd=_working_directory(directory),
-        store_root=_store_root(environ),
+        store_root=_store_root(environ, store_of),
         platform=_platform(),
         jobs=jobs if jobs is not None else _jobs(environ),
         mirror_table=environ.get("BRAMBLE_MIRROR") or None,
@@ -74,7 +77,7 @@ def read_setting(
         offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
         terminal_type=environ.get("TERM"),
         limits=read_limits(environ) if limits is None else limits,
-        store_of=store_of or environ.get("BRAMBLE_STORE_OF") or None,
+        store_of=store_of,
         host_tools=tuple(
             path for path in environ.get("BRAMBLE_HOST_TOOLS", "").split(":") if path.startswith("/")
         ),
@@ -132,12 +135,12 @@ def _working_directory(directory: Optional[str]) -> str:
     return there
 
 
-def _store_root(environ: Mapping[str, str]) -> str:
-    # spec: store.location
+def _store_root(environ: Mapping[str, str], store_of: Optional[str]) -> str:
+    # spec: store.location, store.other-owner
     named = environ.get("BRAMBLE_PATH")
     if named:
         return named
-    home = _home(environ)
+    home = _home(environ) if store_of is None else _home_of(store_of)
     if home is None:
         raise BrambleError(
             "store.no-home",
@@ -151,6 +154,23 @@ def _home(environ: Mapping[str, str]) -> Optional[str]:
     """Return the home directory; None when the variable is empty or relative, or the user has none."""
     home = environ.get("HOME", os.path.expanduser("~"))
     return home if os.path.isabs(home) else None
+
+
+def _home_of(user: str) -> str:
+    """Return the home directory of another user, as the list of users has it (passwd(5))."""
+    number = user.isascii() and user.isdigit() and len(user) <= 10
+    home = ""
+    with contextlib.suppress(KeyError, ValueError, OverflowError):
+        home = pwd.getpwuid(int(user)).pw_dir if number else ""
+    with contextlib.suppress(KeyError, ValueError):
+        home = pwd.getpwnam(user).pw_dir
+    if os.path.isabs(home):
+        return home
+    raise BrambleError(
+        "store.no-home" if number else "store.unknown-user",
+        f"this machine knows no user {user!r} with a home directory",
+        remedy="name the owner of the store, or set BRAMBLE_PATH to where that store is",
+    )
 
 
 def _own_directory(environ: Mapping[str, str], variable: str, default: str) -> Optional[str]:

@@ -199,7 +199,9 @@ def _global_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work as if started in DIR")
-    parser.add_argument("--store-of", metavar="USER", help="use the store of another user, and only read it")
+    parser.add_argument(
+        "--store-of", metavar="USER", help="only read the store of USER: BRAMBLE_PATH, or in USER's home"
+    )
     parser.add_argument(
         "--color",
         dest="colour",

@@ -153,6 +153,13 @@ def do_root(arguments: argparse.Namespace, setting: Setting, surface: Surface) -
 
 def do_relocate(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
     """Rewrite a moved store for its new place."""
+    # spec: store.other-owner
+    if setting.store_of is not None:
+        raise BrambleError(
+            "store.read-only",
+            f"the store of {setting.store_of} is only read, and relocate would change it",
+            remedy="let its owner run `bramble store relocate`",
+        )
     report = relocate(setting.store_root)
     if arguments.json:
         print_json(

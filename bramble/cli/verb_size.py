@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Print every object of the closure, those that bring most first."""
-    setting = read_setting(os.environ, arguments.directory)
+    setting = read_setting(os.environ, arguments.directory, store_of=arguments.store_of)
     store = open_store(setting, read_only=True)
     weights = weigh(store, find_objects(store, arguments.objects, setting))
     total = sum(weight.size for weight in weights)

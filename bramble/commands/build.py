@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import os
 import threading
@@ -26,6 +28,7 @@ from bramble.build.events import (
     Waiting,
 )
 from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions
+from bramble.build.task import Cancelled
 from bramble.commands.evaluation import Evaluated
 from bramble.commands.mirror import read_mirror
 from bramble.commands.opening import open_store
@@ -144,6 +147,11 @@ def build_evaluated(
     return build_derivations(evaluated, roots, setting, choices, on_event, cancelled)
 
 
+def _heed(cancelled: threading.Event) -> None:
+    if cancelled.is_set():
+        raise Cancelled
+
+
 def build_derivations(
     evaluated: Evaluated,
     roots: Sequence[str],
@@ -176,7 +184,8 @@ def build_derivations(
     for target in targets:
         found.setdefault(target.target, []).extend(output.name for output in target.outputs.values())
     if found and not store.read_only:
-        store.record_roots(project.root, found)
+        with contextlib.suppress(Cancelled):
+            store.record_roots(project.root, found, functools.partial(_heed, cancelled))
     failures = [_placed(failure, evaluated) for failure in report.failures]
     if report.new_pins:
         try:

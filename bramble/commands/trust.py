@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import stat
@@ -15,6 +14,7 @@ from bramble.commands.consent import WORDS, Asked, Item
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
 from bramble.project.access import read_file, replace_file
+from bramble.store.locks import lock_whole
 
 _NAME = "trust.json"
 
@@ -96,7 +96,7 @@ def _alone(setting: Setting) -> Iterator[None]:
         raise _unwritable(directory, error) from error
     try:
         with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock_whole(handle, directory)
         yield
     finally:
         os.close(handle)

@@ -196,20 +196,25 @@ class Store(Objects):
             locks = LockFile(f"{self.var}/{BUILD_LOCKS}")
         try:
             with DiskFailures("lock a derivation"):
-                locks.exclusive(resolved, on_wait)
+                locks.exclusive(resolved, on_wait, silent=on_wait is not None)
             yield
         finally:
             locks.close()
 
-    def record_roots(self, project: str, results: Mapping[str, Sequence[str]]) -> None:
+    def record_roots(
+        self,
+        project: str,
+        results: Mapping[str, Sequence[str]],
+        on_wait: Optional[Callable[[], None]] = None,
+    ) -> None:
         """Record what targets of a project came to: these objects stay until the targets come to others.
 
         `project` is its directory, absolute; `results` maps targets to names of
-        objects. Targets that are not in it keep what they had.
+        objects. Targets that are not in it keep what they had. `on_wait` as in `building`.
         """
         self.refuse_to_write()
         with DiskFailures("record what a project uses"):
-            late("roots", "record_results")(self, project, results)
+            late("roots", "record_results")(self, project, results, on_wait)
 
     def refuse_to_write(self) -> None:
         """Raise BrambleError store.read-only if the store is only read."""
@@ -218,8 +223,20 @@ class Store(Objects):
             raise BrambleError(
                 "store.read-only",
                 f'the store "{shown(self.root)}" is only read, and this would change it',
-                remedy="build in a store of your own (BRAMBLE_PATH)",
+                remedy="do it in a store of your own: without --store-of, or with another BRAMBLE_PATH",
             )
+
+    def refuse_to_build(self, name: str) -> None:
+        """Raise BrambleError store.read-only if `name` has to be built in a store that is only read."""
+        # spec: store.read-only
+        if self.owner.is_foreign:
+            owner = late("trust.people", "user")(self.owner.uid)
+            raise BrambleError(
+                "store.read-only",
+                f'"{name}" is not in the store of {owner}, which is only read',
+                remedy="build it in your own store: without --store-of and BRAMBLE_STORE_OF",
+            )
+        self.refuse_to_write()
 
     def log_path(self, resolved: str) -> str:
         """Return the path at which the log of building `resolved` is kept."""

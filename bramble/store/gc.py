@@ -20,7 +20,6 @@ interrupted, what it leaves is a store.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,7 +32,7 @@ from bramble.store.failures import DiskFailures
 from bramble.store.files import open_lock, sync_directory
 from bramble.store.layout import COLLECTOR_LOCK, OBJECT_LOCKS
 from bramble.store.leftovers import remove_leftovers, take_out
-from bramble.store.locks import LockFile
+from bramble.store.locks import LockFile, lock_whole
 from bramble.store.mark import Node, choose, reachable, referrers_first
 from bramble.store.objects import Objects
 from bramble.store.optimise import seal_unfinished
@@ -124,7 +123,7 @@ def _only_collector(objects: Objects) -> Iterator[None]:
     """Wait until no other process collects. Builders never wait for this lock."""
     fd = open_lock(f"{objects.var}/{COLLECTOR_LOCK}")
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        lock_whole(fd, f"{objects.var}/{COLLECTOR_LOCK}")
         yield
     finally:
         os.close(fd)

@@ -24,6 +24,7 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from typing import Callable, Optional
@@ -39,6 +40,7 @@ _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 # A waiting builder looks again this often, in seconds: it must be able to hear that it is no longer wanted.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
+_SILENCE = 2  # seconds until it is said that somebody waits
 _PATIENCE = 120  # seconds until a lock that nobody holds for long is held for too long
 
 
@@ -52,22 +54,27 @@ class LockFile:
         self._path = path
         self._fd = open_lock(path, read_only=read_only)
 
-    def share(self, name: str) -> None:
+    def share(self, name: str, on_wait: Optional[Callable[[], None]] = None) -> None:
         """Take the lock of `name` shared; wait while somebody holds it exclusive, which is never for long.
+
+        `on_wait` as in `exclusive`.
 
         Raises BrambleError store.locked where it is: its holder is stopped, or waits for what never comes.
         """
         # spec: store.locks.patience
-        pause, until = _FIRST_PAUSE, time.monotonic() + _PATIENCE
-        while not self.try_share(name):
+        until = time.monotonic() + _PATIENCE
+
+        def patient() -> None:
+            if on_wait is not None:
+                on_wait()
             if time.monotonic() > until:
                 raise BrambleError(
                     "store.locked",
                     f'another process has held a lock in "{shown(self._path)}" for {_PATIENCE} seconds',
                     remedy=f"see which (fuser {shown(self._path)}); if it is stopped, let it go on or end it",
                 )
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+
+        _wait(lambda: self.try_share(name), self._path, patient)
 
     def try_share(self, name: str) -> bool:
         """Take the lock of `name` shared unless somebody has it exclusive; say whether it was taken."""
@@ -77,18 +84,15 @@ class LockFile:
         """Take the lock of `name` exclusive if nobody else has it in any way; say whether it was taken."""
         return self._set(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, name)
 
-    def exclusive(self, name: str, on_wait: Optional[Callable[[], None]] = None) -> None:
+    def exclusive(
+        self, name: str, on_wait: Optional[Callable[[], None]] = None, *, silent: bool = False
+    ) -> None:
         """Take the lock of `name` exclusive, however long it takes.
 
         `on_wait` is called each time it was not to be had, a few times a
-        second; what it raises ends the waiting.
+        second; what it raises ends the waiting. `silent`: it tells the person, too.
         """
-        pause = _FIRST_PAUSE
-        while not self.try_exclusive(name):
-            if on_wait is not None:
-                on_wait()
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        _wait(lambda: self.try_exclusive(name), self._path, on_wait, silent=silent)
 
     def release(self, name: str) -> None:
         """Give up the lock of `name`."""
@@ -108,6 +112,40 @@ class LockFile:
                 raise LocksUnsupported(self._path) from error
             raise
         return True
+
+
+def lock_whole(fd: int, path: str, *, shared: bool = False) -> None:
+    """Take the whole file `path`, open as `fd`, exclusive or shared (flock(2)), however long it takes.
+
+    Raises OSError for a file system without locks.
+    """
+
+    def attempt() -> bool:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    _wait(attempt, path, None)
+
+
+def _wait(
+    attempt: Callable[[], bool], path: str, on_wait: Optional[Callable[[], None]], *, silent: bool = False
+) -> None:
+    # spec: store.locks.told
+    # Asked for again and again, not waited for in the kernel: so a signal ends it, and a person is told.
+    pause, silent_until = _FIRST_PAUSE, time.monotonic() + _SILENCE
+    while not attempt():
+        if on_wait is not None:
+            on_wait()
+        if not silent and time.monotonic() > silent_until:
+            silent = True
+            place = shown(path)
+            told = f"waiting for another bramble that holds {place} (see: fuser {place})"
+            print(told, file=sys.stderr, flush=True)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from bramble.store import walk
 from bramble.store.failures import DiskFailures
 from bramble.store.files import open_lock, unique
 from bramble.store.identity import BLOCK_SIZE
+from bramble.store.locks import lock_whole
 from bramble.store.objects import Objects
 from bramble.store.tree import DIRECTORY_MODE, seal
 
@@ -65,7 +66,7 @@ def _open_directories(objects: Objects) -> Iterator[None]:
     # spec: store.optimise.interrupted
     fd = _lock_file(objects)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        lock_whole(fd, f"{objects.var}/{OPEN_DIRECTORIES}")
         _seal_if_noted(objects, fd)
         os.pwrite(fd, b"1", 0)
         objects.sync()
@@ -102,7 +103,7 @@ def closed_directories(objects: Objects) -> Iterator[None]:
         return
     try:
         with contextlib.suppress(OSError):
-            fcntl.flock(fd, fcntl.LOCK_SH)
+            lock_whole(fd, f"{objects.var}/{OPEN_DIRECTORIES}", shared=True)
         yield
     finally:
         os.close(fd)

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -44,6 +43,7 @@ from bramble.store.layout import (
     write_record,
 )
 from bramble.store.leftovers import TEMPORARY
+from bramble.store.locks import lock_whole
 from bramble.store.objects import STAGED, TRASH
 from bramble.store.path import shown
 from bramble.store.remove import remove_tree
@@ -99,7 +99,7 @@ def relocate(root: str, *, on_object: Optional[Callable[[str], None]] = None) ->
         _check_places(location, _moving(location, record), owner)
         fd = open_lock(f"{location.var}/{COLLECTOR_LOCK}")
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            lock_whole(fd, f"{location.var}/{COLLECTOR_LOCK}")
             # Another may have done it, or a part of it, while this one waited.
             record = read_record(location) or record
             return _relocate(location, record, owner, on_object, fd)

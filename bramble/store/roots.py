@@ -42,7 +42,12 @@ class ProjectRoots:
         return tuple(sorted({name for names in self.results.values() for name in names}))
 
 
-def record_results(objects: Objects, project: str, results: Mapping[str, Sequence[str]]) -> None:
+def record_results(
+    objects: Objects,
+    project: str,
+    results: Mapping[str, Sequence[str]],
+    on_wait: Optional[Callable[[], None]] = None,
+) -> None:
     """Record what targets of a project came to; see `Store.record_roots`."""
     # spec: store.records.project
     key = digest(os.fsencode(project))
@@ -52,11 +57,11 @@ def record_results(objects: Objects, project: str, results: Mapping[str, Sequenc
     locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
     try:
         # A collector that has read the record may remove it: it counts only while that cannot be.
-        locks.share(key)
+        locks.share(key, on_wait)
         if _is_recorded(path, new):
             return
         locks.release(key)
-        locks.exclusive(key)
+        locks.exclusive(key, on_wait)
         before = read_project(path)
         old = dict(before.results) if before else {}
         merged = {**old, **new}

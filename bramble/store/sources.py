@@ -16,6 +16,7 @@ from bramble.store.model import RawOutput
 from bramble.store.objects import Objects
 from bramble.store.path import shown
 from bramble.store.publish import publish
+from bramble.store.reread import name_of
 from bramble.store.stamps import check_inside, missing
 from bramble.store.tree import copy_contents
 from bramble.store.walk import DIRECTORY_FLAGS, FILE_FLAGS, changed, special_kind
@@ -38,13 +39,15 @@ def copy_sources(objects: Objects, root: str, files: Sequence[str], allowed: str
         make_directory(target)
         for file in sorted(set(files)):
             _copy(root, file, target, allowed)
+        if objects.read_only:
+            return name_of(objects, target)
         return publish(objects, [RawOutput("out", target, "")], closure=(), build_name=None)["out"].name
 
 
 @contextlib.contextmanager
 def _directory_to_copy_to(objects: Objects) -> Iterator[str]:
     # spec: store.read-only
-    # Whoever may only read a store can still learn that the sources are there already.
+    # Whoever may only read a store can still learn what its sources came to.
     if objects.read_only:
         with tempfile.TemporaryDirectory(prefix="bramble-") as path:
             yield path

@@ -44,6 +44,13 @@ class RealWorld(World):
         return self.failure(it, code, among=[SMALL, TOOLS], **more)
 
 
+class NotFound(RealWorld):
+    def test_a_program_that_was_not_found_is_told_with_paths_of_this_machine(self) -> None:
+        error = self.fails("build.failed", "no-such-program")
+        self.assertIn(f"PATH, which is {self.store.directory}/", error.remedy)
+        self.assertNotIn("/home/bramble/", error.remedy)
+
+
 class Building(RealWorld):
     def test_hello(self) -> None:
         self.source(

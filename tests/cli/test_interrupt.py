@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import time
@@ -37,3 +38,19 @@ def test_a_build_can_be_interrupted_at_any_moment(tooled: World, number: signal.
             assert os.listdir(tooled.store / "var/work") == []
     assert tooled.run("build", "./:one").status == 0
     assert tooled.run("store", "verify").status == 0
+
+
+def test_who_waits_for_another_process_says_so_and_hears_the_first_signal(tooled: World) -> None:
+    assert tooled.run("gc").status == 0
+    lock = tooled.store / "var/locks/gc"
+    with open(lock, "r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = {number: tooled.start("gc") for number in (signal.SIGINT, signal.SIGTERM)}
+        for number, process in waiting.items():
+            assert process.stderr is not None
+            told = process.stderr.readline().decode()
+            assert told == f"waiting for another bramble that holds {lock} (see: fuser {lock})\n"
+            process.send_signal(number)
+            assert process.wait(30) in (128 + number, -number)
+            assert process.stderr.read() == b""
+            process.communicate()

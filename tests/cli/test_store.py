@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from bramble.cli.environment import read_setting
+from bramble.errors import BrambleError
 from tests.cli.world import World
 
 CHAIN = """
@@ -296,3 +299,23 @@ def test_an_export_that_nobody_takes_is_no_fault_of_the_store(chain: World) -> N
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+def test_the_store_of_another_user_is_looked_for_in_that_user_s_home() -> None:
+    home = pwd.getpwuid(0).pw_dir
+    for word in (pwd.getpwuid(0).pw_name, "0"):
+        assert read_setting({"HOME": "/h"}, store_of=word).store_root == f"{home}/bramble"
+        assert read_setting({"BRAMBLE_STORE_OF": word}).store_root == f"{home}/bramble"
+        assert read_setting({"BRAMBLE_PATH": "/s"}, store_of=word).store_root == "/s"
+    assert read_setting({"HOME": "/h"}).store_root == "/h/bramble"
+    with pytest.raises(BrambleError) as caught:
+        read_setting({"HOME": "/h"}, store_of="no-such-user-here")
+    assert caught.value.code == "store.unknown-user"
+
+
+@pytest.mark.parametrize("words", ["size x", "store optimise", "gc", "store path"])
+def test_no_command_passes_over_the_user_whose_store_is_meant(world: World, words: str) -> None:
+    done = world.run("--store-of", "no-such-user-here", *words.split())
+    assert done.status == 1 and "store.unknown-user" in done.err
+    done = world.run("--store-of", "no-such-user-here", "store", "relocate")
+    assert done.status == 1 and "store.read-only" in done.err

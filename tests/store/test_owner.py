@@ -362,6 +362,43 @@ def test_the_store_of_another_user_is_read_and_its_objects_are_read_again(place:
         assert acting(uid, lambda: use(place, made)) == "store.altered"
 
 
+@as_root
+def test_known_sources_are_named_in_the_store_of_another_user_without_writing(place: str) -> None:
+    os.chmod(place, 0o1777)
+    for project in ("one", "two"):
+        Path(place, project).mkdir()
+        Path(place, project, "f").write_text("1")
+    assert acting(OTHER, lambda: Store.open(place + "/s").add_sources(place + "/one", ["f"])) == ""
+
+    def use_copy() -> None:
+        store = Store.open(place + "/s", owner=OTHER)
+        assert store.is_complete([store.add_sources(place + "/two", ["f"])])
+        Path(place, "two", "f").write_text("2")
+
+    def use_other() -> None:
+        store = Store.open(place + "/s", owner=OTHER)
+        assert not store.is_complete([store.add_sources(place + "/two", ["f"])])
+        store.refuse_to_build("thing")
+
+    os.chown(place + "/two/f", VICTIM, VICTIM)
+    assert acting(VICTIM, use_copy) == ""
+    assert acting(VICTIM, use_other) == "store.read-only"
+
+
+@as_root
+@pytest.mark.parametrize("owner", [None, VICTIM])
+def test_nobody_is_told_to_take_a_directory_from_its_owner(place: str, owner: int | None) -> None:
+    os.chmod(place, 0o755)
+    os.mkdir(place + "/home", 0o755)
+    os.chown(place + "/home", OTHER, OTHER)
+    for root in (place + "/home/s", place + "/home"):
+        with pytest.raises(BrambleError) as caught:
+            Store.open(root, owner=owner)
+        assert caught.value.code == "store.other-owner"
+        assert "chown" not in (caught.value.remedy or "") and "BRAMBLE_PATH" in (caught.value.remedy or "")
+        assert (f"--store-of {OTHER}" in (caught.value.remedy or "")) == (owner is None)
+
+
 def use(place: str, names: list[str]) -> None:
     assert Store.open(place + "/s", owner=OTHER).first_missing(names) is None
 

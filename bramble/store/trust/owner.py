@@ -174,8 +174,7 @@ def _check_owner(path: str, status: os.stat_result, owner: Owner, *, is_root: bo
         raise BrambleError(
             "store.other-owner",
             f'the store at "{shown(path)}" belongs to {name(status.st_uid)}, not to {name(owner.uid)}',
-            remedy=f"set BRAMBLE_PATH to a directory of your own, or read what is in it with "
-            f"--store-of {name(status.st_uid)}",
+            remedy=_choose_another(name(owner.uid), name(status.st_uid), owner),
         )
     if status.st_uid in (ROOT, owner.user):
         return
@@ -185,8 +184,18 @@ def _check_owner(path: str, status: os.stat_result, owner: Owner, *, is_root: bo
         "store.other-owner",
         f'"{shown(path)}" belongs to {name(status.st_uid)}, who could change what {name(owner.uid)} '
         "finds in the store",
-        remedy=f"if you trust what is there, chown -h {name(owner.uid)} {shown(path)}; "
-        "else set BRAMBLE_PATH to another directory",
+        remedy=_choose_another(name(owner.uid), name(status.st_uid), owner),
+    )
+
+
+def _choose_another(wanted: str, found: str, owner: Owner) -> str:
+    # spec: store.other-owner
+    # To take a directory from its owner (chown) is nothing to advise: it may be somebody's home.
+    if owner.is_foreign:
+        return f"set BRAMBLE_PATH to where the store of {wanted} is; unset, it is in that user's home"
+    return (
+        "set BRAMBLE_PATH to a directory of your own; if it names where a store of "
+        f"{found} is, read that one with --store-of {found}"
     )
 
 
