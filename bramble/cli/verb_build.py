@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Sequence
 from typing import Any, Optional
 
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
@@ -38,11 +39,17 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         status: int = module.explain(evaluated, setting, arguments, surface)
         return status
     if not evaluated.evaluation.graph.derivations and not arguments.quiet:
-        say(f"nothing to build: no function of {' '.join(arguments.targets)} returns a derivation")
+        say(_nothing(arguments.targets))
     result, status = build_shown(evaluated, setting, arguments, surface)
     if status == 0 or result.targets:
         _print_result(result, arguments.json)
     return status
+
+
+def _nothing(words: Sequence[str]) -> str:
+    named = [word.rpartition(":")[2] for word in words if ":" in word]
+    hint = f"; does {named[0]}() `return` it?" if named else ""
+    return f"nothing to build: no function of {' '.join(words)} returns a derivation{hint}"
 
 
 def _print_graph(evaluated: Evaluated, as_json: bool) -> None:

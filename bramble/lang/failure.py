@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn, Optional
 
 from bramble.errors import BrambleError, Place
+from bramble.lang.remedies import remedy_of
 from bramble.starlark import EvalError, Position, StarlarkError
 
 
@@ -60,6 +61,6 @@ def _converted(error: StarlarkError) -> BrambleError:
         error.code,
         error.message,
         place=place_of(error.position),
-        remedy=error.remedy if isinstance(error, DialectError) else None,
+        remedy=error.remedy if isinstance(error, DialectError) else remedy_of(error),
         detail=detail,
     )

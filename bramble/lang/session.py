@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -9,11 +10,11 @@ from bramble.derivation.graph import unknown_output
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError, Place
-from bramble.lang.failure import as_bramble_error, refuse
+from bramble.lang.failure import as_bramble_error, place_of, refuse
 from bramble.lang.values import DerivationValue
 from bramble.project.files import Listings
 from bramble.project.modules import ModuleFile, ModuleRoots
-from bramble.starlark import Frame, Position, StarlarkError, Thread
+from bramble.starlark import EvalError, Frame, Position, StarlarkError, Thread
 
 TOPLEVEL = "<toplevel>"
 
@@ -100,11 +101,14 @@ class Session:
     def _author(self, caller: Caller) -> Position:
         """Return the innermost call that stands outside of the library: its author can change it."""
         # spec: dialect.library
-        for frame in reversed(caller.frames):
+        return self._outside(caller.frames) or caller.position
+
+    def _outside(self, frames: Sequence[Frame]) -> Optional[Position]:
+        for frame in reversed(frames):
             module = self.files.get(frame.position.file) if frame.position is not None else None
             if frame.position is not None and module is not None and module.root:
                 return frame.position
-        return caller.position
+        return None
 
     def error_of(self, error: StarlarkError) -> BrambleError:
         """Return an error of a program as an error for its author."""
@@ -116,7 +120,11 @@ class Session:
                 reference = OutputRef(value.derivation.id, name)
                 better = unknown_output(value.derivation, reference, None, found.place)
                 better.detail = found.detail
-                return better
+                found = better
+        module = self.files.get(found.place.file) if found.place is not None else None
+        if isinstance(error, EvalError) and module is not None and not module.root:
+            # spec: dialect.errors.library
+            found.place = place_of(self._outside(error.stack)) or found.place
         return found
 
     def _miss(self, value: DerivationValue, name: str) -> None:

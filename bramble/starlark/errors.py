@@ -113,7 +113,8 @@ class EvalError(StarlarkError):
 
     `stack` holds the active calls, outermost first; it is filled in while the
     error leaves them. `limit` names the bound of the host that was met: `steps`,
-    `time` or `memory`, "" for other errors.
+    `time` or `memory`, "" for other errors. `parameters` are the names that a
+    call which cannot bind might have used.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class EvalError(StarlarkError):
         super().__init__(code, message, position, line_text)
         self.stack: tuple[Frame, ...] = tuple(stack)
         self.limit = ""
+        self.parameters: tuple[str, ...] = ()
 
     def traceback(self) -> str:
         """Return the call stack, innermost last, and the message, without a final newline."""

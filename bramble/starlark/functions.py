@@ -322,6 +322,7 @@ def binding_error(info: FunctionInfo, message: str) -> EvalError:
     """Return the error of a call that cannot bind: the function that was called is the innermost frame."""
     error = EvalError("eval.argument", message)
     error.stack = (Frame(info.name, info.position),)
+    error.parameters = tuple([p.name for p in info.parameters if p.kind in ("positional", "keyword-only")])
     return error
 
 

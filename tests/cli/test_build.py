@@ -185,6 +185,7 @@ def test_that_there_is_nothing_to_build_is_said(basic: World) -> None:
         ran = basic.run("build", target)
         assert (ran.status, ran.out) == (0, "")
         assert ran.err.startswith("nothing to build: ") and target in ran.err
+        assert ("does f() `return` it?" in ran.err) is target.endswith(":f")
     assert "nothing" not in basic.run("build", "./:one").err
 
 

@@ -342,3 +342,34 @@ def test_root_makes_no_directories_in_the_home_of_another_user(tmp_path):
     module = module_at(tmp_path, "x = 1\n")
     compile_module(module, "default.bramble", Kept(str(home / ".cache"), ("bramble", "modules")))
     assert not any(home.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("line", "remedy"),
+    [
+        ("std.script('a', 'b', dep=[])", "did you mean deps?"),
+        ("std.path() + std.write('a', 'b')", 'write d.out + "/bin/x", or "{}/bin/x".format(d)'),
+        ("std.write('a', 'b') + '/bin'", 'write d.out + "/bin/x", or "{}/bin/x".format(d)'),
+        ("short(zzzzzz=1)", "it has the parameters one, two"),
+        ("[] + 1", None),
+    ],
+)
+def test_an_error_of_the_language_says_what_to_do_where_the_author_can_do_it(tmp_path, line, remedy):
+    text = f'load("std")\ndef short(one=1, *, two=2):\n    pass\ndef f():\n    return {line}\n'
+    error = World(tmp_path, default=text).error("./:f")
+    assert error.remedy == remedy
+    assert (error.place.file, error.place.line) == ("default.bramble", 2 if "short" in line else 5)
+
+
+@pytest.mark.parametrize(("name", "module"), [("std", "std"), ("c", "std/c"), ("python", "std/python")])
+def test_a_module_of_the_library_that_is_not_loaded_is_named(tmp_path, name, module):
+    error = World(tmp_path, default=f"def f():\n    return {name}.x()\n").error("./:f")
+    assert error.code == "resolve.undefined" and f'load("{module}")' in error.remedy
+
+
+def test_an_fstring_is_called_one(tmp_path):
+    for number, text in enumerate(('f"{x}"', 'g(f"{x}")', 'rf"x"')):
+        error = World(tmp_path / str(number), default=f"def f():\n    return {text}\n").error("./:f")
+        assert error.code == "syntax.unexpected" and "there are no f-strings" in error.message
+    error = World(tmp_path / "other", default='def f():\n    return x"y"\n').error("./:f")
+    assert "f-string" not in error.message
