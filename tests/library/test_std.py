@@ -120,3 +120,20 @@ def test_what_is_no_derivation_or_file_is_refused_by_the_name_of_its_parameter(
     made = 'def made():\n    return std.write("a", "b")\ndef forgets():\n    made()\n'
     error = LangWorld(tmp_path, default=f"{loads}{made}def f():\n    return {call}\n").error("./:f")
     assert error.code == "eval.fail" and said in error.message
+
+
+def test_a_check_that_fails_without_a_word_says_its_status(project: World) -> None:
+    project.write(
+        default="""
+load("std")
+
+def silent():
+    return std.check("silent", "test 1 = 1\\n(exit 7)\\ntrue")
+
+def good():
+    return std.check("good", "true")
+"""
+    )
+    failed = project.run("build", "./:silent")
+    assert failed.codes == ["build.failed"] and "ended with status 7" in failed.err
+    assert outputs(project, "./:good")[0].joinpath("passed").read_text() == "passed\n"
