@@ -167,6 +167,7 @@ def build_derivations(
     """
     project, evaluation = evaluated.project, evaluated.evaluation
     store = _open_store(setting)
+    store.on_wait = functools.partial(_heed, cancelled)
     lock_path = os.path.join(project.root, LOCK_NAME)
     lock = read_lock(lock_path)
     report = build(
@@ -185,7 +186,7 @@ def build_derivations(
         found.setdefault(target.target, []).extend(output.name for output in target.outputs.values())
     if found and not store.read_only:
         with contextlib.suppress(Cancelled):
-            store.record_roots(project.root, found, functools.partial(_heed, cancelled))
+            store.record_roots(project.root, found, store.on_wait)
     failures = [_placed(failure, evaluated) for failure in report.failures]
     if report.new_pins:
         try:

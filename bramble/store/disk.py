@@ -73,7 +73,7 @@ class Store(Objects):
         name = str(late("sources", "copy_sources")(self, root, files, allowed))
         if not self.read_only:
             with DiskFailures("record the stamps of sources"):
-                stamps.remember(self.var, now, name)
+                stamps.remember(self.var, now, name, self.on_wait)
         return name
 
     def recall_sources(

@@ -149,7 +149,7 @@ def _wait(
 
 
 @contextlib.contextmanager
-def alone(path: str, name: str) -> Iterator[None]:
+def alone(path: str, name: str, on_wait: Optional[Callable[[], None]] = None) -> Iterator[None]:
     """Hold the lock of `name` in the file `path`, exclusive: for what reads something and replaces it.
 
     A file system without locks goes without: there nothing is ever removed, and it is refused to build.
@@ -158,7 +158,7 @@ def alone(path: str, name: str) -> Iterator[None]:
     locks = LockFile(path)
     try:
         with contextlib.suppress(LocksUnsupported):
-            locks.exclusive(name)
+            locks.exclusive(name, on_wait)
         yield
     finally:
         locks.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Optional
 
@@ -62,6 +62,8 @@ class Objects:
         self.var = location.var
         self.location = location
         self.read_only = read_only
+        # Called while a record is locked by another process: what it raises ends the waiting.
+        self.on_wait: Optional[Callable[[], None]] = None
         self._known: dict[str, StoreObject] = {}
         self._in_use: set[str] = set()
         self._complete: set[str] = set()
@@ -160,7 +162,7 @@ class Objects:
         sources: what either knows to be a reference is one, if it is there.
         """
         # spec: store.records.object
-        with alone(f"{self.var}/{BUILD_LOCKS}", made.name):
+        with alone(f"{self.var}/{BUILD_LOCKS}", made.name, self.on_wait):
             try:
                 there = read_object(self.var, made.name)
             except BrambleError:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
@@ -89,9 +89,9 @@ def recall(var: str, now: Stamps) -> Optional[str]:
     return found.object if found is not None and found.stamps == now.stamps else None
 
 
-def remember(var: str, stamps: Stamps, name: str) -> None:
-    """Record that sources with these stamps became the object `name`."""
+def remember(var: str, stamps: Stamps, name: str, on_wait: Optional[Callable[[], None]] = None) -> None:
+    """Record that sources with these stamps became `name`. `on_wait` as in `LockFile.exclusive`."""
     if stamps.settled:
         fields = {"version": VERSION, "object": name, "stamps": stamps.stamps}
-        with alone(f"{var}/{BUILD_LOCKS}", stamps.key):
+        with alone(f"{var}/{BUILD_LOCKS}", stamps.key, on_wait):
             write_file(f"{var}/sources/{stamps.key}", json.dumps(fields).encode(), sync=False)

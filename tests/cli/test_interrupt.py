@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import struct
 import time
 
 import pytest
@@ -54,3 +55,21 @@ def test_who_waits_for_another_process_says_so_and_hears_the_first_signal(tooled
             assert process.wait(30) in (128 + number, -number)
             assert process.stderr.read() == b""
             process.communicate()
+
+
+def test_a_build_that_waits_for_a_record_hears_the_first_signal(tooled: World) -> None:
+    tooled.write(
+        default='load("example.com/p/tools")\ndef one():\n    return tools.script("one", "echo > $out/x")\n'
+    )
+    assert tooled.run("build", "./:one").status == 0
+    with open(tooled.store / "var/locks/builds", "r+b") as held:
+        fcntl.fcntl(held, fcntl.F_OFD_SETLK, struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        (tooled.store / "var/projects").chmod(0o755)
+        for record in (tooled.store / "var/projects").iterdir():
+            record.unlink()
+        process = tooled.start("build", "./:one")
+        assert process.stderr is not None
+        assert any(line.startswith(b"waiting for another") for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+        process.communicate()
