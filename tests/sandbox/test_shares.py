@@ -28,7 +28,7 @@ def facts(memory: int, processes: int, processors: int) -> HostFacts:
 @pytest.mark.parametrize(
     "machine, memory, processes",
     [
-        (facts(16 * GIB, 100000, 2), 12 * GIB, 2048),  # by processors
+        (facts(16 * GIB, 100000, 2), 12 * GIB, 768),  # by processors
         (facts(2 * GIB, 100000, 8), 3 * GIB // 2, 1024),  # by memory
         (facts(64 * GIB, 1000, 8), 48 * GIB, 500),  # by what the user may have
         (facts(GIB // 4, 100, 1), 3 * GIB // 16, 256),  # never fewer
