@@ -244,7 +244,8 @@ def nested(here: World, **wish: Any) -> Result:
         "/usr/lib",
     }
     given |= {path for path in ("/lib", "/lib64", "/usr/lib64") if os.path.isdir(path)}
-    mounts = [Mount(os.path.realpath(path), path) for path in sorted(given)] + [Mount(f"{here.asker.home}/code", "/code")]
+    mounts = [Mount(os.path.realpath(path), path) for path in sorted(given)]
+    mounts.append(Mount(f"{here.asker.home}/code", "/code"))
     return here.execute((python, "-B", "-I", "-S", "-c", INNER), more=mounts, **wish)
 
 
