@@ -281,9 +281,15 @@ class Cancelling(World):
         self.assertFalse([name for name in names if name.startswith("build-")])
 
     def test_a_cancelled_build_stops_what_runs_and_begins_nothing_more(self) -> None:
-        self.launcher.scripts = {"a": until_cancelled, "b": until_cancelled}
+        both = threading.Barrier(3)
+
+        def begun(it: FakeBuild) -> Outcome:
+            both.wait(60)
+            return until_cancelled(it)
+
+        self.launcher.scripts = {"a": begun, "b": begun}
         a, b, c = (derivation(name, args=[name]) for name in "abc")
-        threading.Timer(0.2, self.cancelled.set).start()
+        threading.Thread(target=lambda: (both.wait(60), self.cancelled.set())).start()
         report = self.build(a, b, c)
         self.assertTrue(report.cancelled)
         self.assertEqual((sorted(self.launcher.ran), report.failures), (["a", "b"], ()))
