@@ -55,6 +55,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     # A large graph is a million small values that all stay. To look through all of them for cycles takes
     # a time that grows with the graph and that Ctrl-C cannot end: only what is new is looked through.
     gc.set_threshold(_COLLECT_AFTER, 5, 1_000_000)
+    _keep_own_rights()
     prepare_streams()
     surface = read_surface(os.environ)
     try:
@@ -144,6 +145,13 @@ def _flushed(status: int, surface: Surface) -> int:
         give_up_output()
         return status or FAILURE
     return status
+
+
+def _keep_own_rights() -> None:
+    """Let no umask make a new file one that its owner cannot read, or that others can write to."""
+    # spec: store.modes
+    given = os.umask(0o077)
+    os.umask(given & 0o077 | 0o022)
 
 
 def _dispatch(words: Sequence[str], surface: Surface) -> int:

@@ -273,7 +273,7 @@ def test_questions_and_what_is_built_need_no_right_to_write(chain: World) -> Non
         for project in (chain.project, elsewhere):
             assert chain.run("build", "--json", "./:copied", cwd=project).json["built"] == []
         assert chain.run("run", "./tools:tools", "sh", "-c", "echo $((6*7))").out == "42\n"
-        assert chain.run("build", "./:other").codes == ["store.permission"]
+        assert chain.run("build", "./:other").codes == ["store.read-only"]
     finally:
         for directory, names, _ in os.walk(chain.store):
             Path(directory).chmod(0o755)
