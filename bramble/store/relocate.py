@@ -225,10 +225,18 @@ def _carry(path: str, new: str, root: str, syncer: Syncer) -> None:
             if not os.path.lexists(there):
                 _carry_one(here, there, f"{new}/{STAGED}{name}-{unique()}", syncer)
             remove_tree(here)
+    for name in os.listdir(new):
+        # One that was moved just before an earlier attempt ended is still writable.
+        if is_digest(name):
+            os.chmod(f"{new}/{name}", DIRECTORY_MODE)
     _remove_empty(path, root)
 
 
 def _carry_one(here: str, there: str, staged: str, syncer: Syncer) -> None:
+    is_object = not os.path.islink(here) and os.path.isdir(here)
+    if is_object:
+        # A directory gets another parent only if its owner may write to it (rename(2), EACCES).
+        os.chmod(here, 0o755)
     try:
         os.rename(here, there)
     except OSError as error:
@@ -239,6 +247,8 @@ def _carry_one(here: str, there: str, staged: str, syncer: Syncer) -> None:
         syncer.sync([staged])
         os.rename(staged, there)
         sync_directory(os.path.dirname(there))
+    if is_object:
+        os.chmod(there, DIRECTORY_MODE)
 
 
 def _remove_empty(directory: str, root: str) -> None:

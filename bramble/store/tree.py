@@ -235,6 +235,7 @@ def seal(fd: int, mode: int) -> None:
     with contextlib.suppress(OSError):
         # Some attributes belong to the system (security.selinux) and cannot be removed.
         for attribute in os.listxattr(fd):
+            os.fchmod(fd, mode | 0o200)  # what its owner may not write keeps its attributes (xattr(7))
             with contextlib.suppress(OSError):
                 os.removexattr(fd, attribute)
     os.fchmod(fd, mode)

@@ -59,7 +59,7 @@ class Scene:
 
     def fresh(self) -> None:
         """Put the store back to how it was."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        remove_copy(self.root)
         copy_tree(self.template, self.root)
 
     # What a process does; each returns what must be true afterwards, when it has ended.
@@ -187,6 +187,15 @@ class Scene:
             return [partial(part, Store.open(self.root)) for part in parts]
 
         return prepare
+
+
+def remove_copy(root: str) -> None:
+    """Remove a copy of a store, if there is one; its objects are read-only for an ordinary user."""
+    for directory, names, _ in os.walk(root):
+        for name in names:
+            if not os.path.islink(f"{directory}/{name}"):
+                os.chmod(f"{directory}/{name}", 0o755)
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def copy_tree(source: str, target: str) -> None:

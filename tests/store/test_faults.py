@@ -11,7 +11,6 @@ import fcntl
 import io
 import os
 import random
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -27,7 +26,7 @@ from bramble.store.relocate import relocate
 from bramble.store.transfer import export_objects, import_objects
 from bramble.store.verify import CONTENT, MODE, UNREADABLE, verify
 from tests.store.conftest import publish
-from tests.store.races import Scene, copy_tree
+from tests.store.races import Scene, copy_tree, remove_copy
 
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.EMFILE, errno.EXDEV]
 CALLS = ["open", "read", "write", "pwrite", "sendfile", "ftruncate", "mkdir", "rmdir", "unlink", "rename"]
@@ -99,7 +98,7 @@ class Bench:
     def fresh(self, action: str) -> str:
         """Put the store where it is to be, as it was before; return its root."""
         for path in (self.root, self.moved):
-            shutil.rmtree(path, ignore_errors=True)
+            remove_copy(path)
         root = self.moved if action == "relocate" else self.root
         copy_tree(self.template, root)
         if action == "repair":

@@ -127,6 +127,11 @@ def test_two_pieces_of_one_name_are_needed_outside_of_whole_names() -> None:
 
 def output(store: Store, name: str, files: dict[str, bytes], own: str = "") -> RawOutput:
     top = f"{store.var}/work/{name}"
+    for directory, _, names in os.walk(top):
+        # What was published from here before is read-only.
+        os.chmod(directory, 0o755)
+        for file_name in names:
+            os.unlink(f"{directory}/{file_name}")
     for path, data in files.items():
         os.makedirs(os.path.dirname(f"{top}/{path}"), exist_ok=True)
         with open(f"{top}/{path}", "wb") as file:

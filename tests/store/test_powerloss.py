@@ -21,7 +21,7 @@ from bramble.store.verify import MODE, verify
 from tests.store.conftest import grown, publish
 from tests.store.oracle import Link
 from tests.store.powerloss import losses, record, replay
-from tests.store.races import Scene, copy_tree
+from tests.store.races import Scene, copy_tree, remove_copy
 
 ACTIONS = {
     "build": lambda scene: scene.build,
@@ -80,7 +80,7 @@ def lose_power_while_relocating(memory: str, length: int, count: int, seed: int)
         copy_tree(template, moved)
         events, _ = record(moved, partial(relocate, moved))
         for moment, lost in losses(events, count, seed):
-            shutil.rmtree(moved)
+            remove_copy(moved)
             copy_tree(template, moved)
             replay(events[:moment], lost)
             where = (moment, [(at, *events[at][:3]) for at in sorted(lost)])
