@@ -39,6 +39,7 @@ class Text:
     place: str
     text: str
     executable: bool = False
+    interpreter: str = ""  # a program of the machine that comes along and is named by a first line before it
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Link:
     place: str
     target: str
     target_output: str = OUT
+    fallback: bool = False  # only where nothing that came before has the place
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 from bramble.build.copying import copy_file
@@ -84,6 +84,9 @@ class Kit:
         for wrapper in contents.wrappers:
             self._texts[OUT, wrapper.place] = Text(wrapper.place, self._wrapped(wrapper), executable=True)
         for text in contents.texts:
+            if text.interpreter:
+                line = f"#!{{out}}/{self._interpreter(text.interpreter)}\n"
+                text = replace(text, text=line + text.text, interpreter="")
             self._texts[OUT, text.place] = text
         moves = tuple(
             (path, f"{self._outputs[OUT].seen}/{place}") for path, place in sorted(contents.moves.items())
@@ -102,13 +105,16 @@ class Kit:
 
     def link(self, link: Link) -> None:
         """Gather one link."""
+        key = (OUT, link.place)
+        if link.fallback and (key in self._files or key in self._texts or key in self._links):
+            return
         output, target = self.output_named(link.target_output), link.target
         if output == OUT:
             shown = posixpath.relpath(target, posixpath.dirname(link.place) or ".")
         else:
             shown = f"{self._outputs[output].seen}/{target}"
         if link.place != target or output != OUT:
-            self._links[OUT, link.place] = shown
+            self._links[key] = shown
 
     def output_named(self, output: str) -> str:
         """Return the output that stands for `output`: itself, or "out" where it is not declared."""

@@ -91,10 +91,10 @@ def loaded_later(elf_of_libc: Elf, libc: bytes, libc_path: str) -> tuple[Loaded,
     return tuple(found)
 
 
-def unsupported(program: str, why: str) -> BrambleError:
+def unsupported(program: str, why: str, remedy: str = "") -> BrambleError:
     """Return the error for a program that cannot be taken along."""
     return BrambleError(
         "build.host-tool-unsupported",
         f"{program} cannot be taken into an output: {why}",
-        remedy="take it out of tools, or fetch a statically linked one with fetch_url",
+        remedy=remedy or "take it out of tools, or fetch a statically linked one with fetch_url",
     )

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from bramble.build.tools.contents import OUT, RT, Contents, Link
-from bramble.build.tools.families import c, clang
-from bramble.build.tools.families.table import FAMILIES
+from bramble.build.tools.families import c, c_parts
 from bramble.build.tools.machine import Answer
 from bramble.errors import BrambleError
 from tests.build.tools.machines import Recorded, library
@@ -66,7 +65,7 @@ def machine(
         "-dumpspecs": "*link:\n-m elf\n\n",
         "-print-search-dirs": f"install: {install}/\nlibraries: ={install}/:{lib}/:{lib}/../lib/\n",
     }
-    for name in (*c._FILES, "libc.so.6"):
+    for name in (*c_parts.FILES, "libc.so.6"):
         questions[f"-print-file-name={name}"] = named.get(name, name)
     answers = {(GCC, question): Answer(0, said + "\n") for question, said in questions.items()}
     listed = f"#include <...> search starts here:\n {install}/include\n /usr/include\nEnd of search list.\n"
@@ -211,25 +210,27 @@ def test_another_compiler_called_cc_is_not_gcc() -> None:
     assert not c.is_compiler(found, "cc", "/usr/bin/clang")
 
 
-def test_two_versions_are_refused_in_words() -> None:
+def test_two_versions_are_refused_with_a_way_out() -> None:
     tools = {"gcc": "/usr/bin/x86_64-linux-gnu-gcc-12", "gcc-11": "/usr/bin/x86_64-linux-gnu-gcc-11"}
-    with pytest.raises(BrambleError, match="gcc-11 and gcc are of different versions") as caught:
+    with pytest.raises(BrambleError, match="gcc-11 and gcc are of different gccs") as caught:
         c.gather(Recorded({}), tools)
     assert caught.value.code == "build.host-tool-unsupported"
+    assert "two derivations" in str(caught.value.remedy)
 
 
-@pytest.mark.parametrize(
-    ("name", "real"),
-    [
-        ("clang", "/usr/lib/llvm-14/bin/clang"),
-        ("clang++-14", "/usr/lib/llvm-14/bin/clang"),
-        ("cc", "/usr/bin/clang-18"),
-    ],
-)
-def test_clang_is_refused_in_words_under_any_name(name: str, real: str) -> None:
-    recorded = Recorded({real: PROGRAM})
-    family = next(one for one in FAMILIES if one.claims(recorded, name, real))
-    with pytest.raises(BrambleError, match="it is clang, and") as caught:
-        family.gather(recorded, {name: real})
-    assert caught.value.code == "build.host-tool-unsupported"
-    assert not clang.is_clang(recorded, "clangd", "/usr/bin/clangd-14")
+def test_two_gccs_whose_names_have_no_version_are_told_apart_by_their_parts() -> None:
+    mine = "/usr/local/bin/g++"
+    found = debian()
+    there = Answer(0, "install: /usr/local/lib/gcc/x86_64-pc-linux-gnu/14.1.0/\n")
+    found = Dpkg({**found.files, mine: PROGRAM}, {**found.answers, (mine, "-print-search-dirs"): there})
+    with pytest.raises(BrambleError, match="are of different gccs"):
+        c.gather(found, {"gcc": GCC, "g++": mine})
+
+
+def test_a_driver_that_is_a_script_is_refused_with_a_way_out() -> None:
+    nix = "/nix/store/a-gcc-wrapper-13.2.0/bin/gcc"
+    found = debian()
+    found = Dpkg({**found.files, nix: "#! /nix/store/b-bash/bin/bash\n"}, found.answers)
+    with pytest.raises(BrambleError, match="it is a script") as caught:
+        c.gather(found, {"gcc": nix})
+    assert "by its path" in str(caught.value.remedy)

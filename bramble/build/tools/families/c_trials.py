@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from bramble.build.tools.contents import Trial
@@ -46,31 +46,40 @@ int main() {
 """
 _FORTRAN = "program hello\n  print *, '42 works'\nend program\n"
 _SAYS = "42 works"
+GCC = {"c": "gcc", "c++": "g++", "fortran": "gfortran"}
 
 
-def trials(languages: Sequence[str], *, static: bool) -> tuple[Trial, ...]:
-    """Return the trials; `static` when the machine has a static C library."""
+def trials(
+    languages: Sequence[str],
+    *,
+    static: bool,
+    drivers: Mapping[str, str] = GCC,
+    lto: Sequence[tuple[str, ...]] = (("-flto",),),
+) -> tuple[Trial, ...]:
+    """Return the trials; `static` when the machine has a static C library.
+
+    `drivers` maps each language to the name of its driver, `lto` are ways to optimise while linking.
+    """
     # spec: build.host-tools.c.trials
-    gcc = "{out}/bin/gcc"
-    found = [
-        *_program("C", (gcc, "-O2", "hello.c", "-o", "c", "-lm", "-pthread"), "c", {"hello.c": _C}),
-        *_program("C with -flto", (gcc, "-O2", "-flto", "hello.c", "-o", "lto", "-lm", "-pthread"), "lto"),
-    ]
+    cc = "{out}/bin/" + drivers["c"]
+    common = ("hello.c", "-lm", "-pthread")
+    found = _program("C", (cc, "-O2", *common, "-o", "c"), "c", {"hello.c": _C})
+    for flags in lto:
+        found += _program(f"C with {' '.join(flags)}", (cc, "-O2", *flags, *common, "-o", "lto"), "lto")
     if static:
-        fixed = (gcc, "-static", "hello.c", "-o", "static", "-lm", "-pthread")
-        found += _program("C with -static", fixed, "static")
+        found += _program("C with -static", (cc, "-static", *common, "-o", "static"), "static")
     if "c++" in languages:
-        gxx = ("{out}/bin/g++", "-O2", "hello.cc", "-o", "cxx", "-pthread")
-        found += _program("C++", gxx, "cxx", {"hello.cc": _CXX})
+        cxx = ("{out}/bin/" + drivers["c++"], "-O2", "hello.cc", "-o", "cxx", "-pthread")
+        found += _program("C++", cxx, "cxx", {"hello.cc": _CXX})
     if "fortran" in languages:
-        gfortran = ("{out}/bin/gfortran", "hello.f90", "-o", "fortran")
-        found += _program("Fortran", gfortran, "fortran", {"hello.f90": _FORTRAN})
-    return tuple(found)
+        fortran = ("{out}/bin/" + drivers["fortran"], "hello.f90", "-o", "fortran")
+        found += _program("Fortran", fortran, "fortran", {"hello.f90": _FORTRAN})
+    return found
 
 
 def _program(
     what: str, command: tuple[str, ...], name: str, files: Optional[dict[str, str]] = None
-) -> tuple[Trial, Trial]:
+) -> tuple[Trial, ...]:
     return (
         Trial(command, files=files or {}, about=f"compile and link a program in {what}"),
         Trial((f"./{name}",), says=_SAYS, about=f"run a program in {what}"),
