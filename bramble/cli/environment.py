@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.cli.quantities import byte_count, count, seconds
-from bramble.commands.limits import EvaluationLimits
-from bramble.commands.setting import Setting
+from bramble.commands.setting import EvaluationLimits, Setting
 from bramble.errors import BrambleError
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

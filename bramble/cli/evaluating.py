@@ -7,8 +7,7 @@ import os
 
 from bramble.cli.environment import read_limits, read_setting
 from bramble.cli.quantities import byte_count, count, seconds
-from bramble.commands.limits import EvaluationLimits
-from bramble.commands.setting import Setting
+from bramble.commands.setting import EvaluationLimits, Setting
 
 
 def add_evaluation_options(parser: argparse.ArgumentParser) -> None:

@@ -1,30 +1,15 @@
-"""What evaluation may use, and the error of a program that wants more (spec: cli.limits)."""
+"""Holding evaluation to its limits, and the error of a program that wants more (spec: cli.limits)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Optional
 
+from bramble.commands.setting import EvaluationLimits
 from bramble.errors import BrambleError
 from bramble.starlark.bounds import Overtime, bounded_memory, bounded_time
 
 _OPTIONS = {"steps": "N", "memory": "SIZE", "time": "SECONDS"}
-
-
-@dataclass(frozen=True)
-class EvaluationLimits:
-    """The limits of one evaluation.
-
-    `steps` are loop rounds and calls of functions: None counts none, and then only the
-    rounds of each single loop are limited. `memory` is in bytes of address space, 0 for
-    half of the machine's memory, within 1 and 2 GiB. `seconds` are of the processor.
-    """
-
-    steps: Optional[int] = None
-    memory: int = 0
-    seconds: float = 100
 
 
 @contextmanager

@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from bramble.commands.limits import EvaluationLimits
+
+@dataclass(frozen=True)
+class EvaluationLimits:
+    """The limits of one evaluation.
+
+    `steps` are loop rounds and calls of functions: None counts none, and then only the
+    rounds of each single loop are limited. `memory` is in bytes of address space, 0 for
+    half of the machine's memory, within 1 and 2 GiB. `seconds` are of the processor.
+    """
+
+    steps: Optional[int] = None
+    memory: int = 0
+    seconds: float = 100
 
 
 @dataclass(frozen=True)

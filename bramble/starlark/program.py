@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import marshal
+import signal
 import sys
+from importlib import import_module
 
-from .compile import compile_file
 from .dialect import Dialect
-from .emit import TooDeep
 from .errors import Position
 from .functions import FunctionInfo
-from .parse import parse
 from .record import Record
-from .resolve import resolve
 from .source import Source
-from .syntax import Def, Load, LoadModule
-from .universe import UNIVERSE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,13 +19,8 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any, Optional, Union
 
-    from .emit import Unit
-    from .scopes import FunctionScope, Resolution
-
 # Changes whenever the generated code or its tables do, so that cached programs of before are not run.
 FORMAT = 2
-# Python frames that compiling the most deeply nested program takes.
-_DEEP = 4000
 _STANDARD = Dialect()
 
 
@@ -104,9 +94,9 @@ class Program:
         """Return the code of the file and the table of its operations, with counted steps or without."""
         found = self._codes.get(limited)
         if found is None:
-            tree = parse(self.source, self.dialect)
-            made = _resolve(self.source, tree, self.dialect, self._tables["names"])
-            found = self._codes[limited] = _code(self.source, made, self.dialect, limited)[0]
+            names = self._tables["names"]
+            found = _translator().code_of(self.source, self.dialect, names, limited)
+            self._codes[limited] = found
         return found  # type: ignore[no-any-return]
 
     def position(self, offset: int) -> Position:
@@ -152,73 +142,17 @@ def compile_program(
     """
     # spec: starlark.error.phases
     text = Source.read(source, filename)
-    collecting = gc.isenabled()
-    # Trees are no garbage until the end, and have no cycles: to look for such takes a third of the time.
-    gc.disable()
+    tables, code = _translator().translate(text, dialect, tuple(predeclared))
+    return Program(text, dialect, tables, {False: code})
+
+
+def _translator() -> Any:
+    """Return the module that translates, loaded with the first program that does not come from a cache."""
+    if not hasattr(signal, "pthread_sigmask"):  # no POSIX system
+        return import_module(".translate", __package__)
+    # Python drops an exception that is raised while it tidies up after an import: Ctrl-C waits for the end.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        tree = parse(text, dialect)
-        return program_of(
-            text, _resolve(text, tree, dialect, tuple(predeclared)), dialect, tuple(predeclared)
-        )
+        return import_module(".translate", __package__)
     finally:
-        if collecting:
-            gc.enable()
-
-
-def _resolve(text: Source, tree: Any, dialect: Dialect, names: Collection[str]) -> Resolution:
-    return resolve(text, tree, dialect=dialect, predeclared=names, universal=UNIVERSE)
-
-
-def program_of(
-    text: Source, resolution: Resolution, dialect: Dialect, names: tuple[str, ...], limited: bool = False
-) -> Program:
-    """Return the program of a tree whose names are resolved."""
-    code, unit = _code(text, resolution, dialect, limited)
-    body = resolution.file.body
-    public = {s.start for s in body if isinstance(s, Def) and not s.name.name.startswith("_")}
-    loads = [s.module.value for s in body if isinstance(s, (Load, LoadModule))]
-    tables = {
-        "docstring": resolution.toplevel.docstring,
-        "globals": tuple(resolution.globals),
-        "predeclared": tuple(sorted(resolution.predeclared)),
-        "names": tuple(names),
-        "loads": tuple(dict.fromkeys(loads)),
-        "functions": tuple(
-            function_row(text, scope, node, start in public)
-            for start, (scope, node) in sorted(unit.functions.items())
-        ),
-    }
-    return Program(text, dialect, tables, {limited: code})
-
-
-def _code(text: Source, resolution: Resolution, dialect: Dialect, limited: bool) -> tuple[Any, Unit]:
-    try:
-        try:
-            code, unit = compile_file(resolution, dialect, limited)
-        except RecursionError:
-            limit = sys.getrecursionlimit()
-            # Rare enough to ask for more of Python's stack, and to do the work twice.
-            sys.setrecursionlimit(limit + _DEEP)
-            try:
-                code, unit = compile_file(resolution, dialect, limited)
-            finally:
-                sys.setrecursionlimit(limit)
-    except TooDeep as error:
-        raise text.failure(
-            "syntax.nesting", "blocks or operators are nested too deeply", error.offset
-        ) from None
-    except RecursionError:
-        raise text.failure("syntax.nesting", "the program is nested too deeply", 0) from None
-    return (code, tuple(unit.operations)), unit
-
-
-def function_row(text: Source, scope: FunctionScope, node: Any, public: bool) -> tuple[Any, ...]:
-    """Return what a program keeps of a function.
-
-    That is: start, name, parameters, docstring, text of the parameters, whether public.
-    """
-    parameters = tuple((p.name, p.kind, p.has_default) for p in scope.parameters)
-    written = ""
-    if node.parameters:
-        written = text.text[node.parameters[0].start : node.parameters[-1].end]
-    return (scope.start, scope.name, parameters, scope.docstring, written, public)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -18,12 +18,13 @@ from .functions import Builtin, Function, FunctionInfo, mangle
 from .methods import attribute_names
 from .operations import BUILTINS
 from .parse import parse
-from .program import Program, function_row
+from .program import Program
 from .resolve import resolve
 from .source import Source
 from .syntax import Def, For, If, While
 from .text import to_repr, to_str
 from .thread import Thread, run
+from .translate import function_row
 from .universe import UNIVERSE
 from .values import List, type_name
 
