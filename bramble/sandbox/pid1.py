@@ -37,6 +37,7 @@ SAFE = syscalls.MS_NOSUID | syscalls.MS_NODEV
 CLONE_ONE = syscalls.OPEN_TREE_CLONE | syscalls.OPEN_TREE_CLOEXEC
 CLONE_WHOLE = CLONE_ONE | syscalls.AT_RECURSIVE
 WALK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+NO_LINKS = syscalls.open_how(os.O_PATH | os.O_CLOEXEC, syscalls.RESOLVE_NO_SYMLINKS)
 TIOCSWINSZ = 0x5414
 TIOCGPTN = 0x80045430
 TIOCSPTLCK = 0x40045431
@@ -151,21 +152,38 @@ def take(source: str) -> int:
     Whoever may write above `source` could otherwise lead it elsewhere after it was agreed to.
     """
     # spec: sandbox.mounts.source
+    try:
+        try:
+            place = syscalls.openat2(syscalls.AT_FDCWD, native(source), NO_LINKS)
+        except OSError as error:
+            # Before Linux 5.6, in a sandbox of ours, or of a container that does not know the call.
+            if error.errno not in (ENOSYS, EPERM):
+                raise
+            place = walk(source)
+        try:
+            return syscalls.open_tree(place, b"", CLONE_WHOLE | syscalls.AT_EMPTY_PATH)
+        finally:
+            os.close(place)
+    except OSError as error:
+        error.filename = source
+        raise
+
+
+def walk(path: str) -> int:
+    """Return what openat2(2) would: a descriptor for `path`, with ELOOP where a link stands in it."""
     here = os.open(b"/", WALK | os.O_DIRECTORY)
     try:
-        for name in native(source).split(b"/"):
+        for name in native(path).split(b"/"):
             if name:
                 below = os.open(name, WALK, dir_fd=here)
                 os.close(here)
                 here = below
                 if stat.S_ISLNK(os.fstat(here).st_mode):
-                    raise OSError(ELOOP, "a symbolic link", source)
-        return syscalls.open_tree(here, b"", CLONE_WHOLE | syscalls.AT_EMPTY_PATH)
-    except OSError as error:
-        error.filename = source
-        raise
-    finally:
+                    raise OSError(ELOOP, "a symbolic link", path)
+    except OSError:
         os.close(here)
+        raise
+    return here
 
 
 def bind(job: Job, source: str, target: str) -> None:
@@ -181,15 +199,13 @@ def bind_machine(job: Job, source: str, target: str) -> None:
 def device(job: Job, path: str, major: int, minor: int) -> None:
     """Show a device of the host: what is looked at and what is mounted are one descriptor."""
     # spec: sandbox.devices.checked
-    node = os.open(native(path), os.O_PATH | os.O_CLOEXEC)
-    status = os.fstat(node)
+    tree = syscalls.open_tree(syscalls.AT_FDCWD, native(path), CLONE_ONE)
+    status = os.fstat(tree)
     if not stat.S_ISCHR(status.st_mode) or status.st_rdev != os.makedev(major, minor):
         raise OSError(ENXIO, "another file", path)
-    tree = syscalls.open_tree(node, b"", CLONE_ONE | syscalls.AT_EMPTY_PATH)
     how = syscalls.MOVE_MOUNT_F_EMPTY_PATH
     syscalls.move_mount(tree, b"", syscalls.AT_FDCWD, inside(path), how)
     os.close(tree)
-    os.close(node)
 
 
 def bind_itself(job: Job, target: str) -> None:

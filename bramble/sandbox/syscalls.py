@@ -46,6 +46,7 @@ MNT_DETACH = 2
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
+RESOLVE_NO_SYMLINKS = 0x04
 OPEN_TREE_CLONE = 1
 OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 MOVE_MOUNT_F_EMPTY_PATH = 0x04
@@ -93,6 +94,7 @@ _path_flags = _call(_str, _long)
 _two_paths = _call(_str, _str)
 _setattr = _call(_long, _str, _long, _str, _long)
 _fd_path_flags = _call(_long, _str, _long)
+_fd_path_how = _call(_long, _str, _str, _long)
 _move = _call(_long, _str, _long, _str, _long)
 _bytes_length = _call(_str, _long)
 _option_bytes = _call(_long, _str, _long, _long, _long)
@@ -114,6 +116,7 @@ _MOUNT = _number("mount")
 _UMOUNT2 = _number("umount2")
 _PIVOT_ROOT = _number("pivot_root")
 _MOUNT_SETATTR = _number("mount_setattr")
+_OPENAT2 = _number("openat2")
 _OPEN_TREE = _number("open_tree")
 _MOVE_MOUNT = _number("move_mount")
 _PRCTL = _number("prctl")
@@ -177,6 +180,16 @@ def mount_attributes(attr_set: int, userns_fd: int = 0) -> bytes:
 def mount_setattr(dirfd: int, path: bytes, flags: int, attributes: bytes) -> None:
     """mount_setattr(2), Linux 5.12; `attributes` from `mount_attributes`."""
     _checked(_setattr(_MOUNT_SETATTR, dirfd, path, flags, attributes, len(attributes)), "mount_setattr", path)
+
+
+def open_how(flags: int, resolve: int) -> bytes:
+    """Return a `struct open_how` for `openat2`."""
+    return b"".join(value.to_bytes(8, "little") for value in (flags, 0, resolve))
+
+
+def openat2(dirfd: int, path: bytes, how: bytes) -> int:
+    """openat2(2), Linux 5.6; `how` from `open_how`."""
+    return _checked(_fd_path_how(_OPENAT2, dirfd, path, how, len(how)), "openat2", path)
 
 
 def open_tree(dirfd: int, path: bytes, flags: int) -> int:

@@ -28,7 +28,8 @@ FLAGS = "-O2"
 # What the toolchain's `specs` adds for names of store objects; bare make gets it too, in a line of its own.
 WHOLE = " ".join(
     f"-fno-builtin-{name}"
-    for name in "strcpy stpcpy strcat strncpy stpncpy strncat memcpy mempcpy memmove".split()
+    for name in ("strcpy", "stpcpy", "strcat", "strncpy", "stpncpy", "strncat")
+    + ("memcpy", "mempcpy", "memmove")
 )
 UNIT = """\
 #include <ctype.h>

@@ -248,3 +248,21 @@ def test_a_damaged_root_stops_a_collection(filled: tuple[Store, str], kind: str)
     assert caught.value.code == "store.damaged-record"
     assert str(path) in caught.value.message
     assert store.contains(name)
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    (
+        "x",
+        ["file"],
+        [["file"], None],
+        [["file", 1]],
+        [["file", ["x"]]],
+        [["file", "\0"]],
+        [["x", "\ud800"]],
+        [{}],
+    ),
+)
+def test_stamps_are_lists_of_texts(stamps: object) -> None:
+    with pytest.raises(schema.Malformed):
+        schema.realisation(A, said({**REALISATION, "stamps": stamps}))

@@ -138,7 +138,7 @@ def realisation(resolved: str, data: bytes) -> Realisation:
     sandbox = _field(fields, "sandbox", text)
     if sandbox not in RUNGS:
         raise Malformed("no sandbox of that name")
-    stamps = _field(fields, "stamps", _list(_list(text)))
+    stamps = _field(fields, "stamps", _texts)
     return Realisation(resolved, derivation, outputs, sandbox, stamps)
 
 
@@ -197,6 +197,17 @@ def text(value: Any) -> str:
     if not isinstance(value, str) or _NO_BYTE.search(value):
         raise Malformed("a text is expected")
     return value
+
+
+def _texts(value: Any) -> tuple[tuple[str, ...], ...]:
+    """Return a list of lists of texts. There are thousands with a compiler, so all are looked at as one."""
+    if not isinstance(value, list) or not set(map(type, value)) <= {list}:
+        raise Malformed("a list of lists is expected")
+    try:
+        text("".join(map("".join, value)))
+    except TypeError as error:
+        raise Malformed("a text is expected") from error
+    return tuple(map(tuple, value))
 
 
 def path(value: Any) -> str:
