@@ -25,7 +25,7 @@ from bramble.build.task import Cancelled
 from bramble.build.tools.contents import OUT, RT, Contents, Take
 from bramble.build.tools.distribution import how_to_install
 from bramble.build.tools.entrusted import entrusted
-from bramble.build.tools.families import listed
+from bramble.build.tools.families import listed, musl
 from bramble.build.tools.families.table import FAMILIES, INTERPRETERS
 from bramble.build.tools.kit import Kit, Output
 from bramble.build.tools.machine import Machine, ThisMachine, script_words, tree
@@ -98,7 +98,7 @@ def _outputs(request: Request) -> dict[str, Output]:
 def with_needed(machine: Machine, tools: Mapping[str, str], find: Callable[[str], str]) -> dict[str, str]:
     """Return the programs with those that they call: name → real path.
 
-    Those are what the table of `listed` says, and the interpreters of scripts that are
+    Those are what the table of `listed` says, the gcc of musl-gcc, and the interpreters of scripts that are
     more than a file.
     """
     # spec: build.host-tools.scripts
@@ -106,7 +106,10 @@ def with_needed(machine: Machine, tools: Mapping[str, str], find: Callable[[str]
     waiting = dict(tools)
     while waiting:
         more = {name: find(name) for name in listed.needed(waiting)}
-        for real in waiting.values():
+        for tool, real in waiting.items():
+            called = musl.needed(machine, tool, real)
+            if called is not None:
+                more[called] = find(called)
             words = script_words(machine.head(real))
             if words:
                 interpreter = find(words[0])

@@ -179,10 +179,15 @@ def library(machine: Machine, told: Told, path: str, place: str) -> tuple[list[T
 
 def place_of(told: Told, path: str) -> str:
     """Return the place of a file: without the prefix of gcc, or else of the machine."""
+    return place_of_path(path, told.prefix)
+
+
+def place_of_path(path: str, prefix: str = "/usr") -> str:
+    """Return a path without a prefix, or else without /usr, or else without its first slash."""
     whole = normal(path)
-    for prefix in (told.prefix, "/usr", ""):
-        if below(whole, prefix or "/"):
-            return whole[len(prefix) :].lstrip("/")
+    for top in (prefix, "/usr"):
+        if below(whole, top or "/"):
+            return whole[len(top) :].lstrip("/")
     return whole.lstrip("/")
 
 

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from typing import Callable
 
 from bramble.build.tools.contents import Contents
-from bramble.build.tools.families import c, clang, go, java, listed, node, perl, plain, python, ruby, rust
+from bramble.build.tools.families import (
+    c,
+    clang,
+    go,
+    java,
+    listed,
+    musl,
+    node,
+    perl,
+    plain,
+    python,
+    ruby,
+    rust,
+)
 from bramble.build.tools.machine import Machine
 
 
@@ -21,6 +34,7 @@ class Family:
 
 
 FAMILIES = (
+    Family("musl", musl.is_musl, musl.gather),
     Family("c", c.is_compiler, c.gather),
     Family("clang", clang.is_clang, clang.gather),
     Family("python", python.is_python, python.gather),
