@@ -7,6 +7,7 @@ read the sources.
 from __future__ import annotations
 
 import ast
+import fnmatch
 import os
 import re
 import sys
@@ -392,6 +393,17 @@ def test_no_file_is_longer_than_one_can_read_in_a_sitting() -> None:
         for path in sources("bramble", "conformance", "tests")
     }
     none([f"{path} has {length} lines" for path, length in lengths.items() if length > LONGEST_FILE])
+
+
+def test_no_folder_of_tests_is_passed_by(pytestconfig: pytest.Config) -> None:
+    passed_by = [
+        os.path.relpath(os.path.join(directory, name), TOP)
+        for directory, names, _files in os.walk(os.path.join(TOP, "tests"))
+        for name in names
+        if name != "__pycache__"
+        and any(fnmatch.fnmatch(name, pattern) for pattern in pytestconfig.getini("norecursedirs"))
+    ]
+    assert passed_by == []
 
 
 def test_nothing_is_left_for_later() -> None:
