@@ -6,9 +6,18 @@ Source: os-release(5). Pure but for reading that file through the machine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Optional
+from typing import Optional, Protocol
 
-from bramble.build.tools.machine import Machine
+
+class Files(Protocol):
+    """What is asked of a machine here. Paths are absolute."""
+
+    def is_file(self, path: str) -> bool:
+        """Say whether a file is there, perhaps by way of links."""
+
+    def text(self, path: str) -> str:
+        """Return what a file holds; "" for what is no text."""
+
 
 _FILES = ("/etc/os-release", "/usr/lib/os-release")
 # ID or ID_LIKE → (column of the table, command)
@@ -97,7 +106,7 @@ def read_os_release(text: str) -> tuple[str, ...]:
     return tuple(name for key in ("ID", "ID_LIKE") for name in values.get(key, "").split())
 
 
-def how_to_install(machine: Machine, what: str) -> Optional[str]:
+def how_to_install(machine: Files, what: str) -> Optional[str]:
     """Return the command that installs a program or a part, "apt install bison"; None if not known."""
     # spec: build.host-tools.remedy
     row = _PACKAGES.get(what)

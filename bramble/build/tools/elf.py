@@ -64,6 +64,10 @@ class ElfError(Exception):
     """The file is broken, or of a kind that cannot be relinked; the message says which."""
 
 
+# e_machine → the name of the processor as uname(2) says it.
+PROCESSORS = {3: "i686", 22: "s390x", 62: "x86_64", 183: "aarch64", 243: "riscv64", 258: "loongarch64"}
+
+
 @dataclass(frozen=True)
 class Segment:
     """One program header (elf(5), Elf64_Phdr)."""

@@ -28,6 +28,7 @@ from bramble.build.tools.entrusted import entrusted
 from bramble.build.tools.families import listed, musl
 from bramble.build.tools.families.table import FAMILIES, INTERPRETERS
 from bramble.build.tools.kit import Kit, Output
+from bramble.build.tools.libraries import needed_by
 from bramble.build.tools.machine import Machine, ThisMachine, script_words, tree
 from bramble.build.tools.starting import try_to_start
 from bramble.build.tools.trying import try_out
@@ -112,7 +113,10 @@ def with_needed(machine: Machine, tools: Mapping[str, str], find: Callable[[str]
                 more[called] = find(called)
             words = script_words(machine.head(real))
             if words:
-                interpreter = find(words[0])
+                try:
+                    interpreter = find(words[0])
+                except BrambleError as error:
+                    raise needed_by(error, real) from error
                 name = os.path.basename(words[0])
                 if any(claims(machine, name, interpreter) for claims in INTERPRETERS):
                     more[name] = interpreter
@@ -171,11 +175,20 @@ def more_files(
 
 def _missing(machine: ThisMachine, derivation: str, tool: str) -> BrambleError:
     name = os.path.basename(tool)
-    places = (os.path.dirname(candidate) for candidate in machine.candidates(tool))
+    candidates = machine.candidates(tool)
+    places = (os.path.dirname(candidate) for candidate in candidates)
     install = how_to_install(machine, name)
+    almost = "".join(
+        f"; {candidate} leads to {machine.real(candidate)}, which is not there"
+        if not os.path.exists(candidate)
+        else f"; {candidate} cannot be executed"
+        for candidate in candidates
+        if os.path.lexists(candidate)
+    )
     return BrambleError(
         "build.host-tool-missing",
         f'"{derivation}" needs the program {tool}, which this machine does not have in '
-        + (", ".join(places) or "any place"),
+        + (", ".join(places) or "any place")
+        + almost,
         remedy=f"install it with `{install}`" if install else f"install {name}, or take it out of tools",
     )

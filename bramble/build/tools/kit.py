@@ -17,12 +17,20 @@ from typing import Callable
 
 from bramble.build.copying import copy_file
 from bramble.build.tools.contents import OUT, Contents, Link, Take, Text, Wrapper
-from bramble.build.tools.elf import MAGIC, Change, Elf, ElfError, read_elf, relink, without_search
-from bramble.build.tools.libraries import GLIBC, Loaded, loaded_by, loaded_later, unsupported
+from bramble.build.tools.elf import MAGIC, PROCESSORS, Change, Elf, ElfError, read_elf, relink, without_search
+from bramble.build.tools.libraries import (
+    GLIBC,
+    Loaded,
+    loaded_by,
+    loaded_later,
+    needed_by,
+    unsupported,
+)
 from bramble.build.tools.machine import ThisMachine, script_words
 from bramble.errors import BrambleError
 from bramble.store.files import make_way
 
+_FOR_THIS = "install it for this machine, or take it out of tools"
 Key = tuple[str, str]  # (output, place)
 
 
@@ -160,6 +168,11 @@ class Kit:
                 self._files[key] = _File(real, executable)
                 return
             raise unsupported(real, str(error)) from error
+        processor = PROCESSORS.get(elf.machine, self._machine.processor)
+        if take.program and processor != self._machine.processor:
+            raise unsupported(
+                real, f"it is for {processor}, and this machine is {self._machine.processor}", _FOR_THIS
+            )
         output = key[0]
         if elf.interpreter is not None and elf.soname is None:
             inode = os.stat(real)
@@ -174,6 +187,7 @@ class Kit:
                     real,
                     f"its loader {loader} is not there, so it is for another processor or C library and does "
                     "not run here either",
+                    _FOR_THIS,
                 )
             name = os.path.basename(loader)
             self._loaders[elf.machine] = loader
@@ -246,9 +260,9 @@ class Kit:
             raise unsupported(real, "it does not name its interpreter")
         try:
             interpreter = self._interpreter(words[0])
-        except BrambleError:
+        except BrambleError as error:
             if not take.lenient:
-                raise
+                raise needed_by(error, real) from error
             self._files[key] = _File(real, executable=True, kind="text", moves=moves)
             return
         line = os.fsencode(" ".join((f"#!{self._outputs[OUT].seen}/{interpreter}", *words[1:])))

@@ -98,3 +98,8 @@ def unsupported(program: str, why: str, remedy: str = "") -> BrambleError:
         f"{program} cannot be taken into an output: {why}",
         remedy=remedy or "take it out of tools, or fetch a statically linked one with fetch_url",
     )
+
+
+def needed_by(error: BrambleError, script: str) -> BrambleError:
+    """Return the error for the interpreter of a script, which says whose it is."""
+    return BrambleError(error.code, f"{error.message} (the interpreter of {script})", remedy=error.remedy)

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Optional, Protocol
 
 from bramble.build.stamps import Stamp, stamp_chain
+from bramble.build.tools.distribution import how_to_install
 from bramble.build.tools.elf import MAGIC, Bytes, Elf, ElfError, read_elf
 from bramble.build.tools.libraries import unsupported
+from bramble.build.tools.wrappers import instead_of, wrapper_of
+from bramble.errors import BrambleError
 
 _SECONDS = 60  # for a program to say where its parts are
 _SCRIPT_LINE = 4096  # bytes; no kernel reads so far
-# Programs that stand in the place of others, and call them with an environment that no build has.
-_SHIM = re.compile(r"/\.?(pyenv|rbenv|nodenv|goenv|jenv|asdf|mise)/shims/[^/]+")
-_COMPILER_WRAPPERS = ("ccache", "distcc", "icecc", "sccache", "colorgcc")
-WRAPPERS = frozenset((*_COMPILER_WRAPPERS, "snap", "flatpak", "firejail", "rustup", "volta-shim"))
 
 
 @dataclass(frozen=True)
@@ -102,6 +100,11 @@ class ThisMachine:
         return self._host_path
 
     @property
+    def processor(self) -> str:
+        """The processor, as uname(2) says it."""
+        return os.uname().machine
+
+    @property
     def stamps(self) -> tuple[Stamp, ...]:
         """What was read of the machine, and where something was looked for in vain."""
         return tuple(self._stamps)
@@ -136,22 +139,30 @@ class ThisMachine:
         return tuple(f"{directory}/{tool}" for directory in self._host_path)
 
     def find(self, tool: str) -> Optional[str]:
+        """Return where a program is. Raises build.host-tool-unsupported if only wrappers of it are there."""
         # spec: build.host-tools.wrappers
-        wrapper = None
+        passed = None
         for candidate in self.candidates(tool):
             self.stamp(candidate)
             if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-                shim = _SHIM.search(candidate)
-                name = shim[1] if shim else os.path.basename(os.path.realpath(candidate))
-                if not shim and (name not in WRAPPERS or name == os.path.basename(tool)):
+                wrapper = wrapper_of(tool, candidate, os.path.realpath(candidate), self._head(candidate))
+                if wrapper is None:
                     return candidate
-                wrapper = wrapper or (candidate, name)
-        if wrapper is not None:
+                passed = passed or (candidate, wrapper)
+        if passed is not None:
+            install = how_to_install(self, os.path.basename(tool))
             raise unsupported(
-                wrapper[0],
-                f"it only calls {wrapper[1]}, and what that would call is nowhere that is searched",
+                passed[0],
+                f"it only calls {passed[1]}, and what that would call is nowhere that is searched",
+                instead_of(passed[1], tool, install),
             )
         return None
+
+    def _head(self, path: str) -> bytes:
+        try:
+            return self.head(path)
+        except BrambleError:
+            return b""  # what is found and cannot be read is refused when it is taken
 
     def real(self, path: str) -> str:
         return os.path.realpath(path)

@@ -46,7 +46,7 @@ _MISSING = re.compile(
 )
 # Settings below /etc, and what is there while a machine runs, no build has.
 _PATH = re.compile(
-    r"(?<![^\s'\"`‘“(<\[:=])/(?:usr|opt|lib|lib32|lib64|libx32|bin|sbin)/[^\s'\"`’‘“”:;,()<>\[\]]+"
+    r"(?<![^\s'\"`‘“(<\[:=])/(?:usr|opt|lib|lib32|lib64|libx32|bin|sbin|nix|gnu|snap)/[^\s'\"`’‘“”:;,()<>\[\]]+"
 )
 _SIGNALS = {132: "SIGILL", 135: "SIGBUS", 139: "SIGSEGV"}
 

@@ -7,9 +7,14 @@ import re
 from collections.abc import Mapping
 
 from bramble.build.tools.contents import Contents, Link, Take, Trial
+from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, tree
 
 _INTERPRETER = re.compile(r"node(js)?")
+# Debian's own node reads parts of itself from /usr/share/nodejs, and is told where when it is compiled.
+_APART = (
+    "(process.config.target_defaults.defines||[]).filter(d=>/^NODE_SHARED_BUILTIN_.*_PATH=/.test(d)).join()"
+)
 _PACKAGE = re.compile(r"(?P<root>/.*?)/node_modules/(?P<name>(@[^/]+/)?[^/]+)/")
 
 
@@ -19,7 +24,10 @@ def is_node(machine: Machine, name: str, real: str) -> bool:
 
 
 def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
-    """Return the interpreter, and each package whole, in `lib/node_modules`."""
+    """Return the interpreter, and each package whole, in `lib/node_modules`.
+
+    Raises build.host-tool-unsupported.
+    """
     # spec: build.host-tools.node
     takes: dict[Take, None] = {}
     links, trials = [], []
@@ -27,6 +35,13 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     for name, real in sorted(tools.items()):
         match = _PACKAGE.match(real)
         if match is None:
+            apart = machine.ask([real, "-p", _APART]).out.partition("=")[2].partition(",")[0].strip()
+            if apart:
+                raise unsupported(
+                    real,
+                    f"it reads parts of itself, such as {apart}, by absolute paths",
+                    "fetch the node of nodejs.org with fetch_url, or install one of its packages",
+                )
             place = interpreters.setdefault(real, f"bin/{name}")
             takes[Take(real, place, program=True)] = None
             if place != f"bin/{name}":
