@@ -67,6 +67,8 @@ class Decompressed:
             if "limit" in str(error):
                 raise TarUnsupported("it asks for more than a gibibyte of memory") from error
             raise TarBroken(str(error)) from error
+        if self._kind == "xz" and not _can_check(self._stream.check):
+            raise TarUnsupported("the checksum of its compressed stream is of an unknown kind")
         if self._stream.eof:
             self._held = self._stream.unused_data
         elif self._kind == "gz":
@@ -94,6 +96,11 @@ class Decompressed:
         if self._kind == "gz" and padding:
             raise TarBroken("something follows its compressed stream")
         self._stream = self._begin()
+
+
+def _can_check(check: int) -> bool:
+    """Say whether a checksum of xz is compared here: liblzma passes over those that it does not know."""
+    return check == lzma.CHECK_UNKNOWN or lzma.is_check_supported(check)
 
 
 def _beginner(kind: str) -> Callable[[], Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Optional
+from typing import Callable, Optional
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -61,10 +61,13 @@ def _joined(path: Path) -> str:
 class ConfinedTree:
     """A directory that is being filled. Nothing else may write below it meanwhile.
 
-    A file or link may be written again, which replaces it; a directory stays one.
+    A file or link may be written again, which replaces it, unless `once`; a directory stays one.
+    `made` is told of each directory that has no entry and is made all the same; it may raise.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, made: Callable[[], None] = lambda: None, *, once: bool = False) -> None:
+        self._made = made
+        self._once = once
         self._root = os.open(root, _DIRECTORY)
         # The directory of the last entry: archives list their files directory by directory.
         self._at: Path = ()
@@ -88,7 +91,9 @@ class ConfinedTree:
 
     def directory(self, path: Path) -> None:
         """Make a directory, and those above it, where they are not there."""
-        self._enter(path)
+        if path:
+            self._enter(path[:-1])
+            self._enter(path, asked=True)
 
     def file(self, path: Path, *, executable: bool) -> int:
         """Make an empty file and return a descriptor to write it with, which the caller closes."""
@@ -109,8 +114,6 @@ class ConfinedTree:
 
     def hardlink(self, path: Path, existing: Path) -> int:
         """Make `path` the same file or link as the earlier entry `existing`; return its size in bytes."""
-        if path == existing:
-            return 0
         source = self._parent(existing, make=False)
         duplicate = os.dup(source)
         try:
@@ -119,6 +122,8 @@ class ConfinedTree:
                 raise Clash(f"{_joined(path)} is a link to {_joined(existing)}, which is not there")
             if stat.S_ISDIR(found.st_mode):
                 raise Clash(f"{_joined(path)} is a hard link to a directory")
+            if path == existing:
+                return 0
             parent = self._parent(path)
             self._clear(parent, path)
             os.link(existing[-1], path[-1], src_dir_fd=duplicate, dst_dir_fd=parent, follow_symlinks=False)
@@ -131,14 +136,14 @@ class ConfinedTree:
             raise Clash("an entry that is no directory has the name of the top")
         return self._enter(path[:-1], make=make)
 
-    def _enter(self, path: Path, *, make: bool = True) -> int:
+    def _enter(self, path: Path, *, make: bool = True, asked: bool = False) -> int:
         if path == self._at:
             return self._fd
         self._leave()
         current = self._root
         for depth, name in enumerate(path):
             try:
-                following = self._step(current, name, make)
+                following = self._step(current, name, make, asked)
             except NotADirectoryError:
                 raise self._in_the_way(current, path[: depth + 1]) from None
             except FileNotFoundError:
@@ -150,12 +155,14 @@ class ConfinedTree:
         self._at, self._fd = path, current
         return current
 
-    def _step(self, parent: int, name: bytes, make: bool) -> int:
+    def _step(self, parent: int, name: bytes, make: bool, asked: bool) -> int:
         try:
             return os.open(name, _DIRECTORY, dir_fd=parent)
         except FileNotFoundError:
             if not make:
                 raise
+            if not asked:
+                self._made()
             os.mkdir(name, 0o755, dir_fd=parent)
             # Whatever the umask.
             os.chmod(name, 0o755, dir_fd=parent)
@@ -178,6 +185,8 @@ class ConfinedTree:
             return
         if stat.S_ISDIR(found.st_mode):
             raise Clash(f"{_joined(path)} is a directory already")
+        if self._once:
+            raise Clash(f"{_joined(path)} is there twice")
         os.unlink(path[-1], dir_fd=parent)
 
     @staticmethod

@@ -26,7 +26,14 @@ _UNSUPPORTED = {
 }
 # The records of extended headers that count; times and owners do not.
 _KEYS = (b"path", b"linkpath", b"size", b"hdrcharset")
-_SPARSE = b"GNU.sparse."
+# Records by which programs say that what follows is not simply the file: GNU, Solaris, star.
+_PARTS = (
+    (b"GNU.sparse.", "is stored as a sparse file"),
+    (b"SUN.holesdata", "is stored as a sparse file"),
+    (b"SCHILY.realsize", "is stored as a sparse file"),
+    (b"GNU.volume.", "is a part of a file in several volumes"),
+    (b"SCHILY.offset", "is a part of a file in several volumes"),
+)
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 
 
@@ -120,14 +127,16 @@ class TarStream:
         charset = extended.get(b"hdrcharset", b"")
         if charset not in (b"", b"BINARY", b"ISO-IR 10646 2000 UTF-8", b"ISO-IR 10646 2000 UTF8"):
             raise TarUnsupported(f"{what} has a name in the unknown character set {shown(charset)}")
-        if _SPARSE in extended:
-            raise TarUnsupported(f"{what} is stored as a sparse file")
+        for part, why in _PARTS:
+            if part in extended:
+                raise TarUnsupported(f"{what} {why}")
         kind = _kind(header.type, name, what)
         size = _decimal(extended[b"size"], f"the size of {what}") if b"size" in extended else header.size
         if kind == "file" or header.type == b"D":
             self._follow(size)
-        elif kind == "hardlink" and size:
-            raise TarUnsupported(f"{what} is a hard link with a content of its own")
+        elif kind in ("hardlink", "symlink") and size:
+            # Some programs pass over so many bytes, and some do not.
+            raise TarUnsupported(f"{what} is a link with a content of its own")
         target = extended.get(b"linkpath", header.target)
         if kind in ("symlink", "hardlink") and (not target or b"\0" in target):
             raise TarUnsupported(f"the link {what} has a target that cannot be")
@@ -255,8 +264,9 @@ def _records(data: bytes) -> dict[bytes, bytes]:
         if length <= space - at + 1 or not equals or not value.endswith(b"\n") or at + length > len(data):
             raise TarBroken("an extended header cannot be read")
         # What is kept is bounded by its keys: global records of other keys could fill the memory.
-        if key in _KEYS or key.startswith(_SPARSE):
-            found[key if key in _KEYS else _SPARSE] = value[:-1]
+        kept = key if key in _KEYS else next((part for part, _ in _PARTS if key.startswith(part)), None)
+        if kept is not None:
+            found[kept] = value[:-1]
         at += length
     return found
 

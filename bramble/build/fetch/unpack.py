@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import struct
@@ -70,8 +71,10 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
     """
     # spec: build.unpack
     try:
-        with open(archive, "rb") as file, ConfinedTree(target) as tree:
+        with open(archive, "rb") as file, contextlib.ExitStack() as stack:
             budget = Budget(limits, os.fstat(file.fileno()).st_size)
+            # A directory costs the same whether it has a member of its own or not.
+            tree = stack.enter_context(ConfinedTree(target, budget.member, once=kind == "zip"))
             if kind == "zip":
                 _unpack_zip(file, tree, budget)
             else:
@@ -98,7 +101,7 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
             # gzip and bz2 have no class of their own for damage, only an OSError without a number.
             raise _broken(name, error) from error
         if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ELOOP):
-            raise _refused("unsupported", name, f"cannot be unpacked here: {error}") from error
+            raise _refused("unsupported", name, f"cannot be unpacked here: {error.strerror}") from error
         raise
 
 

@@ -56,6 +56,7 @@ class Entry:
     packed: int  # bytes in the archive
     size: int  # bytes of the file
     offset: int  # of its local header, from the beginning of the file
+    path: Optional[bytes]  # the Unicode path field
 
 
 class ZipReader:
@@ -65,6 +66,7 @@ class ZipReader:
         self._file = file
         # spec: build.unpack.zip
         self._count, self._start, self._length, self._before = _directory(file, size)
+        self._offsets: frozenset[int] = frozenset()  # of local headers
 
     @property
     def count(self) -> int:
@@ -87,7 +89,16 @@ class ZipReader:
             end = entry.offset + _LOCAL.size + len(entry.raw) + entry.packed
         if end > self._start:
             raise TarBroken("a file lies over its directory")
+        self._offsets = frozenset(entry.offset for entry in found)
+        for at in (0, self._before):
+            self._check_listed(at)
         return found
+
+    def _check_listed(self, at: int) -> None:
+        """Refuse a member, or another archive before this one, that is seen from the front only."""
+        self._file.seek(at)
+        if at not in self._offsets and at < self._start and self._file.read(4) == b"PK\3\4":
+            raise TarBroken("it holds a file that is not in its directory")
 
     def content(self, entry: Entry) -> Iterator[bytes]:
         """Yield the bytes of a member in pieces, and check what is said about them."""
@@ -102,8 +113,8 @@ class ZipReader:
             raise TarBroken(f"{shown(entry.name)} is longer or shorter than it says")
         if crc != entry.crc:
             raise TarBroken(f"the checksum of {shown(entry.name)} is wrong")
-        if entry.flags & 8:
-            self._check_descriptor(entry, at + entry.packed)
+        end = at + entry.packed
+        self._check_listed(end + self._check_descriptor(entry, end) if entry.flags & 8 else end)
 
     def _read(self, at: int, size: int) -> bytes:
         self._file.seek(at)
@@ -133,7 +144,9 @@ class ZipReader:
             raise TarUnsupported(f"{shown(name)} is packed by the method {method}, which is not known here")
         if kind == "directory" and size:
             raise TarUnsupported(f"{shown(name)} is a directory with a content")
-        entry = Entry(raw, name, kind, executable, flags, method, crc, packed, size, offset + self._before)
+        path = extras.get(_EXTRA_PATH)
+        at = offset + self._before
+        entry = Entry(raw, name, kind, executable, flags, method, crc, packed, size, at, path)
         return entry, after + name_length + extra_length + comment_length
 
     def _local(self, entry: Entry) -> int:
@@ -145,6 +158,9 @@ class ZipReader:
             raise TarBroken(f"{shown(entry.name)} has another name in its own header, or none")
         extras = _extras(self._read(after + name_length, extra_length))
         wide = extras.get(_EXTRA_ZIP64)
+        path = extras.get(_EXTRA_PATH)
+        if path is not None and entry.path is not None and path != entry.path:
+            raise TarBroken(f"{shown(entry.name)} has another name in its own header")
         if wide is not None and _FULL32 in (size, packed):
             size, packed, _, _ = _wide(wide, size, packed, 0, 0)
         same = (crc, packed, size) == (entry.crc, entry.packed, entry.size)
@@ -156,13 +172,15 @@ class ZipReader:
             raise TarBroken(f"{shown(entry.name)} lies over the directory")
         return start
 
-    def _check_descriptor(self, entry: Entry, at: int) -> None:
+    def _check_descriptor(self, entry: Entry, at: int) -> int:
+        """Return how many bytes the data descriptor of a member has, which must repeat its numbers."""
         found = self._read(at, max(0, min(24, self._start - at)))
         numbers = entry.crc, entry.packed, entry.size
         forms = ("<IQQ",) if max(numbers) > _FULL32 else ("<III", "<IQQ")
         for stated in (struct.pack(form, *numbers) for form in forms):
-            if found.startswith((stated, b"PK\7\x08" + stated)):
-                return
+            for form_of_it in (stated, b"PK\7\x08" + stated):
+                if found.startswith(form_of_it):
+                    return len(form_of_it)
         raise TarBroken(f"what follows {shown(entry.name)} contradicts the directory")
 
     def _unpacked(self, entry: Entry, at: int) -> Iterator[bytes]:
@@ -267,7 +285,7 @@ def _directory(file: IO[bytes], size: int) -> tuple[int, int, int, int]:
 
 
 def _extras(data: bytes) -> dict[int, bytes]:
-    """Return the extra fields by their number; of one that stands twice the first."""
+    """Return the extra fields by their number; one that counts stands once, or is the same each time."""
     found: dict[int, bytes] = {}
     at = 0
     while len(data) - at >= 4:
@@ -276,7 +294,9 @@ def _extras(data: bytes) -> dict[int, bytes]:
             if not data[at:].strip(b"\0"):
                 break
             raise TarBroken("an extra field of it cannot be read")
-        found.setdefault(number, data[at + 4 : at + 4 + length])
+        field = data[at + 4 : at + 4 + length]
+        if found.setdefault(number, field) != field and number in (_EXTRA_ZIP64, _EXTRA_PATH):
+            raise TarBroken("an extra field of it contradicts another")
         at += 4 + length
     return found
 

@@ -10,7 +10,7 @@ import zlib
 from typing import Optional
 
 from bramble.build.fetch.tar import BLOCK
-from tests.build.fetch.archives import file, tar, zipped
+from tests.build.fetch.archives import directory, file, symlink, tar, zipped
 from tests.build.fetch.test_unpack import World
 
 END = bytes(2 * BLOCK)
@@ -125,6 +125,13 @@ class Tar(World):
         for slug, data in (
             ("unsupported", pax((b"hdrcharset", b"KOI8-R")) + header()),
             ("unsupported", pax((b"GNU.sparse.major", b"1")) + header()),
+            ("unsupported", pax((b"SUN.holesdata", b" 0 9 18")) + header()),
+            ("unsupported", pax((b"SCHILY.realsize", b"99")) + header()),
+            ("unsupported", pax((b"SCHILY.offset", b"9")) + header()),
+            ("unsupported", pax((b"GNU.volume.offset", b"9")) + header()),
+            ("unsupported", header(b"l", b"2", link=b"f", size=octal(1)) + body(b"x")),
+            ("unsupported", header(b"f", b"1", link=b"f") + header(b"g")),
+            ("unsupported", header(b"f", b"1", link=b"./f")),
             ("unsupported", header(kind=b"S")),
             ("unsupported", header(kind=b"M")),
             ("unsupported", header(kind=b"Z")),
@@ -200,14 +207,16 @@ class Zip(World):
         crc: Optional[int] = None,
         size: Optional[int] = None,
         times: int = 1,
+        own: bytes = b"",
     ) -> bytes:
         crc = zlib.crc32(data) if crc is None else crc
         size = len(data) if size is None else size
         numbers = (0, 0, 0) if flags & 8 else (crc, len(data), size)
-        own = name if local is None else local
-        one = (
-            struct.pack("<4s5H3I2H", b"PK\3\4", 20, flags, method, 0, 33, *numbers, len(own), 0) + own + data
+        called = name if local is None else local
+        one = struct.pack(
+            "<4s5H3I2H", b"PK\3\4", 20, flags, method, 0, 33, *numbers, len(called), len(own)
         )
+        one += called + own + data
         if flags & 8:
             one += struct.pack("<4s3I", b"PK\7\x08", crc, len(data), size)
         central = (
@@ -319,6 +328,31 @@ class Zip(World):
             with self.subTest(slug=slug, data=data):
                 self.setUp()
                 self.assertRefused(slug, data, "zip")
+
+    def test_no_member_is_hidden_or_replaced(self) -> None:
+        one, two = zipped([file("a", b"1")]), zipped([file("b", b"2")])
+        first = one[: one.index(b"PK\1\2")]
+        for slug, data in (
+            ("broken", one + two),
+            ("broken", first + two),
+            # A member between the last one that is listed and the directory.
+            ("broken", self.with_start(two, first)),
+            ("unsupported", zipped([file("a", b"1"), file("./a", b"2")])),
+            ("unsupported", zipped([file("d//a", b"1"), symlink("d/a", "x")])),
+            ("broken", self.make(extras=unicode_path(b"f", b"g") + unicode_path(b"f", b"h"))),
+            ("broken", self.make(extras=unicode_path(b"f", b"g"), own=unicode_path(b"f", b"h"))),
+        ):
+            with self.subTest(data=data):
+                self.setUp()
+                self.assertRefused(slug, data, "zip")
+        same = unicode_path(b"f", b"g")
+        self.assertEqual(self.names(self.make(extras=same + same, own=same)), [b"g"])
+        self.assertEqual(self.names(zipped([directory("d"), file("d/a"), directory("./d")])), [b"d"])
+
+    def with_start(self, archive: bytes, hidden: bytes) -> bytes:
+        at, end = archive.index(b"PK\1\2"), archive.index(b"PK\5\6")
+        moved = struct.pack("<I", at + len(hidden))
+        return archive[:at] + hidden + archive[at : end + 16] + moved + archive[end + 20 :]
 
     def test_every_method_of_the_library_is_undone(self) -> None:
         for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import replace
 
 from bramble.build.fetch.compressed import Decompressed
-from tests.build.fetch.archives import file, hardlink, tar, zipped
+from tests.build.fetch.archives import directory, file, hardlink, tar, zipped
 from tests.build.fetch.test_unpack import LIMITS, World
 
 ONE = tar([file("a", b"1")])
@@ -40,6 +40,18 @@ class Costs(World):
                 many = header(kind, b"12 path=abc\n") * 10 + ONE
                 self.assertRefused("too-large", many, limits=replace(LIMITS, members=9))
                 os.rmdir(self.target)
+
+    def test_directories_without_a_member_are_counted(self) -> None:
+        deep = [file(f"{number}/" + "d/" * 10 + "f") for number in range(3)]
+        for kind, data in (("tar", tar(deep)), ("zip", zipped(deep))):
+            self.setUp()
+            self.unpack(data, kind, limits=replace(LIMITS, members=36))
+            self.setUp()
+            self.assertRefused("too-large", data, kind, limits=replace(LIMITS, members=30))
+
+    def test_a_directory_with_a_member_counts_once(self) -> None:
+        data = tar([directory("d"), directory("d/e"), file("d/e/f")], form=tarfile.USTAR_FORMAT)
+        self.unpack(data, limits=replace(LIMITS, members=3))
 
     def test_a_path_that_no_program_could_open_is_refused(self) -> None:
         deep = "d/" * 2048 + "f"
@@ -94,6 +106,14 @@ class Compressed(World):
                         while stream.read(5):
                             pass
                     self.assertEqual(type(caught.exception).__name__, "TarBroken")
+
+    def test_a_checksum_that_cannot_be_compared_is_refused(self) -> None:
+        # XZ file format 2.1.1.2: kind 2 is reserved, and liblzma passes over it.
+        data = bytearray(lzma.compress(ONE, check=lzma.CHECK_CRC32))
+        data[7] = data[-3] = 2
+        data[8:12] = zlib.crc32(bytes(data[6:8])).to_bytes(4, "little")
+        data[-12:-8] = zlib.crc32(bytes(data[-8:-2])).to_bytes(4, "little")
+        self.assertRefused("unsupported", bytes(data), "xz")
 
     def test_a_header_does_not_choose_the_memory(self) -> None:
         filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}]
