@@ -2,10 +2,10 @@
 
     python3 tests/stress/fuzz_inputs.py [--seed N] [--count 1000] [--lines 2000] [--only WORD]
 
-Each try takes a fresh copy of a small project and its store, spoils one file (or
-variables of the environment, or takes a random command line), and runs a command
-in a forked process. A finding is a traceback, the exit status 70, an end by a signal,
-or a try that takes longer than a minute; it is printed with what makes it again
+Each try takes a fresh copy of a small project and its store, spoils one file, puts something else in
+the place of a file or directory, sets variables of the environment or limits of the process, or takes a
+random command line, and runs a command in a forked process. A finding is a traceback, the exit status 70,
+an end by a signal, or a try that takes longer than a minute; it is printed with what makes it again
 (`--seed N --only KIND:NUMBER`). The exit status is 1 when there is one.
 """
 
@@ -19,7 +19,6 @@ import os
 import pkgutil
 import random
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +33,7 @@ sys.path.insert(0, ROOT)
 
 from bramble.cli.main import main  # noqa: E402
 from bramble.cli.verbs import VERBS  # noqa: E402
+from tests.stress.spoiling import PLACES, clear, endless, put, spoil  # noqa: E402
 
 SECONDS = 60
 MODULE = '''"""The module."""
@@ -97,6 +97,25 @@ STORE_READERS = (
     ("store", "path", "./:tree"),
     ("doctor",),
 )
+OTHERS = (
+    ("trust", "list"),
+    ("trust", "revoke"),
+    ("size", "./:tree"),
+    ("run", "./:text"),
+    ("build", "-q", "--refresh", "./:needs"),
+    ("store", "why", "./:tree", "./:text"),
+    ("store", "relocate"),
+    ("star", "default.bramble"),
+    ("init", "new"),
+)
+LIMITS = (
+    *((resource.RLIMIT_AS, most << 20) for most in (1, 200, 300, 500)),
+    *((resource.RLIMIT_NOFILE, most) for most in (3, 4, 6, 8, 12, 20, 40)),
+    *((resource.RLIMIT_FSIZE, most) for most in (0, 1, 100, 5000)),
+    (resource.RLIMIT_NPROC, 0),
+    (resource.RLIMIT_STACK, 1 << 16),
+)
+STREAMS = ("", "full", "closed", "broken pipe", "no errors", "nothing")
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -125,55 +144,27 @@ STORE_WORDS = _words("""
 path hash references referrers closure why diff verify export import optimise delete relocate root
 add remove list
 """)
+# A build that fails leaves its log; the others leave a record of each kind.
+FAILING = ("build", "-q", "./:needs")
+BEGIN = (
+    ("build", "-q", *(f"./:{name}" for name in (*TARGETS.values(), "text", "cloned"))),
+    FAILING,
+    ("store", "root", "add", "kept", "./:tree"),
+)
 QUIET_VERBS = [verb.name for verb in VERBS] + ["help"]
 
 
 class Try(NamedTuple):
-    """One try: what is spoiled, in words; the command; variables; whether the store is taken away before."""
+    """One try: the command; what is spoiled, with which bytes or by which place; what is around it."""
 
     words: tuple[str, ...]
     spoiled: str = ""
     data: Optional[bytes] = None
+    place: str = ""
     variables: dict[str, str] = {}
-    fresh: bool = False
-
-
-def spoil(data: bytes, dice: random.Random) -> bytes:
-    """Return bytes with one to four mutations."""
-    made = bytearray(data)
-    for _ in range(dice.choice((1, 1, 1, 2, 4))):
-        at, end = sorted(dice.randrange(len(made) + 1) for _ in range(2))
-        end = min(end, at + dice.choice((1, 2, 8, 64, 100000)))
-        way = dice.randrange(9)
-        if way == 0:
-            del made[at:end]
-        elif way == 1:
-            del made[at:]
-        elif way == 2:
-            made[at:at] = made[at:end] * dice.choice((1, 2, 50))
-        elif way == 3:
-            made[at:end] = dice.randbytes(end - at) if hasattr(dice, "randbytes") else os.urandom(end - at)
-        elif way == 4 and made:
-            made[min(at, len(made) - 1)] ^= 1 << dice.randrange(8)
-        elif way == 5:
-            made[at:end] = dice.choice(
-                (b"", b"\0", b"\xff", b"../", b"/", b"\n", b'"', b"{", b"[" * 3000, b"\xc3")
-            )
-        elif way == 6:
-            made[at:end] = dice.choice(
-                (b"-1", b"9" * 30, b"1e999", b"null", b"true", b"NaN", b"Infinity", b"{}", b"[]")
-            )
-        elif way == 7:
-            numbers = [n for n in range(len(made)) if 48 <= made[n] < 58]
-            if numbers:
-                made[dice.choice(numbers)] = 48 + dice.randrange(10)
-        else:
-            parts = bytes(made).split(b'"')
-            if len(parts) > 3:
-                one, other = dice.randrange(len(parts)), dice.randrange(len(parts))
-                parts[one], parts[other] = parts[other], parts[one]
-            made = bytearray(b'"'.join(parts))
-    return bytes(made)
+    limits: tuple[tuple[int, int], ...] = ()  # of the process
+    streams: str = ""  # what standard output and errors are
+    fresh: bool = False  # whether the store is taken away before
 
 
 class World:
@@ -192,6 +183,8 @@ class World:
         os.makedirs(self.project)
         self._make()
         self.out = os.path.join(top, "out")
+        os.makedirs(os.path.join(self.top, "x"))
+        endless(os.path.join(self.top, "x"))
 
     def _write(self, name: str, data: bytes) -> None:
         with open(os.path.join(self.project, name), "wb") as file:
@@ -219,6 +212,12 @@ class World:
             zipped.writestr("d/one", b"1" * 100)
             zipped.writestr("d/\u00fc", b"2" * 100)
         self._write("data.zip", held.getvalue())
+        config = os.path.join(self.environment["HOME"], ".config", "bramble")
+        os.makedirs(config, mode=0o700)
+        request = {"kind": "read", "path": "/usr"}
+        grant = {"directory": self.project, "name": "p:text", "package": "", "requests": [request]}
+        with open(os.path.join(config, "trust.json"), "w") as file:
+            json.dump({"version": 1, "grants": [grant]}, file)
         repo = os.path.join(self.project, "repo")
         os.mkdir(repo)
         self._write("repo/file", b"1")
@@ -236,23 +235,39 @@ class World:
 
     def keep(self) -> None:
         """Take what is there now as the beginning of each try."""
-        shutil.copytree(self.top, self.good, symlinks=True)
+        _copy(self.top, self.good)
 
     def renew(self) -> None:
-        _remove(self.top)
-        # In place of Python's: it keeps times, which records compare, to the nanosecond.
-        subprocess.run(["cp", "-a", self.good, self.top], check=True)
+        clear(self.top)
+        _copy(self.good, self.top)
 
     def records(self) -> list[str]:
-        """Return the files in var/, and the store derivations, relative to the top."""
+        """Return the files in var/, the store derivations, and the person's own, relative to the top."""
+        return [
+            path
+            for path in self.paths()
+            if path.startswith(("s/var/", "home/")) or path.endswith(".drv")
+            if os.path.isfile(os.path.join(self.good, path))
+        ]
+
+    def paths(self) -> list[str]:
+        """Return every file and directory, but for most of the repository, relative to the top."""
         found = []
-        for directory, _, names in os.walk(os.path.join(self.good, "s")):
-            for name in names:
+        for directory, inner, names in os.walk(self.good):
+            for name in inner + names:
                 path = os.path.join(directory, name)
-                inside = os.path.relpath(path, self.good)
-                if not os.path.islink(path) and (inside.startswith("s/var/") or name.endswith(".drv")):
-                    found.append(inside)
+                if not os.path.islink(path) and path != os.path.join(self.good, "x"):
+                    found.append(os.path.relpath(path, self.good))
+            if directory == self.good:
+                inner.remove("x")
+            elif directory.endswith(".git"):
+                inner[:] = ["refs"]
         return sorted(found)
+
+
+def _copy(source: str, target: str) -> None:
+    # In place of Python's: it keeps times, which records compare, to the nanosecond, and reads no devices.
+    subprocess.run(["cp", "-a", source, target], check=True)
 
 
 def _fill(archive: tarfile.TarFile, kind: int) -> None:
@@ -268,24 +283,20 @@ def _fill(archive: tarfile.TarFile, kind: int) -> None:
     archive.addfile(link)
 
 
-def _remove(path: str) -> None:
-    for directory, _, _ in os.walk(path):
-        os.chmod(directory, 0o700)
-    shutil.rmtree(path, ignore_errors=True)
-
-
 def run(world: World, one: Try) -> tuple[str, str]:
     """Carry out one try; return what is wrong with it, "" if nothing, and what standard error got."""
     world.renew()
     if one.fresh:
-        _remove(world.store)
-    if one.data is not None:
-        path = os.path.join(world.top, one.spoiled)
+        clear(world.store)
+    path = os.path.join(world.top, one.spoiled)
+    if one.spoiled:
         os.chmod(os.path.dirname(path), 0o700)
-        if os.path.lexists(path):
-            os.unlink(path)
+    if one.data is not None:
+        clear(path)
         with open(path, "wb") as file:
             file.write(one.data)
+    if one.place:
+        put(one.place, path, os.path.join(world.top, "x"))
     environment = {**world.environment, **one.variables}
     sys.stdout.flush()
     child = os.fork()
@@ -303,16 +314,37 @@ def _child(world: World, one: Try, environment: dict[str, str]) -> None:
         errors = os.open(world.out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         for number, handle in enumerate((nothing, nothing, errors)):
             os.dup2(handle, number)
+        os.closerange(3, 100)
+        _change_streams(one.streams)
         os.environ.clear()
         os.environ.update(environment)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
+        for limit, most in sorted(one.limits, reverse=True):
+            resource.setrlimit(limit, (most, most))
         status = main(one.words)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     finally:
         os._exit(status)
+
+
+def _change_streams(streams: str) -> None:
+    """Give this process other standard streams; Python has None for one that is closed."""
+    if streams == "full":
+        os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+    elif streams == "broken pipe":
+        reading, writing = os.pipe()
+        os.close(reading)
+        os.dup2(writing, 1)
+    if streams in ("closed", "nothing"):
+        os.close(1)
+        sys.stdout = None  # type: ignore[assignment]
+    if streams in ("no errors", "nothing"):
+        os.close(2)
+        sys.stderr = None  # type: ignore[assignment]
 
 
 def _outcome(world: World, child: int) -> tuple[str, str]:
@@ -363,6 +395,20 @@ def _record_try(world: World, dice: random.Random) -> Try:
     return Try(dice.choice(STORE_READERS), name, data)
 
 
+def _place_try(world: World, dice: random.Random) -> Try:
+    paths = world.paths()
+    # Half of them where Bramble itself writes.
+    own = [path for path in paths if path.startswith(("s/var", "home"))]
+    words: tuple[str, ...] = dice.choice((*READERS, *STORE_READERS, *OTHERS))
+    return Try(words, dice.choice(dice.choice((paths, own))), place=dice.choice(PLACES))
+
+
+def _limits_try(world: World, dice: random.Random) -> Try:
+    limits = tuple(dice.choice(LIMITS) for _ in range(dice.choice((0, 1, 1, 2))))
+    words: tuple[str, ...] = dice.choice((*READERS, *STORE_READERS, *OTHERS))
+    return Try(words, limits=limits, streams=dice.choice(STREAMS), fresh=dice.random() < 0.3)
+
+
 def _environment_try(world: World, dice: random.Random) -> Try:
     given = {
         dice.choice(VARIABLES): dice.choice(VALUES).replace("\0", "") for _ in range(dice.choice((1, 1, 3)))
@@ -391,6 +437,8 @@ def _line_try(world: World, dice: random.Random) -> Try:
 KINDS: dict[str, Callable[[World, random.Random], Try]] = {
     "input": _file_try,
     "record": _record_try,
+    "place": _place_try,
+    "limits": _limits_try,
     "environment": _environment_try,
     "line": _line_try,
 }
@@ -399,26 +447,29 @@ KINDS: dict[str, Callable[[World, random.Random], Try]] = {
 def search(top: str, seed: int, count: int, lines: int, only: str) -> int:
     """Try everything; print the findings and return how many there are."""
     world = World(top)
-    begin = Try(("build", "-q", *(f"./:{name}" for name in (*TARGETS.values(), "text", "cloned"))))
+    for words in BEGIN:
+        world.keep()
+        wrong, shown = run(world, Try(words))
+        if wrong or ("error" in shown and words != FAILING):
+            print(f"the project cannot be built: {wrong}\n{shown}")
+        clear(world.good)
     world.keep()
-    wrong, shown = run(world, begin)
-    if wrong or "error" in shown:
-        print(f"the project cannot be built: {wrong}\n{shown}")
-    shutil.rmtree(world.good)
-    world.keep()
-    tries = {"input": count, "record": count, "environment": count // 4, "line": lines}
-    found = 0
+    tries = {"input": count, "record": count, "place": count, "limits": count // 4}
+    tries.update(environment=count // 4, line=lines)
+    found = tried = 0
     for kind, number in [(kind, number) for kind, most in tries.items() for number in range(most)]:
-        if only and only not in (kind, f"{kind}:{number}"):
+        if only and not {kind, f"{kind}:{number}"} & set(only.split(",")):
             continue
         one = KINDS[kind](world, random.Random(f"{seed} {kind} {number}"))
         wrong, shown = run(world, one)
+        tried += 1
         if wrong:
             found += 1
-            what = f"{' '.join(one.words)!r} {one.spoiled} {one.variables}"
+            around = f"{one.variables} {one.limits} {one.streams}"
+            what = f"{' '.join(one.words)!r} {one.spoiled} {one.place} {around}"
             print(f"--seed {seed} --only {kind}:{number}: {wrong}: {what}")
             print("\n".join(f"    {line}" for line in shown.splitlines()[-6:]), flush=True)
-    print(f"{only or sum(tries.values())} tries, {found} findings")
+    print(f"{tried} tries, {found} findings")
     return found
 
 
@@ -430,7 +481,7 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--lines", type=int, default=2000)
     parser.add_argument(
-        "--only", default="", help="a kind (input, record, environment, line), or one try: line:17"
+        "--only", default="", help=f"kinds ({','.join(KINDS)}), or one try: line:17"
     )
     given = parser.parse_args()
     # Loaded once, for all that are forked.
@@ -441,5 +492,5 @@ if __name__ == "__main__":
         try:
             sys.exit(1 if search(top, given.seed, given.count, given.lines, given.only) else 0)
         finally:
-            _remove(top)
+            clear(top)
             os.makedirs(top, exist_ok=True)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import Optional, Union
+
+from bramble.build.fetch.tar import BLOCK
 
 Entry = tuple[str, str, Union[bytes, str], int]  # kind, name, contents or target, mode
 
@@ -62,3 +66,65 @@ def zipped(entries: Sequence[Entry]) -> bytes:
             info.external_attr = (form.get(kind, stat.S_IFIFO) | mode) << 16
             archive.writestr(info, body, zipfile.ZIP_DEFLATED)
     return out.getvalue()
+
+
+END = bytes(2 * BLOCK)
+
+
+def header(
+    name: bytes = b"f",
+    kind: bytes = b"0",
+    *,
+    size: bytes = b"00000000000\0",
+    link: bytes = b"",
+    magic: bytes = b"ustar\x0000",
+    rest: bytes = b"",
+    mode: bytes = b"0000644\0",
+    checksum: Optional[bytes] = None,
+) -> bytes:
+    """One header; `rest` is what stands from byte 345 on."""
+    block = bytearray(BLOCK)
+    for at, field in (
+        (0, name),
+        (100, mode),
+        (124, size),
+        (156, kind),
+        (157, link),
+        (257, magic),
+        (345, rest),
+    ):
+        block[at : at + len(field)] = field
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block) if checksum is None else checksum
+    return bytes(block)
+
+
+def octal(number: int) -> bytes:
+    return b"%011o\0" % number
+
+
+def body(data: bytes) -> bytes:
+    return data + bytes(-len(data) % BLOCK)
+
+
+def pax(*records: tuple[bytes, bytes], kind: bytes = b"x") -> bytes:
+    data = b""
+    for key, value in records:
+        text = b" " + key + b"=" + value + b"\n"
+        length = len(text) + 1
+        while len(b"%d" % length) + len(text) != length:
+            length += 1
+        data += b"%d" % length + text
+    return header(b"PaxHeaders.0/x", kind, size=octal(len(data))) + body(data)
+
+
+def long(text: bytes, kind: bytes = b"L") -> bytes:
+    return header(b"././@LongLink", kind, size=octal(len(text)), magic=b"ustar  \0") + body(text)
+
+
+def extra(number: int, data: bytes) -> bytes:
+    return struct.pack("<HH", number, len(data)) + data
+
+
+def unicode_path(name: bytes, real: bytes, version: int = 1) -> bytes:
+    return extra(0x7075, struct.pack("<BI", version, zlib.crc32(name)) + real)

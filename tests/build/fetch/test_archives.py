@@ -10,61 +10,21 @@ import zlib
 from typing import Optional
 
 from bramble.build.fetch.tar import BLOCK
-from tests.build.fetch.archives import directory, file, symlink, tar, zipped
+from tests.build.fetch.archives import (
+    END,
+    body,
+    directory,
+    file,
+    header,
+    long,
+    octal,
+    pax,
+    symlink,
+    tar,
+    unicode_path,
+    zipped,
+)
 from tests.build.fetch.test_unpack import World
-
-END = bytes(2 * BLOCK)
-
-
-def header(
-    name: bytes = b"f",
-    kind: bytes = b"0",
-    *,
-    size: bytes = b"00000000000\0",
-    link: bytes = b"",
-    magic: bytes = b"ustar\x0000",
-    rest: bytes = b"",
-    mode: bytes = b"0000644\0",
-    checksum: Optional[bytes] = None,
-) -> bytes:
-    """One header; `rest` is what stands from byte 345 on."""
-    block = bytearray(BLOCK)
-    for at, field in (
-        (0, name),
-        (100, mode),
-        (124, size),
-        (156, kind),
-        (157, link),
-        (257, magic),
-        (345, rest),
-    ):
-        block[at : at + len(field)] = field
-    block[148:156] = b" " * 8
-    block[148:156] = b"%06o\0 " % sum(block) if checksum is None else checksum
-    return bytes(block)
-
-
-def octal(number: int) -> bytes:
-    return b"%011o\0" % number
-
-
-def body(data: bytes) -> bytes:
-    return data + bytes(-len(data) % BLOCK)
-
-
-def pax(*records: tuple[bytes, bytes], kind: bytes = b"x") -> bytes:
-    data = b""
-    for key, value in records:
-        text = b" " + key + b"=" + value + b"\n"
-        length = len(text) + 1
-        while len(b"%d" % length) + len(text) != length:
-            length += 1
-        data += b"%d" % length + text
-    return header(b"PaxHeaders.0/x", kind, size=octal(len(data))) + body(data)
-
-
-def long(text: bytes, kind: bytes = b"L") -> bytes:
-    return header(b"././@LongLink", kind, size=octal(len(text)), magic=b"ustar  \0") + body(text)
 
 
 class Tar(World):
@@ -180,14 +140,6 @@ class Tar(World):
     def test_every_format_of_the_library_gives_the_same(self) -> None:
         for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
             self.assertEqual(self.names(tar([file("a" * 90)], form=form)[:-1024]), [b"a" * 90])
-
-
-def extra(number: int, data: bytes) -> bytes:
-    return struct.pack("<HH", number, len(data)) + data
-
-
-def unicode_path(name: bytes, real: bytes, version: int = 1) -> bytes:
-    return extra(0x7075, struct.pack("<BI", version, zlib.crc32(name)) + real)
 
 
 class Zip(World):
