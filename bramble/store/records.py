@@ -8,15 +8,25 @@ is gone; so an object always has its record.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.store.digest import is_digest
 from bramble.store.files import read_file, write_file
 from bramble.store.model import Realisation, StoreObject
 from bramble.store.path import shown
 from bramble.store.trust import schema
 from bramble.store.trust.schema import VERSION
+
+
+def digests_in(directory: str) -> list[str]:
+    """Return the names of the records in a directory, sorted; none where it is missing. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(filter(is_digest, os.listdir(directory)))
+    return []
 
 
 def read_object(var: str, name: str) -> Optional[StoreObject]:

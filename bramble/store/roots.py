@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.store.digest import digest, is_digest
+from bramble.store.digest import digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import read_file, sync_directory, write_file
 from bramble.store.layout import BUILD_LOCKS
 from bramble.store.locks import LockFile, alone
 from bramble.store.objects import NOTE_USE_AFTER, Objects
 from bramble.store.path import shown
+from bramble.store.records import digests_in
 from bramble.store.trust import schema
 from bramble.store.trust.schema import VERSION
 
@@ -146,7 +147,7 @@ def projects(objects: Objects) -> Iterator[tuple[str, ProjectRoots]]:
     Raises BrambleError store.damaged-record.
     """
     directory = f"{objects.var}/projects"
-    for name in _names(directory):
+    for name in digests_in(directory):
         path = f"{directory}/{name}"
         roots = read_project(path)
         if roots is not None:
@@ -191,7 +192,7 @@ def remove_root(objects: Objects, label: str) -> bool:
 def explicit_roots(objects: Objects) -> dict[str, tuple[str, ...]]:
     """Return what was named by hand: labels and names of objects. Raises store.damaged-record."""
     roots: dict[str, tuple[str, ...]] = {}
-    for name in _names(f"{objects.var}/roots"):
+    for name in digests_in(f"{objects.var}/roots"):
         path = f"{objects.var}/roots/{name}"
         data = read_file(path)
         if data is None:
@@ -207,9 +208,3 @@ def explicit_roots(objects: Objects) -> dict[str, tuple[str, ...]]:
             ) from error
         roots[found.label] = found.objects
     return roots
-
-
-def _names(directory: str) -> list[str]:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return sorted(filter(is_digest, os.listdir(directory)))
-    return []

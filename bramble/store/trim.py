@@ -7,13 +7,13 @@ import os
 import time
 from collections.abc import Container, Iterable
 
-from bramble.store.digest import DIGEST_LENGTH, is_digest
+from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.files import read_file
 from bramble.store.layout import BUILD_LOCKS, OBJECT_LOCKS
 from bramble.store.locks import LockFile
 from bramble.store.model import Realisation
 from bramble.store.objects import Objects
-from bramble.store.records import read_realisation
+from bramble.store.records import digests_in, read_realisation
 from bramble.store.trust import schema
 from bramble.store.trust.schema import Recipe, is_derivation
 
@@ -40,7 +40,7 @@ def trim_records(objects: Objects) -> None:
     derivations: dict[str, list[str]] = {}
     for filename in filter(is_derivation, os.listdir(objects.directory)):
         derivations.setdefault(filename[:DIGEST_LENGTH], []).append(filename)
-    recorded = {*_digests(f"{objects.var}/realisations"), *_digests(f"{objects.var}/logs"), *derivations}
+    recorded = {*digests_in(f"{objects.var}/realisations"), *digests_in(f"{objects.var}/logs"), *derivations}
     locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
     try:
         for resolved in sorted(recorded - known):
@@ -75,7 +75,7 @@ def recipe_of(objects: Objects, filename: str) -> Recipe:
 
 def realisations(objects: Objects) -> Iterable[Realisation]:
     """Yield all realisations that can be read, whole or not, in the order of their digests."""
-    for resolved in _digests(f"{objects.var}/realisations"):
+    for resolved in digests_in(f"{objects.var}/realisations"):
         found = read_realisation(objects.var, resolved)
         if found is not None:
             yield found
@@ -128,7 +128,7 @@ def _trim_objects(objects: Objects) -> None:
     """Remove the records of objects that are not there, unless somebody is about to publish them."""
     locks = LockFile(f"{objects.var}/{OBJECT_LOCKS}")
     try:
-        for name in _digests(f"{objects.var}/objects"):
+        for name in digests_in(f"{objects.var}/objects"):
             if not objects.contains(name) and locks.try_exclusive(name):
                 try:
                     if not objects.contains(name):
@@ -140,7 +140,7 @@ def _trim_objects(objects: Objects) -> None:
 
 
 def _trim_sources(objects: Objects, kept: Container[str], locks: LockFile) -> None:
-    for key in _digests(f"{objects.var}/sources"):
+    for key in digests_in(f"{objects.var}/sources"):
         path = f"{objects.var}/sources/{key}"
         if not _is_of_use(objects, path, kept) and locks.try_exclusive(key):
             try:
@@ -153,10 +153,6 @@ def _trim_sources(objects: Objects, kept: Container[str], locks: LockFile) -> No
 def _is_of_use(objects: Objects, path: str, kept: Container[str]) -> bool:
     found = schema.or_none(schema.source, read_file(path))
     return found is not None and (found.object in kept or objects.contains(found.object))
-
-
-def _digests(directory: str) -> list[str]:
-    return sorted(filter(is_digest, os.listdir(directory)))
 
 
 def _unlink(path: str) -> None:

@@ -142,6 +142,11 @@ def test_objects_are_called_by_what_made_them(store: Store, family: dict[str, st
     assert (known[digest(b"o")], known[digest(b"p")]) == ("tool-1.0:lib", "tool-1.0")
 
 
+def test_without_a_directory_of_results_nothing_has_a_name(store: Store, family: dict[str, str]) -> None:
+    os.rename(f"{store.var}/realisations", f"{store.var}/gone")
+    assert labels(store) == {}
+
+
 def test_a_difference_shows_what_came_went_and_changed(store: Store, family: dict[str, str]) -> None:
     newer = publish(store, {b"f": b"newer base"})["out"].name
     store.record_realisation(Realisation(digest(b"n"), digest(b"n") + "-base.drv", (("out", newer),)))

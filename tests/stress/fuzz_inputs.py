@@ -12,6 +12,7 @@ an end by a signal, or a try that takes longer than a minute; it is printed with
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import io
 import json
@@ -256,7 +257,8 @@ class World:
         for directory, inner, names in os.walk(self.good):
             for name in inner + names:
                 path = os.path.join(directory, name)
-                if not os.path.islink(path) and path != os.path.join(self.good, "x"):
+                # Not the directory that the command begins in, either.
+                if not os.path.islink(path) and path[len(self.good) :] not in ("/x", "/p"):
                     found.append(os.path.relpath(path, self.good))
             if directory == self.good:
                 inner.remove("x")
@@ -324,7 +326,9 @@ def _child(world: World, one: Try, environment: dict[str, str]) -> None:
         status = main(one.words)
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
-                stream.flush()
+                # The end of a process makes no more of it either.
+                with contextlib.suppress(OSError):
+                    stream.flush()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
     finally:
@@ -480,9 +484,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--lines", type=int, default=2000)
-    parser.add_argument(
-        "--only", default="", help=f"kinds ({','.join(KINDS)}), or one try: line:17"
-    )
+    parser.add_argument("--only", default="", help=f"kinds ({','.join(KINDS)}), or one try: line:17")
     given = parser.parse_args()
     # Loaded once, for all that are forked.
     for module in pkgutil.walk_packages([os.path.join(ROOT, "bramble")], "bramble."):

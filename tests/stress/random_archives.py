@@ -46,15 +46,19 @@ _NAMES: tuple[bytes, ...] = (
     "\u00fc".encode(), "u\u0308".encode(), "\u65e5\u672c".encode(), "\U0001f600".encode(),
     b"n" * 99, b"m" * 100, b"o" * 101, b"p" * 150, b"q" * 255, "\u00e9".encode() * 60,
 )  # fmt: skip
+_PLAIN = tuple(name for name in _NAMES if name.isalnum())
 _SIZES = (0, 0, 1, 5, 511, 512, 513, 3000, 70000)
 _TARGETS = (b"a", b"../..", b"/etc/passwd", b"b/c/d", b"t" * 100, b"t" * 101, b"u" * 300, b"\xc3\xbc", b".")
 
 
-def random_tree(dice: random.Random) -> Tree:
-    """Return one to a dozen entries, and the directories above them."""
+def random_tree(dice: random.Random, *, plain: bool = False) -> Tree:
+    """Return one to a dozen entries, and the directories above them; `plain` ones have plain names.
+
+    Of plain names all programs make the same, so that whatever differs is the archive's doing.
+    """
     tree: Tree = {}
-    # Names that one file system or one program could not hold would say nothing about the archive.
-    names = [name for name in _NAMES if dice.random() < 0.4] or [b"a"]
+    pool = _PLAIN if plain else _NAMES
+    names = [name for name in pool if dice.random() < 0.4] or [b"a"]
     for _ in range(dice.randint(1, 12)):
         above = [b"", *(path + b"/" for path, node in tree.items() if node.kind == "directory")]
         path = dice.choice(above) + dice.choice(names)
@@ -135,7 +139,7 @@ def _member(
         size = b"%11o " % len(data)
     elif spelling == 2 and form in ("gnu", "star"):
         size = b"\x80" + len(data).to_bytes(11, "big")
-    elif spelling == 3 and form == "pax":
+    elif spelling == 3 and form == "pax" and not before:
         before += pax((b"size", b"%d" % len(data)), (b"mtime", b"1.5"), (b"SCHILY.dev", b"3"))
         size = octal(0)
     mode = (b"%07o\0" if dice.random() < 0.7 else b"%6o \0") % (0o4755 if node.executable else 0o640)
@@ -145,7 +149,7 @@ def _member(
 def _long_name(
     form: str, name: bytes, link: bytes, dice: random.Random
 ) -> tuple[Optional[bytes], dict[str, bytes]]:
-    """Return what stands before a header, and the fields of it that hold the name; None if it does not fit."""
+    """Return what stands before a header, and its fields that hold the name; None if it does not fit."""
     magic = {"v7": b"", "gnu": b"ustar  \0"}.get(form, b"ustar\x0000")
     tail = b"\0" * 163 + b"tar\0" if form == "star" else b""
     fields = {"name": name[:100], "link": link[:100], "magic": magic, "rest": tail}
@@ -199,13 +203,13 @@ class ZipForm:
     descriptor: str  # "", "marked", "bare"
 
 
-def own_zip(tree: Tree, dice: random.Random) -> Made:
-    """Write a zip archive of what it can hold of the tree."""
+def own_zip(tree: Tree, dice: random.Random, hosts: tuple[int, ...]) -> Made:
+    """Write a zip archive, as one of these hosts does, of what it can hold of the tree."""
     out = io.BytesIO(dice.choice((b"", b"", b"#!/bin/sh\nexit\n")))
     start = out.seek(0, os.SEEK_END)
     central: list[bytes] = []
     held: Tree = {}
-    host = dice.choice((_UNIX, _UNIX, 19, _FAT, 11, 14))
+    host = dice.choice(hosts)
     for path, node in tree.items():
         if path.rpartition(b"/")[0] not in {b"", *held}:
             continue
@@ -217,7 +221,8 @@ def own_zip(tree: Tree, dice: random.Random) -> Made:
         held[path] = entry[2]
     if not held:
         held[b"a"] = Node("file")
-        local, line, _ = _zip_entry(b"a", Node("file"), b"", ZipForm(3, 0, False, False, ""), 0o100644 << 16, 0)
+        form = ZipForm(_UNIX, 0, False, False, "")
+        local, line = _zip_entry(b"a", Node("file"), b"", form, 0o100644 << 16, 0)
         out.write(local)
         central.append(line)
     return Made("own zip", "zip", out.getvalue() + _zip_end(central, out.tell() - start, dice), held)
@@ -260,13 +265,12 @@ def _zip_member(
         wide=dice.random() < 0.2,
         descriptor=dice.choice(("", "", "marked", "bare")) if node.kind == "file" else "",
     )
-    local, line, _ = _zip_entry(raw, node, path_field, form, external, at)
-    return local, line, node
+    return (*_zip_entry(raw, node, path_field, form, external, at), node)
 
 
 def _zip_entry(
     raw: bytes, node: Node, more: bytes, form: ZipForm, external: int, at: int
-) -> tuple[bytes, bytes, int]:
+) -> tuple[bytes, bytes]:
     data = b"" if node.kind == "directory" else node.data
     packed, method = data, 0
     if form.deflated:
@@ -287,7 +291,7 @@ def _zip_entry(
         local += (b"PK\7\x08" if form.descriptor == "marked" else b"") + late
     numbers = (20, form.host, 45, flags, method, 0, 33, crc, *sizes, len(raw), len(central_more), 0, 0, 0)
     line = struct.pack("<4s2B5H3I5H2I", b"PK\1\2", *numbers, external, full if form.wide else at)
-    return local, line + raw + central_more, len(local)
+    return local, line + raw + central_more
 
 
 def _zip_end(central: list[bytes], at: int, dice: random.Random) -> bytes:
@@ -295,9 +299,11 @@ def _zip_end(central: list[bytes], at: int, dice: random.Random) -> bytes:
     comment = dice.choice((b"", b"", b"a comment"))
     count, full, full16 = len(central), 0xFFFFFFFF, 0xFFFF
     if dice.random() < 0.7:
-        return lines + struct.pack(
-            "<4s4H2IH", b"PK\5\6", 0, 0, count, count, len(lines), at, len(comment)
-        ) + comment
+        return (
+            lines
+            + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, len(lines), at, len(comment))
+            + comment
+        )
     record = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, len(lines), at)
     locator = struct.pack("<4sIQI", b"PK\6\7", 0, at + len(lines), 1)
     end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, full16, full16, full, full, len(comment))
@@ -306,8 +312,10 @@ def _zip_end(central: list[bytes], at: int, dice: random.Random) -> bytes:
 
 # --- by other programs
 
+
 def by_python(tree: Tree, dice: random.Random) -> Made:
     """Let Python's library write it; it cannot write every name."""
+    tree = {**tree, b"first": Node("file", b"1")}
     if dice.random() < 0.5:
         form = dice.choice((tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT))
         return Made(f"tarfile {form}", "tar", *_by_tarfile(tree, form))
@@ -372,10 +380,13 @@ _COMMANDS: tuple[tuple[str, ...], ...] = (
 def by_program(tree: Tree, dice: random.Random, top: str) -> Made:
     """Let a program of the system write it; what it cannot write it leaves out, and then others judge."""
     source, out = os.path.join(top, "source"), os.path.join(top, "made")
-    os.mkdir(source)
-    put_on_disk(tree, source)
     command = dice.choice(_COMMANDS)
     is_zip = "zip" in command[0] or "zip" in command[1]
+    if is_zip:
+        # Of other names zip and bsdtar say all the same that they are UTF-8; zip writes DEL in two bytes.
+        tree = {path: node for path, node in tree.items() if _is_utf8(path) and b"\x7f" not in path}
+    os.mkdir(source)
+    put_on_disk(tree, source)
     out += ".zip" if is_zip else ".tar"
     done = subprocess.run(
         [*command, out, "."], cwd=source, env=surroundings(), stdin=subprocess.DEVNULL, capture_output=True
@@ -393,13 +404,15 @@ def surroundings() -> dict[str, str]:
     return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-def make(dice: random.Random, top: str) -> Made:
-    """Return a sound archive of a random tree."""
-    tree = random_tree(dice)
+def make(dice: random.Random, top: str, *, plain: bool = False) -> Made:
+    """Return a sound archive of a random tree; a `plain` one is to be spoiled."""
+    tree = random_tree(dice, plain=plain)
+    # The modes of other hosts are not read by all.
+    hosts = (_UNIX, _FAT) if plain else (_UNIX, _UNIX, 19, _FAT, 11, 14)
     makers: list[Callable[[], Made]] = [
         lambda: own_tar(tree, dice),
-        lambda: own_zip(tree, dice),
+        lambda: own_zip(tree, dice, hosts),
         lambda: by_python(tree, dice),
-        lambda: by_program(tree, dice, top),
+        lambda: by_program({**tree, b"first": Node("file", b"1")}, dice, top),
     ]
     return dice.choice(makers)()

@@ -89,28 +89,33 @@ class TarStream:
         # spec: build.unpack.tar, build.unpack.whole
         lasting: dict[bytes, bytes] = {}
         coming: dict[bytes, bytes] = {}
+        extended = False  # whether a pax header for the next member has been read
         while True:
             self._skip_rest()
             header = _header(self._exactly(BLOCK))
             if header is None:
-                if coming:
+                if coming or extended:
                     raise TarBroken("its last extended header belongs to nothing")
                 return
             if header.type in (b"x", b"X"):
-                coming.update(_records(self._extension(header)))
+                if extended:
+                    # Other programs forget the first one.
+                    raise TarBroken("two extended headers of it belong to the same member")
+                extended = True
+                _add(coming, _records(self._extension(header)))
             elif header.type == b"g":
                 lasting.update(_records(self._extension(header)))
             elif header.type in (b"L", b"K"):
                 text, _, rest = self._extension(header).partition(b"\0")
                 if not text or rest.strip(b"\0"):
                     raise TarBroken("a long name of it cannot be read")
-                coming[b"path" if header.type == b"L" else b"linkpath"] = text
+                _add(coming, {b"path" if header.type == b"L" else b"linkpath": text})
             elif header.type == b"V":
                 self._aside(header.size)
                 self._follow(header.size)
             else:
                 yield self._member(header, {**lasting, **coming})
-                coming = {}
+                coming, extended = {}, False
 
     def blocks(self, size: int) -> Iterator[bytes]:
         """Yield the bytes of the current file in pieces of at most `size`."""
@@ -269,6 +274,13 @@ def _records(data: bytes) -> dict[bytes, bytes]:
             found[kept] = value[:-1]
         at += length
     return found
+
+
+def _add(coming: dict[bytes, bytes], more: dict[bytes, bytes]) -> None:
+    """Add what another header says of the next member. Raises TarBroken for what it says otherwise."""
+    if any(coming.get(key, value) != value for key, value in more.items()):
+        raise TarBroken("two headers of it give different names to the same member")
+    coming.update(more)
 
 
 def _decimal(text: bytes, what: str) -> int:

@@ -163,9 +163,11 @@ class ZipReader:
             raise TarBroken(f"{shown(entry.name)} has another name in its own header")
         if wide is not None and _FULL32 in (size, packed):
             size, packed, _, _ = _wide(wide, size, packed, 0, 0)
-        same = (crc, packed, size) == (entry.crc, entry.packed, entry.size)
-        later = bool(flags & 8) and all(value in (0, _FULL32) for value in (crc, packed, size))
-        if method != entry.method or (flags ^ entry.flags) & (1 | 8 | 1 << 11) or not (same or later):
+        # With a data descriptor each number may be left out here; libarchive leaves out all but the size.
+        open_numbers = (0, _FULL32) if flags & 8 else ()
+        pairs = (crc, entry.crc), (packed, entry.packed), (size, entry.size)
+        agrees = all(own in (stated, *open_numbers) for own, stated in pairs)
+        if method != entry.method or (flags ^ entry.flags) & (1 | 8 | 1 << 11) or not agrees:
             raise TarBroken(f"the two headers of {shown(entry.name)} contradict each other")
         start: int = after + name_length + extra_length
         if start + entry.packed > self._start:

@@ -80,6 +80,8 @@ class Tar(World):
         self.assertEqual(self.names(pax((b"path", b"a"), kind=b"g") + header()), [b"a"])
         self.assertEqual(self.names(long(b"n" * 200 + b"\0") + header(magic=b"ustar  \0")), [b"n" * 200])
         self.assertEqual(self.names(pax((b"size", b"1")) + header() + body(b"x")), [b"f"])
+        both = long(b"n" * 200 + b"\0") + pax((b"path", b"n" * 200), (b"size", b"1"))
+        self.assertEqual(self.names(both + header() + body(b"x")), [b"n" * 200])
 
     def test_what_is_lost_or_guessed_is_refused(self) -> None:
         for slug, data in (
@@ -109,6 +111,12 @@ class Tar(World):
             ("broken", pax((b"size", b"-1")) + header()),
             ("broken", pax((b"size", b"")) + header()),
             ("broken", pax((b"path", b"x"))),
+            ("broken", pax((b"mtime", b"1"))),
+            ("broken", pax((b"path", b"x")) + pax((b"mtime", b"1")) + header()),
+            ("broken", pax((b"path", b"x")) + long(b"y\0") + header()),
+            ("broken", long(b"x\0") + pax((b"path", b"y")) + header()),
+            ("broken", long(b"x\0") + long(b"y\0") + header()),
+            ("unsupported", header(kind=b"1", link=b"f")),
             ("broken", header(b"x", b"x", size=octal(5010)) + body(b"9" * 5000 + b" path=x\n")),
             ("broken", header(b"x", b"x", size=octal(9)) + body(b"99 path=x")),
             ("broken", header(b"x", b"x", size=octal(9)) + body(b"5 path=x\n")),
@@ -153,6 +161,7 @@ class Zip(World):
         flags: int = 0,
         extras: bytes = b"",
         local: Optional[bytes] = None,
+        early: tuple[int, int, int] = (0, 0, 0),
         before: bytes = b"",
         comment: bytes = b"",
         method: int = 0,
@@ -163,7 +172,7 @@ class Zip(World):
     ) -> bytes:
         crc = zlib.crc32(data) if crc is None else crc
         size = len(data) if size is None else size
-        numbers = (0, 0, 0) if flags & 8 else (crc, len(data), size)
+        numbers = early if flags & 8 else (crc, len(data), size)
         called = name if local is None else local
         one = struct.pack(
             "<4s5H3I2H", b"PK\3\4", 20, flags, method, 0, 33, *numbers, len(called), len(own)
@@ -252,6 +261,8 @@ class Zip(World):
     def test_what_stands_around_an_archive_does_not_matter(self) -> None:
         self.assertEqual(self.names(self.make(before=b"#!/bin/sh\n" * 9, comment=b"a comment")), [b"f"])
         self.assertEqual(self.names(self.make(flags=8)), [b"f"])
+        # As libarchive has it, which knows the size of a file before it packs it.
+        self.assertEqual(self.names(self.make(flags=8, early=(0, 0, 1))), [b"f"])
 
     def test_what_contradicts_itself_is_refused(self) -> None:
         fake = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0, 0, 0, 0, 0)
@@ -265,6 +276,8 @@ class Zip(World):
             ("broken", self.make(times=2)),
             ("broken", self.make(comment=fake)),
             ("broken", self.make() + b"x"),
+            ("broken", self.make(flags=8, early=(0, 0, 2))),
+            ("broken", self.make(flags=8, early=(7, 0, 1))),
             ("broken", self.make(flags=8).replace(b"PK\7\x08", b"PK\7\x09")),
             ("broken", self.make(data=packed, method=8, size=98, crc=zlib.crc32(b"x" * 99))),
             ("broken", self.make(data=packed + b"y", method=8, size=99, crc=zlib.crc32(b"x" * 99))),
