@@ -52,6 +52,10 @@ def test_an_application_with_packages_and_a_build(project: World) -> None:
             "node_modules/upper/node_modules/inner": package(
                 packages, "inner", index_dot_js="module.exports = s => s + '!'"
             ),
+            "node_modules/shouter": {
+                **package(packages, "shouter", cli_dot_js="console.log(require('upper')('of a package'))"),
+                "bin": {"shout": "cli.js"},
+            },
             "node_modules/tool": {
                 **package(packages, "tool", cli_dot_js=tool),
                 "dev": True,
@@ -75,6 +79,13 @@ def app():
     lock = json.decode(read("package-lock.json"))
     return node.app("app", files(["src/**"]), lock, build="make")
 
+def of_package():
+    lock = json.decode(read("package-lock.json"))
+    return node.app("app", files(["src/**"]), lock, build="cd / && ls", directory="src", programs=["shout"])
+
+def unknown():
+    return node.app("app", [], json.decode(read("package-lock.json")), programs=["nothing"])
+
 def nameless():
     return node.app("app", [], {"packages": {"": {}}})
 
@@ -89,6 +100,9 @@ def unlocked():
     paths = [store / entry["name"] for entry in closure]
     modules = [path for path in paths if (path / "node_modules").is_dir()]
     assert len(modules) == 1, "the packages for development are not needed any more"
-    assert sorted(path.name for path in (modules[0] / "node_modules").iterdir()) == ["upper"]
+    assert sorted(path.name for path in (modules[0] / "node_modules").iterdir()) == [".bin", "shouter", "upper"]
+    done = project.run("run", "./:of_package", "shout")
+    assert (done.status, done.out) == (0, "OF A PACKAGE!\n"), done.err
     assert project.run("build", "./:nameless").codes == ["eval.fail"]
     assert project.run("build", "./:unlocked").codes == ["eval.fail"]
+    assert project.run("build", "./:unknown").codes == ["eval.fail"]
