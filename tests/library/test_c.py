@@ -27,6 +27,13 @@ def configured():
     return c.autotools("configured", files(["tree/**"]), configure=["--with=a $out b"],
         directory="tree", tests=True)
 
+def otherwise():
+    return c.autotools("otherwise", files(["tree/**"]), script="Setup", install=["install", "more"],
+        directory="tree")
+
+def unconfigured():
+    return c.autotools("unconfigured", files(["tree/configure.ac"]), directory="tree")
+
 def empty():
     return c.program("empty", files(["lib/include/**"]))
 """,
@@ -52,6 +59,10 @@ printf 'install:\\n\\tmkdir -p $(prefix)/bin\\n\\tcp tool script $(prefix)/bin\\
 printf '\\tcp words checked generated $(prefix)\\n' >> Makefile
 printf 'generated: source\\n\\texit 1\\nall: generated\\n' >> Makefile
 """,
+    "tree/Setup": """#!/bin/sh
+printf 'all:\ninstall more:\n\techo $@ >> %s/made\n' "${1#--prefix=}" > Makefile
+""",
+    "tree/configure.ac": "",
     "tree/generated": "older than its source\n",
     "tree/source": "",
     "tree/script": "#!/usr/bin/env sh\necho from a script\n",
@@ -70,15 +81,18 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
         path = project.project / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for name in ("tree/configure", "tree/script"):
+    for name in ("tree/configure", "tree/Setup", "tree/script"):
         os.chmod(project.project / name, 0o755)
     # As in an unpacked archive, the file that others are generated from looks newer.
     os.utime(project.project / "tree/generated", (1, 1))
-    app, configured = build(project, "./:app", "./:configured")
+    app, configured, otherwise = build(project, "./:app", "./:configured", "./:otherwise")
     said = 'a variable "b"|3|7|9\n'
     assert project.run("run", "./:app", "app").out == said
     assert (configured / "words").read_text().splitlines()[1] == f"--with=a {os.path.realpath(configured)} b"
     assert (configured / "checked").read_text() == "tool.c\n"
+    assert (otherwise / "made").read_text() == "install\nmore\n"
+    refused = project.run("build", "./:unconfigured")
+    assert refused.codes == ["build.failed"] and "autoreconf=True makes it" in refused.err
     script = (configured / "bin/script").read_text()
     assert script.startswith(f"#!{os.path.realpath(project.store / 'store')}/")
     closure = project.run("store", "closure", "--json", app.name).json["objects"]
