@@ -53,6 +53,7 @@ class Wrapper:
     program: str  # its place
     env: tuple[tuple[str, str], ...]
     lists: tuple[str, ...] = ()  # the variables that are lists of directories
+    arguments: tuple[str, ...] = ()  # before those that it is given; without blanks
 
 
 @dataclass(frozen=True)
@@ -96,3 +97,5 @@ class Contents:
     trials: tuple[Trial, ...] = ()
     started: tuple[str, ...] = ()  # places of programs of which nobody knows more than that they start
     runtime: bool = False  # something of it belongs into the output rt
+    # The output whose programs load modules in machine code that others compiled, such as those of wheels.
+    loads_others: str = ""

@@ -22,6 +22,7 @@ from bramble.build.tools.libraries import (
     GLIBC,
     Loaded,
     loaded_by,
+    loaded_by_others,
     loaded_later,
     needed_by,
     unsupported,
@@ -101,6 +102,10 @@ class Kit:
         )
         for take in contents.takes:
             self.take(take, moves)
+        output = self.output_named(contents.loads_others or OUT)
+        libc = self._files.get((output, f"lib/{GLIBC}"))
+        if contents.loads_others and libc is not None:
+            self._add_loaded(output, loaded_by_others(libc.source), needed_by=libc.source)
 
     def _wrapped(self, wrapper: Wrapper) -> str:
         lines = [f"#!{{out}}/{self._interpreter('sh')}"]
@@ -109,7 +114,8 @@ class Kit:
                 lines.append(f"{name}=${{{name}:+${name}:}}{value}; export {name}")
             else:
                 lines.append(f": ${{{name}={value}}}; export {name}")
-        return "\n".join([*lines, f'exec {{out}}/{wrapper.program} "$@"', ""])
+        words = " ".join((f"{{out}}/{wrapper.program}", *wrapper.arguments))
+        return "\n".join([*lines, f'exec {words} "$@"', ""])
 
     def link(self, link: Link) -> None:
         """Gather one link."""

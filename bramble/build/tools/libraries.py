@@ -14,6 +14,10 @@ _SECONDS = 60  # for the loader to answer, which it does in milliseconds
 # glibc 2.34, to look up users and hosts.
 _LOADED_BY_GLIBC = ("libgcc_s.so.1",)
 _LOADED_BY_OLD_GLIBC = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
+# What wheels for any Linux may name without bringing it (PEP 599, PEP 600), of the C and C++ libraries. Since
+# glibc 2.34 several are empty, so that no program of the machine needs them.
+_OF_WHEELS = ("libpthread.so.0", "libdl.so.2", "libm.so.6", "librt.so.1", "libutil.so.1", "libresolv.so.2")
+_OF_WHEELS += ("libnsl.so.1", "libstdc++.so.6")
 _FILES_WITHIN = b"_nss_files_getpwnam_r"
 GLIBC = "libc.so.6"
 
@@ -79,6 +83,16 @@ def loaded_later(elf_of_libc: Elf, libc: bytes, libc_path: str) -> tuple[Loaded,
     names: tuple[str, ...] = _LOADED_BY_GLIBC
     if elf_of_libc.soname == GLIBC and _FILES_WITHIN not in libc:
         names += _LOADED_BY_OLD_GLIBC
+    return _beside(libc_path, names)
+
+
+def loaded_by_others(libc_path: str) -> tuple[Loaded, ...]:
+    """Return the libraries that modules in machine code of other people rely on, as far as they are there."""
+    # spec: build.host-tools.libraries.others
+    return _beside(libc_path, _OF_WHEELS)
+
+
+def _beside(libc_path: str, names: tuple[str, ...]) -> tuple[Loaded, ...]:
     places = [os.path.dirname(libc_path), os.path.dirname(os.path.realpath(libc_path))]
     places += ["/usr" + place for place in places if not place.startswith("/usr/")]
     found = []

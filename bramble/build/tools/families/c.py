@@ -93,6 +93,7 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
         links=tuple(dict.fromkeys(links)),
         trials=trials(wanted, static=any(path.endswith("/libc.a") for path in files)),
         runtime=True,
+        loads_others=RT,  # a Python that is compiled here takes wheels too
     )
 
 

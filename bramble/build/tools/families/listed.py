@@ -80,11 +80,18 @@ LISTED = (
         ("automake", "aclocal"),
         data=("share/automake-*", "share/aclocal-*", "share/aclocal"),
         needs=("autoconf", "perl", "sh"),
-        trials={"automake": Trial(("{out}/bin/automake", "--version"), "automake", about="say its version")},
+        trials={
+            "aclocal": Trial(
+                ("{out}/bin/aclocal",),
+                files={"configure.ac": "AC_INIT([hello], [1])\nAM_INIT_AUTOMAKE([foreign])\nAC_OUTPUT\n"},
+                about="gather macros",
+            ),
+            "automake": Trial(("{out}/bin/automake", "--version"), "automake", about="say its version"),
+        },
     ),
     Listed(
         ("libtoolize", "libtool"),
-        data=("share/libtool",),
+        data=("share/libtool", "share/aclocal"),
         needs=("sh", "sed", "grep", "cat", "rm", "mkdir", "cp", "tar", "chmod"),
         trials={
             "libtoolize": Trial(("{out}/bin/libtoolize", "--version"), "libtool", about="say its version")
@@ -93,7 +100,9 @@ LISTED = (
     Listed(
         ("autopoint", "gettextize"),
         data=("share/gettext", "share/gettext-*"),
-        needs=("sh",),
+        needs=("sh", "sed", "grep", "mktemp", "tar", "xz", "cp", "rm", "mkdir"),
+        env={"gettext_datadir": "{out}/share/gettext"},
+        wrapped=("autopoint",),
     ),
     Listed(
         ("cmake", "ctest", "cpack"),
@@ -185,6 +194,9 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
         found.update((name, tools[name]) for name in asked)
         prefix = posixpath.dirname(posixpath.dirname(found[asked[0]]))
         directories = tuple(_directories(machine, prefix, one.data))
+        # A version may be added only when it runs: aclocal has '/usr/share/aclocal-' . $APIVERSION.
+        stems = (pattern[:-1] for pattern in one.data if pattern.endswith("-*"))
+        moves.update((f"{prefix}/{stem}", stem) for stem in stems)
         for directory in directories:
             moves[f"{prefix}/{directory}"] = directory
             real = machine.real(f"{prefix}/{directory}")

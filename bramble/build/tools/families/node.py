@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from bramble.build.tools.contents import Contents, Link, Take, Trial
+from bramble.build.tools.contents import OUT, Contents, Link, Take, Trial
 from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, tree
 
@@ -58,4 +58,5 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
         trials.append(
             Trial((f"{{out}}/bin/{name}", "--version"), env={"HOME": "/tmp"}, about="say its version")
         )
-    return Contents(takes=tuple(takes), links=tuple(links), trials=tuple(trials))
+    others = OUT if interpreters else ""
+    return Contents(takes=tuple(takes), links=tuple(links), trials=tuple(trials), loads_others=others)

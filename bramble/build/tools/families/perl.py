@@ -1,4 +1,9 @@
-"""Perl: the interpreter, started with the directories of its library, which it has by absolute paths."""
+"""Perl: the interpreter, with its library. It knows both by paths that are absolute.
+
+A script starts it with a module that says where they are. A variable such as PERL5LIB would not do: programs
+in Perl start others by `$^X`, which is the interpreter itself, or write that into a Makefile, and the
+variable is then not set; and with -T it is not read.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 
-from bramble.build.tools.contents import Contents, Link, Take, Trial, Wrapper
+from bramble.build.tools.contents import Contents, Link, Take, Text, Trial, Wrapper
 from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, tree
 
@@ -15,6 +20,13 @@ _QUESTION = (
     'use Config; print "$_\\n" for $Config{privlibexp}, $Config{archlibexp}, grep m,/perl-base$,, @INC'
 )
 _INTERPRETER = "lib/perl/bin/perl"
+_START = "lib/perl/start"
+_MODULE = """\
+$^X = '{out}/bin/perl';
+@INC = (grep($_ ne '{out}/lib/perl/start', @INC), LIBRARY);
+1;
+"""
+_AGAIN = "$ENV{PATH} = ''; exec $^X, '-Mstrict', '-e', 'print \"works\"'"
 _LEFT_OUT = re.compile(r".*\.pod|.*/CORE/.*")
 _SETTINGS = re.compile(r"Config(_heavy|_git)?\.p[lm]")
 
@@ -39,12 +51,20 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
             if _LEFT_OUT.fullmatch(below) is None:
                 settings = _SETTINGS.fullmatch(posixpath.basename(path)) is not None
                 takes.append(Take(path, f"{place}/{below}", lenient=True, moved=settings))
-    library = ":".join("{out}/" + place for place in places.values())
+    library = ", ".join("'{out}/" + place + "'" for place in places.values())
     links = [Link(f"bin/{name}", "bin/perl") for name in tools if name != "perl"]
     return Contents(
         takes=tuple(takes),
         links=tuple(links),
-        wrappers=(Wrapper("bin/perl", _INTERPRETER, (("PERL5LIB", library),), lists=("PERL5LIB",)),),
+        texts=(Text(f"{_START}/Placed.pm", _MODULE.replace("LIBRARY", library)),),
+        wrappers=(
+            Wrapper(
+                "bin/perl",
+                _INTERPRETER,
+                (("PERL_BADLANG", "0"),),  # a sandbox has no locales, and Perl would say so again and again
+                arguments=(f"-I{{out}}/{_START}", "-MPlaced"),
+            ),
+        ),
         places={real: "bin/perl"},
         moves={**places, posixpath.join("/usr/bin", "perl"): "bin/perl"},
         trials=(
@@ -52,6 +72,11 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
                 ("{out}/bin/perl", "-MList::Util", "-MData::Dumper", "-e", 'print "works\\n"'),
                 says="works",
                 about="run a program that uses List::Util and Data::Dumper",
+            ),
+            Trial(
+                ("{out}/bin/perl", "-T", "-e", _AGAIN),
+                says="works",
+                about="start itself",
             ),
         ),
     )

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bramble.build.tools.contents import Contents, Take, Trial
+from bramble.build.tools.contents import OUT, Contents, Take, Trial
 from bramble.build.tools.families.plain import programs
 from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, script_words, tree
@@ -108,7 +108,7 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
         # Debian's ensurepip takes them from there.
         moves[_WHEELS] = _WHEELS[len("/usr/") :]
         takes += [Take(path, path[len("/usr/") :]) for path in tree(machine, _WHEELS)]
-    return Contents(tuple(takes), links=tuple(links), moves=moves, trials=tuple(trials))
+    return Contents(tuple(takes), links=tuple(links), moves=moves, trials=tuple(trials), loads_others=OUT)
 
 
 def gather_tools(machine: Machine, tools: Mapping[str, str]) -> Contents:
