@@ -28,8 +28,11 @@ def configured():
         directory="tree", tests=True)
 
 def otherwise():
-    return c.autotools("otherwise", files(["tree/**"]), script="Setup", install=["install", "more"],
+    return c.autotools("otherwise", files(["tree/**"]), script="Setup", install=["install", "more", "flags"],
         directory="tree")
+
+def tied():
+    return c.autotools("tied", files(["tree/**"]), script="Setup", install=["tied"], directory="tree")
 
 def unconfigured():
     return c.autotools("unconfigured", files(["tree/configure.ac"]), directory="tree")
@@ -60,7 +63,10 @@ printf '\\tcp words checked generated $(prefix)\\n' >> Makefile
 printf 'generated: source\\n\\texit 1\\nall: generated\\n' >> Makefile
 """,
     "tree/Setup": """#!/bin/sh
-printf 'all:\ninstall more:\n\techo $@ >> %s/made\n' "${1#--prefix=}" > Makefile
+prefix=${1#--prefix=}
+printf 'all:\ninstall more:\n\techo $@ >> %s/made\n' "$prefix" > Makefile
+printf 'flags:\n\techo "$(CFLAGS)" > %s/flags && chmod +x %s/flags\n' "$prefix" "$prefix" >> Makefile
+printf 'tied:\n\tpwd > %s/tied && chmod +x %s/tied\n' "$prefix" "$prefix" >> Makefile
 """,
     "tree/configure.ac": "",
     "tree/generated": "older than its source\n",
@@ -91,6 +97,9 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
     assert (configured / "words").read_text().splitlines()[1] == f"--with=a {os.path.realpath(configured)} b"
     assert (configured / "checked").read_text() == "tool.c\n"
     assert (otherwise / "made").read_text() == "install\nmore\n"
+    assert "-O2 -ffile-prefix-map=" in (otherwise / "flags").read_text()
+    refused = project.run("build", "./:tied")
+    assert refused.codes == ["build.failed"] and "still refer to the build directory" in refused.err
     refused = project.run("build", "./:unconfigured")
     assert refused.codes == ["build.failed"] and "autoreconf=True makes it" in refused.err
     script = (configured / "bin/script").read_text()
