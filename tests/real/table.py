@@ -48,7 +48,8 @@ PROGRAMS = {
     "./:curl": "curl -sV | head -1",
     "./:git": "git init -q g && git -C g -c user.name=a -c user.email=a@b commit -qm works --allow-empty "
     "&& git -C g log --format=%s && git ls-remote https://127.0.0.1:1/x 2>&1 | head -1",
-    "./:cpython": "python3 -c 'import ssl, sqlite3, zlib, bz2, lzma, ctypes, readline, curses; print(ssl.OPENSSL_VERSION)'",
+    "./:cpython": "python3 -c 'import ssl, sqlite3, zlib, bz2, lzma, ctypes, readline, curses; "
+    "print(ssl.OPENSSL_VERSION)'",
     "./languages:shop": "shop",
     "./languages:shop_own": "shop",
     "./languages:black": "echo 'x  = 1' | black -q -",
@@ -91,7 +92,8 @@ include= search= packages= prefixes= top=$PWD
 for dep in ${deps-}; do
     include="$include -I$dep/include" prefixes="$prefixes;$dep"
     for lib in lib lib64; do
-        [ ! -d "$dep/$lib" ] || search="$search -L$dep/$lib -Wl,-rpath,$dep/$lib" packages="$packages:$dep/$lib/pkgconfig"
+        [ -d "$dep/$lib" ] || continue
+        search="$search -L$dep/$lib -Wl,-rpath,$dep/$lib" packages="$packages:$dep/$lib/pkgconfig"
     done
 done
 export CPPFLAGS="$include" LDFLAGS="$search" CFLAGS=-O2 CXXFLAGS=-O2 PKG_CONFIG_PATH="${packages#:}"
@@ -143,7 +145,8 @@ def bare(place: Place, drv: dict[str, Any]) -> Optional[float]:
         os.mkdir(f"{scratch}/out")
         env.update(PATH="/usr/bin:/bin", HOME=scratch, out=f"{scratch}/out")
         before = processor()
-        done = subprocess.run(["sh", "-euc", text], cwd=f"{scratch}/p", env=env, capture_output=True, text=True)
+        command = ["sh", "-euc", text]
+        done = subprocess.run(command, cwd=f"{scratch}/p", env=env, capture_output=True, text=True)
         if done.returncode:
             print("\n".join((done.stdout + done.stderr).splitlines()[-15:]), file=sys.stderr)
             return None
@@ -202,7 +205,7 @@ def moved(place: Place, user: str, found: dict[str, str]) -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("mirror", type=Path)
     parser.add_argument("targets", nargs="*", default=[*PROGRAMS])
     parser.add_argument("--user", default="nobody")
