@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from bramble.build.builtin import OutputPlace, Request, builtin
 from bramble.build.compare import differences, explain
-from bramble.build.events import Event, Impure, Output, Progress, Retrying, Started, Waiting
+from bramble.build.events import Absent, Event, Impure, Output, Progress, Retrying, Started, Waiting
 from bramble.build.log import BuildLog
 from bramble.build.naming import Directories, Names, names_of, on_this_machine, sandbox_spec, trial_spec
 from bramble.build.options import BuildOptions
@@ -323,6 +323,7 @@ class Builder:
                 listener=Listener(
                     progress=lambda done, total: self._emit(Progress(task.id, task.name, done, total)),
                     retrying=lambda reason, pause: self._emit(Retrying(task.id, task.name, reason, pause)),
+                    absent=lambda *what: self._emit(Absent(task.id, task.name, *what)),
                     cancelled=self._cancelled,
                 ),
                 run=lambda argv, env, silence: self._try(names, directories, work.path, argv, env, silence),

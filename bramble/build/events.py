@@ -74,6 +74,17 @@ class Impure:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """A program of the machine that is copied names data that is not going to be where it is named."""
+
+    id: str
+    name: str
+    program: str  # its name
+    paths: tuple[str, ...]
+    movable: bool  # it is a text: paths that `files` names are replaced in it
+
+
+@dataclass(frozen=True)
 class Changed:
     """A file that was fetched is another one now, or gone; what it was is used."""
 
@@ -127,5 +138,17 @@ class Skipped:
 
 
 Event = Union[
-    Planned, Started, Waiting, Output, Progress, Retrying, Impure, Changed, Hidden, Finished, Failed, Skipped
+    Planned,
+    Started,
+    Waiting,
+    Output,
+    Progress,
+    Retrying,
+    Impure,
+    Absent,
+    Changed,
+    Hidden,
+    Finished,
+    Failed,
+    Skipped,
 ]

@@ -56,10 +56,11 @@ class Needs:
 
 @dataclass(frozen=True)
 class Listener:
-    """Whom a download tells how it goes, and who may stop it."""
+    """Whom a built-in builder tells how it goes, and who may stop it."""
 
     progress: Callable[[int, Optional[int]], None]  # bytes received, bytes expected
     retrying: Callable[[str, float], None]  # reason, length of the pause in seconds
+    absent: Callable[[str, tuple[str, ...], bool], None]  # as in the event Absent
     cancelled: threading.Event
 
 

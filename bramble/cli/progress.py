@@ -15,6 +15,7 @@ from typing import Callable, Optional
 from bramble.cli.environment import Surface
 from bramble.cli.render import BOLD, DIM, GREEN, RED, YELLOW, duration, harmless, paint, size
 from bramble.commands.build import (
+    Absent,
     Changed,
     Event,
     Failed,
@@ -30,6 +31,7 @@ from bramble.commands.build import (
 
 _REDRAW_SECONDS = 0.1
 _SHOWN_JOBS = 8
+_SHOWN_PATHS = 5
 _SHOWN_LINES = 30  # of the log of a failed build, on a terminal
 _LONGEST_LINE = 1000
 _HOW = {"gzip": "in what gzip packed", "zip": "in a member of a zip file", "utf-16": "as UTF-16"}
@@ -145,6 +147,14 @@ class Display:
             f"{paint('!', YELLOW, self._surface)} {harmless(event.name)} copies programs of this machine"
         )
 
+    def _absent(self, event: Absent) -> None:
+        paths = harmless(" ".join(event.paths[:_SHOWN_PATHS]))
+        then = f'env={{"files": "{paths}"}} brings it' if event.movable else "a sandbox does not have it"
+        self._line(
+            f"{paint('!', YELLOW, self._surface)} {harmless(event.name)}: {harmless(event.program)} "
+            f"may look for {paths}; {then}"
+        )
+
     def _changed(self, event: Changed) -> None:
         then = "--refresh fetches it again" if event.pinned else "its derivation says what it must be"
         self._line(
@@ -173,6 +183,7 @@ class Display:
         Retrying: _retrying,
         Waiting: _waiting,
         Impure: _impure,
+        Absent: _absent,
         Changed: _changed,
         Hidden: _hidden,
     }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Callable
 
 from bramble.build.engine import build
 from bramble.build.events import (
+    Absent,
     Changed,
     Event,
     Failed,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LOG_SIZE",
+    "Absent",
     "BuildChoices",
     "BuildResult",
     "BuiltTarget",

@@ -96,6 +96,8 @@ class Contents:
     moves: Mapping[str, str] = field(default_factory=dict)
     trials: tuple[Trial, ...] = ()
     started: tuple[str, ...] = ()  # places of programs of which nobody knows more than that they start
+    # Real paths of programs of which nobody knows what data they need: what they name is warned of.
+    watched: tuple[str, ...] = ()
     runtime: bool = False  # something of it belongs into the output rt
     # The output whose programs load modules in machine code that others compiled, such as those of wheels.
     loads_others: str = ""

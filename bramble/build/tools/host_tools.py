@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Callable
 
 from bramble.build.builtin import Request
@@ -22,6 +23,7 @@ from bramble.build.pins import needed
 from bramble.build.placing import STRONGEST
 from bramble.build.stamps import RULES, Stamp
 from bramble.build.task import Cancelled
+from bramble.build.tools.absent import named_by, named_in
 from bramble.build.tools.contents import OUT, RT, Contents, Take
 from bramble.build.tools.distribution import how_to_install
 from bramble.build.tools.entrusted import entrusted
@@ -60,10 +62,9 @@ def make(request: Request) -> tuple[Stamp, ...]:
         return find(name) if searched else named(find(name))
 
     asked = {os.path.basename(name): ask_for(name) for name in names}
-    contents = (
-        *gather(machine, with_needed(machine, asked, find)),
-        more_files(machine, request.name, request.env.get("files", "").split(), named),
-    )
+    files = more_files(machine, request.name, request.env.get("files", "").split(), named)
+    found = gather(machine, with_needed(machine, asked, find))
+    contents = (*(replace(one, moves={**files.moves, **one.moves}) for one in found), files)
     if len(request.outputs) > 1 and not any(one.runtime for one in contents):
         raise BrambleError(
             "derivation.outputs",
@@ -81,6 +82,9 @@ def make(request: Request) -> tuple[Stamp, ...]:
             raise Cancelled
 
     kit.write(cancelled)
+    for one in contents:
+        for real in one.watched:
+            warn_of_absent(request, machine, real, one.moves)
     for one in contents:
         try_out(request, one.trials, kit.filled)
     if request.options.sandbox == STRONGEST:
@@ -148,6 +152,7 @@ def more_files(
     """
     # spec: build.host-tools.files
     takes = []
+    moves = {}
     for path in paths:
         clean = os.path.normpath(path)
         if not path.startswith("/") or clean in ("/", "/usr", "/usr/local"):
@@ -157,6 +162,7 @@ def more_files(
                 remedy="name files and directories by absolute paths, separated by blanks",
             )
         place = next(clean[len(top) :] for top in ("/usr/local/", "/usr/", "/") if clean.startswith(top))
+        moves[clean] = place
         if machine.is_file(clean):
             takes.append(Take(named(clean), place, lenient=True))
         elif machine.is_directory(clean):
@@ -170,7 +176,20 @@ def more_files(
                 f'"{derivation}" names {path} in files, which this machine does not have',
                 remedy="install what it belongs to, or take it out of files",
             )
-    return Contents(tuple(takes))
+    return Contents(tuple(takes), moves=moves)
+
+
+def warn_of_absent(request: Request, machine: ThisMachine, real: str, moved: Mapping[str, str]) -> None:
+    """Say which paths of data stand in a program at the path `real` and are replaced in nothing."""
+    # spec: build.host-tools.absent
+    elf = machine.elf(real)
+    if elf is None:
+        paths = named_in(machine.text(real), moved, os.path.exists)
+    else:
+        search = [entry for path in elf.search for entry in path.split(":")]
+        paths = named_by(machine.data(real), search, os.path.exists)
+    if paths:
+        request.listener.absent(os.path.basename(real), paths, elf is None)
 
 
 def _missing(machine: ThisMachine, derivation: str, tool: str) -> BrambleError:

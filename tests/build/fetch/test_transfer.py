@@ -55,6 +55,7 @@ class World(unittest.TestCase):
         listener = Listener(
             progress=lambda done, total: self.shown.append((done, total)),
             retrying=lambda reason, pause: self.retries.append(reason),
+            absent=lambda program, paths, movable: None,
             cancelled=self.cancelled,
         )
         transfer(url, self.target, chosen, listener)

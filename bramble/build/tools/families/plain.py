@@ -47,7 +47,12 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
             trials.append(Trial((f"{{out}}/bin/{name}", "--version"), about="say its version"))
     started = tuple(f"bin/{name}" for name in sorted(tools))
     return Contents(
-        takes=tuple(takes), links=tuple(links), moves=moves, trials=tuple(trials), started=started
+        takes=tuple(takes),
+        links=tuple(links),
+        moves=moves,
+        trials=tuple(trials),
+        started=started,
+        watched=tuple(sorted(set(tools.values()))),
     )
 
 

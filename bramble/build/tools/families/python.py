@@ -131,7 +131,8 @@ def gather_tools(machine: Machine, tools: Mapping[str, str]) -> Contents:
         Trial((f"{{out}}/bin/{name}", "--version"), env={"HOME": "/tmp"}, about="say its version")
         for name in sorted(tools)
     ]
-    return Contents(tuple(takes), links=tuple(links), trials=tuple(trials))
+    watched = tuple(sorted(set(tools.values())))
+    return Contents(tuple(takes), links=tuple(links), trials=tuple(trials), watched=watched)
 
 
 def _packaged(machine: Machine, script: str) -> dict[str, str]:
