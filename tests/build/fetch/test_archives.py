@@ -174,9 +174,7 @@ class Zip(World):
         size = len(data) if size is None else size
         numbers = early if flags & 8 else (crc, len(data), size)
         called = name if local is None else local
-        one = struct.pack(
-            "<4s5H3I2H", b"PK\3\4", 20, flags, method, 0, 33, *numbers, len(called), len(own)
-        )
+        one = struct.pack("<4s5H3I2H", b"PK\3\4", 20, flags, method, 0, 33, *numbers, len(called), len(own))
         one += called + own + data
         if flags & 8:
             one += struct.pack("<4s3I", b"PK\7\x08", crc, len(data), size)

@@ -89,7 +89,9 @@ def check_complete(machine: Machine, told: Told) -> None:
     """Raise build.host-tool-incomplete where the compiler has nothing to compile or link with."""
     # spec: build.host-tools.c.complete
     names = {posixpath.basename(part) for part in told.parts if machine.is_file(part)}
-    wanted = [("libc headers", "stdio.h"), ("libc headers", "crt1.o"), ("kernel headers", "limits.h")]
+    wanted = [("libc headers", "stdio.h"), ("libc headers", "crt1.o")]
+    # Those of glibc include them, those of musl do not.
+    wanted += [("kernel headers", "limits.h")] if "musl" not in told.target else []
     wanted += [("libstdc++ headers", "libstdc++.so")] if "c++" in told.languages else []
     for what, file in wanted:
         if file not in names:
