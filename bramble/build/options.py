@@ -53,6 +53,7 @@ class FetchOptions:
     attempts: int = 5  # how often one download is tried
     pause: float = 0.5  # seconds before the second attempt; doubled before each one after it
     redirects: int = 10
+    largest: int = 64 << 30  # bytes of one download
     unpacked_bytes: int = 64 << 30  # an archive that unpacks to more is refused
     unpacked_ratio: int = 250  # so is one that grows by more than this factor, above 1 GiB
     unpacked_members: int = 5_000_000
@@ -87,7 +88,15 @@ class BuildOptions:
         fetch, limits = self.fetch, self.limits
         silence = fetch.timeout if limits.silence is None else min(fetch.timeout, limits.silence)
         given = [seconds for seconds in (fetch.seconds, limits.seconds) if seconds is not None]
-        return replace(fetch, timeout=silence, seconds=min(given, default=None))
+        total = fetch.unpacked_bytes if limits.output_size is None else limits.output_size
+        single = fetch.largest if limits.file_size is None else limits.file_size
+        return replace(
+            fetch,
+            timeout=silence,
+            seconds=min(given, default=None),
+            largest=min(fetch.largest, single, total),
+            unpacked_bytes=min(fetch.unpacked_bytes, total),
+        )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ name nor a link made earlier can lead out (spec: build.unpack.inside).
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import Callable, Optional
@@ -17,7 +18,9 @@ _SHOWN = 200  # characters of a name in a message
 
 Path = tuple[bytes, ...]  # the names from the top of the tree to the entry
 LINK_LIMIT = 4095  # bytes of a link target (path_resolution(7), PATH_MAX)
-_NAME_LIMIT = LINK_LIMIT  # bytes of the name of an entry: no program could open a longer one
+NAME_LIMIT = LINK_LIMIT  # bytes of the name of an entry: no program could open a longer one
+# Errors of the system for a name that a file cannot have on this file system.
+UNUSABLE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ELOOP)
 
 
 class Outside(Exception):
@@ -40,7 +43,7 @@ def split_name(name: bytes) -> Path:
         raise Clash(f"{shown(name)} holds a NUL")
     if not name:
         raise Clash("an entry has no name")
-    if len(name) > _NAME_LIMIT:
+    if len(name) > NAME_LIMIT:
         raise Clash(f"{shown(name)} is longer than any path may be")
     parts = tuple(part for part in name.split(b"/") if part not in (b"", b"."))
     if b".." in parts:

@@ -14,7 +14,8 @@ from bramble.errors import BrambleError
 
 HIDDEN = "***"
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/{1,3}[^\s\"'<>]*")
+# A scheme is short: a server may send one long word, and each letter of it could begin a scheme.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}:/{1,3}[^\s\"'<>]*")
 # Names of query parameters that carry what a signature or a password is worth.
 _SECRET_NAMES = (
     r"(?:[A-Za-z0-9]+[-_.])*"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
-from typing import IO, Optional
+from dataclasses import replace
+from typing import Optional
 from urllib.parse import unquote
 
 from bramble.build.builtin import Request
 from bramble.build.fetch.address import PORTS, parse_url
-from bramble.build.fetch.confined import LINK_LIMIT, Clash, ConfinedTree, Outside, shown, split_name
+from bramble.build.fetch.commit import CommitBroken, Objects, write_commit
+from bramble.build.fetch.confined import UNUSABLE, Clash, ConfinedTree, Outside
 from bramble.build.fetch.discretion import redact, scrubbed, secrets_of, secrets_of_login
 from bramble.build.fetch.git import Git, Login, Surroundings, find_git
 from bramble.build.fetch.local import local_path
@@ -22,15 +23,18 @@ from bramble.build.fetch.netrc import login_for
 from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.reach import check_repository
 from bramble.build.fetch.secure import check_authorities
-from bramble.build.fetch.unpack import Budget, TooLarge, UnpackLimits, fill
+from bramble.build.fetch.unpack import Budget, TooLarge, UnpackLimits
 from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
 from bramble.build.stamps import Stamp
 from bramble.errors import BrambleError
+from bramble.sandbox.limits.usage import memory_of_machine
 
-_PIECE = 1 << 18
+# To which schemes a server may send git on.
+_LEADS_TO = {"http": "http:https", "https": "https"}
 _NETWORK = ("http", "https", "git", "ssh")
-_NO_REFERENCE = re.compile(r"-|.*(?:[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{)|.*(?:/|\.lock)\Z|\Z", re.DOTALL)
+_HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")
+_NO_REFERENCE = re.compile(r"-|@\Z|.*(?:[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{)|.*(?:/|\.lock)\Z|\Z", re.DOTALL)
 
 
 def make(request: Request) -> tuple[Stamp, ...]:
@@ -49,7 +53,13 @@ def make(request: Request) -> tuple[Stamp, ...]:
         if _NO_REFERENCE.match(reference):
             raise _refused(url, f"{reference!r} is not the name of a branch, a tag or a commit")
         scheme = _scheme(place)
-        given = Surroundings(request.options.host_path, max(round(options.timeout), 1))
+        given = Surroundings(
+            request.options.host_path,
+            max(round(options.timeout), 1),
+            protocols=_LEADS_TO.get(scheme, scheme or "file:ssh"),
+            file_size=options.largest,
+            memory=request.options.limits.memory or memory_of_machine() // 2,
+        )
         if scheme in PORTS:
             place, given = _over_http(place, options, given)
             login = given.login
@@ -116,13 +126,12 @@ def _over_http(place: str, options: FetchOptions, given: Surroundings) -> tuple[
     if parts.scheme == "https":
         check_authorities(options.ca_file, options.ca_directory)
     proxy = proxy_of(parts, options.proxies)
-    return parts._replace(netloc=host).geturl(), Surroundings(
-        given.search,
-        given.timeout,
-        None if proxy is None else proxy.geturl(),
-        options.ca_file,
-        options.ca_directory,
-        login,
+    return parts._replace(netloc=host).geturl(), replace(
+        given,
+        proxy=None if proxy is None else proxy.geturl(),
+        ca_file=options.ca_file,
+        ca_directory=options.ca_directory,
+        login=login,
     )
 
 
@@ -136,9 +145,21 @@ def _refused(url: str, why: str) -> BrambleError:
 
 def _tree(git: Git, place: str, reference: str) -> str:
     """Fetch, and return the hash of the commit's tree."""
+    # spec: build.fetch-git
+    is_hash = _HASH.fullmatch(reference)
+    # A name may begin with a plus, or be a word of git's own ("tag"): a plus of ours makes it only a name.
+    asked = reference if is_hash else f"+{reference}"
     remote = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules")
-    status, said = git.ask(*remote, "--depth=1", "--", place, reference)
+    if len(reference) == 64 and is_hash:
+        git.begin("sha256")
+    status, said = git.ask(*remote, "--depth=1", "--", place, asked)
+    if status and b"mismatched algorithms" in said:
+        git.begin("sha256")
+        status, said = git.ask(*remote, "--depth=1", "--", place, asked)
     commit = "FETCH_HEAD"
+    if status and not is_hash:
+        # Only the beginning of a hash may mean another commit tomorrow.
+        raise git.failure("fetch", said)
     if status:
         # Not every server gives out a commit that no branch ends in: then it has to be all of them.
         git.run(*remote, "--", place, "+refs/*:refs/fetched/*")
@@ -158,29 +179,13 @@ def _write(git: Git, tree: str, request: Request, options: FetchOptions) -> None
     budget = Budget(limits, options.unpacked_bytes)
     try:
         with contextlib.ExitStack() as stack:
-            _, listed, ended = stack.enter_context(
-                git.talking("ls-tree", "-r", "-t", "-z", "--full-tree", tree)
-            )
-            asked, answers, _ = stack.enter_context(git.talking("cat-file", "--batch"))
-            target = stack.enter_context(ConfinedTree(request.output))
-            for mode, name, path in _entries(listed):
-                budget.member()
-                parts = split_name(path)
-                if b".git" in parts:
-                    raise git.failure("ls-tree", shown(path).encode() + b" is a name that no commit may have")
-                if mode in (b"040000", b"160000"):
-                    target.directory(parts)
-                elif mode == b"120000":
-                    target.symlink(parts, b"".join(_content(git, name, asked, answers, LINK_LIMIT)))
-                else:
-                    fd = target.file(parts, executable=mode == b"100755")
-                    fill(fd, _content(git, name, asked, answers), budget)
-            if ended():
-                raise git.failure("ls-tree", b"a directory of the commit is missing or damaged")
+            asked, answers = stack.enter_context(git.talking("cat-file", "--batch"))
+            target = stack.enter_context(ConfinedTree(request.output, once=True))
+            write_commit(tree.encode(), Objects(asked, answers), target, budget)
             if target.is_empty():
-                raise git.failure("ls-tree", b"the commit has no files")
-    except (Clash, Outside) as error:
-        raise git.failure("ls-tree", str(error).encode()) from None
+                raise CommitBroken("the commit has no files")
+    except (CommitBroken, Clash, Outside) as error:
+        raise git.failure("cat-file", str(error).encode()) from None
     except TooLarge as error:
         raise BrambleError(
             "fetch.archive-too-large",
@@ -189,35 +194,7 @@ def _write(git: Git, tree: str, request: Request, options: FetchOptions) -> None
         ) from None
     except BrokenPipeError:
         raise git.failure("cat-file", b"git ended too early") from None
-
-
-def _entries(listed: IO[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yield mode, hash and path of each entry that `git ls-tree -z` lists."""
-    held = b""
-    for piece in iter(lambda: listed.read(_PIECE), b""):
-        *whole, held = (held + piece).split(b"\0")
-        for line in whole:
-            about, _, path = line.partition(b"\t")
-            mode, _, name = about.split(b" ")
-            yield mode, name, path
-
-
-def _content(
-    git: Git, name: bytes, asked: IO[bytes], answers: IO[bytes], limit: Optional[int] = None
-) -> Iterator[bytes]:
-    """Yield the bytes of an object, at most `limit`, in pieces, as `git cat-file --batch` gives them."""
-    asked.write(name + b"\n")
-    asked.flush()
-    head = answers.readline().split()
-    if len(head) != 3 or head[1] != b"blob":
-        raise git.failure("cat-file", b"an object is missing or damaged: " + name)
-    left = int(head[2])
-    if limit is not None and left > limit:
-        raise git.failure("cat-file", b"an object is too long for the target of a link: " + name)
-    while left:
-        piece = answers.read(min(left, _PIECE))
-        if not piece:
-            raise git.failure("cat-file", b"an object is damaged: " + name)
-        left -= len(piece)
-        yield piece
-    answers.read(1)
+    except OSError as error:
+        if error.errno not in UNUSABLE:
+            raise
+        raise git.failure("cat-file", f"a name in the commit cannot be: {error.strerror}".encode()) from None

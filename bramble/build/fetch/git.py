@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
+import select
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Callable, Optional
+from typing import IO, Optional
 
 from bramble.build.fetch.discretion import redact
 from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
 from bramble.store.files import make_directory
 
+_SAID = 1 << 16  # bytes of what git says that are kept
 _POLL = 0.1  # seconds until a cancellation is noticed
 _CONFIGURATION = """[safe]
 	directory = *
@@ -31,6 +34,8 @@ _CONFIGURATION = """[safe]
 	attributesFile = /dev/null
 	excludesFile = /dev/null
 	fsmonitor = false
+[fetch]
+	unpackLimit = 1
 [gc]
 	auto = 0
 [maintenance]
@@ -57,10 +62,13 @@ class Surroundings:
 
     search: Sequence[str]  # directories of programs
     timeout: int  # seconds without a byte
+    protocols: str = "file:git:http:https:ssh"  # that it may use, with ":" between
     proxy: Optional[str] = None
     ca_file: Optional[str] = None
     ca_directory: Optional[str] = None
     login: Optional[Login] = field(default=None, repr=False)
+    file_size: int = 64 << 30  # bytes of one file that git writes: all objects come in one
+    memory: int = 1 << 40  # bytes of one process of git
 
 
 class Git:
@@ -69,7 +77,7 @@ class Git:
     def __init__(
         self, program: str, scratch: str, url: str, given: Surroundings, seconds: float, listener: Listener
     ) -> None:
-        self._program = program
+        self._program = _limited(program, given)
         self._scratch = scratch
         self._url = redact(url)
         self._listener = listener
@@ -81,8 +89,14 @@ class Git:
         with open(f"{home}/.gitconfig", "w", encoding="utf-8") as out:
             out.write(_CONFIGURATION + _helper(given.login))
         self._environment = _environment(home, given)
-        repository = f"{scratch}/repository"
-        self.run("init", "--quiet", "--bare", "--template=", repository)
+        self.begin("sha1")
+
+    def begin(self, hashes: str) -> None:
+        """Make an empty repository for a kind of hashes ("sha1", "sha256"), and go on in it."""
+        repository = f"{self._scratch}/{hashes}"
+        # Versions before 2.29 know no other kind, and not the option.
+        form = () if hashes == "sha1" else (f"--object-format={hashes}",)
+        self.run("init", "--quiet", "--bare", "--template=", *form, repository)
         self._environment = {**self._environment, "GIT_DIR": repository}
 
     def run(self, *arguments: str) -> bytes:
@@ -93,9 +107,9 @@ class Git:
         return said
 
     def ask(self, *arguments: str) -> tuple[int, bytes]:
-        """Run git and return its exit status and what it says, errors included."""
+        """Run git and return its exit status and the end of what it says, errors included."""
         process = subprocess.Popen(
-            [self._program, *arguments],
+            [*self._program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -107,10 +121,10 @@ class Git:
         return process.returncode, said
 
     @contextlib.contextmanager
-    def talking(self, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes], Callable[[], int]]]:
-        """Run git, and give its standard input and output, and what waits for its exit status."""
+    def talking(self, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """Run git, and give its standard input and output."""
         process = subprocess.Popen(
-            [self._program, *arguments],
+            [*self._program, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -123,8 +137,8 @@ class Git:
         watch = threading.Thread(target=self._watch, args=(process, done), daemon=True)
         watch.start()
         try:
-            yield process.stdin, process.stdout, process.wait
-        except (BrambleError, OSError):
+            yield process.stdin, process.stdout
+        except Exception:
             # What has ended git early is the reason, and not that it has ended.
             self._refuse_to_go_on()
             raise
@@ -159,16 +173,26 @@ class Git:
         )
 
     def _wait(self, process: subprocess.Popen[bytes]) -> bytes:
+        """Return the end of what git says: a server can have it say whatever it likes, for an hour."""
+        assert process.stdout is not None
+        said, ended = b"", False
+        poll = select.poll()
+        poll.register(process.stdout, select.POLLIN)
         try:
-            while True:
-                try:
-                    return process.communicate(timeout=_POLL)[0]
-                except subprocess.TimeoutExpired:
-                    self._refuse_to_go_on()
+            while not ended:
+                if poll.poll(_POLL * 1000):
+                    piece = os.read(process.stdout.fileno(), _SAID)
+                    said, ended = (said + piece)[-_SAID:], not piece
+                self._refuse_to_go_on()
+            while process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_POLL)
+                self._refuse_to_go_on()
+            return said
         finally:
             if process.poll() is None:
                 _end(process)
-                process.communicate()
+            process.stdout.close()
 
     def _too_long(self) -> BrambleError:
         # spec: build.fetch.patience
@@ -177,6 +201,19 @@ class Git:
             f'git took longer than {self._seconds:g} seconds for "{self._url}"',
             remedy="give it longer (--timeout), or a local copy in the mirror table",
         )
+
+
+def _limited(program: str, given: Surroundings) -> Sequence[str]:
+    """Return how to call git so that no server can have it fill the disk or the memory."""
+    # spec: build.fetch.size
+    sizes = []
+    for kind, size in ((resource.RLIMIT_FSIZE, given.file_size), (resource.RLIMIT_DATA, given.memory)):
+        allowed = resource.getrlimit(kind)[1]
+        sizes.append(size if allowed == resource.RLIM_INFINITY else min(size, allowed))
+    # sh(1), ulimit: in blocks of 512 bytes and in kibibytes. Set before git begins, and without a fork hook,
+    # which is not safe in a program with threads.
+    script = 'ulimit -f "$1" && ulimit -d "$2" && shift 2 && exec "$@"'
+    return "/bin/sh", "-c", script, "sh", str(sizes[0] // 512), str(sizes[1] // 1024), program
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -226,7 +263,7 @@ def _environment(home: str, given: Surroundings) -> Mapping[str, str]:
         "SSH_ASKPASS_REQUIRE": "never",
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
+        "GIT_ALLOW_PROTOCOL": given.protocols,
         "GIT_SSH_COMMAND": f"ssh -oBatchMode=yes -oConnectTimeout={given.timeout} "
         f"-oServerAliveInterval={given.timeout}",
         "GIT_HTTP_LOW_SPEED_LIMIT": "1",

@@ -61,7 +61,7 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
     parts = parse_url(url)
     if parts.scheme == "file":
         with open(target, "wb", buffering=0) as out:
-            _copy_file(url, parts, out, listener, options.reach)
+            _copy_file(url, parts, out, listener, options)
         return
     # spec: build.fetch.offline
     if options.offline:
@@ -75,17 +75,18 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
 
 
 def _copy_file(
-    url: str, parts: SplitResult, out: IO[bytes], listener: Listener, reach: Optional[tuple[str, ...]]
+    url: str, parts: SplitResult, out: IO[bytes], listener: Listener, options: FetchOptions
 ) -> None:
-    fd = open_local(local_path(parts), url, reach)
+    fd = open_local(local_path(parts), url, options.reach)
     with open(fd, "rb", buffering=0) as file:
         size = os.fstat(fd).st_size
         done = 0
         for piece in iter(lambda: file.read(_PIECE), b""):
             if listener.cancelled.is_set():
                 raise Cancelled
-            _write(out, piece)
             done += len(piece)
+            _check_size(done, redact(url), options)
+            _write(out, piece)
     listener.progress(done, size)
 
 
@@ -93,6 +94,16 @@ def _write(out: IO[bytes], piece: bytes) -> None:
     view = memoryview(piece)
     while view:
         view = view[out.write(view) :]
+
+
+def _check_size(size: int, url: str, options: FetchOptions) -> None:
+    # spec: build.fetch.size
+    if size > options.largest:
+        raise BrambleError(
+            "fetch.too-large",
+            f"{url} is larger than the {options.largest} bytes that a download may have",
+            remedy="raise --output-size or --file-size, if one was given; else the server sends too much",
+        )
 
 
 class _Transfer:
@@ -264,6 +275,7 @@ class _Transfer:
             raise Malformed("the server does not have the part that was asked for")
         elif head.status == 200:
             self._have = Received(0, where, strong_validator(head), total)
+            _check_size(total or 0, self._url, self._options)
         else:
             raise self._refused(head)
         self._check_encoding(url, head)
@@ -275,6 +287,7 @@ class _Transfer:
             self._patience.check()
             if end is not None and self._have.size + len(piece) > end:
                 raise Malformed("it is longer than it says")
+            _check_size(self._have.size + len(piece), self._url, self._options)
             _write(self._out, piece)
             self._have = replace(self._have, size=self._have.size + len(piece))
             now = time.monotonic()

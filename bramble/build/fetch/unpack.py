@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import struct
 import threading
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import IO, Optional
 
 from bramble.build.fetch.compressed import Decompressed
-from bramble.build.fetch.confined import LINK_LIMIT, Clash, ConfinedTree, Outside, shown, split_name
+from bramble.build.fetch.confined import LINK_LIMIT, UNUSABLE, Clash, ConfinedTree, Outside, shown, split_name
 from bramble.build.fetch.tar import TarBroken, TarSpecial, TarStream, TarUnsupported
 from bramble.build.fetch.zip import ZipReader
 from bramble.build.task import Cancelled
@@ -100,7 +99,7 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
         if error.errno is None:
             # gzip and bz2 have no class of their own for damage, only an OSError without a number.
             raise _broken(name, error) from error
-        if error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ELOOP):
+        if error.errno in UNUSABLE:
             raise _refused("unsupported", name, f"cannot be unpacked here: {error.strerror}") from error
         raise
 

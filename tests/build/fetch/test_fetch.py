@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from typing import IO, Any, Callable, Optional
-from unittest.mock import Mock
+from typing import Any, Optional
 
 from bramble.build.events import Changed, Failed, Progress, Retrying, Started
-from bramble.build.fetch import from_git
 from bramble.build.fetch.from_url import mirrored
 from bramble.build.fetch.shape import file_name
-from bramble.build.options import FetchOptions
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
@@ -335,7 +328,7 @@ class Mirrors(FetchWorld):
         self.assertEqual(file_name("http://h/%C3%A9"), "é")
 
 
-class Repositories(FetchWorld):
+class RepositoryWorld(FetchWorld):
     def setUp(self) -> None:
         super().setUp()
         if shutil.which("git", path="/usr/local/bin:/usr/bin:/bin") is None:
@@ -369,6 +362,8 @@ class Repositories(FetchWorld):
             "cloned", "fetch_git", env={"url": url or "file://" + self.repository, "reference": reference}
         )
 
+
+class Repositories(RepositoryWorld):
     def test_a_commit_is_its_files(self) -> None:
         it = self.fetch_git("main")
         report = self.built(it)
@@ -405,18 +400,6 @@ class Repositories(FetchWorld):
         self.git("-C", self.repository, "commit", "--quiet", "-m", "x")
         self.assertIn("too long", self.failure(self.fetch_git("main"), "fetch.git").detail)
 
-    def test_a_listing_that_ends_too_early_is_no_tree(self) -> None:
-        tree = self.git("-C", self.repository, "rev-parse", "HEAD:d")
-        git = Mock(talking=self.cut, failure=ValueError)
-        request = Mock(output=tempfile.mkdtemp(dir=self.top))
-        request.listener.cancelled = threading.Event()
-        with self.assertRaisesRegex(ValueError, "missing or damaged"):
-            from_git._write(git, tree, request, FetchOptions())
-
-    @contextlib.contextmanager
-    def cut(self, *arguments: str) -> Iterator[tuple[IO[bytes], IO[bytes], Callable[[], int]]]:
-        yield io.BytesIO(), io.BytesIO(b"040000 tree " + b"a" * 40 + b"\tempty\0"), lambda: 128
-
     def test_a_mirror_stands_for_the_repository(self) -> None:
         url = "https://example.test/r.git"
         it = self.fetch_git("main", url)
@@ -441,7 +424,7 @@ class Repositories(FetchWorld):
         tools = os.path.join(self.top, "tools")
         os.mkdir(tools)
         real = shutil.which("git")
-        for verb in ("ls-tree", "cat-file"):
+        for verb in ("rev-parse", "cat-file"):
             with open(tools + "/git", "w") as out:
                 out.write(f'#!/bin/sh\n[ "$1" != {verb} ] || {{ sleep 60 & wait; }}\nexec {real} "$@"\n')
             os.chmod(tools + "/git", 0o755)
