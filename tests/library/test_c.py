@@ -29,7 +29,7 @@ def configured():
 
 def otherwise():
     return c.autotools("otherwise", files(["tree/**"]), script="Setup", install=["install", "more", "flags"],
-        directory="tree")
+        directory="tree", before="echo first > first", after="cp first $out/last")
 
 def tied():
     return c.autotools("tied", files(["tree/**"]), script="Setup", install=["tied"], directory="tree")
@@ -97,6 +97,7 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
     assert (configured / "words").read_text().splitlines()[1] == f"--with=a {os.path.realpath(configured)} b"
     assert (configured / "checked").read_text() == "tool.c\n"
     assert (otherwise / "made").read_text() == "install\nmore\n"
+    assert (otherwise / "last").read_text() == "first\n"
     assert "-O2 -ffile-prefix-map=" in (otherwise / "flags").read_text()
     refused = project.run("build", "./:tied")
     assert refused.codes == ["build.failed"] and "still refer to the build directory" in refused.err
