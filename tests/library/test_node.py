@@ -35,6 +35,54 @@ def package(directory: Path, name: str, **files: str) -> dict[str, Any]:
     }
 
 
+def test_workspaces_find_each_other_and_their_packages(project: World) -> None:
+    packages = project.project / "npm"
+    packages.mkdir()
+    (project.project / "bramble.toml").write_text(
+        '[package]\nname = "example.com/p"\nversion = "0.1.0"\n[mirror]\n"https://npm.test/" = "npm/"\n'
+    )
+    texts = {
+        "loud": "module.exports = s => s.toUpperCase()",
+        "own": "module.exports = s => s + '?'",
+        "mark": "module.exports = s => require('own')(s) + '!'",
+    }
+    of = {name: package(packages, name, index_dot_js=text) for name, text in texts.items()}
+    lock = {
+        "packages": {
+            "": {"name": "all", "workspaces": ["parts/*"]},
+            "node_modules/@all/words": {"resolved": "parts/words", "link": True},
+            "node_modules/main": {"resolved": "parts/main", "link": True},
+            "node_modules/loud": of["loud"],
+            "node_modules/@it/mark": of["mark"],
+            "node_modules/own": {"inBundle": True},
+            "parts/main": {"version": "1.0.0"},
+            "parts/main/node_modules/own": of["own"],
+            "node_modules/@it/mark/node_modules/own": of["own"],
+            "parts/words": {"version": "1.0.0"},
+        }
+    }
+    (project.project / "package-lock.json").write_text(json.dumps(lock))
+    main = "console.log(require('@all/words')(require('own')(process.argv[2])))"
+    words = "module.exports = s => require('loud')(require('@it/mark')(s))"
+    for name, text in {"main": main, "words": words}.items():
+        (project.project / "parts" / name).mkdir(parents=True)
+        (project.project / "parts" / name / "index.js").write_text(text)
+    project.write(
+        default="""
+load("std/node")
+
+def app():
+    lock = json.decode(read("package-lock.json"))
+    return node.app("app", files(["parts/**"]), lock, build="node parts/main built > said",
+        programs={"app": "parts/main/index.js"})
+"""
+    )
+    done = project.run("run", "./:app", "app", "x")
+    assert (done.status, done.out) == (0, "X??!\n"), done.err
+    built = project.run("build", "--json", "./:app").json["results"][0]["outputs"]["out"]["path"]
+    assert Path(built, "lib/app/said").read_text() == "BUILT??!\n"
+
+
 def test_an_application_with_packages_and_a_build(project: World) -> None:
     packages = project.project / "npm"
     packages.mkdir()
