@@ -18,7 +18,7 @@ from typing import Optional, Protocol, cast
 from bramble import __version__
 from bramble.cli.environment import Surface, read_surface
 from bramble.cli.render import print_error
-from bramble.cli.streams import Unwritten, flush_output, give_up_errors, give_up_output, prepare_streams
+from bramble.cli.streams import Unwritten, flush_output, give_up_output, give_up_unwritten, prepare_streams
 from bramble.cli.surroundings import out_of_memory, understood, unwritten
 from bramble.cli.verbs import TOPICS, VERBS, Verb
 from bramble.errors import BrambleError
@@ -60,13 +60,14 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     surface = read_surface(os.environ)
     try:
         with _quick_interrupt():
-            return _ended(words, surface)
+            status = _ended(words, surface)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        status = INTERRUPTED
     except OSError:
         # Standard error takes nothing either: the exit status is all that is left to say.
-        give_up_errors()
-        return FAILURE
+        status = FAILURE
+    give_up_unwritten()
+    return status
 
 
 @contextlib.contextmanager

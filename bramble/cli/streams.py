@@ -57,9 +57,13 @@ def give_up_output() -> None:
     _to_nowhere(1)
 
 
-def give_up_errors() -> None:
-    """Say nothing more: nobody hears it."""
-    _to_nowhere(2)
+def give_up_unwritten() -> None:
+    """Say nothing more on a stream that takes nothing: Python would try again at its end, and exit with 120."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            _to_nowhere(number)
 
 
 def _to_nowhere(number: int) -> None:

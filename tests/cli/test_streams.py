@@ -52,10 +52,22 @@ def test_a_full_standard_output_is_an_error(world: World, words: str) -> None:
     assert b"Traceback" not in ran.stderr
 
 
-@pytest.mark.parametrize("end", ["2>/dev/full", "2>&-", ">/dev/full 2>/dev/full", ">/dev/full 2>&-"])
-def test_where_nothing_can_be_said_the_exit_status_is_all(world: World, end: str) -> None:
-    ran = shell(world, f'"$@" ls nowhere {end}')
-    assert (ran.returncode, ran.stdout, ran.stderr) == (1, b"", b"")
+ENDS = ["2>/dev/full", "2>&-", "2</dev/null", ">/dev/full 2>/dev/full", ">/dev/full 2>&-"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(("words", "status"), [("ls nowhere", 1), ("nosuch", 2), ("shell --explain x", 2)])
+def test_where_nothing_can_be_said_the_exit_status_is_all(
+    world: World, end: str, words: str, status: int
+) -> None:
+    ran = shell(world, f'"$@" {words} {end}')
+    assert (ran.returncode, ran.stdout, ran.stderr) == (status, b"", b"")
+
+
+@pytest.mark.parametrize("words", ["ls", "help", "--version"])
+def test_where_neither_stream_takes_anything_what_was_to_be_printed_is_missed(world: World, words: str) -> None:
+    world.write(default=TEXT)
+    assert shell(world, f'"$@" {words} >/dev/full 2>/dev/full').returncode == 1
 
 
 SETS = {
