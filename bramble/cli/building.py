@@ -15,7 +15,7 @@ from typing import Optional
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.evaluating import add_evaluation_options, limits_of
 from bramble.cli.progress import Display
-from bramble.cli.quantities import byte_count, count, seconds
+from bramble.cli.quantities import byte_count, count, log_bytes, memory_bytes, seconds
 from bramble.cli.render import harmless, print_error, say
 from bramble.commands.build import LOG_SIZE, BuildChoices, BuildResult, Event, Limits, build_evaluated
 from bramble.commands.evaluation import Evaluated, evaluate_targets
@@ -48,7 +48,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         "--silence", type=seconds, metavar="SECONDS", help="end a build that prints nothing for so long"
     )
     group.add_argument(
-        "--memory", type=byte_count, metavar="SIZE", help="end a build that needs more, such as 2G"
+        "--memory", type=memory_bytes, metavar="SIZE", help="end a build that needs more, such as 2G"
     )
     group.add_argument(
         "--processes", type=count, metavar="N", help="let a build have N processes at once at most"
@@ -58,10 +58,10 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--log-size",
-        type=byte_count,
+        type=log_bytes,
         metavar="SIZE",
         default=LOG_SIZE,
-        help="keep so much of what a build prints, its end (default: 64M)",
+        help="keep so much of what a build prints, its end, 4K at least (default: 64M)",
     )
     group.add_argument(
         "--output-files",

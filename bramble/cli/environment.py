@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from bramble.cli.quantities import byte_count, count, seconds
+from bramble.cli.quantities import count, memory_bytes, seconds
 from bramble.commands.setting import EvaluationLimits, Setting
 from bramble.errors import BrambleError
 
@@ -96,7 +96,7 @@ def read_limits(
     usual = EvaluationLimits()
     return EvaluationLimits(
         steps=steps if steps is not None else _quantity(environ, "STEPS", count, usual.steps),
-        memory=memory if memory is not None else _quantity(environ, "MEMORY", byte_count, usual.memory),
+        memory=memory if memory is not None else _quantity(environ, "MEMORY", memory_bytes, usual.memory),
         seconds=time if time is not None else _quantity(environ, "TIME", seconds, usual.seconds),
     )
 

@@ -6,7 +6,7 @@ import argparse
 import os
 
 from bramble.cli.environment import read_limits, read_setting
-from bramble.cli.quantities import byte_count, count, seconds
+from bramble.cli.quantities import count, memory_bytes, seconds
 from bramble.commands.setting import EvaluationLimits, Setting
 
 
@@ -20,7 +20,7 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
         help="count loop rounds and calls, and end it after N (slower)",
     )
     group.add_argument(
-        "--eval-memory", type=byte_count, metavar="SIZE", help="end it when the process is larger, such as 8G"
+        "--eval-memory", type=memory_bytes, metavar="SIZE", help="end it when the process is larger, such as 8G"
     )
     group.add_argument(
         "--eval-time",

@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_LARGEST = 1 << 60  # what the kernel takes as a size of a file has 63 bits, and something is added to some of them
+_DIGITS = 19  # more are converted in a time that grows with their square, or not at all
 _AGES = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def count(text: str) -> int:
-    """Return a whole number from 1 up."""
-    if not text.isdecimal() or int(text) < 1:
+    """Return a whole number from 1 up; one that no machine can count to stands for larger ones."""
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
-    return int(text)
+    number = _whole(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
+    return number
 
 
 def seconds(text: str) -> float:
@@ -27,12 +32,36 @@ def seconds(text: str) -> float:
 
 
 def byte_count(text: str) -> int:
-    """Return a number of bytes: digits, and K, M, G or T for powers of 1024."""
+    """Return a number of bytes: digits, and K, M, G or T for powers of 1024. The most is an EiB."""
     scale = _SIZES.get(text[-1:].upper(), 1)
     digits = text[:-1] if scale > 1 else text
     if not digits.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500M or 2G")
-    return int(digits) * scale
+    return min(_whole(digits) * scale, _LARGEST)
+
+
+def log_bytes(text: str) -> int:
+    """Return how much of a log may be kept: a number of bytes, 4K at least."""
+    # spec: build.log.size
+    return _from(4 << 10, "4K, the least that a log keeps", text)
+
+
+def memory_bytes(text: str) -> int:
+    """Return how much memory a build or an evaluation may have: a number of bytes, 1M at least."""
+    # spec: build.limits, cli.limits
+    return _from(1 << 20, "1M, the least that anything can run in", text)
+
+
+def _from(least: int, why: str, text: str) -> int:
+    number = byte_count(text)
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than {why}")
+    return number
+
+
+def _whole(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    return _LARGEST if len(digits) > _DIGITS else int(digits)
 
 
 def age(text: str) -> float:
@@ -40,4 +69,4 @@ def age(text: str) -> float:
     scale = _AGES.get(text[-1:])
     if scale is None or not text[:-1].isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not an age such as 30d or 12h")
-    return float(int(text[:-1]) * scale)
+    return float(_whole(text[:-1]) * scale)

@@ -6,7 +6,7 @@ import pytest
 
 from bramble.cli.environment import Surface
 from bramble.cli.progress import Display
-from bramble.cli.quantities import age, byte_count
+from bramble.cli.quantities import age, byte_count, count, log_bytes, memory_bytes
 from bramble.cli.render import duration, harmless, size
 from bramble.commands.build import Failed, Finished, Hidden, Output, Retrying, Started
 from bramble.errors import BrambleError
@@ -104,10 +104,10 @@ def test_durations_are_short(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 40, "5120.0 GiB")]
+    ("number", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 40, "5120.0 GiB")]
 )
-def test_sizes_are_short(count: int, text: str) -> None:
-    assert size(count) == text
+def test_sizes_are_short(number: int, text: str) -> None:
+    assert size(number) == text
 
 
 def test_quantities_are_read_as_people_write_them() -> None:
@@ -118,6 +118,19 @@ def test_quantities_are_read_as_people_write_them() -> None:
             byte_count(wrong)
     with pytest.raises(Exception, match="is not an age"):
         age("30")
+
+
+def test_quantities_that_nothing_can_be_done_with_are_refused_or_cut() -> None:
+    for endless in ("9" * 5000, "9" * 5000 + "T", "99999999999T"):
+        assert byte_count(endless) == 1 << 60 == memory_bytes(endless)
+    assert count("9" * 5000) == 1 << 60 and age("9" * 5000 + "d") > 1 << 60
+    assert byte_count("0" * 5000 + "7") == 7 and byte_count("0") == 0
+    assert log_bytes("4K") == 4096 and memory_bytes("1M") == 1 << 20
+    for read, text in ((log_bytes, "4095"), (log_bytes, "0"), (memory_bytes, "1023K"), (memory_bytes, "0")):
+        with pytest.raises(Exception, match="is less than"):
+            read(text)
+    with pytest.raises(Exception, match="from 1 up"):
+        count("0" * 5000)
 
 
 def test_ordinary_text_is_left_alone() -> None:
