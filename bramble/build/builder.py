@@ -202,7 +202,7 @@ class Builder:
         self._emit(Started(task.id, task.name))
 
         # spec: build.locks
-        with self._store.building(resolved.digest, self._waiting(task)):
+        with self._store.building(resolved.digest, self._waiting(task), self._told(task)):
             # Another process, or a derivation that came to the same, may have built it meanwhile.
             found = self.known(replace(task, wanted=True), resolved, locked=True)
             if found is not None and found.present:
@@ -225,7 +225,7 @@ class Builder:
             # A download is compared with its pin whenever it is made.
             return made
         started = time.monotonic()
-        with self._store.building(made.resolved.digest, self._waiting(task)):
+        with self._store.building(made.resolved.digest, self._waiting(task), self._told(task)):
             self._build(task, made.resolved, again=made)
         apart = not task.derivation.builtin and self._options.sandbox == STRONGEST
         where = "elsewhere" if apart else "here"
@@ -243,6 +243,11 @@ class Builder:
                 self._emit(Waiting(task.id, task.name))
 
         return waiting
+
+    def _told(self, task: Task) -> Callable[[str], None]:
+        """Return what is given the words for who holds the lock, when it takes long."""
+        # spec: store.locks.told
+        return lambda text: self._emit(Waiting(task.id, task.name, text))
 
     def _usable(self, found: Realisation, want: Optional[str], kind: str) -> bool:
         if want is not None and found.outputs != (("out", want),):

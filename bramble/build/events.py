@@ -34,6 +34,7 @@ class Waiting:
 
     id: str
     name: str
+    told: str = ""  # after two seconds: who it is
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,12 @@ _TOO_MUCH = {
     "memory": (
         "build.limit",
         "was ended since it used more memory than it may",
-        "raise --memory if it needs more",
+        "raise --memory",
     ),
     "processes": (
         "build.limit",
         "was ended since it had more processes than it may",
-        "raise --processes if it needs more",
+        "raise --processes",
     ),
     "output_files": (
         "build.output-too-many-files",

@@ -20,7 +20,10 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
         help="count loop rounds and calls, and end it after N (slower)",
     )
     group.add_argument(
-        "--eval-memory", type=memory_bytes, metavar="SIZE", help="end it when the process is larger, such as 8G"
+        "--eval-memory",
+        type=memory_bytes,
+        metavar="SIZE",
+        help="end it when the process is larger, such as 8G",
     )
     group.add_argument(
         "--eval-time",

@@ -141,6 +141,8 @@ class Display:
         job = self._running.get(event.id)
         if job is not None:
             job.note = "another bramble is building it"
+        if event.told:
+            self._line(harmless(event.told))
 
     def _impure(self, event: Impure) -> None:
         self._line(

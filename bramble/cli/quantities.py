@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 _SIZES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_LARGEST = 1 << 60  # what the kernel takes as a size of a file has 63 bits, and something is added to some of them
+_LARGEST = 1 << 60  # a size of a file has 63 bits in the kernel, and to some of them something is added
 _DIGITS = 19  # more are converted in a time that grows with their square, or not at all
 _AGES = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

@@ -58,7 +58,7 @@ def give_up_output() -> None:
 
 
 def give_up_unwritten() -> None:
-    """Say nothing more on a stream that takes nothing: Python would try again at its end, and exit with 120."""
+    """Give up a stream that takes nothing: Python would try again at its end, and exit with 120."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             stream.flush()

@@ -40,6 +40,7 @@ from bramble.project.lockfile import read_lock, update_lock
 from bramble.project.project import Project
 from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
+from bramble.store.locks import lock_briefly
 
 if TYPE_CHECKING:
     from bramble.sandbox.launch import Launcher
@@ -190,10 +191,18 @@ def build_derivations(
         with contextlib.suppress(Cancelled):
             store.record_roots(project.root, found, store.on_wait)
     failures = [_placed(failure, evaluated) for failure in report.failures]
+    broken_off = report.cancelled
     if report.new_pins:
         try:
             before = {key: pin for key, pin in lock.url_hashes.items() if key in report.new_pins}
-            update_lock(lock_path, report.new_pins, replaced=before if choices.refresh else {})
+            update_lock(
+                lock_path,
+                report.new_pins,
+                replaced=before if choices.refresh else {},
+                take=functools.partial(lock_briefly, on_wait=store.on_wait),
+            )
+        except Cancelled:
+            broken_off = True
         except BrambleError as error:
             # What was built is there and is said, whatever became of the lock.
             failures.append(error)
@@ -209,7 +218,7 @@ def build_derivations(
         sandbox=_weakest(report),
         failures=tuple(failures),
         skipped=len(report.skipped),
-        cancelled=report.cancelled,
+        cancelled=broken_off,
         new_pins=report.new_pins,
         store=store,
         report=report,

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Callable
 
 from bramble.errors import BrambleError, Place
 from bramble.project.access import read_file, replace_file
@@ -194,17 +195,19 @@ def update_lock(
     *,
     table: str = URL_HASHES,
     replaced: Mapping[str, str] = MappingProxyType({}),
+    take: Callable[[int, str], None] = lambda handle, path: fcntl.flock(handle, fcntl.LOCK_EX),
 ) -> Lock:
     """Add pins to the lock file at `path`, in the place of `replaced`, and return what it holds then.
 
     Reads the file again first, while no other Bramble does the same, so that
     what two builds found at one time is all kept. Nothing is written when the
-    pins are there already or when one conflicts. Raises lock.*.
+    pins are there already or when one conflicts. `take` takes the lock of an
+    open directory, and says of its path whom it waits for. Raises lock.*.
     """
     # spec: project.lock.update
     if not pins:
         return read_lock(path)
-    with _alone(path):
+    with _alone(path, take):
         before = read_lock(path)
         after = merge(before, pins, table=table, replaced=replaced)
         if after is not before:
@@ -213,7 +216,7 @@ def update_lock(
 
 
 @contextmanager
-def _alone(path: str) -> Iterator[None]:
+def _alone(path: str, take: Callable[[int, str], None]) -> Iterator[None]:
     """Hold the advisory lock on the directory of a file; file systems without locks go without (flock(2))."""
     directory = os.path.dirname(path) or "."
     try:
@@ -222,7 +225,7 @@ def _alone(path: str) -> Iterator[None]:
         raise _unwritable(path, error) from error
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            take(handle, directory)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
                 raise

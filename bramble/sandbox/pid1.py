@@ -368,9 +368,21 @@ def start_program(job: Job) -> None:
     pid2.drop_capability_sets()
     while True:
         pid, status = os.waitpid(-1, 0)
-        if pid == program:
+        if os.WIFSTOPPED(status):
+            let_go(pid, status)
+        elif pid == program:
             os.write(job.link, b"X\0%d" % status)
             os._exit(0)
+
+
+def let_go(pid: int, status: int) -> None:
+    """Let a child go on that asked its parent to trace it: it has not ended, it waits for what we say."""
+    number = os.WSTOPSIG(status)
+    try:
+        # SIGTRAP is not a signal that was sent to it, but how its tracer hears of an execve(2).
+        syscalls.ptrace_detach(pid, 0 if number == signal.SIGTRAP else number)
+    except OSError:
+        return  # it was killed meanwhile
 
 
 def start_program_hosted(job: Job) -> None:
@@ -394,7 +406,9 @@ def start_program_hosted(job: Job) -> None:
         pid = program
         while pid and last is None:
             pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == program:
+            if pid and os.WIFSTOPPED(status):
+                let_go(pid, status)
+            elif pid == program:
                 last = b"X\0%d" % status
         if last is None and any(fd == job.link for fd, _ in spoken):
             last = b"K"

@@ -69,6 +69,7 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 KEYCTL_JOIN_SESSION_KEYRING = 1
+PTRACE_DETACH = 17
 ADDR_NO_RANDOMIZE = 0x0040000
 SECCOMP_SET_MODE_FILTER = 1
 SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4
@@ -121,6 +122,7 @@ _OPEN_TREE = _number("open_tree")
 _MOVE_MOUNT = _number("move_mount")
 _PRCTL = _number("prctl")
 _KEYCTL = _number("keyctl")
+_PTRACE = _number("ptrace")
 _SETHOSTNAME = _number("sethostname")
 _SETDOMAINNAME = _number("setdomainname")
 _CAPSET = _number("capset")
@@ -215,6 +217,11 @@ def prctl_bytes(option: int, arg2: bytes) -> int:
 def keyctl(operation: int, arg2: int = 0) -> int:
     """keyctl(2) with numbers."""
     return _checked(_integers(_KEYCTL, operation, arg2, 0, 0, 0), "keyctl")
+
+
+def ptrace_detach(pid: int, signal_number: int) -> None:
+    """ptrace(2), PTRACE_DETACH: let a process that has stopped for us go on, with this signal or 0."""
+    _checked(_integers(_PTRACE, PTRACE_DETACH, pid, 0, signal_number, 0), "ptrace")
 
 
 def sethostname(name: bytes) -> None:

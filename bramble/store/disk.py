@@ -184,11 +184,17 @@ class Store(Objects):
             self.sync()
 
     @contextlib.contextmanager
-    def building(self, resolved: str, on_wait: Optional[Callable[[], None]] = None) -> Iterator[None]:
+    def building(
+        self,
+        resolved: str,
+        on_wait: Optional[Callable[[], None]] = None,
+        tell: Optional[Callable[[str], None]] = None,
+    ) -> Iterator[None]:
         """Hold the right to build `resolved`, alone among all processes and threads.
 
         While another holds it, `on_wait` is called a few times a second; what
-        it raises ends the waiting. Look afterwards whether the other has built it.
+        it raises ends the waiting. After two seconds `tell` is given who holds it; without it a person is
+        told. Look afterwards whether the other has built it.
         """
         # spec: store.locks.building
         self.refuse_to_write()
@@ -196,7 +202,10 @@ class Store(Objects):
             locks = LockFile(f"{self.var}/{BUILD_LOCKS}")
         try:
             with DiskFailures("lock a derivation"):
-                locks.exclusive(resolved, on_wait, silent=on_wait is not None)
+                if tell is None:
+                    locks.exclusive(resolved, on_wait)
+                else:
+                    locks.exclusive(resolved, on_wait, tell=tell)
             yield
         finally:
             locks.close()

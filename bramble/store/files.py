@@ -11,6 +11,7 @@ from typing import Optional
 LARGEST = 256 << 20  # bytes; an object that refers to a million others has a record of 36 MB
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _LOCK = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_FOR_READERS = "/locks/objects"
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -67,24 +68,31 @@ def make_way(top: str, below: str) -> None:
 
 
 def open_lock(path: str, *, read_only: bool = False) -> int:
-    """Open a file that is only there to be locked, made if need be (mode 0644). Raises OSError.
+    """Open a file that is only there to be locked, made if need be. Raises OSError.
 
-    What is no regular file is refused: a link would lead elsewhere, opening a device may do anything.
+    Whoever can open it, can lock it, and keep its owner waiting for as long as they like: so nobody else
+    can, but those that read objects, who keep them from being removed meanwhile. What is no regular
+    file is refused: a link would lead elsewhere, opening a device may do anything.
     """
-    # spec: store.modes, store.no-links
+    # spec: store.modes, store.no-links, store.locks.others
+    mode = 0o644 if path.endswith(_FOR_READERS) else 0o600
     try:
         fd = os.open(path, _READ if read_only else _LOCK)
     except FileNotFoundError:
         if read_only:
             raise
         try:
-            fd = os.open(path, _LOCK | os.O_CREAT | os.O_EXCL, 0o644)
-            os.fchmod(fd, 0o644)
+            fd = os.open(path, _LOCK | os.O_CREAT | os.O_EXCL, mode)
+            os.fchmod(fd, mode)
         except FileExistsError:
             fd = os.open(path, _LOCK)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
         os.close(fd)
         raise OSError(errno.ENOTSUP, "not a regular file", path)
+    if status.st_mode & 0o066 & ~mode and not read_only:
+        with contextlib.suppress(PermissionError):
+            os.fchmod(fd, mode)
     return fd
 
 

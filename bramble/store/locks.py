@@ -31,6 +31,7 @@ from typing import Callable, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.files import open_lock
+from bramble.store.holders import holder
 from bramble.store.path import shown
 
 # struct flock: l_type, l_whence, l_start, l_len, l_pid (which must be 0 for these locks).
@@ -42,6 +43,13 @@ _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 _SILENCE = 2  # seconds until it is said that somebody waits
 _PATIENCE = 120  # seconds until a lock that nobody holds for long is held for too long
+
+
+Tell = Callable[[str], None]
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 class LockFile:
@@ -62,19 +70,8 @@ class LockFile:
         Raises BrambleError store.locked where it is: its holder is stopped, or waits for what never comes.
         """
         # spec: store.locks.patience
-        until = time.monotonic() + _PATIENCE
-
-        def patient() -> None:
-            if on_wait is not None:
-                on_wait()
-            if time.monotonic() > until:
-                raise BrambleError(
-                    "store.locked",
-                    f'another process has held a lock in "{shown(self._path)}" for {_PATIENCE} seconds',
-                    remedy=f"see which (fuser {shown(self._path)}); if it is stopped, let it go on or end it",
-                )
-
-        _wait(lambda: self.try_share(name), self._path, patient)
+        byte = byte_of(name)
+        _wait(lambda: self.try_share(name), self._path, _patient(self._path, byte, on_wait), byte=byte)
 
     def try_share(self, name: str) -> bool:
         """Take the lock of `name` shared unless somebody has it exclusive; say whether it was taken."""
@@ -85,14 +82,14 @@ class LockFile:
         return self._set(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, name)
 
     def exclusive(
-        self, name: str, on_wait: Optional[Callable[[], None]] = None, *, silent: bool = False
+        self, name: str, on_wait: Optional[Callable[[], None]] = None, *, tell: Tell = _print
     ) -> None:
         """Take the lock of `name` exclusive, however long it takes.
 
         `on_wait` is called each time it was not to be had, a few times a
-        second; what it raises ends the waiting. `silent`: it tells the person, too.
+        second; what it raises ends the waiting. `tell` is given what a person is told.
         """
-        _wait(lambda: self.try_exclusive(name), self._path, on_wait, silent=silent)
+        _wait(lambda: self.try_exclusive(name), self._path, on_wait, byte=byte_of(name), tell=tell)
 
     def release(self, name: str) -> None:
         """Give up the lock of `name`."""
@@ -114,10 +111,12 @@ class LockFile:
         return True
 
 
-def lock_whole(fd: int, path: str, *, shared: bool = False) -> None:
+def lock_whole(
+    fd: int, path: str, *, shared: bool = False, on_wait: Optional[Callable[[], None]] = None
+) -> None:
     """Take the whole file `path`, open as `fd`, exclusive or shared (flock(2)), however long it takes.
 
-    Raises OSError for a file system without locks.
+    `on_wait` as in `exclusive`. Raises OSError for a file system without locks.
     """
 
     def attempt() -> bool:
@@ -127,23 +126,53 @@ def lock_whole(fd: int, path: str, *, shared: bool = False) -> None:
             return False
         return True
 
-    _wait(attempt, path, None)
+    _wait(attempt, path, on_wait)
+
+
+def lock_briefly(fd: int, path: str, *, on_wait: Optional[Callable[[], None]] = None) -> None:
+    """Take the whole file or directory `path` exclusive, which nobody holds for long.
+
+    It may be one that strangers can open, and so lock. Raises BrambleError store.locked when it is held for
+    two minutes, and OSError for a file system without locks.
+    """
+    # spec: store.locks.patience
+    lock_whole(fd, path, on_wait=_patient(path, None, on_wait))
+
+
+def _patient(path: str, byte: Optional[int], on_wait: Optional[Callable[[], None]]) -> Callable[[], None]:
+    """Return what is called while one waits, and raises store.locked when that has taken too long."""
+    until = time.monotonic() + _PATIENCE
+
+    def patient() -> None:
+        if on_wait is not None:
+            on_wait()
+        if time.monotonic() > until:
+            raise BrambleError(
+                "store.locked",
+                f"a lock is held for {_PATIENCE} seconds: {holder(path, byte)}",
+                remedy="if it is stopped, let it go on, or end it",
+            )
+
+    return patient
 
 
 def _wait(
-    attempt: Callable[[], bool], path: str, on_wait: Optional[Callable[[], None]], *, silent: bool = False
+    attempt: Callable[[], bool],
+    path: str,
+    on_wait: Optional[Callable[[], None]],
+    *,
+    byte: Optional[int] = None,
+    tell: Tell = _print,
 ) -> None:
     # spec: store.locks.told
     # Asked for again and again, not waited for in the kernel: so a signal ends it, and a person is told.
-    pause, silent_until = _FIRST_PAUSE, time.monotonic() + _SILENCE
+    pause, silent_until, told = _FIRST_PAUSE, time.monotonic() + _SILENCE, False
     while not attempt():
         if on_wait is not None:
             on_wait()
-        if not silent and time.monotonic() > silent_until:
-            silent = True
-            place = shown(path)
-            told = f"waiting for another bramble that holds {place} (see: fuser {place})"
-            print(told, file=sys.stderr, flush=True)
+        if not told and time.monotonic() > silent_until:
+            told = True
+            tell(f"waiting: {holder(path, byte)}")
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
 

@@ -50,7 +50,7 @@ def test_who_waits_for_another_process_says_so_and_hears_the_first_signal(tooled
         for number, process in waiting.items():
             assert process.stderr is not None
             told = process.stderr.readline().decode()
-            assert told == f"waiting for another bramble that holds {lock} (see: fuser {lock})\n"
+            assert told == f"waiting: process {os.getpid()} holds {lock}\n"
             process.send_signal(number)
             assert process.wait(30) in (128 + number, -number)
             assert process.stderr.read() == b""
@@ -69,7 +69,48 @@ def test_a_build_that_waits_for_a_record_hears_the_first_signal(tooled: World) -
             record.unlink()
         process = tooled.start("build", "./:one")
         assert process.stderr is not None
-        assert any(line.startswith(b"waiting for another") for line in process.stderr)
+        assert any(line.startswith(b"waiting: process") for line in process.stderr)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 128 + signal.SIGTERM
         process.communicate()
+
+
+def test_a_build_that_waits_for_the_lock_of_its_project_says_so_and_hears_the_first_signal(
+    world: World,
+) -> None:
+    # spec: project.lock.update
+    (world.project / "data").write_text("x")
+    url = (world.project / "data").as_uri()
+    world.write(default=f'def f():\n    return derivation("f", "fetch_url", env={{"url": "{url}"}})\n')
+    handle = os.open(world.project, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        process = world.start("build", "./:f")
+        assert process.stderr is not None
+        told = f"waiting: process {os.getpid()} holds {world.project}\n".encode()
+        assert told in process.stderr
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 128 + signal.SIGTERM
+        process.communicate()
+    finally:
+        os.close(handle)
+    assert not (world.project / "bramble.lock").exists()
+
+
+def test_a_build_that_waits_for_another_names_it(tooled: World) -> None:
+    # spec: store.locks.told
+    tooled.write(
+        default='load("example.com/p/tools")\ndef f():\n    return tools.script("one", "sleep 60")\n'
+    )
+    first = tooled.start("build", "-q", "./:f")
+    while not list((tooled.store / "var/work").glob("*")):
+        time.sleep(0.05)
+    second = tooled.start("build", "./:f")
+    assert second.stderr is not None
+    try:
+        holds = f"waiting: process {first.pid} holds {tooled.store}/var/locks/builds\n".encode()
+        assert holds in second.stderr
+    finally:
+        for process in (second, first):
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=30)

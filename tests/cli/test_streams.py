@@ -65,7 +65,9 @@ def test_where_nothing_can_be_said_the_exit_status_is_all(
 
 
 @pytest.mark.parametrize("words", ["ls", "help", "--version"])
-def test_where_neither_stream_takes_anything_what_was_to_be_printed_is_missed(world: World, words: str) -> None:
+def test_where_neither_stream_takes_anything_what_was_to_be_printed_is_missed(
+    world: World, words: str
+) -> None:
     world.write(default=TEXT)
     assert shell(world, f'"$@" {words} >/dev/full 2>/dev/full').returncode == 1
 

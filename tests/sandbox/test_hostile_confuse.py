@@ -49,6 +49,12 @@ def test_a_child_s_end_is_not_the_program_s(here: World) -> None:
     assert here.run("sh -c 'exit 1'; sh -c 'kill -9 $$'; exit 0").code == 0
 
 
+def test_a_program_that_asks_its_parent_to_trace_it_goes_on(raw: World) -> None:
+    calls = [("getpid",), ("ptrace", 0, 0, 0, 0), ("kill", Of(0), signal.SIGWINCH), ("getpid",)]
+    own, *results, still = raw.calls(*calls)
+    assert results == [0, 0] and still == own
+
+
 def test_a_builder_that_replaces_itself_is_still_the_builder(here: World) -> None:
     assert here.run("exec sh -c 'exec sh -c \"exit 12\"'").code == 12
 

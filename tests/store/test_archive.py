@@ -18,9 +18,11 @@ from tests.store import oracle
 
 VECTORS = json.loads((Path(__file__).parent / "archive_vectors.json").read_text())
 
-component = st.binary(min_size=1, max_size=130).map(
-    lambda data: data.replace(b"/", b"_").replace(b"\0", b"-")
-).filter(lambda data: data not in (b".", b".."))
+component = (
+    st.binary(min_size=1, max_size=130)
+    .map(lambda data: data.replace(b"/", b"_").replace(b"\0", b"-"))
+    .filter(lambda data: data not in (b".", b".."))
+)
 member_name = st.lists(component, min_size=1, max_size=4).map(lambda parts: b"/" + b"/".join(parts))
 
 

@@ -96,7 +96,7 @@ def test_another_name_of_the_same_store_is_recognised(place: str) -> None:
     with pytest.raises(BrambleError) as caught:
         Store.open(place + "/alias")
     assert caught.value.code == "store.moved"
-    assert f"BRAMBLE_PATH to \"{place}/s\"" in str(caught.value.remedy)
+    assert f'BRAMBLE_PATH to "{place}/s"' in str(caught.value.remedy)
 
 
 def test_a_store_of_a_newer_version_is_left_alone(place: str) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +18,7 @@ from bramble.store import sync, walk
 from bramble.store.digest import digest
 from bramble.store.disk import Store
 from bramble.store.files import read_file, unique, write_file
+from bramble.store.holders import holder as who
 from bramble.store.locks import LockFile, byte_of
 from bramble.store.optimise import OPEN_DIRECTORIES
 from bramble.store.remove import remove_tree
@@ -373,6 +376,28 @@ def test_a_workspace_has_the_name_that_is_asked_for_unless_somebody_uses_it(stor
     Path(store.var, "work", "name", "left").write_text("x")
     with store.workspace("name") as work:
         assert os.path.basename(work.path) == "name" and os.listdir(work.path) == []
+
+
+def test_who_holds_a_lock_is_named(tmp_path: Path) -> None:
+    # spec: store.locks.told
+    path = str(tmp_path / "l")
+    with open(path, "wb") as whole:
+        fcntl.flock(whole, fcntl.LOCK_EX)
+        held = LockFile(path)
+        assert held.try_exclusive("a" * 32)
+        # A lock is a descriptor's: the child has it as soon as it is there, and keeps it when we close ours.
+        child = subprocess.Popen(["sleep", "60"], pass_fds=(whole.fileno(), held._fd))
+        held.close()
+    try:
+        byte = byte_of("a" * 32)
+        assert who(path) == who(path, byte) == f"process {child.pid} holds {path}"
+        child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+        assert who(path, byte) == f"process {child.pid}, which is stopped (kill -CONT), holds {path}"
+        assert who(path, byte + 1) == f"another bramble holds {path} (see: fuser {path})"
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_a_lock_that_is_never_given_up_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from bramble.store import relocate as relocating
 from bramble.store.disk import Store
 from bramble.store.gc import collect
 from bramble.store.locks import LockFile
+from bramble.store.optimise import optimise
 from bramble.store.publish import publish as publishing
 from bramble.store.sync import Syncer
 from bramble.store.trust import people, reading
@@ -75,7 +76,8 @@ def test_modes_are_set_whatever_the_umask(place: str, umask: int) -> None:
             mode = stat.S_IMODE(path.stat().st_mode)
             inside = name in path.parts
             assert not mode & 0o022, path
-            assert inside or mode == (0o755 if path.is_dir() else 0o644), path
+            private = path.parent.name == "locks" and path.name != "objects"
+            assert inside or mode == (0o755 if path.is_dir() else 0o600 if private else 0o644), path
     assert Store.open(store.root).first_missing([name]) is None
 
 
@@ -159,6 +161,21 @@ def test_a_lock_that_is_no_file_is_told(place: str, kind: str) -> None:
     with pytest.raises(OSError):
         LockFile(path)
     assert code(lambda: collect(Store.open(store.root))) == "store.system"
+
+
+def test_nobody_else_can_hold_a_lock_that_its_owner_waits_for(place: str) -> None:
+    # spec: store.locks.others
+    store = Store.open(place + "/s")
+    locks = {name: f"{store.var}/locks/{name}" for name in ("builds", "gc", "optimise", "objects")}
+    for path in locks.values():
+        Path(path).touch()
+        os.chmod(path, 0o644)  # as earlier versions made them
+    with store.building("a" * 32):
+        pass
+    collect(store)
+    optimise(store)
+    modes = {name: os.stat(path).st_mode & 0o777 for name, path in locks.items()}
+    assert modes == {"builds": 0o600, "gc": 0o600, "optimise": 0o600, "objects": 0o644}
 
 
 def test_an_object_that_others_can_write_to_is_not_used(store: Store) -> None:
