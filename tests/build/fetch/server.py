@@ -41,6 +41,10 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def answer_with(self, *answers: Answer) -> None:
+        """Have other answers, which may need to know the URL."""
+        self._answers = answers
+
     def close(self) -> None:
         self._over.set()
         # Wakes accept(), which closing alone does not.
