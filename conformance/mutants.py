@@ -17,9 +17,8 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance import runner
+from conformance import fetch_faults, language_faults, runner
 from conformance.casefile import LEVELS, Case
-from conformance.language_faults import FAULTS
 from conformance.outcome import FAILED
 from conformance.session import Implementation
 
@@ -37,7 +36,7 @@ class Mutant:
 
 
 MUTANTS: tuple[Mutant, ...] = (
-    *(Mutant(*fault) for fault in FAULTS),
+    *(Mutant(*fault) for fault in (*language_faults.FAULTS, *fetch_faults.FAULTS)),
     Mutant(
         "derivation.json.empty",
         "bramble/derivation/gojson.py",
@@ -107,8 +106,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "objects.references.hidden",
         "bramble/store/identity.py",
-        "self._needle = utf_16_needle(meaning.directory) if pieces else b\"\"",
-        "self._needle = b\"\"",
+        'self._needle = utf_16_needle(meaning.directory) if pieces else b""',
+        'self._needle = b""',
     ),
     Mutant(
         "cli.build.json",
