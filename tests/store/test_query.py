@@ -20,6 +20,7 @@ from bramble.store.query import (
     tree,
     why,
 )
+from bramble.store.roots import results_of
 from bramble.store.verify import verify
 from tests.store.conftest import publish
 from tests.store.oracle import Exec, Link, Tree
@@ -179,3 +180,16 @@ def test_a_damaged_file_is_not_spread_by_linking(store: Store) -> None:
     Path(store.object_path(first), "f").write_bytes(b"EQUAL" * 100)
     os.chmod(store.object_path(first) + "/f", 0o444)
     assert optimise(store).linked == 0
+
+
+def test_records_that_cannot_be_read_are_an_error_of_the_store(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: str) -> bytes:
+        raise PermissionError(13, "Permission denied", path)
+
+    # In place of a mode, which does not hold root.
+    monkeypatch.setattr("bramble.store.roots.read_file", refused)
+    with pytest.raises(BrambleError) as caught:
+        results_of(store, "/p")
+    assert caught.value.code == "store.permission"

@@ -358,7 +358,12 @@ def one_round(dice: random.Random, directory: str, *, waits: bool) -> tuple[str,
 
 def _fetched(url: str, target: str, options: FetchOptions) -> object:
     """Return the bytes, or what was raised instead."""
-    listener = Listener(lambda done, total: None, lambda reason, pause: None, threading.Event())
+    listener = Listener(
+        progress=lambda done, total: None,
+        retrying=lambda reason, pause: None,
+        absent=lambda program, names, linked: None,
+        cancelled=threading.Event(),
+    )
     try:
         transfer(url, target, options, listener)
     except Exception as error:
