@@ -7,14 +7,16 @@ read by all users of the store. So the person's own rights are not used for them
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Callable, Optional
 
 from bramble.build.fetch.discretion import redact
 from bramble.errors import BrambleError
 
+_ALTERNATES_LIMIT = 1 << 20  # bytes
 _NO_FILES = ("/proc", "/sys", "/dev")
 
 
@@ -58,12 +60,14 @@ def check_reach(path: str, url: str, roots: Optional[Sequence[str]]) -> None:
 
 def check_repository(path: str, url: str, roots: Optional[Sequence[str]]) -> None:
     """Do as `check_reach` for a repository that git would find at `path`, and for the parts it is made of."""
+    if roots is None:
+        return
     waiting = [
         path,
         *(f"{path}{end}" for end in ("/.git", ".git", ".git/.git") if os.path.exists(path + end)),
     ]
     seen: set[str] = set()
-    while waiting and roots is not None:
+    while waiting:
         found = os.path.realpath(waiting.pop())
         if found in seen:
             continue
@@ -72,12 +76,57 @@ def check_repository(path: str, url: str, roots: Optional[Sequence[str]]) -> Non
         # gitrepository-layout(5): what a repository has elsewhere.
         if os.path.isfile(found):
             waiting += _paths_in(found, os.path.dirname(found), "gitdir:")
-        parts = [
-            os.path.join(found, part) for part in ("HEAD", "refs", "packed-refs", "objects", "objects/pack")
-        ]
+        parts = [os.path.join(found, part) for part in ("HEAD", "refs", "packed-refs")]
         waiting += [part for part in parts if os.path.islink(part)]
         waiting += _paths_in(f"{found}/commondir", found)
-        waiting += _paths_in(f"{found}/objects/info/alternates", f"{found}/objects")
+        _check_objects(f"{found}/objects", url, roots)
+
+
+def _check_objects(directory: str, url: str, roots: Sequence[str]) -> None:
+    """Do as `check_reach` for a directory of objects, all links in it, and the others that it names."""
+    waiting, seen = [directory] if os.path.lexists(directory) else [], set()
+    while waiting:
+        found = os.path.realpath(waiting.pop())
+        if found in seen:
+            continue
+        seen.add(found)
+        check_reach(found, url, roots)
+        if os.path.isdir(found):
+            waiting += _links_below(found)
+            waiting += _alternates(found, url)
+
+
+def _links_below(directory: str) -> Iterator[str]:
+    directories = [directory]
+    while directories:
+        with contextlib.suppress(OSError), os.scandir(directories.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    yield entry.path
+                elif entry.is_dir(follow_symlinks=False):
+                    directories.append(entry.path)
+
+
+def _alternates(objects: str, url: str) -> Iterator[str]:
+    """Yield the directories of objects that one names, as git reads them: by lines, relative to it."""
+    try:
+        fd = os.open(f"{objects}/info/alternates", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    text = b""
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        with open(fd, "rb", closefd=False) as opened:
+            text = opened.read(_ALTERNATES_LIMIT + 1)
+    os.close(fd)
+    lines = [line for line in text.split(b"\n") if line and not line.startswith(b"#")]
+    if len(text) > _ALTERNATES_LIMIT or any(line.startswith(b'"') for line in lines):
+        raise BrambleError(
+            "fetch.out-of-reach",
+            f"{redact(url)} has objects elsewhere, and where cannot be read in {objects}/info/alternates",
+            remedy="write a path without quotes into it, or run `git repack -ad` in the repository",
+        )
+    for line in lines:
+        yield os.path.join(objects, os.fsdecode(line))
 
 
 def _paths_in(file: str, base: str, key: str = "") -> list[str]:

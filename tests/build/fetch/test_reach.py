@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
@@ -86,6 +87,34 @@ def test_a_repository_is_judged_by_all_its_parts(root: Path, way: str) -> None:
             name = {"commondir": "commondir", "alternates": "objects/info/alternates"}[way]
             (inner / name).write_text(f"{private}/objects\n")
     assert refused(repository, root, check_repository)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("repository/objects/info/alternates", '"PRIVATE"\n'),
+        ("repository/objects/info/alternates", '"\\057PRIVATE"\n'),
+        ("repository/objects/info/alternates", "#" + "x" * 70_000 + "\nPRIVATE\n"),
+        ("repository/objects/info/alternates", "#" + "x" * 2_000_000 + "\nPRIVATE\n"),
+        ("other/info/alternates", "PRIVATE\n"),
+        ("repository/objects/ab", None),
+        ("repository/objects/ab/0123", None),
+        ("repository/objects/pack/pack-1.pack", None),
+        ("other/pack", None),
+    ],
+)
+def test_objects_are_not_borrowed_from_out_of_reach(root: Path, name: str, text: Optional[str]) -> None:
+    private = root.parent / "private" / ".git" / "objects"
+    (root / "repository" / "objects" / "info").mkdir(parents=True)
+    if name.startswith("other"):
+        (root / "repository" / "objects" / "info" / "alternates").write_text("../../other\n")
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    assert not refused(root / "repository", root, check_repository)
+    if text is None:
+        (root / name).symlink_to(private)
+    else:
+        (root / name).write_text(text.replace("PRIVATE", str(private)))
+    assert refused(root / "repository", root, check_repository)
 
 
 def test_an_ordinary_repository_of_the_project_is_in_reach(root: Path) -> None:
