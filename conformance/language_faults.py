@@ -95,10 +95,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     *_in(
         "string_methods",
-        ("string.splitlines", 'lines = s.split("\\n")\n', 'lines = [*s.splitlines(), ""]\n'),
+        ("string.splitlines", 'lines: list[str] = cut([], s, "\\n")\n', 'lines = [*s.splitlines(), ""]\n'),
         ("string.case", "    return full if len(full) == 1 else title_char(char)\n", "    return full\n"),
-        ("string.class", "    return s.isdecimal()\n", "    return s.isdigit()\n"),
-        ("string.space", "if not s.isascii() or not any(char in s for char in _NOT_SPACE):", "if True:"),
+        ("string.class", "    return s.isdecimal() if", "    return s.isdigit() if"),
+        ("string.space", "(not s.isascii() or not any(char in s for char in _NOT_SPACE))", "True"),
         (
             "string.startswith",
             "    if value.__class__ is tuple:\n",
@@ -114,13 +114,16 @@ FAULTS: tuple[Fault, ...] = (
         ("string.iteration", 'type_name = "string.codepoints"', 'type_name = "string.elems"'),
     ),
     *_in(
-        "universe",
+        "sorting",
         ("sorted", "    plain = python_orders(keys)\n", "    plain = True\n"),
+    ),
+    *_in(
+        "universe",
         ("max", "best = number\n", 'best = number if name == "min" else best\n'),
         (
             "iteration.arguments",
-            "        items = list(enter(source))\n",
-            "        items = list(items_of(source))\n",
+            "        enter(source)\n        found",
+            "        found",
         ),
         ("int.function", '        if digits[:1] == "0" and digits.strip("0"):\n', "        if False:\n"),
         ("hash", "value - (1 << 32) if value >= 1 << 31 else value", "value"),

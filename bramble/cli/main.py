@@ -24,7 +24,7 @@ from bramble.cli.verbs import TOPICS, VERBS, Verb
 from bramble.errors import BrambleError
 
 _COLLECT_AFTER = 100_000
-_LARGE = 256 << 10  # KiB
+_LARGE = 128 << 10  # KiB
 # spec: cli.exit-status
 SUCCESS, FAILURE, USAGE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 70, 130
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .errors import EvalError
 from .integers import int_text
-from .iteration import items_of
+from .iteration import items_of, sized_of
 from .spell import suggestion
 from .values import LIST_CLASSES, fail_with, type_name
 
@@ -92,6 +92,14 @@ def want_bool(name: str, parameter: Union[int, str], value: Value) -> bool:
 def want_items(name: str, parameter: Union[int, str], value: Value) -> Value:
     """Return the items of an argument that must be iterable, as a Python list or tuple."""
     items = items_of(value)
+    if items is None:
+        wrong_type(name, parameter, value, "iterable")
+    return items
+
+
+def want_sized(name: str, parameter: Union[int, str], value: Value) -> Value:
+    """Return the items of an argument that must be iterable, as a Python list, tuple or range."""
+    items = sized_of(value)
     if items is None:
         wrong_type(name, parameter, value, "iterable")
     return items

@@ -6,11 +6,12 @@ call and what after it is the order in which mistakes are found.
 
 from __future__ import annotations
 
-from .arguments import bounds, want_int, want_items
+from .arguments import bounds, want_int, want_items, want_sized
 from .errors import EvalError
-from .iteration import items_of
+from .iteration import items_of, sized_of
 from .operators import add as add_values
 from .operators import bit_or
+from .parts import fill, have_all
 from .values import (
     DICT_CLASSES,
     Dict,
@@ -50,18 +51,18 @@ def clear_list(x: List) -> None:
 
 
 def extend(x: List, values: Value) -> None:
-    items = want_items("extend", 1, values)
+    items = want_sized("extend", 1, values)
     refuse_change(x, "extend", "extend")
-    list.extend(x, items)
+    fill(x, items, len(items))
 
 
 def extend_in_place(x: List, values: Value) -> None:
     """Execute `x += values` on a list."""
-    items = items_of(values)
+    items = sized_of(values)
     if items is None:
         fail_with("eval.operand", f"unknown binary op: list + {type_name(values)}")
     refuse_change(x, "apply += to")
-    list.extend(x, items)
+    fill(x, items, len(items))
 
 
 def add_in_place(x: Value, other: Value) -> Value:
@@ -130,7 +131,7 @@ def keys(d: Dict) -> List:
 
 
 def values(d: Dict) -> List:
-    return List(dict.values(d))
+    return fill(List(), dict.values(d), len(d))
 
 
 def items(d: Dict) -> List:
@@ -278,11 +279,11 @@ def symmetric_difference(s: Set, other: Value) -> Set:
 
 def issubset(s: Set, other: Value) -> bool:
     wider = _as_set("issubset", other)
-    return all(dict.__contains__(wider, key) for key in dict.keys(s))
+    return have_all(wider, s)
 
 
 def issuperset(s: Set, other: Value) -> bool:
-    return all(dict.__contains__(s, key) for key in dict.keys(_as_set("issuperset", other)))
+    return have_all(s, _as_set("issuperset", other))
 
 
 def update_set(s: Set, other: Value) -> None:

@@ -55,7 +55,7 @@ STRING_PLAIN = frozenset(
         *("lower", "lstrip", "rstrip", "split", "splitlines", "strip", "title", "upper"),
     }
 )
-_LISTS = frozenset({"split", "rsplit"})
+_SPLITS = {"rsplit": "str.rsplit", "split": ".split_at"}
 _STRIPS = frozenset({"strip", "lstrip", "rstrip"})
 # Replacements that make a string longer are left to the function that watches the size of the result, and
 # longer texts to search for backwards to those that watch the work, which is the product of both lengths.
@@ -269,8 +269,10 @@ class MethodEmitter(FormatEmitter):
         return py.helper(f"str.{name}", [x], line)
 
     def native_string_method(self, name: str, x: expr, args: list[expr], line: int) -> expr:
-        made = self.native_method(name, x, args, line)
-        return py.helper(".List", [made], line) if name in _LISTS else made
+        if name in _SPLITS:
+            # Of a long string, some at a time.
+            return py.helper(_SPLITS[name], [x, *args], line)
+        return self.native_method(name, x, args, line)
 
     def native_strings(self, name: str, args: list[Typed]) -> bool:
         """Return whether Python's method may be used for these arguments of a method of strings."""
@@ -323,7 +325,7 @@ class MethodEmitter(FormatEmitter):
         return py.call(method, [value], line)
 
     def dict_view(self, name: str, x: expr, _args: list[expr], line: int) -> expr:
-        return py.helper(".List", [self.native_method(name, x, [], line)], line)
+        return py.helper(".listed", [self.native_method(name, x, [], line)], line)
 
     def keyed_method(
         self, node: syntax.Call, dot: syntax.Dot, receiver: Typed, args: list[Typed]

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 # The most bits of an int. At this size a product, a quotient or a text takes about a second.
 MAX_INT_BITS = 1 << 20
+# The most decimal digits of such an int.
+MAX_DIGITS = MAX_INT_BITS * 30103 // 100000 + 1
 
 # From this many bits, or digits, on the work is cut into parts that every Python accepts.
 _LONG_INT_BITS = 2000

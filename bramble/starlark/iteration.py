@@ -6,6 +6,7 @@ from itertools import chain
 
 from .functions import Stopped
 from .operators import MAX_ITEMS, own_type
+from .parts import fill, is_long
 from .values import (
     BUSY_OF,
     DICT_CLASSES,
@@ -60,7 +61,17 @@ def items_of(x: Value) -> Value:
         if count > MAX_ITEMS:
             fail_with("eval.limit", f"excessive number of elements ({count})")
     found = iterable_of(x)
-    return None if found is None else list(found)
+    if found is None:
+        return None
+    return fill([], found, len(found)) if is_long(found) else list(found)
+
+
+def sized_of(x: Value) -> Value:
+    """Return the items of an iterable as a range, list or tuple, or None when it is not iterable.
+
+    A range stays one: whoever goes through the items once needs no list of them, which takes time to free.
+    """
+    return x if x.__class__ is range and range_length(x) <= MAX_ITEMS else items_of(x)
 
 
 def range_length(x: range) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from .arguments import count_between, named_arguments, no_keywords, want_string
 from .errors import EvalError
 from .functions import Builtin, HostValue, ModuleValue, Struct
-from .integers import int_from_digits, int_text
+from .integers import MAX_DIGITS, int_from_digits, int_text
 from .iteration import items_of
+from .parts import CHARACTERS
 from .text import Pieces, float_text, to_repr
 from .values import DICT_CLASSES, Dict, List, entries, fail_with, type_name
 from .walks import MAX_DEPTH
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _UNESCAPED = {'"': '"', "\\": "\\", "/": "/", "n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _BLANK = " \t\n\r"
-_DIGITS = frozenset("0123456789")
+_DIGITS = re.compile("[0-9]+")
+# What stands for itself in a string.
+_PLAIN = re.compile(r'[^"\\\x00-\x1f]+')
 
 
 # ---- encoding
@@ -209,11 +214,10 @@ class _Decoder:
             elif char < " ":
                 raise _Bad(at, f"invalid character {to_repr(char)} in string literal")
             else:
-                end = at + 1
-                while end < len(text) and text[end] not in '"\\' and text[end] >= " ":
-                    end += 1
-                out.append(text[at:end])
-                at = end
+                plain = _PLAIN.match(text, at, at + CHARACTERS)
+                assert plain is not None  # at least this character is
+                out.append(plain[0])
+                at = plain.end()
 
     def escape(self, at: int) -> tuple[str, int]:
         """Return the character that the escape at `at` means, and where it ends."""
@@ -263,9 +267,12 @@ class _Decoder:
         return number
 
     def digits(self, at: int) -> int:
-        while at < len(self.text) and self.text[at] in _DIGITS:
-            at += 1
-        return at
+        found = _DIGITS.match(self.text, at, at + MAX_DIGITS + 1)
+        end = at if found is None else found.end()
+        if end > at + MAX_DIGITS:
+            # spec: starlark.limit.int
+            fail_with("eval.limit", f"json.decode: number has more than {MAX_DIGITS} digits")
+        return end
 
 
 _MISSING = object()

@@ -6,7 +6,7 @@ No Starlark program can write these names, for they contain a dot.
 
 from __future__ import annotations
 
-from .arguments import want_int, wrong_type
+from .arguments import want_int, want_sized, wrong_type
 from .collection_methods import LIST_METHODS, add_in_place, or_in_place, pairs_of, put_pairs
 from .errors import EvalError
 from .functions import Builtin, Function, Struct, apply, binding_error, callable_of, entry_of
@@ -40,6 +40,7 @@ from .operators import (
     subtract,
     within,
 )
+from .parts import PART, fill, put_all
 from .raw import (
     boxed_dict,
     dict_method,
@@ -55,9 +56,10 @@ from .raw import (
     set_element,
     setdefault,
 )
-from .string_methods import STRING_METHODS
+from .sorting import sort_items
+from .string_methods import STRING_METHODS, split_at
 from .text import convert, display, to_repr, to_str
-from .universe import POSITIONAL, UNIVERSE, compared, length, make_range, sort_items, to_int
+from .universe import POSITIONAL, UNIVERSE, compared, length, make_range, to_int
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -83,6 +85,7 @@ from .values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from types import FunctionType
     from typing import NoReturn
 
@@ -152,7 +155,7 @@ def settled(name: str, number: int, x: Value) -> Value:
         if name == "zip":
             fail_with("eval.argument", f"zip: argument #{number} is not iterable: {type_name(x)}")
         wrong_type(name, number, x, "iterable")
-    return list(items) if items is x else items
+    return fill([], items, len(items)) if items is x else items
 
 
 _SETTLED = frozenset({tuple, range, FrozenList})
@@ -241,18 +244,27 @@ def plain_sorted(x: Value) -> list[Value]:
     return sort_items(items, items, False)
 
 
+def listed(view: Collection[Value]) -> List:
+    """Return the list of a view of a dict."""
+    return List(view) if len(view) <= PART else fill(List(), view, len(view))
+
+
 def plain_items(x: Value = ()) -> list[Value]:
     """Return `list(x)` as a list of Python's own."""
-    items = items_of(x)
-    if items is None:
-        wrong_type("list", 1, x, "iterable")
-    return list(items)
+    if x.__class__ is tuple and len(x) <= PART:
+        return [*x]
+    items = want_sized("list", 1, x)
+    return fill([], items, len(items))
 
 
 def dict1(x: Value) -> Dict:
     """Return `dict(x)`."""
     if x.__class__ is Dict or x.__class__ is FrozenDict:
-        return Dict(x)
+        if len(x) <= PART:
+            return Dict(x)
+        made = Dict()
+        put_all(made, x)
+        return made
     made = Dict()
     put_pairs("dict", made, pairs_of("dict", x))
     return made
@@ -398,6 +410,8 @@ BUILTINS: dict[str, Value] = {
     ".raw_keys": keys,
     ".raw_items": items,
     ".contains": contains,
+    ".listed": listed,
+    ".split_at": split_at,
     ".share_defaults": share_defaults,
     ".sorted1": sorted1,
     ".plain_sorted": plain_sorted,

@@ -13,6 +13,7 @@ from math import floor, fmod, isinf
 from .errors import EvalError
 from .functions import Builtin, Function, ModuleValue
 from .integers import MAX_INT_BITS, checked, int_text, too_large
+from .parts import PART, parts
 from .text import apply_percent, to_repr
 from .values import (
     DICT_CLASSES,
@@ -153,7 +154,17 @@ def repeat(sequence: Value, count: int) -> Value:
         fail_with("eval.limit", f"excessive repeat ({len(sequence)} * {count} elements)")
     if count < 0 or not sequence:
         count = 0
-    return List(list.__mul__(sequence, count)) if kind in LIST_CLASSES else sequence * count
+    if kind not in LIST_CLASSES:
+        return sequence * count
+    if len(sequence) * count <= PART:
+        return List(list.__mul__(sequence, count))
+    many = PART // len(sequence) or 1
+    part = list.__mul__(sequence, many)
+    made = List()
+    for _ in range(count // many):
+        list.extend(made, part)
+    list.extend(made, list.__mul__(sequence, count % many))
+    return made
 
 
 def divide(a: Value, b: Value) -> Value:
@@ -443,8 +454,15 @@ def slice_of(x: Value, lower: Value, upper: Value, step: Value) -> Value:
             fail_with("eval.type", f"invalid {what}: got {type_name(part)}, want int")
     if step == 0:
         fail_with("eval.value", "zero is not a valid slice step")
-    made = x[lower:upper:step]
-    return List(made) if kind in LIST_CLASSES else made
+    if kind not in LIST_CLASSES:
+        return x[lower:upper:step]
+    if len(x) <= PART:
+        return List(x[lower:upper:step])
+    made = List()
+    for places in parts(range(len(x))[lower:upper:step]):
+        # From the end on a slice would have to stop before 0.
+        list.extend(made, x[places.start : places.stop] if step in (None, 1) else [x[at] for at in places])
+    return made
 
 
 class NotSliceable(EvalError):

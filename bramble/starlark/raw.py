@@ -5,9 +5,11 @@ A dict here has the Python keys of a `Dict` (values.py: `key_of`), so some may b
 
 from __future__ import annotations
 
+from .arguments import want_sized
 from .errors import EvalError
 from .methods import run_method
 from .operators import index, missing_key, multiply, set_index
+from .parts import fill, put_all, types_of
 from .values import Dict, Key, List, OddDict, key_of, value_of
 
 TYPE_CHECKING = False
@@ -23,6 +25,10 @@ def repeat_raw(items: list[Value], count: Value) -> list[Value]:
 
 def list_method(x: list[Value], name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
     """Return `x.name(*args, **kwargs)`, which may change the list."""
+    if name == "extend" and len(args) == 1 and not kwargs:
+        items = want_sized("extend", 1, args[0])
+        fill(x, items, len(items))
+        return None
     boxed = List(x)
     made = run_method(boxed, name, args, kwargs)
     x[:] = boxed
@@ -40,8 +46,9 @@ def dict_method(x: dict[Value, Value], name: str, args: tuple[Value, ...], kwarg
 
 def boxed_dict(x: dict[Value, Value]) -> Dict:
     """Return a copy that a program may see."""
-    boxed = Dict(x)
-    if Key in set(map(type, x)):
+    boxed = Dict()
+    put_all(boxed, x)
+    if Key in types_of(x):
         boxed.__class__ = OddDict
     return boxed
 

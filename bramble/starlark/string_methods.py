@@ -6,6 +6,7 @@ import re
 
 from .arguments import bounds, clamp, want_bool, want_int, want_items, want_string, wrong_type
 from .operators import MAX_TEXT
+from .parts import CHARACTERS, cut, mapped, parts
 from .values import List, fail_with, type_name
 from .views import BytesElems, StringCodepoints, StringElems
 
@@ -70,11 +71,11 @@ def title(s: str) -> str:
 
 
 def isalpha(s: str) -> bool:
-    return s.isalpha()
+    return s.isalpha() if len(s) <= CHARACTERS else all(map(str.isalpha, parts(s, CHARACTERS)))
 
 
 def isdigit(s: str) -> bool:
-    return s.isdecimal()
+    return s.isdecimal() if len(s) <= CHARACTERS else all(map(str.isdecimal, parts(s, CHARACTERS)))
 
 
 def isalnum(s: str) -> bool:
@@ -189,16 +190,24 @@ def _split(name: str, s: str, args: tuple[Value, ...]) -> List:
     most = clamp(want_int(name, 2, args[1])) if len(args) > 1 else -1
     most = max(most, -1)
     if not args or args[0] is None:
-        if not s.isascii() or not any(char in s for char in _NOT_SPACE):
+        if len(s) <= CHARACTERS and (not s.isascii() or not any(char in s for char in _NOT_SPACE)):
             return List(s.split(None, most) if name == "split" else s.rsplit(None, most))
         return List(_split_space(s, most) if name == "split" else _rsplit_space(s, most))
     separator = want_string(name, 1, args[0])
     if not separator:
         fail_with("eval.value", f"{name}: empty separator")
+    if most < 0 and (name == "split" or len(separator) == 1):
+        # From which end one character is looked for makes no difference.
+        return cut(List(), s, separator)
     if name == "split":
         return List(s.split(separator, most))
     _backwards(name, s, separator)
     return List(s.rsplit(separator, most))
+
+
+def split_at(s: str, separator: str) -> List:
+    """Return `s.split(separator)` where both are known to be strings."""
+    return List(s.split(separator)) if separator and len(s) <= CHARACTERS else split(s, separator)
 
 
 def _split_space(s: str, most: int) -> list[str]:
@@ -220,7 +229,7 @@ def splitlines(s: str, *args: Value) -> List:
     keep = want_bool("splitlines", 1, args[0]) if args else False
     if not s:
         return List()
-    lines = s.split("\n")
+    lines: list[str] = cut([], s, "\n")
     last = lines.pop()
     made = List([line + "\n" for line in lines] if keep else lines)
     if last:
@@ -251,6 +260,8 @@ def replace(s: str, *args: Value) -> str:
         and len(new) * s.count(old) + len(s) > MAX_TEXT
     ):
         fail_with("eval.limit", "replace: result is too long")
+    if most < 0 and old:
+        return mapped(lambda part: part.replace(old, new), s, old)
     return s.replace(old, new, max(most, -1))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from .arguments import (
     count_between,
     named_arguments,
@@ -9,6 +11,7 @@ from .arguments import (
     want_bool,
     want_int,
     want_items,
+    want_sized,
     want_small_int,
     want_string,
     wrong_type,
@@ -20,6 +23,8 @@ from .integers import int_from_digits, int_text
 from .iteration import enter, items_of, iterable_of, leave, range_length
 from .methods import attribute_names, find_attribute, no_attribute
 from .operators import MAX_ITEMS, to_float
+from .parts import PART, fill, is_long, parts
+from .sorting import python_orders, sort_items
 from .text import to_repr, to_str
 from .values import (
     DICT_CLASSES,
@@ -56,13 +61,15 @@ def _any(x: Value) -> bool:
     if x.__class__ is range:
         # Python would look at all the items; only 0 is false.
         return range_length(x) > 1 or (range_length(x) == 1 and x[0] != 0)
-    return any(_iterable("any", x))
+    found = _iterable("any", x)
+    return any(map(any, parts(found))) if is_long(found) else any(found)
 
 
 def _all(x: Value) -> bool:
     if x.__class__ is range:
         return 0 not in x
-    return all(_iterable("all", x))
+    found = _iterable("all", x)
+    return all(map(all, parts(found))) if is_long(found) else all(found)
 
 
 def _iterable(name: str, x: Value) -> Value:
@@ -94,7 +101,7 @@ def _bytes(x: Value) -> bytes:
                 f"bytes: at index {number}, {int_text(item)} out of range "
                 "(want value in unsigned 8-bit range)",
             )
-    return bytes(items)
+    return b"".join(map(bytes, parts(items)))
 
 
 def _chr(x: Value) -> str:
@@ -126,7 +133,8 @@ def _dir(x: Value) -> List:
 
 def _enumerate(x: Value, start: Value = 0) -> List:
     first = want_int("enumerate", 2, start)
-    return List(enumerate(want_items("enumerate", 1, x), first))
+    items = want_sized("enumerate", 1, x)
+    return fill(List(), enumerate(items, first), len(items))
 
 
 def _fail(_thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> NoReturn:
@@ -278,7 +286,8 @@ def length(x: Value) -> int:
 
 
 def _list(x: Value = ()) -> List:
-    return List(want_items("list", 1, x))
+    items = want_sized("list", 1, x)
+    return fill(List(), items, len(items))
 
 
 def _extreme(name: str, thread: Thread, args: tuple[Value, ...], kwargs: Mapping[str, Value]) -> Value:
@@ -303,8 +312,9 @@ def _extreme(name: str, thread: Thread, args: tuple[Value, ...], kwargs: Mapping
         # Of equals Python takes the first as well.
         choose = max if name == "max" else min
         if key is None:
-            return choose(items)
-        return items[choose(range(len(items)), key=keyed.__getitem__)]
+            return choose(items) if len(items) <= PART else choose(map(choose, parts(items)))
+        numbers = map(partial(choose, key=keyed.__getitem__), parts(range(len(items))))
+        return items[choose(numbers, key=keyed.__getitem__)]
     best = 0
     op = ">" if name == "max" else "<"
     for number in range(1, len(items)):
@@ -322,29 +332,14 @@ def compared(name: str, a: Value, b: Value, op: str) -> int:
         raise EvalError(error.code, f"{name}: {error.message}") from None
 
 
-def python_orders(keys: Value) -> bool:
-    """Return whether Python orders values as Starlark does: ints, strings, tuples with columns of such."""
-    found = set(map(type, keys))
-    if len(found) == 1:
-        kind = found.pop()
-        if kind is str or kind is int or kind is bytes:
-            return True
-        if kind is tuple:
-            shapes = {tuple(map(type, key)) for key in keys}
-            return len(shapes) == 1 and _COLUMNS.issuperset(shapes.pop())
-        return kind is float and all(key == key for key in keys)
-    return found == {int, float} and all(key == key for key in keys)
-
-
-_COLUMNS = frozenset({str, int, bytes})
-
-
 def _keyed(thread: Thread, key: Value, source: Value) -> tuple[list[Value], list[Value]]:
     """Return the items of an iterable and the key of each; the iterable is held while keys are computed."""
     # spec: starlark.iteration.locked
     lockable = source if source.__class__ in MUTABLE else None
     try:
-        items = list(enter(source))
+        enter(source)
+        found = items_of(source)
+        items = found if found.__class__ is list else fill([], found, len(found))
         if key.__class__ is Function and takes_one(key):
             entry = entry_of(thread, key)
             return items, [entry(thread, item) for item in items]
@@ -403,23 +398,12 @@ def _repr(x: Value) -> str:
 
 
 def _reversed(x: Value) -> List:
-    return List(reversed(want_items("reversed", 1, x)))
+    items = want_sized("reversed", 1, x)
+    return fill(List(), reversed(items), len(items))
 
 
 def _set(x: Value = ()) -> Set:
     return elements_of("set", x)
-
-
-class _Ordered:
-    """An item as `sorted` compares it: by Starlark's rules, where Python's might differ."""
-
-    __slots__ = ("key",)
-
-    def __init__(self, key: Value) -> None:
-        self.key = key
-
-    def __lt__(self, other: _Ordered) -> bool:
-        return compare(self.key, other.key, "<") < 0
 
 
 def builtin_sorted(thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> List:
@@ -433,21 +417,10 @@ def builtin_sorted(thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Va
     if iterable_of(source) is None:
         wrong_type("sorted", "iterable", source, "iterable")
     if key is None:
-        items = list(items_of(source))
-        keys = items
+        items = keys = items_of(source)
     else:
         items, keys = _keyed(thread, key, source)
     return List(sort_items(items, keys, reverse))
-
-
-def sort_items(items: list[Value], keys: list[Value], reverse: bool) -> list[Value]:
-    """Return `items` in the order of their `keys` (which may be `items` itself)."""
-    plain = python_orders(keys)
-    if keys is items:
-        return sorted(items, key=None if plain else _Ordered, reverse=reverse)
-    ranks = keys if plain else [_Ordered(key) for key in keys]
-    order = sorted(range(len(items)), key=ranks.__getitem__, reverse=reverse)
-    return [items[number] for number in order]
 
 
 def _str(x: Value) -> str:
@@ -468,7 +441,7 @@ def _zip(*iterables: Value) -> List:
     shortest = min((range_length(x) if x.__class__ is range else len(x) for x in found), default=0)
     if shortest > MAX_ITEMS:
         fail_with("eval.limit", f"excessive number of elements ({shortest})")
-    return List(zip(*found))
+    return fill(List(), zip(*found), shortest)
 
 
 def _positional(

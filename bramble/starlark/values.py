@@ -19,7 +19,8 @@ from __future__ import annotations
 
 from .errors import EvalError
 from .integers import int_text
-from .walks import Walk
+from .parts import PART, fill, have_all, put_all, put_keys, types_of
+from .walks import MAX_HASHED, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,9 +87,8 @@ class List(list):  # type: ignore[type-arg]
 
     def __add__(self, other: Value) -> Value:
         if isinstance(other, List):
-            made = List(self)
-            list.extend(made, other)
-            return made
+            made = List(self) if len(self) <= PART else fill(List(), self, len(self))
+            return fill(made, other, len(other))
         return NotImplemented
 
     def __radd__(self, other: Value) -> Value:
@@ -180,8 +180,9 @@ class Dict(dict):  # type: ignore[type-arg]
     def __or__(self, other: Value) -> Value:
         if not isinstance(other, Dict):
             return NotImplemented
-        made = Dict(self)
-        dict.update(made, other)
+        made = Dict()
+        put_all(made, self)
+        put_all(made, other)
         if isinstance(self, OddDict) or isinstance(other, OddDict):
             made.__class__ = OddDict
         return made
@@ -250,7 +251,7 @@ class Set(dict):  # type: ignore[type-arg]
     def __or__(self, other: Value) -> Value:
         if not isinstance(other, Set):
             return NotImplemented
-        return _set_of_keys([*dict.keys(self), *dict.keys(other)])
+        return _set_of_keys(fill(fill([], self, len(self)), other, len(other)))
 
     def __and__(self, other: Value) -> Value:
         if not isinstance(other, Set):
@@ -274,7 +275,9 @@ class Set(dict):  # type: ignore[type-arg]
     __ior__ = __ror__
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Set) and dict.keys(self) == dict.keys(other)
+        if not isinstance(other, Set) or len(self) != len(other):
+            return False
+        return dict.keys(self) == dict.keys(other) if len(self) <= PART else have_all(self, other)
 
     def __ne__(self, other: object) -> bool:
         return not self.__eq__(other)
@@ -347,8 +350,8 @@ def key_of(value: Value, walk: Optional[Walk] = None) -> Value:
     if kind in PLAIN_KEYS:
         return value
     if kind is tuple:
-        if walk is not None:
-            walk.count(len(value))
+        if walk is not None or len(value) > MAX_HASHED:
+            (walk or Walk()).count(len(value))
         if PLAIN_KEYS.issuperset(map(type, value)):
             return value
         walk = walk or Walk()
@@ -387,14 +390,14 @@ def keys_of(table: Union[Dict, Set]) -> list[Value]:
     """Return the keys of a dict, or the elements of a set, as the program knows them."""
     if table.__class__ in ODD:
         return [key.value if key.__class__ is Key else key for key in dict.keys(table)]
-    return list(table)
+    return fill([], table, len(table))
 
 
 def entries(table: Dict) -> list[tuple[Value, Value]]:
     """Return the keys and values of a dict as the program knows them."""
     if table.__class__ in ODD:
         return [(value_of(key), value) for key, value in dict.items(table)]
-    return list(table.items())
+    return fill([], dict.items(table), len(table))
 
 
 def put(table: Union[Dict, Set], key: Value, value: Value = None) -> None:
@@ -407,29 +410,21 @@ def put(table: Union[Dict, Set], key: Value, value: Value = None) -> None:
 
 def _set_of_keys(keys: list[Value]) -> Set:
     """Return the set of some Python keys."""
-    made = Set(dict.fromkeys(keys))
-    if Key in set(map(type, keys)):
+    made = Set()
+    put_keys(made, keys)
+    if Key in types_of(keys):
         made.__class__ = OddSet
     return made
 
 
-# Elements that become keys in one go. Many ints can be made that share a hash, so that each takes longer
-# than the one before; between two parts the clock and Ctrl-C are noticed.
-_PART = 256
-
-
 def set_of(elements: Iterable[Value]) -> Set:
     """Return a set of the elements, in their order."""
-    items = list(elements)
-    if PLAIN_KEYS.issuperset(map(type, items)):
-        made = Set(dict.fromkeys(items[:_PART]))
-        for at in range(_PART, len(items), _PART):
-            dict.update(made, dict.fromkeys(items[at : at + _PART]))
+    items: Any = elements if isinstance(elements, (list, tuple)) else list(elements)
+    if PLAIN_KEYS.issuperset(types_of(items)):
+        made = Set()
+        put_keys(made, items)
         return made
-    made = Set()
-    for element in items:
-        put(made, element)
-    return made
+    return _set_of_keys([key_of(element) for element in items])
 
 
 def refuse_change(container: Union[List, Dict, Set], verb: str, method: str = "") -> None:

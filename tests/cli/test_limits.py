@@ -63,3 +63,27 @@ def test_a_large_evaluation_is_interrupted_at_once(world: World) -> None:
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "operation"),
+    [
+        (("star", "x.star"), "sorted(x)"),
+        (("build", "--just-parse", "./:f"), "json.decode(text)"),
+        (("build", "--just-parse", "./:f"), "set(x + x)"),
+    ],
+)
+def test_an_operation_on_a_long_operand_is_interrupted(
+    world: World, words: tuple[str, ...], operation: str
+) -> None:
+    text = (
+        "def f():\n    x = [(i * 7919) % 1000003 for i in range(100000)]\n    text = json.encode(x)\n"
+        f"    print('begun')\n    for i in range(1 << 30):\n        {operation}\n\n"
+    )
+    world.write(default=text)
+    (world.project / "x.star").write_text(text + "f()\n")
+    process = world.start(*words)
+    assert process.stderr is not None and process.stderr.readline().endswith(b"begun\n")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert process.stderr.read() == b""
