@@ -10,6 +10,7 @@ from bramble.build.copying import copy_writable
 from bramble.derivation.model import Sources
 from bramble.derivation.resolve import SourceObject
 from bramble.errors import BrambleError
+from bramble.store.failures import DiskFailures
 
 if TYPE_CHECKING:
     from bramble.store.disk import Store
@@ -74,7 +75,8 @@ def fill_build_directory(source: Optional[SourceObject], store: Store, directory
     # spec: build.directory
     if source is None:
         return
-    copy_writable(store.object_path(source.name), directory)
+    with DiskFailures("copy the sources of a build"):
+        copy_writable(store.object_path(source.name), directory)
     start = directory
     for part in source.relative_build_path.split("/") if source.relative_build_path else ():
         start += "/" + part

@@ -8,6 +8,8 @@ import os
 import stat
 from typing import Optional
 
+from bramble.store.failures import from_os_error
+
 LARGEST = 256 << 20  # bytes; an object that refers to a million others has a record of 36 MB
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _LOCK = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
@@ -24,7 +26,8 @@ def read_file(path: str) -> Optional[bytes]:
     """Return what a small file holds, or None if there is none.
 
     What is no file holds nothing: a link, a directory, a FIFO, a device (which
-    could have no end), a file larger than LARGEST bytes.
+    could have no end), a file larger than LARGEST bytes. Raises store.permission
+    for one that this user may not read, and OSError.
     """
     # spec: store.small-files.only
     try:
@@ -35,6 +38,9 @@ def read_file(path: str) -> Optional[bytes]:
         # ENXIO: a socket, or a device that is nowhere.
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENODEV):
             return b""
+        if error.errno in (errno.EACCES, errno.EPERM):
+            # Said here, for all who read: it is nobody's fault but that of a mode.
+            raise from_os_error(error, "read what is known of the store") from error
         raise
     try:
         status = os.fstat(fd)

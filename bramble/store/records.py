@@ -15,6 +15,7 @@ from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
+from bramble.store.failures import DiskFailures
 from bramble.store.files import read_file, write_file
 from bramble.store.model import Realisation, StoreObject
 from bramble.store.path import shown
@@ -23,8 +24,11 @@ from bramble.store.trust.schema import VERSION
 
 
 def digests_in(directory: str) -> list[str]:
-    """Return the names of the records in a directory, sorted; none where it is missing. Raises OSError."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+    """Return the names of the records in a directory, sorted; none where it is missing. Raises store.*."""
+    with (
+        DiskFailures("list what is known of the store"),
+        contextlib.suppress(FileNotFoundError, NotADirectoryError),
+    ):
         return sorted(filter(is_digest, os.listdir(directory)))
     return []
 

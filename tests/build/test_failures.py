@@ -8,7 +8,9 @@ import threading
 import pytest
 
 from bramble.build.events import Event, Failed, Output, Skipped
+from bramble.build.sources import fill_build_directory
 from bramble.build.verdict import verdict
+from bramble.derivation.resolve import SourceObject
 from bramble.errors import BrambleError
 from bramble.sandbox.launch import Outcome
 from tests.build.world import FakeBuild, World, derivation, ref
@@ -225,6 +227,16 @@ class Failing(World):
         with self.assertRaises(ZeroDivisionError):
             self.build(derivation("a", args=["a"]))
         self.assertNothingLeft()
+
+    def test_sources_that_cannot_be_copied_are_an_error_of_the_store(self) -> None:
+        def refused(path: object) -> object:
+            raise PermissionError(13, "Permission denied", path)
+
+        with pytest.MonkeyPatch.context() as patched, pytest.raises(BrambleError) as caught:
+            # In place of a mode, which does not hold root.
+            patched.setattr(os, "scandir", refused)
+            fill_build_directory(SourceObject("a" * 32, ""), self.store, self.top)
+        self.assertEqual(caught.value.code, "store.permission")
 
 
 def remedy_of(status: int, search: str | None) -> str:

@@ -20,7 +20,7 @@ from bramble.store.query import (
     tree,
     why,
 )
-from bramble.store.roots import results_of
+from bramble.store.roots import explicit_roots, results_of
 from bramble.store.verify import verify
 from tests.store.conftest import publish
 from tests.store.oracle import Exec, Link, Tree
@@ -185,11 +185,17 @@ def test_a_damaged_file_is_not_spread_by_linking(store: Store) -> None:
 def test_records_that_cannot_be_read_are_an_error_of_the_store(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(path: str) -> bytes:
+    def refused(path: str, *_: object) -> int:
         raise PermissionError(13, "Permission denied", path)
 
-    # In place of a mode, which does not hold root.
-    monkeypatch.setattr("bramble.store.roots.read_file", refused)
-    with pytest.raises(BrambleError) as caught:
-        results_of(store, "/p")
-    assert caught.value.code == "store.permission"
+    for function, work in (
+        ("open", lambda: results_of(store, "/p")),
+        ("open", lambda: store.references(digest(b"o"))),
+        ("listdir", lambda: labels(store)),
+        ("listdir", lambda: explicit_roots(store)),
+    ):
+        # In place of a mode, which does not hold root.
+        with monkeypatch.context() as patched, pytest.raises(BrambleError) as caught:
+            patched.setattr(os, function, refused)
+            work()
+        assert caught.value.code == "store.permission"
