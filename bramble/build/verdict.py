@@ -42,6 +42,8 @@ _TOO_MUCH = {
     ),
 }
 
+EXITED = "it exited with status "  # how the words about an end begin that was no signal
+
 
 def verdict(name: str, outcome: Outcome, log_path: Optional[str], search: Optional[str] = None) -> None:
     """Raise BrambleError unless the builder of `name` exited with status 0.
@@ -105,7 +107,7 @@ def ending(outcome: Outcome) -> str:
     if outcome.succeeded:
         return ""
     if outcome.kind == "exited":
-        return f"it exited with status {outcome.code}"
+        return f"{EXITED}{outcome.code}"
     if outcome.kind == "signalled":
         return f"it was killed by {_signal_name(outcome.code)}"
     return f"it was ended for its use of {outcome.limit.replace('_', ' ')}"

@@ -79,6 +79,7 @@ class Trial:
     files: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     remedy: str = ""  # what to install where it fails
+    unless: str = ""  # a pattern: where it writes this and ends with a status, that proves nothing
     about: str = ""  # what is tried, for people: "link a program with -lm"
 
 

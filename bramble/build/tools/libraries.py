@@ -16,8 +16,10 @@ _LOADED_BY_GLIBC = ("libgcc_s.so.1",)
 _LOADED_BY_OLD_GLIBC = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2")
 # What wheels for any Linux may name without bringing it (PEP 599, PEP 600), of the C and C++ libraries. Since
 # glibc 2.34 several are empty, so that no program of the machine needs them.
-_OF_WHEELS = ("libpthread.so.0", "libdl.so.2", "libm.so.6", "librt.so.1", "libutil.so.1", "libresolv.so.2")
-_OF_WHEELS += ("libnsl.so.1", "libstdc++.so.6")
+_OF_WHEELS = (
+    *("libpthread.so.0", "libdl.so.2", "libm.so.6", "librt.so.1", "libutil.so.1", "libresolv.so.2"),
+    *("libnsl.so.1", "libstdc++.so.6"),
+)
 _FILES_WITHIN = b"_nss_files_getpwnam_r"
 GLIBC = "libc.so.6"
 

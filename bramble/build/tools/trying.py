@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Callable
 
 from bramble.build.builtin import Request
 from bramble.build.tools.contents import Trial
+from bramble.build.verdict import EXITED
 from bramble.errors import BrambleError
 from bramble.store.files import make_way
 
@@ -30,6 +32,8 @@ def try_out(request: Request, trials: Sequence[Trial], filled: Callable[[str], s
         argv = tuple(map(filled, trial.argv))
         env = {**_ENV, "PATH": filled("{out}/bin"), **{k: filled(v) for k, v in trial.env.items()}}
         problem, said = request.run(argv, env, None)
+        if trial.unless and problem.startswith(EXITED) and re.search(trial.unless, said):
+            continue
         if problem or trial.says not in said:
             what = problem or f"did not say {trial.says!r}"
             shown = said[-_SHOWN:].strip()

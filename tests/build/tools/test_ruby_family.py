@@ -50,3 +50,19 @@ def test_tclsh_is_told_where_its_modules_are() -> None:
     files = {"/usr/bin/tclsh": "", "/usr/share/tcltk/tcl8.6/tcl8/msgcat-1.6.1.tm": ""}
     (wrapper,) = listed.gather(Recorded(files), {"tclsh": "/usr/bin/tclsh"}).wrappers
     assert dict(wrapper.env)["TCL8_0_TM_PATH"] == "{out}/share/tcltk/tcl8.6/tcl8"
+
+
+def test_groff_and_tput_are_told_where_their_data_are() -> None:
+    files = {
+        "/usr/bin/groff": "",
+        "/usr/share/groff/1.23.0/font/devps/DESC": "",
+        "/usr/share/groff/1.23.0/tmac/an": "",
+    }
+    (wrapper,) = listed.gather(Recorded(files), {"groff": "/usr/bin/groff"}).wrappers
+    assert dict(wrapper.env)["GROFF_FONT_PATH"] == "{out}/share/groff/1.23.0/font"
+    assert dict(wrapper.env)["GROFF_BIN_PATH"] == "{out}/bin"
+    for directory in ("lib/terminfo", "share/terminfo"):
+        files = {"/usr/bin/tput": "", f"/usr/{directory}/x/xterm": ""}
+        contents = listed.gather(Recorded(files), {"tput": "/usr/bin/tput"})
+        assert dict(contents.wrappers[0].env) == {"TERMINFO": "{out}/" + directory}
+        assert f"{directory}/x/xterm" in {take.place for take in contents.takes}

@@ -89,3 +89,15 @@ class Started(HostWorld):
         self.program("zbad", b"#!/bin/sh\nread line < /usr/bin/env\n")
         error = self.failure(tools("sh endless zbad"), "build.host-tool-broken", host_path=where)
         self.assertIn("zbad does", error.message)
+
+    def test_one_with_data_that_does_not_know_the_option_version_works(self) -> None:
+        os.makedirs(self.top + "/share/server/www")
+        with open(self.top + "/share/server/www/index", "w") as file:
+            file.write("hello\n")
+        where = (self.bin, "/usr/bin", "/bin")
+        self.program("server", b'#!/bin/sh\necho "server: invalid option: \\"-\\"" >&2; exit 1\n')
+        self.built(tools("server"), host_path=where)
+        self.program("server", b'#!/bin/sh\necho "server: no fonts" >&2; exit 1\n')
+        self.failure(tools("server"), "build.host-tool-broken", host_path=where)
+        self.program("server", b'#!/bin/sh\necho "usage: server" >&2; kill -ABRT $$\n')
+        self.failure(tools("server"), "build.host-tool-broken", host_path=where)

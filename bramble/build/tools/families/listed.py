@@ -158,6 +158,35 @@ LISTED = (
         },
     ),
     Listed(
+        ("groff", "nroff", "troff", "grotty", "grops", "grohtml", "preconv", "soelim", "tbl", "eqn", "pic"),
+        data=("share/groff",),
+        needs=("sh",),
+        env={
+            "GROFF_FONT_PATH": "{out}/{share/groff/[0-9]*/font}",
+            "GROFF_TMAC_PATH": "{out}/{share/groff/[0-9]*/tmac}",
+            "GROFF_BIN_PATH": "{out}/bin",
+        },
+        wrapped=("groff", "troff", "grotty", "grops", "grohtml", "eqn"),
+        trials={
+            "groff": Trial(
+                ("{out}/bin/groff", "-Tascii", "-man", "-t", "hello.1"),
+                says="works",
+                files={"hello.1": ".TH HELLO 1\n.SH NAME\nworks\n"},
+                about="format a page of a manual",
+            )
+        },
+    ),
+    Listed(
+        # What names no terminal does not look for one: only programs that ask for terminals bring them.
+        ("tput", "clear", "infocmp", "reset", "tset", "tabs"),
+        data=("lib/terminfo", "share/terminfo", "share/tabset"),
+        env={"TERMINFO": "{out}/{lib/terminfo,share/terminfo}"},
+        wrapped=("tput", "clear", "infocmp", "reset", "tset", "tabs"),
+        trials={
+            "tput": Trial(("{out}/bin/tput", "-T", "xterm", "bold"), "\x1b[1m", about="ask for a terminal")
+        },
+    ),
+    Listed(
         ("file",),
         data=("share/misc", "lib/file", "share/file"),
         env={"MAGIC": "{out}/{share/file/magic.mgc,lib/file/magic.mgc,share/misc/magic.mgc}"},

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bramble.build.tools.contents import OUT, Contents, Take, Trial
-from bramble.build.tools.families.plain import programs
+from bramble.build.tools.families.plain import programs, says_version
 from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, script_words, tree
 from bramble.build.tools.packages import files_of as files_of_packages
@@ -127,10 +127,7 @@ def gather_tools(machine: Machine, tools: Mapping[str, str]) -> Contents:
         found = _packaged(machine, real) or _installed(machine, interpreter, name)
         files.update(found)
     takes += [Take(path, place, lenient=True) for path, place in files.items() if machine.is_file(path)]
-    trials = [
-        Trial((f"{{out}}/bin/{name}", "--version"), env={"HOME": "/tmp"}, about="say its version")
-        for name in sorted(tools)
-    ]
+    trials = [says_version(name) for name in sorted(tools)]
     watched = tuple(sorted(set(tools.values())))
     return Contents(tuple(takes), links=tuple(links), trials=tuple(trials), watched=watched)
 
