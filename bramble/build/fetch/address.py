@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import re
 from typing import Optional
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
@@ -13,6 +14,7 @@ from bramble.errors import BrambleError
 PORTS = {"http": 80, "https": 443}
 SCHEMES = ("http", "https", "file")
 _KEEP = "%/:=&?~#+!$,;'@()*[]"  # characters that quoting leaves as they are (RFC 3986)
+_HOST_AND_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|[^:\[\]]*)(?::[0-9]{0,5})?")
 # RFC 3986, appendix B.
 _REFERENCE = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.DOTALL)
 
@@ -40,6 +42,8 @@ def parts_of(url: str) -> SplitResult:
         raise NoUrl("there is a control character in it")
     try:
         parts = urlsplit(url)
+        if parts.scheme != "file":
+            is_bracketed(parts.netloc)
         port = parts.port
     except ValueError:
         raise NoUrl("its host or its port cannot be read") from None
@@ -58,12 +62,9 @@ def parts_of(url: str) -> SplitResult:
         raise NoUrl("its host has to be written in ASCII (xn--…)")
     if port == 0:
         raise NoUrl("it has the port 0")
-    bracketed = parts.netloc.rpartition("@")[2].startswith("[")
+    bracketed = is_bracketed(parts.netloc)
     labels = (host[:-1] if host.endswith(".") else host).split(".")
-    if bracketed:
-        if not re.fullmatch(r"[0-9A-Fa-f:.]+", host):
-            raise NoUrl("its host is no IPv6 address")
-    elif not all(re.fullmatch(r"[A-Za-z0-9_~!$&'()*+,;=-]{1,63}", label) for label in labels):
+    if not bracketed and not all(re.fullmatch(r"[A-Za-z0-9_~!$&'()*+,;=-]{1,63}", label) for label in labels):
         raise NoUrl("its host is no name")
     return parts._replace(path=quote(parts.path, safe=_KEEP), query=quote(parts.query, safe=_KEEP))
 
@@ -73,7 +74,25 @@ def without_user(parts: SplitResult) -> tuple[SplitResult, Optional[str]]:
     user, at, host = parts.netloc.rpartition("@")
     if not at:
         return parts, None
-    return parts._replace(netloc=host), basic(unquote(user if ":" in user else user + ":"))
+    return parts._replace(netloc=host), basic(name_and_password(user))
+
+
+def is_bracketed(netloc: str) -> bool:
+    """Say whether the host of an authority is an IPv6 address. Raises ValueError where it cannot be read.
+
+    Versions of Python differ in what they take for a port and for an address (RFC 3986, 3.2).
+    """
+    found = _HOST_AND_PORT.fullmatch(netloc.rpartition("@")[2])
+    if found is None:
+        raise ValueError("neither a host nor a host and a port")
+    if found.group(1) is not None:
+        ipaddress.IPv6Address(found.group(1))
+    return found.group(1) is not None
+
+
+def name_and_password(user: str) -> str:
+    """Return what the user information of a URL means, with a colon; bytes that are no UTF-8 are kept."""
+    return unquote(user if ":" in user else user + ":", errors="surrogateescape")
 
 
 def basic(credentials: str) -> str:

@@ -90,6 +90,15 @@ def _connected(sock: socket.socket, timeout: float, cancelled: threading.Event) 
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
 
+def proxy_refusal(variable: str) -> BrambleError:
+    """Return the error for a proxy that answers 407."""
+    return BrambleError(
+        "fetch.proxy",
+        "the proxy wants a name and a password, or others than it was given",
+        remedy=f"write NAME:PASSWORD@ before the host in {variable} (or all_proxy)",
+    )
+
+
 def tunnel(sock: socket.socket, host: str, port: int, headers: Mapping[str, str]) -> None:
     """Have a proxy connect the socket through to `host` (RFC 9110, 9.3.6).
 
@@ -102,16 +111,12 @@ def tunnel(sock: socket.socket, host: str, port: int, headers: Mapping[str, str]
     # One byte at a time: what follows the header belongs to TLS.
     head = read_head(Wire(sock.recv, ahead=1))
     if head.status == 407:
-        raise BrambleError(
-            "fetch.proxy",
-            "the proxy wants a name and a password, or others than it was given",
-            remedy="set https_proxy to http://NAME:PASSWORD@HOST:PORT",
-        )
+        raise proxy_refusal("https_proxy")
     if not 200 <= head.status < 300:
         raise Passing(
             BrambleError(
                 "fetch.unreachable",
-                f"the proxy does not connect to {host}: {head.status} {head.reason}",
+                f"the proxy does not connect to {host}: {head.status} {head.reason[:200]}",
                 remedy="check https_proxy, and no_proxy for hosts that need none",
             )
         )

@@ -1,14 +1,15 @@
 """Keeping secrets out of what is shown and kept: passwords and tokens in URLs, and texts that repeat them.
 
-Loaded by every build that has a lock: nothing but `re` is needed here.
+Loaded by every build that has a lock: little is needed here.
 """
 
 from __future__ import annotations
 
 import base64
+import os
 import re
 from collections.abc import Iterable
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from bramble.errors import BrambleError
 
@@ -20,7 +21,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}:/{1,3}[^\s\"'<>]*")
 _SECRET_NAMES = (
     r"(?:[A-Za-z0-9]+[-_.])*"
     r"(?:(?:access|auth|private|job|session|security)?token|(?:api|access|secret|private)[-_]?key|sig|signature|"
-    r"(?:client)?secret|passwd|password|pwd|authorization|credentials?|jwt)"
+    r"(?:client)?secret|pass|passwd|password|pwd|auth|authorization|credentials?|jwt)"
 )
 _SECRET_QUERY = re.compile(rf"([?&;]{_SECRET_NAMES}=)[^&;#\s]*", re.IGNORECASE)
 _WORTH_HIDING = 3  # characters; a shorter secret would take ordinary words with it
@@ -66,15 +67,18 @@ def secrets_of(url: str) -> tuple[str, ...]:
         user, colon, password = match.group(1).partition(":")
         if colon or scheme in ("http", "https"):
             found.append(password if colon else user)
-            found.append(base64.b64encode(unquote(match.group(1)).encode("utf-8", "replace")).decode())
+            # As it stands in a header: a name alone has an empty password there (RFC 7617).
+            both = unquote_to_bytes(match.group(1) if colon else match.group(1) + ":")
+            found.append(base64.b64encode(both).decode())
     found += [each.group(0)[len(each.group(1)) :] for each in _SECRET_QUERY.finditer(url)]
-    shapes = {shape for one in found for shape in (one, unquote(one), quote(unquote(one), safe=""))}
+    shapes = {shape for one in found for shape in (one, unquote(one), quote(unquote_to_bytes(one), safe=""))}
     return tuple(sorted((shape for shape in shapes if len(shape) >= _WORTH_HIDING), key=len, reverse=True))
 
 
 def secrets_of_login(name: str, password: str) -> tuple[str, ...]:
     """Return the shapes in which a name and password that are no part of a URL may be repeated."""
-    return secrets_of(f"http://{quote(name, safe='')}:{quote(password, safe='')}@host/") if password else ()
+    user, word = (quote(os.fsencode(text), safe="") for text in (name, password))
+    return secrets_of(f"http://{user}:{word}@host/") if password else ()
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:

@@ -10,10 +10,9 @@ import contextlib
 import re
 from dataclasses import replace
 from typing import Optional
-from urllib.parse import unquote
 
 from bramble.build.builtin import Request
-from bramble.build.fetch.address import PORTS, parse_url
+from bramble.build.fetch.address import PORTS, name_and_password, parse_url
 from bramble.build.fetch.commit import CommitBroken, Objects, write_commit
 from bramble.build.fetch.confined import UNUSABLE, Clash, ConfinedTree, Outside
 from bramble.build.fetch.discretion import redact, scrubbed, secrets_of, secrets_of_login
@@ -22,7 +21,7 @@ from bramble.build.fetch.local import local_path
 from bramble.build.fetch.netrc import login_for
 from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.reach import check_repository
-from bramble.build.fetch.secure import check_authorities
+from bramble.build.fetch.secure import authorities
 from bramble.build.fetch.unpack import Budget, TooLarge, UnpackLimits
 from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
@@ -100,6 +99,10 @@ def _place(url: str, options: FetchOptions) -> str:
             check_repository(path, url, options.reach)
         # What was looked at is what git gets, whatever it takes a URL of a file for.
         return path
+    # spec: build.fetch.secrets
+    shown = re.sub(r"//[^/?#]*@", "//", place) if scheme in PORTS else place
+    if redact(shown) != shown:
+        raise _refused(url, "everybody could read the password in it while git runs")
     return place
 
 
@@ -116,21 +119,18 @@ def _over_http(place: str, options: FetchOptions, given: Surroundings) -> tuple[
     server = f"{parts.scheme}://{host}"
     login: Optional[Login] = None
     if at:
-        name, _, password = user.partition(":")
-        login = Login(server, unquote(name), unquote(password))
+        name, _, password = name_and_password(user).partition(":")
+        login = Login(server, name, password)
     else:
         entry = login_for(options.netrc, parts.hostname or "", default=parts.scheme == "https")
         login = Login(server, entry.login, entry.password) if entry else None
     if login and "\n" in login.name + login.password:
         raise _refused(place, "there is a line feed in its password")
-    if parts.scheme == "https":
-        check_authorities(options.ca_file, options.ca_directory)
     proxy = proxy_of(parts, options.proxies)
     return parts._replace(netloc=host).geturl(), replace(
         given,
         proxy=None if proxy is None else proxy.geturl(),
-        ca_file=options.ca_file,
-        ca_directory=options.ca_directory,
+        authorities=authorities(options.ca_file, options.ca_directory),
         login=login,
     )
 

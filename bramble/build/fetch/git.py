@@ -64,8 +64,7 @@ class Surroundings:
     timeout: int  # seconds without a byte
     protocols: str = "file:git:http:https:ssh"  # that it may use, with ":" between
     proxy: Optional[str] = None
-    ca_file: Optional[str] = None
-    ca_directory: Optional[str] = None
+    authorities: Optional[bytes] = None  # certificates to trust, in the form PEM; None: those of the machine
     login: Optional[Login] = field(default=None, repr=False)
     file_size: int = 64 << 30  # bytes of one file that git writes: all objects come in one
     memory: int = 1 << 40  # bytes of one process of git
@@ -88,6 +87,10 @@ class Git:
         # Versions before 2.32 know no GIT_CONFIG_GLOBAL, and look into HOME.
         with open(f"{home}/.gitconfig", "w", encoding="utf-8") as out:
             out.write(_CONFIGURATION + _helper(given.login))
+        if given.authorities is not None:
+            make_directory(f"{home}/none", 0o700)
+            with open(f"{home}/authorities.pem", "wb") as pem:
+                pem.write(given.authorities)
         self._environment = _environment(home, given)
         self.begin("sha1")
 
@@ -273,10 +276,10 @@ def _environment(home: str, given: Surroundings) -> Mapping[str, str]:
         variables.update({f"{scheme}_proxy": given.proxy for scheme in ("http", "https", "all")})
     else:
         variables["no_proxy"] = "*"
-    if given.ca_file:
-        variables["GIT_SSL_CAINFO"] = given.ca_file
-    if given.ca_directory:
-        variables["GIT_SSL_CAPATH"] = given.ca_directory
+    if given.authorities is not None:
+        # Both: what is not set is what the library has been built with.
+        variables["GIT_SSL_CAINFO"] = f"{home}/authorities.pem"
+        variables["GIT_SSL_CAPATH"] = f"{home}/none"
     if given.login is not None:
         variables["BRAMBLE_GIT_NAME"] = given.login.name
         variables["BRAMBLE_GIT_PASSWORD"] = given.login.password

@@ -41,12 +41,16 @@ def login_for(path: Optional[str], host: str, *, default: bool) -> Optional[Logi
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise _error(path, why, "make it readable for you alone, or unset NETRC") from None
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(fd)
+        raise _error(path, "it is not a file", "name a file in NETRC, or unset it")
     with open(fd, "rb") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise _error(path, "it is not a file", "name a file in NETRC, or unset it")
+        text = file.read(_LARGEST + 1)
+        if len(text) > _LARGEST:
+            raise _error(path, "it is larger than 1 MiB", "leave only entries in it")
         try:
-            logins = tuple(parse_netrc(file.read(_LARGEST).decode("utf-8", "surrogateescape")))
+            logins = tuple(parse_netrc(text.decode("utf-8", "surrogateescape")))
         except _Unreadable as error:
             raise _error(path, str(error), "write: machine HOST login NAME password PASSWORD") from None
     wanted = [one for one in logins if one.machine is not None and one.machine.lower() == host.lower()]

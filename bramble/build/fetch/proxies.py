@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Optional
 from urllib.parse import SplitResult, urlsplit
 
-from bramble.build.fetch.address import PORTS
+from bramble.build.fetch.address import PORTS, is_bracketed
 from bramble.build.fetch.discretion import HIDDEN
 from bramble.errors import BrambleError
 
@@ -26,6 +26,7 @@ def proxy_of(url: SplitResult, proxies: Mapping[str, str]) -> Optional[SplitResu
     proxy = proxies[scheme]
     try:
         parts = urlsplit(proxy if "://" in proxy else "http://" + proxy)
+        is_bracketed(parts.netloc)
         usable = (
             parts.scheme == "http"
             and bool(parts.hostname)
@@ -37,7 +38,7 @@ def proxy_of(url: SplitResult, proxies: Mapping[str, str]) -> Optional[SplitResu
     except ValueError:
         usable = False
     if not usable:
-        head, slashes, rest = proxy.rpartition("://") if "@" in proxy else ("", "", proxy)
+        head, slashes, rest = proxy.partition("://") if "://" in proxy else ("", "", proxy)
         shown = f"{head}{slashes}{HIDDEN}@{rest.rpartition('@')[2]}" if "@" in rest else proxy
         raise BrambleError(
             "fetch.proxy",

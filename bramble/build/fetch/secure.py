@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from typing import Optional
 
@@ -13,6 +14,9 @@ try:
     import ssl
 except ImportError:
     ssl = None  # type: ignore[assignment]
+
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")  # openssl-rehash(1)
 
 
 def secured(
@@ -27,10 +31,23 @@ def secured(
     return context.wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
 
 
-def check_authorities(ca_file: Optional[str], ca_directory: Optional[str]) -> None:
-    """Raise fetch.tls for a setting that names nothing; for programs that make connections of their own."""
-    if ssl is not None and (ca_file is not None or ca_directory is not None):
+def authorities(ca_file: Optional[str], ca_directory: Optional[str]) -> Optional[bytes]:
+    """Return the certificates that the settings mean, in the form PEM, for programs that make connections of
+    their own; None where nothing is set. Raises fetch.tls for a setting that names nothing.
+    """
+    # spec: build.fetch.tls
+    if ca_file is None and ca_directory is None:
+        return None
+    if ssl is not None:
         _context(ca_file, ca_directory)
+    files = [] if ca_file is None else [ca_file]
+    for directory in filter(None, (ca_directory or "").split(":")):
+        files += [f"{directory}/{name}" for name in sorted(os.listdir(directory)) if _HASHED.fullmatch(name)]
+    found = []
+    for path in filter(os.path.isfile, files):
+        with open(path, "rb") as file:
+            found.append(file.read())
+    return b"\n".join(found)
 
 
 def _context(ca_file: Optional[str], ca_directory: Optional[str]) -> ssl.SSLContext:
@@ -42,6 +59,8 @@ def _context(ca_file: Optional[str], ca_directory: Optional[str]) -> ssl.SSLCont
             "building Python), or give a local copy in the mirror table",
         )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # As newer versions of Python have it (RFC 8996).
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is None and ca_directory is None:
         context.load_default_certs()
         return context
@@ -61,6 +80,8 @@ def _load(variable: str, path: str, there: bool, otherwise: str, context: ssl.SS
                 context.load_verify_locations(cafile=path)
             else:
                 context.load_verify_locations(capath=path)
+                if not any(_HASHED.fullmatch(name) for name in os.listdir(path)):
+                    why = "holds no certificate that is named by its hash (`openssl rehash`)"
         except ssl.SSLError:
             why = "holds no certificate in the form PEM"
         except OSError as error:

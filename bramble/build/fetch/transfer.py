@@ -20,7 +20,7 @@ from urllib.parse import SplitResult, unquote, urlunsplit
 
 from bramble import __version__
 from bramble.build.fetch.address import PORTS, NoUrl, basic, origin, parse_url, resolve, without_user
-from bramble.build.fetch.connect import POLL, Passing, dial, tunnel
+from bramble.build.fetch.connect import POLL, Passing, dial, proxy_refusal, tunnel
 from bramble.build.fetch.discretion import redact, scrub, scrubbed, secrets_of, secrets_of_login
 from bramble.build.fetch.joining import Received, pause_of, rest_of, strong_validator
 from bramble.build.fetch.local import local_path, open_local
@@ -277,7 +277,7 @@ class _Transfer:
             self._have = Received(0, where, strong_validator(head), total)
             _check_size(total or 0, self._url, self._options)
         else:
-            raise self._refused(head)
+            raise self._refused(url, head)
         self._check_encoding(url, head)
         self._out.seek(start)
         self._out.truncate()
@@ -295,6 +295,8 @@ class _Transfer:
                 shown = now
                 self._listener.progress(self._have.size, total)
         self._patience.check()
+        if ends.chunked and end is not None and self._have.size != end:
+            raise Malformed("its last chunk comes before the end of the part that it gives")
         if total is not None and self._have.size != total:
             raise self._cut_short()
         self._listener.progress(self._have.size, total)
@@ -303,9 +305,11 @@ class _Transfer:
         # spec: build.fetch.encoding
         names = url.path.lower(), self._parts.path.lower()
         codings = ",".join(head.all("content-encoding")).lower().split(",")
-        for coding in map(str.strip, codings):
+        named = [coding for coding in map(str.strip, codings) if coding not in ("", "identity")]
+        for number, coding in enumerate(named):
             endings = _COMPRESSED_NAMES.get(coding)
-            if coding in ("", "identity") or (endings and any(name.endswith(endings) for name in names)):
+            # A file is compressed once: a second coding is not its own.
+            if number == 0 and endings and any(name.endswith(endings) for name in names):
                 continue
             raise BrambleError(
                 "fetch.protocol",
@@ -313,13 +317,9 @@ class _Transfer:
                 remedy="fetch from another server, or give a local copy in the mirror table",
             )
 
-    def _refused(self, head: Head) -> Exception:
-        if head.status == 407:
-            return BrambleError(
-                "fetch.proxy",
-                "the proxy wants a name and a password, or others than it was given",
-                remedy="set http_proxy to http://NAME:PASSWORD@HOST:PORT",
-            )
+    def _refused(self, url: SplitResult, head: Head) -> Exception:
+        if head.status == 407 and proxy_of(url, self._options.proxies) is not None:
+            return proxy_refusal("http_proxy")
         error = _status_error(self._url, head.status, head.reason)
         if head.status not in _PASSING:
             return error

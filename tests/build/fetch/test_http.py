@@ -277,6 +277,7 @@ class Joined(World):
     def test_what_was_encoded_unasked_is_refused(self) -> None:
         self.assertFails("fetch.protocol", self.server(ok(b"x", Content_Encoding="gzip")).url + "/f.txt")
         self.assertFails("fetch.protocol", self.server(ok(b"x", Content_Encoding="br")).url + "/f.tar.gz")
+        self.assertFails("fetch.protocol", self.server(ok(b"x", Content_Encoding="gzip, gzip")).url + "/f.gz")
         compressed = self.server(ok(b"x", Content_Encoding="x-gzip"))
         self.assertEqual(self.fetch(compressed.url + "/f.tar.gz"), b"x")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+import unittest.mock
 
 from bramble.build.fetch.commit import CommitBroken, entries
 from bramble.sandbox.spec import Limits
@@ -85,6 +86,35 @@ class Strange(RepositoryWorld):
             out.write(f'#!/bin/sh\n[ "$1" != init ] || exit 0\n{script}\nexit 1\n')
         os.chmod(tools + "/git", 0o755)
         return {"host_path": (tools, "/usr/bin", "/bin")}
+
+    # spec: build.fetch.secrets
+    def test_a_password_that_a_list_of_processes_would_show_is_refused(self) -> None:
+        fake = self.fake("echo called")
+        for url in (
+            "https://h.test/r?token=hunter2",
+            "ssh://me:hunter2@h.test/r",
+            "git://me:hunter2@h.test/r",
+        ):
+            error = self.failure(self.fetch_git("main", url), "fetch.git", **fake)
+            self.assertNotIn("called", error.detail)
+            self.assertNotIn("hunter2", error.message)
+
+    # spec: build.fetch.tls
+    def test_git_trusts_who_is_named_and_nobody_else(self) -> None:
+        directory, file = self.top + "/certificates", self.top + "/one.pem"
+        os.mkdir(directory)
+        for path in (file, directory + "/0123abcd.0", directory + "/other"):
+            with open(path, "w") as out:
+                out.write(os.path.basename(path))
+        fake = self.fake("cat $GIT_SSL_CAINFO; ls -A $GIT_SSL_CAPATH; test -d $GIT_SSL_CAPATH && echo .")
+        with unittest.mock.patch("bramble.build.fetch.secure._context"):
+            error = self.failure(
+                self.fetch_git("main", "https://h.test/r"),
+                "fetch.git",
+                fetch={"ca_file": file, "ca_directory": f"{directory}:{directory}"},
+                **fake,
+            )
+        self.assertEqual(error.detail.split(), ["one.pem", "0123abcd.0", "0123abcd.0."])
 
     # spec: build.fetch.size
     def test_the_end_of_what_a_server_says_is_kept(self) -> None:

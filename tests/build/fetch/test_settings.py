@@ -104,6 +104,9 @@ class Proxies(unittest.TestCase):
             ({"all": "socks5://me:hunter2@p:1"}, "ALL_PROXY"),
             ({"http": "me:hunter2@p:x"}, "http_proxy"),
             ({"http": "http://p/path"}, "http_proxy"),
+            ({"http": "http://p:+1"}, "http_proxy"),
+            ({"http": "http://[::1]x:1"}, "http_proxy"),
+            ({"http": "http://me:hunter2://x@p:1"}, "http_proxy"),
             ({"http": "http://p", "no": "10.0.0.0/99"}, "no_proxy"),
         ):
             with self.assertRaises(BrambleError) as caught:
@@ -152,6 +155,23 @@ class Netrc(World):
             login_for(self.netrc("machine h login x password y", 0o644), "h", default=True)
         self.assertIsNone(login_for(self.netrc("machine h login x password y", 0o644), "other", default=True))
 
+    def test_what_is_no_file_of_text_is_named(self) -> None:
+        large = self.netrc("#\n" * 600_000 + "machine h login x password y")
+        os.mkfifo(self.top + "/fifo", 0o600)
+        for path in (large, self.top, self.top + "/fifo"):
+            with self.assertRaises(BrambleError) as caught:
+                login_for(path, "h", default=True)
+            self.assertEqual(caught.exception.code, "fetch.netrc")
+
+    def test_bytes_that_are_no_utf8_are_sent_as_they_are(self) -> None:
+        path = self.top + "/latin"
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as out:
+            out.write(b"machine 127.0.0.1 login me password \xe9")
+        for user, netrc in (("", path), ("me:%E9@", None)):
+            server = self.server(ok(BODY))
+            self.fetch(server.url.replace("://", "://" + user) + "/f", netrc=netrc)
+            self.assertEqual(server.requests[0].headers["authorization"], "Basic bWU66Q==")
+
     def test_a_password_goes_to_its_host_and_nowhere_else(self) -> None:
         other = self.server(ok(BODY))
         server = self.server(redirect(other.url.replace("127.0.0.1", "localhost") + "/x"))
@@ -171,6 +191,16 @@ class Netrc(World):
             self.assertNotIn("hunter2", caught.exception.message + "".join(self.retries))
             self.assertNotIn("bWU6", caught.exception.message + "".join(self.retries))
 
+    def test_a_server_that_repeats_a_name_that_is_a_token_is_not_quoted(self) -> None:
+        server = self.server(respond("403 hunter2 aHVudGVyMjo="))
+        with self.assertRaises(BrambleError) as caught:
+            self.fetch(server.url.replace("://", "://hunter2@") + "/f")
+        self.assertNotIn("hunter2", caught.exception.message)
+        self.assertNotIn("aHVu", caught.exception.message)
+
+    def test_a_server_is_no_proxy(self) -> None:
+        self.assertFails("fetch.status", self.server(respond("407 No")).url + "/f")
+
     def test_a_proxy_that_wants_a_password_is_named(self) -> None:
         for scheme in ("http", "https"):
             proxy = self.server(respond("407 Proxy Authentication Required"))
@@ -180,7 +210,13 @@ class Netrc(World):
     def test_a_setting_of_authorities_that_names_nothing_is_named(self) -> None:
         proxy = self.server(respond("200 Connected"))
         text = self.netrc("no certificate")
-        for settings in ({"ca_file": self.top + "/none"}, {"ca_file": text}, {"ca_directory": text}):
+        for settings in (
+            {"ca_file": self.top + "/none"},
+            {"ca_file": text},
+            {"ca_directory": text},
+            # It has a file, and no name that OpenSSL would look for.
+            {"ca_directory": self.top},
+        ):
             with self.assertRaises(BrambleError) as caught:
                 self.fetch("https://far.test/f", proxies={"https": proxy.url}, **settings)
             self.assertEqual(caught.exception.code, "fetch.tls")

@@ -159,6 +159,15 @@ class Failing(World):
         server = self.server(ranged(BODY, give=1000), wrong, ok(BODY))
         self.assertEqual(self.fetch(server.url), BODY)
 
+    def test_a_part_that_ends_before_its_end_is_not_used(self) -> None:
+        short = b'HTTP/1.1 206 Part\r\nTransfer-Encoding: chunked\r\nETag: "v1"\r\n'
+        short += b"Content-Range: bytes 4-7/8\r\n\r\n2\r\nWX\r\n0\r\n\r\n"
+        server = self.server(
+            ranged(b"abcdefgh", give=4), lambda client, request: client.sendall(short), ranged(b"abcdefgh")
+        )
+        self.assertEqual(self.fetch(server.url), b"abcdefgh")
+        self.assertEqual(server.requests[2].start, 0)
+
     def test_a_server_that_always_closes_early_is_given_up(self) -> None:
         self.assertFails("fetch.cut-short", self.server(respond("200 OK", b"x", length=9)).url)
         self.assertFails("fetch.cut-short", self.server(close_at_once).url)
@@ -200,6 +209,12 @@ class Failing(World):
             "http://",
             "http:///x",
             "http://h:port/",
+            "http://h:+80/",
+            "http://h:8_0/",
+            "http://h:\u0668\u0660/",
+            "http://[::1]x/",
+            "http://[1.2.3.4]/",
+            "http://[::ffff:999.1.1.1]/",
             "http://a..b/",
             "http://[::1/",
             "http://h/\n",
