@@ -17,6 +17,7 @@ from .functions import SPECIAL_NAMES
 from .kind_rules import method_kind
 from .kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING
 from .string_methods import SPACE
+from .walks import COMPARES_ANEW, SHORT_SEARCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ _STRIPS = frozenset({"strip", "lstrip", "rstrip"})
 # Replacements that make a string longer are left to the function that watches the size of the result, and
 # longer texts to search for backwards to those that watch the work, which is the product of both lengths.
 _BACKWARDS = frozenset({"rfind", "rindex", "rpartition", "rsplit"})
-_SHORT = 64
+_FORWARDS = frozenset({"count", "find", "index", "partition", "replace", "split"})
 
 
 class MethodEmitter(FormatEmitter):
@@ -278,12 +279,13 @@ class MethodEmitter(FormatEmitter):
         """Return whether Python's method may be used for these arguments of a method of strings."""
         if any(mask != STRING for _, mask in args):
             return False
-        if name != "replace" and name not in _BACKWARDS:
+        searches = name in _BACKWARDS or (name in _FORWARDS and COMPARES_ANEW)
+        if name != "replace" and not searches:
             return True
         texts = [str(value.value) for value, _ in args if isinstance(value, Constant)]
-        if len(texts) < len(args):
+        if len(texts) < len(args) or (searches and len(texts[0]) > SHORT_SEARCH):
             return False
-        return len(texts[0]) <= _SHORT if name in _BACKWARDS else len(texts[1]) <= len(texts[0])
+        return name != "replace" or len(texts[1]) <= len(texts[0])
 
     def join(self, node: syntax.Call, dot: syntax.Dot, receiver: Typed, items: Typed) -> expr:
         """Emit `"literal".join(items)`."""

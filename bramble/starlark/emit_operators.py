@@ -25,6 +25,7 @@ from .kinds import (
     STRING,
     TUPLE,
 )
+from .walks import COMPARES_ANEW, SHORT_SEARCH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,6 +218,8 @@ class OperatorEmitter(RawEmitter):
         name = HELPERS[op]
         a, ma = left
         b, mb = right
+        if COMPARES_ANEW and op in ("in", "not in") and ma & STRING and mb & STRING and not is_short_text(a):
+            return py.helper(name, [a, b], self.unit.op(at, name))
         exact = (ma == INT and mb == INT) or (ma == STRING and mb == STRING)
         if exact or (op in ("in", "not in") and ma == STRING and not mb & (RANGE | OTHER)):
             a, ref_a = self.once(a)
@@ -400,6 +403,12 @@ class OperatorEmitter(RawEmitter):
         native = py.subscript(py.attribute(x, "fields", line), name, line)
         slow = py.helper(".attribute", [x, name], line)
         return py.conditional(py.is_class(first, ".Struct", line), native, slow, line), ANY
+
+
+def is_short_text(node: expr) -> bool:
+    """Return whether an operand is a literal string that may be searched for in any other."""
+    value = getattr(node, "value", None) if node.__class__.__name__ == "Constant" else None
+    return value.__class__ is str and len(value) <= SHORT_SEARCH
 
 
 def is_short(node: expr) -> bool:

@@ -34,6 +34,7 @@ from .values import (
     type_name,
 )
 from .views import BytesElems, StringCodepoints, StringElems
+from .walks import search
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -351,6 +352,7 @@ def is_in(a: Value, b: Value) -> bool:
     if kind is str:
         if a.__class__ is not str:
             fail_with("eval.operand", f"'in <string>' requires string as left operand, not {type_name(a)}")
+        search("in", b, a)
         return a in b
     if kind in DICT_CLASSES:
         try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional, Union
 
 # Changes whenever the generated code or its tables do, so that cached programs of before are not run.
-FORMAT = 2
+FORMAT = 3
 _STANDARD = Dialect()
 
 

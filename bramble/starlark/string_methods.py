@@ -9,6 +9,7 @@ from .operators import MAX_TEXT
 from .parts import CHARACTERS, cut, mapped, parts
 from .values import List, fail_with, type_name
 from .views import BytesElems, StringCodepoints, StringElems
+from .walks import search, search_backwards
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ SPACE = (
 )
 _SPACES = frozenset(SPACE)
 _WORD = re.compile(f"[^{SPACE}]+")
-# The most comparisons of characters that a search backwards may take.
-MAX_SEARCH = 1 << 32
 _NOT_SPACE = ("\x1c", "\x1d", "\x1e", "\x1f")
 
 
@@ -109,36 +108,35 @@ def _search(name: str, s: str, args: tuple[Value, ...]) -> tuple[str, int, int]:
 
 
 def find(s: str, *args: Value) -> int:
-    return s.find(*_search("find", s, args))
+    found = _search("find", s, args)
+    search("find", s, found[0])
+    return s.find(*found)
 
 
 def rfind(s: str, *args: Value) -> int:
     found = _search("rfind", s, args)
-    _backwards("rfind", s, found[0])
+    search_backwards("rfind", s, found[0])
     return s.rfind(*found)
 
 
-def _backwards(name: str, s: str, sub: str) -> None:
-    """Refuse a search from the end that could take hours: Python's compares each place anew."""
-    # spec: starlark.limit.search
-    if len(sub) > 64 and len(s) * len(sub) > MAX_SEARCH:
-        fail_with("eval.limit", f"{name}: search is too long ({len(sub)} in {len(s)} characters)")
-
-
 def index(s: str, *args: Value) -> int:
-    at = s.find(*_search("index", s, args))
+    found = _search("index", s, args)
+    search("index", s, found[0])
+    at = s.find(*found)
     return at if at >= 0 else fail_with("eval.value", "index: substring not found")
 
 
 def rindex(s: str, *args: Value) -> int:
     found = _search("rindex", s, args)
-    _backwards("rindex", s, found[0])
+    search_backwards("rindex", s, found[0])
     at = s.rfind(*found)
     return at if at >= 0 else fail_with("eval.value", "rindex: substring not found")
 
 
 def count(s: str, *args: Value) -> int:
-    return s.count(*_search("count", s, args))
+    found = _search("count", s, args)
+    search("count", s, found[0])
+    return s.count(*found)
 
 
 def _affixes(name: str, value: Value) -> Value:
@@ -196,12 +194,13 @@ def _split(name: str, s: str, args: tuple[Value, ...]) -> List:
     separator = want_string(name, 1, args[0])
     if not separator:
         fail_with("eval.value", f"{name}: empty separator")
+    search(name, s, separator)
     if most < 0 and (name == "split" or len(separator) == 1):
         # From which end one character is looked for makes no difference.
         return cut(List(), s, separator)
     if name == "split":
         return List(s.split(separator, most))
-    _backwards(name, s, separator)
+    search_backwards(name, s, separator)
     return List(s.rsplit(separator, most))
 
 
@@ -240,13 +239,14 @@ def splitlines(s: str, *args: Value) -> List:
 def partition(s: str, separator: Value) -> tuple[str, str, str]:
     if not want_string("partition", 1, separator):
         fail_with("eval.value", "partition: empty separator")
+    search("partition", s, separator)
     return s.partition(separator)
 
 
 def rpartition(s: str, separator: Value) -> tuple[str, str, str]:
     if not want_string("rpartition", 1, separator):
         fail_with("eval.value", "rpartition: empty separator")
-    _backwards("rpartition", s, separator)
+    search_backwards("rpartition", s, separator)
     return s.rpartition(separator)
 
 
@@ -254,6 +254,7 @@ def replace(s: str, *args: Value) -> str:
     old = want_string("replace", 1, args[0])
     new = want_string("replace", 2, args[1])
     most = clamp(want_int("replace", 3, args[2])) if len(args) > 2 else -1
+    search("replace", s, old)
     if (
         len(new) > len(old)
         and len(new) * (len(s) + 1) > MAX_TEXT

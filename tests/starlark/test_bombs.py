@@ -12,6 +12,7 @@ from bramble.starlark import EvalError
 from bramble.starlark.bounds import LEAST, MOST, bounded_memory, sensible_bound
 from bramble.starlark.json_module import JSON
 from bramble.starlark.struct_builtin import STRUCT
+from bramble.starlark.walks import COMPARES_ANEW
 
 from .running import ran
 
@@ -181,6 +182,32 @@ def test_a_long_text_is_not_searched_backwards_for_hours() -> None:
     assert result(
         's = "ab" * 500000\nr = (s.rfind("ba"), s.rpartition("b" * 99)[1], len(s.rsplit("ab")))\n'
     ) == (999997, "", 500001)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        *(
+            "s.find(p)",
+            "s.count(p)",
+            "s.partition(p)[1]",
+            "s.split(p)",
+            's.replace(p, "")',
+            "p in s",
+            "p not in s",
+        ),
+        *('s.find("%s")', 's.split("%s")', '"%s" in s', 's.replace("%s", "")'),
+    ],
+)
+def test_a_long_text_is_searched_at_once_or_not_at_all(use: str) -> None:
+    # Python 3.9 would take half a minute for each, in one call that nothing ends.
+    wanted = "a" * 50000 + "b" + "a" * 50000
+    text = f'def f(s, p):\n    return {use.replace("%s", wanted)}\nr = f("a" * 1000000, "{wanted}")\n'
+    if COMPARES_ANEW:
+        error = failure(text)
+        assert (error.code, "search is too long" in error.message) == ("eval.limit", True)
+    else:
+        assert result(text) in (-1, 0, "", ["a" * 1000000], "a" * 1000000, False, True)
 
 
 def test_a_string_that_only_grows_by_replacing_is_refused() -> None:
