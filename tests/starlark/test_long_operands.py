@@ -20,7 +20,7 @@ from bramble.starlark.sorting import _sorted_in_runs
 from .running import ran
 
 N = 8 * PART
-SHARE = 0.4
+SHARE = 0.5
 # What is done with x; the operand x is made by the host.
 LIST, TEXT = list(range(N)), "ab" * (4 * CHARACTERS)
 MIXED = random.Random(1).sample(range(N), 2 * PART)
@@ -29,9 +29,9 @@ CALLS: dict[str, tuple[Any, str]] = {
     "list": (tuple(LIST), "list(x)"),
     "list of a range": (range(N), "list(x)"),
     "extend": (range(N), "[].extend(x)"),
-    "set": (LIST[: N // 2], "set(x)"),
+    "set": (LIST, "set(x)"),
     "entries": (dict.fromkeys(LIST[: N // 2]), "x.items()"),
-    "dict": (dict.fromkeys(LIST[: N // 2]), "dict(x)"),
+    "dict": (dict.fromkeys(LIST), "dict(x)"),
     "zip": (LIST[: N // 2], "zip(x, x)"),
     "reversed": (LIST, "reversed(x)"),
     "slice": (LIST, "x[::-1]"),
