@@ -48,6 +48,8 @@ _MISSING = re.compile(
 _PATH = re.compile(
     r"(?<![^\s'\"`‘“(<\[:=])/(?:usr|opt|lib|lib32|lib64|libx32|bin|sbin|nix|gnu|snap)/[^\s'\"`’‘“”:;,()<>\[\]]+"
 )
+# Where the PATH of a derivation has a shell (sandbox.programs).
+_SHOWN_BY_SANDBOXES = ("/bin/sh",)
 _SIGNALS = {132: "SIGILL", 135: "SIGBUS", 139: "SIGSEGV"}
 
 
@@ -74,7 +76,7 @@ def fault(starts: Sequence[Start], on_machine: Callable[[str], bool]) -> Optiona
             if _MISSING.search(line):
                 for path in _PATH.findall(line):
                     path = path.rstrip(".!?")
-                    if on_machine(path):
+                    if path not in _SHOWN_BY_SANDBOXES and on_machine(path):
                         return f"it looks for {path}, which is not in the output: {line.strip()[:_SHOWN]}"
     signals = {_SIGNALS.get(start.status) for start in starts}
     if starts and None not in signals:

@@ -15,6 +15,9 @@ from bramble.store.files import make_way
 
 _SHOWN = 4000  # bytes of what a trial that failed has written
 
+# What a shell says of a program that it does not find.
+_NOT_FOUND = re.compile(r": ([A-Za-z0-9][A-Za-z0-9_.+-]*): (?:command )?not found$", re.MULTILINE)
+
 # In the weaker sandboxes the outputs can be written to.
 _ENV = {"LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -37,10 +40,12 @@ def try_out(request: Request, trials: Sequence[Trial], filled: Callable[[str], s
         if problem or trial.says not in said:
             what = problem or f"did not say {trial.says!r}"
             shown = said[-_SHOWN:].strip()
+            absent = sorted(set(_NOT_FOUND.findall(said)))
+            remedy = f"name what it calls in tools too: {' '.join(absent)}" if absent else trial.remedy
             raise BrambleError(
                 "build.host-tool-broken",
                 f'"{request.name}": {os.path.basename(argv[0])} does not work from the store; '
                 f"tried to {trial.about}: {what}",
-                remedy=trial.remedy or "take it out of tools, or install what it misses",
+                remedy=remedy or "take it out of tools, or install what it misses",
                 detail=shown,
             )

@@ -234,3 +234,11 @@ def test_a_driver_that_is_a_script_is_refused_with_a_way_out() -> None:
     with pytest.raises(BrambleError, match="it is a script") as caught:
         c.gather(found, {"gcc": nix})
     assert "by its path" in str(caught.value.remedy)
+
+
+def test_the_preprocessor_alone_brings_its_gcc() -> None:
+    cpp = "/usr/bin/x86_64-linux-gnu-cpp-12"
+    gcc = "/usr/bin/x86_64-linux-gnu-gcc-12"
+    found = Recorded({cpp: PROGRAM, gcc: PROGRAM, "/usr/bin/cpp": "-> x86_64-linux-gnu-cpp-12"})
+    assert c._driver_of(found, {"cpp": cpp}) == gcc
+    assert c._driver_of(found, {"cpp": cpp, "gcc": gcc}) == gcc

@@ -10,7 +10,7 @@ from tests.build.tools.test_host_tools import HostWorld, tools
 
 
 def there(path: str) -> bool:
-    there = ("/usr/share/x/data", "/usr/share/x", "/bin/basename", "/usr/lib/ld.so")
+    there = ("/bin/sh", "/usr/share/x/data", "/usr/share/x", "/bin/basename", "/usr/lib/ld.so")
     return path.startswith("/nix/store/") or path in there
 
 
@@ -49,6 +49,7 @@ class Faults(unittest.TestCase):
             "x: cannot open /etc/x.conf",
             "it reads /usr/share/x/data",
             "x: 3: exec: grep: not found",
+            "x86_64: failed to execute /bin/sh: No such file or directory",
         ):
             self.assertFalse(self.broken(1, said), said)
             self.assertFalse(self.broken(127, said), said)
@@ -101,3 +102,13 @@ class Started(HostWorld):
         self.failure(tools("server"), "build.host-tool-broken", host_path=where)
         self.program("server", b'#!/bin/sh\necho "usage: server" >&2; kill -ABRT $$\n')
         self.failure(tools("server"), "build.host-tool-broken", host_path=where)
+
+    def test_what_a_script_calls_and_does_not_find_is_named_in_the_remedy(self) -> None:
+        os.makedirs(self.top + "/share/caller")
+        with open(self.top + "/share/caller/data", "w") as file:
+            file.write("data\n")
+        self.program("caller", b"#!/bin/sh\nno-such-one x || no-such-2 y || exit 4\n")
+        error = self.failure(
+            tools("caller"), "build.host-tool-broken", host_path=(self.bin, "/usr/bin", "/bin")
+        )
+        self.assertEqual(error.remedy, "name what it calls in tools too: no-such-2 no-such-one")

@@ -122,13 +122,18 @@ def _language(name: str) -> str:
     return _LANGUAGE.get(match["kind"] if match else "", "c")
 
 
+def _is_cpp(name: str) -> bool:
+    match = NAMES.fullmatch(name)
+    return match is not None and match["kind"] == "cpp"
+
+
 def _driver_of(machine: Machine, tools: Mapping[str, str]) -> str:
-    """Return the driver for C that belongs to what was asked for: g++-12 alone needs gcc-12 too."""
+    """Return the driver for C that belongs to what was asked for: g++-12 and cpp-12 alone need gcc-12 too."""
     for name, real in sorted(tools.items()):
-        if _language(name) == "c":
+        if _language(name) == "c" and not _is_cpp(name):
             return real
     real = next(iter(tools.values()))
-    beside = re.sub(r"(g\+\+|c\+\+|gfortran)", "gcc", posixpath.basename(real))
+    beside = re.sub(r"(g\+\+|c\+\+|gfortran|cpp)", "gcc", posixpath.basename(real))
     found = posixpath.join(posixpath.dirname(real), beside)
     return machine.real(found) if machine.is_file(found) else real
 
