@@ -96,8 +96,8 @@ def open_lock(path: str, *, read_only: bool = False) -> int:
     if not stat.S_ISREG(status.st_mode):
         os.close(fd)
         raise OSError(errno.ENOTSUP, "not a regular file", path)
-    if status.st_mode & 0o066 & ~mode and not read_only:
-        with contextlib.suppress(PermissionError):
+    if status.st_mode & 0o066 & ~mode and status.st_uid == os.geteuid():
+        with contextlib.suppress(OSError):  # the file system may be read-only
             os.fchmod(fd, mode)
     return fd
 

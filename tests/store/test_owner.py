@@ -17,10 +17,10 @@ from bramble.store import relocate as relocating
 from bramble.store.disk import Store
 from bramble.store.gc import collect
 from bramble.store.locks import LockFile
-from bramble.store.optimise import optimise
 from bramble.store.publish import publish as publishing
 from bramble.store.sync import Syncer
 from bramble.store.trust import people, reading
+from bramble.store.verify import verify
 from tests.store.conftest import publish
 
 VICTIM, OTHER, THIRD = 54321, 54322, 54323
@@ -173,7 +173,7 @@ def test_nobody_else_can_hold_a_lock_that_its_owner_waits_for(place: str) -> Non
     with store.building("a" * 32):
         pass
     collect(store)
-    optimise(store)
+    verify(store)
     modes = {name: os.stat(path).st_mode & 0o777 for name, path in locks.items()}
     assert modes == {"builds": 0o600, "gc": 0o600, "optimise": 0o600, "objects": 0o644}
 
