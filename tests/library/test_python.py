@@ -150,6 +150,22 @@ x = [{ name = "b" }, { name = "c", extra = ["x"] }]
 name = "w"
 version = "1.0"
 """
+    pylock = """
+lock-version = "1.0"
+[[packages]]
+name = "a"
+[[packages.wheels]]
+name = "a-1.0-py3-none-any.whl"
+url = "https://h.test/a-1.0-py3-none-any.whl"
+hashes = { sha256 = "HASH" }
+[[packages]]
+name = "b"
+sdist = { name = "b-1.0.tar.gz", url = "https://h.test/b-1.0.tar.gz", hashes = { sha256 = "HASH" } }
+[[packages]]
+name = "w"
+marker = "sys_platform == 'win32'"
+"""
+    (python.project / "pylock.toml").write_text(pylock.replace("HASH", "0" * 64))
     (python.project / "uv.lock").write_text(lock.replace("HASH", "0" * 64))
     python.write(
         default="""
@@ -160,6 +176,9 @@ def plain():
 
 def more():
     return python.locked(toml.decode(read("uv.lock")), python="3.11", extras=["more"])
+
+def pip():
+    return python.locked(toml.decode(read("pylock.toml")), python="3.11")
 
 def unknown():
     return python.locked(toml.decode(read("uv.lock")), extras=["more"])
@@ -177,5 +196,6 @@ def unknown():
     plain = ["a-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", "b-1.0.tar.gz"]
     assert urls("./:plain") == plain
     assert urls("./:more") == [*plain, "c-1.0-cp38-abi3-manylinux2014_x86_64.whl"]
+    assert urls("./:pip") == ["a-1.0-py3-none-any.whl", "b-1.0.tar.gz"]
     refused = python.run("build", "--just-parse", "./:unknown")
     assert refused.codes == ["eval.fail"] and 'python="3.11"' in refused.errors[0]["message"]
