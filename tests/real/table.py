@@ -159,7 +159,7 @@ def text_of(place: Place, value: object) -> str:
     return json.dumps(value).replace("/home/bramble/bramble/bramble_store_" + "padding/bramb", own)
 
 
-def row(place: Place, target: str) -> tuple[str, str]:
+def row(place: Place, target: str, once: bool) -> tuple[str, str]:
     """Build one function; return the cells of its row so far, and its output."""
     done = bramble(place, "build", "--json", target)
     if done.returncode:
@@ -167,11 +167,14 @@ def row(place: Place, target: str) -> tuple[str, str]:
     told = json.loads(done.stdout)["results"][0]
     path = told["outputs"]["out"]["path"]
     size = json.loads(bramble(place, "size", "--json", path).stdout)["size"]
+    if once:
+        return f"| | {size / 2**20:.1f} MiB | |", path
     before = processor()
     check = bramble(place, "build", "--check", target)
     took = processor() - before
     without = bare(place, recipe(place, told["name"], path))
-    ratio = f"{took / without:.2f}" if without else "–"
+    # Where files are only laid out, nothing is compared.
+    ratio = f"{took / without:.2f}" if without and without > 1 else "–"
     same = "yes" if check.returncode == 0 else "no: " + check.stderr.strip().splitlines()[-1][:60]
     return f"{took:.1f} s | {ratio} | {size / 2**20:.1f} MiB | {same} |", path
 
@@ -179,7 +182,8 @@ def row(place: Place, target: str) -> tuple[str, str]:
 def moved(place: Place, user: str, found: dict[str, str]) -> dict[str, str]:
     """Copy the store, let another user relocate it, and run the programs where the first store is hidden."""
     copy = Path(tempfile.mkdtemp(prefix="m", dir="/var/tmp"))
-    subprocess.run(["cp", "-a", str(place.store), str(copy / "s")], check=True)
+    # Without a check: what a build that goes on meanwhile leaves and removes is not missed.
+    subprocess.run(["cp", "-a", str(place.store), str(copy / "s")], stderr=subprocess.DEVNULL)
     shutil.copytree(ROOT / "bramble", copy / "bramble")
     subprocess.run(["chown", "-R", f"{user}:", str(copy)], check=True)
     copy.chmod(0o755)
@@ -208,7 +212,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("mirror", type=Path)
     parser.add_argument("targets", nargs="*", default=[*PROGRAMS])
-    parser.add_argument("--user", default="nobody")
+    parser.add_argument("--user", default="nobody", help="who runs the copy; root may say so")
+    parser.add_argument("--once", action="store_true", help="no second build, nothing bare")
     parser.add_argument("--in", dest="place", type=Path, default=Path("/var/tmp/real"))
     words = parser.parse_args()
     place = Place(words.place / "p", words.place / "s")
@@ -217,7 +222,7 @@ def main() -> None:
         shutil.copytree(words.mirror, place.project / "sources")
     rows, found = {}, {}
     for target in words.targets:
-        rows[target], path = row(place, target)
+        rows[target], path = row(place, target, words.once)
         print(target, rows[target], flush=True, file=sys.stderr)
         if path:
             found[target] = path
