@@ -24,6 +24,7 @@ DEBIAN = (
     # Those that nobody asked for.
     *("gzip", "tar", "diffutils", "patch", "gawk", "findutils", "coreutils", "m4", "libpng1.6", "pcre2"),
     *("gmp", "nano", "htop", "tree", "rsync", "strace", "file", "nasm", "libzstd", "lz4", "libuv1"),
+    "fribidi",
 )
 # Name of a list of wheels → what is asked for.
 PYTHON = {"flask": ("flask",), "httpie": ("httpie",), "black": ("black",)}
@@ -45,7 +46,7 @@ def debian(target: Path, package: str) -> str:
         return "is there"
     with tempfile.TemporaryDirectory() as scratch:
         os.chmod(scratch, 0o777)
-        command = [os.environ.get("APT", "apt-get"), "source", "--download-only", "-qq", package]
+        command = [os.environ.get("APT", "apt-get"), "source", "--tar-only", "-qq", package]
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)
         archives = [path for path in glob.glob(f"{scratch}/*.orig*.tar.*") if not path.endswith(".asc")]
         for path in archives:

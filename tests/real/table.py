@@ -75,6 +75,7 @@ PROGRAMS = {
     "./others:strace": "strace -V | head -1",
     "./others:file": "file -b /bin/sh | cut -c 1-3",
     "./others:nasm": "nasm -v",
+    "./others:fribidi": "echo works | fribidi",
     "./others:zstd": "echo works | zstd | zstd -d",
     "./others:lz4": "echo works | lz4 | lz4 -d",
 }
