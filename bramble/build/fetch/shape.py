@@ -60,7 +60,8 @@ def stripped(tree: str, levels: int, *, name: str) -> list[str]:
     """Return the paths in the unpacked `tree` that remain when `levels` directories around them are left out.
 
     `name` is the archive's, for messages. Raises fetch.archive-strip for a file that
-    stands in one of those directories, and for two of one name in different ones.
+    stands in one of those directories, and for two of one name in different ones;
+    fetch.archive-empty if nothing remains.
     """
     # spec: build.fetch-url.strip
     level = [tree]
@@ -75,6 +76,13 @@ def stripped(tree: str, levels: int, *, name: str) -> list[str]:
                     raise _lost(name, os.path.relpath(path, tree), "has the name of another")
                 inner[entry] = path
         level = list(inner.values())
+    if not level:
+        # spec: build.unpack.empty
+        raise BrambleError(
+            "fetch.archive-empty",
+            f"the archive {name} has nothing below the {levels} directories that are left out",
+            remedy="take strip out, or choose a smaller number",
+        )
     return level
 
 

@@ -121,3 +121,4 @@ def test_stripping_loses_nothing_in_silence(tmp_path: Path) -> None:
     assert code(stripped, str(tmp_path), 2, name="n") == "fetch.archive-strip"  # y is a file
     (tmp_path / "b" / "x").symlink_to("y")
     assert code(stripped, str(tmp_path), 1, name="n") == "fetch.archive-strip"  # two of the name x
+    assert code(stripped, str(tmp_path / "a"), 1, name="n") == "fetch.archive-empty"
