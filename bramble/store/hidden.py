@@ -66,13 +66,13 @@ def utf_16_needle(directory: bytes) -> bytes:
     return b"\0".join(bytes([character]) for character in max(runs, key=len, default=b""))
 
 
-def find_needle(block: bytes, needle: bytes, start: int) -> int:
-    """Return where `needle` stands first in the block from `start` on; -1 if nowhere."""
-    if block[start::_SAMPLE].count(0) * _SAMPLE * 2 > len(block) - start:
+def find_needle(block: bytes, needle: bytes, start: int, end: int) -> int:
+    """Return where `needle` stands first in the block from `start` to `end`; -1 if nowhere."""
+    if block[start:end:_SAMPLE].count(0) * _SAMPLE * 2 > end - start:
         # Among NULs, of which the needle has many, `find` passes over one byte at a time.
-        match = re.compile(re.escape(needle)).search(block, start)
+        match = re.compile(re.escape(needle)).search(block, start, end)
         return match.start() if match is not None else -1
-    return block.find(needle, start)
+    return block.find(needle, start, end)
 
 
 def hidden_names(read: Read, directory: bytes, names: Collection[bytes], left: int) -> Search:

@@ -42,6 +42,7 @@ _BUILD_PATH_LENGTH = STORE_DIR_LENGTH + 1 + DIGEST_LENGTH
 # Nothing that is looked for is longer than the path of a build directory; so this much on both sides of a
 # cut shows all that lies across it, and whether what lies near it is part of a whole store directory.
 _OVERLAP = 2 * STORE_DIR_LENGTH
+_MANY = 1024  # places in a block that are looked at one by one
 _UNSEEN, _SEEN, _CODE = 0, 1, 2  # whether the content is searched for cut store directories; machine code
 
 
@@ -411,13 +412,10 @@ class Stream:
         self, suspicion: Suspicion, block: bytes, base: int, cut: int, wholes: list[int], looked: bool
     ) -> None:
         """Note the files in which something stands that may belong to a name in pieces, or in UTF-16."""
-        place = find_needle(block, self._needle, 0) if self._needle else -1
-        while place >= 0:
-            content = self._content(base + place, base + place + 1)
-            if content is not None:
-                self.hiding.setdefault(content.number, b"%s/%s" % (content.directory, content.base))
-            start = place + 1 if content is None else max(place + 1, content.end - base)
-            place = find_needle(block, self._needle, start)
+        aside = looked and not cut and suspicion.sees_wide
+        wide: list[int] = []
+        if not aside:
+            self._find_hiding(block, base, 0, len(block))
         for at in wholes:
             content = self._content(base + at, base + at + 1)
             if content is not None and content.looked == _CODE:
@@ -427,14 +425,40 @@ class Stream:
             if content is not None:
                 self._note_suspect(content)
         # Near its ends a block does not show whether something is part of a whole directory; the seam does.
-        at_cut = suspicion.cut(block, wholes, 0 if cut else STORE_DIR_LENGTH) if looked else None
+        at_cut = suspicion.cut(block, wholes, 0 if cut else STORE_DIR_LENGTH, wide) if looked else None
         while at_cut is not None and (cut or at_cut < len(block) - STORE_DIR_LENGTH):
             content = self._content(base + at_cut, base + at_cut + 1)
             start = at_cut + 1
             if content is not None and content.looked != _UNSEEN:
                 self._note_suspect(content)
                 start = content.end - base
-            at_cut = suspicion.cut(block, wholes, start)
+                if aside:
+                    self._find_hiding(block, base, at_cut, start)
+            at_cut = suspicion.cut(block, wholes, start, wide)
+        if aside:
+            self._find_wide(block, base, wide)
+
+    def _find_wide(self, block: bytes, base: int, wide: list[int]) -> None:
+        """Note the files that hide names in UTF-16: around the places `wide`, and where none was looked for."""
+        size = len(block)
+        if len(wide) > _MANY:
+            self._find_hiding(block, base, 0, size)
+            return
+        self._find_hiding(block, base, 0, min(size, 2 * _OVERLAP))
+        for at in wide:
+            content = self._content(base + at, base + at + 1)
+            if content is None or content.number not in self.hiding:
+                self._find_hiding(block, base, max(0, at - _OVERLAP), min(size, at + _OVERLAP))
+
+    def _find_hiding(self, block: bytes, base: int, start: int, end: int) -> None:
+        """Note the files that hide names in UTF-16 in a part of the block."""
+        place = find_needle(block, self._needle, start, end) if self._needle else -1
+        while place >= 0:
+            content = self._content(base + place, base + place + 1)
+            if content is not None:
+                self.hiding.setdefault(content.number, b"%s/%s" % (content.directory, content.base))
+            start = place + 1 if content is None else max(place + 1, content.end - base)
+            place = find_needle(block, self._needle, start, end) if start < end else -1
 
     def _note_suspect(self, content: Content) -> None:
         self.suspects.setdefault(content.number, b"%s/%s" % (content.directory, content.base))

@@ -59,7 +59,8 @@ def is_machine_code(beginning: bytes) -> bool:
 class Suspicion:
     """Where in a block parts of the store directory stand that may belong to a name in pieces.
 
-    `names` are the names that may follow the store directory.
+    `names` are the names that may follow the store directory. With `sees_wide` the search for cut
+    directories also comes upon those in UTF-16, which saves one of its own.
     """
 
     def __init__(self, directory: bytes, names: Collection[bytes]) -> None:
@@ -69,8 +70,12 @@ class Suspicion:
         at = min(range(PIECE - 1, STORE_DIR_LENGTH - PIECE + 1), key=lambda at: _commonness(directory[at]))
         self._byte = directory[at : at + 1]
         self._before, self._after = directory[at - _AROUND : at], directory[at + 1 : at + 1 + _AROUND]
-        byte, before, after = map(re.escape, (self._byte, self._before, self._after))
-        self._pattern = re.compile(byte + b"(?:(?=" + after + b")|(?<=" + before + byte + b"))", re.DOTALL)
+        # In UTF-16 of either order a NUL stands between characters; in a directory of ASCII there is none.
+        self._wide = b"\0%c\0%c" % tuple(self._after[:2])
+        self.sees_wide = directory.isascii() and 0 not in directory
+        byte, before, after, wide = map(re.escape, (self._byte, self._before, self._after, self._wide))
+        behind = after + (b"|" + wide if self.sees_wide else b"")
+        self._pattern = re.compile(byte + b"(?:(?=" + behind + b")|(?<=" + before + byte + b"))", re.DOTALL)
         self._in_directory = tuple(self._places(directory, 0))
 
     def bare(self, block: bytes, wholes: Sequence[int]) -> Iterator[int]:
@@ -84,13 +89,17 @@ class Suspicion:
                 if block[at + STORE_DIR_LENGTH] != 0x2F or name not in self._names:
                     yield at
 
-    def cut(self, block: bytes, wholes: Sequence[int], start: int) -> Optional[int]:
+    def cut(self, block: bytes, wholes: Sequence[int], start: int, wide: list[int]) -> Optional[int]:
         """Return the first place from `start` on at which 8 bytes of a cut directory stand together.
 
-        `wholes` are the places of the whole directory in the block.
+        `wholes` are the places of the whole directory in the block. Places on the way at which it may
+        stand in UTF-16 are added to `wide`, if it `sees_wide`.
         """
         seen = 0
         for at in self._places(block, start):
+            if not block[at - 1] and block[at + 1 : at + 2] == b"\0":
+                wide.append(at)
+                continue
             before = bisect_right(wholes, at) - 1
             if before < 0 or at >= wholes[before] + STORE_DIR_LENGTH:
                 seen += 1
@@ -99,8 +108,13 @@ class Suspicion:
         return None
 
     def _places(self, block: bytes, start: int) -> Iterator[int]:
-        """Yield places of the rare byte that have four of its neighbours on one side, in order."""
-        byte, before, after = self._byte, self._before, self._after
+        """Yield places of the rare byte that have four of its neighbours on one side, in order.
+
+        And, if it `sees_wide`, those that have two behind it in UTF-16, with NULs on both sides.
+        """
+        byte, before, after, wide = self._byte, self._before, self._after, self._wide
+        # No byte of a directory is 0, so this is nowhere equal to one.
+        nul = 0 if self.sees_wide else -1
         find, last = block.find, len(block) - 1
         one_before, one_after = before[-1], after[0]
         # One byte is searched with memchr(3). Where it is frequent, each call costs more than that saves.
@@ -109,8 +123,11 @@ class Suspicion:
         for _ in range(0 if frequent else len(block) // _RARE):
             if at < 0:
                 return
-            if (block[at + 1] == one_after and block[at + 1 : at + 1 + _AROUND] == after) or (
-                block[at - 1] == one_before and block[at - _AROUND : at] == before
+            next_one = block[at + 1]
+            if (
+                (next_one == one_after and block[at + 1 : at + 1 + _AROUND] == after)
+                or (block[at - 1] == one_before and block[at - _AROUND : at] == before)
+                or (next_one == nul and block[at + 1 : at + 1 + _AROUND] == wide)
             ):
                 yield at
             at = find(byte, at + 1, last)

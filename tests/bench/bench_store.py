@@ -179,7 +179,7 @@ def pieces(store: Store, closure: list[str]) -> None:
         for _ in range(4 * ROUNDS):
             plain, searched = min(plain, work(files, False)), min(searched, work(files, True))
         label = f"names in pieces, {len(files)} files of {label}"
-        print(f"{label:44} cpu {searched:.2f} s, else {plain:.2f} s: {searched / plain:.2f} times  goal 1.2")
+        print(f"{label:44} cpu {searched:.3f} s, else {plain:.3f} s: {searched / plain:.2f} times  goal 1.2")
 
 
 def closures_and_gc(store: Store, count: int) -> None:

@@ -12,14 +12,14 @@ from typing import Callable
 
 import pytest
 
-from bramble.store import archive, hidden
+from bramble.store import archive, hidden, identity
 from bramble.store.digest import digest
 from bramble.store.disk import HiddenName, Store
 from bramble.store.hidden import GZIP, UTF_16, ZIP, Finding, hidden_names, utf_16_needle
 from bramble.store.identity import Meaning, Stream
 from bramble.store.path import padded_store_dir, record_prefix
 from tests.store.conftest import place as place
-from tests.store.test_pieces import output
+from tests.store.test_pieces import cut, output
 
 OWN, OTHER, STRANGE = (digest(text.encode()).encode() for text in "abc")
 DIRECTORY = padded_store_dir(b"/home/someone")
@@ -133,9 +133,9 @@ def test_the_needle_is_found_among_nuls_too() -> None:
     needle = utf_16_needle(DIRECTORY)
     for filler in (b"\0", b"x"):
         block = filler * 3000 + needle + filler * 3000 + needle
-        assert hidden.find_needle(block, needle, 0) == 3000
-        assert hidden.find_needle(block, needle, 3001) == 6000 + len(needle)
-        assert hidden.find_needle(block, needle, 6001 + len(needle)) == -1
+        assert hidden.find_needle(block, needle, 0, len(block)) == 3000
+        assert hidden.find_needle(block, needle, 3001, len(block)) == 6000 + len(needle)
+        assert hidden.find_needle(block, needle, 6001 + len(needle), len(block)) == -1
 
 
 def test_where_the_directory_has_no_ascii_nothing_is_looked_for() -> None:
@@ -166,6 +166,65 @@ def test_only_files_that_may_hide_something_are_read_again(block: int) -> None:
         stream.finish()
         assert sorted(stream.hiding) == expected
         assert all(path == b"/d/%d" % number for number, path in stream.hiding.items())
+
+
+@pytest.mark.parametrize("home", ["/home/someone", "/b", "/" + "e" * 46, "/home/é/x"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_directory_in_utf_16_is_seen_wherever_it_stands(
+    monkeypatch: pytest.MonkeyPatch, home: str, seed: int
+) -> None:
+    monkeypatch.setattr(identity, "BLOCK_SIZE", 4096)
+    rng = random.Random(seed)
+    directory = padded_store_dir(home.encode())
+    needle = utf_16_needle(directory)
+    path = directory + b"/" + OTHER + b"/x"
+    inserts = [
+        *(path.decode().encode(order) for order in ("utf-16-le", "utf-16-be")),
+        *(needle, needle[:-1], needle[:60], path, cut(path, 8), cut(path, 16), directory[:12], b""),
+    ]
+    fillers = [b"\0", b"/", bytes(range(1, 251)), b"/b\0r", directory[:9] + b"-", "/br".encode("utf-16-le")]
+    files = []
+    for _ in range(60):
+        filler = rng.choice(fillers)
+        data = (filler * 3000)[: rng.choice((0, 1, 50, 700, 3000, 9000))]
+        for _ in range(rng.randrange(4)):
+            at = rng.choice((0, rng.randrange(len(data) + 1), len(data)))
+            data = data[:at] + rng.choice(inserts) + data[at:]
+        files.append(b"." + data)
+    meaning = Meaning(directory, record_prefix(), own=OWN, known=frozenset([OTHER]))
+    stream = Stream(meaning, hashlib.sha256(), [], pieces=True)
+    for number, data in enumerate(files):
+        stream.small_file(b"/d", b"%d" % number, 0o644, data)
+    stream.finish()
+    assert sorted(stream.hiding) == [number for number, data in enumerate(files) if needle in data]
+    whole = [number for number, data in enumerate(files) if cut(path, 8) in data or cut(path, 16) in data]
+    assert set(whole) <= set(stream.suspects)
+
+
+# In the last two the rare byte stands once, near the beginning and near the end.
+@pytest.mark.parametrize(
+    "home",
+    [
+        *("/home/someone", "/" + "e" * 46, "/home/é/x"),
+        *("/abcdefg9iklmnoprstuvwyABCDEFGHIKLMNOPRSTUVWY", "/abcdefghiklmnoprstuvwyABCDEFGHIKLMNOPRS9UVWY"),
+    ],
+)
+def test_a_directory_in_utf_16_is_seen_at_the_ends_of_a_block(
+    monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    monkeypatch.setattr(identity, "BLOCK_SIZE", 4096)
+    directory = padded_store_dir(home.encode())
+    needle = utf_16_needle(directory)
+    meaning = Meaning(directory, record_prefix(), own=OWN, known=frozenset([OTHER]))
+    data = b"x" * 2000 + needle + b"x" * 2000
+    for at in range(1800, 2300):
+        stream = Stream(meaning, hashlib.sha256(), [], pieces=True)
+        stream.member(b"", b"f", archive.FILE, 0o644, len(data))
+        stream.content(data[:at])
+        stream.content(data[at:])
+        stream.end_of_content(len(data))
+        stream.finish()
+        assert list(stream.hiding) == [0], at
 
 
 @pytest.fixture
