@@ -29,6 +29,7 @@ TOOLS = (
     "kit",
     "node",
     "python3",
+    "rust",
     "say_hello_world",
     "tools",
     "unix",
@@ -41,7 +42,7 @@ PLACES = (
     (re.compile(r"/[^\s'\":]*?/var/kept/\S*[a-z0-9-]"), "KEPT"),
     (re.compile(r"now try: .* -C"), "now try: bramble -C"),
     (re.compile(r"\b[a-z2-7]{32}\b"), "DIGEST"),
-    (re.compile(r"(?<= - )(?:\d+m )?[\d.]+m?s$", re.M), "TIME"),
+    (re.compile(r"(?<= - )(?:\d+m ?)?[\d.]+m?s$", re.M), "TIME"),
     (re.compile(r" *\b\d+(?:\.\d+)? (?:B|KiB|MiB|GiB)\b"), " SIZE"),
 )
 

@@ -6,12 +6,27 @@ import shutil
 import sys
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.cli.world import ROOT, World
 from tests.library import guide, upstream
 
-NO_NODE = pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no node to copy")
-PAGES = ("tutorial", "c", "cookbook", "python", pytest.param("node", marks=NO_NODE))
+
+def with_tools(page: str, *tools: str) -> ParameterSet:
+    """A page that is followed where these programs are among those that can be copied."""
+    missing = [tool for tool in tools if shutil.which(tool, path="/usr/local/bin:/usr/bin:/bin") is None]
+    return pytest.param(
+        page, marks=pytest.mark.skipif(bool(missing), reason=f"there is no {missing} to copy")
+    )
+
+
+PAGES = (
+    *("tutorial", "c", "cookbook", "python"),
+    with_tools("node", "node"),
+    with_tools("cmake", "cmake", "ninja"),
+    with_tools("meson", "meson", "ninja"),
+    with_tools("rust", "rustc", "cargo"),
+)
 
 BY_HAND = ("go",)  # tests/real/guide.py: the compiler of Go is large, and compiles its library anew
 
@@ -47,7 +62,7 @@ def test_what_a_page_says(page: str, desk: World) -> None:
     [
         (
             "✔ a - 1.2s\n✔ b - 3.0ms\nx\n",
-            "! unix copies programs of this machine\n✔ b - 1m 2s\n✔ a - 3s\nx\n",
+            "! unix copies programs of this machine\n✔ b - 1m02s\n✔ a - 3s\nx\n",
             True,
         ),
         ("✔ a - 1.2s\n", "✔ a (cached)\n", False),

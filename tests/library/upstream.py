@@ -60,6 +60,13 @@ UPPER = {
     "package/package.json": '{"name": "upper", "version": "1.0.0", "main": "index.js"}\n',
     "package/index.js": "module.exports = text => text.toUpperCase() + '!';\n",
 }
+CRATE = {
+    "shout-1.0.0/Cargo.toml": '[package]\nname = "shout"\nversion = "1.0.0"\nedition = "2018"\n',
+    "shout-1.0.0/src/lib.rs": """pub fn shout(text: &str) -> String {
+    text.to_uppercase() + "!"
+}
+""",
+}
 
 
 def publish(directory: Path) -> None:
@@ -68,6 +75,7 @@ def publish(directory: Path) -> None:
     (directory / "counts-1.0.tar").write_bytes(tar(COUNTS))
     (directory / "report-2.0.tar").write_bytes(tar(REPORT))
     (directory / "upper-1.0.0.tgz").write_bytes(gzipped(tar(UPPER)))
+    (directory / "shout-1.0.0.crate").write_bytes(gzipped(tar(CRATE)))
     with zipfile.ZipFile(directory / "shout-1.0-py3-none-any.whl", "w", zipfile.ZIP_STORED) as wheel:
         for name, text in SHOUT.items():
             wheel.writestr(zipfile.ZipInfo(name), text)
