@@ -439,7 +439,7 @@ class Stream:
             self._find_wide(block, base, wide)
 
     def _find_wide(self, block: bytes, base: int, wide: list[int]) -> None:
-        """Note the files that hide names in UTF-16: around the places `wide`, and where none was looked for."""
+        """Note the files that hide names in UTF-16, around the places `wide` and at the beginning."""
         size = len(block)
         if len(wide) > _MANY:
             self._find_hiding(block, base, 0, size)
