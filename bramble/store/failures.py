@@ -29,10 +29,9 @@ def from_os_error(error: OSError, doing: str) -> BrambleError:
             "what was not finished has been removed",
         )
     if error.errno in _REFUSED:
+        cause = "mount it writable" if error.errno == errno.EROFS else "check who owns the store"
         return BrambleError(
-            "store.permission",
-            message,
-            remedy="check who owns the store, or choose another with BRAMBLE_PATH",
+            "store.permission", message, remedy=f"{cause}, or choose another with BRAMBLE_PATH"
         )
     if error.errno in _EXHAUSTED:
         return BrambleError(

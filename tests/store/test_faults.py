@@ -20,6 +20,7 @@ import pytest
 from bramble.errors import BrambleError
 from bramble.store import sync
 from bramble.store.disk import Store
+from bramble.store.failures import from_os_error
 from bramble.store.gc import collect
 from bramble.store.optimise import optimise
 from bramble.store.relocate import relocate
@@ -226,3 +227,10 @@ def test_where_the_old_directory_cannot_be_looked_at_nothing_is_left_behind(benc
             relocate(root)
     relocate(root)
     assert Store.open(root).is_complete(bench.needed())
+
+
+def test_a_file_system_that_cannot_be_written_is_no_question_of_owners() -> None:
+    error = from_os_error(OSError(errno.EROFS, "x", "/s/var/locks/gc"), "collect")
+    assert error.code == "store.permission" and "mount it writable" in (error.remedy or "")
+    other = from_os_error(OSError(errno.EACCES, "x", "/s"), "collect")
+    assert other.code == "store.permission" and "who owns" in (other.remedy or "")
