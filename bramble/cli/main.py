@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import Optional, Protocol, cast
+from typing import NoReturn, Optional, Protocol, cast
 
 from bramble import __version__
 from bramble.cli.environment import Surface, read_surface
@@ -196,7 +196,7 @@ def _global_parser() -> argparse.ArgumentParser:
         "\n".join(f"  {entry.name:<{width}}  {entry.summary}" for entry in entries)
         for entries in (VERBS, TOPICS)
     )
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="bramble",
         usage="bramble [-C DIR] [--store-of USER] [--color WHEN] COMMAND …",
         description="A functional build system and package manager.",
@@ -224,7 +224,7 @@ def _global_parser() -> argparse.ArgumentParser:
 
 
 def _verb_parser(verb: Verb, module: VerbModule) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"bramble {verb.name}",
         description=verb.summary,
         formatter_class=_Formatter,
@@ -232,6 +232,16 @@ def _verb_parser(verb: Verb, module: VerbModule) -> argparse.ArgumentParser:
     )
     module.configure(parser)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with the status of a wrong command line also where nothing can be said, as Python 3.11 does."""
+
+    def error(self, message: str) -> NoReturn:
+        try:
+            super().error(message)
+        except OSError:
+            raise SystemExit(USAGE) from None
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
