@@ -9,7 +9,7 @@ from .errors import EvalError
 from .functions import Builtin, HostValue, ModuleValue, Struct
 from .integers import MAX_DIGITS, int_from_digits, int_text
 from .iteration import items_of
-from .parts import CHARACTERS
+from .parts import CHARACTERS, parts
 from .text import Pieces, float_text, to_repr
 from .values import DICT_CLASSES, Dict, List, entries, fail_with, type_name
 from .walks import MAX_DEPTH
@@ -91,6 +91,8 @@ def _refuse(path: str, message: str) -> NoReturn:
 
 def quote(text: str) -> str:
     """Return a string as JSON."""
+    if len(text) > CHARACTERS:
+        return '"' + "".join([quote(part)[1:-1] for part in parts(text, CHARACTERS)]) + '"'
     if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     out = []

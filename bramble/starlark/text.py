@@ -6,6 +6,7 @@ import re
 
 from .errors import EvalError
 from .integers import int_text
+from .parts import CHARACTERS, parts
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -173,6 +174,8 @@ def _write_other(value: Value, out: Pieces, depth: int) -> None:
 def quote(text: str) -> str:
     """Return a string as a literal in double quotes."""
     # spec: starlark.repr.string
+    if len(text) > CHARACTERS:
+        return '"' + "".join([quote(part)[1:-1] for part in parts(text, CHARACTERS)]) + '"'
     if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     return '"' + "".join([_ESCAPES.get(c) or (c if c.isprintable() else _escape(c)) for c in text]) + '"'

@@ -41,6 +41,8 @@ CALLS: dict[str, tuple[Any, str]] = {
     "words": (TEXT.replace("b", " "), "x.split()"),
     "replace": (TEXT, 'x.replace("a", x[:1])'),
     "isalpha": (TEXT, "x.isalpha()"),
+    "repr": (TEXT + "\n", "repr(x)"),
+    "json text": (TEXT + "\n", "json.encode(x)"),
     "json string": ('"' + TEXT + '"', "json.decode(x)"),
 }
 
@@ -119,6 +121,7 @@ def f(n):
     assert.eq((t.isalpha(), t.replace(",", "").isalpha(), "".isalpha()), (False, True, False))
     assert.eq((("1" * 3 * m).isdigit(), ("1" * 3 * m + "a").isdigit(), "".isdigit()), (True, False, False))
     assert.eq(json.decode(json.encode(t + "\\n" + t)), t + "\\n" + t)
+    assert.eq(repr(t + "\\n"), '"' + t + "\\\\n" + '"')
 """
 
 
