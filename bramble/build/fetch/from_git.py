@@ -156,6 +156,9 @@ def _tree(git: Git, place: str, reference: str) -> str:
     if status and b"mismatched algorithms" in said:
         git.begin("sha256")
         status, said = git.ask(*remote, "--depth=1", "--", place, asked)
+    if status and b"shallow" in said:
+        # A server that only gives out files has no other than whole histories.
+        status, said = git.ask(*remote, "--", place, asked)
     commit = "FETCH_HEAD"
     if status and not is_hash:
         # Only the beginning of a hash may mean another commit tomorrow.

@@ -79,6 +79,10 @@ class Strange(RepositoryWorld):
             it = self.fetch_git(name)
             self.assertEqual(self.tree(self.built(it), it), {"f": b"one\n"})
 
+    def test_a_server_that_knows_no_part_of_a_history_is_asked_for_the_whole(self) -> None:
+        fake = self.fake('case "$*" in *--depth*) echo no shallow capabilities ;; *) echo "whole $*" ;; esac')
+        self.assertIn("whole", self.failure(self.fetch_git("main"), "fetch.git", **fake).detail)
+
     def fake(self, script: str) -> dict[str, object]:
         tools = os.path.join(self.top, "tools")
         os.mkdir(tools)
