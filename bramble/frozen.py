@@ -39,7 +39,9 @@ else:
 
     def replace(value, **changes):
         """As `dataclasses.replace`."""
-        fields = value.__frozen_fields__
+        fields = getattr(value, "__frozen_fields__", None)
+        if fields is None:
+            return import_module("dataclasses").replace(value, **changes)
         return value.__class__(**{**{name: getattr(value, name) for name in fields}, **changes})
 
     def dataclass(cls=None, *, frozen=False, order=False, eq=True):

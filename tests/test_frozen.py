@@ -139,6 +139,10 @@ def test_classes_do_what_those_of_dataclasses_do() -> None:
     assert behaviour(frozen) == behaviour(dataclasses)
 
 
+def test_replace_takes_values_of_dataclasses_too() -> None:
+    assert frozen.replace(classes(dataclasses).Ordered(1), first=2).first == 2
+
+
 def test_values_go_through_pickle() -> None:
     value = Derivation.__new__(Derivation)
     assert type(pickle.loads(pickle.dumps(value))) is Derivation
