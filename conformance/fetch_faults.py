@@ -10,7 +10,8 @@ Fault = tuple[str, str, str, str]
 
 def _in(name: str, *faults: tuple[str, str, str]) -> tuple[Fault, ...]:
     """Return the faults of one file of the room."""
-    return tuple((f"build.{topic}", f"bramble/build/fetch/{name}.py", *texts) for topic, *texts in faults)
+    path = f"bramble/build/fetch/{name}.py"
+    return tuple((f"build.{topic}", path, old, new) for topic, old, new in faults)
 
 
 FAULTS: tuple[Fault, ...] = (

@@ -35,7 +35,7 @@ def make_tar(path: str, sizes: list[int]) -> None:
         for number, size in enumerate(sizes):
             info = tarfile.TarInfo(f"package-1.0/{number // 100}/file-{number}")
             info.size = size
-            archive.addfile(info, _Repeated(noise, size))  # type: ignore[arg-type]
+            archive.addfile(info, _Repeated(noise, size))
 
 
 def make_zip(path: str, sizes: list[int]) -> None:

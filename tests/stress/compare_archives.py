@@ -7,6 +7,10 @@ contradict each other. A finding is a sound archive that does not give its tree,
 ours get another tree than every other program that takes it. What ours refuse and others take is counted by
 error code and reason, what only ours take is listed: somebody has to look at it. The exit status is 1 when
 there is a finding.
+
+Some findings are ours to keep: a bit of a name that no checksum covers (others read the other copy of the name),
+Unix modes of the host 19, which others do not read, and a global path of pax, which each program takes otherwise
+and ours as POSIX says.
 """
 
 from __future__ import annotations
@@ -112,9 +116,9 @@ def odd(made: Made, dice: random.Random) -> Made:
     if way == 2:
         return Made(f"{made.label} cut", made.kind, made.data[: dice.randrange(len(made.data))])
     if way == 3:
-        data = bytearray(made.data)
-        data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
-        return Made(f"{made.label} + a bit", made.kind, bytes(data))
+        flipped = bytearray(made.data)
+        flipped[dice.randrange(len(flipped))] ^= 1 << dice.randrange(8)
+        return Made(f"{made.label} + a bit", made.kind, bytes(flipped))
     return Made(f"{made.label} spoiled", made.kind, spoil_bytes(made.data, dice))
 
 

@@ -222,11 +222,11 @@ class World:
         repo = os.path.join(self.project, "repo")
         os.mkdir(repo)
         self._write("repo/file", b"1")
-        name = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
         commands = (
             ["init", "-q", "-b", "main", repo],
             ["-C", repo, "add", "."],
-            ["-C", repo, *name, "commit", "-q", "-m", "a"],
+            ["-C", repo, *author, "commit", "-q", "-m", "a"],
             ["-C", repo, "pack-refs", "--all"],
         )
         for command in commands:
@@ -345,10 +345,10 @@ def _change_streams(streams: str) -> None:
         os.dup2(writing, 1)
     if streams in ("closed", "nothing"):
         os.close(1)
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
     if streams in ("no errors", "nothing"):
         os.close(2)
-        sys.stderr = None  # type: ignore[assignment]
+        sys.stderr = None
 
 
 def _outcome(world: World, child: int) -> tuple[str, str]:

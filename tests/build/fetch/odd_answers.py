@@ -214,8 +214,8 @@ def cut(file: File, dice: random.Random, *, waits: bool) -> Odd:
             if one.random() < 0.5 or not body
             else len(head) + one.randrange(len(body))
         )
-        end: list[Any] = {"close": [], "reset": [None], "silence": [2.5]}[way]
-        return play(whole[:at], *end)
+        ends: dict[str, list[Any]] = {"close": [], "reset": [None], "silence": [2.5]}
+        return play(whole[:at], *ends[way])
 
     return Odd(f"cut by {way}", _later(dice, made), "passing")
 
