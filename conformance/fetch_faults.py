@@ -24,7 +24,7 @@ FAULTS: tuple[Fault, ...] = (
         ("fetch.resume", "asked = self._have.continues_at(where)", "asked = False"),
         ("fetch.redirect", "_REDIRECTS = (301, 302, 303, 307, 308)", "_REDIRECTS = (301,)"),
         ("fetch.redirect", 'if following.scheme == "file" or (', "if ("),
-        ("fetch.encoding", 'if coding in ("", "identity") or (', "if True or ("),
+        ("fetch.encoding", "if number == 0 and endings and any(", "if True or any("),
         ("fetch.transfer", "if status in (404, 410):", "if status == 410:"),
         ("fetch.transfer", "502, 503, 504)", "502, 504)"),
     ),

@@ -8,9 +8,9 @@ ours get another tree than every other program that takes it. What ours refuse a
 error code and reason, what only ours take is listed: somebody has to look at it. The exit status is 1 when
 there is a finding.
 
-Some findings are ours to keep: a bit of a name that no checksum covers (others read the other copy of the name),
-Unix modes of the host 19, which others do not read, and a global path of pax, which each program takes otherwise
-and ours as POSIX says.
+Some findings are ours to keep: a bit of a name that no checksum covers (others read the other copy of the
+name), Unix modes of the host 19, which others do not read, and a global path of pax, which each program takes
+otherwise and ours as POSIX says.
 """
 
 from __future__ import annotations
