@@ -88,6 +88,9 @@ def test_it_brings_its_headers_where_it_looks_for_them_and_the_libraries_of_gcc(
     assert f"lib/llvm/lib/clang/{version}/include/stddef.h" in here
     assert f"lib/llvm/lib/clang/{version}/lib/linux/libclang_rt.asan-x86_64.a" in here
     assert {"lib/gcc/x86_64-linux-gnu/12/crtbegin.o", "include/stdio.h", "bin/ld"} <= here
+    assert [place for place in here if place.endswith("stddef.h")] == [
+        f"lib/llvm/lib/clang/{version}/include/stddef.h"
+    ]
     # For another processor; gcc's own compiler; and nobody asked for C++.
     assert not [place for place in here if "i386" in place or place.endswith("/cc1") or "c++" in place]
     assert {"lib/libc.so.6", "lib/ld-linux-x86-64.so.2"} <= places(contents, RT)
