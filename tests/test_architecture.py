@@ -25,25 +25,24 @@ LONGEST_FILE = 600
 # module of a room. `bramble` itself is the version; it makes the path of modules safe first.
 MAY_IMPORT = {
     "": ("isolation",),
-    "errors": ("frozen",),
-    "frozen": (),
+    "errors": (),
     "starlark": (),
-    "store": ("errors", "frozen"),
-    "derivation": ("errors", "frozen", "store.digest", "store.path"),
-    "sandbox": ("", "errors", "frozen"),
+    "store": ("errors",),
+    "derivation": ("errors", "store.digest", "store.path"),
+    "sandbox": ("", "errors"),
     "library": (),
-    "project": ("errors", "frozen", "library"),
-    "lang": ("errors", "frozen", "starlark", "derivation", "project", "library"),
-    "build": ("", "errors", "frozen", "store", "derivation", "sandbox"),
-    "cache": ("errors", "frozen", "store", "derivation"),
-    "remote": ("errors", "frozen", "derivation", "build"),
-    "image": ("errors", "frozen", "store"),
-    "registry": ("errors", "frozen", "project"),
+    "project": ("errors", "library"),
+    "lang": ("errors", "starlark", "derivation", "project", "library"),
+    "build": ("", "errors", "store", "derivation", "sandbox"),
+    "cache": ("errors", "store", "derivation"),
+    "remote": ("errors", "derivation", "build"),
+    "image": ("errors", "store"),
+    "registry": ("errors", "project"),
     "commands": (
-        *("", "errors", "frozen", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
+        *("", "errors", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
         *("cache", "remote", "image", "registry"),
     ),
-    "cli": ("", "errors", "frozen", "commands"),
+    "cli": ("", "errors", "commands"),
     "isolation": (),
     "__main__": ("isolation", "cli"),
 }
@@ -51,7 +50,6 @@ MAY_IMPORT = {
 # Modules that are functions of their arguments: no files, no clocks, no processes, no chance.
 PURE = (
     "errors",
-    "frozen",
     "derivation.*",
     "store.digest",
     "store.path",
@@ -83,7 +81,7 @@ IMPURE_IMPORTS = frozenset(
 MAY_IMPORT_BY_NAME = (
     *("__main__", "cli.main", "cli.verbs", "cli.verb_build", "cli.verb_store", "commands.build"),
     *("lang.loader", "build.builder", "build.builtin", "build.pins", "store.late"),
-    *("starlark.__main__", "starlark.program", "frozen"),
+    *("starlark.__main__", "starlark.program"),
 )
 MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")

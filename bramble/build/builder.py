@@ -19,6 +19,7 @@ import stat
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from bramble.build.builtin import OutputPlace, Request, builtin
@@ -36,7 +37,6 @@ from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
 from bramble.build.verdict import empty_output, ending, not_reproducible, verdict, wrong_output
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
 from bramble.errors import BrambleError
-from bramble.frozen import replace
 from bramble.store.disk import HiddenName, RawOutput, Realisation, Store, StoreObject
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Callable, Optional, Protocol, cast
 
 from bramble.build.options import BuildOptions
 from bramble.build.stamps import Stamp
 from bramble.build.task import Listener
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 
 _MODULES = {
     "fetch_url": "bramble.build.fetch.from_url",

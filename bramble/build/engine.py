@@ -17,6 +17,7 @@ import errno
 import heapq
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from typing import Callable, Optional, Union
 
 from bramble.build.builder import Builder
@@ -30,7 +31,6 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.resolve import ResolvedDerivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.store.disk import Store
 from bramble.store.failures import from_os_error
 
@@ -174,7 +174,7 @@ class _Run:
             built=tuple(key for key in done if key in self._built),
             cached=tuple(key for key in done if key not in self._built),
             checked={key: made[key].checked for key in done if made[key].checked},
-            hidden=tuple(sorted(self._hidden, key=_order_of)),
+            hidden=tuple(sorted(self._hidden, key=lambda it: (it.name, it.id, *astuple(it.found)))),
             failures=tuple(self._failures),
             skipped=self._plan.unfinished(),
             cancelled=self._cancelled.is_set() and not self._plan.finished,
@@ -325,8 +325,3 @@ class _Run:
         self._on_event(Failed(task.id, task.name, error, left.log, left.log_path, left.kept))
         for key in skipped:
             self._on_event(Skipped(key, self._graph.get(key).name, task.id))
-
-
-def _order_of(hidden: Hidden) -> tuple[str, ...]:
-    found = hidden.found
-    return (hidden.name, hidden.id, found.output, found.file, found.how, found.object, found.sibling)

@@ -8,6 +8,7 @@ import importlib
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable
 
 from bramble.build.engine import build
@@ -35,7 +36,6 @@ from bramble.commands.opening import open_store
 from bramble.commands.setting import Setting
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, field
 from bramble.project.lockfile import read_lock, update_lock
 from bramble.project.project import Project
 from bramble.sandbox.spec import Limits

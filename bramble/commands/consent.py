@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.commands.evaluation import Evaluated
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.lang.evaluate import RunRequest
 
 WORDS = {"write": "to read and write", "read": "to read", "network": "to use the network"}

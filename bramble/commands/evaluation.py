@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.commands.limits import bounded
 from bramble.commands.setting import Setting
 from bramble.derivation.canonical import canonical_bytes
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.lang.evaluate import Evaluation, evaluate
 from bramble.lang.kept import Kept
 from bramble.project.modules import ModuleRoots, Target, parse_target

@@ -10,8 +10,8 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from bramble.frozen import dataclass, field
 from bramble.project.access import read_file
 from bramble.project.config import CONFIG_NAME
 from bramble.project.files import LOCK_NAME

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bramble.commands.build import BuildResult, launcher
@@ -14,7 +15,6 @@ from bramble.commands.evaluation import Evaluated
 from bramble.commands.guarded import Guarded
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError, nearest
-from bramble.frozen import dataclass
 from bramble.lang.evaluate import RunRequest
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import describe

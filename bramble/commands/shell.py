@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from bramble.build.shell import build_environment, refuse_builtin, shell_command
 from bramble.commands.build import BuildChoices, BuildResult, Event, build_derivations, launcher
@@ -12,7 +13,6 @@ from bramble.commands.evaluation import Evaluated
 from bramble.commands.run import Explanation, explain
 from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
-from bramble.frozen import replace
 from bramble.sandbox.spec import SandboxSpec
 
 __all__ = ["build_inputs", "explain_build", "open_shell", "shell_target"]

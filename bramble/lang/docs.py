@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass
 from bramble.lang.failure import as_bramble_error, place_of
 from bramble.lang.loader import DIALECT, read_module
 from bramble.library import modules as library

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError, Place, nearest
-from bramble.frozen import dataclass
 from bramble.lang.failure import place_of
 from bramble.lang.kept import Kept
 from bramble.lang.loader import LoadedModule, Loader

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from bramble.derivation.graph import unknown_output
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, field
 from bramble.lang.failure import as_bramble_error, place_of, refuse
 from bramble.lang.values import DerivationValue
 from bramble.project.files import Listings

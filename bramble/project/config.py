@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from bramble.errors import BrambleError, Place, nearest
-from bramble.frozen import dataclass, field
 from bramble.library import modules as library
 from bramble.project.access import read_file
 from bramble.project.toml import Moment, Path, TomlDocument, decode, parse_document

@@ -6,10 +6,10 @@ import errno
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, field
 from bramble.project.access import read_file
 from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern
 

@@ -13,11 +13,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Callable
 
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, field
 from bramble.project.access import read_file, replace_file
 from bramble.project.files import LOCK_NAME
 from bramble.project.toml import TomlDocument, decode, parse_document

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from bramble.errors import BrambleError, Place
-from bramble.frozen import replace
 from bramble.project.config import CONFIG_NAME, Dependency, ProjectConfig, load_config
 from bramble.project.project import Project
 from bramble.project.versions import Version

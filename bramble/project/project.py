@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.project.config import CONFIG_NAME, ProjectConfig, load_config
 
 

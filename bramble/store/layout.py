@@ -7,10 +7,10 @@ import errno
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.store.failures import DiskFailures
 from bramble.store.files import make_directory, open_lock, read_file, sync_directory, write_file
 from bramble.store.path import padded_store_dir, shown

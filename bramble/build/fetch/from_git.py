@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import replace
 from typing import Optional
 
 from bramble.build.builtin import Request
@@ -26,7 +27,6 @@ from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
 from bramble.build.stamps import Stamp
 from bramble.errors import BrambleError
-from bramble.frozen import replace
 from bramble.sandbox.limits.usage import memory_of_machine
 
 # To which schemes a server may send git on.
