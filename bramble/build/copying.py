@@ -42,7 +42,7 @@ def copy_writable(source: str, target: str) -> None:
 
     Files become 0644 or 0755 and directories 0755 whatever the umask is; times
     are kept, links are copied as links. `source` is a store object: it holds
-    files, directories and links only.
+    files, directories and links only. Raises OSError, also for anything else.
     """
     # spec: build.directory
     stack = [(source, target)]
@@ -60,5 +60,8 @@ def copy_writable(source: str, target: str) -> None:
                     os.chmod(copy, 0o755)
                     stack.append((entry.path, copy))
                 else:
+                    if not stat.S_ISREG(found.st_mode):
+                        # Somebody has damaged the object: to open a FIFO could take for ever.
+                        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), entry.path)
                     copy_file(entry.path, copy, mode=0o755 if found.st_mode & 0o100 else 0o644)
                     os.utime(copy, ns=(found.st_mtime_ns, found.st_mtime_ns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import threading
 
 import pytest
@@ -227,6 +228,14 @@ class Failing(World):
         with self.assertRaises(ZeroDivisionError):
             self.build(derivation("a", args=["a"]))
         self.assertNothingLeft()
+
+    def test_sources_in_which_a_pipe_stands_are_not_waited_for(self) -> None:
+        damaged = self.store.object_path("a" * 32)
+        os.mkdir(damaged)
+        os.mkfifo(damaged + "/file")
+        with pytest.raises(BrambleError) as caught:
+            fill_build_directory(SourceObject("a" * 32, ""), self.store, tempfile.mkdtemp(dir=self.top))
+        self.assertEqual(caught.value.code, "store.system")
 
     def test_sources_that_cannot_be_copied_are_an_error_of_the_store(self) -> None:
         def refused(path: object) -> object:
