@@ -34,6 +34,7 @@ from bramble.build.restrictions import allowed_pieces, check_words, restrict
 from bramble.build.sources import add_sources, fill_build_directory, name_sources
 from bramble.build.stamps import Stamp, changed_file, unchanged
 from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
+from bramble.build.unlisted import unlisted
 from bramble.build.verdict import empty_output, ending, not_reproducible, verdict, wrong_output
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
 from bramble.errors import BrambleError
@@ -423,7 +424,10 @@ class Builder:
         # spec: build.failure
         # As the log has it: the path of record is one that no person has seen.
         search = None if search is None else on_this_machine(search, self._store.directory)
-        verdict(task.name, outcome, log.path, search)
+        sources = task.derivation.sources
+        root = None if outcome.succeeded else self._source_roots.get(sources.project)
+        missed = unlisted(log.path, sources, root)
+        verdict(task.name, outcome, log.path, search, missed)
         temporary = dict(names.outputs)
         raws = []
         for output, path in inside.outputs:

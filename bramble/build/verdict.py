@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.errors import BrambleError
@@ -45,10 +45,17 @@ _TOO_MUCH = {
 EXITED = "it exited with status "  # how the words about an end begin that was no signal
 
 
-def verdict(name: str, outcome: Outcome, log_path: Optional[str], search: Optional[str] = None) -> None:
+def verdict(
+    name: str,
+    outcome: Outcome,
+    log_path: Optional[str],
+    search: Optional[str] = None,
+    missed: Sequence[str] = (),
+) -> None:
     """Raise BrambleError unless the builder of `name` exited with status 0.
 
-    `search` is the derivation's PATH, None if it has none.
+    `search` is the derivation's PATH, None if it has none; `missed` are files of the project that it
+    looked for, and that are not among its sources.
 
     Codes: build.failed, build.killed, build.timeout, build.limit, build.output-too-large,
     build.output-too-many-files.
@@ -61,7 +68,9 @@ def verdict(name: str, outcome: Outcome, log_path: Optional[str], search: Option
         raise BrambleError(
             "build.failed",
             f'"{name}" failed: its builder exited with status {outcome.code}',
-            remedy=_not_found(outcome.code, search) + f"{log}; --keep-failed keeps its directories",
+            remedy=_not_found(outcome.code, search)
+            + _not_listed(missed)
+            + f"{log}; --keep-failed keeps its directories",
         )
     if outcome.kind == "timeout":
         what = "took too long" if outcome.limit == "seconds" else "wrote nothing for too long"
@@ -100,6 +109,13 @@ def _not_found(status: int, search: Optional[str]) -> str:
             'add env={"PATH": tools.out + "/bin"} with the derivation that holds the program\n'
         )
     return f"a program was not found in PATH, which is {search}: add the program to one of these\n"
+
+
+def _not_listed(missed: Sequence[str]) -> str:
+    if not missed:
+        return ""
+    names = ", ".join(missed)
+    return f"the project has {names}, but not among the sources of this build: name it in files([…])\n"
 
 
 def ending(outcome: Outcome) -> str:

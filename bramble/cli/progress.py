@@ -158,10 +158,12 @@ class Display:
         )
 
     def _changed(self, event: Changed) -> None:
-        then = "--refresh fetches it again" if event.pinned else "its derivation says what it must be"
+        then = (
+            "--refresh fetches it again" if event.pinned else "as its checksum says: correct that to take it"
+        )
         self._line(
             f"{paint('!', YELLOW, self._surface)} {harmless(event.name)}: {harmless(event.path)} "
-            f"has changed since it was fetched; what it was is used ({then})"
+            f"has changed or is gone since it was fetched; what it was is used ({then})"
         )
 
     def _hidden(self, event: Hidden) -> None:

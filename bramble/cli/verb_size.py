@@ -39,7 +39,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     labels = {weight.name: weight.label or weight.name for weight in weights}
     print(f"{'brings':>10}  {'itself':>10}  object")
     for weight in weights:
-        by = ", ".join(labels[name] for name in weight.referrers)
+        by = ", ".join(sorted(labels[name] for name in weight.referrers))
         through = f"  (from {by})" if by else ""
         print(
             f"{size(weight.brings):>10}  {size(weight.size):>10}  {harmless(labels[weight.name] + through)}"

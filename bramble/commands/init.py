@@ -18,6 +18,7 @@ from bramble.project.project import find_project
 _MODULE = "default.bramble"
 # In the files of a template, the name of the module that `default.bramble` will be.
 _TEMPLATE_NAME = b'"example.com/hello"'
+_TEMPLATE_PLACE = b'"../hello"'  # where another project finds it that lies beside it
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,8 @@ def _content(template: str, file: str, name: str) -> bytes:
     data = pkgutil.get_data("bramble.commands", f"templates/{template}/{file}")
     if data is None:
         raise AssertionError(f"the template file {template}/{file} is not installed")
-    return data.replace(_TEMPLATE_NAME, f'"{name}"'.encode())
+    beside = f'"../{name.rpartition("/")[2]}"'.encode()
+    return data.replace(_TEMPLATE_NAME, f'"{name}"'.encode()).replace(_TEMPLATE_PLACE, beside)
 
 
 def _project_word(directory: str) -> str:

@@ -166,10 +166,9 @@ class ModuleRoots:
         return BrambleError(
             "load.unknown-package",
             f'the module "{module}" is neither in this project ({self.project.name}) nor in a dependency',
-            remedy=f'did you mean "{meant}"?'
-            if meant
-            else "a module of this project begins with the project's name; "
-            f"a package is named under [dependencies] in {CONFIG_NAME}",
+            remedy=(f'did you mean "{meant}"? ' if meant else "")
+            + "a module of this project begins with the project's name; another project is named under "
+            f'[dependencies] in {CONFIG_NAME}, as in "example.com/lib" = {{ path = "../lib" }}',
         )
 
     def of_path(self, path: str) -> ModuleFile:
@@ -191,7 +190,7 @@ class ModuleRoots:
             raise BrambleError(
                 "load.outside",
                 f'"{path}" is outside the project {self.project.name}',
-                remedy=f"the project's root is {self.project.root}",
+                remedy=f"the project's root is {self.project.root}; for another project say bramble -C DIR",
             )
         return inner
 

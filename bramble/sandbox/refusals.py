@@ -96,7 +96,8 @@ def not_executed(path: str, errno: int, detail: str, shown: Sequence[str] = ()) 
         within = [target for target in shown if layout.below(needs or path, target)]
         if within:
             remedy = (
-                f"{max(within, key=len)} is shown and holds no such file: name one that it holds; "
+                f"{max(within, key=len)} is shown and holds no such file: name one that it holds, or add it "
+                "there (to the tools of host_tools); "
                 "if it should hold this one, an object is damaged: bramble store verify --repair"
             )
         elif word == "script" and needs in ("/bin/sh", "/usr/bin/env"):

@@ -248,9 +248,9 @@ class Failing(World):
         self.assertEqual(caught.value.code, "store.permission")
 
 
-def remedy_of(status: int, search: str | None) -> str:
+def remedy_of(status: int, search: str | None, *missed: str) -> str:
     with pytest.raises(BrambleError) as caught:
-        verdict("d", Outcome("exited", status), "/log", search)
+        verdict("d", Outcome("exited", status), "/log", search, missed)
     return caught.value.remedy or ""
 
 
@@ -258,3 +258,8 @@ def test_a_program_that_a_shell_did_not_find_is_looked_for_where_the_derivation_
     assert "the build has no PATH" in remedy_of(127, None)
     assert "PATH, which is /s/x/bin:" in remedy_of(127, "/s/x/bin")
     assert "PATH" not in remedy_of(1, None) and "/log" in remedy_of(127, None)
+
+
+def test_a_file_of_the_project_that_is_no_source_is_named() -> None:
+    assert "has a.txt, b.txt, but not among the sources" in remedy_of(1, None, "a.txt", "b.txt")
+    assert "sources" not in remedy_of(1, None)

@@ -50,6 +50,11 @@ class NotFound(RealWorld):
         self.assertIn(f"PATH, which is {self.store.directory}/", error.remedy)
         self.assertNotIn("/home/bramble/", error.remedy)
 
+    def test_a_file_of_the_project_that_is_no_source_is_told(self) -> None:
+        self.source("a.txt")
+        error = self.fails("build.failed", ". ./a.txt")
+        self.assertIn("the project has a.txt,", error.remedy)
+
 
 class Building(RealWorld):
     def test_hello(self) -> None:

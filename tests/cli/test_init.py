@@ -76,3 +76,9 @@ def test_an_unknown_template_names_the_known_ones(world: World) -> None:
     assert made.codes == ["init.unknown-template"]
     assert made.errors[0]["remedy"].startswith("did you mean hello? the templates are: c, c-lib, ")
     assert not (world.project / "x").exists()
+
+
+def test_a_package_says_where_a_project_beside_it_finds_it(world: World) -> None:
+    world.run("init", "--template", "package", "deep/greeters")
+    text = (world.project / "deep/greeters/default.bramble").read_text()
+    assert '"example.com/greeters" = { path = "../greeters" }' in text

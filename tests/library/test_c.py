@@ -146,3 +146,36 @@ def stripped():
     debug, stripped = build(project, "./:debug", "./:stripped")
     assert b".debug_info" in (debug / "bin/app").read_bytes()
     assert b".debug_info" not in (stripped / "bin/app").read_bytes()
+
+
+def test_what_is_missing_is_named_with_where_it_could_come_from(project: World) -> None:
+    (project.project / "lib.c").write_text("int one(void) { return 1; }\n")
+    (project.project / "main.c").write_text("int one(void); int main(void) { return one(); }\n")
+    (project.project / "lost.c").write_text('#include <zlib.h>\n#include <stdio.h>\n#include "own.h"\n')
+    (project.project / "own.h").write_text("")
+    project.write(
+        default="""
+load("std/c")
+
+def app(libs, sources=["main.c"]):
+    deps = [c.library("one", files(["lib.c"]))]
+    return c.program("app", files(sources), deps=deps, libs=libs)
+
+def unnamed():
+    return app(["m"])
+
+def wrong():
+    return app(["onne"])
+
+def lost():
+    return app([], ["lost.c"])
+"""
+    )
+    unnamed = project.run("build", "./:unnamed").err
+    assert "deps=[…] have the library one, which libs=[…] does not name" in unnamed
+    assert "no derivation of deps" not in unnamed  # libm is the C library's
+    wrong = project.run("build", "./:wrong").err
+    assert "no derivation of deps=[…] has a library onne; they have one" in wrong
+    lost = project.run("build", "./:lost").err
+    assert "lost.c includes zlib.h, which is not found" in lost and "includes stdio.h" not in lost
+    assert "the project has own.h, but not among the sources" in lost

@@ -199,3 +199,22 @@ def unknown():
     assert urls("./:pip") == ["a-1.0-py3-none-any.whl", "b-1.0.tar.gz"]
     refused = python.run("build", "--just-parse", "./:unknown")
     assert refused.codes == ["eval.fail"] and 'python="3.11"' in refused.errors[0]["message"]
+
+
+def test_a_report_of_pip_names_packages_with_checksums_only(python: World) -> None:
+    python.write(
+        default="""
+load("std/python")
+
+def local():
+    return python.reported({"install": [{"metadata": {"name": "mine"}, "download_info": {"dir_info": {}}}]})
+
+def whole():
+    place = {"url": "https://wheels.test/a-1.0-py3-none-any.whl", "archive_info": {}}
+    place["archive_info"]["hashes"] = {"sha256": 64 * "0"}
+    return python.reported({"install": [{"metadata": {"name": "a"}, "download_info": place}]})
+"""
+    )
+    refused = python.run("build", "--just-parse", "./:local")
+    assert refused.codes == ["eval.fail"] and "mine is no archive" in refused.errors[0]["message"]
+    assert python.run("build", "--just-parse", "./:whole").status == 0

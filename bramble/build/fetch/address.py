@@ -31,7 +31,8 @@ def parse_url(url: str) -> SplitResult:
         raise BrambleError(
             "fetch.url",
             f'"{redact(url)}" cannot be fetched: {error}',
-            remedy="write an http, https or file URL, such as https://example.com/name.tar.gz",
+            remedy="write an http, https or file URL, such as https://example.com/name.tar.gz; for a file of "
+            "the project let [mirror] in bramble.toml answer such a URL (bramble help environment)",
         ) from None
 
 
