@@ -60,6 +60,7 @@ class Display:
         self._lock = threading.Lock()
         self._running: dict[str, _Job] = {}
         self._partial: dict[str, bytes] = {}
+        self._copied: set[str] = set()  # names of what copies programs: one is said once
         self._drawn = 0
         self._closed = threading.Event()
         self._painter: Optional[threading.Thread] = None
@@ -145,6 +146,9 @@ class Display:
             self._line(harmless(event.told))
 
     def _impure(self, event: Impure) -> None:
+        if event.name in self._copied:
+            return
+        self._copied.add(event.name)
         self._line(
             f"{paint('!', YELLOW, self._surface)} {harmless(event.name)} copies programs of this machine"
         )

@@ -79,14 +79,15 @@ def _list(*, as_json: bool) -> None:
 
 def _remarks(created: Created, arguments: argparse.Namespace) -> list[str]:
     lines = [f"left as it is: {_shown(arguments, name)}" for name in created.left]
-    if arguments.dry_run:
+    if created.following and arguments.dry_run:
         return [*lines, "nothing was written (--dry-run)"]
     if not created.following:
+        tense = "would not be" if arguments.dry_run else "was not"
         lines.append(
-            "the functions of the template are in its default.bramble, which was not written: "
+            f"the functions of the template are in its default.bramble, which {tense} written: "
             f"to have them, name another directory: init --module --template {arguments.template} DIR"
         )
-        return lines
+        return [*lines, "nothing was written (--dry-run)"] if arguments.dry_run else lines
     options = [
         *(["-C", arguments.directory] if arguments.directory and arguments.where == "." else []),
         *(["-C", _joined(arguments)] if arguments.where != "." else []),

@@ -8,7 +8,7 @@ from bramble.cli.environment import Surface
 from bramble.cli.progress import Display
 from bramble.cli.quantities import age, byte_count, count, log_bytes, memory_bytes
 from bramble.cli.render import duration, harmless, size
-from bramble.commands.build import Failed, Finished, Hidden, Output, Retrying, Started
+from bramble.commands.build import Failed, Finished, Hidden, Impure, Output, Retrying, Started
 from bramble.errors import BrambleError
 from bramble.store.model import HiddenName
 
@@ -44,6 +44,13 @@ def test_lines_of_different_builds_do_not_mix(capsys: pytest.CaptureFixture[str]
     assert shown(PLAIN, capsys, *events, verbose=True) == (
         "two> other\none> first half\none> rest\n✔ one - 1.00s\n"
     )
+
+
+def test_one_name_is_said_once_to_copy_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    # As where two builds have tools of their own, called alike.
+    events = [Impure("a", "tools"), Impure("b", "tools"), Impure("c", "gcc")]
+    lines = "! tools copies programs of this machine\n! gcc copies programs of this machine\n"
+    assert shown(PLAIN, capsys, *events) == lines
 
 
 def test_a_download_that_is_tried_again_says_why(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,8 @@ def test_nothing_is_overwritten_and_what_is_missing_is_added(world: World) -> No
 
 def test_without_the_module_of_the_template_its_command_is_not_named(world: World) -> None:
     (world.project / "default.bramble").write_text("")
+    dry = world.run("init", "--dry-run", "--template", "c").err
+    assert "which would not be written: to have them" in dry and "nothing was written" in dry
     made = world.run("init", "--template", "c")
     assert made.status == 0 and "now try" not in made.err
     assert "name another directory: init --module --template c DIR" in made.err
