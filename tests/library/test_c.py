@@ -20,8 +20,14 @@ def greet():
         env={"NAME": "variable"},
     )
 
+def host():
+    return c.library("host", files(["host/host.c"]), deps=[greet()], libs=["greet"])
+
 def app():
     return c.program("app", files(["src/**"]), deps=[greet()], libs=["greet", "m"], flags=["-DN=3"])
+
+def guest():
+    return c.program("guest", files(["host/main.c"]), deps=[host()], libs=["host"])
 
 def configured():
     return c.autotools("configured", files(["tree/**"]), configure=["--with=a $out b"],
@@ -42,6 +48,8 @@ def empty():
 """,
     "lib/greet.c": "#include <greet/greet.h>\nconst char *greet(void) { return WHO; }\n",
     "lib/include/greet/greet.h": '#ifdef __cplusplus\nextern "C"\n#endif\nconst char *greet(void);\n',
+    "host/host.c": "const char *greet(void);\nconst char *host(void) { return greet(); }\n",
+    "host/main.c": "int puts(const char *);\nconst char *host(void);\nint main(void) { puts(host()); }\n",
     "src/main.cc": """
 #include <cmath>
 #include <cstdio>
@@ -94,6 +102,7 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
     app, configured, otherwise = build(project, "./:app", "./:configured", "./:otherwise")
     said = 'a variable "b"|3|7|9\n'
     assert project.run("run", "./:app", "app").out == said
+    assert project.run("run", "./:guest", "guest").out == 'a variable "b"\n'
     assert (configured / "words").read_text().splitlines()[1] == f"--with=a {os.path.realpath(configured)} b"
     assert (configured / "checked").read_text() == "tool.c\n"
     assert (otherwise / "made").read_text() == "install\nmore\n"
