@@ -124,13 +124,13 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "build.check.elsewhere",
         "bramble/build/builder.py",
-        "seen = elsewhere.other_directory(seen)",
+        'seen = _elsewhere("other_directory")(seen)',
         "pass",
     ),
     Mutant(
         "build.check.elsewhere",
         "bramble/build/builder.py",
-        "elsewhere.bring_back(path, self._store.directory, seen)",
+        '_elsewhere("bring_back")(path, self._store.directory, seen)',
         "pass",
     ),
     Mutant(
@@ -172,8 +172,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "build.sandbox",
         "bramble/build/naming.py",
-        "mounts = [Mount(directories.build,",
-        'mounts = [Mount("/usr", "/usr"), Mount(directories.build,',
+        "mounts = [Mount(directories.build, f",
+        'mounts = [Mount("/usr", "/usr"), Mount(directories.build, f',
     ),
     Mutant(
         "sandbox.mounts.read-only",
@@ -214,7 +214,7 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
             ("sandbox.identity.user", "UID = 1000", "UID = 0"),
             ("sandbox.identity.machine", 'Step("hostname", ("localhost",))', 'Step("hostname", ("host",))'),
-            ("sandbox.devices", '"random", "urandom", "tty")', '"random", "urandom")'),
+            ("sandbox.devices", ', "tty": (5, 0)', ""),
         )
     ),
     Mutant(
