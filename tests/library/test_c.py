@@ -31,7 +31,7 @@ def guest():
 
 def configured():
     return c.autotools("configured", files(["tree/**"]), configure=["--with=a $out b"],
-        directory="tree", tests=True)
+        deps=[host()], directory="tree", tests=True)
 
 def otherwise():
     return c.autotools("otherwise", files(["tree/**"]), script="Setup", install=["install", "more", "flags"],
