@@ -64,9 +64,11 @@ int main() {
     "tree/configure": """#!/bin/sh
 printf '%s\\n' "$@" > words
 prefix=${1#--prefix=}
-printf 'prefix=%s\\nall:\\n\\t$(CC) $(CFLAGS) -o tool tool.c\\n' "$prefix" > Makefile
-printf 'check:\\n\\t./tool > checked\\n' >> Makefile
-printf 'install:\\n\\tmkdir -p $(prefix)/bin\\n\\tcp tool script $(prefix)/bin\\n' >> Makefile
+printf 'prefix=%s\\nall:\\n\\t$(CC) -shared -fPIC -o libown.so own.c\\n' "$prefix" > Makefile
+printf '\\t$(CC) $(CFLAGS) -o tool tool.c $(LDFLAGS) -L. -lown\\n' >> Makefile
+printf 'check:\\n\\tLD_LIBRARY_PATH=. ./tool > checked\\n' >> Makefile
+printf 'install:\\n\\tmkdir -p $(prefix)/bin $(prefix)/lib\\n\\tcp libown.so $(prefix)/lib\\n' >> Makefile
+printf '\\tcp tool script $(prefix)/bin\\n' >> Makefile
 printf '\\tcp words checked generated $(prefix)\\n' >> Makefile
 printf 'generated: source\\n\\texit 1\\nall: generated\\n' >> Makefile
 """,
@@ -80,7 +82,11 @@ printf 'tied:\n\tpwd > %s/tied && chmod +x %s/tied\n' "$prefix" "$prefix" >> Mak
     "tree/generated": "older than its source\n",
     "tree/source": "",
     "tree/script": "#!/usr/bin/env sh\necho from a script\n",
-    "tree/tool.c": '#include <stdio.h>\nint main(void) { printf("%s\\n", __FILE__); return 0; }\n',
+    "tree/own.c": "#include <locale.h>\nconst char *own(void) { return setlocale(LC_ALL, \"\"); }\n",
+    "tree/tool.c": """#include <stdio.h>
+const char *own(void);
+int main(void) { const char *found = own(); printf("%s %s\\n", __FILE__, found ? found : "none"); }
+""",
 }
 
 
@@ -104,7 +110,7 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
     assert project.run("run", "./:app", "app").out == said
     assert project.run("run", "./:guest", "guest").out == 'a variable "b"\n'
     assert (configured / "words").read_text().splitlines()[1] == f"--with=a {os.path.realpath(configured)} b"
-    assert (configured / "checked").read_text() == "tool.c\n"
+    assert (configured / "checked").read_text() == "tool.c C\n"
     assert (otherwise / "made").read_text() == "install\nmore\n"
     assert (otherwise / "last").read_text() == "first\n"
     assert "-O2 -ffile-prefix-map=" in (otherwise / "flags").read_text()
@@ -125,6 +131,7 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
         assert project.run("store", "relocate", BRAMBLE_PATH=str(moved)).status == 0
         assert project.run("run", "./:app", "app", BRAMBLE_PATH=str(moved)).out == said
         assert project.run("run", "./:configured", "script", BRAMBLE_PATH=str(moved)).out == "from a script\n"
+        assert project.run("run", "./:configured", "tool", BRAMBLE_PATH=str(moved)).out == "tool.c C\n"
     finally:
         os.rename(moved, project.store)
         project.run("store", "relocate")
