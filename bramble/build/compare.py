@@ -76,6 +76,8 @@ def _first(one: bytes, other: bytes, base: int) -> Optional[tuple[int, bytes, by
 
 def _suspect(path: str, data: bytes, offset: int, one: bytes, other: bytes) -> str:
     """Return what usually makes such a difference, "" if unknown. `data` is how the file begins."""
+    if path.endswith(".pyc") and 8 <= offset < 16 and data[4] & 1:  # PEP 552
+        return "the hash of the source of Python byte code, which names the store: leave this file out"
     if path.endswith(".pyc") and 4 <= offset < 16:
         return "the time of change of the source of Python byte code"
     if data.startswith(b"\x1f\x8b") and 4 <= offset < 8:

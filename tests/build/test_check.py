@@ -75,6 +75,7 @@ ELF = b"\x7fELF" + bytes(60)
     [
         ("a.gz", b"\x1f\x8b\x08\0\x01\0\0\0x", b"\x1f\x8b\x08\0\x02\0\0\0x", 4, "gzip -n"),
         ("a.pyc", b"abcd" + bytes(4) + b"1234", b"abcd" + bytes(4) + b"1235", 11, "byte code"),
+        ("a.pyc", b"abcd\3\0\0\0" + b"1234", b"abcd\3\0\0\0" + b"1235", 11, "the hash of the source"),
         ("liba.a", b"!<arch>\nx/ 17", b"!<arch>\nx/ 18", 12, "ar D"),
         ("p", ELF + b"GNU\0" + b"\x01" * 20, ELF + b"GNU\0" + b"\x02" * 20, 68, "build id"),
         ("t", b"at 12:30:01.", b"at 12:30:02.", 10, "SOURCE_DATE_EPOCH"),
@@ -83,7 +84,7 @@ ELF = b"\x7fELF" + bytes(60)
         ("s", b"short", b"shorter", 5, ""),
     ],
     # Not made of the bytes: the id of a test becomes a variable of its processes.
-    ids=["gzip", "byte code", "archive", "build id", "time", "order", "large", "longer"],
+    ids=["gzip", "byte code", "hash of a source", "archive", "build id", "time", "order", "large", "longer"],
 )
 def test_a_difference_is_shown_with_its_usual_cause(
     store: Store, file: str, first: bytes, second: bytes, offset: int, suspect: str

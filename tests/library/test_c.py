@@ -35,7 +35,8 @@ def configured():
 
 def otherwise():
     return c.autotools("otherwise", files(["tree/**"]), script="Setup", install=["install", "more", "flags"],
-        directory="tree", before="echo first > first", after="cp first $out/last")
+        directory="tree", before="echo first > first",
+        after="cp first $out/last; echo $out > $out/own.pyc; echo 1 > $out/else.pyc")
 
 def tied():
     return c.autotools("tied", files(["tree/**"]), script="Setup", install=["tied"], directory="tree")
@@ -113,6 +114,7 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
     assert (configured / "checked").read_text() == "tool.c C\n"
     assert (otherwise / "made").read_text() == "install\nmore\n"
     assert (otherwise / "last").read_text() == "first\n"
+    assert (otherwise / "else.pyc").exists() and not (otherwise / "own.pyc").exists()
     assert "-O2 -ffile-prefix-map=" in (otherwise / "flags").read_text()
     refused = project.run("build", "./:tied")
     assert refused.codes == ["build.failed"] and "still refer to the build directory" in refused.err
