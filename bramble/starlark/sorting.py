@@ -99,9 +99,9 @@ def _sorted_in_runs(
     begun = [0] * len(runs)
     for sample in samples[length // step :: length // step]:
         cut = sample if key is None else key(sample)
-        ends = [_begin(run, start, key, reverse, cut) for run, start in zip(runs, begun)]
+        ends = [_first(run, start, key, reverse, cut, behind=False) for run, start in zip(runs, begun)]
         made += sorted(_between(runs, begun, ends), key=key, reverse=reverse)
-        begun = [_end(run, start, key, reverse, cut) for run, start in zip(runs, ends)]
+        begun = [_first(run, start, key, reverse, cut, behind=True) for run, start in zip(runs, ends)]
         for run, start, end in zip(runs, ends, begun):
             made += run[start:end]
     made += sorted(_between(runs, begun, [len(run) for run in runs]), key=key, reverse=reverse)
@@ -115,31 +115,23 @@ def _between(runs: list[list[Value]], starts: list[int], ends: list[int]) -> lis
     return found
 
 
-def _begin(
-    run: list[Value], low: int, key: Optional[Callable[[Value], Value]], reverse: bool, cut: Value
+def _first(
+    run: list[Value],
+    low: int,
+    key: Optional[Callable[[Value], Value]],
+    reverse: bool,
+    cut: Value,
+    *,
+    behind: bool,
 ) -> int:
-    """Return where in a run, from `low` on, the items begin that do not come before the cut."""
+    """Return where in a run, from `low` on, those begin that are `behind` the cut, or else not before it."""
     high = len(run)
     while low < high:
         middle = (low + high) // 2
         item = run[middle] if key is None else key(run[middle])
-        if cut < item if reverse else item < cut:
+        less, greater = (cut, item) if behind != reverse else (item, cut)
+        if (less < greater) != behind:
             low = middle + 1
         else:
             high = middle
-    return low
-
-
-def _end(
-    run: list[Value], low: int, key: Optional[Callable[[Value], Value]], reverse: bool, cut: Value
-) -> int:
-    """Return where in a run, from `low` on, the items begin that come behind the cut."""
-    high = len(run)
-    while low < high:
-        middle = (low + high) // 2
-        item = run[middle] if key is None else key(run[middle])
-        if item < cut if reverse else cut < item:
-            high = middle
-        else:
-            low = middle + 1
     return low
