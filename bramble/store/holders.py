@@ -38,15 +38,20 @@ def _found(path: str, byte: Optional[int]) -> list[int]:
 
 def _holds(number: int, wanted: os.stat_result, byte: Optional[int]) -> bool:
     try:
-        for name in os.listdir(f"/proc/{number}/fd"):
-            status = os.stat(f"/proc/{number}/fd/{name}")
-            if os.path.samestat(status, wanted):
-                with open(f"/proc/{number}/fdinfo/{name}", encoding="ascii", errors="replace") as text:
-                    if any(_covers(line.split(), byte) for line in text if line.startswith("lock:")):
-                        return True
+        names = os.listdir(f"/proc/{number}/fd")
     except OSError:
-        pass  # it has ended, or belongs to somebody else
-    return False
+        return False  # it has ended, or belongs to somebody else
+    return any(_locks(number, name, wanted, byte) for name in names)
+
+
+def _locks(number: int, name: str, wanted: os.stat_result, byte: Optional[int]) -> bool:
+    try:
+        if not os.path.samestat(os.stat(f"/proc/{number}/fd/{name}"), wanted):
+            return False
+        with open(f"/proc/{number}/fdinfo/{name}", encoding="ascii", errors="replace") as text:
+            return any(_covers(line.split(), byte) for line in text if line.startswith("lock:"))
+    except OSError:
+        return False  # closed meanwhile: a busy process opens and closes others all the time
 
 
 def _covers(words: list[str], byte: Optional[int]) -> bool:

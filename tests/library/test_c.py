@@ -83,7 +83,7 @@ printf 'tied:\n\tpwd > %s/tied && chmod +x %s/tied\n' "$prefix" "$prefix" >> Mak
     "tree/generated": "older than its source\n",
     "tree/source": "",
     "tree/script": "#!/usr/bin/env sh\necho from a script\n",
-    "tree/own.c": "#include <locale.h>\nconst char *own(void) { return setlocale(LC_ALL, \"\"); }\n",
+    "tree/own.c": '#include <locale.h>\nconst char *own(void) { return setlocale(LC_ALL, ""); }\n',
     "tree/tool.c": """#include <stdio.h>
 const char *own(void);
 int main(void) { const char *found = own(); printf("%s %s\\n", __FILE__, found ? found : "none"); }

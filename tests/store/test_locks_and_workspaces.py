@@ -36,6 +36,14 @@ print("held", flush=True)
 time.sleep(60)
 """
 
+HOLD_WHOLE = """
+import fcntl, sys, time
+file = open(sys.argv[1], "wb")
+fcntl.flock(file, fcntl.LOCK_EX)
+print(flush=True)
+time.sleep(60)
+"""
+
 
 def hold(path: str, how: str, name: str) -> subprocess.Popen[str]:
     process = subprocess.Popen(
@@ -386,7 +394,13 @@ def test_who_holds_a_lock_is_named(tmp_path: Path) -> None:
         held = LockFile(path)
         assert held.try_exclusive("a" * 32)
         # A lock is a descriptor's: the child has it as soon as it is there, and keeps it when we close ours.
-        child = subprocess.Popen(["sleep", "60"], pass_fds=(whole.fileno(), held._fd))
+        # While it starts another program, the kernel shows its descriptors to nobody: it says when it runs.
+        child = subprocess.Popen(
+            [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"],
+            pass_fds=(whole.fileno(), held._fd),
+            stdout=subprocess.PIPE,
+        )
+        assert child.stdout is not None and child.stdout.readline() == b"\n"
         held.close()
     try:
         byte = byte_of("a" * 32)
@@ -397,7 +411,31 @@ def test_who_holds_a_lock_is_named(tmp_path: Path) -> None:
         assert who(path, byte + 1) == f"another bramble holds {path} (see: fuser {path})"
     finally:
         child.kill()
-        child.wait()
+        child.communicate()
+
+
+def test_a_descriptor_that_is_closed_meanwhile_hides_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # spec: store.locks.told
+    path = str(tmp_path / "l")
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLD_WHOLE, path], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    )
+    real = os.stat
+
+    def stat(name: str, **options: Any) -> os.stat_result:
+        if str(name) in (f"/proc/{child.pid}/fd/{number}" for number in (0, 1, 2)):
+            raise FileNotFoundError(name)
+        return real(name, **options)
+
+    try:
+        assert child.stdout is not None and child.stdout.readline() == b"\n"
+        monkeypatch.setattr(os, "stat", stat)
+        assert who(path) == f"process {child.pid} holds {path}"
+    finally:
+        child.kill()
+        child.communicate()
 
 
 def test_a_lock_that_is_never_given_up_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
