@@ -111,7 +111,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "cli.build.json",
-        "bramble/cli/verb_build.py",
+        "bramble/cli/verbs/build.py",
         'target.checked == "elsewhere"}',
         "False}",
     ),

@@ -79,7 +79,7 @@ IMPURE_IMPORTS = frozenset(
 # Modules that import by name what is seldom needed: commands, built-in builders, the sandbox's launcher.
 # Every name of a module that stands in them as text counts as an import.
 MAY_IMPORT_BY_NAME = (
-    *("__main__", "cli.main", "cli.verbs", "cli.verb_build", "cli.verb_store", "commands.build"),
+    *("__main__", "cli.main", "cli.table", "cli.verbs.build", "cli.verbs.store", "commands.build"),
     *("lang.loader", "build.builder", "build.builtin", "build.pins", "store.late"),
     *("starlark.__main__", "starlark.program"),
 )

@@ -18,8 +18,8 @@ from bramble.cli.progress import Display
 from bramble.cli.quantities import byte_count, count, log_bytes, memory_bytes, seconds
 from bramble.cli.render import harmless, print_error, say
 from bramble.commands.build import LOG_SIZE, BuildChoices, BuildResult, Event, Limits, build_evaluated
-from bramble.commands.evaluation import Evaluated, evaluate_targets
-from bramble.commands.setting import Setting
+from bramble.commands.context.evaluation import Evaluated, evaluate_targets
+from bramble.commands.context.setting import Setting
 
 Build = Callable[[Setting, BuildChoices, Callable[[Event], None], threading.Event], BuildResult]
 MOST_FILES = 1 << 20  # spec: build.limits.output

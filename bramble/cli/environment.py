@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.cli.quantities import count, memory_bytes, seconds
-from bramble.commands.setting import EvaluationLimits, Setting
+from bramble.commands.context.setting import EvaluationLimits, Setting
 from bramble.errors import BrambleError
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

@@ -7,7 +7,7 @@ import os
 
 from bramble.cli.environment import read_limits, read_setting
 from bramble.cli.quantities import count, memory_bytes, seconds
-from bramble.commands.setting import EvaluationLimits, Setting
+from bramble.commands.context.setting import EvaluationLimits, Setting
 
 
 def add_evaluation_options(parser: argparse.ArgumentParser) -> None:

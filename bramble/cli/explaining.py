@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from bramble.cli.building import build_shown, choices_of
 from bramble.cli.environment import Surface
 from bramble.cli.render import harmless, print_json
-from bramble.commands.evaluation import Evaluated
+from bramble.commands.context.evaluation import Evaluated
+from bramble.commands.context.setting import Setting
 from bramble.commands.run import Explanation
-from bramble.commands.setting import Setting
 from bramble.commands.shell import build_inputs, explain_build, shell_target
 
 

@@ -20,7 +20,7 @@ from bramble.cli.environment import Surface, read_surface
 from bramble.cli.render import print_error
 from bramble.cli.streams import Unwritten, flush_output, give_up_output, give_up_unwritten, prepare_streams
 from bramble.cli.surroundings import out_of_memory, understood, unwritten
-from bramble.cli.verbs import TOPICS, VERBS, Verb
+from bramble.cli.table import TOPICS, VERBS, Verb
 from bramble.errors import BrambleError
 
 _COLLECT_AFTER = 100_000

@@ -30,10 +30,10 @@ from bramble.build.events import (
 )
 from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions
 from bramble.build.task import Cancelled
-from bramble.commands.evaluation import Evaluated
-from bramble.commands.mirror import read_mirror
-from bramble.commands.opening import open_store
-from bramble.commands.setting import Setting
+from bramble.commands.context.evaluation import Evaluated
+from bramble.commands.context.mirror import read_mirror
+from bramble.commands.context.opening import open_store
+from bramble.commands.context.setting import Setting
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.project.lockfile import read_lock, update_lock

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Optional
 
 from bramble.build.fetch.discretion import redact
-from bramble.commands.opening import open_store
-from bramble.commands.setting import Setting
+from bramble.commands.context.opening import open_store
+from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.sandbox.launch import Launcher
 from bramble.sandbox.launch import examine as sandbox_findings

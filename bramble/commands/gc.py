@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Optional
 
-from bramble.commands.opening import open_store
-from bramble.commands.setting import Setting
+from bramble.commands.context.opening import open_store
+from bramble.commands.context.setting import Setting
 from bramble.project.config import CONFIG_NAME
 from bramble.store.gc import GcReport, Share, collect
 

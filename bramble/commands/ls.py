@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from bramble.commands.limits import bounded
-from bramble.commands.setting import Setting
+from bramble.commands.context.limits import bounded
+from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.lang.docs import ModuleDocs, library_docs, module_docs
 from bramble.project.modules import in_library

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bramble.commands.evaluation import evaluate_targets
-from bramble.commands.opening import open_store
-from bramble.commands.setting import Setting
+from bramble.commands.context.evaluation import evaluate_targets
+from bramble.commands.context.opening import open_store
+from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
 from bramble.store.gc import GcReport, collect, delete

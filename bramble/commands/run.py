@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bramble.commands.build import BuildResult, launcher
-from bramble.commands.consent import Asked, check_granted
-from bramble.commands.consent import below as _below
-from bramble.commands.evaluation import Evaluated
-from bramble.commands.guarded import Guarded
-from bramble.commands.setting import Setting
+from bramble.commands.context.consent import Asked, check_granted
+from bramble.commands.context.consent import below as _below
+from bramble.commands.context.evaluation import Evaluated
+from bramble.commands.context.guarded import Guarded
+from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError, nearest
 from bramble.lang.evaluate import RunRequest
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec

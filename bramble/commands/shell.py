@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from bramble.build.shell import build_environment, refuse_builtin, shell_command
 from bramble.commands.build import BuildChoices, BuildResult, Event, build_derivations, launcher
-from bramble.commands.evaluation import Evaluated
+from bramble.commands.context.evaluation import Evaluated
+from bramble.commands.context.setting import Setting
 from bramble.commands.run import Explanation, explain
-from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import SandboxSpec
 

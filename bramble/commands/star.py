@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Optional
 
-from bramble.commands.limits import bounded
-from bramble.commands.setting import EvaluationLimits
+from bramble.commands.context.limits import bounded
+from bramble.commands.context.setting import EvaluationLimits
 from bramble.errors import BrambleError
 from bramble.lang.failure import as_bramble_error
 from bramble.starlark import Dialect, Position, StarlarkError, Thread

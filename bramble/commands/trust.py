@@ -10,8 +10,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bramble.commands.consent import WORDS, Asked, Item
-from bramble.commands.setting import Setting
+from bramble.commands.context.consent import WORDS, Asked, Item
+from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.project.access import read_file, replace_file
 from bramble.store.locks import lock_whole

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Optional
 
 from bramble.commands.build import BuildChoices, build_evaluated
-from bramble.commands.evaluation import evaluate_targets
-from bramble.commands.setting import Setting
+from bramble.commands.context.evaluation import evaluate_targets
+from bramble.commands.context.setting import Setting
 from bramble.derivation.encoding import decode_resolved
 from bramble.errors import BrambleError
 from bramble.store.disk import Store

@@ -213,7 +213,7 @@ import os, signal, sys, weakref
 
 class Interrupts:
     def find_spec(self, name, path, target=None):
-        if name == "bramble.cli.verb_ls":
+        if name == "bramble.cli.verbs.ls":
             dying = Interrupts()
             keep.append(weakref.ref(dying, lambda _: os.kill(os.getpid(), signal.SIGINT)))
             del dying

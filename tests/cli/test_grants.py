@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.commands.consent import Asked, Item, check_granted
+from bramble.commands.context.consent import Asked, Item, check_granted
 from bramble.errors import BrambleError
 from tests.cli.world import World, remove_store
 

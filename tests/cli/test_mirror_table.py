@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.commands.mirror import read_mirror
+from bramble.commands.context.mirror import read_mirror
 from bramble.errors import BrambleError
 
 
@@ -23,7 +23,7 @@ def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
 
 def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    script = "import sys; from bramble.commands.mirror import read_mirror; read_mirror(sys.argv[1])"
+    script = "import sys; from bramble.commands.context.mirror import read_mirror; read_mirror(sys.argv[1])"
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "fifo")], timeout=30, capture_output=True, text=True
     )

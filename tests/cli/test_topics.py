@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bramble.cli.environment import read_limits, read_setting, read_surface
+from bramble.cli.table import TOPICS
 from bramble.cli.topics.texts import text
-from bramble.cli.verbs import TOPICS
 from bramble.commands.ls import list_modules
 from bramble.lang.loader import PREDECLARED_NAMES
 from tests.cli.world import ROOT, World

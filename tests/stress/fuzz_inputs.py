@@ -33,7 +33,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, ROOT)
 
 from bramble.cli.main import main  # noqa: E402
-from bramble.cli.verbs import VERBS  # noqa: E402
+from bramble.cli.table import VERBS  # noqa: E402
 from tests.stress.spoiling import PLACES, clear, endless, put, spoil  # noqa: E402
 
 SECONDS = 60

@@ -12,10 +12,10 @@ from bramble.cli.environment import Surface
 from bramble.cli.explaining import print_explanation
 from bramble.cli.render import on_one_line, say
 from bramble.commands.build import Limits
-from bramble.commands.consent import Asked, asked, can_be_asked, refusal
-from bramble.commands.guarded import changed, guarded
+from bramble.commands.context.consent import Asked, asked, can_be_asked, refusal
+from bramble.commands.context.guarded import changed, guarded
+from bramble.commands.context.setting import Setting
 from bramble.commands.run import RunChoices, explain, run_attached, run_request, run_spec
-from bramble.commands.setting import Setting
 from bramble.commands.trust import grant, granted
 
 

@@ -12,7 +12,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Optional
 
-from bramble.commands.evaluation import Evaluated
+from bramble.commands.context.evaluation import Evaluated
 from bramble.errors import BrambleError
 from bramble.lang.evaluate import RunRequest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bramble.commands.setting import EvaluationLimits
+from bramble.commands.context.setting import EvaluationLimits
 from bramble.errors import BrambleError
 from bramble.starlark.bounds import Overtime, bounded_memory, bounded_time
 

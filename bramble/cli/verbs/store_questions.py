@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from bramble.cli.environment import Surface
 from bramble.cli.render import harmless, print_json, size
+from bramble.commands.context.setting import Setting
 from bramble.commands.objects import (
     Branch,
     Holding,
@@ -23,7 +24,6 @@ from bramble.commands.objects import (
     tree,
     why,
 )
-from bramble.commands.setting import Setting
 from bramble.errors import BrambleError
 
 

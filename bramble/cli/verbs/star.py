@@ -8,7 +8,7 @@ import json
 from bramble.cli.environment import Surface
 from bramble.cli.evaluating import add_evaluation_options, limits_of
 from bramble.cli.render import print_error, say
-from bramble.commands.setting import EvaluationLimits
+from bramble.commands.context.setting import EvaluationLimits
 from bramble.commands.star import Dialect, run_file
 
 

@@ -11,7 +11,7 @@ from bramble.cli.building import add_build_options, build_shown, evaluate_words,
 from bramble.cli.environment import Surface
 from bramble.cli.render import print_json, say
 from bramble.commands.build import BuildResult, BuiltTarget, Hidden
-from bramble.commands.evaluation import Evaluated, parsed_graph, refuse_other_projects
+from bramble.commands.context.evaluation import Evaluated, parsed_graph, refuse_other_projects
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

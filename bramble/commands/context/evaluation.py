@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from bramble.commands.limits import bounded
-from bramble.commands.setting import Setting
+from bramble.commands.context.limits import bounded
+from bramble.commands.context.setting import Setting
 from bramble.derivation.canonical import canonical_bytes
 from bramble.errors import BrambleError
 from bramble.lang.evaluate import Evaluation, evaluate

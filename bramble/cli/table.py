@@ -14,17 +14,17 @@ class Verb(NamedTuple):
 
 
 VERBS = (
-    Verb("init", "bramble.cli.verb_init", "create a project from a template"),
-    Verb("build", "bramble.cli.verb_build", "build what functions return"),
-    Verb("run", "bramble.cli.verb_run", "build a program and run it in a sandbox"),
-    Verb("trust", "bramble.cli.verb_trust", "list, give and take back what projects may ask for"),
-    Verb("shell", "bramble.cli.verb_shell", "open the build environment of a derivation"),
-    Verb("ls", "bramble.cli.verb_ls", "list functions with their documentation"),
-    Verb("size", "bramble.cli.verb_size", "say what a closure weighs and who brings it"),
-    Verb("gc", "bramble.cli.verb_gc", "delete what no known project needs"),
-    Verb("store", "bramble.cli.verb_store", "ask the store, check it, move what is in it"),
-    Verb("doctor", "bramble.cli.verb_doctor", "say what this machine allows, and how to mend the rest"),
-    Verb("star", "bramble.cli.verb_star", "run a Starlark file"),
+    Verb("init", "bramble.cli.verbs.init", "create a project from a template"),
+    Verb("build", "bramble.cli.verbs.build", "build what functions return"),
+    Verb("run", "bramble.cli.verbs.run", "build a program and run it in a sandbox"),
+    Verb("trust", "bramble.cli.verbs.trust", "list, give and take back what projects may ask for"),
+    Verb("shell", "bramble.cli.verbs.shell", "open the build environment of a derivation"),
+    Verb("ls", "bramble.cli.verbs.ls", "list functions with their documentation"),
+    Verb("size", "bramble.cli.verbs.size", "say what a closure weighs and who brings it"),
+    Verb("gc", "bramble.cli.verbs.gc", "delete what no known project needs"),
+    Verb("store", "bramble.cli.verbs.store", "ask the store, check it, move what is in it"),
+    Verb("doctor", "bramble.cli.verbs.doctor", "say what this machine allows, and how to mend the rest"),
+    Verb("star", "bramble.cli.verbs.star", "run a Starlark file"),
 )
 
 

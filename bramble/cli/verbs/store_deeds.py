@@ -8,6 +8,7 @@ from typing import Union
 
 from bramble.cli.environment import Surface
 from bramble.cli.render import RED, harmless, paint, print_json, say, size
+from bramble.commands.context.setting import Setting
 from bramble.commands.objects import (
     add_root,
     delete,
@@ -20,7 +21,6 @@ from bramble.commands.objects import (
     relocate,
     remove_root,
 )
-from bramble.commands.setting import Setting
 from bramble.commands.verify import verify_store
 from bramble.errors import BrambleError
 

@@ -8,7 +8,7 @@ import os
 from bramble.cli.building import evaluate_words
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.render import on_one_line, print_json, say
-from bramble.commands.consent import asked
+from bramble.commands.context.consent import asked
 from bramble.commands.run import run_request
 from bramble.commands.trust import grant, grants, revoke
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bramble.commands.setting import Setting
+from bramble.commands.context.setting import Setting
 from bramble.store.disk import Store
 from bramble.store.late import late
 

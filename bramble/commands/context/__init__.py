@@ -1,0 +1,1 @@
+"""What the commands have in common: setting and limits, the opened store, evaluation, consent."""
