@@ -71,7 +71,8 @@ def nearest(word: str, candidates: Iterable[str]) -> Optional[str]:
     """Return the candidate that `word` was probably meant to be, or None.
 
     The smallest edit distance wins, ignoring case, `-` and `_`; it must be less
-    than half of the word's length. Of equals the first in sorted order is taken.
+    than half of the word's length. Two neighbours that changed places count once.
+    Of equals the first in sorted order is taken.
     """
     folded = _folded(word)
     limit = (len(folded) + 1) // 2
@@ -91,12 +92,14 @@ def _distance(a: str, b: str, limit: int) -> int:
     """Return the edit distance of two words, or `limit` when it is not less."""
     if abs(len(a) - len(b)) >= limit:
         return limit
+    before: list[int] = []
     previous = list(range(len(b) + 1))
     for row, letter in enumerate(a, 1):
         current = [row]
         for column, other in enumerate(b, 1):
-            current.append(
-                min(previous[column] + 1, current[-1] + 1, previous[column - 1] + (letter != other))
-            )
-        previous = current
+            least = min(previous[column] + 1, current[-1] + 1, previous[column - 1] + (letter != other))
+            if row > 1 and column > 1 and letter == b[column - 2] and other == a[row - 2]:
+                least = min(least, before[column - 2] + 1)
+            current.append(least)
+        before, previous = previous, current
     return previous[-1]

@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from types import FrameType
-from typing import NoReturn, Optional, Protocol, cast
+from typing import Any, NoReturn, Optional, Protocol, cast
 
 from bramble import __version__
 from bramble.cli.environment import Surface, read_surface
@@ -27,6 +27,7 @@ _COLLECT_AFTER = 100_000
 _LARGE = 128 << 10  # KiB
 # spec: cli.exit-status
 SUCCESS, FAILURE, USAGE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 70, 130
+OPTIONS_BEFORE_COMMANDS = ("--version", "-C", "--store-of", "--color")
 
 
 class VerbModule(Protocol):
@@ -39,14 +40,12 @@ class VerbModule(Protocol):
         """Do it and return the exit status."""
 
 
-class TopicModule(Protocol):
-    """What `topics/texts.py` offers."""
+class WrongCommandLine(Exception):
+    """A command line that cannot be understood. `error` says why."""
 
-    def text(self, topic: str) -> str:
-        """Return the text of a topic."""
-
-    def nearest(self, name: str, names: Sequence[str]) -> Optional[str]:
-        """Return the name that was probably meant."""
+    def __init__(self, error: BrambleError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -102,6 +101,10 @@ def _ended(words: Sequence[str], surface: Surface) -> int:
     except SystemExit as end:
         # How argparse ends. What it printed may still be held back.
         return _flushed(end.code if isinstance(end.code, int) else USAGE, surface)
+    except WrongCommandLine as wrong:
+        with contextlib.suppress(OSError):
+            print_error(wrong.error, surface)
+        return USAGE
     except BrambleError as error:
         status = _flushed(FAILURE, surface)
         print_error(error, surface)
@@ -168,8 +171,8 @@ def _dispatch(words: Sequence[str], surface: Surface) -> int:
         return _help(known.rest)
     verb = _find_verb(known.verb)
     if verb is None:
-        suggestion = _suggestion(known.verb, [entry.name for entry in VERBS])
-        parser.error(f"there is no command {known.verb!r}{suggestion}")
+        names = [entry.name for entry in VERBS]
+        raise WrongCommandLine(_usage().unknown_command("bramble", known.verb, [*names, "help"]))
     if known.colour != "auto":
         surface = read_surface(os.environ, known.colour)
     module = _load(verb)
@@ -235,13 +238,20 @@ def _verb_parser(verb: Verb, module: VerbModule) -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Ends with the status of a wrong command line also where nothing can be said, as Python 3.11 does."""
+    """Says what is wrong with a command line as every error is said, and without the lines of its usage."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, left = super().parse_known_args(args, namespace)
+        if left:
+            raise WrongCommandLine(_usage().unrecognised(self, left, OPTIONS_BEFORE_COMMANDS))
+        return found, left
 
     def error(self, message: str) -> NoReturn:
-        try:
-            super().error(message)
-        except OSError:
-            raise SystemExit(USAGE) from None
+        raise WrongCommandLine(_usage().misused(self, message))
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            raise WrongCommandLine(_usage().not_a_choice(self, action, value))
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -261,18 +271,13 @@ def _help(rest: Sequence[str]) -> int:
     if verb is not None:
         _verb_parser(verb, _load(verb)).print_help()
     elif any(topic.name == name for topic in TOPICS):
-        print(_topics().text(name), end="")
+        print(importlib.import_module("bramble.cli.topics.texts").text(name), end="")
     else:
         names = [entry.name for entry in (*VERBS, *TOPICS)]
-        _global_parser().error(f"there is no command and no topic {name!r}{_suggestion(name, names)}")
+        raise WrongCommandLine(_usage().unknown_subject(name, names))
     return SUCCESS
 
 
-def _suggestion(name: str, names: Sequence[str]) -> str:
-    close = _topics().nearest(name, names)
-    return f" (did you mean {close}?)" if close else ""
-
-
-def _topics() -> TopicModule:
-    # Texts and the comparison of words are for those who need help only.
-    return cast(TopicModule, importlib.import_module("bramble.cli.topics.texts"))
+def _usage() -> Any:
+    # What is wrong with a command line is found out where something is.
+    return importlib.import_module("bramble.cli.usage")

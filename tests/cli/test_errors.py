@@ -159,18 +159,46 @@ def test_a_fault_of_our_own_keeps_its_traceback(world: World, tmp_path: Path) ->
     assert "RuntimeError: ours" in ran.err and "fault of Bramble itself" in ran.err
 
 
-def test_words_that_mean_nothing_are_a_matter_of_usage(world: World) -> None:
-    wrong = [
-        ("buidl",),
-        ("build",),
-        ("build", "--nope", "./:x"),
-        ("store", "frob"),
-        ("gc", "--max-size", "x"),
-    ]
-    for words in wrong:
-        ran = world.run(*words)
-        assert ran.status == 2, words
-        assert "Traceback" not in ran.err
+WRONG_LINES = {
+    "biuld": ("cli.unknown-command", "did you mean: bramble build\nsee: bramble help"),
+    "doc": ("cli.unknown-command", "did you mean: bramble doctor\nsee: bramble help"),
+    "zzz": ("cli.unknown-command", "see: bramble help"),
+    "help bulid": ("cli.unknown-command", "did you mean: bramble help build\nsee: bramble help"),
+    "help eval.fial": ("cli.unknown-command", "to read about an error: bramble explain eval.fial"),
+    "store verfy": ("cli.unknown-command", "did you mean: bramble store verify\nsee: bramble help store"),
+    "trust nothing": ("cli.unknown-command", "it is one of: "),
+    "build --nope ./:x": ("cli.unknown-option", "see: bramble help build"),
+    "build --jbos=4 ./:x": ("cli.unknown-option", "did you mean --jobs?\nsee: bramble help build"),
+    "store verify --repiar": ("cli.unknown-option", "did you mean --repair?\nsee: bramble help store"),
+    "--colr never build ./:x": ("cli.unknown-option", "did you mean --color?\nsee: bramble help"),
+    "build --color never ./:x": ("cli.unknown-option", "it stands before the command: bramble --color"),
+    "build --sandbox nmespaces ./:x": ("cli.usage", "did you mean namespaces?\nsee: bramble help build"),
+    "--color blue build": ("cli.usage", "it is one of: auto, always, never\nsee: bramble help"),
+    "build --jobs": ("cli.usage", "see: bramble help build"),
+    "build --json=3 ./:x": ("cli.usage", "see: bramble help build"),
+    "store root": ("cli.usage", "see: bramble help store"),
+    "gc --max-size x": ("cli.usage", "see: bramble help gc"),
+    "gc more": ("cli.usage", "leave it out\nsee: bramble help gc"),
+}
+
+
+@pytest.mark.parametrize("line", WRONG_LINES)
+def test_a_wrong_command_line_is_one_error_with_what_was_meant(world: World, line: str) -> None:
+    # spec: cli.usage
+    code, remedy = WRONG_LINES[line]
+    ran = world.run(*line.split())
+    assert (ran.status, ran.out, ran.codes) == (2, "", [code])
+    assert ran.errors[0]["remedy"].startswith(remedy), ran.errors[0]["remedy"]
+    shown = world.run(*line.split(), BRAMBLE_ERROR_FORMAT="").err.splitlines()
+    assert shown[0].startswith(f"error[{code}]: ") and len(shown) <= 3
+
+
+def test_a_wrong_command_line_is_one_also_where_nothing_can_be_said(world: World) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            world.command("biuld"), env=world.environment(), stderr=full, timeout=60, check=False
+        )
+    assert done.returncode == 2
 
 
 def test_a_reader_that_leaves_early_is_no_fault(world: World) -> None:

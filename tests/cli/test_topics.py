@@ -55,8 +55,8 @@ def test_a_name_that_is_nearly_right_is_suggested(world: World) -> None:
     for word, meant in (("enviroment", "environment"), ("biuld", "build"), ("host-tools", "host_tools")):
         done = world.run("help", word)
         assert (done.status, done.out) == (2, "")
-        assert f"did you mean {meant}?" in done.err
-    assert "did you mean build?" in world.run("biuld").err
+        assert f"did you mean: bramble help {meant}" in done.err
+    assert "did you mean: bramble build" in world.run("biuld").err
     assert "did you mean" not in world.run("help", "zzz").err
 
 
