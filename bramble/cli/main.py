@@ -11,7 +11,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn, Optional, Protocol, cast
 
@@ -27,7 +27,7 @@ _COLLECT_AFTER = 100_000
 _LARGE = 128 << 10  # KiB
 # spec: cli.exit-status
 SUCCESS, FAILURE, USAGE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 70, 130
-OPTIONS_BEFORE_COMMANDS = ("--version", "-C", "--store-of", "--color")
+OPTIONS_BEFORE_COMMANDS = ("-V", "--version", "-C", "--store-of", "--color")
 
 
 class VerbModule(Protocol):
@@ -38,6 +38,19 @@ class VerbModule(Protocol):
 
     def execute(self, arguments: argparse.Namespace, surface: Surface) -> int:
         """Do it and return the exit status."""
+
+
+class ListingModule(Protocol):
+    """What `listing.py` offers."""
+
+    def overview(self) -> str:
+        """Return the commands by group, and the topics."""
+
+    def examples(self, verb: Verb) -> str:
+        """Return the examples of a command."""
+
+    def usage(self, program: str, actions: Iterable[argparse.Action]) -> str:
+        """Return how a command is called, in one line."""
 
 
 class WrongCommandLine(Exception):
@@ -194,22 +207,16 @@ def _find_verb(name: str) -> Optional[Verb]:
 
 
 def _global_parser() -> argparse.ArgumentParser:
-    width = max(len(entry.name) for entry in (*VERBS, *TOPICS))
-    commands, topics = (
-        "\n".join(f"  {entry.name:<{width}}  {entry.summary}" for entry in entries)
-        for entries in (VERBS, TOPICS)
-    )
     parser = _Parser(
         prog="bramble",
         usage="bramble [-C DIR] [--store-of USER] [--color WHEN] COMMAND …",
         description="A functional build system and package manager.",
-        epilog=f"commands:\n{commands}\n\ntopics:\n{topics}\n\n"
-        "`bramble help NAME` explains a command or a topic.",
         formatter_class=_Formatter,
         add_help=True,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="store_true", help="print the version")
+    parser.appendix = lambda listing: listing.overview()
+    parser.add_argument("-V", "--version", action="store_true", help="print the version")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work as if started in DIR")
     parser.add_argument(
         "--store-of", metavar="USER", help="only read the store of USER: BRAMBLE_PATH, or in USER's home"
@@ -233,6 +240,7 @@ def _verb_parser(verb: Verb, module: VerbModule) -> argparse.ArgumentParser:
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
+    parser.appendix = lambda listing: listing.examples(verb)
     module.configure(parser)
     return parser
 
@@ -252,6 +260,15 @@ class _Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             raise WrongCommandLine(_usage().not_a_choice(self, action, value))
+
+    appendix: Optional[Callable[[ListingModule], str]] = None  # what a help text ends with
+
+    def format_help(self) -> str:
+        """Return the help text, for which alone the listing of commands and examples is loaded."""
+        listing = cast(ListingModule, importlib.import_module("bramble.cli.listing"))
+        self.usage = self.usage or listing.usage(self.prog, self._actions)
+        self.epilog = self.appendix and self.appendix(listing)
+        return super().format_help()
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):

@@ -1,4 +1,10 @@
-"""The table of commands: name, where it lives, and one line of what it does."""
+"""The table of commands. Help, completion, manual pages and the tests of examples all come from it.
+
+To add a command: a `Verb` here, in the place of its group where help is to list it, and a module
+`bramble/cli/verbs/NAME.py` with `configure` and `execute`. Each command has two or three examples, which
+tests/cli/test_examples.py runs in this order in a project made by `bramble init` whose `./:hello_world` is
+built already. What an example needs besides (a file, a command before it, something to type) stands there.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +16,158 @@ class Verb(NamedTuple):
 
     name: str
     module: str
-    summary: str
+    summary: str  # one line, without a full stop
+    group: str = ""  # a key of GROUPS
+    examples: tuple[tuple[str, str], ...] = ()  # (what it does, a line for a shell)
 
+
+# In the order of help. A group without commands is not shown.
+GROUPS = {
+    "build": "build and run",
+    "look": "look",
+    "project": "projects",
+    "store": "the store",
+    "more": "help, and the machine",
+}
 
 VERBS = (
-    Verb("init", "bramble.cli.verbs.init", "create a project from a template"),
-    Verb("build", "bramble.cli.verbs.build", "build what functions return"),
-    Verb("run", "bramble.cli.verbs.run", "build a program and run it in a sandbox"),
-    Verb("trust", "bramble.cli.verbs.trust", "list, give and take back what projects may ask for"),
-    Verb("shell", "bramble.cli.verbs.shell", "open the build environment of a derivation"),
-    Verb("ls", "bramble.cli.verbs.ls", "list functions with their documentation"),
-    Verb("size", "bramble.cli.verbs.size", "say what a closure weighs and who brings it"),
-    Verb("gc", "bramble.cli.verbs.gc", "delete what no known project needs"),
-    Verb("store", "bramble.cli.verbs.store", "ask the store, check it, move what is in it"),
-    Verb("doctor", "bramble.cli.verbs.doctor", "say what this machine allows, and how to mend the rest"),
-    Verb("star", "bramble.cli.verbs.star", "run a Starlark file"),
+    Verb(
+        "build",
+        "bramble.cli.verbs.build",
+        "build what functions return",
+        "build",
+        (
+            ("build what one function returns", "bramble build ./:hello_world"),
+            ("build everything here and below, and go on after a failure", "bramble build -k ./..."),
+            (
+                "build once more, and see whether the result is the same",
+                "bramble build --check ./:hello_world",
+            ),
+        ),
+    ),
+    Verb(
+        "run",
+        "bramble.cli.verbs.run",
+        "build a program and run it in a sandbox",
+        "build",
+        (
+            ("run a program in the directory bin of an output", "bramble run ./:hello_world say-hello-world"),
+            (
+                "let it write one directory, and only read the rest of the project",
+                "bramble run --read-only-paths . --paths ./out ./:hello_world say-hello-world",
+            ),
+            (
+                "see what it could see and do, and run nothing",
+                "bramble run --explain ./:hello_world say-hello-world",
+            ),
+        ),
+    ),
+    Verb(
+        "shell",
+        "bramble.cli.verbs.shell",
+        "open the build environment of a derivation",
+        "build",
+        (
+            ("look around where ./:hello_world is built", "bramble shell ./:hello_world"),
+            ("enter what the last build with --keep-failed left", "bramble shell --failed ./:hello_world"),
+        ),
+    ),
+    Verb(
+        "ls",
+        "bramble.cli.verbs.ls",
+        "list functions with their documentation",
+        "look",
+        (
+            ("the functions of the project in this directory", "bramble ls"),
+            ("the functions of a module that comes with Bramble", "bramble ls std/c"),
+        ),
+    ),
+    Verb(
+        "size",
+        "bramble.cli.verbs.size",
+        "say what a closure weighs and who brings it",
+        "look",
+        (
+            ("what a result weighs with all that it needs", "bramble size ./:hello_world"),
+            ("the same for a program to read", "bramble size --json ./:hello_world"),
+        ),
+    ),
+    Verb(
+        "init",
+        "bramble.cli.verbs.init",
+        "create a project from a template",
+        "project",
+        (
+            ("list the templates", "bramble init --list"),
+            ("a project in a new directory, for a program in C", "bramble init --template c greet"),
+            ("add a module to the project here", "bramble init --module --template shell tool"),
+        ),
+    ),
+    Verb(
+        "trust",
+        "bramble.cli.verbs.trust",
+        "list, give and take back what projects may ask for",
+        "project",
+        (
+            ("allow from now on what a target asks for", "bramble trust grant ./:hello_world"),
+            ("see what was allowed", "bramble trust list"),
+            ("take back what was allowed to the project here", "bramble trust revoke"),
+        ),
+    ),
+    Verb(
+        "store",
+        "bramble.cli.verbs.store",
+        "ask the store, check it, move what is in it",
+        "store",
+        (
+            ("what a result needs, as a tree", "bramble store closure --tree ./:hello_world"),
+            ("take a result to another machine", "bramble store export ./:hello_world >hello.objects"),
+            ("read everything again and compare it with its name", "bramble store verify"),
+        ),
+    ),
+    Verb(
+        "gc",
+        "bramble.cli.verbs.gc",
+        "delete what no known project needs",
+        "store",
+        (
+            ("see what would go, and delete nothing", "bramble gc --dry-run"),
+            (
+                "delete what was not used for a month, until 20 GiB are left",
+                "bramble gc --older-than 30d --max-size 20G",
+            ),
+        ),
+    ),
+    Verb(
+        "doctor",
+        "bramble.cli.verbs.doctor",
+        "say what this machine allows, and how to mend the rest",
+        "more",
+        (
+            ("see whether this machine can build", "bramble doctor"),
+            ("the same for a program to read", "bramble doctor --json"),
+        ),
+    ),
+    Verb(
+        "star",
+        "bramble.cli.verbs.star",
+        "run a Starlark file",
+        "more",
+        (
+            ("run a file", "bramble star sums.star"),
+            ("run one that needs what a strict file may not do", "bramble star --allow-while count.star"),
+        ),
+    ),
+    Verb(
+        "version",
+        "bramble.cli.verbs.version",
+        "print the version",
+        "more",
+        (
+            ("the version, as --version and -V print it", "bramble version"),
+            ("with the interpreter and the machine", "bramble version --json"),
+        ),
+    ),
 )
 
 

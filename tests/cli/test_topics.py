@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bramble.cli.environment import read_limits, read_setting, read_surface
-from bramble.cli.table import TOPICS
+from bramble.cli.table import GROUPS, TOPICS, VERBS
 from bramble.cli.topics.texts import text
 from bramble.commands.ls import list_modules
 from bramble.lang.loader import PREDECLARED_NAMES
@@ -62,6 +62,20 @@ def test_a_name_that_is_nearly_right_is_suggested(world: World) -> None:
 
 def topic_names(page: str) -> list[str]:
     return re.findall(r"^  (\S+)", page.partition("\ntopics:\n")[2], re.M)
+
+
+def test_every_command_has_a_group_a_summary_and_examples() -> None:
+    # The first lines of bramble/cli/table.py say how one is added; tests/cli/test_examples.py runs them.
+    for verb in VERBS:
+        assert verb.group in GROUPS, f"{verb.name}: a group is one of {list(GROUPS)}"
+        assert verb.summary and not verb.summary.endswith("."), verb.name
+        assert 2 <= len(verb.examples) <= 3, f"{verb.name}: two or three examples"
+        for what, line in verb.examples:
+            assert what and "bramble " in line and verb.name in line.split(), f"{verb.name}: {line}"
+            assert len(line) < 78 and len(what) < 76, f"{verb.name}: {line} does not fit a terminal"
+    names = [verb.name for verb in VERBS]
+    assert len(set(names)) == len(names)
+    assert not set(names) & {topic.name for topic in TOPICS}
 
 
 def test_every_error_code_is_listed_and_no_other() -> None:

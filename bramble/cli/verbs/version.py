@@ -1,0 +1,32 @@
+"""`bramble version`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from bramble import __version__
+from bramble.cli.environment import Surface
+from bramble.cli.render import print_json
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `version`."""
+    parser.add_argument("--json", action="store_true", help="with the interpreter and the machine, as JSON")
+
+
+def execute(arguments: argparse.Namespace, surface: Surface) -> int:
+    """Print the version (spec: cli.version)."""
+    if arguments.json:
+        print_json(
+            {
+                "version": 1,
+                "bramble": __version__,
+                "python": ".".join(str(part) for part in sys.version_info[:3]),
+                "machine": os.uname().machine,
+            }
+        )
+    else:
+        print(f"bramble {__version__}")
+    return 0
