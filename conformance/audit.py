@@ -23,7 +23,7 @@ def of_command(arguments: Sequence[str], stdout: bytes, directory: str, store: s
         expected = oracle.archive_digest(os.path.join(directory, arguments[2]))
         if stdout.decode("utf-8", "replace") != expected + "\n":
             yield f"store hash printed {stdout!r}; the archive of {arguments[2]} has the digest {expected}"
-    if arguments[:1] == ["build"] or tuple(arguments[:1]) == ("build",):
+    if arguments[:1] and arguments[0] in ("build", "graph"):
         if "--json" not in arguments:
             return
         try:
@@ -31,7 +31,8 @@ def of_command(arguments: Sequence[str], stdout: bytes, directory: str, store: s
         except ValueError as problem:
             yield f"standard output is no JSON document ({problem})"
             return
-        yield from _graph(document) if "--just-parse" in arguments else _results(document, store)
+        recipes = arguments[0] == "graph" or "--just-parse" in arguments
+        yield from _graph(document) if recipes else _results(document, store)
 
 
 def _graph(document: Any) -> Iterator[str]:

@@ -73,6 +73,19 @@ VERBS = (
         ),
     ),
     Verb(
+        "graph",
+        "bramble.cli.verbs.graph",
+        "print what is to be built, and what it needs",
+        "look",
+        (
+            ("what a target needs, as a tree", "bramble graph ./:hello_world"),
+            (
+                "hand it to another program, and build what comes back",
+                "bramble graph --json ./:hello_world | bramble build --graph -",
+            ),
+        ),
+    ),
+    Verb(
         "ls",
         "bramble.cli.verbs.ls",
         "list functions with their documentation",
@@ -184,6 +197,7 @@ TOPICS = (
     Topic("host_tools", "programs of this machine in a build"),
     Topic("library", "std, std/c, std/python and the other modules that come along"),
     Topic("targets", "how to name what is to be built"),
+    Topic("graphs", "graphs as JSON, from any program and of derivation_output"),
     Topic("sandbox", "what a build can see and do, and its limits"),
     Topic("environment", "variables and files that are read, variables of a build"),
     Topic("errors", "all error codes"),

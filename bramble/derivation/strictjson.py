@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, Optional
 
 from bramble.errors import BrambleError
 
@@ -25,8 +25,17 @@ def broken(where: str, fact: str) -> BrambleError:
     )
 
 
-def parse(data: bytes) -> Any:
-    """Return the JSON value in `data`. Raises derivation.encoding."""
+def parse(
+    data: bytes,
+    *,
+    pairs: Optional[Callable[[list[tuple[str, Any]]], dict[str, Any]]] = None,
+    whole: Optional[Callable[[str], int]] = None,
+) -> Any:
+    """Return the JSON value in `data`. Raises derivation.encoding.
+
+    `pairs` makes an object of its keys and values (None: each key may stand once), `whole` reads a whole
+    number (None: no number is allowed).
+    """
     # spec: derivation.json.reading
     try:
         decoded = data.decode("utf-8")
@@ -35,8 +44,8 @@ def parse(data: bytes) -> Any:
     try:
         return json.loads(
             decoded,
-            object_pairs_hook=_object,
-            parse_int=_number,
+            object_pairs_hook=pairs or _object,
+            parse_int=whole or _number,
             parse_float=_number,
             parse_constant=_number,
         )

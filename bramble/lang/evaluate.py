@@ -30,6 +30,7 @@ class TargetResult:
     target: str  # "module:function", the module by its full name
     roots: tuple[OutputRef, ...]  # what is to be built: all outputs of each of these derivations
     run: Optional[RunRequest] = None  # when the function returned a run() value
+    docstring: str = ""  # of the function, as it is written
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def _call(session: Session, loader: Loader, name: str, function: Function, named
     except StarlarkError as error:
         raise session.error_of(error) from error
     run = value.request if isinstance(value, RunValue) else None
-    return TargetResult(name, _returned(value, name, function, named), run)
+    return TargetResult(name, _returned(value, name, function, named), run, function.docstring or "")
 
 
 def _returned(value: Any, name: str, function: Function, named: bool) -> tuple[OutputRef, ...]:

@@ -16,7 +16,11 @@ from bramble.commands.context.evaluation import Evaluated, parsed_graph, refuse_
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `build`."""
-    parser.add_argument("targets", nargs="+", metavar="TARGET", help="./path:function, ./path or ./path/...")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="./path:function, ./path or ./path/...")
+    parser.add_argument(
+        "--graph", metavar="FILE", help="build the graph in FILE (-: standard input) and no targets"
+    )
+    parser.add_argument("--root", metavar="DIR", help="with --graph: sources are below DIR")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--just-parse", action="store_true", help="evaluate only: build nothing")
     parser.add_argument(
@@ -28,8 +32,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Evaluate, build, and print where the outputs are."""
     setting = setting_of(arguments)
-    evaluated = evaluate_words(arguments.targets, setting)
-    refuse_other_projects(evaluated)
+    if arguments.graph is not None:
+        given: Any = importlib.import_module("bramble.cli.submitting")
+        evaluated = given.submitted_graph(arguments, setting)
+    else:
+        evaluated = evaluate_words(arguments.targets or ["./..."], setting)
+        refuse_other_projects(evaluated)
     if arguments.just_parse:
         _print_graph(evaluated, arguments.json)
         return 0
