@@ -36,6 +36,7 @@ from bramble.build.stamps import Stamp, changed_file, unchanged
 from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
 from bramble.build.unlisted import unlisted
 from bramble.build.verdict import empty_output, ending, not_reproducible, verdict, wrong_output
+from bramble.derivation.model import Sources
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
 from bramble.errors import BrambleError
 from bramble.store.disk import HiddenName, RawOutput, Realisation, Store, StoreObject
@@ -68,7 +69,7 @@ class Builder:
         self._cancelled = cancelled
         self._lock = threading.Lock()
         self._launcher: Optional[Launcher] = None
-        self._sources: dict[object, Optional[SourceObject]] = {}
+        self.sources: dict[Sources, Optional[SourceObject]] = {}  # what became of sources
         # Digests of those whose pin counts no longer, and whether they were fetched since.
         self._refreshed: dict[str, bool] = {}
 
@@ -82,7 +83,7 @@ class Builder:
     def sources_known(self, task: Task) -> bool:
         """Say whether `resolve` will be quick, since it has no files to look at."""
         sources = task.derivation.sources
-        return not sources.files or sources in self._sources
+        return not sources.files or sources in self.sources
 
     def resolve(self, task: Task) -> ResolvedDerivation:
         """Return the store derivation of the task. Raises BrambleError for what it cannot be built with."""
@@ -101,13 +102,13 @@ class Builder:
                 remedy="download what it needs with fetch_url or fetch_git",
             )
         sources = derivation.sources
-        if sources in self._sources:
-            source = self._sources[sources]
+        if sources in self.sources:
+            source = self.sources[sources]
         else:
             source = name_sources(sources, self._store, self._source_roots)
             if source is not None and source.name in self._options.demand:
                 source = add_sources(sources, self._store, self._source_roots)
-            self._sources[sources] = source
+            self.sources[sources] = source
         return resolve(
             derivation,
             inputs=task.inputs,
@@ -292,7 +293,9 @@ class Builder:
                 return self._build_out(task, resolved, names, work, log, again)
             except BrambleError as error:
                 kept = work.keep(None) if self._options.keep_failed else None
-                raise Unbuilt(error, log=log.shown(), log_path=log.path, kept=kept) from error
+                raise Unbuilt(
+                    error, log=log.shown(), log_path=log.path, kept=kept, resolved=resolved.digest
+                ) from error
 
     def _build_in(
         self,

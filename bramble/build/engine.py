@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import heapq
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import Callable, Optional, Union
@@ -122,6 +123,7 @@ class _Run:
         self._wanted = set(roots)  # ids whose outputs must be in the store
         self._built: set[str] = set()
         self._hidden: list[Hidden] = []
+        self._began: dict[str, float] = {}  # when a task was handed to a thread
         self._told: set[str] = set()  # ids of which it was said that they were found built
         self._begin()
 
@@ -140,7 +142,9 @@ class _Run:
         while True:
             self._take_ready()
             while self._queue and self._schedule.free > 0 and not self._stopping:
-                self._schedule.submit(heapq.heappop(self._queue)[1])
+                work = heapq.heappop(self._queue)[1]
+                self._began[work.task.id] = time.monotonic()
+                self._schedule.submit(work)
             if self._schedule.running:
                 self._ended(self._schedule.wait())
             elif self._outdated and not self._given_up:
@@ -185,6 +189,8 @@ class _Run:
             ),
             sandboxes={key: made[key].rung for key in done if made[key].rung != "namespaces"},
             derivations=self._filenames,
+            seconds={key: made[key].seconds for key in self._built if key in made},
+            sources=self._builder.sources,
         )
 
     @property
@@ -320,7 +326,10 @@ class _Run:
         # spec: build.failure
         left = left or Unbuilt(error)
         self._failed.add(task.id)
-        self._failures.append(Failure(task.id, task.name, error, left.log_path, left.kept))
+        seconds = time.monotonic() - self._began.get(task.id, time.monotonic())
+        self._failures.append(
+            Failure(task.id, task.name, error, left.log_path, left.kept, seconds, left.resolved)
+        )
         skipped = self._plan.fail(task.id)
         self._on_event(Failed(task.id, task.name, error, left.log, left.log_path, left.kept))
         for key in skipped:

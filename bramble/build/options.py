@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.build.events import Hidden
+from bramble.derivation.model import Sources
+from bramble.derivation.resolve import SourceObject
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import Limits
@@ -108,6 +110,8 @@ class Failure:
     error: BrambleError
     log_path: Optional[str] = None
     kept: Optional[str] = None
+    seconds: float = 0.0  # from the start of its build to the failure
+    resolved: str = ""  # digest of its store derivation, if its build had begun
 
 
 @dataclass(frozen=True)
@@ -129,3 +133,6 @@ class BuildReport:
     impure: tuple[str, ...] = ()  # names of derivations that copied programs of the machine
     sandboxes: Mapping[str, str] = field(default_factory=dict)  # id → rung, where it is not "namespaces"
     derivations: Mapping[str, str] = field(default_factory=dict)  # id → store derivation file
+    seconds: Mapping[str, float] = field(default_factory=dict)  # id → how long it took, where it was built
+    # The objects of sources; None where there are no files.
+    sources: Mapping[Sources, Optional[SourceObject]] = field(default_factory=dict)

@@ -78,9 +78,11 @@ class Unbuilt(Exception):
         log: bytes = b"",
         log_path: Optional[str] = None,
         kept: Optional[str] = None,
+        resolved: str = "",
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.log = log
         self.log_path = log_path
         self.kept = kept
+        self.resolved = resolved  # digest of its store derivation

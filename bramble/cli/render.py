@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import Any, Optional, TextIO
 
 from bramble.cli.environment import Surface
@@ -89,6 +90,12 @@ def duration(seconds: float) -> str:
         return f"{seconds:.2f}s"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes}m{rest:02d}s"
+
+
+def moment(seconds: float) -> str:
+    """Return a point in time, seconds since 1970, in the time zone of the person: `2026-02-03 14:05:06`."""
+    # A record may say anything; no time zone has a year that large.
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(min(seconds, 253370764800)))
 
 
 def size(count: int) -> str:

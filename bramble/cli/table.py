@@ -96,6 +96,16 @@ VERBS = (
         ),
     ),
     Verb(
+        "history",
+        "bramble.cli.verbs.history",
+        "list the last builds of this project",
+        "look",
+        (
+            ("when the last builds were, how long they took, and what failed", "bramble history -n 5"),
+            ("the same with all that was built, for a program to read", "bramble history --json"),
+        ),
+    ),
+    Verb(
         "size",
         "bramble.cli.verbs.size",
         "say what a closure weighs and who brings it",

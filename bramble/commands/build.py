@@ -7,6 +7,7 @@ import functools
 import importlib
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable
@@ -173,6 +174,7 @@ def build_derivations(
     store.on_wait = functools.partial(_heed, cancelled)
     lock_path = os.path.join(project.root, LOCK_NAME)
     lock = read_lock(lock_path)
+    began = time.time()
     report = build(
         evaluation.graph,
         roots,
@@ -190,6 +192,12 @@ def build_derivations(
     if found and not store.read_only:
         with contextlib.suppress(Cancelled):
             store.record_roots(project.root, found, store.on_wait)
+    if (report.built or report.failures) and not store.read_only:
+        # spec: store.records.history
+        # With nothing built there is nothing to record, and its modules are not loaded.
+        importlib.import_module("bramble.commands.context.recording").record(
+            evaluated, roots, report, store, began
+        )
     failures = [_placed(failure, evaluated) for failure in report.failures]
     broken_off = report.cancelled
     if report.new_pins:

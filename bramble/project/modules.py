@@ -177,12 +177,12 @@ class ModuleRoots:
         Raises load.outside when it leaves the project, and the errors of `locate`.
         """
         # spec: project.targets.path
-        inner = self._inner(path)
+        inner = self.inner(path)
         name = self.project.name + "/" + inner if inner else self.project.name
         return _locate(name, self.project.name, self.project.root, inner)
 
-    def _inner(self, path: str) -> str:
-        """Return a path as it is below the project's root, "" for the root itself."""
+    def inner(self, path: str) -> str:
+        """Return a path as it is below the project's root, "" for the root itself. Raises load.outside."""
         inner = os.path.normpath(os.path.join(self.project.location, path))
         if inner == ".":
             return ""
@@ -197,7 +197,7 @@ class ModuleRoots:
     def below_path(self, path: str) -> list[ModuleFile]:
         """Return every module in the directory that a path means and below, sorted by name."""
         # spec: project.targets.recursive
-        inner = self._inner(path)
+        inner = self.inner(path)
         name = self.project.name + "/" + inner if inner else self.project.name
         return _listed(name, self.project.name, self.project.root, inner)
 

@@ -21,7 +21,7 @@ from bramble.store.trust.schema import VERSION
 OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/builds", "locks/gc")
 LINK = "store"
 # What lies in var/: nothing of it is content, all of it but `roots` and `projects` can be made again.
-PARTS = ("objects", "realisations", "projects", "roots", "sources", "locks", "logs", "work")
+PARTS = ("objects", "realisations", "projects", "roots", "sources", "locks", "logs", "work", "history")
 
 
 @dataclass(frozen=True)

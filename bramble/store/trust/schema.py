@@ -105,69 +105,69 @@ def place(data: bytes) -> Place:
     """Return what `var/location` says; of a later version only the version. Raises Malformed."""
     # spec: store.location
     fields = decode(data)
-    version = _field(fields, "version", natural)
+    version = field(fields, "version", natural)
     if version > VERSION:
         return Place(version, "", "", ())
     if version < VERSION:
         raise Malformed("another version")
     _only(fields, ("version", "root", "directory"), ("moving",))
-    moving = _list(_place)(fields.get("moving", []))
+    moving = array(_place)(fields.get("moving", []))
     return Place(version, *_place([fields.get("root"), fields.get("directory")]), moving)
 
 
 def stored_object(name: str, data: bytes) -> StoreObject:
     """Return what `var/objects/NAME` says. Raises Malformed."""
     # spec: store.records.object
-    fields = _record(data, "references", "size")
-    references = _field(fields, "references", _list(digest))
+    fields = record(data, "references", "size")
+    references = field(fields, "references", array(digest))
     if list(references) != sorted(set(references)) or name in references:
         raise Malformed("references are not sorted, repeated, or to the object itself")
-    return StoreObject(name, references, _field(fields, "size", natural))
+    return StoreObject(name, references, field(fields, "size", natural))
 
 
 def realisation(resolved: str, data: bytes) -> Realisation:
     """Return what `var/realisations/RESOLVED` says. Raises Malformed."""
     # spec: store.records.realisation
-    fields = _record(data, "derivation", "outputs", "sandbox", "stamps")
-    derivation = _field(fields, "derivation", _derivation)
-    outputs = _field(fields, "outputs", _list(_pair(_output, digest)))
+    fields = record(data, "derivation", "outputs", "sandbox", "stamps")
+    derivation = field(fields, "derivation", _derivation)
+    outputs = field(fields, "outputs", array(pair(output, digest)))
     if derivation[:DIGEST_LENGTH] != resolved:
         raise Malformed("it is of another derivation")
     if not outputs or len({output for output, _ in outputs}) != len(outputs):
         raise Malformed("no outputs, or one twice")
-    sandbox = _field(fields, "sandbox", text)
+    sandbox = field(fields, "sandbox", text)
     if sandbox not in RUNGS:
         raise Malformed("no sandbox of that name")
-    stamps = _field(fields, "stamps", _texts)
+    stamps = field(fields, "stamps", _texts)
     return Realisation(resolved, derivation, outputs, sandbox, stamps)
 
 
 def project(data: bytes) -> Project:
     """Return what `var/projects/DIGEST` says. Raises Malformed."""
     # spec: store.records.project
-    fields = _record(data, "project", "results", "former")
+    fields = record(data, "project", "results", "former")
     results = fields["results"]
     if not isinstance(results, dict):
         raise Malformed("results are no object")
     return Project(
-        _field(fields, "project", path),
-        {text(target): _list(digest)(names) for target, names in results.items()},
-        _field(fields, "former", _list(digest)),
+        field(fields, "project", path),
+        {text(target): array(digest)(names) for target, names in results.items()},
+        field(fields, "former", array(digest)),
     )
 
 
 def explicit_root(data: bytes) -> Root:
     """Return what `var/roots/DIGEST` says. Raises Malformed."""
     # spec: store.records.root
-    fields = _record(data, "label", "objects")
-    return Root(_field(fields, "label", text), _field(fields, "objects", _list(digest)))
+    fields = record(data, "label", "objects")
+    return Root(field(fields, "label", text), field(fields, "objects", array(digest)))
 
 
 def source(data: bytes) -> Source:
     """Return what `var/sources/DIGEST` says. Raises Malformed."""
     # spec: store.sources.stamps
-    fields = _record(data, "object", "stamps")
-    return Source(_field(fields, "object", digest), _field(fields, "stamps", _list(_list(_integer))))
+    fields = record(data, "object", "stamps")
+    return Source(field(fields, "object", digest), field(fields, "stamps", array(array(_integer))))
 
 
 def recipe(data: bytes) -> Recipe:
@@ -249,13 +249,13 @@ def _derivation(value: Any) -> str:
     return str(value)
 
 
-def _output(value: Any) -> str:
+def output(value: Any) -> str:
     if not _OUTPUT.fullmatch(text(value)):
         raise Malformed("the name of an output is expected")
     return str(value)
 
 
-def _list(part: Part[Value]) -> Part[tuple[Value, ...]]:
+def array(part: Part[Value]) -> Part[tuple[Value, ...]]:
     def read(value: Any) -> tuple[Value, ...]:
         if not isinstance(value, list):
             raise Malformed("a list is expected")
@@ -264,7 +264,7 @@ def _list(part: Part[Value]) -> Part[tuple[Value, ...]]:
     return read
 
 
-def _pair(first: Part[str], second: Part[str]) -> Part[tuple[str, str]]:
+def pair(first: Part[str], second: Part[str]) -> Part[tuple[str, str]]:
     def read(value: Any) -> tuple[str, str]:
         if not isinstance(value, list) or len(value) != 2:
             raise Malformed("a pair is expected")
@@ -274,7 +274,7 @@ def _pair(first: Part[str], second: Part[str]) -> Part[tuple[str, str]]:
 
 
 def _place(value: Any) -> tuple[str, str]:
-    base, directory = _pair(root, path)(value)
+    base, directory = pair(root, path)(value)
     raw = base.encode("utf-8", "surrogateescape")
     if len(raw) > LONGEST_ROOT:
         raise Malformed("the root is too long")
@@ -284,15 +284,15 @@ def _place(value: Any) -> tuple[str, str]:
     return base, directory
 
 
-def _field(fields: Mapping[str, Any], name: str, part: Part[Value]) -> Value:
+def field(fields: Mapping[str, Any], name: str, part: Part[Value]) -> Value:
     if name not in fields:
         raise Malformed(f'"{name}" is missing')
     return part(fields[name])
 
 
-def _record(data: bytes, *names: str) -> dict[str, Any]:
+def record(data: bytes, *names: str) -> dict[str, Any]:
     fields = decode(data)
-    if _field(fields, "version", natural) != VERSION:
+    if field(fields, "version", natural) != VERSION:
         raise Malformed("another version")
     _only(fields, ("version", *names), ())
     return fields

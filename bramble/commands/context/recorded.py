@@ -1,0 +1,106 @@
+"""What is recorded of the builds of a project, found without evaluating anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bramble.commands.context.opening import open_store
+from bramble.commands.context.setting import Setting
+from bramble.project.modules import ModuleRoots, parse_target
+from bramble.project.project import Project, find_project
+from bramble.store.disk import Store
+from bramble.store.history.model import Build, Ended, Facts
+from bramble.store.history.records import builds, facts_of
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The project around the working directory, and the store that knows of its builds."""
+
+    project: Project
+    store: Store
+
+    def builds(self) -> Iterator[Build]:
+        """Yield the builds of the project, the newest first."""
+        return builds(self.store, self.project.root)
+
+    def attempts(self, word: str, of: str = "") -> Iterator[Attempt]:
+        """Yield what builds had to do with a target, the newest build first.
+
+        With `of` what is meant is not what the target returned, but what that needs and is called so.
+        Raises BrambleError of reading a target.
+        """
+        meant = _Meant(self.project, word)
+        for build in self.builds():
+            roots = [id for name, ids in build.targets.items() if name in meant for id in ids]
+            if roots:
+                yield Attempt(self.store, build, tuple(dict.fromkeys(roots)), of)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One build, and the derivations of it that a person asks for."""
+
+    store: Store
+    build: Build
+    roots: tuple[str, ...]
+    of: str
+
+    @cached_property
+    def facts(self) -> Mapping[str, Facts]:
+        """The facts of all derivations that the build needed."""
+        return facts_of(self.store, self.build)
+
+    @cached_property
+    def meant(self) -> tuple[Facts, ...]:
+        """The facts of what is asked for, as far as they were recorded."""
+        if not self.of:
+            return tuple(self.facts[id] for id in self.roots if id in self.facts)
+        return tuple(self.facts[id] for id in self._needed() if self.of in (self.facts[id].name, id))
+
+    @cached_property
+    def ended(self) -> Mapping[str, Ended]:
+        """What was built or failed, by id."""
+        return {one.id: one for one in (*self.build.built, *self.build.failed)}
+
+    def names(self) -> list[str]:
+        """Return the names of all that the targets need, in dependency order."""
+        return list(dict.fromkeys(self.facts[id].name for id in self._needed()))
+
+    def _needed(self) -> list[str]:
+        found: dict[str, None] = {}
+        left = list(self.roots)
+        while left:
+            id = left.pop()
+            if id in self.facts and id not in found:
+                found[id] = None
+                left.extend(input for input, _ in self.facts[id].inputs)
+        return [id for id in self.facts if id in found]
+
+
+class _Meant:
+    """The names of targets (`module:function`) that a word of the command line means."""
+
+    def __init__(self, project: Project, word: str) -> None:
+        target = parse_target(word)
+        self._function, self._recursive = target.function, target.recursive
+        self._module = target.name
+        if target.kind == "path":
+            inner = ModuleRoots(project, {}).inner(target.name)
+            self._module = f"{project.name}/{inner}" if inner else project.name
+
+    def __contains__(self, name: str) -> bool:
+        module, _, function = name.rpartition(":")
+        if self._function is not None and function != self._function:
+            return False
+        return module == self._module or (self._recursive and module.startswith(self._module + "/"))
+
+
+def open_recorded(setting: Setting) -> Recorded:
+    """Return what is recorded of the project around the working directory.
+
+    Raises BrambleError of finding the project and of opening the store, which is not made.
+    """
+    return Recorded(find_project(setting.cwd), open_store(setting, read_only=True))

@@ -1,0 +1,128 @@
+"""What is recorded of a build: from its report to the facts that `log`, `why-built` and `history` tell."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Mapping, Sequence
+from typing import Optional
+
+from bramble.build.options import BuildReport
+from bramble.build.sources import common_directory
+from bramble.build.task import Cancelled
+from bramble.commands.context.evaluation import Evaluated
+from bramble.derivation.model import Derivation, Sources
+from bramble.derivation.template import OutputRef
+from bramble.errors import BrambleError
+from bramble.store.digest import DIGEST_LENGTH, digest, encode
+from bramble.store.disk import Store
+from bramble.store.history.model import Build, Ended, Facts, SourceFile
+from bramble.store.history.records import Entry, record_build
+
+_BLOCK = 1 << 20
+
+
+def record(
+    evaluated: Evaluated, roots: Sequence[str], report: BuildReport, store: Store, began: float
+) -> None:
+    """Record the build of `roots` that began at `began` (seconds since 1970) and has just ended.
+
+    Where it cannot be recorded nothing is: what was built is there all the same.
+    """
+    graph = evaluated.evaluation.graph
+    targets: dict[str, tuple[str, ...]] = {}
+    for result in evaluated.evaluation.results:
+        targets[result.target] = tuple(dict.fromkeys(ref.derivation for ref in result.roots))
+    build = Build(
+        number=0,
+        project=evaluated.project.root,
+        began=int(began * 1000),
+        milliseconds=max(0, int((time.time() - began) * 1000)),
+        targets=targets,
+        built=tuple(Ended(id, graph.get(id).name, _milliseconds(report.seconds[id])) for id in report.built),
+        failed=tuple(
+            Ended(one.id, one.name, _milliseconds(one.seconds), one.error.code, one.error.message)
+            for one in report.failures
+        ),
+        cached=len(report.cached),
+        skipped=len(report.skipped),
+        interrupted=report.cancelled,
+    )
+    resolved = {one.id: one.resolved for one in report.failures}
+    resolved.update((id, name[:DIGEST_LENGTH]) for id, name in report.derivations.items())
+    entries = [_entry(evaluated, report, store, resolved, id) for id in graph.order(roots)]
+    # spec: store.records.history
+    with contextlib.suppress(BrambleError, Cancelled):
+        record_build(store, build, entries)
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+def _entry(
+    evaluated: Evaluated, report: BuildReport, store: Store, resolved: Mapping[str, str], id: str
+) -> Entry:
+    derivation = evaluated.evaluation.graph.get(id)
+    place = str(evaluated.evaluation.places.get(id, ""))
+    source = report.sources.get(derivation.sources)
+    parts = [resolved.get(id, ""), place, source.name if source is not None else ""]
+    parts += [report.names.get(OutputRef(id, output), "") for output in derivation.outputs]
+    stamp = digest("\n".join(parts).encode("utf-8", "surrogateescape"))
+    return Entry(id, stamp, functools.partial(_facts, derivation, tuple(parts), store))
+
+
+def _facts(derivation: Derivation, parts: Sequence[str], store: Store, before: Optional[Facts]) -> Facts:
+    resolved, place, source, *objects = parts
+    if before is not None and before.source == source:
+        files = before.files
+    else:
+        files = _files(derivation.sources, store.object_path(source)) if source else ()
+    rest = {
+        "platform": derivation.platform,
+        "target": derivation.target,
+        "network": "yes" if derivation.network else "",
+    }
+    return Facts(
+        id=derivation.id,
+        name=derivation.name,
+        place=place,
+        resolved=resolved,
+        builder=derivation.builder.text,
+        args=tuple(arg.text for arg in derivation.args),
+        env=tuple((name, value.text) for name, value in derivation.env),
+        outputs=tuple(zip(derivation.outputs, objects)),
+        inputs=tuple((ref.derivation, ref.output) for ref in derivation.dependencies),
+        project=derivation.sources.project,
+        source=source,
+        files=files,
+        rest=tuple((name, value) for name, value in rest.items() if value),
+    )
+
+
+def _files(sources: Sources, directory: str) -> tuple[SourceFile, ...]:
+    """Return what the source files hold, as the store has them; none where it does not."""
+    common = common_directory(sources.location, sources.files)
+    skip = len(common) + 1 if common else 0
+    found = []
+    try:
+        for file in sources.files:
+            found.append(_file(file, f"{directory}/{file[skip:]}"))
+    except OSError:
+        return ()
+    return tuple(found)
+
+
+def _file(name: str, path: str) -> SourceFile:
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        return SourceFile(name, digest(os.fsencode(os.readlink(path))), "l")
+    read = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:
+        for block in iter(functools.partial(file.read, _BLOCK), b""):
+            read.update(block)
+    return SourceFile(name, encode(read.digest()), "x" if status.st_mode & stat.S_IXUSR else "")

@@ -1,0 +1,181 @@
+"""The builds of a project, kept in `var/history`: a bounded number of them, each in two files.
+
+    var/history/PROJECT/NUMBER         the build: when, how long, what was built, what failed
+    var/history/PROJECT/NUMBER.facts   a line for each derivation: what went in and what came out
+
+The second is written first, so that a build that can be read has its facts. Most of it is as it
+was in the build before: such a line is copied, not made. All that is changed here is changed under one lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Optional
+
+from bramble.store.digest import DIGEST_LENGTH, digest, is_digest
+from bramble.store.failures import DiskFailures
+from bramble.store.files import make_directory, read_file, write_file
+from bramble.store.history import form
+from bramble.store.history.model import Build, Facts
+from bramble.store.layout import BUILD_LOCKS
+from bramble.store.locks import alone
+from bramble.store.objects import Objects
+from bramble.store.remove import remove_tree
+from bramble.store.trust.owner import check_directory
+from bramble.store.trust.schema import or_none
+
+HISTORY = "history"
+MOST_BUILDS = 64
+MOST_BYTES = 32 << 20
+_ALWAYS = 2  # builds: without the one before, nobody could say what has changed
+_FACTS = ".facts"
+_NAME = re.compile(r"[1-9][0-9]{0,14}")
+_LONGEST_MESSAGE = 2000
+
+
+class Entry(NamedTuple):
+    """The facts of one derivation, yet to be made.
+
+    `stamp` is a digest of all that may be different in two builds that have the
+    same derivation id. `make` is given the facts of that derivation in the build before, if there are any.
+    """
+
+    id: str
+    stamp: str
+    make: Callable[[Optional[Facts]], Facts]
+
+
+def record_build(objects: Objects, build: Build, entries: Sequence[Entry]) -> int:
+    """Record a build of `build.project`, and forget the oldest ones; return its number.
+
+    `build.number` is not looked at. Raises BrambleError store.* for failed system calls.
+    """
+    # spec: store.records.history
+    key = digest(os.fsencode(build.project))
+    with DiskFailures("record a build"), alone(f"{objects.var}/{BUILD_LOCKS}", _lock(key), objects.on_wait):
+        directory = _directory(objects, key)
+        with contextlib.suppress(FileExistsError):
+            make_directory(directory)
+        numbers = _numbers(directory)
+        before = _lines(f"{directory}/{numbers[-1]}{_FACTS}") if numbers else {}
+        number = numbers[-1] + 1 if numbers else 1
+        lines = [_line(entry, before.get(entry.id)) for entry in entries]
+        write_file(f"{directory}/{number}{_FACTS}", b"".join(lines), sync=False)
+        failed = tuple(one._replace(message=one.message[:_LONGEST_MESSAGE]) for one in build.failed)
+        data = form.encode_build(build._replace(number=number, failed=failed))
+        write_file(f"{directory}/{number}", data, sync=False)
+        _forget_oldest(directory, [*numbers, number])
+    return number
+
+
+def builds(objects: Objects, project: str) -> Iterator[Build]:
+    """Yield the builds of the project in the directory `project`, the newest first.
+
+    A record that cannot be read is passed over.
+    """
+    directory = _directory(objects, digest(os.fsencode(project)))
+    for number in reversed(_numbers(directory)):
+        found = or_none(form.build, read_file(f"{directory}/{number}"))
+        if found is not None and found.project == project and found.number == number:
+            yield found
+
+
+def facts_of(objects: Objects, build: Build) -> Mapping[str, Facts]:
+    """Return the facts of a build by derivation id, in dependency order.
+
+    Lines that cannot be read are left out.
+    """
+    path = f"{_directory(objects, digest(os.fsencode(build.project)))}/{build.number}{_FACTS}"
+    found = {}
+    for id, (_, line) in _lines(path).items():
+        one = _read(line)
+        if one is not None and one.id == id:
+            found[id] = one
+    return found
+
+
+def durations(objects: Objects, project: str) -> dict[str, float]:
+    """Return how long derivations of a project took when they were last built: name → seconds."""
+    found: dict[str, float] = {}
+    for build in builds(objects, project):
+        for one in build.built:
+            found.setdefault(one.name, one.milliseconds / 1000)
+    return found
+
+
+def forget_histories(objects: Objects, is_gone: Callable[[str, float], bool]) -> None:
+    """Remove the builds of projects of which `is_gone(directory, time of the last build)` is true."""
+    # spec: store.gc.projects
+    top = f"{objects.var}/{HISTORY}"
+    for key in filter(is_digest, sorted(os.listdir(top))):
+        directory = f"{top}/{key}"
+        with alone(f"{objects.var}/{BUILD_LOCKS}", _lock(key)):
+            number = next(reversed(_numbers(directory)), 0)
+            newest = or_none(form.build, read_file(f"{directory}/{number}"))
+            if newest is None or is_gone(newest.project, newest.began / 1000):
+                remove_tree(directory)
+
+
+def _lock(key: str) -> str:
+    return digest(b"history " + key.encode())
+
+
+def _directory(objects: Objects, key: str) -> str:
+    """Return the directory of a project. Raises BrambleError store.foreign-entry for what is none."""
+    path = f"{objects.var}/{HISTORY}/{key}"
+    with contextlib.suppress(FileNotFoundError):
+        check_directory(path, os.lstat(path), objects.owner)
+    return path
+
+
+def _numbers(directory: str) -> list[int]:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return sorted(int(name) for name in os.listdir(directory) if _NAME.fullmatch(name))
+    return []
+
+
+def _lines(path: str) -> dict[str, tuple[str, bytes]]:
+    """Return the lines of a file of facts by derivation id: stamp, facts not yet looked at."""
+    found = {}
+    for line in (read_file(path) or b"").split(b"\n"):
+        id, stamp = (
+            line[at : at + DIGEST_LENGTH].decode("ascii", "replace") for at in (0, DIGEST_LENGTH + 1)
+        )
+        if is_digest(id) and is_digest(stamp):
+            found[id] = (stamp, line[2 * DIGEST_LENGTH + 2 :])
+    return found
+
+
+def _line(entry: Entry, before: Optional[tuple[str, bytes]]) -> bytes:
+    if before is not None and before[0] == entry.stamp:
+        data = before[1]
+    else:
+        data = form.encode_facts(entry.make(_read(before[1]) if before else None))
+    return b"%s %s %s\n" % (entry.id.encode(), entry.stamp.encode(), data)
+
+
+def _read(line: bytes) -> Optional[Facts]:
+    return or_none(form.facts, line)
+
+
+def _forget_oldest(directory: str, numbers: Sequence[int]) -> None:
+    sizes = {}
+    kept = set(map(str, numbers))
+    for name in os.listdir(directory):
+        number, suffix = name[: -len(_FACTS)], name[-len(_FACTS) :]
+        if suffix == _FACTS and _NAME.fullmatch(number):
+            if number in kept:
+                sizes[int(number)] = os.lstat(f"{directory}/{name}").st_size
+            else:
+                # Its build was never recorded: the process was ended.
+                os.unlink(f"{directory}/{name}")
+    left = list(numbers)
+    while len(left) > MOST_BUILDS or (len(left) > _ALWAYS and sum(sizes.values()) > MOST_BYTES):
+        oldest = left.pop(0)
+        sizes.pop(oldest, None)
+        for name in (f"{oldest}", f"{oldest}{_FACTS}"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{directory}/{name}")
