@@ -126,6 +126,9 @@ class Builder:
         # spec: build.cached
         kind = task.derivation.builtin
         env = dict(resolved.env)
+        if task.id in self._options.renew:
+            # spec: build.fetch.renew
+            self._refreshed.setdefault(resolved.digest, False)
         want = self._expected(task, resolved) if kind else None
         # spec: build.pure
         if kind == "host_tools" and self._options.pure:

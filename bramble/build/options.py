@@ -73,6 +73,9 @@ class BuildOptions:
     check: bool = False  # build the roots once more and compare
     log_size: int = LOG_SIZE  # bytes of what one build prints that are kept
     refresh: bool = False  # fetch files of this machine again that the lock pins, if they have changed
+    renew: frozenset[str] = (
+        frozenset()
+    )  # ids of downloads that are made anew, whatever the lock and the store say
     pure: bool = False  # refuse host_tools, and results of a weaker sandbox
     # Names of objects and of store derivations that must be there, whoever makes them.
     demand: frozenset[str] = frozenset()

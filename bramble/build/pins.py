@@ -34,7 +34,8 @@ def _anonymous(url: str) -> str:
     return str(importlib.import_module("bramble.build.fetch.discretion").anonymous(url))
 
 
-def _plain_key(builder: str, env: Mapping[str, str]) -> str:
+def plain_key(builder: str, env: Mapping[str, str]) -> str:
+    """Return the key of a download with the secrets of its URLs, as it was in locks before."""
     if builder == "fetch_git":
         return f"fetch_git {env['url']}@{env['reference']}"
     return "fetch_url " + " ".join(env["url"].split()) + _shape(env)
@@ -51,7 +52,7 @@ def expected(builder: str, name: str, env: Mapping[str, str], pins: Mapping[str,
         return None
     written = env.get("hash") or None
     # A lock from before may still have the key with the secret in it.
-    pinned = None if has_checksum(env) else pins.get(key) or pins.get(_plain_key(builder, env))
+    pinned = None if has_checksum(env) else pins.get(key) or pins.get(plain_key(builder, env))
     for source, value in (("its hash", written), ("the lock", pinned)):
         if value is not None and not is_digest(value):
             raise BrambleError(

@@ -127,6 +127,17 @@ VERBS = (
         ),
     ),
     Verb(
+        "lock",
+        "bramble.cli.verbs.lock",
+        "download and pin what a project needs, and check the pins",
+        "project",
+        (
+            ("pin what has no pin yet", "bramble lock"),
+            ("see whether all is pinned, and nothing too much; for a CI", "bramble lock --check"),
+            ("download again what is pinned, and pin what has changed", "bramble lock --update"),
+        ),
+    ),
+    Verb(
         "trust",
         "bramble.cli.verbs.trust",
         "list, give and take back what projects may ask for",

@@ -87,6 +87,7 @@ class BuildChoices:
     pure: bool = False
     sandbox: str = "namespaces"
     limits: Limits = field(default_factory=Limits)
+    renew: frozenset[str] = frozenset()  # ids of downloads that are made anew and pinned anew
     demand: frozenset[str] = frozenset()  # what must be in the store's directory, whoever makes it
 
 
@@ -206,7 +207,7 @@ def build_derivations(
             update_lock(
                 lock_path,
                 report.new_pins,
-                replaced=before if choices.refresh else {},
+                replaced=before if choices.refresh or choices.renew else {},
                 take=functools.partial(lock_briefly, on_wait=store.on_wait),
             )
         except Cancelled:
@@ -255,6 +256,7 @@ def _options(
         pure=choices.pure,
         log_size=choices.log_size,
         refresh=choices.refresh,
+        renew=choices.renew,
         demand=choices.demand,
         sandbox=choices.sandbox,
         limits=choices.limits,

@@ -2,16 +2,17 @@
 
 The file is TOML, written by Bramble and kept in version control: sorted, one
 entry a line, so that two branches merge. Tables of entries that this version
-does not use are kept as they are.
+does not use, and comments, are kept as they are.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import importlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -24,7 +25,6 @@ from bramble.project.toml import TomlDocument, decode, parse_document
 
 URL_HASHES = "URLHashes"
 _DIGEST = re.compile(r"[a-z2-7]{32}")
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _NO_PLACES: Mapping[tuple[str, str], Place] = {}
 
 
@@ -46,17 +46,21 @@ def read_lock(path: str) -> Lock:
 
     Raises lock.unreadable, lock.syntax, lock.type and lock.value, with the line.
     """
+    return parse_lock(_read(path))
+
+
+def _read(path: str) -> str:
     try:
         data = read_file(*os.path.split(path))
     except FileNotFoundError:
-        return Lock()
+        return ""
     except OSError as error:
         raise BrambleError(
             "lock.unreadable",
             f"{path} cannot be read: {error.strerror}",
             remedy="make it a file of the project that you may read",
         ) from error
-    return parse_lock(decode(data, LOCK_NAME, code="lock.syntax"))
+    return decode(data, LOCK_NAME, code="lock.syntax")
 
 
 def parse_lock(text: str) -> Lock:
@@ -141,36 +145,22 @@ def merge(
     return Lock({**lock.tables, table: {**known, **pins}}, lock.places)
 
 
-def lock_text(lock: Lock) -> str:
-    """Return the text of a lock file: tables and keys sorted, one entry a line."""
-    # spec: project.lock.text
-    blocks = []
-    for table in sorted(lock.tables):
-        entries = lock.tables[table]
-        lines = [f"[{_key(table)}]"]
-        lines += [f"  {_quoted(key)} = {_quoted(entries[key])}" for key in sorted(entries)]
-        blocks.append("\n".join(lines) + "\n")
-    return "\n".join(blocks)
+def without(lock: Lock, dropped: Mapping[str, str], *, table: str = URL_HASHES) -> Lock:
+    """Return the lock without the entries of `dropped` that still say what they do there."""
+    # spec: project.lock.prune
+    known = lock.tables.get(table, {})
+    gone: Collection[str] = {key for key, value in dropped.items() if known.get(key) == value}
+    if not gone:
+        return lock
+    left = {key: value for key, value in known.items() if key not in gone}
+    return Lock({**lock.tables, table: left}, lock.places)
 
 
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _quoted(name)
-
-
-def _quoted(text: str) -> str:
-    short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    return (
-        '"'
-        + re.sub('["\\\\\x00-\x1f\x7f]', lambda found: short.get(found[0]) or f"\\u{ord(found[0]):04X}", text)
-        + '"'
-    )
-
-
-def write_lock(path: str, lock: Lock) -> None:
+def write_lock(path: str, text: str) -> None:
     """Write the lock file: all of it, or, when anything fails, nothing. Raises lock.unwritable."""
     # spec: project.lock.atomic
     try:
-        replace_file(*os.path.split(path), lock_text(lock).encode("utf-8"))
+        replace_file(*os.path.split(path), text.encode("utf-8"))
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -195,9 +185,12 @@ def update_lock(
     *,
     table: str = URL_HASHES,
     replaced: Mapping[str, str] = MappingProxyType({}),
+    dropped: Mapping[str, str] = MappingProxyType({}),
     take: Callable[[int, str], None] = lambda handle, path: fcntl.flock(handle, fcntl.LOCK_EX),
 ) -> Lock:
     """Add pins to the lock file at `path`, in the place of `replaced`, and return what it holds then.
+
+    `dropped` are entries that are taken out, unless they say something else by now.
 
     Reads the file again first, while no other Bramble does the same, so that
     what two builds found at one time is all kept. Nothing is written when the
@@ -205,13 +198,16 @@ def update_lock(
     open directory, and says of its path whom it waits for. Raises lock.*.
     """
     # spec: project.lock.update
-    if not pins:
+    if not pins and not dropped:
         return read_lock(path)
     with _alone(path, take):
-        before = read_lock(path)
-        after = merge(before, pins, table=table, replaced=replaced)
+        text = _read(path)
+        before = parse_lock(text)
+        after = without(merge(before, pins, table=table, replaced=replaced), dropped, table=table)
         if after is not before:
-            write_lock(path, after)
+            # Loaded when something changes: a build of nothing only reads.
+            edit = importlib.import_module("bramble.project.lockedit")
+            write_lock(path, edit.edited(text, LOCK_NAME, after.tables))
         return after
 
 

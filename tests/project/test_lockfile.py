@@ -11,22 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
-from bramble.project.lockfile import (
-    Lock,
-    lock_text,
-    merge,
-    parse_lock,
-    read_lock,
-    update_lock,
-    write_lock,
-)
+from bramble.project.lockedit import edited, lock_text
+from bramble.project.lockfile import Lock, merge, parse_lock, read_lock, update_lock, write_lock
 
 A, B = "a" * 32, "b" * 32
 
 
 def test_the_text_is_sorted_with_one_entry_a_line():
-    lock = Lock({"Zeta": {"k": "v"}, "URLHashes": {"fetch_url https://b.test/": B, "fetch_git a@main": A}})
-    assert lock_text(lock) == (
+    tables = {"Zeta": {"k": "v"}, "URLHashes": {"fetch_url https://b.test/": B, "fetch_git a@main": A}}
+    assert lock_text(tables) == (
         "[URLHashes]\n"
         f'  "fetch_git a@main" = "{A}"\n'
         f'  "fetch_url https://b.test/" = "{B}"\n'
@@ -47,7 +40,7 @@ def test_the_readme_example_is_read():
 
 def test_no_file_is_an_empty_lock(tmp_path: Path):
     assert read_lock(str(tmp_path / "bramble.lock")) == Lock()
-    assert lock_text(Lock()) == ""
+    assert lock_text({}) == ""
 
 
 texts = st.text(st.characters(blacklist_categories=("Cs",)), max_size=10)
@@ -59,7 +52,7 @@ texts = st.text(st.characters(blacklist_categories=("Cs",)), max_size=10)
     )
 )
 def test_every_entry_survives_the_file_whatever_it_holds(tables):
-    text = lock_text(Lock(tables))
+    text = lock_text(tables)
     assert parse_lock(text).tables == tables
     assert all(line.startswith(("[", "  ")) for line in text.split("\n") if line)
 
@@ -147,7 +140,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(BrambleError) as caught:
-        write_lock(str(path), Lock({"URLHashes": {"a": A}}))
+        write_lock(str(path), lock_text({"URLHashes": {"a": A}}))
     assert caught.value.code == "lock.unwritable" and "space" in (caught.value.remedy or "")
     assert path.read_text() == "" and os.listdir(tmp_path) == ["bramble.lock"]
 
@@ -173,3 +166,93 @@ def test_two_builds_at_once_both_keep_what_they_found(tmp_path: Path):
         thread.join()
     assert len(read_lock(path).url_hashes) == 40
     assert os.listdir(tmp_path) == ["bramble.lock"]
+
+
+ENTRIES = st.dictionaries(
+    st.sampled_from(["A", "URLHashes", "Z z"]),
+    st.dictionaries(st.sampled_from(["a", "b", "c", "d e", 'f"', "#"]), st.just(A), max_size=6),
+    max_size=3,
+)
+
+
+@given(ENTRIES, ENTRIES)
+def test_what_only_bramble_writes_stays_sorted_whatever_is_added_and_taken_out(before, after):
+    # spec: project.lock.text
+    after = {**{table: {} for table in before}, **after}
+    assert edited(lock_text(before), "bramble.lock", after) == lock_text(after)
+
+
+MINE = f"""\
+# The licence of this file.
+
+[Later]
+'z' = "kept" # why
+
+# Of the mirror:
+[URLHashes] # downloads
+# first
+"b" = "{A}"   # checked by hand
+\t'd' = '{A}'
+
+  "c" = "{A}"
+# the end
+"""
+
+
+def test_comments_order_and_blank_lines_stay_when_entries_come_change_and_go():
+    # spec: project.lock.text
+    tables = {"Later": {"z": "kept"}, "URLHashes": {"a": B, "b": B, "c": A, "e": B}, "New": {"n": "m"}}
+    expected = (
+        MINE.replace("# first", f'  "a" = "{B}"\n# first')
+        .replace(f'"b" = "{A}"', f'"b" = "{B}"')
+        .replace(f"\t'd' = '{A}'\n", "")
+        .replace(f'  "c" = "{A}"\n', f'  "c" = "{A}"\n  "e" = "{B}"\n')
+        .replace("# Of the mirror", '[New]\n  "n" = "m"\n\n# Of the mirror')
+    )
+    assert edited(MINE, "bramble.lock", tables) == expected
+
+
+def test_line_ends_of_another_system_stay():
+    text = f'[URLHashes]\r\n"a" = "{A}"\r\n'
+    new = edited(text, "bramble.lock", {"URLHashes": {"a": B, "c": A}, "Z": {"k": "v"}})
+    assert new == f'[URLHashes]\r\n"a" = "{B}"\r\n  "c" = "{A}"\r\n\r\n[Z]\r\n  "k" = "v"\r\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'URLHashes = {{ "a" = "{A}" }}\n',
+        f'URLHashes.a = "{A}"\n',
+        f'[URLHashes]\n"a" = """\\\n{A}"""\n',
+        f"[URLHashes]\n\"a\" = '''\n{A}'''\n",
+        f'[URLHashes]\n"a" = "{A}"',
+        f'[URLHashes]\na = "{A}"\n[Other]\nx = """\n[URLHashes]\n"a" = """\n',
+    ],
+)
+@pytest.mark.parametrize("after", [{"a": B}, {"a": A, "b": B}, {}])
+def test_an_entry_in_another_form_is_changed_all_the_same(text: str, after: dict[str, str]):
+    others = {key: value for key, value in parse_lock(text).tables.items() if key != "URLHashes"}
+    tables = {"URLHashes": after, **others}
+    assert parse_lock(edited(text, "bramble.lock", tables)).tables == tables
+
+
+LINES = ("# c", "", "[A]", "[U]", "[B] # x", '"a" = "b"', "'c' = 'd' # e", 'f = """', '"""', "\r", "g = 'h'")
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=9), ENTRIES)
+def test_no_text_makes_an_edit_say_something_else_than_it_should(written, wanted):
+    text = "\n".join(written)
+    try:
+        before = parse_lock(text).tables
+    except BrambleError:
+        return
+    after = {**before, **wanted}
+    assert parse_lock(edited(text, "bramble.lock", after)).tables == after
+
+
+def test_what_is_taken_out_must_still_say_what_it_did(tmp_path: Path):
+    # spec: project.lock.prune
+    path = tmp_path / "bramble.lock"
+    path.write_text(f'[URLHashes]\n"a" = "{A}"\n"b" = "{A}"\n')
+    update_lock(str(path), {}, dropped={"a": A, "b": B, "c": A})
+    assert path.read_text() == f'[URLHashes]\n"b" = "{A}"\n'
