@@ -90,12 +90,19 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
     )
 
 
-def evaluate_words(words: Sequence[str], setting: Setting) -> Evaluated:
+def evaluate_words(words: Sequence[str], setting: Setting, *, keep_going: bool = False) -> Evaluated:
     """Evaluate targets; what programs print, and warnings, go to standard error."""
-    evaluated = evaluate_targets(words, setting, lambda text: say(harmless(text)))
+    evaluated = evaluate_targets(words, setting, lambda text: say(harmless(text)), keep_going=keep_going)
     for warning in evaluated.evaluation.warnings:
         say(f"warning: {harmless(warning)}")
     return evaluated
+
+
+def print_passed_over(evaluated: Evaluated, surface: Surface) -> int:
+    """Show what could not be evaluated and was passed over; return the exit status that this asks for."""
+    for error in evaluated.evaluation.errors:
+        print_error(error, surface)
+    return 1 if evaluated.evaluation.errors else 0
 
 
 def choices_of(arguments: argparse.Namespace) -> BuildChoices:
@@ -145,6 +152,7 @@ def build_shown(
             )
         finally:
             display.close()
+    unevaluated = print_passed_over(evaluated, surface)
     for failure in result.failures:
         print_error(failure, surface)
     # Also when all was built by then: what was to come after it is not wanted any more.
@@ -155,7 +163,7 @@ def build_shown(
         say(f"warning: built with --sandbox={result.sandbox}, which protects less than namespaces")
     if result.failures and result.skipped:
         say(_skipped(result.skipped, arguments.keep_going))
-    return result, 1 if result.failures else 0
+    return result, 1 if result.failures else unevaluated
 
 
 def _skipped(count: int, keep_going: bool) -> str:

@@ -31,7 +31,7 @@ from bramble.build.events import (
 )
 from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions
 from bramble.build.task import Cancelled
-from bramble.commands.context.evaluation import Evaluated
+from bramble.commands.context.evaluation import Evaluated, shown_target
 from bramble.commands.context.mirror import read_mirror
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
@@ -69,6 +69,7 @@ __all__ = [
     "build_derivations",
     "build_evaluated",
     "launcher",
+    "result_lines",
 ]
 
 LOCK_NAME = "bramble.lock"
@@ -292,6 +293,33 @@ def _targets(evaluated: Evaluated, report: BuildReport, store: Store) -> tuple[B
                 checked = report.checked.get(root, "")
                 targets.append(BuiltTarget(result.target, root, derivation.name, built, checked))
     return tuple(targets)
+
+
+def result_lines(evaluated: Evaluated, result: BuildResult) -> tuple[tuple[str, str], ...]:
+    """Return a label and the path for each output of the targets that were built, in the order of these.
+
+    The label says to which target a path belongs, as a person who stands in the project writes it:
+    `./:app`, `./:app.dev` for an output that is not the default, `./:all[NAME]` where the function
+    returned several derivations. It is "" where the targets mean one output of one derivation.
+    """
+    # spec: cli.build.results
+    graph = evaluated.evaluation.graph
+    roots = {
+        one.target: tuple(dict.fromkeys(ref.derivation for ref in one.roots))
+        for one in evaluated.evaluation.results
+    }
+    asked = sum(len(graph.get(root).outputs) for several in roots.values() for root in several)
+    lines = []
+    for target in result.targets:
+        label = shown_target(evaluated.project, target.target)
+        if len(roots[target.target]) > 1:
+            label += f"[{target.name}]"
+        default = next(iter(target.outputs))
+        for name, output in target.outputs.items():
+            lines.append((label if name == default else f"{label}.{name}", output.path))
+    if asked == 1 and not evaluated.evaluation.errors:
+        return tuple(("", path) for _, path in lines)
+    return tuple(lines)
 
 
 def _weakest(report: BuildReport) -> str:

@@ -43,6 +43,7 @@ class Evaluation:
     source_roots: Mapping[str, str]  # Sources.project → directory
     places: Mapping[str, Place]  # derivation id → the call that made it first
     warnings: tuple[str, ...]
+    errors: tuple[BrambleError, ...] = ()  # with `keep_going`: what was passed over, each error once
 
 
 def evaluate(
@@ -54,6 +55,7 @@ def evaluate(
     on_print: Callable[[str], None],
     cache: Optional[Kept] = None,
     max_steps: Optional[int] = None,
+    keep_going: bool = False,
 ) -> Evaluation:
     """Call the functions that the targets mean, and return the derivations that come of it.
 
@@ -61,19 +63,24 @@ def evaluate(
     this machine's (`linux-amd64`), `on_print` gets each line that a program
     prints, `cache` is for compiled modules (None: no
     cache), `max_steps` ends programs after so many loop rounds and calls (None: they
-    are not counted, which is faster). Nothing is written elsewhere, and nothing is read but files of the
+    are not counted, which is faster). With `keep_going` modules and functions that cannot be evaluated are
+    passed over, and `errors` says which. Nothing is written elsewhere, and nothing is read but files of the
     project and the packages. Raises BrambleError of the phases syntax, resolve,
     eval, load and derivation.
     """
     session = Session(ModuleRoots(project, packages), platform)
     loader = Loader(session, on_print, cache, max_steps)
     results: dict[str, TargetResult] = {}
+    passed_over = _PassedOver(keep_going)
     for target in targets:
-        for module, function, named in _functions(session, loader, target):
-            name = f"{module.file.name}:{target.function or function.name}"
-            if name not in results:
-                # spec: dialect.target.order
-                results[name] = _call(session, loader, name, function, named)
+        for file in passed_over.modules(session, target):
+            with passed_over:
+                for module, function, named in _functions(session, loader, target, file):
+                    name = f"{module.file.name}:{target.function or function.name}"
+                    if name not in results:
+                        with passed_over:
+                            # spec: dialect.target.order
+                            results[name] = _call(session, loader, name, function, named)
     roots = [ref.derivation for result in results.values() for ref in result.roots]
     roots += [test.derivation.derivation for test in session.tests]
     made = DerivationGraph(session.derivations)
@@ -86,30 +93,66 @@ def evaluate(
         source_roots={"": project.root, **packages},
         places={key: session.places[key] for key in graph.derivations},
         warnings=(*project.config.warnings, *session.warnings),
+        errors=tuple(passed_over.errors),
     )
+
+
+class _PassedOver:
+    """A block that an error only ends, and not the program, where that is wanted; the error is kept."""
+
+    def __init__(self, wanted: bool) -> None:
+        self.errors: list[BrambleError] = []
+        self._wanted = wanted
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: Optional[BaseException], _trace: object) -> bool:
+        # spec: cli.build.keep-going
+        # Whoever needs more than it may need would need it in each function anew.
+        if not self._wanted or not isinstance(error, BrambleError) or error.code == "eval.limit":
+            return False
+        # A module that cannot be loaded fails each that loads it.
+        if not any(_same(error, other) for other in self.errors):
+            self.errors.append(error)
+        return True
+
+    def modules(self, session: Session, target: Target) -> Iterable[ModuleFile]:
+        """Return the modules that a target means; none if there are none, and that is passed over."""
+        with self:
+            return _modules(session, target)
+        return ()
+
+
+def _same(one: BrambleError, other: BrambleError) -> bool:
+    return (one.code, one.message, one.place) == (other.code, other.message, other.place)
 
 
 def _modules(session: Session, target: Target) -> Iterable[ModuleFile]:
     roots = session.roots
     if target.kind == "path":
         return roots.below_path(target.name) if target.recursive else [roots.of_path(target.name)]
-    return roots.below_module(target.name) if target.recursive else [roots.locate(target.name)]
+    try:
+        return roots.below_module(target.name) if target.recursive else [roots.locate(target.name)]
+    except BrambleError as error:
+        if error.code == "load.unknown-package" and roots.is_here(target.name):
+            error.remedy = f"a path begins with ./ or ../: write ./{target.text}"
+        raise
 
 
 def _functions(
-    session: Session, loader: Loader, target: Target
+    session: Session, loader: Loader, target: Target, file: ModuleFile
 ) -> Iterable[tuple[LoadedModule, Function, bool]]:
-    """Yield the functions that a target means; True beside one that it names."""
-    for file in _modules(session, target):
-        module = loader.load(file)
-        if target.function is not None:
-            yield module, _named(session, module, target.function), True
-            continue
-        # spec: dialect.target.all
-        for name in sorted(summary.name for summary in module.program.functions):
-            function = module.module.globals[name]
-            if isinstance(function, Function) and not _required(function):
-                yield module, function, False
+    """Yield the functions of a module that a target means; True beside one that it names."""
+    module = loader.load(file)
+    if target.function is not None:
+        yield module, _named(session, module, target.function), True
+        return
+    # spec: dialect.target.all
+    for name in sorted(summary.name for summary in module.program.functions):
+        function = module.module.globals[name]
+        if isinstance(function, Function) and not _required(function):
+            yield module, function, False
 
 
 def _required(function: Function) -> list[str]:
@@ -163,9 +206,12 @@ def _unknown_function(module: LoadedModule, name: str, found: Any, place: Place)
 
 def _call(session: Session, loader: Loader, name: str, function: Function, named: bool) -> TargetResult:
     session.target = name
+    known = len(session.tests)
     try:
         value = call(loader.thread, function)
     except StarlarkError as error:
+        # What a function registered that came to nothing is not asked for.
+        del session.tests[known:]
         raise session.error_of(error) from error
     run = value.request if isinstance(value, RunValue) else None
     return TargetResult(name, _returned(value, name, function, named), run, function.docstring or "")

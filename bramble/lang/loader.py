@@ -90,6 +90,9 @@ def _known(cache: Kept, key: str) -> Optional[Program]:
         return None
 
 
+_Loading = tuple[Program, ModuleFile, list[str]]  # what waits for the modules of the list
+
+
 @dataclass(frozen=True)
 class LoadedModule:
     """A module that has been executed."""
@@ -110,6 +113,7 @@ class Loader:
     thread: Thread = field(init=False)
     _predeclared: Mapping[str, Any] = field(init=False)
     _loaded: dict[str, LoadedModule] = field(default_factory=dict)
+    _failed: dict[str, BrambleError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._predeclared = predeclared(self.session.platform)
@@ -122,16 +126,31 @@ class Loader:
         load.*, syntax.*, resolve.* and whatever executing a module raises.
         """
         # spec: dialect.load.once, dialect.load.order
-        waiting = [self._begin(file)] if file.name not in self._loaded else []
+        waiting: list[_Loading] = []
+        try:
+            self._load(file, waiting)
+        except BrambleError as error:
+            # Whoever goes on after it would execute them once more for each module that loads them.
+            self._failed.update((module.name, error) for _, module, _ in waiting)
+            raise
+        return self._loaded[file.name]
+
+    def _load(self, file: ModuleFile, waiting: list[_Loading]) -> None:
+        if file.name in self._failed:
+            raise self._failed[file.name]
+        if file.name not in self._loaded:
+            waiting.append(self._begin(file))
         while waiting:
             program, current, needs = waiting[-1]
             if not needs:
-                waiting.pop()
                 self._loaded[current.name] = LoadedModule(current, program, self._execute(program))
+                waiting.pop()
                 continue
             name = needs.pop(0)
             if name in self._loaded:
                 continue
+            if name in self._failed:
+                raise self._failed[name]
             active = [module.name for _, module, _ in waiting]
             if name in active:
                 raise self._cycle([*active[active.index(name) :], name], program)
@@ -140,9 +159,8 @@ class Loader:
             except BrambleError as error:
                 raise self._misnamed(error, name, current, program) from error
             waiting.append(self._begin(following))
-        return self._loaded[file.name]
 
-    def _begin(self, file: ModuleFile) -> tuple[Program, ModuleFile, list[str]]:
+    def _begin(self, file: ModuleFile) -> _Loading:
         name = self.session.name_of(file)
         program = compile_module(file, name, self.cache)
         self.session.files[name] = file

@@ -181,6 +181,11 @@ class ModuleRoots:
         name = self.project.name + "/" + inner if inner else self.project.name
         return _locate(name, self.project.name, self.project.root, inner)
 
+    def is_here(self, path: str) -> bool:
+        """Tell whether a path relative to the project's location is that of a directory or a module."""
+        here = os.path.join(self.project.root, self.project.location, path)
+        return os.path.isdir(here) or os.path.isfile(here + SUFFIX)
+
     def inner(self, path: str) -> str:
         """Return a path as it is below the project's root, "" for the root itself. Raises load.outside."""
         inner = os.path.normpath(os.path.join(self.project.location, path))

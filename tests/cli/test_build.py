@@ -44,7 +44,9 @@ def basic(tooled: World) -> World:
 def test_what_is_built_is_printed_and_progress_is_not(basic: World) -> None:
     ran = basic.run("build", "./:two", "./:one")
     assert ran.status == 0
-    two, one = ran.out.split()
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert [label for label, _ in lines] == ["./:two", "./:one"]
+    (_, two), (_, one) = lines
     assert Path(one, "n").read_text() == "1\n"
     assert os.path.realpath(one) == Path(two, "n").read_text().strip()
     assert re.search(r"^✔ one - [\d.]+m?s$", ran.err, re.M)

@@ -7,16 +7,27 @@ import importlib
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
+from bramble.cli.building import (
+    add_build_options,
+    build_shown,
+    evaluate_words,
+    print_passed_over,
+    setting_of,
+)
 from bramble.cli.environment import Surface
-from bramble.cli.render import print_json, say
-from bramble.commands.build import BuildResult, BuiltTarget, Hidden
+from bramble.cli.render import harmless, print_json, say
+from bramble.commands.build import BuildResult, BuiltTarget, Hidden, result_lines
 from bramble.commands.context.evaluation import Evaluated, parsed_graph, refuse_other_projects
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `build`."""
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help="./path:function, ./path or ./path/...")
+    parser.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="./path:function, ./path or ./path/... (default: ./...)",
+    )
     parser.add_argument(
         "--graph", metavar="FILE", help="build the graph in FILE (-: standard input) and no targets"
     )
@@ -36,25 +47,29 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         given: Any = importlib.import_module("bramble.cli.submitting")
         evaluated = given.submitted_graph(arguments, setting)
     else:
-        evaluated = evaluate_words(arguments.targets or ["./..."], setting)
+        evaluated = evaluate_words(arguments.targets or ["./..."], setting, keep_going=arguments.keep_going)
         refuse_other_projects(evaluated)
     if arguments.just_parse:
         _print_graph(evaluated, arguments.json)
-        return 0
+        return print_passed_over(evaluated, surface)
     if arguments.explain:
         # What explains is loaded for that alone: with nothing to build, loading modules is most of the time.
         module: Any = importlib.import_module("bramble.cli.explaining")
         status: int = module.explain(evaluated, setting, arguments, surface)
         return status
-    if not evaluated.evaluation.graph.derivations and not arguments.quiet:
-        say(_nothing(arguments.targets))
+    nothing = not evaluated.evaluation.graph.derivations and not evaluated.evaluation.errors
+    if nothing and not arguments.quiet:
+        say(_nothing(arguments))
     result, status = build_shown(evaluated, setting, arguments, surface)
     if status == 0 or result.targets:
-        _print_result(result, arguments.json)
+        _print_result(evaluated, result, arguments.json)
     return status
 
 
-def _nothing(words: Sequence[str]) -> str:
+def _nothing(arguments: argparse.Namespace) -> str:
+    if arguments.graph is not None:
+        return "nothing to build: the graph has no results"
+    words: Sequence[str] = arguments.targets or ["./..."]
     named = [word.rpartition(":")[2] for word in words if ":" in word]
     hint = f"; does {named[0]}() `return` it?" if named else ""
     return f"nothing to build: no function of {' '.join(words)} returns a derivation{hint}"
@@ -87,12 +102,13 @@ def _warning(hidden: Hidden) -> dict[str, str]:
     }
 
 
-def _print_result(result: BuildResult, as_json: bool) -> None:
+def _print_result(evaluated: Evaluated, result: BuildResult, as_json: bool) -> None:
     if not as_json:
-        for path in dict.fromkeys(
-            output.path for target in result.targets for output in target.outputs.values()
-        ):
-            print(path)
+        # spec: cli.build.results
+        lines = [(harmless(label), path) for label, path in result_lines(evaluated, result)]
+        width = max((len(label) for label, _ in lines), default=0)
+        for label, path in lines:
+            print(f"{label:<{width}}  {path}" if label else path)
         return
     print_json(
         {

@@ -28,11 +28,14 @@ class Evaluated:
     evaluation: Evaluation
 
 
-def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[[str], None]) -> Evaluated:
+def evaluate_targets(
+    words: Sequence[str], setting: Setting, on_print: Callable[[str], None], *, keep_going: bool = False
+) -> Evaluated:
     """Find the project around the working directory and evaluate `words` in it.
 
-    `on_print` receives what programs `print`. Raises BrambleError of the phases
-    config, syntax, resolve, eval, load and derivation.
+    `on_print` receives what programs `print`. With `keep_going` what cannot be evaluated is passed over
+    (`Evaluation.errors`). Raises BrambleError of the phases config, syntax, resolve, eval, load and
+    derivation.
     """
     project = find_project(setting.cwd)
     targets: list[Target] = [parse_target(word) for word in words]
@@ -46,6 +49,7 @@ def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[
             on_print=on_print,
             cache=_module_cache(setting.cache),
             max_steps=setting.limits.steps,
+            keep_going=keep_going,
         )
     return Evaluated(project, packages, evaluation)
 
@@ -53,6 +57,17 @@ def evaluate_targets(words: Sequence[str], setting: Setting, on_print: Callable[
 def _module_cache(cache: Optional[str]) -> Optional[Kept]:
     """Return the cache of compiled modules in the directory `cache`, which the person's own is made in."""
     return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), "modules"))
+
+
+def shown_target(project: Project, target: str) -> str:
+    """Return `MODULE:FUNCTION` of the project as it is written where the person stands: `./lib:f`."""
+    module, _, function = target.rpartition(":")
+    if module != project.name and not module.startswith(project.name + "/"):
+        return target
+    path = os.path.relpath("/" + module[len(project.name) + 1 :], "/" + project.location)
+    if path.split("/")[-1] in (".", ".."):
+        return f"{path}/:{function}"
+    return f"{path}:{function}" if path.startswith("../") else f"./{path}:{function}"
 
 
 def parsed_graph(evaluated: Evaluated) -> dict[str, Any]:
