@@ -73,6 +73,7 @@ def read_setting(
         netrc=_netrc(environ),
         cache=_own_directory(environ, "XDG_CACHE_HOME", ".cache"),
         config=_own_directory(environ, "XDG_CONFIG_HOME", ".config"),
+        state=_own_directory(environ, "XDG_STATE_HOME", ".local/state"),
         offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
         terminal_type=environ.get("TERM"),
         limits=read_limits(environ) if limits is None else limits,

@@ -183,6 +183,16 @@ VERBS = (
         ),
     ),
     Verb(
+        "repl",
+        "bramble.cli.verbs.repl",
+        "try the language at a prompt",
+        "look",
+        (
+            ("try things out, with the modules of the project here", "bramble repl"),
+            ("run lines, and see the values of expressions", "echo 'sys.platform' | bramble repl"),
+        ),
+    ),
+    Verb(
         "star",
         "bramble.cli.verbs.star",
         "run a Starlark file",

@@ -54,9 +54,11 @@ def as_bramble_error(error: StarlarkError) -> BrambleError:
 
 
 def _converted(error: StarlarkError) -> BrambleError:
+    # The message is said once, and a place where it alone was active: by the error itself.
+    # spec: dialect.errors
     detail = error.excerpt()
-    if isinstance(error, EvalError) and error.stack:
-        detail = error.traceback()
+    if isinstance(error, EvalError) and len(error.stack) > 1:
+        detail = "\n".join([error.calls(), *([detail] if detail else [])])
     return BrambleError(
         error.code,
         error.message,

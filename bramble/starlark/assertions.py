@@ -40,7 +40,8 @@ def _lt(x: Value, y: Value) -> None:
 
 def _contains(x: Value, y: Value) -> None:
     if not is_in(y, x):
-        _failed(f"{to_repr(x)} does not contain {to_repr(y)}")
+        # In the words of the manual.
+        _failed(f"{to_str(x)} does not contain {to_str(y)}")
 
 
 def _true(_thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> None:

@@ -433,15 +433,16 @@ def compile_file(resolution: Resolution, dialect: Dialect, limited: bool) -> tup
 
 
 def compile_input(
-    resolution: Resolution, dialect: Dialect, operations: Sequence[tuple[Any, ...]]
+    resolution: Resolution, dialect: Dialect, operations: Sequence[tuple[Any, ...]], limited: bool
 ) -> tuple[CodeType, Unit]:
     """Return the code of one input of a REPL, which returns the value of a last expression.
 
-    Other inputs may assign its globals. `operations` are those of earlier inputs.
+    Other inputs may assign its globals. `operations` are those of earlier inputs. `limited`
+    code counts its steps.
     """
     loaded = _toplevel_names(resolution.file.body)[1]
     inference = Inference(resolution, {}, read(resolution, {}), open_globals=True)
-    return _compile(resolution, Unit(resolution, inference, loaded, list(operations)), dialect, False)
+    return _compile(resolution, Unit(resolution, inference, loaded, list(operations)), dialect, limited)
 
 
 def _compile(resolution: Resolution, unit: Unit, dialect: Dialect, limited: bool) -> tuple[CodeType, Unit]:

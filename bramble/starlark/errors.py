@@ -130,12 +130,13 @@ class EvalError(StarlarkError):
         self.limit = ""
         self.parameters: tuple[str, ...] = ()
 
+    def calls(self) -> str:
+        """Return the call stack, innermost last, without a final newline."""
+        return "\n".join(["Traceback (most recent call last):", *[f"  {frame}" for frame in self.stack]])
+
     def traceback(self) -> str:
         """Return the call stack, innermost last, and the message, without a final newline."""
-        lines = ["Traceback (most recent call last):"]
-        lines += [f"  {frame}" for frame in self.stack]
-        lines.append(f"Error: {self.message}")
-        return "\n".join(lines)
+        return f"{self.calls()}\nError: {self.message}"
 
 
 def excerpt(line_text: str, column: int) -> str:

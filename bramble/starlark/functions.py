@@ -264,14 +264,15 @@ class Struct:
 
 
 class ModuleValue:
-    """A module as a value, such as `json`: a name and attributes."""
+    """A module as a value, such as `json`: a name and attributes, and what it says of itself."""
 
-    __slots__ = ("name", "attributes")
+    __slots__ = ("name", "attributes", "docstring")
     type_name = "module"
 
-    def __init__(self, name: str, attributes: Mapping[str, Value]) -> None:
+    def __init__(self, name: str, attributes: Mapping[str, Value], docstring: Optional[str] = None) -> None:
         self.name = name
         self.attributes = attributes
+        self.docstring = docstring
 
     def __repr__(self) -> str:
         return f'<module "{self.name}">'

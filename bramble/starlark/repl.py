@@ -1,32 +1,19 @@
-"""The terminal session: reads statements, runs them, and prints the values of expressions."""
+"""The terminal session: reads statements, has them run, and shows the values of expressions."""
 
 from __future__ import annotations
 
-import atexit
+import io
 import os
+import stat
 import sys
 from contextlib import suppress
-from types import FunctionType
 
 from .bounds import bounded_memory
 from .command import PREDECLARED, FileLoader
-from .compile import compile_input
-from .dialect import Dialect
-from .errors import EvalError, StarlarkError, SyntaxFailure
-from .faults import ModuleState
-from .functions import Builtin, Function, FunctionInfo, mangle
-from .methods import attribute_names
-from .operations import BUILTINS
-from .parse import parse
-from .program import Program
-from .resolve import resolve
-from .source import Source
-from .syntax import Def, For, If, While
-from .text import to_repr, to_str
-from .thread import Thread, run
-from .translate import function_row
-from .universe import UNIVERSE
-from .values import List, type_name
+from .errors import EvalError, StarlarkError
+from .session import Session
+from .text import to_repr
+from .thread import Thread
 
 try:
     import readline
@@ -36,162 +23,164 @@ except ImportError:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional, TextIO
+    from collections.abc import Callable, Sequence
+    from typing import Optional, Protocol, TextIO
 
-    from .values import Value
+    from .dialect import Dialect
+
+    class Talk(Protocol):
+        """What a conversation is held with: a session, in whatever way its answers are shown."""
+
+        def needs_more(self, text: str) -> bool:
+            """Return whether an input is the beginning of something longer."""
+
+        def answer(self, text: str, number: int) -> bool:
+            """Run an input, whose first line has this number, and show what it gives; False for an error."""
+
 
 PROMPT, CONTINUATION = ">>> ", "... "
 HISTORY = "~/.starlark_history"
 HISTORY_LENGTH = 1000
+INDENT = "    "
+_DELIMITERS = " \t\n`~!@#$%^&*()-=+[{]}\\|;:'\",<>/?"
 
 
-class Session:
-    """The globals of a session and all its text so far.
+class Lines:
+    """The lines of standard input: from a terminal with prompts and an editor, else as they come."""
 
-    Every input is compiled as if it stood below the ones before it, so that places
-    in error messages tell the inputs apart. Globals may be assigned again, and
-    control statements may stand alone, whatever the dialect says.
+    def __init__(self, history: Optional[History] = None) -> None:
+        self.terminal = sys.stdin.isatty()
+        self.edited = self.terminal and sys.stdout.isatty()
+        self.history = history
+        self.number = 0  # of the last line
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            # What is no text is refused where it stands, like any other mistake.
+            sys.stdin.reconfigure(errors="surrogateescape")
+
+    def read(self, prompt: str) -> Optional[str]:
+        """Return the next line without its end, None at the end of the input. Raises KeyboardInterrupt."""
+        if self.edited:
+            try:
+                line = input(prompt)
+            except EOFError:
+                return None
+            if self.history is not None:
+                self.history.add(line)
+            return line
+        if self.terminal:
+            sys.stderr.write(prompt)
+            sys.stderr.flush()
+        line = sys.stdin.readline()
+        self.number += 1
+        return line.rstrip("\n") if line else None
+
+
+def converse(talk: Talk, lines: Lines) -> bool:
+    """Have every input answered until there are no more, and return whether all went well.
+
+    On a terminal the lines of each input are counted from 1, elsewhere those of the whole text.
     """
-
-    def __init__(self, dialect: Dialect, filename: str = "<stdin>") -> None:
-        self.dialect = Dialect(
-            recursion=dialect.recursion,
-            while_loops=dialect.while_loops,
-            global_reassign=True,
-            toplevel_control=True,
-            load_binds_module=dialect.load_binds_module,
-        )
-        self.filename = filename
-        self.text = ""
-        self.names: list[str] = []
-        self.operations: tuple[tuple[Any, ...], ...] = ()
-        loader = FileLoader(dialect)
-        self.thread = Thread(load=loader.load)
-        self.predeclared: dict[str, Value] = {
-            **PREDECLARED,
-            "dir": Builtin("dir", self._dir),
-            "help": Builtin("help", self._help),
-        }
-        self.variables: dict[str, Value] = {"__builtins__": BUILTINS}
-        for name, value in self.predeclared.items():
-            self.variables[mangle(name)] = value
-
-    def run(self, text: str) -> Value:
-        """Run one input and return the value of the expression at its end, else None.
-
-        Raises StarlarkError; what the input has done before that stays done.
-        """
-        # Blanks for what came before: every offset and line is that of the whole session.
-        before = "".join("\n" if char == "\n" else " " for char in self.text)
-        source = Source.read(before + text, self.filename)
-        whole = Source.read(self.text + text, self.filename)
-        tree = parse(source, self.dialect)
-        resolution = resolve(
-            source,
-            tree,
-            dialect=self.dialect,
-            predeclared=self.predeclared,
-            universal=UNIVERSE,
-            globals=self.names,
-            load_globally=True,
-        )
-        code, unit = compile_input(resolution, self.dialect, self.operations)
-        self.text = whole.text if whole.text.endswith("\n") else f"{whole.text}\n"
-        self.operations = tuple(unit.operations)
-        self.names = sorted({*self.names, *resolution.globals})
-        program = Program(whole, self.dialect, {}, {})
-        for scope, node in unit.functions.values():
-            row = function_row(whole, scope, node, False)
-            self.variables[f".f{scope.start}"] = FunctionInfo(row, whole.position)
-        self.variables["$module"] = ModuleState(program, self.operations, False)
-        return run(self.thread, FunctionType(code, self.variables, "<toplevel>"), (), {})
-
-    def bound(self) -> dict[str, Value]:
-        """Return the globals that have values now."""
-        return {name: self.variables[mangle(name)] for name in self.names if mangle(name) in self.variables}
-
-    def needs_more(self, text: str) -> bool:
-        """Return whether an input is the beginning of something longer."""
-        try:
-            tree = parse(Source.read(text, self.filename), self.dialect)
-        except SyntaxFailure as error:
-            at_end = error.position is not None and error.position.line > text.count("\n")
-            return at_end or error.message == "unexpected EOF in string"
-        last = tree.body[-1] if tree.body else None
-        return isinstance(last, (Def, For, If, While)) and not text.endswith("\n\n")
-
-    def complete(self, text: str) -> list[str]:
-        """Return how a name, or a dotted name, may go on."""
-        head, dot, prefix = text.rpartition(".")
-        known = {**UNIVERSE, **self.predeclared, **self.bound()}
-        if not dot:
-            return [name for name in sorted(known) if name.startswith(prefix)]
-        names = head.split(".")
-        value = known.get(names[0], _NOTHING)
-        for name in names[1:]:
-            fields = getattr(value, "fields", None) or getattr(value, "attributes", None) or {}
-            value = fields.get(name, _NOTHING)
-        if value is _NOTHING:
-            return []
-        return [f"{head}.{name}" for name in attribute_names(value) if name.startswith(prefix)]
-
-    def _dir(self, _thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
-        if args or kwargs:
-            return UNIVERSE["dir"].function(_thread, args, kwargs)
-        return List(sorted(self.bound()))
-
-    def _help(self, thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> None:
-        if len(args) != 1 or kwargs:
-            raise EvalError("eval.argument", "help: want one value")
-        thread.emit(describe_value(args[0]))
-
-
-_NOTHING = object()
-
-
-def describe_value(value: Value) -> str:
-    """Return what a person wants to know of a value: how it is called, and its documentation."""
-    if isinstance(value, Function):
-        lines = [f"{value.name}({value.info.text})"]
-        if value.docstring:
-            lines.append(clean_docstring(value.docstring))
-        return "\n".join(lines)
-    if isinstance(value, Builtin):
-        return f"{to_str(value)}\n{value.docstring}" if value.docstring else to_str(value)
-    names = attribute_names(value)
-    listing = f"\n{', '.join(names)}" if names else ""
-    return f"{type_name(value)}: {to_repr(value)}{listing}"
-
-
-def clean_docstring(text: str) -> str:
-    """Return a docstring without the indentation of the function that it stands in."""
-    first, *rest = text.strip("\n").split("\n")
-    margin = min((len(line) - len(line.lstrip()) for line in rest if line.strip()), default=0)
-    return "\n".join([first.strip(), *(line[margin:].rstrip() for line in rest)]).rstrip()
-
-
-def read_input(session: Session, terminal: bool) -> Optional[str]:
-    """Return the next input, or None at the end of the text. Raises KeyboardInterrupt."""
-    text = ""
+    good = True
     while True:
-        line = _read_line(CONTINUATION if text else PROMPT, terminal)
+        try:
+            text, number = _read_input(talk, lines)
+            if text is None:
+                if lines.terminal:
+                    print(file=sys.stdout if lines.edited else sys.stderr, flush=True)
+                return good
+            if text and not talk.answer(text, 1 if lines.terminal else number):
+                good = False
+        except KeyboardInterrupt:
+            if not lines.terminal:
+                raise
+            print(file=sys.stdout if lines.edited else sys.stderr, flush=True)
+
+
+def _read_input(talk: Talk, lines: Lines) -> tuple[Optional[str], int]:
+    """Return the next input ("" for nothing, None at the end) and the number of its first line."""
+    text, number = "", 0
+    while True:
+        line = lines.read(CONTINUATION if text else PROMPT)
         if line is None:
-            return text or None
+            return text or None, number
+        number = number or lines.number
         text += f"{line}\n"
         if not text.strip():
-            return ""
-        if not session.needs_more(text):
-            return text
+            return "", number
+        if not talk.needs_more(text):
+            return text, number
 
 
-def _read_line(prompt: str, terminal: bool) -> Optional[str]:
-    if terminal:
+class History:
+    """What was typed, in a file of the person's own; where there can be none, there is none."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def load(self) -> None:
+        """Give the editor the lines of earlier sessions."""
+        entries = self._read()
+        if len(entries) > 2 * HISTORY_LENGTH:
+            self._write(os.O_TRUNC, entries[-HISTORY_LENGTH:])
+        for entry in entries[-HISTORY_LENGTH:]:
+            readline.add_history(entry)
+
+    def add(self, line: str) -> None:
+        """Keep a line that was typed."""
+        last = readline.get_current_history_length() if readline is not None else 0
+        # The editor leaves out what is typed twice and what is empty.
+        if last and line.strip() and readline.get_history_item(last) == line:
+            self._write(os.O_APPEND, line.split("\n"))
+
+    def _read(self) -> Sequence[str]:
         try:
-            return input(prompt)
-        except EOFError:
-            return None
-    line = sys.stdin.readline()
-    return line.rstrip("\n") if line else None
+            with open(os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+                regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+                text = file.read().decode("utf-8", "replace") if regular else ""
+        except OSError:
+            return []
+        return [line for line in text.split("\n") if line.isprintable() and line]
+
+    def _write(self, how: int, entries: Sequence[str]) -> None:
+        # A home that cannot be written to is no reason to complain.
+        with suppress(OSError):
+            os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | how
+            with open(os.open(self.path, flags, 0o600), "wb") as file:
+                if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    os.fchmod(file.fileno(), 0o600)
+                    text = "".join(f"{entry}\n" for entry in entries if entry)
+                    file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def prepare_editor(complete: Callable[[str, str], Sequence[str]], path: Optional[str]) -> Optional[History]:
+    """Set up the line editor, where Python has one, and return the history that it keeps.
+
+    `complete(line, word)` returns how the word at the end of the line may go on; `path` is the
+    file of the history, None for none.
+    """
+    if readline is None:
+        return None
+    found: Sequence[str] = []
+
+    def completer(word: str, number: int) -> Optional[str]:
+        nonlocal found
+        if number == 0:
+            line = readline.get_line_buffer()[: readline.get_endidx()]
+            found = complete(line, word) if line.strip() else [INDENT]
+        return found[number] if number < len(found) else None
+
+    readline.set_auto_history(True)
+    readline.set_history_length(HISTORY_LENGTH)
+    readline.set_completer(completer)
+    readline.set_completer_delims(_DELIMITERS)
+    # Python may be built with another library of the same interface (libedit).
+    other = "libedit" in (readline.__doc__ or "")
+    readline.parse_and_bind("bind ^I rl_complete" if other else "tab: complete")
+    history = None if path is None else History(path)
+    if history is not None:
+        history.load()
+    return history
 
 
 def report(error: StarlarkError, out: TextIO, excerpt: bool) -> None:
@@ -204,50 +193,38 @@ def report(error: StarlarkError, out: TextIO, excerpt: bool) -> None:
     out.write("\n".join(lines) + "\n")
 
 
-def interact(dialect: Dialect) -> int:
-    """Run a session on standard input until its end, and return the exit status."""
-    terminal = sys.stdin.isatty()
-    session = Session(dialect)
-    if terminal:
-        _prepare_line_editor(session)
-    while True:
+class _Plain:
+    """Answers on the standard streams."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def needs_more(self, text: str) -> bool:
+        return self.session.needs_more(text)
+
+    def answer(self, text: str, number: int) -> bool:
         try:
-            text = read_input(session, terminal)
-            if text is None:
-                if terminal:
-                    sys.stdout.write("\n")
-                return 0
-            if text:
-                with bounded_memory():
-                    value = session.run(text)
-                    shown = "" if value is None else f"{to_repr(value)}\n"
-                sys.stdout.write(shown)
-                sys.stdout.flush()
-        except KeyboardInterrupt:
-            sys.stdout.write("\n")
+            with bounded_memory():
+                value = self.session.run(text, number)
+                shown = "" if value is None else f"{to_repr(value)}\n"
         except StarlarkError as error:
             report(error, sys.stderr, sys.stderr.isatty())
+            return False
+        sys.stdout.write(shown)
+        sys.stdout.flush()
+        return True
 
 
-def _prepare_line_editor(session: Session) -> None:
-    if readline is None:
-        return
-    path = os.path.expanduser(HISTORY)
-    with suppress(OSError):
-        readline.read_history_file(path)
-    readline.set_history_length(HISTORY_LENGTH)
-    atexit.register(_save_history, path)
-
-    def completer(text: str, number: int) -> Optional[str]:
-        found = session.complete(text)
-        return found[number] if number < len(found) else None
-
-    readline.set_completer(completer)
-    readline.set_completer_delims(" \t\n`~!@#$%^&*()-=+[{]}\\|;:'\",<>/?")
-    readline.parse_and_bind("tab: complete")
+def new_session(dialect: Dialect) -> Session:
+    """Return a session that knows what `python -m bramble.starlark FILE` knows."""
+    return Session(dialect, PREDECLARED, Thread(load=FileLoader(dialect).load))
 
 
-def _save_history(path: str) -> None:
-    # A home that cannot be written to is no reason to complain at the end of a session.
-    with suppress(OSError):
-        readline.write_history_file(path)
+def interact(dialect: Dialect) -> int:
+    """Run a session on standard input until its end, and return the exit status."""
+    session = new_session(dialect)
+    if not sys.stdin.isatty():
+        return 0 if converse(_Plain(session), Lines()) else 1
+    history = prepare_editor(lambda _line, word: session.complete(word), os.path.expanduser(HISTORY))
+    converse(_Plain(session), Lines(history))
+    return 0

@@ -168,8 +168,8 @@ class Thread:
         loaded = self._loaded(module)
         if isinstance(loaded, ModuleValue):
             return loaded
-        found = attributes_of(loaded)
-        return ModuleValue(module, {name: v for name, v in found.items() if not name.startswith("_")})
+        found = {name: v for name, v in attributes_of(loaded).items() if not name.startswith("_")}
+        return ModuleValue(module, found, loaded.docstring if isinstance(loaded, Module) else None)
 
 
 def attributes_of(loaded: Loaded) -> Mapping[str, Value]:

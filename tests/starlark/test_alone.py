@@ -52,7 +52,7 @@ def test_an_error_ends_the_command_with_its_place(tmp_path: Path) -> None:
 def test_statements_are_read_one_after_another_and_errors_end_nothing(tmp_path: Path) -> None:
     text = 'x = [1]\nx\nx + "a"\ndef f(a):\n    return a + 1\n\nf(2)\nfor i in [1]:\n    print(i)\n\nx\n'
     done = alone(tmp_path, "-m", "bramble.starlark", text=text)
-    assert done.returncode == 0
+    assert done.returncode == 1
     shown = (done.stdout + done.stderr).splitlines()
     assert "Error: unknown binary op: list + string" in shown
     assert "3" in shown and shown.count("[1]") == 2

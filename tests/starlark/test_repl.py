@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from bramble.starlark import Dialect, EvalError, ResolveFailure, Thread
-from bramble.starlark.repl import Session, describe_value
+from bramble.starlark import Dialect, EvalError, ResolveFailure, SyntaxFailure, Thread
+from bramble.starlark.repl import new_session
+from bramble.starlark.session import Session, describe_value
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def session() -> Session:
-    return Session(Dialect())
+    return new_session(Dialect())
 
 
 def printed(session: Session) -> list[str]:
@@ -69,15 +70,22 @@ def test_what_has_run_before_an_error_stays(session: Session) -> None:
         session.run("z\n")
 
 
-def test_places_tell_the_inputs_apart(session: Session) -> None:
-    session.run("def f(a):\n    return a + 1\n\n")
+def test_lines_are_counted_from_the_number_that_an_input_is_given(session: Session) -> None:
+    session.run("def f(a):\n    return a + 1\n\n", 7)
     with pytest.raises(EvalError) as caught:
-        session.run("f('a')\n")
+        session.run("\nf('a')\n")
     assert [str(frame) for frame in caught.value.stack] == [
-        "<stdin>:4:2: in <toplevel>",
-        "<stdin>:2:14: in f",
+        "<stdin>:2:2: in <expr>",
+        "<stdin>:8:14: in f",
     ]
+    assert str(caught.value.position) == "<stdin>:8:14"
     assert caught.value.line_text == "    return a + 1"
+    with pytest.raises(ResolveFailure) as several:
+        session.run("x\ny\n", 3)
+    assert str(several.value) == "<stdin>:3:1: undefined: x\n<stdin>:4:1: undefined: y"
+    with pytest.raises(SyntaxFailure) as failure:
+        session.run("x = 1\nx = ]\n", 3)
+    assert str(failure.value.position) == "<stdin>:4:5"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,9 @@ def test_places_tell_the_inputs_apart(session: Session) -> None:
         ("if x: pass\n", True),
         ("# comment\n", False),
         ("x = ]\n", False),
+        ("x = [\n" + 300 * "    1,\n", True),
+        ("x = [\n" + 300 * "    1,\n" + "]\n", False),
+        ("x = [" + 300 * "    1,\n" + "    ]\n", True),
     ],
 )
 def test_an_input_goes_on_until_it_is_whole(session: Session, text: str, more: bool) -> None:

@@ -47,14 +47,14 @@ def evaluate_targets(
             packages=packages,
             platform=setting.platform,
             on_print=on_print,
-            cache=_module_cache(setting.cache),
+            cache=module_cache(setting.cache),
             max_steps=setting.limits.steps,
             keep_going=keep_going,
         )
     return Evaluated(project, packages, evaluation)
 
 
-def _module_cache(cache: Optional[str]) -> Optional[Kept]:
+def module_cache(cache: Optional[str]) -> Optional[Kept]:
     """Return the cache of compiled modules in the directory `cache`, which the person's own is made in."""
     return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), "modules"))
 

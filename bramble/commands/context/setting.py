@@ -32,9 +32,10 @@ class Setting:
     files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` and
     `ca_directory` name the authorities to trust in place of the machine's, `netrc` the
     file of names and passwords, `cache` is the directory for what can be made again at
-    any time, `config` the person's for what is remembered, `offline` forbids the network,
-    `limits` are what evaluation may use, `host_tools` directories from which a project may
-    take programs by their paths (spec: build.host-tools.reach).
+    any time, `config` the person's for what is remembered, `state` for what was
+    typed, `offline` forbids the network, `limits` are what evaluation may use,
+    `host_tools` directories from which a project may take programs by their paths
+    (spec: build.host-tools.reach).
     """
 
     cwd: str
@@ -49,6 +50,7 @@ class Setting:
     cache: Optional[str] = None
     offline: bool = False
     config: Optional[str] = None
+    state: Optional[str] = None
     terminal_type: Optional[str] = None
     limits: EvaluationLimits = EvaluationLimits()
     store_of: Optional[str] = None
