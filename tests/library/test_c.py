@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import zipfile
 from pathlib import Path
 
 from tests.cli.world import World
@@ -35,7 +38,8 @@ def configured():
 
 def otherwise():
     return c.autotools("otherwise", files(["tree/**"]), script="Setup", install=["install", "more", "flags"],
-        directory="tree", before="echo first > first",
+        directory="tree", env={"install": "mine", "mode": "mine", "path": "mine"},
+        before="echo first > first",
         after="cp first $out/last; echo $out > $out/own.pyc; echo 1 > $out/else.pyc")
 
 def tied():
@@ -77,11 +81,14 @@ printf 'generated: source\\n\\texit 1\\nall: generated\\n' >> Makefile
 prefix=${1#--prefix=}
 printf 'all:\ninstall more:\n\techo $@ >> %s/made\n' "$prefix" > Makefile
 printf 'flags:\n\techo "$(CFLAGS)" > %s/flags && chmod +x %s/flags\n' "$prefix" "$prefix" >> Makefile
+printf '\tenv | grep -v / > %s/environ; mkdir %s/bin\n' "$prefix" "$prefix" >> Makefile
+printf '\tcp archive joined zipped %s/bin\n' "$prefix" >> Makefile
 printf 'tied:\n\tpwd > %s/tied && chmod +x %s/tied\n' "$prefix" "$prefix" >> Makefile
 """,
     "tree/configure.ac": "",
     "tree/generated": "older than its source\n",
     "tree/source": "",
+    "tree/archive": "#!/usr/bin/env sh\necho from an archive\nexit\n\0 found by its place",
     "tree/script": "#!/usr/bin/env sh\necho from a script\n",
     "tree/own.c": '#include <locale.h>\nconst char *own(void) { return setlocale(LC_ALL, ""); }\n',
     "tree/tool.c": """#include <stdio.h>
@@ -89,6 +96,22 @@ const char *own(void);
 int main(void) { const char *found = own(); printf("%s %s\\n", __FILE__, found ? found : "none"); }
 """,
 }
+
+
+def zip_behind(script: bytes) -> bytes:
+    """Return a zip of 300 files behind the script, whose offsets count from the beginning of the script."""
+    file = io.BytesIO()
+    file.write(script)
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(300):
+            archive.writestr(str(number), str(number))
+    return file.getvalue()
+
+
+def behind_line(path: Path) -> bytes:
+    line, _, rest = path.read_bytes().partition(b"\n")
+    assert line.startswith(b"#!") and line.endswith(b"/bin/sh") and len(line) > 80
+    return rest
 
 
 def build(world: World, *targets: str) -> list[Path]:
@@ -104,6 +127,11 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
         path.write_text(text)
     for name in ("tree/configure", "tree/Setup", "tree/script"):
         os.chmod(project.project / name, 0o755)
+    zipped = zip_behind(b"#!/usr/bin/env sh\necho from a zip\nexit\n")
+    joined = b"#!/usr/bin/env sh\nexit\n" + zip_behind(b"")
+    for name, body in {"archive": FILES["tree/archive"].encode(), "joined": joined, "zipped": zipped}.items():
+        (project.project / "tree" / name).write_bytes(body)
+        (project.project / "tree" / name).chmod(0o755)
     # As in an unpacked archive, the file that others are generated from looks newer.
     os.utime(project.project / "tree/generated", (1, 1))
     app, configured, otherwise = build(project, "./:app", "./:configured", "./:otherwise")
@@ -116,10 +144,26 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
     assert (otherwise / "last").read_text() == "first\n"
     assert (otherwise / "else.pyc").exists() and not (otherwise / "own.pyc").exists()
     assert "-O2 -ffile-prefix-map=" in (otherwise / "flags").read_text()
+    # A variable of the library is none of a makefile's, nor is the user's another's.
+    variables = dict(line.split("=", 1) for line in (otherwise / "environ").read_text().splitlines())
+    lower = {name: value for name, value in variables.items() if name[0].islower() and value != "mine"}
+    assert lower == {}
+    assert [variables[name] for name in ("install", "mode", "path")] == ["mine"] * 3
+    assert (otherwise / "bin/archive").read_text() == FILES["tree/archive"]
+    assert behind_line(otherwise / "bin/joined") == joined.partition(b"\n")[2]
+    moved_zip = (otherwise / "bin/zipped").read_bytes()
+    assert len(moved_zip) > len(zipped) + 32
+    entries = [match.start() for match in re.finditer(b"PK\1\2", moved_zip)]
+    places = [int.from_bytes(moved_zip[at + 42 : at + 46], "little") for at in entries]
+    assert places == [match.start() for match in re.finditer(b"PK\3\4", moved_zip)] and len(places) == 300
+    assert int.from_bytes(moved_zip[-6:-2], "little") == entries[0]
+    with zipfile.ZipFile(io.BytesIO(moved_zip)) as opened:
+        assert opened.testzip() is None and opened.read("299") == b"299"
     refused = project.run("build", "./:tied")
     assert refused.codes == ["build.failed"] and "still refer to the build directory" in refused.err
     refused = project.run("build", "./:unconfigured")
     assert refused.codes == ["build.failed"] and "autoreconf=True makes it" in refused.err
+    assert project.run("run", "./:otherwise", "zipped").out == "from a zip\n"
     script = (configured / "bin/script").read_text()
     assert script.startswith(f"#!{os.path.realpath(project.store / 'store')}/")
     closure = project.run("store", "closure", "--json", app.name).json["objects"]

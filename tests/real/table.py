@@ -80,27 +80,31 @@ PROGRAMS = {
     "./others:lz4": "echo works | lz4 | lz4 -d",
 }
 # Where the library's script of a build by others begins and ends; between them is what they say to do.
-_BEGINS = 'cd "./$directory"\n'
+_BEGINS = 'cd "./$_directory"\n'
 _ENDS = '\ncd "$out"\nfind . -name'
 _BARE = """
 mkdir source
-cp -Rp "$src/." source
+cp -Rp "$_src/." source
 chmod -R u+w source
 cd source
 set -- *
 [ $# != 1 ] || cd "$1"
-include= search= packages= prefixes= top=$PWD
-for dep in ${deps-}; do
-    include="$include -I$dep/include" prefixes="$prefixes;$dep"
-    for lib in lib lib64; do
-        [ -d "$dep/$lib" ] || continue
-        search="$search -L$dep/$lib -Wl,-rpath,$dep/$lib" packages="$packages:$dep/$lib/pkgconfig"
+_include= _search= _packages= _prefixes= _top=$PWD
+for _patch in ${_patches-}; do
+    [ ! -d "$_patch" ] || _patch=$(find "$_patch" -type f)
+    patch -p1 < "$_patch"
+done
+for _dep in ${_deps-}; do
+    _include="$_include -I$_dep/include" _prefixes="$_prefixes;$_dep"
+    for _lib in lib lib64; do
+        [ -d "$_dep/$_lib" ] || continue
+        _search="$_search -L$_dep/$_lib -Wl,-rpath,$_dep/$_lib" _packages="$_packages:$_dep/$_lib/pkgconfig"
     done
 done
-export CPPFLAGS="$include" LDFLAGS="$search" CFLAGS=-O2 CXXFLAGS=-O2 PKG_CONFIG_PATH="${packages#:}"
+export CPPFLAGS="$_include" LDFLAGS="$_search" CFLAGS=-O2 CXXFLAGS=-O2 PKG_CONFIG_PATH="${_packages#:}"
 first_lines() { :; }
-MAKEFLAGS=-j2
-cd "./$directory"
+_jobs=-j2
+cd "./$_directory"
 """
 
 
