@@ -16,12 +16,15 @@ import argparse
 import difflib
 import io
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -177,6 +180,45 @@ class Machine:
         )
         return (done.stderr + done.stdout).splitlines()
 
+    def typed(self, lines: list[str]) -> list[list[str]]:
+        """Type lines at the prompt of `repl`, each when it is asked for, and return what follows each."""
+        ours, its = pty.openpty()
+        quiet = termios.tcgetattr(its)
+        quiet[3] &= ~termios.ECHO
+        termios.tcsetattr(its, termios.TCSANOW, quiet)
+        repl = subprocess.Popen(
+            [*self._command, "repl"],
+            cwd=self.project,
+            env={**self._environment, "TERM": "dumb", "NO_COLOR": "1"},
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            start_new_session=True,
+        )
+        os.close(its)
+        try:
+            _until_prompt(ours)
+            found = []
+            for line in lines:
+                os.write(ours, f"{line}\n".encode())
+                found.append(_until_prompt(ours).splitlines())
+            os.write(ours, b"\x04")
+            repl.wait(60)
+        finally:
+            repl.kill()
+            os.close(ours)
+        return [part[1:] if part[:1] == [line] else part for line, part in zip(lines, found)]
+
+
+def _until_prompt(terminal: int) -> str:
+    seen = b""
+    while not seen.endswith(b">>> "):
+        ready, _, _ = select.select([terminal], [], [], 30)
+        if not ready:
+            raise SystemExit(f"no prompt after: {seen!r}")
+        seen += os.read(terminal, 4096)
+    return seen[: -len(b">>> ")].decode().replace("\r\n", "\n")
+
 
 def mirror(base: Path, text: str) -> None:
     """Make the archives that a manual names, each with the busybox of this machine, and the table of them."""
@@ -240,17 +282,7 @@ def _file(machine: Machine, block: Block, name: str, text: str) -> int:
 
 
 def _session(machine: Machine, prompts: list[Shown]) -> int:
-    """Give a whole block to one session, and compare what follows each line by the line's echo."""
-    marker = "=-=-="
-    given = "".join(f"{each.entered}\nprint({marker!r})\n" for each in prompts)
-    parts: list[list[str]] = [[]]
-    for line in machine.run(["repl"], given):
-        if line.strip() == marker:
-            parts.append([])
-        else:
-            parts[-1].append(line)
-    parts += [[]] * (len(prompts) - len(parts))
-    return sum(_told(each, part) for each, part in zip(prompts, parts))
+    return sum(_told(each, part) for each, part in zip(prompts, machine.typed([p.entered for p in prompts])))
 
 
 def _told(each: Shown, got: list[str]) -> int:
