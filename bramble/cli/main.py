@@ -20,7 +20,7 @@ from bramble.cli.environment import Surface, read_surface
 from bramble.cli.render import print_error
 from bramble.cli.streams import Unwritten, flush_output, give_up_output, give_up_unwritten, prepare_streams
 from bramble.cli.surroundings import out_of_memory, understood, unwritten
-from bramble.cli.table import TOPICS, VERBS, Verb
+from bramble.cli.table import VERBS, Verb
 from bramble.errors import BrambleError
 
 _COLLECT_AFTER = 100_000
@@ -180,12 +180,10 @@ def _dispatch(words: Sequence[str], surface: Surface) -> int:
     if known.verb is None:
         parser.print_help()
         return USAGE if words else SUCCESS
-    if known.verb == "help":
-        return _help(known.rest)
     verb = _find_verb(known.verb)
     if verb is None:
         names = [entry.name for entry in VERBS]
-        raise WrongCommandLine(_usage().unknown_command("bramble", known.verb, [*names, "help"]))
+        raise WrongCommandLine(_usage().unknown_command("bramble", known.verb, names))
     if known.colour != "auto":
         surface = read_surface(os.environ, known.colour)
     module = _load(verb)
@@ -194,6 +192,7 @@ def _dispatch(words: Sequence[str], surface: Surface) -> int:
     options = _verb_parser(verb, module).parse_args(known.rest)
     options.directory = known.directory
     options.store_of = known.store_of
+    options.parser_of = _parser_of
     return module.execute(options, surface)
 
 
@@ -206,7 +205,18 @@ def _find_verb(name: str) -> Optional[Verb]:
     return next((verb for verb in VERBS if verb.name == name), None)
 
 
-def _global_parser() -> argparse.ArgumentParser:
+def _parser_of(name: Optional[str]) -> Optional[_Parser]:
+    """Return the parser of a command, that of the whole command line for None; None if there is none.
+
+    For commands that speak of others: help, completion, manual pages.
+    """
+    if name is None:
+        return _global_parser()
+    verb = _find_verb(name)
+    return None if verb is None else _verb_parser(verb, _load(verb))
+
+
+def _global_parser() -> _Parser:
     parser = _Parser(
         prog="bramble",
         usage="bramble [-C DIR] [--store-of USER] [--color WHEN] COMMAND …",
@@ -233,7 +243,7 @@ def _global_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb_parser(verb: Verb, module: VerbModule) -> argparse.ArgumentParser:
+def _verb_parser(verb: Verb, module: VerbModule) -> _Parser:
     parser = _Parser(
         prog=f"bramble {verb.name}",
         description=verb.summary,
@@ -248,6 +258,8 @@ def _verb_parser(verb: Verb, module: VerbModule) -> argparse.ArgumentParser:
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with a command line as every error is said, and without the lines of its usage."""
 
+    appendix: Optional[Callable[[ListingModule], str]] = None  # what a help text ends with
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         found, left = super().parse_known_args(args, namespace)
         if left:
@@ -255,13 +267,15 @@ class _Parser(argparse.ArgumentParser):
         return found, left
 
     def error(self, message: str) -> NoReturn:
-        raise WrongCommandLine(_usage().misused(self, message))
+        self.refuse(_usage().misused(self, message))
+
+    def refuse(self, error: BrambleError) -> NoReturn:
+        """End with an error of the command line."""
+        raise WrongCommandLine(error)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             raise WrongCommandLine(_usage().not_a_choice(self, action, value))
-
-    appendix: Optional[Callable[[ListingModule], str]] = None  # what a help text ends with
 
     def format_help(self) -> str:
         """Return the help text, for which alone the listing of commands and examples is loaded."""
@@ -276,23 +290,6 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=read_surface(os.environ).width - 2)
-
-
-def _help(rest: Sequence[str]) -> int:
-    # spec: cli.help
-    if not rest:
-        _global_parser().print_help()
-        return SUCCESS
-    name = rest[0]
-    verb = _find_verb(name)
-    if verb is not None:
-        _verb_parser(verb, _load(verb)).print_help()
-    elif any(topic.name == name for topic in TOPICS):
-        print(importlib.import_module("bramble.cli.topics.texts").text(name), end="")
-    else:
-        names = [entry.name for entry in (*VERBS, *TOPICS)]
-        raise WrongCommandLine(_usage().unknown_subject(name, names))
-    return SUCCESS
 
 
 def _usage() -> Any:

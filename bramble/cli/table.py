@@ -173,6 +173,27 @@ VERBS = (
         ),
     ),
     Verb(
+        "help",
+        "bramble.cli.verbs.help",
+        "explain a command or a topic",
+        "more",
+        (
+            ("the options of a command, with examples", "bramble help build"),
+            ("a command of a command", "bramble help store closure"),
+            ("a subject: how to name what is to be built", "bramble help targets"),
+        ),
+    ),
+    Verb(
+        "completion",
+        "bramble.cli.verbs.completion",
+        "let a shell complete commands, options and targets",
+        "more",
+        (
+            ("in bash, now; in ~/.bashrc for good", 'eval "$(bramble completion bash)"'),
+            ("for fish", "bramble completion fish >bramble.fish"),
+        ),
+    ),
+    Verb(
         "doctor",
         "bramble.cli.verbs.doctor",
         "say what this machine allows, and how to mend the rest",

@@ -1,0 +1,153 @@
+"""The targets that a word may become: found by names and lines of files, with nothing evaluated.
+
+A project may be somebody else's: no link is followed out of it, no file is
+waited for, and what is read and returned has limits.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
+
+from bramble.errors import BrambleError
+from bramble.project.access import read_file
+from bramble.project.config import CONFIG_NAME
+from bramble.project.project import Project, find_project
+
+__all__ = ["Candidate", "targets"]
+
+SUFFIX = ".bramble"
+MOST_NAMES = 5000  # of one directory that are looked at
+MOST_CANDIDATES = 500
+_LARGEST = 1 << 20  # bytes of a module that is looked through
+_DEF = re.compile(rb"^def[ \t]+([A-Za-z][A-Za-z0-9_]*)[ \t]*\(([^)]*)\)", re.M)
+
+
+class Candidate(NamedTuple):
+    """What a word may become."""
+
+    text: str
+    summary: str = ""
+
+
+def targets(word: str, directory: str) -> list[Candidate]:
+    """Return the targets, or beginnings of targets, that begin with `word`, in order.
+
+    `directory` is where the command works. A candidate that ends in `/` or `:` is to be continued.
+    Outside of a project there are none.
+    """
+    # spec: cli.completion.targets
+    try:
+        project = find_project(directory)
+    except BrambleError:
+        return []
+    head, colon, function = word.rpartition(":")
+    if colon:
+        return _functions(project, head, function)
+    found = _places(project, word)
+    if len(found) == 1 and found[0].text.endswith(":"):
+        return _functions(project, found[0].text[:-1], "")
+    return found[:MOST_CANDIDATES]
+
+
+def _places(project: Project, word: str) -> list[Candidate]:
+    """Return what modules and directories a word without a colon may become."""
+    if not word or word in (".", ".."):
+        nearer = [Candidate(f"{start}/") for start in (".", "..") if start.startswith(word)]
+        found = [one for one in nearer if one.text == "./" or project.location]
+        # The directory itself is what is meant most often.
+        return [*_inside(project, "./", ""), *found[1:]] if word != ".." else found
+    head, slash, last = word.rpartition("/")
+    if word.startswith(("./", "../")):
+        return _inside(project, f"{head}/", last)
+    names = [project.name] if project.name.startswith(word) else []
+    if names:
+        return [*(Candidate(f"{name}:") for name in names), *(Candidate(f"{name}/") for name in names)]
+    return _inside(project, f"{head}/", last) if slash else []
+
+
+def _inside(project: Project, head: str, beginning: str) -> list[Candidate]:
+    """Return the candidates in the directory that `head` spells, whose last part begins so."""
+    place = _directory(project, head)
+    if place is None:
+        return []
+    found = []
+    if not beginning:
+        found += _functions(project, head, "") if head in ("./", "../") else []
+    if "...".startswith(beginning):
+        found.append(Candidate(f"{head}...", "everything there and below"))
+    names = set()
+    for name, is_directory in _entries(os.path.join(project.root, place)):
+        if not name.startswith(beginning or "") or name.startswith("."):
+            continue
+        path = os.path.join(place, name)
+        if is_directory:
+            if not _is_project(project, path):
+                names.add(f"{name}/")
+                if _is_module(project, os.path.join(path, "default" + SUFFIX)):
+                    names.add(f"{name}:")
+        elif name.endswith(SUFFIX) and name != "default" + SUFFIX:
+            names.add(f"{name[: -len(SUFFIX)]}:")
+    return [*found, *(Candidate(head + name) for name in sorted(names))]
+
+
+def _functions(project: Project, head: str, beginning: str) -> list[Candidate]:
+    """Return the functions of a module that can be called without arguments."""
+    place = _directory(project, head)
+    if place is None:
+        return []
+    for path in (os.path.join(place, "default" + SUFFIX), place + SUFFIX):
+        try:
+            source = read_file(project.root, os.path.normpath(path), _LARGEST)
+        except OSError:
+            continue
+        names = dict.fromkeys(_defined(source))
+        return [Candidate(f"{head}:{name}") for name in names if name.startswith(beginning)][:MOST_CANDIDATES]
+    return []
+
+
+def _defined(source: bytes) -> Iterator[str]:
+    for found in _DEF.finditer(source):
+        parameters = [one.strip() for one in found.group(2).split(b",")]
+        if all(not one or b"=" in one or one.startswith((b"*", b"#")) for one in parameters):
+            yield found.group(1).decode("ascii")
+
+
+def _directory(project: Project, spelled: str) -> Optional[str]:
+    """Return the place that a path or a module name spells, relative to the root; None outside of it."""
+    if spelled == project.name or spelled.startswith(f"{project.name}/"):
+        place = os.path.normpath(spelled[len(project.name) + 1 :] or ".")
+    elif spelled in (".", "..") or spelled.startswith(("./", "../")):
+        place = os.path.normpath(os.path.join(project.location, spelled))
+    else:
+        return None
+    if place == ".." or place.startswith(("../", "/")) or "\0" in place:
+        return None
+    # A directory that is a link, and whatever is below one, holds no modules.
+    parts = place.split("/")
+    if any(os.path.islink(os.path.join(project.root, *parts[:n])) for n in range(1, len(parts) + 1)):
+        return None
+    return place
+
+
+def _entries(directory: str) -> Iterator[tuple[str, bool]]:
+    """Yield the names in a directory, and whether each is a directory; links are left out."""
+    try:
+        with os.scandir(directory) as found:
+            for number, entry in enumerate(found):
+                if number >= MOST_NAMES:
+                    return
+                if not entry.is_symlink():
+                    yield entry.name, entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return
+
+
+def _is_project(project: Project, path: str) -> bool:
+    return os.path.lexists(os.path.join(project.root, path, CONFIG_NAME))
+
+
+def _is_module(project: Project, path: str) -> bool:
+    return os.path.isfile(os.path.join(project.root, path))
