@@ -36,14 +36,19 @@ def examples(verb: Verb) -> str:
 
 def usage(program: str, actions: Iterable[argparse.Action]) -> str:
     """Return how a command is called, in one line: `PROGRAM [options] OPERAND…`."""
-    operands = []
+    return " ".join([program, "[options]", *operands(actions)])
+
+
+def operands(actions: Iterable[argparse.Action]) -> list[str]:
+    """Return the operands of a command as usage lines have them: `TARGET…`, `[DIR]`."""
+    found = []
     for action in actions:
         if action.option_strings or action.help == argparse.SUPPRESS:
             continue
         name = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
         mark = _NUMBER_MARKS.get(action.nargs, "{}") if isinstance(action.nargs, str) else "{}"
-        operands.append(mark.format(name))
-    return " ".join([program, "[options]", *operands])
+        found.append(mark.format(name))
+    return found
 
 
 def _rows(entries: Sequence[Verb | Topic]) -> str:

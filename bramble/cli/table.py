@@ -194,6 +194,16 @@ VERBS = (
         ),
     ),
     Verb(
+        "man",
+        "bramble.cli.verbs.man",
+        "write manual pages",
+        "more",
+        (
+            ("for one person: then `man bramble-build` finds them", "bramble man ~/.local/share/man/man1"),
+            ("look at a page without installing it", "bramble man pages && man -P cat pages/bramble-store.1"),
+        ),
+    ),
+    Verb(
         "doctor",
         "bramble.cli.verbs.doctor",
         "say what this machine allows, and how to mend the rest",
