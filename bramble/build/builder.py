@@ -36,7 +36,7 @@ from bramble.build.stamps import Stamp, changed_file, unchanged
 from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
 from bramble.build.unlisted import unlisted
 from bramble.build.verdict import empty_output, ending, not_reproducible, verdict, wrong_output
-from bramble.derivation.model import Sources
+from bramble.derivation.model import GENERATOR, Sources
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
 from bramble.errors import BrambleError
 from bramble.store.disk import HiddenName, RawOutput, Realisation, Store, StoreObject
@@ -95,10 +95,10 @@ class Builder:
                 f'"{task.name}" is for {derivation.platform}, and this machine is {self._options.platform}',
                 remedy="build it on such a machine",
             )
-        if derivation.network and derivation.builtin != "derivation_output":
+        if derivation.network and derivation.builtin != GENERATOR:
             raise BrambleError(
                 "derivation.network",
-                f'"{task.name}" asks for the network, which no build gets',
+                f'"{task.name}" asks for the network, which only derivation_output gets',
                 remedy="download what it needs with fetch_url or fetch_git",
             )
         sources = derivation.sources
@@ -232,7 +232,7 @@ class Builder:
         started = time.monotonic()
         with self._store.building(made.resolved.digest, self._waiting(task), self._told(task)):
             self._build(task, made.resolved, again=made)
-        apart = not task.derivation.builtin and self._options.sandbox == STRONGEST
+        apart = task.derivation.runs_program and self._options.sandbox == STRONGEST
         where = "elsewhere" if apart else "here"
         return replace(made, seconds=made.seconds + time.monotonic() - started, checked=where)
 
@@ -291,9 +291,9 @@ class Builder:
         with self._store.workspace(names.build) as work, BuildLog(log_path, written, limit) as log:
             try:
                 check_words(resolved)
-                if task.derivation.builtin:
-                    return self._build_in(task, resolved, names, work, again)
-                return self._build_out(task, resolved, names, work, log, again)
+                if task.derivation.runs_program:
+                    return self._build_out(task, resolved, names, work, log, again)
+                return self._build_in(task, resolved, names, work, again)
             except BrambleError as error:
                 kept = work.keep(None) if self._options.keep_failed else None
                 raise Unbuilt(
@@ -310,7 +310,7 @@ class Builder:
     ) -> Made:
         """Let a built-in builder make the outputs."""
         kind = task.derivation.builtin
-        maker = builtin(kind, task.name)
+        maker = builtin(kind)
         if len(names.outputs) != 1 and not (kind == "host_tools" and resolved.outputs == ("out", "rt")):
             raise BrambleError(
                 "derivation.outputs",
@@ -403,6 +403,13 @@ class Builder:
         # spec: build.steps
         closure = self._store.closure(sorted(set(task.inputs.values())))
         rung = self._options.sandbox
+        if resolved.network and self._options.fetch.offline:
+            # spec: build.generated.network
+            raise BrambleError(
+                "build.offline",
+                f'"{task.name}" runs with the network, which --offline forbids',
+                remedy="run it once without --offline: then its graph is in the lock, and it is not needed",
+            )
         self._have_sources(task, resolved)
         inside = make_directories(names, work.path)
         with placed(names, inside, self._store, rung, work.path) as directories:
@@ -441,7 +448,10 @@ class Builder:
             if inputs is not None:
                 _elsewhere("bring_back")(path, self._store.directory, seen)
             raws.append(RawOutput(output, path, temporary[output]))
-        return self._finish(task, resolved, tuple(raws), closure, names.build, rung, (), again)
+        made = self._finish(task, resolved, tuple(raws), closure, names.build, rung, (), again)
+        if resolved.digest in self._refreshed:
+            self._refreshed[resolved.digest] = True
+        return made
 
     def _finish(
         self,

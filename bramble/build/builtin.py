@@ -14,7 +14,6 @@ from typing import Callable, Optional, Protocol, cast
 from bramble.build.options import BuildOptions
 from bramble.build.stamps import Stamp
 from bramble.build.task import Listener
-from bramble.errors import BrambleError
 
 _MODULES = {
     "fetch_url": "bramble.build.fetch.from_url",
@@ -61,14 +60,7 @@ class Builtin(Protocol):
         """Fill the output; return the stamps of what was read of the machine."""
 
 
-def builtin(builder: str, name: str) -> Builtin:
-    """Return the built-in builder; `name` is the derivation's. Raises build.unsupported-builder."""
+def builtin(builder: str) -> Builtin:
+    """Return the built-in builder of this name."""
     # spec: build.builtin
-    module = _MODULES.get(builder)
-    if module is None:
-        raise BrambleError(
-            "build.unsupported-builder",
-            f'"{name}" uses the builder {builder}, which this version does not have',
-            remedy="build it with an ordinary builder",
-        )
-    return cast(Builtin, importlib.import_module(module))
+    return cast(Builtin, importlib.import_module(_MODULES[builder]))

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
+from bramble.derivation.model import GENERATOR
 from bramble.derivation.resolve import ResolvedDerivation
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
@@ -79,7 +80,11 @@ def sandbox_spec(
     there. Raises derivation.builder.
     """
     # spec: build.sandbox
-    builder = on_this_machine(resolved.builder, directory)
+    command, args = resolved.builder, resolved.args
+    if command == GENERATOR:
+        # spec: build.generated
+        command, args = args[0], args[1:]
+    builder = on_this_machine(command, directory)
     if builder.startswith("/") and not builder.startswith(directory + "/"):
         raise BrambleError(
             "derivation.builder",
@@ -101,10 +106,11 @@ def sandbox_spec(
     seen = {name: f"{directory}/{name}" for name in sorted(closure)}
     mounts += [Mount((inputs or seen)[name], path) for name, path in seen.items()]
     return SandboxSpec(
-        argv=(builder, *(on_this_machine(arg, directory) for arg in resolved.args)),
+        argv=(builder, *(on_this_machine(arg, directory) for arg in args)),
         env=environment(resolved, names, directory),
         cwd=start,
         mounts=tuple(mounts),
+        network=resolved.network,
         rung=rung,
         limits=limits,
     )

@@ -75,7 +75,7 @@ class BuildOptions:
     refresh: bool = False  # fetch files of this machine again that the lock pins, if they have changed
     renew: frozenset[str] = (
         frozenset()
-    )  # ids of downloads that are made anew, whatever the lock and the store say
+    )  # ids of downloads and generators that are made anew, whatever the lock and the store say
     pure: bool = False  # refuse host_tools, and results of a weaker sandbox
     # Names of objects and of store derivations that must be there, whoever makes them.
     demand: frozenset[str] = frozenset()

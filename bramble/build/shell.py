@@ -74,7 +74,7 @@ def build_environment(
 
 def refuse_builtin(derivation: Derivation) -> None:
     """Raise shell.builtin for a derivation that no program builds: it has no environment."""
-    if derivation.builtin:
+    if not derivation.runs_program:
         raise BrambleError(
             "shell.builtin",
             f'"{derivation.name}" is built by {derivation.builtin}, which runs no program',

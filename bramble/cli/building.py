@@ -159,6 +159,9 @@ def build_shown(
     if result.cancelled or interrupts.cancelled.is_set():
         say("interrupted")
         return result, 128 + interrupts.signal
+    for name in result.networked:
+        # spec: build.generated.network
+        say(f"! {harmless(name)} ran with the network")
     if result.sandbox != "namespaces":
         say(f"warning: built with --sandbox={result.sandbox}, which protects less than namespaces")
     if result.failures and result.skipped:

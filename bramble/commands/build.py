@@ -35,6 +35,7 @@ from bramble.commands.context.evaluation import Evaluated, shown_target
 from bramble.commands.context.mirror import read_mirror
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
+from bramble.derivation.model import GENERATOR
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.project.lockfile import read_lock, update_lock
@@ -89,6 +90,7 @@ class BuildChoices:
     sandbox: str = "namespaces"
     limits: Limits = field(default_factory=Limits)
     renew: frozenset[str] = frozenset()  # ids of downloads that are made anew and pinned anew
+    locked: bool = False  # what the lock does not hold is not found out
     demand: frozenset[str] = frozenset()  # what must be in the store's directory, whoever makes it
 
 
@@ -130,6 +132,7 @@ class BuildResult:
     new_pins: Mapping[str, str]
     store: Store
     report: BuildReport
+    networked: tuple[str, ...] = ()  # names of those that ran with the network, in order
 
 
 def launcher() -> Launcher:
@@ -171,23 +174,43 @@ def build_derivations(
     Failures are in the result; BrambleError is raised for what concerns the whole
     build (the store, the lock, the sandbox).
     """
+    asked = evaluated
     project, evaluation = evaluated.project, evaluated.evaluation
     store = _open_store(setting)
     store.on_wait = functools.partial(_heed, cancelled)
     lock_path = os.path.join(project.root, LOCK_NAME)
     lock = read_lock(lock_path)
+    take = functools.partial(lock_briefly, on_wait=store.on_wait)
     began = time.time()
-    report = build(
-        evaluation.graph,
-        roots,
+    once = functools.partial(
+        build,
         store=store,
         source_roots=evaluation.source_roots,
         pins=lock.url_hashes,
-        options=_options(evaluated.project, evaluated.packages, setting, choices),
-        on_event=on_event,
         cancelled=cancelled,
     )
-    targets = _targets(evaluated, report, store)
+    options = _options(evaluated.project, evaluated.packages, setting, choices)
+    networked: tuple[str, ...] = ()
+    unkept: tuple[BrambleError, ...] = ()
+    if any(one.builder.text == GENERATOR for one in evaluation.graph.derivations.values()):
+        # spec: build.generated
+        growing = importlib.import_module("bramble.commands.growing")
+        around = growing.Around(
+            store=store,
+            setting=setting,
+            lock=lock,
+            lock_path=lock_path,
+            take=take,
+            source_roots=evaluation.source_roots,
+            options=options,
+            locked=choices.locked,
+        )
+        growth = growing.grow(evaluated, roots, around, once, on_event)
+        evaluated, roots, report = growth.evaluated, growth.roots, growth.report
+        networked, unkept = growth.networked, growth.errors
+    else:
+        report = once(evaluation.graph, roots, options=options, on_event=on_event)
+    targets = _targets(asked, report, store)
     found: dict[str, list[str]] = {}
     for target in targets:
         found.setdefault(target.target, []).extend(output.name for output in target.outputs.values())
@@ -200,7 +223,7 @@ def build_derivations(
         importlib.import_module("bramble.commands.context.recording").record(
             evaluated, roots, report, store, began
         )
-    failures = [_placed(failure, evaluated) for failure in report.failures]
+    failures = [*(_placed(failure, evaluated) for failure in report.failures), *unkept]
     broken_off = report.cancelled
     if report.new_pins:
         try:
@@ -209,14 +232,15 @@ def build_derivations(
                 lock_path,
                 report.new_pins,
                 replaced=before if choices.refresh or choices.renew else {},
-                take=functools.partial(lock_briefly, on_wait=store.on_wait),
+                take=take,
             )
         except Cancelled:
             broken_off = True
         except BrambleError as error:
             # What was built is there and is said, whatever became of the lock.
             failures.append(error)
-    names = {id: evaluation.graph.get(id).name for id in (*report.built, *report.cached)}
+    graph = evaluated.evaluation.graph
+    names = {id: graph.get(id).name for id in (*report.built, *report.cached)}
     return BuildResult(
         targets=targets,
         built=tuple(sorted(names[id] for id in report.built)),
@@ -232,6 +256,7 @@ def build_derivations(
         new_pins=report.new_pins,
         store=store,
         report=report,
+        networked=networked,
     )
 
 

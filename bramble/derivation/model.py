@@ -11,6 +11,7 @@ from bramble.derivation.template import OutputRef, Template
 # spec: derivation.builder.built-in
 BUILTIN_BUILDERS = ("fetch_url", "fetch_git", "derivation_output", "host_tools")
 DEFAULT_OUTPUTS = ("out",)
+GENERATOR = "derivation_output"  # runs a program, as its first argument says, and so has a sandbox
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,8 @@ class Derivation:
         """The built-in builder that makes it, or "" when it runs a program."""
         builder = self.builder.text
         return builder if builder in BUILTIN_BUILDERS else ""
+
+    @property
+    def runs_program(self) -> bool:
+        """Whether a program of its own choice builds it, in a sandbox."""
+        return self.builtin in ("", GENERATOR)

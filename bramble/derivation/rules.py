@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-from bramble.derivation.model import BUILTIN_BUILDERS, Derivation, Sources
+from bramble.derivation.model import BUILTIN_BUILDERS, GENERATOR, Derivation, Sources
 from bramble.derivation.template import OUTPUT_NAME
 from bramble.errors import BrambleError, nearest
 
@@ -28,6 +28,7 @@ def check(derivation: Derivation) -> None:
     for number, arg in enumerate(derivation.args):
         if "\x00" in arg.text:
             raise _broken("args", f"args[{number}] holds a NUL character")
+    _check_command(derivation)
     _check_outputs(derivation)
     _check_env(derivation)
     _check_sources(derivation.sources)
@@ -39,7 +40,7 @@ def check(derivation: Derivation) -> None:
             "write it as OS-ARCHITECTURE, for example linux-amd64",
         )
     # spec: derivation.network
-    if derivation.network and derivation.builtin != "derivation_output":
+    if derivation.network and derivation.builtin != GENERATOR:
         raise _broken(
             "network",
             "only the builder derivation_output may use the network",
@@ -98,6 +99,21 @@ def _check_builder(derivation: Derivation) -> None:
         )
 
 
+def _check_command(derivation: Derivation) -> None:
+    # spec: derivation.args.command
+    if derivation.builtin != GENERATOR:
+        return
+    command = derivation.args[0].text if derivation.args else ""
+    if not command or command.startswith("/"):
+        raise _broken(
+            "args",
+            f"the command {command} is an absolute path, and a build sees nothing of this machine"
+            if command
+            else "the first argument of derivation_output is the command, and there is none",
+            'begin args with a program of an output, such as tools.out + "/bin/sh", or with a source file',
+        )
+
+
 def _check_outputs(derivation: Derivation) -> None:
     # spec: derivation.outputs
     outputs = derivation.outputs
@@ -114,7 +130,7 @@ def _check_outputs(derivation: Derivation) -> None:
         if outputs.count(output) > 1:
             raise _broken("outputs", f'the output "{output}" is named twice', "name each output once")
     # spec: derivation.outputs.built-in
-    if derivation.builtin == "derivation_output" and outputs != ("out",):
+    if derivation.builtin == GENERATOR and outputs != ("out",):
         raise _broken(
             "outputs",
             'the builder derivation_output has the one output "out"',

@@ -42,11 +42,12 @@ def derivation(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     given = bind("derivation", PARAMETERS, args, kwargs, required=2)
     env = _CHECK.mapping("env", given["env"])
     platform = _CHECK.string("platform", given["platform"])
+    parse = _parse if session.lent is None else session.template
     made = Derivation(
         name=_CHECK.string("name", given["name"]),
-        builder=_parse(_CHECK.text("builder", "builder", given["builder"])),
-        args=tuple([_parse(text) for text in _CHECK.texts("args", given["args"])]),
-        env=tuple([(key, _parse(_CHECK.text("env", f'env["{key}"]', env[key]))) for key in sorted(env)]),
+        builder=parse(_CHECK.text("builder", "builder", given["builder"])),
+        args=tuple([parse(text) for text in _CHECK.texts("args", given["args"])]),
+        env=tuple([(key, parse(_CHECK.text("env", f'env["{key}"]', env[key]))) for key in sorted(env)]),
         sources=_sources(session, caller, _CHECK.strings("sources", given["sources"])),
         outputs=_CHECK.strings("outputs", given["outputs"]),
         # spec: dialect.derivation.platform
@@ -83,6 +84,8 @@ def _warn_of_builder(session: Session, made: Derivation, position: Position) -> 
 
 def _sources(session: Session, caller: Caller, files: Sequence[str]) -> Sources:
     # spec: dialect.derivation.sources
+    if session.lent is not None and files:
+        return _lent(session, files)
     projects = set()
     paths = set()
     for file in files:
@@ -105,6 +108,21 @@ def _sources(session: Session, caller: Caller, files: Sequence[str]) -> Sources:
         )
     (project,) = projects
     return Sources(project=project, location=_location(session, caller, project), files=tuple(sorted(paths)))
+
+
+def _lent(session: Session, files: Sequence[str]) -> Sources:
+    """Return sources of a module that a builder wrote: those of that builder, and no others."""
+    # spec: build.generated.sources
+    own = session.lent.sources if session.lent is not None else None
+    given = own or NO_SOURCES
+    unseen = sorted(set(files) - set(given.files))
+    if unseen:
+        refuse(
+            "graph.sources",
+            f'"{unseen[0]}" is not among the sources that the builder was given',
+            "add it to the sources of the derivation that writes this graph, and name it as it stands there",
+        )
+    return Sources(given.project, given.location, tuple(sorted(set(files))))
 
 
 def _check_written(session: Session, module: ModuleFile, file: str, path: str, root: Optional[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.template import OutputRef
@@ -17,6 +17,9 @@ from bramble.lang.values import DerivationValue, RunRequest, RunValue
 from bramble.project.modules import ModuleFile, ModuleRoots, Target
 from bramble.project.project import Project
 from bramble.starlark import Dict, Function, List, Set, StarlarkError, call, type_name
+
+if TYPE_CHECKING:
+    from bramble.derivation.document import Lent
 
 __all__ = ["Evaluation", "RunRequest", "TargetResult", "TestRequest", "evaluate"]
 
@@ -56,6 +59,7 @@ def evaluate(
     cache: Optional[Kept] = None,
     max_steps: Optional[int] = None,
     keep_going: bool = False,
+    lent: Optional[Lent] = None,
 ) -> Evaluation:
     """Call the functions that the targets mean, and return the derivations that come of it.
 
@@ -64,11 +68,14 @@ def evaluate(
     prints, `cache` is for compiled modules (None: no
     cache), `max_steps` ends programs after so many loop rounds and calls (None: they
     are not counted, which is faster). With `keep_going` modules and functions that cannot be evaluated are
-    passed over, and `errors` says which. Nothing is written elsewhere, and nothing is read but files of the
+    passed over, and `errors` says which. `lent` is what of a graph around them the modules may use, if a
+    builder wrote them. Nothing is written elsewhere, and nothing is read but files of the
     project and the packages. Raises BrambleError of the phases syntax, resolve,
     eval, load and derivation.
     """
-    session = Session(ModuleRoots(project, packages), platform)
+    session = Session(ModuleRoots(project, packages), platform, lent)
+    if lent is not None:
+        session.derivations.update(lent.graph.derivations)
     loader = Loader(session, on_print, cache, max_steps)
     results: dict[str, TargetResult] = {}
     passed_over = _PassedOver(keep_going)
@@ -91,7 +98,7 @@ def evaluate(
         results=tuple(results.values()),
         tests=tuple(session.tests),
         source_roots={"": project.root, **packages},
-        places={key: session.places[key] for key in graph.derivations},
+        places={key: session.places[key] for key in graph.derivations if key in session.places},
         warnings=(*project.config.warnings, *session.warnings),
         errors=tuple(passed_over.errors),
     )

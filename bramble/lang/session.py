@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from bramble.derivation.graph import unknown_output
 from bramble.derivation.model import Derivation
-from bramble.derivation.template import OutputRef
+from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place
-from bramble.lang.failure import as_bramble_error, place_of, refuse
+from bramble.lang.failure import as_bramble_error, place_of, refuse, refuse_as
 from bramble.lang.values import DerivationValue
 from bramble.project.files import Listings
 from bramble.project.modules import ModuleFile, ModuleRoots
 from bramble.starlark import EvalError, Frame, Position, StarlarkError, Thread
+
+if TYPE_CHECKING:
+    # Documents are for graphs of other programs: a build of modules need not load what reads them.
+    from bramble.derivation.document import Lent
 
 TOPLEVEL = "<toplevel>"
 
@@ -54,6 +58,7 @@ class Session:
 
     roots: ModuleRoots
     platform: str  # of this machine: "linux-amd64"
+    lent: Optional[Lent] = None  # what a generated module may use of the graph around it
     derivations: dict[str, Derivation] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     tests: list[TestRequest] = field(default_factory=list)
@@ -89,6 +94,16 @@ class Session:
         position = frames[-1].position
         assert position is not None  # only programs call built-ins
         return Caller(frames, position, self.files[position.file])
+
+    def template(self, text: str) -> Template:
+        """Return a text of a derivation: in a module that a builder wrote, paths are references."""
+        # spec: build.generated.inputs
+        if self.lent is None or self.lent.translate is None:
+            return Template.parse(text)
+        try:
+            return Template.parse(self.lent.translate(text))
+        except BrambleError as error:
+            refuse_as(error)
 
     def make(self, derivation: Derivation, caller: Caller) -> DerivationValue:
         """Remember a derivation, and return it as the program sees it."""

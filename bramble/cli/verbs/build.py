@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 from collections.abc import Sequence
 from typing import Any, Optional
 
 from bramble.cli.building import (
+    Build,
     add_build_options,
     build_shown,
     evaluate_words,
@@ -31,6 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--graph", metavar="FILE", help="build the graph in FILE (-: standard input) and no targets"
     )
+    parser.add_argument(
+        "--update",
+        action="append",
+        default=[],
+        metavar="TARGET",
+        help="build TARGET, too, and run the derivation_output builders that it needs again",
+    )
     parser.add_argument("--root", metavar="DIR", help="with --graph: sources are below DIR")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--just-parse", action="store_true", help="evaluate only: build nothing")
@@ -47,7 +56,8 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         given: Any = importlib.import_module("bramble.cli.submitting")
         evaluated = given.submitted_graph(arguments, setting)
     else:
-        evaluated = evaluate_words(arguments.targets or ["./..."], setting, keep_going=arguments.keep_going)
+        words = [*arguments.targets, *arguments.update] or ["./..."]
+        evaluated = evaluate_words(words, setting, keep_going=arguments.keep_going)
         refuse_other_projects(evaluated)
     if arguments.just_parse:
         _print_graph(evaluated, arguments.json)
@@ -60,7 +70,12 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     nothing = not evaluated.evaluation.graph.derivations and not evaluated.evaluation.errors
     if nothing and not arguments.quiet:
         say(_nothing(arguments))
-    result, status = build_shown(evaluated, setting, arguments, surface)
+    build: Optional[Build] = None
+    if arguments.update:
+        updating: Any = importlib.import_module("bramble.commands.updating")
+        renew = updating.generators(arguments.update, setting)
+        build = functools.partial(updating.build_updated, evaluated, renew)
+    result, status = build_shown(evaluated, setting, arguments, surface, build=build)
     if status == 0 or result.targets:
         _print_result(evaluated, result, arguments.json)
     return status
