@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import Callable, Optional
 
 from bramble.store.failures import DiskFailures
+from bramble.store.layout import PREVIOUS_LOG
 
 LOG_SHOWN = 1 << 20  # bytes of a log that travel with an event
 _LEAST = 4096  # bytes; below that there is no room for the line that says what was left out
@@ -16,7 +18,8 @@ _BLOCK = 1 << 20
 class BuildLog:
     """The log of one build, of which at most `limit` bytes are kept.
 
-    The file is made with the first byte; one of an earlier build goes away.
+    The file is made with the first byte; one of an earlier build of the same is kept beside it, until
+    the next one.
     """
 
     def __init__(self, path: str, on_data: Callable[[bytes], None], limit: int) -> None:
@@ -27,8 +30,8 @@ class BuildLog:
         self._limit = max(limit, _LEAST)
         self._size = 0  # bytes that were written
         self._kept = 0  # bytes in the file
-        with DiskFailures("remove the log of an earlier build"), contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        with DiskFailures("keep the log of an earlier build"):
+            _set_aside(path)
 
     def __enter__(self) -> BuildLog:
         return self
@@ -88,3 +91,15 @@ class BuildLog:
             return data
         where = f"… what comes before this is left out; the log is {self._path}\n"
         return where.encode("utf-8", "surrogateescape") + data
+
+
+def _set_aside(path: str) -> None:
+    """Make the log of an earlier build the previous one; if that wrote nothing, there is none."""
+    try:
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            os.replace(path, path + PREVIOUS_LOG)
+        else:
+            os.unlink(path)
+    except FileNotFoundError:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path + PREVIOUS_LOG)

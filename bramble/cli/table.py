@@ -96,6 +96,29 @@ VERBS = (
         ),
     ),
     Verb(
+        "log",
+        "bramble.cli.verbs.log",
+        "print what the build of a target wrote",
+        "look",
+        (
+            (
+                "what the last build wrote, also if nothing had to be built since",
+                "bramble log ./:hello_world",
+            ),
+            ("what the build of something that it needs wrote", "bramble log ./:hello_world --of tools"),
+        ),
+    ),
+    Verb(
+        "why-built",
+        "bramble.cli.verbs.why_built",
+        "say which input had changed when a target was last built",
+        "look",
+        (
+            ("what had changed, down to the line or the file", "bramble why-built ./:hello_world"),
+            ("the same for a program to read", "bramble why-built --json ./:hello_world"),
+        ),
+    ),
+    Verb(
         "history",
         "bramble.cli.verbs.history",
         "list the last builds of this project",

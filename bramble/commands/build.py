@@ -214,12 +214,13 @@ def build_derivations(
     found: dict[str, list[str]] = {}
     for target in targets:
         found.setdefault(target.target, []).extend(output.name for output in target.outputs.values())
+    told = bool(report.built or report.failures)
     if found and not store.read_only:
         with contextlib.suppress(Cancelled):
-            store.record_roots(project.root, found, store.on_wait)
-    if (report.built or report.failures) and not store.read_only:
+            told = store.record_roots(project.root, found, store.on_wait) or told
+    if told and not store.read_only:
         # spec: store.records.history
-        # With nothing built there is nothing to record, and its modules are not loaded.
+        # With nothing new there is nothing to record, and its modules are not loaded.
         importlib.import_module("bramble.commands.context.recording").record(
             evaluated, roots, report, store, began
         )

@@ -14,7 +14,7 @@ from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import read_file, write_file
 from bramble.store.late import late
-from bramble.store.layout import BUILD_LOCKS, open_place
+from bramble.store.layout import BUILD_LOCKS, PREVIOUS_LOG, open_place
 from bramble.store.locks import LockFile
 from bramble.store.model import HiddenName, RawOutput, Realisation, StoreObject
 from bramble.store.objects import Objects, note_use
@@ -215,15 +215,17 @@ class Store(Objects):
         project: str,
         results: Mapping[str, Sequence[str]],
         on_wait: Optional[Callable[[], None]] = None,
-    ) -> None:
+    ) -> bool:
         """Record what targets of a project came to: these objects stay until the targets come to others.
+
+        Return False where that was recorded already.
 
         `project` is its directory, absolute; `results` maps targets to names of
         objects. Targets that are not in it keep what they had. `on_wait` as in `building`.
         """
         self.refuse_to_write()
         with DiskFailures("record what a project uses"):
-            late("roots", "record_results")(self, project, results, on_wait)
+            return bool(late("roots", "record_results")(self, project, results, on_wait))
 
     def refuse_to_write(self) -> None:
         """Raise BrambleError store.read-only if the store is only read."""
@@ -251,3 +253,7 @@ class Store(Objects):
         """Return the path at which the log of building `resolved` is kept."""
         # spec: store.logs
         return f"{self.var}/logs/{resolved}"
+
+    def previous_log_path(self, resolved: str) -> str:
+        """Return the path of the log of the build of `resolved` before the last one."""
+        return self.log_path(resolved) + PREVIOUS_LOG

@@ -20,6 +20,7 @@ from bramble.store.trust.schema import VERSION
 
 OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/builds", "locks/gc")
 LINK = "store"
+PREVIOUS_LOG = ".previous"  # behind the name of a log: that of the build of the same before
 # What lies in var/: nothing of it is content, all of it but `roots` and `projects` can be made again.
 PARTS = ("objects", "realisations", "projects", "roots", "sources", "locks", "logs", "work", "history")
 

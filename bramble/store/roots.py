@@ -48,7 +48,7 @@ def record_results(
     project: str,
     results: Mapping[str, Sequence[str]],
     on_wait: Optional[Callable[[], None]] = None,
-) -> None:
+) -> bool:
     """Record what targets of a project came to; see `Store.record_roots`."""
     # spec: store.records.project
     key = digest(os.fsencode(project))
@@ -60,7 +60,7 @@ def record_results(
         # A collector that has read the record may remove it: it counts only while that cannot be.
         locks.share(key, on_wait)
         if _is_recorded(path, new):
-            return
+            return False
         locks.release(key)
         locks.exclusive(key, on_wait)
         before = read_project(path)
@@ -73,6 +73,7 @@ def record_results(
         # Another process may have made these objects a moment ago, and not be done with syncing them.
         objects.sync()
         write_project(path, ProjectRoots(project, merged, tuple(former), 0.0))
+        return True
     finally:
         locks.close()
 

@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable
 
 from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.files import read_file
-from bramble.store.layout import BUILD_LOCKS, OBJECT_LOCKS
+from bramble.store.layout import BUILD_LOCKS, OBJECT_LOCKS, PREVIOUS_LOG
 from bramble.store.locks import LockFile
 from bramble.store.model import Realisation
 from bramble.store.objects import Objects
@@ -64,7 +64,8 @@ def _trim_build(objects: Objects, resolved: str, filenames: Iterable[str]) -> No
     _unlink(f"{objects.var}/realisations/{resolved}")
     for filename in filenames:
         _unlink_older(f"{objects.directory}/{filename}", now - _UNFINISHED)
-    _unlink_older(f"{objects.var}/logs/{resolved}", now - _LOG_LIFE)
+    for log in (resolved, resolved + PREVIOUS_LOG):
+        _unlink_older(f"{objects.var}/logs/{log}", now - _LOG_LIFE)
 
 
 def recipe_of(objects: Objects, filename: str) -> Recipe:

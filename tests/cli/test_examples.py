@@ -26,6 +26,7 @@ from tests.cli.world import ROOT, World, remove_store
 BEFORE = {
     "run": "mkdir -p out",
     "shell": "echo exit 1 >build.sh; ! bramble build --keep-failed ./:hello_world",
+    "why-built": "echo : >>build.sh; bramble build ./:hello_world",
     "star": """
         echo 'assert.eq(1 + 2, 3)' >sums.star
         printf 'def f():\\n    n = 3\\n    while n > 0:\\n        n -= 1\\nf()\\n' >count.star""",

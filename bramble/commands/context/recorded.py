@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Optional
 
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
+from bramble.errors import BrambleError, nearest
 from bramble.project.modules import ModuleRoots, parse_target
 from bramble.project.project import Project, find_project
 from bramble.store.disk import Store
+from bramble.store.history.changes import match
 from bramble.store.history.model import Build, Ended, Facts
 from bramble.store.history.records import builds, facts_of
 
@@ -37,6 +40,30 @@ class Recorded:
             roots = [id for name, ids in build.targets.items() if name in meant for id in ids]
             if roots:
                 yield Attempt(self.store, build, tuple(dict.fromkeys(roots)), of)
+
+    def trail(self, word: str, of: str, latest: Facts) -> Iterator[tuple[Attempt, Facts]]:
+        """Yield the builds that needed a derivation, the newest first, with what it was in each of them.
+
+        `latest` is what it was in the newest build of the target. What is the same to a person may have
+        another id in an earlier build; outside of the target it is known by its id, or by name and place.
+        """
+        meant = _Meant(self.project, word)
+        facts, newer = latest, {latest.id: latest}
+        for build in self.builds():
+            roots = [id for name, ids in build.targets.items() if name in meant for id in ids]
+            attempt = Attempt(self.store, build, tuple(dict.fromkeys(roots)), of)
+            known = {one.id: one for one in attempt.meant} if roots else {}
+            former = known.get(match(newer, known).get(facts.id, "")) or _same(facts, attempt.facts)
+            if former is not None:
+                facts, newer = former, known if former.id in known else {former.id: former}
+                yield attempt, former
+
+
+def _same(facts: Facts, known: Mapping[str, Facts]) -> Optional[Facts]:
+    if facts.id in known:
+        return known[facts.id]
+    alike = (one for one in known.values() if (one.name, one.place) == (facts.name, facts.place))
+    return next(alike, None)
 
 
 @dataclass(frozen=True)
@@ -104,3 +131,21 @@ def open_recorded(setting: Setting) -> Recorded:
     Raises BrambleError of finding the project and of opening the store, which is not made.
     """
     return Recorded(find_project(setting.cwd), open_store(setting, read_only=True))
+
+
+def not_recorded(recorded: Recorded, word: str, of: str = "") -> BrambleError:
+    """Return the error for a target, or something that it needs, of which no build is recorded."""
+    # spec: cli.recorded
+    newest = next(recorded.attempts(word), None) if of else None
+    if newest is None:
+        return BrambleError(
+            "history.not-built",
+            f"no build of {word} is recorded in this project",
+            remedy=f"build it first: bramble build {word}",
+        )
+    near = nearest(of, newest.names())
+    return BrambleError(
+        "history.unknown-derivation",
+        f'{word} needs no derivation called "{of}"',
+        remedy=f'did you mean "{near}"?' if near else "it needs: " + ", ".join(newest.names()[:20]),
+    )
