@@ -81,7 +81,15 @@ IMPURE_IMPORTS = frozenset(
 # Every name of a module that stands in them as text counts as an import.
 MAY_IMPORT_BY_NAME = (
     *("__main__", "cli.main", "cli.table", "cli.verbs.build", "cli.verbs.store", "commands.build"),
-    *("lang.loader", "build.builder", "build.builtin", "build.pins", "store.late", "project.lockfile"),
+    *(
+        "lang.failure",
+        "lang.loader",
+        "build.builder",
+        "build.builtin",
+        "build.pins",
+        "store.late",
+        "project.lockfile",
+    ),
     *("starlark.__main__", "starlark.program"),
 )
 MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import NoReturn, Optional
 
 from bramble.errors import BrambleError, Place
-from bramble.lang.remedies import remedy_of
 from bramble.starlark import EvalError, Position, StarlarkError
 
 
@@ -63,6 +63,12 @@ def _converted(error: StarlarkError) -> BrambleError:
         error.code,
         error.message,
         place=place_of(error.position),
-        remedy=error.remedy if isinstance(error, DialectError) else remedy_of(error),
+        remedy=error.remedy if isinstance(error, DialectError) else _remedy_of(error),
         detail=detail,
     )
+
+
+def _remedy_of(error: StarlarkError) -> Optional[str]:
+    # What to write instead is looked up where something is wrong.
+    found: Optional[str] = import_module("bramble.lang.remedies").remedy_of(error)
+    return found

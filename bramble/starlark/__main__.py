@@ -44,17 +44,18 @@ COLLECT_AFTER = 50_000
 def describe(error: StarlarkError, *, excerpt: bool) -> str:
     """Return the lines that report an error, each ending in a newline; `excerpt` adds the source line."""
     # spec: starlark.error.form
-    if isinstance(error, EvalError):
-        shown = error.excerpt() if excerpt else ""
-        lines = error.traceback()
-        return f"{lines}\n{shown}\n" if shown else f"{lines}\n"
     text = ""
     for one in error.errors:
-        text += f"{one}\n"
-        shown = one.excerpt() if excerpt else ""
-        if shown:
-            text += f"{shown}\n"
+        text += f"{one.traceback() if isinstance(one, EvalError) else one}\n"
+        if excerpt:
+            # For a person at a terminal: the line, and what to write instead.
+            text += "".join(f"{shown}\n" for shown in (one.excerpt(), _instead(one)) if shown)
     return text
+
+
+def _instead(error: StarlarkError) -> str:
+    advice = import_module(".habits", __package__).instead(error)
+    return f"  {advice}" if advice else ""
 
 
 def run_file(path: str, dialect: Dialect, out: TextIO) -> int:

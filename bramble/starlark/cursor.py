@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .scan import EOF, ERROR, NAME, PUNCTUATION, RESERVED, STRING, ScanFault, Scanner
+from .scan import EOF, ERROR, PUNCTUATION, RESERVED, ScanFault, Scanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,20 +74,7 @@ class Cursor:
         self.raise_scan_fault()
         # The end of a token, as in starlark-go: a missing bracket is reported where reading stopped.
         offset = self.start if at_start else self.ends[self.index]
-        message = f"got {self.shown_token()}, want {want}"
-        if self._is_format_string():
-            message += '; there are no f-strings: write "{}".format(…)'
-        return self.failure("syntax.unexpected", message, offset)
-
-    def _is_format_string(self) -> bool:
-        at = self.index
-        return (
-            at > 0
-            and self.kinds[at] == STRING
-            and self.kinds[at - 1] == NAME
-            and self.ends[at - 1] == self.starts[at]
-            and str(self.values[at - 1]).lower() in ("f", "fr", "rf")
-        )
+        return self.failure("syntax.unexpected", f"got {self.shown_token()}, want {want}", offset)
 
     def failure(self, code: str, message: str, offset: int) -> SyntaxFailure:
         """Return a SyntaxFailure at an offset, marked incomplete if the text ended too early."""

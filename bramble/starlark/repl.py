@@ -11,6 +11,7 @@ from contextlib import suppress
 from .bounds import bounded_memory
 from .command import PREDECLARED, FileLoader
 from .errors import EvalError, StarlarkError
+from .habits import instead
 from .session import Session
 from .text import to_repr
 from .thread import Thread
@@ -190,6 +191,9 @@ def report(error: StarlarkError, out: TextIO, excerpt: bool) -> None:
         lines.append(one.traceback() if isinstance(one, EvalError) else str(one))
         if excerpt and one.excerpt():
             lines.append(one.excerpt())
+        advice = instead(one) if excerpt else None
+        if advice:
+            lines.append(f"  {advice}")
     out.write("\n".join(lines) + "\n")
 
 

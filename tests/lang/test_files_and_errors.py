@@ -372,6 +372,6 @@ def test_a_module_of_the_library_that_is_not_loaded_is_named(tmp_path, name, mod
 def test_an_fstring_is_called_one(tmp_path):
     for number, text in enumerate(('f"{x}"', 'g(f"{x}")', 'rf"x"')):
         error = World(tmp_path / str(number), default=f"def f():\n    return {text}\n").error("./:f")
-        assert error.code == "syntax.unexpected" and "there are no f-strings" in error.message
+        assert error.code == "syntax.unexpected" and "there are no f-strings" in error.remedy
     error = World(tmp_path / "other", default='def f():\n    return x"y"\n').error("./:f")
     assert "f-string" not in error.message
