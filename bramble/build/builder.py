@@ -352,10 +352,7 @@ class Builder:
         if key is not None:
             identify = importlib.import_module("bramble.build.identify").identify
             check(task.name, key, want, identify(self._store.directory, raws[0]))
-        made = self._finish(task, resolved, tuple(raws), (), None, STRONGEST, stamps, again)
-        if resolved.digest in self._refreshed:
-            self._refreshed[resolved.digest] = True
-        return made
+        return self._finish(task, resolved, tuple(raws), (), None, STRONGEST, stamps, again)
 
     def _try(
         self,
@@ -427,7 +424,7 @@ class Builder:
                 directory=seen,
                 closure=closure,
                 rung=rung,
-                limits=self._options.limits,
+                limits=self._options.limits_of.get(task.id, self._options.limits),
                 inputs=inputs,
             )
             outcome = self._start().run(spec, on_output=log.write, cancelled=self._cancelled)
@@ -444,7 +441,7 @@ class Builder:
         temporary = dict(names.outputs)
         raws = []
         for output, path in inside.outputs:
-            _look_at(task.name, output, path)
+            _look_at(task.name, output, path, may_be_empty=task.id in self._options.may_be_empty)
             if inputs is not None:
                 _elsewhere("bring_back")(path, self._store.directory, seen)
             raws.append(RawOutput(output, path, temporary[output]))
@@ -516,6 +513,8 @@ class Builder:
                 stamps=stamps,
             )
         )
+        if resolved.digest in self._refreshed:
+            self._refreshed[resolved.digest] = True
 
     def _have_sources(self, task: Task, resolved: ResolvedDerivation) -> None:
         """Put the sources into the store that have a name, and perhaps no more than that."""
@@ -557,7 +556,7 @@ def _busy() -> None:
     raise _Busy
 
 
-def _look_at(name: str, output: str, path: str) -> None:
+def _look_at(name: str, output: str, path: str, *, may_be_empty: bool = False) -> None:
     """Raise BrambleError unless the output is a directory with something in it."""
     # spec: build.outputs
     try:
@@ -568,5 +567,5 @@ def _look_at(name: str, output: str, path: str) -> None:
         raise wrong_output(name, output, "put something else in the place of its directory")
     os.chmod(path, 0o755)
     with os.scandir(path) as entries:
-        if next(entries, None) is None:
+        if next(entries, None) is None and not may_be_empty:
             raise empty_output(name, output)

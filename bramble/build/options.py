@@ -81,6 +81,8 @@ class BuildOptions:
     demand: frozenset[str] = frozenset()
     sandbox: str = "namespaces"  # or "landlock", "none"
     limits: Limits = field(default_factory=Limits)
+    limits_of: Mapping[str, Limits] = field(default_factory=dict)  # id → limits in the place of `limits`
+    may_be_empty: frozenset[str] = frozenset()  # ids of derivations that need not write anything: tests
     fetch: FetchOptions = field(default_factory=FetchOptions)
     host_path: tuple[str, ...] = HOST_PATH  # where host_tools looks for programs
     host_trusted: tuple[str, ...] = ()  # directories whose files host_tools may take by their paths, too

@@ -27,15 +27,17 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.
 RUNGS = ("namespaces", "landlock", "none")
 
 
-def add_build_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how to build."""
+def add_build_options(parser: argparse.ArgumentParser, *, tests: bool = False) -> None:
+    """Add the options that say how to build; for `tests` without those that mean something else there."""
     group = parser.add_argument_group("how to build")
     group.add_argument(
         "-j", "--jobs", type=count, metavar="N", help="at most N builds at once (default: the cores)"
     )
-    group.add_argument("-k", "--keep-going", action="store_true", help="after a failure build the rest")
+    if not tests:
+        group.add_argument("-k", "--keep-going", action="store_true", help="after a failure build the rest")
     group.add_argument("--keep-failed", action="store_true", help="keep the directory of a failed build")
-    group.add_argument("--check", action="store_true", help="build once more and compare")
+    if not tests:
+        group.add_argument("--check", action="store_true", help="build once more and compare")
     group.add_argument(
         "--refresh",
         action="store_true",
@@ -43,7 +45,8 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--pure", action="store_true", help="refuse builds that depend on this machine")
     group.add_argument("--offline", action="store_true", help="use no network")
-    group.add_argument("--timeout", type=seconds, metavar="SECONDS", help="end a build that takes longer")
+    what = "a test" if tests else "a build"
+    group.add_argument("--timeout", type=seconds, metavar="SECONDS", help=f"end {what} that takes longer")
     group.add_argument(
         "--silence", type=seconds, metavar="SECONDS", help="end a build that prints nothing for so long"
     )
@@ -110,7 +113,7 @@ def choices_of(arguments: argparse.Namespace) -> BuildChoices:
     return BuildChoices(
         keep_going=arguments.keep_going,
         keep_failed=arguments.keep_failed,
-        check=arguments.check,
+        check=getattr(arguments, "check", False),
         refresh=arguments.refresh,
         pure=arguments.pure,
         log_size=arguments.log_size,

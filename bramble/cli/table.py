@@ -63,6 +63,17 @@ VERBS = (
         ),
     ),
     Verb(
+        "test",
+        "bramble.cli.verbs.test",
+        "run the tests of a project",
+        "build",
+        (
+            ("run all tests here and below", "bramble test"),
+            ("list those whose names have `hello` in them", "bramble test --list -k hello"),
+            ("run all of them again, with a report for a CI", "bramble test --force --junit report.xml"),
+        ),
+    ),
+    Verb(
         "shell",
         "bramble.cli.verbs.shell",
         "open the build environment of a derivation",

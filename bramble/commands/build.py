@@ -89,6 +89,8 @@ class BuildChoices:
     pure: bool = False
     sandbox: str = "namespaces"
     limits: Limits = field(default_factory=Limits)
+    limits_of: Mapping[str, Limits] = field(default_factory=dict)
+    may_be_empty: frozenset[str] = frozenset()
     renew: frozenset[str] = frozenset()  # ids of downloads that are made anew and pinned anew
     locked: bool = False  # what the lock does not hold is not found out
     demand: frozenset[str] = frozenset()  # what must be in the store's directory, whoever makes it
@@ -287,6 +289,8 @@ def _options(
         demand=choices.demand,
         sandbox=choices.sandbox,
         limits=choices.limits,
+        limits_of=choices.limits_of,
+        may_be_empty=choices.may_be_empty,
         host_trusted=setting.host_tools,
         strangers=(project.root, *packages.values(), setting.store_root),
         fetch=FetchOptions(

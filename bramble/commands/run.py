@@ -13,13 +13,13 @@ from bramble.commands.context.consent import Asked, check_granted
 from bramble.commands.context.consent import below as _below
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.guarded import Guarded
+from bramble.commands.context.programs import programs_of
 from bramble.commands.context.setting import Setting
-from bramble.errors import BrambleError, nearest
+from bramble.errors import BrambleError
 from bramble.lang.evaluate import RunRequest
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import describe
 
-_LISTED_PROGRAMS = 12
 _TOO_MUCH = {
     "memory": ("used more memory than it may", "raise --memory if it needs more"),
     "processes": ("had more processes than it may", "raise --processes if it needs more"),
@@ -105,7 +105,7 @@ def run_spec(
     words = [request.cmd, *request.args] if request.cmd else []
     words.extend(choices.arguments)
     if not words:
-        raise BrambleError("run.no-command", "no program is named", remedy=_programs(home, None))
+        raise BrambleError("run.no-command", "no program is named", remedy=programs_of(home, None))
     program = _program(home, words[0])
     writable = _host_paths(choices.paths, request.paths, setting.cwd, evaluated.project.root) or (
         evaluated.project.root,
@@ -193,22 +193,9 @@ def _program(home: str, word: str) -> str:
             f"{word!r} of the output cannot be executed",
             remedy="let the build make it executable: chmod +x",
         )
-    raise BrambleError("run.no-program", f"the output has no program {word!r}", remedy=_programs(home, word))
-
-
-def _programs(home: str, wanted: str | None) -> str:
-    try:
-        with os.scandir(os.path.join(home, "bin")) as entries:
-            names = sorted(entry.name for entry in entries if not os.path.isdir(entry.path))
-    except OSError:
-        return "name a program by its path in the output, which has no bin directory"
-    if not names:
-        return "name a program by its path in the output; its bin directory is empty"
-    close = nearest(wanted, names) if wanted else None
-    if close is not None:
-        return f"did you mean {close}?"
-    more = f" and {len(names) - _LISTED_PROGRAMS} more" if len(names) > _LISTED_PROGRAMS else ""
-    return f"bin holds {', '.join(names[:_LISTED_PROGRAMS])}{more}"
+    raise BrambleError(
+        "run.no-program", f"the output has no program {word!r}", remedy=programs_of(home, word)
+    )
 
 
 def run_attached(spec: SandboxSpec) -> int:

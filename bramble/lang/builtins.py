@@ -117,11 +117,18 @@ def test(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     caller = session.caller(thread)
     caller.within_function("test")
     given = bind("test", _TEST, args, kwargs, required=1)
-    words = Checker("test", "eval.argument").strings("args", given["args"])
-    for word in words:
-        _plain("test", "args", word)
     output = _output(session, "test", given["derivation"])
-    session.tests.append(TestRequest(output, words, session.target, place_of(caller.position)))
+    words = tuple(Checker("test", "eval.argument").texts("args", given["args"]))
+    for word in words:
+        if "\x00" in word:
+            refuse("eval.argument", "test: args holds a NUL character")
+        for ref in Template.parse(word).references:
+            _output(session, "test", str(ref))
+    if words and not words[0]:
+        refuse("eval.argument", "test: the first of args is empty", "name a program of the output first")
+    session.tests.append(
+        TestRequest(output, words, session.target, place_of(caller.position), len(caller.frames))
+    )
 
 
 def _output(session: Session, function: str, value: Any) -> OutputRef:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
 from bramble.derivation.graph import DerivationGraph
-from bramble.derivation.template import OutputRef
+from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place, nearest
 from bramble.lang.failure import place_of
 from bramble.lang.kept import Kept
@@ -89,7 +89,9 @@ def evaluate(
                             # spec: dialect.target.order
                             results[name] = _call(session, loader, name, function, named)
     roots = [ref.derivation for result in results.values() for ref in result.roots]
-    roots += [test.derivation.derivation for test in session.tests]
+    for test in session.tests:
+        references = [ref for word in test.args for ref in Template.parse(word).references]
+        roots += [ref.derivation for ref in (test.derivation, *references)]
     made = DerivationGraph(session.derivations)
     # spec: dialect.target.roots
     graph = made.closure(dict.fromkeys(roots))

@@ -28,9 +28,10 @@ class TestRequest:
     """A test that was registered while a target was evaluated."""
 
     derivation: OutputRef
-    args: tuple[str, ...]
+    args: tuple[str, ...]  # the program and its arguments, which may hold references to outputs
     target: str  # "module:function" whose call registered it
     place: Optional[Place]
+    depth: int = 0  # how many calls were active: less is nearer to the target
 
 
 @dataclass(frozen=True)

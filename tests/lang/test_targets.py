@@ -222,7 +222,7 @@ def test_only_a_run_value_itself_is_one(tmp_path):
             "test(1)",
             "test(d, 'x')",
             "test(d, [1])",
-            "test(d, [d.out])",
+            "test(d, [''])",
             "test(d, arg=[])",
             "test([d])",
         ),
