@@ -17,7 +17,15 @@ from bramble.cli.evaluating import add_evaluation_options, limits_of
 from bramble.cli.progress import Display
 from bramble.cli.quantities import byte_count, count, log_bytes, memory_bytes, seconds
 from bramble.cli.render import harmless, print_error, say
-from bramble.commands.build import LOG_SIZE, BuildChoices, BuildResult, Event, Limits, build_evaluated
+from bramble.commands.build import (
+    LOG_SIZE,
+    BuildChoices,
+    BuildResult,
+    Event,
+    Limits,
+    build_evaluated,
+    earlier_durations,
+)
 from bramble.commands.context.evaluation import Evaluated, evaluate_targets
 from bramble.commands.context.setting import Setting
 
@@ -146,7 +154,20 @@ def build_shown(
     choices = choices_of(arguments)
     roots = frozenset(ref.derivation for result in evaluated.evaluation.results for ref in result.roots)
     shown = roots if name_cached else frozenset[str]()
-    display = Display(surface, verbose=arguments.verbose, quiet=arguments.quiet, roots=shown)
+    graph = evaluated.evaluation.graph
+    display = Display(
+        surface,
+        verbose=arguments.verbose,
+        quiet=arguments.quiet,
+        roots=shown,
+        graph=(
+            roots,
+            graph.dependencies,
+            lambda id: graph.get(id).name,
+            functools.partial(earlier_durations, setting),
+            setting.jobs,
+        ),
+    )
     with _Interrupts() as interrupts:
         display.start()
         try:

@@ -1,19 +1,21 @@
 """What a build shows while it runs: a line for everything that ends, and on a terminal what is under way.
 
 One display is fed by the events of a build, from any thread, and is closed at
-the end. Everything goes to standard error.
+the end. Everything goes to standard error. What is drawn on a terminal is in `live.py`
+(when and how it is written) and `layout.py` (what it looks like), which are loaded there alone.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 import threading
-import time
-from typing import Callable, Optional
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.cli.environment import Surface
-from bramble.cli.render import BOLD, DIM, GREEN, RED, YELLOW, duration, harmless, paint, size
+from bramble.cli.render import DIM, GREEN, RED, YELLOW, duration, harmless, on_one_line, paint
 from bramble.commands.build import (
     Absent,
     Changed,
@@ -23,26 +25,34 @@ from bramble.commands.build import (
     Hidden,
     Impure,
     Output,
-    Progress,
     Retrying,
-    Started,
     Waiting,
 )
 
-_REDRAW_SECONDS = 0.1
-_SHOWN_JOBS = 8
+if TYPE_CHECKING:
+    from bramble.cli.live import Live
+
+    # Roots, what an id needs, what it is called, seconds by name, jobs: what `live.Graph` is made of.
+    Surroundings = tuple[
+        Iterable[str],
+        Callable[[str], Iterable[str]],
+        Callable[[str], str],
+        Callable[[], Mapping[str, float]],
+        int,
+    ]
+
 _SHOWN_PATHS = 5
 _SHOWN_LINES = 30  # of the log of a failed build, on a terminal
-_LONGEST_LINE = 1000
 _HOW = {"gzip": "in what gzip packed", "zip": "in a member of a zip file", "utf-16": "as UTF-16"}
 # A store directory has 49 bytes, the name of an object 32 characters: a path of which the rest tells more.
 _STORE_PATH = re.compile(r"/[^\s'\":;,=()<>]{48}/[a-z2-7]{32}(?=/)")
 
 
 class Display:
-    """Turns events into lines; with a live terminal also keeps a list of the running builds below them.
+    """Turns events into lines; with a live terminal also keeps a picture of the running builds below them.
 
-    `verbose` shows the output of every build as it comes; `quiet` shows only failures.
+    `verbose` shows the output of every build as it comes; `quiet` shows only failures. `graph` is
+    what the picture is drawn from.
     """
 
     def __init__(
@@ -52,46 +62,43 @@ class Display:
         verbose: bool = False,
         quiet: bool = False,
         roots: frozenset[str] = frozenset(),
+        graph: Optional[Surroundings] = None,
     ) -> None:
         self._surface = surface
         self._verbose = verbose
         self._quiet = quiet
         self._roots = roots
         self._lock = threading.Lock()
-        self._running: dict[str, _Job] = {}
         self._partial: dict[str, bytes] = {}
         self._copied: set[str] = set()  # names of what copies programs: one is said once
-        self._drawn = 0
-        self._closed = threading.Event()
-        self._painter: Optional[threading.Thread] = None
+        self._live: Optional[Live] = None
+        if graph is not None and surface.live and not quiet:
+            self._live = _drawing(surface, graph, self._shown)
 
     def start(self) -> None:
         """Begin to draw, where there is a terminal to draw on."""
-        if self._surface.live and not self._quiet:
-            self._painter = threading.Thread(target=self._paint_until_closed, name="display", daemon=True)
-            self._painter.start()
+        if self._live is not None:
+            self._live.start()
 
     def close(self) -> None:
         """Take the live part away and draw no more."""
-        self._closed.set()
-        if self._painter is not None:
-            self._painter.join()
-        with self._lock:
-            self._erase()
+        if self._live is not None:
+            self._live.close()
 
     def __call__(self, event: Event) -> None:
         """Show one event of the build."""
         with self._lock:
-            self._erase()
+            if self._live is not None:
+                self._live.note(event)
             handler = self._handlers.get(type(event))
             if handler is not None:
                 handler(self, event)
 
-    def _started(self, event: Started) -> None:
-        self._running[event.id] = _Job(event.name, time.monotonic())
+    def _shown(self, line: str) -> str:
+        """Return a line of a build as the live part shows it."""
+        return on_one_line(self._short(line))
 
     def _finished(self, event: Finished) -> None:
-        self._running.pop(event.id, None)
         self._flush_partial(event.id, event.name)
         if event.checked:
             where = ", the second under another store path" if event.checked == "elsewhere" else ""
@@ -105,22 +112,18 @@ class Display:
             self._line(f"{self._tick()} {harmless(event.name)} - {duration(event.seconds)}")
 
     def _failed(self, event: Failed) -> None:
-        self._running.pop(event.id, None)
         self._flush_partial(event.id, event.name)
-        sys.stderr.write(f"{paint('✘', RED, self._surface)} {harmless(event.name)}\n")
+        self._write(f"{paint('✘', RED, self._surface)} {harmless(event.name)}\n")
         if event.log and not self._verbose:
             lines = harmless(event.log.decode("utf-8", "backslashreplace")).splitlines()
             # spec: cli.failed-log
             hidden = len(lines) - _SHOWN_LINES if self._surface.live else 0
             if hidden > 0 and event.log_path:
                 lines = [f"… {hidden} lines more in {harmless(event.log_path)}", *lines[hidden:]]
-            sys.stderr.write("".join(f"  {self._short(line)}\n" for line in lines))
+            self._write("".join(f"  {self._short(line)}\n" for line in lines))
 
     def _output(self, event: Output) -> None:
         if not self._verbose:
-            job = self._running.get(event.id)
-            if job is not None and self._surface.live:
-                job.said(event.data)
             return
         *lines, rest = (self._partial.pop(event.id, b"") + event.data).split(b"\n")
         for line in lines:
@@ -128,20 +131,11 @@ class Display:
         if rest:
             self._partial[event.id] = rest
 
-    def _progress(self, event: Progress) -> None:
-        job = self._running.get(event.id)
-        if job is not None:
-            total = f" of {size(event.total)}" if event.total else ""
-            job.note = f"{size(event.done)}{total}"
-
     def _retrying(self, event: Retrying) -> None:
         reason = harmless(event.reason)
         self._line(f"{paint('!', YELLOW, self._surface)} {reason}; again in {duration(event.seconds)}")
 
     def _waiting(self, event: Waiting) -> None:
-        job = self._running.get(event.id)
-        if job is not None:
-            job.note = "another bramble is building it"
         if event.told:
             self._line(harmless(event.told))
 
@@ -183,11 +177,9 @@ class Display:
         )
 
     _handlers: dict[type, Callable[..., None]] = {
-        Started: _started,
         Finished: _finished,
         Failed: _failed,
         Output: _output,
-        Progress: _progress,
         Retrying: _retrying,
         Waiting: _waiting,
         Impure: _impure,
@@ -214,52 +206,18 @@ class Display:
 
     def _line(self, text: str) -> None:
         if not self._quiet:
-            sys.stderr.write(text + "\n")
+            self._write(text + "\n")
+
+    def _write(self, text: str) -> None:
+        if self._live is not None:
+            self._live.say(text)
+        else:
+            sys.stderr.write(text)
             sys.stderr.flush()
 
-    def _paint_until_closed(self) -> None:
-        while not self._closed.wait(_REDRAW_SECONDS):
-            with self._lock:
-                self._erase()
-                self._draw()
 
-    def _erase(self) -> None:
-        if self._drawn:
-            sys.stderr.write(f"\x1b[{self._drawn}A\x1b[J")
-            self._drawn = 0
-
-    def _draw(self) -> None:
-        now = time.monotonic()
-        jobs = sorted(self._running.values(), key=lambda job: job.since)
-        for job in jobs[:_SHOWN_JOBS]:
-            note = f" ({job.note})" if job.note else ""
-            line = self._short(harmless(job.line.decode("utf-8", "backslashreplace")))
-            last = f"  {' '.join(line.split())}" if line else ""
-            text = f"… {harmless(job.name)} {duration(now - job.since)}{note}{last}"
-            sys.stderr.write(text[: self._surface.width - 1] + "\n")
-        more = len(jobs) - _SHOWN_JOBS
-        if more > 0:
-            sys.stderr.write(paint(f"… and {more} more", BOLD, self._surface) + "\n")
-        self._drawn = min(len(jobs), _SHOWN_JOBS) + (1 if more > 0 else 0)
-        sys.stderr.flush()
-
-
-class _Job:
-    """A build under way: what it is called, when it began, and a word about where it stands."""
-
-    def __init__(self, name: str, since: float) -> None:
-        self.name = name
-        self.since = since
-        self.note = ""
-        self.line = b""  # the last whole line that it wrote and that is not blank
-        self._rest = b""
-
-    def said(self, data: bytes) -> None:
-        """Take note of what the build wrote."""
-        *lines, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[-_LONGEST_LINE:]
-        for line in reversed(lines):
-            if line.strip():
-                # A carriage return begins the line anew.
-                self.line = line.strip().rpartition(b"\r")[2][:_LONGEST_LINE]
-                return
+def _drawing(surface: Surface, graph: Surroundings, shorten: Callable[[str], str]) -> Live:
+    # What draws is loaded on a terminal alone.
+    module = importlib.import_module("bramble.cli.live")
+    live: Live = module.Live(colour=surface.colour, shorten=shorten, graph=module.Graph(*graph))
+    return live

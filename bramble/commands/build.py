@@ -69,6 +69,7 @@ __all__ = [
     "Waiting",
     "build_derivations",
     "build_evaluated",
+    "earlier_durations",
     "launcher",
     "result_lines",
 ]
@@ -156,6 +157,16 @@ def build_evaluated(
     results = evaluated.evaluation.results
     roots = tuple(dict.fromkeys(ref.derivation for result in results for ref in result.roots))
     return build_derivations(evaluated, roots, setting, choices, on_event, cancelled)
+
+
+def earlier_durations(setting: Setting) -> Mapping[str, float]:
+    """Return the seconds that derivations took in earlier builds of the project, by their names.
+
+    Raises BrambleError where the store cannot be opened.
+    """
+    # Asked on a terminal alone, and not before something is built.
+    found: Mapping[str, float] = importlib.import_module("bramble.commands.forecast").forecasts(setting)
+    return found
 
 
 def _heed(cancelled: threading.Event) -> None:

@@ -8,7 +8,7 @@ from bramble.cli.environment import Surface
 from bramble.cli.progress import Display
 from bramble.cli.quantities import age, byte_count, count, log_bytes, memory_bytes
 from bramble.cli.render import duration, harmless, size
-from bramble.commands.build import Failed, Finished, Hidden, Impure, Output, Retrying, Started
+from bramble.commands.build import Failed, Finished, Hidden, Impure, Output, Retrying
 from bramble.errors import BrambleError
 from bramble.store.model import HiddenName
 
@@ -91,17 +91,6 @@ def test_output_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) ->
     assert "\\x1b[2J\\x07\\xff\\x0d" in text
 
 
-def test_a_live_display_leaves_nothing_of_what_is_under_way(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display(LIVE)
-    display(Started("a", "long-name" * 20))
-    display._draw()
-    display(Finished("a", "done", 0.5, False, ()))
-    display.close()
-    text = capsys.readouterr().err
-    assert text.endswith("\x1b[1A\x1b[J\x1b[32m✔\x1b[0m done - 500.0ms\n")
-    assert max(len(line) for line in text.split("\x1b")[0].splitlines()) < 40
-
-
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0.0, "0.0ms"), (0.9994, "999.4ms"), (1.0, "1.00s"), (59.99, "59.99s"), (192, "3m12s")],
@@ -157,16 +146,6 @@ def test_a_terminal_shows_the_end_of_a_long_log_and_short_store_paths(
     assert live[1:] == [f"  {number} …/bin/ld" for number in range(70, 100)]
     whole = shown(PLAIN, capsys, event).splitlines()[1:]
     assert whole == [f"  {number} {STORE}/bin/ld" for number in range(100)]
-
-
-def test_a_running_build_shows_its_last_line_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    display = Display(Surface(colour=False, live=True, attached=True, json_errors=False, width=79))
-    display(Started("a", "a"))
-    for data in (b"one\ntw", b"o \x1b[2J" + STORE.encode() + b"/x\n\nthr", b"ee"):
-        display(Output("a", "a", data))
-    display._draw()
-    text = capsys.readouterr().err
-    assert text.endswith("  two \\x1b[2J…/x\n") and "\x1b" not in text.replace("\x1b[1A\x1b[J", "")
 
 
 def test_a_check_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
