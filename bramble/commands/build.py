@@ -230,7 +230,7 @@ def build_derivations(
     told = bool(report.built or report.failures)
     if found and not store.read_only:
         with contextlib.suppress(Cancelled):
-            told = store.record_roots(project.root, found, store.on_wait) or told
+            told = store.record_roots(project.root, found, store.on_wait, report.names.values()) or told
     if told and not store.read_only:
         # spec: store.records.history
         # With nothing new there is nothing to record, and its modules are not loaded.

@@ -20,12 +20,14 @@ def collect_garbage(
     older_than: Optional[float] = None,
     max_size: Optional[int] = None,
     forget_idle: Optional[float] = None,
+    results_only: bool = False,
 ) -> GcReport:
     """Delete what the known projects, explicit roots and running programs do not need (spec: store.gc).
 
     `older_than` and `forget_idle` are seconds, `max_size` bytes. A project is
     known as long as its directory holds a bramble.toml; what is in that file
-    does not matter, so that a mistake in it costs nothing.
+    does not matter, so that a mistake in it costs nothing. With `results_only` what they would need to
+    build their targets again goes, too.
     """
     return collect(
         open_store(setting),
@@ -33,5 +35,6 @@ def collect_garbage(
         older_than=older_than,
         max_size=max_size,
         forget_idle=forget_idle,
+        results_only=results_only,
         is_project=lambda directory: os.path.isfile(os.path.join(directory, CONFIG_NAME)),
     )

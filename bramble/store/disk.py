@@ -215,17 +215,19 @@ class Store(Objects):
         project: str,
         results: Mapping[str, Sequence[str]],
         on_wait: Optional[Callable[[], None]] = None,
+        needed: Collection[str] = (),
     ) -> bool:
         """Record what targets of a project came to: these objects stay until the targets come to others.
 
-        Return False where that was recorded already.
+        So do the `needed` ones, with which they were made, as far as they are there. Return False where all
+        that was recorded already.
 
         `project` is its directory, absolute; `results` maps targets to names of
         objects. Targets that are not in it keep what they had. `on_wait` as in `building`.
         """
         self.refuse_to_write()
         with DiskFailures("record what a project uses"):
-            return bool(late("roots", "record_results")(self, project, results, on_wait))
+            return bool(late("roots", "record_results")(self, project, results, on_wait, needed))
 
     def refuse_to_write(self) -> None:
         """Raise BrambleError store.read-only if the store is only read."""

@@ -23,13 +23,14 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import open_lock, sync_directory
+from bramble.store.history.records import forget_histories
 from bramble.store.layout import COLLECTOR_LOCK, OBJECT_LOCKS
 from bramble.store.leftovers import remove_leftovers, take_out
 from bramble.store.locks import LockFile, lock_whole
@@ -39,8 +40,8 @@ from bramble.store.optimise import seal_unfinished
 from bramble.store.records import read_object
 from bramble.store.remove import remove_tree
 from bramble.store.reread import record_of, reread
-from bramble.store.roots import ProjectRoots, change_project, explicit_roots, projects
-from bramble.store.trim import trim_records
+from bramble.store.roots import ProjectRoots, change_project, explicit_roots, inputs_of, projects
+from bramble.store.trim import trim_inputs, trim_records
 
 # So many objects are locked at a time: for some hundredths of a second.
 _BATCH = 256
@@ -60,7 +61,8 @@ class GcReport:
 
     `freed` are names of objects in the order of removal. `freed_by` has, by
     project ("" is nobody's), what went; `held_by` what each living project
-    holds, shared objects counted for each; `last_used` when something of it
+    holds, shared objects counted for each, and `results_of` what of that are results with all that they
+    refer to; `last_used` when something of it
     was last built (s since 1970). `forgotten` are projects that are no longer
     there. `leftovers` counts what crashed processes had left behind.
     """
@@ -71,6 +73,7 @@ class GcReport:
     kept: Share = Share()
     freed_by: Mapping[str, Share] = field(default_factory=dict)
     held_by: Mapping[str, Share] = field(default_factory=dict)
+    results_of: Mapping[str, Share] = field(default_factory=dict)
     last_used: Mapping[str, float] = field(default_factory=dict)
     forgotten: tuple[str, ...] = ()
     leftovers: int = 0
@@ -83,6 +86,7 @@ def collect(
     older_than: Optional[float] = None,
     max_size: Optional[int] = None,
     forget_idle: Optional[float] = None,
+    results_only: bool = False,
     is_project: Callable[[str], bool] = os.path.isdir,
     on_freed: Optional[Callable[[str, int], None]] = None,
 ) -> GcReport:
@@ -90,7 +94,8 @@ def collect(
 
     With `older_than` (seconds) only what was not used for so long; with
     `max_size` (bytes) only as much, least recently used first, as brings the
-    store down to that. `forget_idle` (seconds): projects of which nothing was
+    store down to that. With `results_only` what targets were made with is not
+    needed. `forget_idle` (seconds): projects of which nothing was
     built for so long are forgotten, as are those for which `is_project` is
     false. `on_freed(name, size)` is called for each object as it goes.
 
@@ -106,7 +111,7 @@ def collect(
         leftovers = 0 if dry_run else remove_leftovers(objects)
         if not dry_run:
             seal_unfinished(objects)
-        collector = _Collector(objects, is_project, forget_idle, dry_run=dry_run)
+        collector = _Collector(objects, is_project, forget_idle, dry_run=dry_run, results_only=results_only)
         try:
             chosen = collector.choose(older_than, max_size)
             freed = chosen if dry_run else collector.sweep(chosen, on_freed)
@@ -114,7 +119,9 @@ def collect(
             collector.locks.close()
         if not dry_run:
             collector.forget_projects()
+            forget_histories(objects, collector.is_gone)
             trim_records(objects)
+            trim_inputs(objects)
         return collector.report(freed, leftovers)
 
 
@@ -137,7 +144,8 @@ def delete(objects: Objects, names: Sequence[str]) -> GcReport:
     """
     # spec: store.delete
     with DiskFailures("delete objects"), _only_collector(objects):
-        collector = _Collector(objects, os.path.isdir, None, dry_run=False)
+        # What is only needed to build something again may be deleted by whoever names it.
+        collector = _Collector(objects, os.path.isdir, None, dry_run=False, results_only=True)
         try:
             freed = collector.sweep(collector.check(names), None)
         finally:
@@ -153,11 +161,14 @@ class _Collector:
         forget_idle: Optional[float],
         *,
         dry_run: bool,
+        results_only: bool,
     ) -> None:
         self._objects = objects
         self._is_project = is_project
         self._idle_since = None if forget_idle is None else time.time() - forget_idle
         self._dry_run = dry_run
+        self._results_only = results_only
+        self._inputs: dict[str, tuple[str, ...]] = {}  # what records hold never changes
         self.locks = LockFile(f"{objects.var}/{OBJECT_LOCKS}")
         # First the records, then the objects: what appears in between has a record that is missing here.
         # A record without an object is of one that is about to appear. Both are new to `_refresh`.
@@ -203,14 +214,29 @@ class _Collector:
                 self._forgotten.append((path, roots))
             else:
                 self._live_projects.append(roots)
-                names.update(roots.objects)
+                names.update(self._needed(roots))
         for kept in explicit_roots(self._objects).values():
             names.update(kept)
         self._roots = tuple(sorted(names))
 
+    def _needed(self, roots: ProjectRoots) -> set[str]:
+        # spec: store.gc.inputs
+        made_with = self._made_with(roots)
+        return {*roots.objects} if self._results_only else {*roots.objects, *made_with}
+
+    def _made_with(self, roots: ProjectRoots) -> set[str]:
+        """Return what is needed to build the targets of a project again, be it there or not."""
+        if not all(name in self._inputs for _, name in roots.inputs):
+            self._inputs.update(inputs_of(self._objects, roots))
+        return {object for _, name in roots.inputs for object in self._inputs.get(name, ())}
+
     def _is_forgotten(self, roots: ProjectRoots) -> bool:
-        idle = self._idle_since is not None and roots.used < self._idle_since
-        return idle or not self._is_project(roots.project)
+        return self.is_gone(roots.project, roots.used)
+
+    def is_gone(self, project: str, used: float) -> bool:
+        """Say whether a project that was last built at `used` counts no longer."""
+        idle = self._idle_since is not None and used < self._idle_since
+        return idle or not self._is_project(project)
 
     def choose(self, older_than: Optional[float], max_size: Optional[int]) -> list[str]:
         """Return what is to be removed, referrers first, without what is in use."""
@@ -327,7 +353,7 @@ class _Collector:
             if self._is_forgotten(roots):
                 return None
             former = tuple(name for name in roots.former if self._objects.contains(name))
-            return ProjectRoots(roots.project, roots.results, former, roots.used)
+            return replace(roots, former=former)
 
         for path, _ in projects(self._objects):
             change_project(self._objects, path, without_what_is_gone)
@@ -341,7 +367,7 @@ class _Collector:
             for name in reachable(nodes, (*roots.objects, *roots.former)):
                 owners.setdefault(name, roots.project)
         for roots in self._live_projects:
-            for name in reachable(nodes, roots.former):
+            for name in reachable(nodes, {*roots.former, *self._made_with(roots)}):
                 owners.setdefault(name, roots.project)
         by: dict[str, list[str]] = {}
         for name in freed:
@@ -352,6 +378,10 @@ class _Collector:
             self._share(freed).size,
             self._share(name for name in nodes if name not in gone),
             {project: self._share(names) for project, names in sorted(by.items())},
+            {
+                roots.project: self._share(reachable(nodes, self._needed(roots)))
+                for roots in self._live_projects
+            },
             {roots.project: self._share(reachable(nodes, roots.objects)) for roots in self._live_projects},
             {roots.project: roots.used for roots in self._live_projects},
             tuple(roots.project for _, roots in self._forgotten),

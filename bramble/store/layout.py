@@ -22,7 +22,18 @@ OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/bui
 LINK = "store"
 PREVIOUS_LOG = ".previous"  # behind the name of a log: that of the build of the same before
 # What lies in var/: nothing of it is content, all of it but `roots` and `projects` can be made again.
-PARTS = ("objects", "realisations", "projects", "roots", "sources", "locks", "logs", "work", "history")
+PARTS = (
+    "objects",
+    "realisations",
+    "projects",
+    "roots",
+    "sources",
+    "locks",
+    "logs",
+    "work",
+    "history",
+    "inputs",
+)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def remove_leftovers(objects: Objects) -> int:
             count += _remove_unnamed(objects, name, locks)
     finally:
         locks.close()
-    parts = ("objects", "realisations", "projects", "roots", "sources")
+    parts = ("objects", "realisations", "projects", "roots", "sources", "inputs")
     directories = [f"{objects.var}/{part}" for part in parts]
     return count + sum(map(_remove_temporary, [objects.directory, objects.var, *directories]))
 

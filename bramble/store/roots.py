@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -22,6 +23,8 @@ from bramble.store.records import digests_in
 from bramble.store.trust import schema
 from bramble.store.trust.schema import VERSION
 
+_MOST_INPUTS = 64  # sets of targets of one project
+
 
 @dataclass(frozen=True)
 class ProjectRoots:
@@ -29,13 +32,15 @@ class ProjectRoots:
 
     `project` is its directory; `results` maps targets to names of objects;
     `former` are objects that were results once and may not be collected yet;
-    `used` is when something of it was last built, in seconds since 1970.
+    `used` is when something of it was last built, in seconds since 1970. `inputs` has for targets that were
+    built together, sorted, the digest of the record of all objects that they were made with (`inputs_of`).
     """
 
     project: str
     results: Mapping[str, tuple[str, ...]]
     former: tuple[str, ...]
     used: float
+    inputs: tuple[tuple[tuple[str, ...], str], ...] = ()
 
     @property
     def objects(self) -> tuple[str, ...]:
@@ -48,6 +53,7 @@ def record_results(
     project: str,
     results: Mapping[str, Sequence[str]],
     on_wait: Optional[Callable[[], None]] = None,
+    needed: Collection[str] = (),
 ) -> bool:
     """Record what targets of a project came to; see `Store.record_roots`."""
     # spec: store.records.project
@@ -55,11 +61,13 @@ def record_results(
     path = f"{objects.var}/projects/{key}"
     objects.protect(name for names in results.values() for name in names)
     new = {target: tuple(names) for target, names in results.items()}
+    made_with = tuple(sorted(set(needed)))
+    inputs = (tuple(sorted(new)), schema.digest_of(made_with)) if made_with else None
     locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
     try:
         # A collector that has read the record may remove it: it counts only while that cannot be.
         locks.share(key, on_wait)
-        if _is_recorded(path, new):
+        if _is_recorded(path, new, inputs):
             return False
         locks.release(key)
         locks.exclusive(key, on_wait)
@@ -72,7 +80,14 @@ def record_results(
         former = sorted(gone.difference(*merged.values()))
         # Another process may have made these objects a moment ago, and not be done with syncing them.
         objects.sync()
-        write_project(path, ProjectRoots(project, merged, tuple(former), 0.0))
+        kept = before.inputs if before else ()
+        if inputs is not None:
+            # A collector that finds it unused removes it with this lock held.
+            locks.share(inputs[1], on_wait)
+            _write_inputs(objects, inputs[1], made_with)
+            kept = tuple(one for one in kept if not set(one[0]) <= set(inputs[0]))
+            kept = (*kept[-_MOST_INPUTS + 1 :], inputs)
+        write_project(path, ProjectRoots(project, merged, tuple(former), 0.0, kept))
         return True
     finally:
         locks.close()
@@ -95,10 +110,14 @@ def change_project(
             os.utime(path, (after.used, after.used))
 
 
-def _is_recorded(path: str, results: Mapping[str, tuple[str, ...]]) -> bool:
+def _is_recorded(
+    path: str, results: Mapping[str, tuple[str, ...]], inputs: Optional[tuple[tuple[str, ...], str]]
+) -> bool:
     """Say whether nothing has changed since a project was last built; then only note that it was built."""
     before = read_project(path)
     if before is None or any(before.results.get(target) != names for target, names in results.items()):
+        return False
+    if inputs is not None and inputs not in before.inputs:
         return False
     if before.used < time.time() - NOTE_USE_AFTER:
         os.utime(path)
@@ -120,7 +139,7 @@ def read_project(path: str) -> Optional[ProjectRoots]:
             remedy="remove that file and build the targets of that project again",
         ) from error
     with contextlib.suppress(FileNotFoundError):
-        return ProjectRoots(found.project, found.results, found.former, os.stat(path).st_mtime)
+        return ProjectRoots(found.project, found.results, found.former, os.stat(path).st_mtime, found.inputs)
     return None
 
 
@@ -131,9 +150,41 @@ def write_project(path: str, roots: ProjectRoots) -> None:
         "project": roots.project,
         "results": {target: list(names) for target, names in sorted(roots.results.items())},
         "former": list(roots.former),
+        "inputs": [[list(targets), name] for targets, name in roots.inputs],
     }
     write_file(path, json.dumps(fields).encode(), sync=True)
     sync_directory(os.path.dirname(path))
+
+
+def _write_inputs(objects: Objects, name: str, made_with: Sequence[str]) -> None:
+    # spec: store.records.inputs
+    path = f"{objects.var}/inputs/{name}"
+    if schema.or_none(functools.partial(schema.inputs, name), read_file(path)) is None:
+        write_file(path, json.dumps({"version": VERSION, "objects": made_with}).encode(), sync=True)
+        sync_directory(f"{objects.var}/inputs")
+
+
+def inputs_of(objects: Objects, roots: ProjectRoots) -> dict[str, tuple[str, ...]]:
+    """Return the objects that the targets of a project were made with, by the digest of their record.
+
+    Raises BrambleError store.damaged-record for a record that cannot be read; one that is gone keeps nothing.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for _, name in roots.inputs:
+        path = f"{objects.var}/inputs/{name}"
+        data = read_file(path)
+        if data is None:
+            continue
+        try:
+            found[name] = schema.inputs(name, data)
+        except schema.Malformed as error:
+            # As with results: passed over, it would let a collection remove what is needed to build again.
+            raise BrambleError(
+                "store.damaged-record",
+                f'"{shown(path)}", which says what targets were made with, cannot be read: {error}',
+                remedy="remove that file and build the targets of the project again",
+            ) from error
+    return found
 
 
 def results_of(objects: Objects, project: str) -> Mapping[str, tuple[str, ...]]:

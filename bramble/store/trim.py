@@ -14,6 +14,7 @@ from bramble.store.locks import LockFile
 from bramble.store.model import Realisation
 from bramble.store.objects import Objects
 from bramble.store.records import digests_in, read_realisation
+from bramble.store.roots import projects
 from bramble.store.trust import schema
 from bramble.store.trust.schema import Recipe, is_derivation
 
@@ -53,6 +54,26 @@ def trim_records(objects: Objects) -> None:
         _trim_sources(objects, sources, locks)
     finally:
         locks.close()
+
+
+def trim_inputs(objects: Objects) -> None:
+    """Remove the records of what targets were made with that no project refers to any more."""
+    # spec: store.records.inputs
+    unused = set(digests_in(f"{objects.var}/inputs")) - _named_inputs(objects)
+    if not unused:
+        return
+    locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
+    try:
+        taken = [name for name in sorted(unused) if locks.try_exclusive(name)]
+        # Whoever refers to one holds its lock meanwhile: what is not referred to now is not going to be.
+        for name in set(taken) - _named_inputs(objects):
+            _unlink(f"{objects.var}/inputs/{name}")
+    finally:
+        locks.close()
+
+
+def _named_inputs(objects: Objects) -> set[str]:
+    return {name for _, roots in projects(objects) for _, name in roots.inputs}
 
 
 def _trim_build(objects: Objects, resolved: str, filenames: Iterable[str]) -> None:

@@ -37,7 +37,13 @@ REALISATION = {
     "sandbox": "landlock",
     "stamps": [["file", "/bin/sh\udcff", "1"]],
 }
-PROJECT = {"version": 1, "project": "/p\udcff", "results": {"./a:x": [A, B]}, "former": [C]}
+PROJECT = {
+    "version": 1,
+    "project": "/p\udcff",
+    "results": {"./a:x": [A, B]},
+    "former": [C],
+    "inputs": [[["./a:x"], B]],
+}
 ROOT = {"version": 1, "label": "mine", "objects": [A]}
 SOURCE = {"version": 1, "object": A, "stamps": [[33188, 1, 2, -3, 4]]}
 PLACE = {"version": 1, "root": "", "directory": DIRECTORY, "moving": [["", DIRECTORY]]}

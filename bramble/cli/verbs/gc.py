@@ -1,10 +1,11 @@
-"""`bramble gc [--dry-run] [--older-than AGE] [--max-size SIZE]`."""
+"""`bramble gc [--dry-run] [--older-than AGE] [--max-size SIZE] [--results-only]`."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import time
+from typing import Optional
 
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.quantities import age, byte_count
@@ -24,6 +25,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--forget-idle", type=age, metavar="AGE", help="also forget projects that were not built for so long"
     )
+    parser.add_argument(
+        "--results-only",
+        action="store_true",
+        help="keep results alone, and not what building them again needs",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -35,21 +41,26 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         older_than=arguments.older_than,
         max_size=arguments.max_size,
         forget_idle=arguments.forget_idle,
+        results_only=arguments.results_only,
     )
     if arguments.json:
         print_json(_as_json(report))
     else:
-        _print(report)
+        _print(report, arguments.max_size)
     return 0
 
 
-def _print(report: GcReport) -> None:
+def _print(report: GcReport, max_size: Optional[int]) -> None:
     for project in report.forgotten:
-        print(f"forgotten: {harmless(project)}, which is no longer there")
+        forgotten = "would be forgotten" if report.dry_run else "forgotten"
+        why = "not built for so long" if os.path.isdir(project) else "no longer there"
+        print(f"{forgotten}: {harmless(project)} ({why})")
     for project, share in sorted(report.held_by.items(), key=lambda item: -item[1].size):
         used = report.last_used.get(project)
         when = f", last built {_ago(used)}" if used else ""
-        print(f"{size(share.size):>10}  held by {harmless(project)}{when}")
+        results = report.results_of.get(project, share).size
+        of_these = f" ({size(results)} are results)" if results < share.size else ""
+        print(f"{size(share.size):>10}  held by {harmless(project)}{of_these}{when}")
     for project, share in sorted(report.freed_by.items(), key=lambda item: -item[1].size):
         whose = f"of {harmless(project)}" if project else "of no known project"
         print(f"{size(share.size):>10}  {'would go' if report.dry_run else 'freed'}, {whose}")
@@ -57,6 +68,10 @@ def _print(report: GcReport) -> None:
     print(
         f"{len(report.freed)} objects, {size(report.freed_size)} {verb}; {report.kept.objects} objects stay"
     )
+    if max_size is not None and report.kept.size > max_size and not report.dry_run:
+        # spec: cli.gc
+        print(f"{size(report.kept.size)} stay, since projects need them or they were used; ", end="")
+        print("--results-only and --forget-idle free more")
 
 
 def _ago(moment: float) -> str:
@@ -73,6 +88,8 @@ def _as_json(report: GcReport) -> dict[str, object]:
         "kept": _share(report.kept),
         "freed_by": {project: _share(share) for project, share in report.freed_by.items()},
         "held_by": {project: _share(share) for project, share in report.held_by.items()},
+        "results_of": {project: _share(share) for project, share in report.results_of.items()},
+        "last_used": {project: int(used) for project, used in report.last_used.items()},
         "forgotten": list(report.forgotten),
         "leftovers": report.leftovers,
     }

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, NoReturn, Optional, TypeVar
 
 from bramble.store.digest import DIGEST_LENGTH, is_digest
+from bramble.store.digest import digest as store_digest
 from bramble.store.model import Realisation, StoreObject
 from bramble.store.path import LONGEST_ROOT, padded_store_dir
 
@@ -49,6 +50,7 @@ class Project(NamedTuple):
     project: str
     results: Mapping[str, tuple[str, ...]]
     former: tuple[str, ...]
+    inputs: tuple[tuple[tuple[str, ...], str], ...] = ()  # (targets that were built together, digest)
 
 
 class Root(NamedTuple):
@@ -145,7 +147,7 @@ def realisation(resolved: str, data: bytes) -> Realisation:
 def project(data: bytes) -> Project:
     """Return what `var/projects/DIGEST` says. Raises Malformed."""
     # spec: store.records.project
-    fields = record(data, "project", "results", "former")
+    fields = record(data, "project", "results", "former", optional=("inputs",))
     results = fields["results"]
     if not isinstance(results, dict):
         raise Malformed("results are no object")
@@ -153,7 +155,22 @@ def project(data: bytes) -> Project:
         field(fields, "project", path),
         {text(target): array(digest)(names) for target, names in results.items()},
         field(fields, "former", array(digest)),
+        array(_inputs)(fields.get("inputs", [])),
     )
+
+
+def inputs(name: str, data: bytes) -> tuple[str, ...]:
+    """Return the objects that `var/inputs/NAME` names. Raises Malformed."""
+    # spec: store.records.inputs
+    objects = field(record(data, "objects"), "objects", array(digest))
+    if digest_of(objects) != name:
+        raise Malformed("it is not what it is named by")
+    return objects
+
+
+def digest_of(objects: Iterable[str]) -> str:
+    """Return the digest that stands for a list of names of objects, in its order."""
+    return store_digest("\n".join(objects).encode())
 
 
 def explicit_root(data: bytes) -> Root:
@@ -273,6 +290,12 @@ def pair(first: Part[str], second: Part[str]) -> Part[tuple[str, str]]:
     return read
 
 
+def _inputs(value: Any) -> tuple[tuple[str, ...], str]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise Malformed("targets and a digest are expected")
+    return array(text)(value[0]), digest(value[1])
+
+
 def _place(value: Any) -> tuple[str, str]:
     base, directory = pair(root, path)(value)
     raw = base.encode("utf-8", "surrogateescape")
@@ -290,11 +313,11 @@ def field(fields: Mapping[str, Any], name: str, part: Part[Value]) -> Value:
     return part(fields[name])
 
 
-def record(data: bytes, *names: str) -> dict[str, Any]:
+def record(data: bytes, *names: str, optional: tuple[str, ...] = ()) -> dict[str, Any]:
     fields = decode(data)
     if field(fields, "version", natural) != VERSION:
         raise Malformed("another version")
-    _only(fields, ("version", *names), ())
+    _only(fields, ("version", *names), optional)
     return fields
 
 
