@@ -199,7 +199,7 @@ VERBS = (
         "delete what no known project needs",
         "store",
         (
-            ("see what would go, and delete nothing", "bramble gc --dry-run"),
+            ("see what would go, and what each project holds; delete nothing", "bramble gc --dry-run"),
             (
                 "delete what was not used for a month, until 20 GiB are left",
                 "bramble gc --older-than 30d --max-size 20G",
