@@ -258,6 +258,16 @@ VERBS = (
         ),
     ),
     Verb(
+        "explain",
+        "bramble.cli.verbs.explain",
+        "say what an error code means, and what to do",
+        "more",
+        (
+            ("the rule, an example and the remedy", "bramble explain load.cycle"),
+            ("the same for a program to read", "bramble explain --json load.cycle"),
+        ),
+    ),
+    Verb(
         "star",
         "bramble.cli.verbs.star",
         "run a Starlark file",

@@ -1,0 +1,106 @@
+"""`bramble explain`: what the specification says of an error."""
+
+from __future__ import annotations
+
+import importlib.resources
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+_PARAGRAPH = re.compile(r"^\*\*`([a-z0-9.-]+)`\*\*", re.M)
+# What ends the text of a paragraph: a heading, a block of code.
+_END = re.compile(r"^(?:#|```)", re.M)
+_UNTESTABLE = re.compile(r"^untestable:.*|\buntestable: .*", re.S | re.M)
+# Beside the package in a checkout, and where an installation puts them (pyproject.toml).
+_ELSEWHERE = ("../spec", "../../../../share/bramble/spec")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A paragraph of the specification: `blocks` are its parts, each on one line, without tables."""
+
+    id: str
+    chapter: str  # the file
+    blocks: tuple[str, ...]
+
+
+def chapters() -> Mapping[str, str]:
+    """Return the chapters of the specification, file name to text; none where it was not brought along."""
+    # spec: cli.explain.rule
+    package = importlib.resources.files("bramble")
+    packed = package.joinpath("spec")
+    if packed.is_dir():
+        return {entry.name: entry.read_text("utf-8") for entry in packed.iterdir() if _is_chapter(entry.name)}
+    for place in _ELSEWHERE:
+        directory = os.path.normpath(os.path.join(str(package), place))
+        try:
+            names = sorted(name for name in os.listdir(directory) if _is_chapter(name))
+            if names:
+                return {name: _read(os.path.join(directory, name)) for name in names}
+        except OSError:
+            continue
+    return {}
+
+
+def _is_chapter(name: str) -> bool:
+    return re.fullmatch(r"\d\d[a-z]?-[a-z-]+\.md", name) is not None
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def rules_about(code: str, texts: Mapping[str, str]) -> Sequence[Rule]:
+    """Return the paragraphs that name an error code: first those that do so in their text, then tables."""
+    named, listed = [], []
+    for chapter, id, body in _paragraphs(texts):
+        tables, prose = _parted(body)
+        if f"`{code}`" in prose:
+            named.append(Rule(id, chapter, _blocks(prose)))
+            continue
+        rows = [row for row in tables if f"`{code}`" in row]
+        if rows:
+            listed.append(Rule(id, chapter, (*_blocks(prose)[:1], *map(_as_text, rows))))
+    return [*named, *listed]
+
+
+def rule_named(id: str, texts: Mapping[str, str]) -> Sequence[Rule]:
+    """Return the paragraph with this id, in a list of one or none."""
+    return [
+        Rule(id, chapter, (*_blocks(prose), *map(_as_text, tables[2:])))
+        for chapter, found, body in _paragraphs(texts)
+        if found == id
+        for tables, prose in [_parted(body)]
+    ]
+
+
+def _paragraphs(texts: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield chapter, id and text of every paragraph that has an id."""
+    for chapter, text in texts.items():
+        starts = list(_PARAGRAPH.finditer(text))
+        for start, following in zip(starts, [*starts[1:], None]):
+            body = text[start.end() : following.start() if following is not None else len(text)]
+            end = _END.search(body)
+            body = body[: end.start()] if end is not None else body
+            yield chapter, start[1], _UNTESTABLE.sub("", body)
+
+
+def _parted(body: str) -> tuple[Sequence[str], str]:
+    """Return the lines of tables in a paragraph, and the rest of it."""
+    lines = body.split("\n")
+    return [line for line in lines if line.startswith("|")], "\n".join(
+        line for line in lines if not line.startswith("|")
+    )
+
+
+def _blocks(prose: str) -> tuple[str, ...]:
+    return tuple(" ".join(block.split()) for block in re.split(r"\n\s*\n", prose) if block.strip())
+
+
+def _as_text(row: str) -> str:
+    """Return a row of a table as text: `a: b; c`."""
+    cells = [cell.replace("\\|", "|").strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+    first, *rest = [cell for cell in cells if cell]
+    return f"{first}: {'; '.join(rest)}" if rest else first
