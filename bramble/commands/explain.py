@@ -9,16 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 _PARAGRAPH = re.compile(r"^\*\*`([a-z0-9.-]+)`\*\*", re.M)
+# Says of codes that they have no case, and of errors nothing.
+_NO_RULE = "cli.errors.codes"
 # What ends the text of a paragraph: a heading, a block of code.
 _END = re.compile(r"^(?:#|```)", re.M)
-_UNTESTABLE = re.compile(r"^untestable:.*|\buntestable: .*", re.S | re.M)
+_UNTESTABLE = re.compile(r"\buntestable:.*?(?=\n\s*\n|\Z)", re.S)
 # Beside the package in a checkout, and where an installation puts them (pyproject.toml).
 _ELSEWHERE = ("../spec", "../../../../share/bramble/spec")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A paragraph of the specification: `blocks` are its parts, each on one line, without tables."""
+    """A paragraph of the specification: `blocks` are its parts, each on one line, without tables.
+
+    `id` is "" for a row of a table that stands in no paragraph.
+    """
 
     id: str
     chapter: str  # the file
@@ -53,17 +58,26 @@ def _read(path: str) -> str:
 
 
 def rules_about(code: str, texts: Mapping[str, str]) -> Sequence[Rule]:
-    """Return the paragraphs that name an error code: first those that do so in their text, then tables."""
+    """Return the paragraphs that name an error code: first those that do so in their text, then tables.
+
+    Where there is none of them, tables that stand in no paragraph are looked at.
+    """
     named, listed = [], []
     for chapter, id, body in _paragraphs(texts):
         tables, prose = _parted(body)
+        if id == _NO_RULE:
+            continue
         if f"`{code}`" in prose:
             named.append(Rule(id, chapter, _blocks(prose)))
             continue
         rows = [row for row in tables if f"`{code}`" in row]
         if rows:
             listed.append(Rule(id, chapter, (*_blocks(prose)[:1], *map(_as_text, rows))))
-    return [*named, *listed]
+    if named or listed:
+        return [*named, *listed]
+    row = re.compile(rf"^\|[^|]*`{re.escape(code)}`.*\|$", re.M)
+    rows = ((chapter, row.search(text)) for chapter, text in texts.items() if _NO_RULE not in text)
+    return [Rule("", chapter, (_as_text(found[0]),)) for chapter, found in rows if found is not None]
 
 
 def rule_named(id: str, texts: Mapping[str, str]) -> Sequence[Rule]:

@@ -15,6 +15,7 @@ import pytest
 from bramble.cli.environment import read_limits, read_setting, read_surface
 from bramble.cli.table import GROUPS, TOPICS, VERBS
 from bramble.cli.topics.texts import text
+from bramble.cli.verbs.explain import known_codes
 from bramble.commands.ls import list_modules
 from bramble.lang.loader import PREDECLARED_NAMES
 from tests.cli.world import ROOT, World
@@ -87,6 +88,42 @@ def test_every_error_code_is_listed_and_no_other() -> None:
     missing, unknown = sorted(wanted - known), sorted(known - wanted)
     assert not missing, f"bramble/cli/topics/errors.md says nothing of {missing}"
     assert not unknown, f"bramble/cli/topics/errors.md lists {unknown}, which nothing reports"
+
+
+def codes_of_cases() -> Iterator[str]:
+    """Yield the codes that a case of the suite expects."""
+    for path in (ROOT / "spec").glob("*.md"):
+        for case in re.findall(r"^```(?:case|star)\n(.*?)^```", path.read_text("utf-8"), re.M | re.S):
+            yield from re.findall(r"^error ([a-z]+\.[a-z-]+)", case, re.M)
+    for path in (ROOT / "conformance/cases").rglob("*.*"):
+        text = path.read_text("utf-8", "replace")
+        yield from re.findall(r"^error ([a-z]+\.[a-z-]+)", text, re.M)
+        for named in re.findall(r"### (.*)", text):
+            yield from re.findall(r"[a-z]+\.[a-z-]+", named)
+
+
+def test_every_error_code_has_a_case_or_a_reason() -> None:
+    # spec: cli.errors.codes
+    chapter = (ROOT / "spec/09-command-line.md").read_text("utf-8")
+    rows = chapter.partition("**`cli.errors.codes`**")[2].partition("**`cli.explain.code`**")[0]
+    excused = re.findall(r"`([a-z]+\.[a-z-]+)`", re.sub(r"(?m)^(\|[^|]*\|).*", r"\1", rows))
+    known, cased = listed("errors"), set(codes_of_cases())
+    assert len(known) > 200 and len(known & cased) > 180
+    assert sorted(known - cased - set(excused)) == [], "give these a case, or a reason in cli.errors.codes"
+    assert sorted(set(excused) & cased) == [], "these have a case: take them out of cli.errors.codes"
+    assert sorted(set(excused) - known) == [] and len(excused) == len(set(excused))
+
+
+def test_every_error_code_has_an_example_and_a_remedy() -> None:
+    # spec: cli.explain.code
+    explained = known_codes()
+    assert set(explained) == listed("errors")
+    for code, known in explained.items():
+        where = f"bramble/cli/topics/codes.md says too little of {code}"
+        assert known.meaning and known.example and known.remedy, where
+    sections = re.findall(r"^([a-z]+\.[a-z-]+)$", text("codes"), re.M)
+    assert len(sections) == len(set(sections)) == len(explained)
+    assert [line for line in text("codes").splitlines() if len(line) > WIDEST] == []
 
 
 class Terminal(io.RawIOBase):

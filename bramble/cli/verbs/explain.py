@@ -88,7 +88,7 @@ def _sections(name: str, found: Known, rules: Sequence[Rule], width: int) -> Seq
     sections = [_filled(f"{name}: {found.meaning}", width)] if found.meaning else []
     for rule in rules[:_SHOWN]:
         paragraphs = [_filled(block, width, 4) for block in rule.blocks]
-        sections += [f"the rule {rule.id}, in {rule.chapter}:", *paragraphs]
+        sections += [f"the {f'rule {rule.id}' if rule.id else 'table'} in {rule.chapter}:", *paragraphs]
     if rules[_SHOWN:]:
         more = ", ".join(rule.id for rule in rules[_SHOWN:])
         sections.append(_filled(f"it stands also in {more} (bramble explain RULE)", width))
