@@ -23,7 +23,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from bramble.build.builtin import OutputPlace, Request, builtin
-from bramble.build.compare import differences, explain
 from bramble.build.events import Absent, Event, Impure, Output, Progress, Retrying, Started, Waiting
 from bramble.build.log import BuildLog
 from bramble.build.naming import Directories, Names, names_of, on_this_machine, sandbox_spec, trial_spec
@@ -224,17 +223,19 @@ class Builder:
         return replace(made, seconds=time.monotonic() - started)
 
     def make_again(self, task: Task, made: Made) -> Made:
-        """Build what is built once more, under other names, and compare. Raises Unbuilt, Cancelled."""
+        """Build what is built again, under other names, and compare. Raises Unbuilt, Cancelled."""
         # spec: build.check
         if task.derivation.builtin in ("fetch_url", "fetch_git"):
             # A download is compared with its pin whenever it is made.
             return made
         started = time.monotonic()
         with self._store.building(made.resolved.digest, self._waiting(task), self._told(task)):
-            self._build(task, made.resolved, again=made)
+            for number in range(2, self._options.rounds + 1):
+                self._build(task, made.resolved, again=replace(made, builds=number))
         apart = task.derivation.runs_program and self._options.sandbox == STRONGEST
         where = "elsewhere" if apart else "here"
-        return replace(made, seconds=made.seconds + time.monotonic() - started, checked=where)
+        seconds = made.seconds + time.monotonic() - started
+        return replace(made, seconds=seconds, checked=where, builds=self._options.rounds)
 
     def _waiting(self, task: Task) -> Callable[[], None]:
         """Return what is called again and again while another process has the lock."""
@@ -477,12 +478,17 @@ class Builder:
         if again is not None:
             pairs = [pair for pair in zip(again.outputs, outputs) if pair[0] != pair[1]]
             if pairs:
+                compare = importlib.import_module("bramble.build.compare")
                 found = {
-                    output: (first, second, differences(self._store, first, second))
+                    output: (first, second, compare.differences(self._store, first, second))
                     for (output, first), (_, second) in pairs
                 }
                 raise not_reproducible(
-                    task.name, found, self._store.directory, functools.partial(explain, self._store)
+                    task.name,
+                    found,
+                    self._store.directory,
+                    functools.partial(compare.explain, self._store),
+                    again.builds,
                 )
             return again
         self._record(resolved, objects, rung, stamps)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from typing import TYPE_CHECKING, Optional
+
+from bramble.build.suspects import AROUND, HEAD, Difference, suspect
 
 if TYPE_CHECKING:
     from bramble.store.disk import Store
 
 _PIECE = 1 << 20
 _BEFORE, _AFTER = 16, 24  # bytes around the first difference that are shown
+_Found = tuple[int, bytes, bytes, int]  # offset, what is around it in each, and where in that it is
 
 
 def differences(store: Store, first: str, second: str) -> tuple[str, ...]:
@@ -41,13 +43,11 @@ def differences(store: Store, first: str, second: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _difference(
-    roots: tuple[str, str], path: str, own: tuple[bytes, bytes], link: bool
-) -> Optional[tuple[int, bytes, bytes]]:
+def _difference(roots: tuple[str, str], path: str, own: tuple[bytes, bytes], link: bool) -> Optional[_Found]:
     """Return where two members differ first, and what stands there in each; None if they are the same."""
     if link:
         targets = [os.fsencode(os.readlink(root + path)) for root in roots]
-        return _first(targets[0].replace(own[0], own[1]), targets[1], 0)
+        return _first(targets[0].replace(own[0], own[1]), targets[1], len(targets[1]) + len(targets[0]), 0)
     with open(roots[0] + path, "rb") as first, open(roots[1] + path, "rb") as second:
         tails = [b"", b""]
         base = 0
@@ -58,46 +58,20 @@ def _difference(
             ended = not any(pieces)
             keep = 0 if ended else len(own[0])
             end = max(0, min(map(len, texts)) - keep)
-            one, other = texts if ended else (text[:end] for text in texts)
-            found = _first(one, other, base)
+            found = _first(texts[0], texts[1], max(map(len, texts)) if ended else end, base)
             if found is not None or ended:
                 return found
             base += end
             tails = [text[end:] for text in texts]
 
 
-def _first(one: bytes, other: bytes, base: int) -> Optional[tuple[int, bytes, bytes]]:
-    if one == other:
+def _first(one: bytes, other: bytes, end: int, base: int) -> Optional[_Found]:
+    """Return the first difference before the index `end`; what stands around it may reach beyond."""
+    if one[:end] == other[:end]:
         return None
     at = len(os.path.commonprefix([one, other]))
-    low = max(0, at - _BEFORE)
-    return base + at, one[low : at + _AFTER], other[low : at + _AFTER]
-
-
-def _suspect(path: str, data: bytes, offset: int, one: bytes, other: bytes) -> str:
-    """Return what usually makes such a difference, "" if unknown. `data` is how the file begins."""
-    if path.endswith(".pyc") and 8 <= offset < 16 and data[4] & 1:  # PEP 552
-        return "the hash of the source of Python byte code, which names the store: leave this file out"
-    if path.endswith(".pyc") and 4 <= offset < 16:
-        return "the time of change of the source of Python byte code"
-    if data.startswith(b"\x1f\x8b") and 4 <= offset < 8:
-        return "the time in the header of gzip: use gzip -n"
-    if data.startswith((b"!<arch>\n", b"!<thin>\n")):
-        return "times or owners in an archive of ar: use ar D"
-    if data.startswith(b"PK\x03\x04"):
-        return "times in a zip file"
-    if data.startswith(b"\x7fELF") and b"GNU\0" in one:
-        return (
-            "the GNU build id, a hash of all that is linked, paths of the store too: use -Wl,--build-id=none"
-        )
-    for text in (one, other):
-        if re.search(rb"[0-2][0-9]:[0-5][0-9]:[0-5][0-9]", text):
-            return "a time of day: use SOURCE_DATE_EPOCH"
-        if b"/check/" in text or b"bramble_store" in text:
-            return "a path of the store that is cut, encoded or hashed"
-    if sorted(one) == sorted(other):
-        return "the order of something: files of a directory, keys of a hash"
-    return ""
+    low = max(0, at - AROUND)
+    return base + at, one[low : at + AROUND], other[low : at + AROUND], at - low
 
 
 def explain(store: Store, first: str, second: str, path: str) -> tuple[str, ...]:
@@ -114,11 +88,12 @@ def explain(store: Store, first: str, second: str, path: str) -> tuple[str, ...]
     found = _difference(roots, path, (os.fsencode(first), os.fsencode(second)), stat.S_ISLNK(modes[0]))
     if found is None:
         return ()
-    offset, one, other = found
-    data = b""
+    offset, one, other, at = found
+    head = b""
     if stat.S_ISREG(modes[0]):
         with open(roots[0] + path, "rb") as file:
-            data = file.read(8)
-    suspect = _suspect(path, data, offset, one, other)
-    lines = [f"  from byte {offset} on", f"    first   {one!r}", f"    second  {other!r}"]
-    return (*lines, f"  this looks like {suspect}") if suspect else tuple(lines)
+            head = file.read(HEAD)
+    shown = [window[max(0, at - _BEFORE) : at + _AFTER] for window in (one, other)]
+    lines = [f"  from byte {offset} on", f"    first   {shown[0]!r}", f"    second  {shown[1]!r}"]
+    likely = suspect(Difference(path, head, offset, one, other, at))
+    return (*lines, f"  this looks like {likely}") if likely else tuple(lines)

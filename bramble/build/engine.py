@@ -320,7 +320,9 @@ class _Run:
             owner = next((self._graph.get(ref.derivation).name for ref in owners), "")
             self._hidden.append(Hidden(key, name, found, owner))
             self._on_event(self._hidden[-1])
-        self._on_event(Finished(key, name, made.seconds, made.cached, made.outputs, made.checked))
+        self._on_event(
+            Finished(key, name, made.seconds, made.cached, made.outputs, made.checked, made.builds)
+        )
 
     def _fail(self, task: Task, error: BrambleError, left: Optional[Unbuilt] = None) -> None:
         # spec: build.failure

@@ -114,7 +114,8 @@ class Finished:
     seconds: float  # from the start of its build; 0.0 when cached
     cached: bool
     outputs: tuple[tuple[str, str], ...]  # (output name, object name), in the order of the derivation
-    checked: str = ""  # "here" or "elsewhere": built twice, the same, the second time under which store path
+    checked: str = ""  # "here" or "elsewhere": built again, the same, and under which store path
+    builds: int = 1  # that were compared
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,10 @@ class BuildOptions:
     jobs: int = 1
     keep_going: bool = False  # after a failure build what does not need what failed
     keep_failed: bool = False  # keep the build directory of a failed build
-    check: bool = False  # build the roots once more and compare
+    check: bool = False  # build the roots again and compare
+    rounds: int = (
+        2  # with `check`: how many builds of a root are compared, the first or the known one included
+    )
     log_size: int = LOG_SIZE  # bytes of what one build prints that are kept
     refresh: bool = False  # fetch files of this machine again that the lock pins, if they have changed
     renew: frozenset[str] = (

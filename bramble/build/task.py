@@ -44,7 +44,8 @@ class Made:
     new_pin: Optional[tuple[str, str]] = None  # lock key, digest
     changed: str = ""  # the file of this machine that was fetched for it, if that is another one now
     hidden: tuple[HiddenName, ...] = ()  # what its files hide, if it was built now
-    checked: str = ""  # "here" or "elsewhere": it was built once more, and under which store path
+    checked: str = ""  # "here" or "elsewhere": it was built again, and under which store path
+    builds: int = 1  # that were compared
 
 
 @dataclass(frozen=True)

@@ -159,12 +159,15 @@ def not_reproducible(
     found: Mapping[str, tuple[str, str, tuple[str, ...]]],
     directory: str,
     explain: Callable[[str, str, str], tuple[str, ...]],
+    number: int,
 ) -> BrambleError:
     """Return the error for a build that came out in two ways.
 
     `found` gives for an output the name of the first object, of the second, and
-    the files in which they differ; `explain` says how one of them does.
+    the files in which they differ; `explain` says how one of them does. `number` is that of the build
+    that came out differently from the first one, from 2 on.
     """
+    again = "again" if number == 2 else f"the {number}th time" if number > 3 else "the third time"
     lines = []
     for output, (first, second, files) in found.items():
         lines += [f"output {output}:", f"  first   {directory}/{first}", f"  second  {directory}/{second}"]
@@ -176,7 +179,7 @@ def not_reproducible(
             lines.append(f"  and {len(files) - _LISTED} more")
     return BrambleError(
         "build.not-reproducible",
-        f'"{name}" came out differently when it was built again',
+        f'"{name}" came out differently when it was built {again}',
         remedy="usual reasons: the time, a random number, the order of a directory or of a hash",
         detail="\n".join(lines),
     )

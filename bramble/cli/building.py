@@ -15,7 +15,7 @@ from typing import Optional
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.evaluating import add_evaluation_options, limits_of
 from bramble.cli.progress import Display
-from bramble.cli.quantities import byte_count, count, log_bytes, memory_bytes, seconds
+from bramble.cli.quantities import byte_count, count, log_bytes, memory_bytes, rounds, seconds
 from bramble.cli.render import harmless, print_error, say
 from bramble.commands.build import (
     LOG_SIZE,
@@ -46,6 +46,9 @@ def add_build_options(parser: argparse.ArgumentParser, *, tests: bool = False) -
     group.add_argument("--keep-failed", action="store_true", help="keep the directory of a failed build")
     if not tests:
         group.add_argument("--check", action="store_true", help="build once more and compare")
+        group.add_argument(
+            "--rounds", type=rounds, metavar="N", help="build N times in all and compare (--check: 2)"
+        )
     group.add_argument(
         "--refresh",
         action="store_true",
@@ -121,7 +124,8 @@ def choices_of(arguments: argparse.Namespace) -> BuildChoices:
     return BuildChoices(
         keep_going=arguments.keep_going,
         keep_failed=arguments.keep_failed,
-        check=getattr(arguments, "check", False),
+        check=getattr(arguments, "check", False) or bool(getattr(arguments, "rounds", None)),
+        rounds=getattr(arguments, "rounds", None) or 2,
         refresh=arguments.refresh,
         pure=arguments.pure,
         log_size=arguments.log_size,

@@ -101,9 +101,9 @@ class Display:
     def _finished(self, event: Finished) -> None:
         self._flush_partial(event.id, event.name)
         if event.checked:
-            where = ", the second under another store path" if event.checked == "elsewhere" else ""
-            same = paint(f"(the same, 2 builds{where})", DIM, self._surface)
-            self._line(f"{self._tick()} {harmless(event.name)} - {duration(event.seconds)} {same}")
+            # spec: cli.build.check
+            same = paint(f"(the same, {event.builds} builds)", DIM, self._surface)
+            self._line(f"{self._tick()} {harmless(event.name)} {same} - {duration(event.seconds)}")
         elif event.cached:
             # A large graph that is built already has one line per target, not one per derivation.
             if event.id in self._roots or self._verbose:

@@ -20,6 +20,13 @@ def count(text: str) -> int:
     return number
 
 
+def rounds(text: str) -> int:
+    """Return how often something is built to be compared: from 2 up, and no more than a day can hold."""
+    if not text.isdecimal() or not 2 <= _whole(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of builds from 2 to 10000")
+    return _whole(text)
+
+
 def seconds(text: str) -> float:
     """Return a length of time in seconds, more than none."""
     try:

@@ -85,6 +85,7 @@ class BuildChoices:
     keep_going: bool = False
     keep_failed: bool = False
     check: bool = False
+    rounds: int = 2
     log_size: int = LOG_SIZE
     refresh: bool = False
     pure: bool = False
@@ -114,7 +115,8 @@ class BuiltTarget:
     derivation: str
     name: str
     outputs: Mapping[str, BuiltOutput]
-    checked: str = ""  # "here" or "elsewhere": built twice, the same, the second time under which store path
+    checked: str = ""  # "here" or "elsewhere": built again, the same, and under which store path
+    builds: int = 1  # that were compared
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,7 @@ def build_derivations(
         networked, unkept = growth.networked, growth.errors
     else:
         report = once(evaluation.graph, roots, options=options, on_event=on_event)
-    targets = _targets(asked, report, store)
+    targets = _targets(asked, report, store, choices.rounds)
     found: dict[str, list[str]] = {}
     for target in targets:
         found.setdefault(target.target, []).extend(output.name for output in target.outputs.values())
@@ -293,6 +295,7 @@ def _options(
         keep_going=choices.keep_going,
         keep_failed=choices.keep_failed,
         check=choices.check,
+        rounds=choices.rounds,
         pure=choices.pure,
         log_size=choices.log_size,
         refresh=choices.refresh,
@@ -318,7 +321,7 @@ def _options(
     )
 
 
-def _targets(evaluated: Evaluated, report: BuildReport, store: Store) -> tuple[BuiltTarget, ...]:
+def _targets(evaluated: Evaluated, report: BuildReport, store: Store, rounds: int) -> tuple[BuiltTarget, ...]:
     graph = evaluated.evaluation.graph
     targets = []
     for result in evaluated.evaluation.results:
@@ -332,7 +335,8 @@ def _targets(evaluated: Evaluated, report: BuildReport, store: Store) -> tuple[B
             }
             if len(built) == len(derivation.outputs):
                 checked = report.checked.get(root, "")
-                targets.append(BuiltTarget(result.target, root, derivation.name, built, checked))
+                builds = rounds if checked else 1
+                targets.append(BuiltTarget(result.target, root, derivation.name, built, checked, builds))
     return tuple(targets)
 
 

@@ -149,9 +149,9 @@ def test_a_terminal_shows_the_end_of_a_long_log_and_short_store_paths(
 
 
 def test_a_check_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
-    same = shown(PLAIN, capsys, Finished("a", "a", 1.0, True, (), "elsewhere"))
-    assert same == "✔ a - 1.00s (the same, 2 builds, the second under another store path)\n"
+    same = shown(PLAIN, capsys, Finished("a", "a", 1.0, True, (), "elsewhere", 2))
+    assert same == "✔ a (the same, 2 builds) - 1.00s\n"
     assert (
-        shown(PLAIN, capsys, Finished("a", "a", 1.0, False, (), "here"))
-        == "✔ a - 1.00s (the same, 2 builds)\n"
+        shown(PLAIN, capsys, Finished("a", "a", 1.0, False, (), "here", 5))
+        == "✔ a (the same, 5 builds) - 1.00s\n"
     )

@@ -101,7 +101,7 @@ def _print_graph(evaluated: Evaluated, as_json: bool) -> None:
 
 def _checked(target: BuiltTarget) -> Optional[dict[str, object]]:
     """Return how the target was checked, None if it was not."""
-    return {"builds": 2, "elsewhere": target.checked == "elsewhere"} if target.checked else None
+    return {"builds": target.builds, "elsewhere": target.checked == "elsewhere"} if target.checked else None
 
 
 def _warning(hidden: Hidden) -> dict[str, str]:
