@@ -157,7 +157,7 @@ def build_evaluated(
 ) -> BuildResult:
     """Build all that the targets returned; see `build_derivations`."""
     results = evaluated.evaluation.results
-    roots = tuple(dict.fromkeys(ref.derivation for result in results for ref in result.roots))
+    roots = tuple(dict.fromkeys(ref.derivation for result in results for ref in result.roots + result.needs))
     return build_derivations(evaluated, roots, setting, choices, on_event, cancelled)
 
 
@@ -229,6 +229,12 @@ def build_derivations(
     found: dict[str, list[str]] = {}
     for target in targets:
         found.setdefault(target.target, []).extend(output.name for output in target.outputs.values())
+    for result in asked.evaluation.results:
+        # spec: cli.run.references
+        if result.target in found:
+            found[result.target] += [
+                report.outputs[ref].name for ref in result.needs if ref in report.outputs
+            ]
     told = bool(report.built or report.failures)
     if found and not store.read_only:
         with contextlib.suppress(Cancelled):

@@ -385,6 +385,7 @@ def grow(
                     OutputRef(growing.ids.get(ref.derivation, ref.derivation), ref.output)
                     for ref in result.roots
                 ),
+                needs=(),
             )
             for result in evaluation.results
         ),

@@ -13,8 +13,9 @@ from bramble.commands.context.consent import Asked, check_granted
 from bramble.commands.context.consent import below as _below
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.guarded import Guarded
-from bramble.commands.context.programs import programs_of
+from bramble.commands.context.programs import executable, names_in, programs_of
 from bramble.commands.context.setting import Setting
+from bramble.derivation.template import Template
 from bramble.errors import BrambleError
 from bramble.lang.evaluate import RunRequest
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
@@ -70,15 +71,7 @@ def run_request(evaluated: Evaluated) -> RunRequest:
             f"{result.target} returns {len(result.roots)} derivations",
             remedy="name a function that returns one, or a run() value",
         )
-    return RunRequest(
-        derivation=result.roots[0],
-        cmd="",
-        args=(),
-        paths=(),
-        read_only_paths=(),
-        hidden_paths=(),
-        network=False,
-    )
+    return RunRequest(derivation=result.roots[0], cmd="")
 
 
 def run_spec(
@@ -98,25 +91,45 @@ def run_spec(
     Raises BrambleError `run.*` (spec: cli.run and below).
     """
     store = result.store
-    output = result.report.outputs[request.derivation]
-    closure = store.closure([output.name])
+    outputs = result.report.outputs
+    output = outputs[request.derivation]
+    needs = [outputs[ref].name for ref in request.needs]
+    closure = store.closure([output.name, *needs])
     store.protect(closure)
     home = store.object_path(output.name)
-    words = [request.cmd, *request.args] if request.cmd else []
-    words.extend(choices.arguments)
-    if not words:
-        raise BrambleError("run.no-command", "no program is named", remedy=programs_of(home, None))
+
+    def written(text: Template) -> str:
+        # spec: cli.run.references
+        return text.render(lambda ref: store.object_path(outputs[ref].name))
+
+    if request.cmd:
+        words = [request.cmd, *map(written, request.args), *choices.arguments]
+    else:
+        words = _words(home, choices.arguments)
     program = _program(home, words[0])
-    writable = _host_paths(choices.paths, request.paths, setting.cwd, evaluated.project.root) or (
+    own = [text.text for text in request.paths if not text.references]
+    writable = _host_paths(choices.paths, own, setting.cwd, evaluated.project.root)
+    if choices.paths is None and not request.paths:
+        writable = (evaluated.project.root,)
+    # What lies in an output is there to be read anyway.
+    read_only = _host_paths(
+        choices.read_only_paths,
+        [text.text for text in request.read_only_paths if not text.references],
+        setting.cwd,
         evaluated.project.root,
     )
-    read_only = _host_paths(
-        choices.read_only_paths, request.read_only_paths, setting.cwd, evaluated.project.root
+    hidden = _host_paths(
+        choices.hidden_paths, [*map(written, request.hidden_paths)], setting.cwd, evaluated.project.root
     )
-    hidden = _host_paths(choices.hidden_paths, request.hidden_paths, setting.cwd, evaluated.project.root)
-    environment = [("HOME", "/tmp"), ("PATH", os.path.join(home, "bin")), ("TMPDIR", "/tmp")]
+    found = [home]
+    if request.closure_path:
+        # spec: cli.run.closure-path
+        found += [store.object_path(name) for name in dict.fromkeys([*needs, *sorted(closure)])]
+    search = [f"{path}/bin" for path in dict.fromkeys(found) if path == home or os.path.isdir(f"{path}/bin")]
+    environment = {"HOME": "/tmp", "PATH": ":".join(search), "TMPDIR": "/tmp"}
     if choices.terminal and setting.terminal_type:
-        environment.append(("TERM", setting.terminal_type))
+        environment["TERM"] = setting.terminal_type
+    environment.update((name, written(value)) for name, value in request.env)
     visible = (*writable, *read_only)
     # A store below what the program may write would be the program's to change (spec: cli.run.store).
     root = os.path.realpath(store.root)
@@ -137,7 +150,7 @@ def run_spec(
     mounts.update((path, Mount(places[path], path)) for path in (*read_only, *exposed, *objects))
     return SandboxSpec(
         argv=(program, *words[1:]),
-        env=tuple(sorted(environment)),
+        env=tuple(sorted(environment.items())),
         cwd=setting.cwd if any(_below(setting.cwd, path) for path in visible) else "/",
         mounts=tuple(mounts.values()),
         hidden=(*hidden, *(os.path.join(root, "var") for root in exposed)),
@@ -175,6 +188,20 @@ def _kept_from(guard: Guarded, writable: Collection[str], choices: RunChoices) -
         for path in guard.solid:
             if _below(path, real) and path not in named:
                 yield Mount(path, directory + path[len(real) :])
+
+
+def _words(home: str, arguments: Sequence[str]) -> list[str]:
+    """Return the program and its arguments where only the command line can name it. Raises run.no-command."""
+    # spec: cli.run.program
+    programs = executable(home)
+    if arguments and ("/" in arguments[0] or arguments[0] in names_in(home) or len(programs) != 1):
+        return list(arguments)
+    if len(programs) == 1:
+        return [*programs, *arguments]
+    fact = (
+        f"the output has {len(programs)} programs, and none is named" if programs else "no program is named"
+    )
+    raise BrambleError("run.no-command", fact, remedy=programs_of(home, None))
 
 
 def _program(home: str, word: str) -> str:

@@ -15,7 +15,7 @@ from bramble.lang.toml_module import TOML
 from bramble.lang.values import RunRequest, RunValue, output_of
 from bramble.project.files import find_files, read_source
 from bramble.project.modules import ModuleFile
-from bramble.starlark import Builtin, List, ModuleValue, Thread, type_name
+from bramble.starlark import Builtin, Dict, List, ModuleValue, Thread, type_name
 from bramble.starlark.assertions import ASSERT
 from bramble.starlark.json_module import JSON
 
@@ -28,7 +28,10 @@ _RUN: dict[str, Any] = {
     "read_only_paths": (),
     "hidden_paths": (),
     "network": False,
+    "env": Dict(),
+    "closure_path": False,
 }
+_LISTS = ("args", "paths", "read_only_paths", "hidden_paths")
 _TEST: dict[str, Any] = {"derivation": None, "args": ()}
 _READ: dict[str, Any] = {"path": None}
 
@@ -89,13 +92,17 @@ def run(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> RunVal
     cmd = check.string("cmd", given["cmd"])
     if not cmd:
         refuse("eval.argument", "run: cmd is empty", "name a program of the output, such as sh")
-    lists = {
-        name: check.strings(name, given[name])
-        for name in ("args", "paths", "read_only_paths", "hidden_paths")
-    }
-    for name, items in {"cmd": (cmd,), **lists}.items():
-        for item in items:
-            _plain("run", name, item)
+    _plain("run", "cmd", cmd)
+    lists = {name: tuple(map(Template.parse, check.texts(name, given[name]))) for name in _LISTS}
+    env = check.mapping("env", given["env"])
+    values = tuple(
+        (name, Template.parse(check.text("env", f'env["{name}"]', env[name]))) for name in sorted(env)
+    )
+    _check_run(lists, values)
+    references = [ref for name in _LISTS for text in lists[name] for ref in text.references]
+    references += [ref for _, text in values for ref in text.references]
+    for ref in references:
+        _output(session, "run", str(ref))
     module = session.caller(thread).module
     # What comes with Bramble is asked by whoever calls it.
     owner = session.project_of(module) if module.root else ""
@@ -105,6 +112,9 @@ def run(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> RunVal
             derivation=_output(session, "run", given["derivation"]),
             cmd=cmd,
             network=check.boolean("network", given["network"]),
+            env=values,
+            closure_path=check.boolean("closure_path", given["closure_path"]),
+            needs=tuple(dict.fromkeys(references)),
             **lists,
         )
     )
@@ -129,6 +139,32 @@ def test(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     session.tests.append(
         TestRequest(output, words, session.target, place_of(caller.position), len(caller.frames))
     )
+
+
+def _check_run(lists: Mapping[str, tuple[Template, ...]], env: tuple[tuple[str, Template], ...]) -> None:
+    # spec: dialect.run.references
+    for name, _ in env:
+        if not name or "=" in name or "\x00" in name:
+            refuse(
+                "eval.argument",
+                f"run: {ascii(name)} cannot be the name of a variable",
+                'use a name that is not empty and has no "="',
+            )
+    texts = [(name, text) for name in _LISTS for text in lists[name]]
+    for where, text in [*texts, *((f'env["{name}"]', text) for name, text in env)]:
+        if "\x00" in text.text:
+            refuse("eval.argument", f"run: a text in {where} holds a NUL character")
+        if where not in _LISTS[1:] or not text.references:
+            continue
+        first, rest = text.parts[0], text.parts[1:]
+        inner = "".join(map(str, rest))
+        leaves = inner[:1] not in ("", "/") or ".." in inner.split("/")
+        if not isinstance(first, OutputRef) or len(text.references) > 1 or leaves:
+            refuse(
+                "eval.argument",
+                f"run: a path in {where} refers to an output, and is not a path in it",
+                'begin it with the output, and stay below that: conf.out + "/etc"',
+            )
 
 
 def _output(session: Session, function: str, value: Any) -> OutputRef:

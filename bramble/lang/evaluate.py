@@ -34,6 +34,7 @@ class TargetResult:
     roots: tuple[OutputRef, ...]  # what is to be built: all outputs of each of these derivations
     run: Optional[RunRequest] = None  # when the function returned a run() value
     docstring: str = ""  # of the function, as it is written
+    needs: tuple[OutputRef, ...] = ()  # what a run() value needs besides, and nobody asked for
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def evaluate(
                             # spec: dialect.target.order
                             results[name] = _call(session, loader, name, function, named)
     roots = [ref.derivation for result in results.values() for ref in result.roots]
+    roots += [ref.derivation for result in results.values() for ref in result.needs]
     for test in session.tests:
         references = [ref for word in test.args for ref in Template.parse(word).references]
         roots += [ref.derivation for ref in (test.derivation, *references)]
@@ -223,13 +225,17 @@ def _call(session: Session, loader: Loader, name: str, function: Function, named
         del session.tests[known:]
         raise session.error_of(error) from error
     run = value.request if isinstance(value, RunValue) else None
-    return TargetResult(name, _returned(value, name, function, named), run, function.docstring or "")
+    roots, needs = _returned(value, name, function, named)
+    return TargetResult(name, roots, run, function.docstring or "", needs)
 
 
-def _returned(value: Any, name: str, function: Function, named: bool) -> tuple[OutputRef, ...]:
-    """Return the outputs that a function's value means, in its order, each once."""
+def _returned(
+    value: Any, name: str, function: Function, named: bool
+) -> tuple[tuple[OutputRef, ...], tuple[OutputRef, ...]]:
+    """Return the outputs that a function's value means, and what its run() values need besides: each once."""
     # spec: dialect.target.result
     roots: dict[OutputRef, None] = {}
+    needs: dict[OutputRef, None] = {}
     seen: set[int] = set()
     waiting = [value]
     while waiting:
@@ -238,6 +244,7 @@ def _returned(value: Any, name: str, function: Function, named: bool) -> tuple[O
             roots[item.derivation.default_output] = None
         elif isinstance(item, RunValue):
             roots[item.request.derivation] = None
+            needs.update(dict.fromkeys(item.request.needs))
         elif isinstance(item, (tuple, List, Set, Dict)):
             if id(item) not in seen:
                 seen.add(id(item))
@@ -251,4 +258,4 @@ def _returned(value: Any, name: str, function: Function, named: bool) -> tuple[O
                 place=place_of(function.position),
                 remedy="return a derivation, a run() value, or a list of them",
             )
-    return tuple(roots)
+    return tuple(roots), tuple(ref for ref in needs if ref not in roots)

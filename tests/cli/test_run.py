@@ -232,3 +232,37 @@ def test_what_is_no_program_is_not_proposed(programs: World) -> None:
     text, directory = (programs.run("run", "./odd:f", word).errors[0] for word in ("text", "directory"))
     assert (text["error"], directory["error"]) == ("run.no-program", "run.no-program")
     assert "chmod +x" in text["remedy"] and "directory" not in directory["remedy"]
+
+
+def test_the_log_of_a_build_that_fails_is_shown_once(programs: World) -> None:
+    programs.write(
+        fails="""
+load("example.com/p/tools")
+def f():
+    return run(tools.script("f", "echo seen-in-the-log; exit 1"), "f")
+"""
+    )
+    for options in ((), ("-v",), ("-q",)):
+        ran = programs.run("run", *options, "./fails:f", BRAMBLE_ERROR_FORMAT="text")
+        assert ran.status == 1 and ran.err.count("seen-in-the-log") == 1
+
+
+def test_what_a_run_value_refers_to_is_kept_with_what_is_run(programs: World) -> None:
+    # spec: cli.run.references
+    programs.write(
+        refers="""
+load("example.com/p/tools")
+def conf():
+    return tools.script("conf", "mkdir $out/etc; echo set > $out/etc/conf")
+def f():
+    return run(tools.tools(), "cat", [conf().out + "/etc/conf"])
+def writes():
+    script = "echo changed > $CONF/etc/conf; cat $CONF/etc/conf"
+    return run(tools.tools(), "sh", ["-c", script], paths=[conf().out], env={"CONF": conf()})
+"""
+    )
+    assert programs.run("run", "./refers:f").out == "set\n"
+    assert programs.run("gc").status == 0
+    again = programs.run("run", "./refers:f")
+    assert again.out == "set\n" and "✔ conf" not in again.err
+    assert programs.run("run", "./refers:writes").out == "set\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bramble.derivation.template import Template
 from bramble.errors import Place
 from bramble.lang.evaluate import RunRequest
 from tests.lang.worlds import NAME, World, failure
@@ -178,12 +179,30 @@ def test_a_run_value_says_all_that_it_was_given(tmp_path):
     text = """
 def f():
     d = derivation("d", "t", outputs=["out", "tools"])
-    return run(d.tools, "sh", ["-c"], paths=["."], read_only_paths=["a"], hidden_paths=["b"], network=True)
+    return run(d.tools, "sh", ["-c"], paths=["."], read_only_paths=["a"], hidden_paths=["b"], network=True,
+        env={"B": "2", "A": "1"}, closure_path=True)
 """
     (result,) = World(tmp_path, default=text).evaluate("./:f").results
     (root,) = result.roots
     assert root.output == "tools"
-    assert result.run == RunRequest(root, "sh", ("-c",), (".",), ("a",), ("b",), True)
+    lists = [(Template.parse(text),) for text in ("-c", ".", "a", "b")]
+    env = (("A", Template.parse("1")), ("B", Template.parse("2")))
+    assert result.run == RunRequest(root, "sh", *lists, True, env, True)
+    assert result.needs == ()
+
+
+def test_what_a_run_value_refers_to_is_needed_and_not_asked_for(tmp_path):
+    # spec: dialect.run.references
+    text = """
+def f():
+    d, e, c = [derivation(name, "t", outputs=["out", "lib"]) for name in ("d", "e", "c")]
+    return run(d, "x", [e.lib, d], hidden_paths=[c.out + "/etc"], env={"E": e.lib + ":" + e.out})
+"""
+    evaluation = World(tmp_path, default=text).evaluate("./:f")
+    (result,) = evaluation.results
+    names = [(evaluation.graph.get(ref.derivation).name, ref.output) for ref in result.needs]
+    assert names == [("e", "lib"), ("c", "out"), ("e", "out")]
+    assert [evaluation.graph.get(ref.derivation).name for ref in result.roots] == ["d"]
 
 
 def test_only_a_run_value_itself_is_one(tmp_path):
@@ -206,8 +225,16 @@ def test_only_a_run_value_itself_is_one(tmp_path):
         ),
         *(
             "run(d, 'x', [1])",
-            "run(d, 'x', [d])",
-            "run(d, 'x', [d.out])",
+            "run(d, 'x', [1, d])",
+            "run(d, 'x', ['\\x00'])",
+            "run(d, 'x', paths=['a/' + d.out])",
+            "run(d, 'x', paths=[d.out + 'a'])",
+            "run(d, 'x', read_only_paths=[d.out + '/a/../..'])",
+            "run(d, 'x', hidden_paths=[d.out + d.out])",
+            "run(d, 'x', env=['A'])",
+            "run(d, 'x', env={'A': 1})",
+            "run(d, 'x', env={'': 'a'})",
+            "run(d, 'x', closure_path='yes')",
             "run(d, d.out)",
             "run(d, 'x', path=[])",
         ),

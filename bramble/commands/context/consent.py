@@ -72,7 +72,11 @@ def asked(
         ("write", paths, request.paths),
         ("read", read_only_paths, request.read_only_paths),
     ):
-        for path in declared if given is None else ():
+        for text in declared if given is None else ():
+            if text.references:
+                # It lies in an output, which is visible anyway.
+                continue
+            path = text.text
             real = os.path.realpath(os.path.join(root, path))
             if request.owner or not below(real, root):
                 items.add(Item(kind, real))

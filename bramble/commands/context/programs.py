@@ -10,12 +10,24 @@ from bramble.errors import nearest
 _LISTED = 12
 
 
-def programs_of(home: str, wanted: Optional[str]) -> str:
-    """Return what `bin` of the output at `home` holds, or the program there that is most like `wanted`."""
+def names_in(home: str) -> list[str]:
+    """Return the names of what is in `bin` of the output at `home` and is no directory, sorted."""
     try:
         with os.scandir(os.path.join(home, "bin")) as entries:
-            names = sorted(entry.name for entry in entries if not os.path.isdir(entry.path))
+            return sorted(entry.name for entry in entries if not os.path.isdir(entry.path))
     except OSError:
+        return []
+
+
+def executable(home: str) -> list[str]:
+    """Return those of them that can be executed."""
+    return [name for name in names_in(home) if os.access(os.path.join(home, "bin", name), os.X_OK)]
+
+
+def programs_of(home: str, wanted: Optional[str]) -> str:
+    """Return what `bin` of the output at `home` holds, or the program there that is most like `wanted`."""
+    names = names_in(home)
+    if not os.path.isdir(os.path.join(home, "bin")):
         return "name a program by its path in the output, which has no bin directory"
     if not names:
         return "name a program by its path in the output; its bin directory is empty"
