@@ -225,8 +225,9 @@ class _Publication:
             "store.name-in-pieces",
             f'"{shown(file)}" in the output "{raw.name}" holds the path of {whose} in pieces, from byte '
             f"{piece.offset} on: it would be no reference, and would be wrong from the store",
-            remedy="keep the path whole: gcc and clang do with -fno-builtin-strcpy -fno-builtin-strcat "
-            "-fno-builtin-memcpy, or read it from a file or a variable\n"
+            remedy="keep the path whole: gcc does with -Os, and without an -mtune of your own; clang "
+            "with -fno-builtin-strcpy -fno-builtin-strcat -fno-builtin-memcpy; or read it from a file or a "
+            "variable\n"
             f'if nothing needs that path: env={{"allowed_name_pieces": "{shown(file)}"}}',
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -146,6 +147,33 @@ def test_the_specs_are_those_of_gcc_and_ours() -> None:
         *("--build-id=none", "-fno-builtin-strcpy", "-ffile-prefix-map={out}=/toolchain"),
     ):
         assert word in specs.text
+
+
+@pytest.mark.parametrize(
+    ("holds", "passed"),
+    [
+        (
+            ("znver3", "k8"),
+            " %{!mtune=*:-mtune=znver3 -mtune-ctrl=^sse_unaligned_store_optimal} %{mtune=generic:%<mtune",
+        ),
+        (("k8",), " %{!mtune=*:-mtune=k8} %{mtune=generic:%<mtune=generic -mtune=k8}\n\n"),
+        ((), " -fno-builtin-strcpy -fno-builtin-stpcpy "),
+    ],
+)
+def test_gcc_tunes_for_a_processor_where_it_keeps_texts_whole(holds: tuple[str, ...], passed: str) -> None:
+    class Gcc(Dpkg):
+        def ask(self, argv, stdin=""):  # type: ignore[no-untyped-def]
+            if "-O2" not in argv:
+                return super().ask(argv, stdin)
+            texts = re.findall('"(.{82})"', stdin)
+            assert len(texts) == 2
+            # Elsewhere one of the two is cut.
+            cut = not any(f"-mtune={name}" in argv for name in holds)
+            return Answer(0, "".join(f'\t.string "{text}"\n' for text in texts[cut:]))
+
+    found = debian()
+    (specs,) = c.gather(Gcc(found.files, found.answers), {"gcc": GCC}).texts
+    assert passed in specs.text
 
 
 def test_fedora_has_its_programs_in_libexec_and_libraries_in_lib64() -> None:

@@ -20,6 +20,12 @@ char place[200];
 double two = 2;
 int main(void) {
     strcpy(place, OUT "/share/a/file");
+#ifdef __x86_64__
+    char initialised[] = OUT "/share/initialised";
+    char printed[300];
+    sprintf(printed, "%s", OUT "/share/printed");
+    if (!strchr(initialised, place[0]) || !strchr(printed, place[0])) return 1;
+#endif
     printf("%s %.3f %s\n", place, sqrt(two), __FILE__);
     return 0;
 }

@@ -10,7 +10,7 @@ finds its own parts relative to where it lies. All else that it has to know stan
 - no build id, since it is a hash of these paths;
 - names of the output in debugging information and macros become `/toolchain`;
 - debugging information does not depend on the name of the build directory (`_DEBUG`);
-- names in strings stay whole (`WHOLE`).
+- names in strings stay whole (c_whole.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from bramble.build.tools.families.c_parts import (
     ONE_EACH,
     PARTS,
     PROGRAMS,
-    WHOLE,
     Told,
     check_complete,
     files_wanted,
@@ -41,6 +40,7 @@ from bramble.build.tools.families.c_parts import (
     refuse_script,
 )
 from bramble.build.tools.families.c_trials import trials
+from bramble.build.tools.families.c_whole import whole_names
 from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, names_found
 
@@ -206,14 +206,13 @@ def _specs(machine: Machine, driver: str, loader: str) -> str:
     # spec: build.host-tools.c.specs
     # Where there is such a file, gcc takes it instead of what it knows itself.
     own = machine.ask([driver, "-dumpspecs"]).out.rstrip("\n")
-    whole = " ".join(f"-fno-builtin-{name}" for name in WHOLE)
     dynamic = f"%{{!shared:-dynamic-linker {{rt}}/lib/{posixpath.basename(loader)}}}"
     search = "-rpath {rt}/lib %{fsanitize=*:-rpath {out}/lib/sanitizers} --disable-new-dtags"
     # A gcc that was not configured with a sysroot does not pass it on to the linker.
     link = f"--sysroot=%R --build-id=none %{{!r:%{{!static:%{{!static-pie:{dynamic} {search}}}}}}}"
     return (
         f"{own}\n\n"
-        f"*self_spec:\n+ %{{!-sysroot=*:--sysroot={{out}}}} -ffile-prefix-map={{out}}=/toolchain {_DEBUG}\n\n"
-        f"*cc1:\n+ {whole}\n\n"
+        f"*self_spec:\n+ %{{!-sysroot=*:--sysroot={{out}}}} -ffile-prefix-map={{out}}=/toolchain {_DEBUG} "
+        f"{whole_names(machine, driver)}\n\n"
         f"*link:\n+ {link}\n\n"
     )

@@ -32,9 +32,6 @@ BINUTILS = (
     *("as", "ld", "ld.bfd", "ld.gold", "ar", "nm", "ranlib", "strip", "objcopy", "objdump", "readelf"),
     *("size", "strings", "c++filt", "addr2line", "elfedit"),
 )
-# The copies that a compiler makes itself, instead of calling the C library, come as pieces of 16 and 8
-# bytes in the code; a name of a store object that is cut so cannot be found again.
-WHOLE = ("strcpy", "stpcpy", "strcat", "strncpy", "stpncpy", "strncat", "memcpy", "mempcpy", "memmove")
 ONE_EACH = "make two derivations of host_tools, one for each"
 _HEADERS = ("stdio.h", "linux/limits.h", "asm/unistd.h", "crypt.h", "stddef.h")
 _SANITIZERS = re.compile(r"lib(a|hwa|l|t|ub)san\.so.*")

@@ -24,7 +24,6 @@ from bramble.build.tools.families.c_parts import (
     ONE_EACH,
     PARTS,
     PROGRAMS,
-    WHOLE,
     Told,
     check_complete,
     files_wanted,
@@ -39,6 +38,7 @@ from bramble.build.tools.families.c_parts import (
     refuse_script,
 )
 from bramble.build.tools.families.c_trials import trials
+from bramble.build.tools.families.c_whole import not_expanded
 from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, names_found, tree
 from bramble.errors import BrambleError
@@ -217,7 +217,7 @@ def _texts(kinds: set[str], loader: str, resources: str) -> tuple[Text, ...]:
         "-ffile-prefix-map={out}=/toolchain",
         # Debugging information would hold the name of the build directory, and have its order from it.
         "-fdebug-compilation-dir=.",
-        *(f"-fno-builtin-{name}" for name in WHOLE),
+        *not_expanded(),
         "-Wl,--build-id=none",
         # lld would put strings in the order of a hash of each, and names of objects are among them.
         "-Wl,-O0",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Optional
 
 from bramble.build.tools.contents import RT, Contents, Link, Take, Text
-from bramble.build.tools.families.c_parts import WHOLE, place_of_path
+from bramble.build.tools.families.c_parts import place_of_path
 from bramble.build.tools.families.c_trials import trials
 from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, tree
@@ -76,10 +76,11 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
 
 
 def _moved(specs: str, directories: tuple[str, ...], loader: str) -> str:
-    """Return the specs with the outputs in them, and what `build.host-tools.c.specs` says of linking."""
+    """Return the specs with the outputs in them, and what `build.host-tools.c.specs` says of linking.
+
+    What it says of compiling stands in the specs of gcc, which holds for these too.
+    """
     for directory in sorted(directories, key=len, reverse=True):
         specs = specs.replace(directory, "{out}/" + place_of_path(directory))
     dynamic = f"-dynamic-linker {{rt}}/lib/{posixpath.basename(loader)} -rpath {{rt}}/lib --disable-new-dtags"
-    specs = specs.replace(f"-dynamic-linker {loader}", f"--build-id=none %{{!shared:%{{!static:{dynamic}}}}}")
-    whole = " ".join(f"-fno-builtin-{name}" for name in WHOLE)
-    return specs.replace("*cc1:\n", f"*cc1:\n{whole} ")
+    return specs.replace(f"-dynamic-linker {loader}", f"--build-id=none %{{!shared:%{{!static:{dynamic}}}}}")
