@@ -76,8 +76,8 @@ def rules_about(code: str, texts: Mapping[str, str]) -> Sequence[Rule]:
     if named or listed:
         return [*named, *listed]
     row = re.compile(rf"^\|[^|]*`{re.escape(code)}`.*\|$", re.M)
-    rows = ((chapter, row.search(text)) for chapter, text in texts.items() if _NO_RULE not in text)
-    return [Rule("", chapter, (_as_text(found[0]),)) for chapter, found in rows if found is not None]
+    places = ((chapter, row.search(text)) for chapter, text in texts.items() if _NO_RULE not in text)
+    return [Rule("", chapter, (_as_text(found[0]),)) for chapter, found in places if found is not None]
 
 
 def rule_named(id: str, texts: Mapping[str, str]) -> Sequence[Rule]:

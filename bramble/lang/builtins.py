@@ -42,7 +42,9 @@ def files(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> List
     session = session_of(thread)
     given = bind("files", _FILES, args, kwargs, required=1)
     check = Checker("files", "eval.argument")
-    module = _of_project(session.caller(thread).module, "files")
+    caller = session.caller(thread)
+    module = _of_project(caller.module, "files")
+    unmatched: list[str] = []
     try:
         found = find_files(
             module.root,
@@ -52,9 +54,16 @@ def files(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> List
             check.boolean("exclude_directories", given["exclude_directories"]),
             check.boolean("allow_empty", given["allow_empty"]),
             listings=session.listings(module.root),
+            unmatched=unmatched,
         )
     except BrambleError as error:
         refuse_as(error)
+    if unmatched and "allow_empty" not in kwargs and len(args) < len(_FILES):
+        # spec: dialect.files.unmatched
+        for text in unmatched:
+            session.warn(
+                f'{caller.position}: no file matches "{text}"; allow_empty=True says that it may be so'
+            )
     project = session.project_of(module)
     if project:
         # spec: dialect.files.packages

@@ -79,7 +79,7 @@ def _warn_of_builder(session: Session, made: Derivation, position: Position) -> 
     builder = str(made.builder)
     meant = suggest_builder(builder) if not made.sources.files and "/" not in builder else None
     if meant is not None:
-        session.warnings.append(f'{position}: there is no builder "{builder}"; did you mean "{meant}"?')
+        session.warn(f'{position}: there is no builder "{builder}"; did you mean "{meant}"?')
 
 
 def _sources(session: Session, caller: Caller, files: Sequence[str]) -> Sources:

@@ -106,6 +106,11 @@ class Session:
         except BrambleError as error:
             refuse_as(error)
 
+    def warn(self, text: str) -> None:
+        """Keep a warning, which begins with its place, unless it was given before."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
     def make(self, derivation: Derivation, caller: Caller) -> DerivationValue:
         """Remember a derivation, and return it as the program sees it."""
         if derivation.id not in self.derivations:

@@ -78,22 +78,29 @@ def find_files(
     allow_empty: bool = True,
     *,
     listings: Optional[Listings] = None,
+    unmatched: Optional[list[str]] = None,
 ) -> list[str]:
     """Return the files that match a pattern of `include` and none of `exclude`.
 
     Patterns are relative to `directory`, which is relative to the project's
     root; what is returned is relative to the root, sorted by code points, each
-    once. Raises load.source-* for a pattern that is none, that leaves the
-    project or names a file that is missing, and for names that are not UTF-8.
+    once. To `unmatched` the patterns are added that nothing matches. Raises
+    load.source-* for a pattern that is none, that leaves the project or names a
+    file that is missing, and for names that are not UTF-8.
     """
     # spec: project.files
     found = listings if listings is not None else Listings(project_root)
     includes = [parse_pattern(text, directory, hidden=False) for text in include]
     excludes = [parse_pattern(text, directory, hidden=True) for text in exclude]
     paths: dict[Names, int] = {}
-    for pattern in includes:
-        matched = _named(found, pattern, exclude_directories) if not pattern.parts else None
-        paths.update(matched if matched is not None else _matching(found, pattern, excludes))
+    for text, pattern in zip(include, includes):
+        if pattern.parts:
+            matched = _matching(found, pattern, excludes)
+            if not matched and unmatched is not None:
+                unmatched.append(text)
+        else:
+            matched = _named(found, pattern, exclude_directories)
+        paths.update(matched)
     kept = []
     for path, kind in paths.items():
         if (exclude_directories and kind == stat.S_IFDIR) or any(one.matches(path) for one in excludes):
