@@ -18,12 +18,12 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from bramble.build.builtin import OutputPlace, Request, builtin
-from bramble.build.events import Absent, Event, Impure, Output, Progress, Retrying, Started, Waiting
+from bramble.build.events import Absent, Event, Impure, Output, Progress, Retrying, Started, Timed, Waiting
 from bramble.build.log import BuildLog
 from bramble.build.naming import Directories, Names, names_of, on_this_machine, sandbox_spec, trial_spec
 from bramble.build.options import BuildOptions
@@ -71,6 +71,20 @@ class Builder:
         self.sources: dict[Sources, Optional[SourceObject]] = {}  # what became of sources
         # Digests of those whose pin counts no longer, and whether they were fetched since.
         self._refreshed: dict[str, bool] = {}
+
+    @contextlib.contextmanager
+    def timed(self, task: Task, what: str) -> Iterator[None]:
+        """Report how long what is done within takes; for a thread of the schedule."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._took(task, what, began, time.monotonic())
+
+    def _took(self, task: Task, what: str, began: float, ended: float) -> None:
+        if self._options.timed:
+            lane = threading.current_thread().name
+            self._emit(Timed(task.id, task.name, what, lane, began, ended))
 
     def close(self) -> None:
         """End the launcher, and with it whatever may still run."""
@@ -399,6 +413,7 @@ class Builder:
     ) -> Made:
         """Run the builder in a sandbox."""
         # spec: build.steps
+        began = time.monotonic()
         closure = self._store.closure(sorted(set(task.inputs.values())))
         rung = self._options.sandbox
         if resolved.network and self._options.fetch.offline:
@@ -429,6 +444,9 @@ class Builder:
                 inputs=inputs,
             )
             outcome = self._start().run(spec, on_output=log.write, cancelled=self._cancelled)
+            ended = time.monotonic()
+        self._took(task, "set-up", began, ended - outcome.seconds)
+        self._took(task, "program", ended - outcome.seconds, ended)
         if outcome.kind == "cancelled":
             raise Cancelled
         search = dict(resolved.env).get("PATH")
@@ -465,14 +483,15 @@ class Builder:
         """Make objects of the outputs, and record them; or compare them with the first ones."""
         # spec: build.publish
         hidden: list[HiddenName] = []
-        objects = self._store.publish(
-            raws,
-            closure=closure,
-            build_name=build_name,
-            # A built-in builder compiles nothing.
-            allowed_pieces=None if build_name is None else allowed_pieces(resolved),
-            on_hidden=hidden.append,
-        )
+        with self.timed(task, "hashing"):
+            objects = self._store.publish(
+                raws,
+                closure=closure,
+                build_name=build_name,
+                # A built-in builder compiles nothing.
+                allowed_pieces=None if build_name is None else allowed_pieces(resolved),
+                on_hidden=hidden.append,
+            )
         restrict(resolved, objects, lambda name: self._store.closure([name]))
         outputs = tuple((name, objects[name].name) for name in resolved.outputs)
         if again is not None:

@@ -245,7 +245,8 @@ class _Run:
         task, resolved, made = work.task, work.resolved, work.made
         try:
             if resolved is None:
-                resolved = self._builder.resolve(task)
+                with self._builder.timed(task, "sources"):
+                    resolved = self._builder.resolve(task)
                 made = self._builder.known(task, resolved)
             if made is not None and self._builder.enough(task, made):
                 return made
@@ -253,8 +254,13 @@ class _Run:
             if absent:
                 return Needs(absent)
             if made is None or not made.present:
-                made = self._builder.make(task, resolved)
-            return self._builder.make_again(task, made) if task.check else made
+                fetched = task.derivation.builtin in ("fetch_url", "fetch_git")
+                with self._builder.timed(task, "download" if fetched else "build"):
+                    made = self._builder.make(task, resolved)
+            if not task.check:
+                return made
+            with self._builder.timed(task, "check"):
+                return self._builder.make_again(task, made)
         except OSError as error:
             if error.errno in _TROUBLE:
                 raise from_os_error(error, f'build "{task.name}"') from error

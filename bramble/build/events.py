@@ -139,6 +139,18 @@ class Skipped:
     because: str  # id of the derivation that failed
 
 
+@dataclass(frozen=True)
+class Timed:
+    """What one thing took, where `BuildOptions.timed` asks. Times are seconds of the monotonic clock."""
+
+    id: str
+    name: str
+    what: str  # "sources", "build", "download" or "check"; within these "set-up", "program" or "hashing"
+    lane: str  # name of the thread
+    began: float
+    ended: float
+
+
 Event = Union[
     Planned,
     Started,
@@ -153,4 +165,5 @@ Event = Union[
     Finished,
     Failed,
     Skipped,
+    Timed,
 ]

@@ -79,6 +79,7 @@ class BuildOptions:
     renew: frozenset[str] = (
         frozenset()
     )  # ids of downloads and generators that are made anew, whatever the lock and the store say
+    timed: bool = False  # report what took how long: the event Timed
     pure: bool = False  # refuse host_tools, and results of a weaker sandbox
     # Names of objects and of store derivations that must be there, whoever makes them.
     demand: frozenset[str] = frozenset()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Optional
+from typing import Any, Optional
 
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.evaluating import add_evaluation_options, limits_of
@@ -43,6 +44,9 @@ def add_build_options(parser: argparse.ArgumentParser, *, tests: bool = False) -
     )
     if not tests:
         group.add_argument("-k", "--keep-going", action="store_true", help="after a failure build the rest")
+    group.add_argument(
+        "--trace", metavar="FILE", help="write what took how long to FILE, as a trace that browsers show"
+    )
     group.add_argument("--keep-failed", action="store_true", help="keep the directory of a failed build")
     if not tests:
         group.add_argument("--check", action="store_true", help="build once more and compare")
@@ -124,6 +128,7 @@ def choices_of(arguments: argparse.Namespace) -> BuildChoices:
     return BuildChoices(
         keep_going=arguments.keep_going,
         keep_failed=arguments.keep_failed,
+        timed=arguments.trace is not None,
         check=getattr(arguments, "check", False) or bool(getattr(arguments, "rounds", None)),
         rounds=getattr(arguments, "rounds", None) or 2,
         refresh=arguments.refresh,
@@ -172,14 +177,21 @@ def build_shown(
             setting.jobs,
         ),
     )
+    trace = None
+    if arguments.trace is not None:
+        # Loaded for those who ask for it.
+        tracing: Any = importlib.import_module("bramble.cli.trace")
+        trace = tracing.Trace(os.path.join(setting.cwd, arguments.trace), evaluated.took, display)
     with _Interrupts() as interrupts:
         display.start()
         try:
             result = (build or functools.partial(build_evaluated, evaluated))(
-                setting, choices, display, interrupts.cancelled
+                setting, choices, trace or display, interrupts.cancelled
             )
         finally:
             display.close()
+            if trace is not None:
+                trace.write()
     unevaluated = print_passed_over(evaluated, surface)
     for failure in result.failures:
         print_error(failure, surface)

@@ -27,6 +27,7 @@ from bramble.build.events import (
     Retrying,
     Skipped,
     Started,
+    Timed,
     Waiting,
 )
 from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions
@@ -66,6 +67,7 @@ __all__ = [
     "Retrying",
     "Skipped",
     "Started",
+    "Timed",
     "Waiting",
     "build_derivations",
     "build_evaluated",
@@ -84,6 +86,7 @@ class BuildChoices:
 
     keep_going: bool = False
     keep_failed: bool = False
+    timed: bool = False  # events say what took how long
     check: bool = False
     rounds: int = 2
     log_size: int = LOG_SIZE
@@ -302,6 +305,7 @@ def _options(
         keep_failed=choices.keep_failed,
         check=choices.check,
         rounds=choices.rounds,
+        timed=choices.timed,
         pure=choices.pure,
         log_size=choices.log_size,
         refresh=choices.refresh,

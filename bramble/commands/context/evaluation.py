@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -26,6 +27,7 @@ class Evaluated:
     project: Project
     packages: Mapping[str, str]  # name → directory
     evaluation: Evaluation
+    took: tuple[float, float] = (0.0, 0.0)  # when that began and ended, by the monotonic clock
 
 
 def evaluate_targets(
@@ -37,6 +39,7 @@ def evaluate_targets(
     (`Evaluation.errors`). Raises BrambleError of the phases config, syntax, resolve, eval, load and
     derivation.
     """
+    began = time.monotonic()
     project = find_project(setting.cwd)
     targets: list[Target] = [parse_target(word) for word in words]
     packages = local_packages(project)
@@ -51,7 +54,7 @@ def evaluate_targets(
             max_steps=setting.limits.steps,
             keep_going=keep_going,
         )
-    return Evaluated(project, packages, evaluation)
+    return Evaluated(project, packages, evaluation, (began, time.monotonic()))
 
 
 def module_cache(cache: Optional[str]) -> Optional[Kept]:
