@@ -141,13 +141,8 @@ def _store_root(environ: Mapping[str, str], store_of: Optional[str]) -> str:
     if named:
         return named
     home = _home(environ) if store_of is None else _home_of(store_of)
-    if home is None:
-        raise BrambleError(
-            "store.no-home",
-            "there is no home directory to keep the store in",
-            remedy="set BRAMBLE_PATH to an absolute directory",
-        )
-    return os.path.join(home, "bramble")
+    # spec: cli.store.home
+    return "" if home is None else os.path.join(home, "bramble")
 
 
 def _home(environ: Mapping[str, str]) -> Optional[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from typing import Optional
 
 from bramble.build.fetch.discretion import redact
-from bramble.commands.context.opening import open_store
+from bramble.commands.context.opening import open_store, root_of
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.sandbox.launch import Launcher
@@ -85,35 +87,58 @@ def _sandbox() -> tuple[Finding, ...]:
 
 
 def _store(setting: Setting) -> tuple[Finding, ...]:
-    root = setting.store_root
+    store: Optional[Store] = None
     try:
-        store = open_store(setting)
+        root = root_of(setting)
+        length = f"{root}, {len(os.fsencode(root))} of at most 47 bytes"
+        store = open_store(setting, create=False)
+        directory = store.directory
     except BrambleError as error:
-        return (Finding("store", False, error.message, error.remedy or ""),)
-    usage = shutil.disk_usage(store.directory)
+        if error.code != "store.missing":
+            return (Finding("store", False, error.message, error.remedy or ""),)
+        # spec: cli.store.asking
+        directory = _above(root)
+        length += "; there is none yet, the first build makes it"
+    usage = shutil.disk_usage(directory)
     free = Finding(
         "disk",
         usage.free >= _SPACE_WANTED,
         f"{usage.free / (1 << 30):.1f} GiB free for the store",
         "" if usage.free >= _SPACE_WANTED else "bramble gc, or set BRAMBLE_PATH to a larger disk",
     )
-    length = Finding("store", True, f"{root}, {len(os.fsencode(root))} of at most 47 bytes")
-    return (length, free, *_medium(store))
+    return (Finding("store", True, length), free, *_medium(store, directory))
 
 
-def _medium(store: Store) -> tuple[Finding, ...]:
-    """Return what the file system of the store is, and what about it matters."""
+def _above(path: str) -> str:
+    """Return the nearest directory above that is there."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def _medium(store: Optional[Store], directory: str) -> tuple[Finding, ...]:
+    """Return what the file system of the store is, and what about it matters.
+
+    Where there is no store yet, it is tried in the `directory` in which it would be made.
+    """
     # spec: cli.doctor.medium
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         mountinfo = file.read()
-    if store.read_only:
-        kind, options = mount_of(os.path.realpath(store.directory), mountinfo)
+    if store is not None and store.read_only:
+        kind, options = mount_of(os.path.realpath(directory), mountinfo)
         return medium_findings(Medium(kind, options))
     try:
-        with store.workspace() as work:
-            return medium_findings(examine_medium(work.path, mountinfo))
+        with contextlib.ExitStack() as stack:
+            if store is not None:
+                place = stack.enter_context(store.workspace()).path
+            else:
+                place = stack.enter_context(tempfile.TemporaryDirectory(prefix=".bramble-", dir=directory))
+            return medium_findings(examine_medium(place, mountinfo))
     except BrambleError as error:
         return (Finding("file system", False, error.message, error.remedy or ""),)
+    except OSError as error:
+        remedy = f"make {directory} writable, or set BRAMBLE_PATH to another directory"
+        return (Finding("store", False, f"no store can be made in {directory}: {error.strerror}", remedy),)
 
 
 def medium_findings(medium: Medium) -> tuple[Finding, ...]:

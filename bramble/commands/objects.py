@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bramble.commands.context.evaluation import evaluate_targets
-from bramble.commands.context.opening import open_store
+from bramble.commands.context.opening import open_store, root_of
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
 from bramble.store.gc import GcReport, collect, delete
+from bramble.store.layout import locate
 from bramble.store.optimise import OptimiseReport, optimise
 from bramble.store.plain import archive_digest
 from bramble.store.query import (
@@ -53,12 +54,30 @@ __all__ = [
     "labels",
     "open_store",
     "optimise",
+    "place",
     "referrers",
     "relocate",
     "remove_root",
+    "root_of",
     "tree",
     "why",
 ]
+
+
+def place(setting: Setting) -> tuple[str, str]:
+    """Return the root and the directory of the store, which need not be there and is not made.
+
+    Raises BrambleError as `Store.open` does, for a store that cannot be used or made, too.
+    """
+    # spec: cli.store.asking
+    try:
+        store = open_store(setting, read_only=True)
+    except BrambleError as error:
+        if error.code != "store.missing":
+            raise
+        found = locate(root_of(setting))
+        return found.root, found.directory
+    return store.root, store.directory
 
 
 def find_object(store: Store, text: str, setting: Setting) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class Store(Objects):
         One of another user is only read, and its objects are read again before they are used.
 
         Raises BrambleError store.root-relative, store.root-too-long,
-        store.root-unusable, store.missing, store.moved, store.newer-version,
+        store.root-unusable, store.missing, store.occupied, store.moved, store.newer-version,
         store.damaged, store.link-taken, store.other-owner,
         store.writable-by-others, store.foreign-entry, and those of failed system calls.
         """

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
@@ -21,6 +22,8 @@ from bramble.store.trust.schema import VERSION
 OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/builds", "locks/gc")
 LINK = "store"
 PREVIOUS_LOG = ".previous"  # behind the name of a log: that of the build of the same before
+_OF_THE_DISK = "lost+found"  # stands in the root of a file system
+_NAMED = 3
 # What lies in var/: nothing of it is content, all of it but `roots` and `projects` can be made again.
 PARTS = (
     "objects",
@@ -143,13 +146,14 @@ def open_place(root: str, owner: Owner, *, create: bool, write: bool) -> Locatio
     written, directories that were lost are made again.
 
     Raises BrambleError: those of `locate`, `check` and `read_record`;
-    store.missing; store.moved; store.link-taken; store.permission and the like.
+    store.missing; store.occupied; store.moved; store.link-taken; store.permission and the like.
     """
     location = locate(root)
     with DiskFailures(f'open the store "{shown(location.root)}"'):
         missing = check(location, owner, create=create)
         record = read_record(location)
         if record is None:
+            _refuse_occupied(location, owner)
             if not create:
                 raise BrambleError(
                     "store.missing",
@@ -185,6 +189,34 @@ def check(location: Location, owner: Owner, *, create: bool = False) -> list[str
         return missing_parts(fd, location.root, location.parts, owner)
     finally:
         os.close(fd)
+
+
+def _refuse_occupied(location: Location, owner: Owner) -> None:
+    """Refuse a root that holds what no store holds, and is none: somebody needs it for something else.
+
+    What a store that is just being made holds, or one that was not finished, is no such thing; nor is
+    what other people have put into a sticky directory.
+    """
+    # spec: store.occupied, store.owner.sticky
+    own = (location.padding[0], "var", LINK, _OF_THE_DISK)
+    try:
+        shared = os.stat(location.root or "/").st_mode & stat.S_ISVTX
+        with os.scandir(location.root or "/") as entries:
+            others = sorted(
+                entry.name
+                for entry in entries
+                if entry.name not in own
+                and not (shared and entry.stat(follow_symlinks=False).st_uid != owner.uid)
+            )
+    except FileNotFoundError:
+        return
+    if others:
+        named = ", ".join(shown(name) for name in others[:_NAMED]) + (", …" if len(others) > _NAMED else "")
+        raise BrambleError(
+            "store.occupied",
+            f'"{shown(location.root)}" is no store, and no place for one: it holds {named}',
+            remedy="set BRAMBLE_PATH to a directory for the store, there or not; or move it away",
+        )
 
 
 def _moved(location: Location, record: Record) -> BrambleError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from typing import Any
@@ -19,9 +20,13 @@ def about(findings: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_file_system_of_the_store_is_named_and_nothing_is_left(world: World) -> None:
+    before = sorted(os.listdir(world.base))
     ran = world.run("doctor", "--json")
     assert ran.status == (0 if ran.json["healthy"] else 1)
     assert about(ran.json)[0]["fact"].split()[0]
+    assert not world.store.exists() and sorted(os.listdir(world.base)) == before
+    assert world.run("store", "import", stdin=b"").status == 1 and world.store.exists()
+    assert about(world.run("doctor", "--json").json)
     assert [path.name for path in (world.store / "var/work").iterdir()] == []
     assert "file system" in world.run("doctor").out
 

@@ -20,6 +20,7 @@ from bramble.commands.objects import (
     optimise,
     relocate,
     remove_root,
+    root_of,
 )
 from bramble.commands.verify import verify_store
 from bramble.errors import BrambleError
@@ -160,7 +161,7 @@ def do_relocate(arguments: argparse.Namespace, setting: Setting, surface: Surfac
             f"the store of {setting.store_of} is only read, and relocate would change it",
             remedy="let its owner run `bramble store relocate`",
         )
-    report = relocate(setting.store_root)
+    report = relocate(root_of(setting))
     if arguments.json:
         print_json(
             {

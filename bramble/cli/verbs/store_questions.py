@@ -20,6 +20,7 @@ from bramble.commands.objects import (
     find_objects,
     labels,
     open_store,
+    place,
     referrers,
     tree,
     why,
@@ -29,13 +30,13 @@ from bramble.errors import BrambleError
 
 def do_path(arguments: argparse.Namespace, setting: Setting, surface: Surface) -> int:
     """Print the store's directory, or the path of an object."""
-    store = open_store(setting, read_only=arguments.object is not None)
-    if arguments.object is None:
-        paths = [store.directory]
-    else:
+    root, directory = place(setting)
+    paths = [directory]
+    if arguments.object is not None:
+        store = open_store(setting, read_only=True)
         paths = [_path(store, name) for name in find_object(store, arguments.object, setting)]
     if arguments.json:
-        print_json({"version": 1, "root": store.root, "directory": store.directory, "paths": paths})
+        print_json({"version": 1, "root": root, "directory": directory, "paths": paths})
     else:
         print("\n".join(paths))
     return 0
