@@ -33,7 +33,7 @@ from bramble.build.restrictions import allowed_pieces, check_words, restrict
 from bramble.build.sources import add_sources, fill_build_directory, name_sources
 from bramble.build.stamps import Stamp, changed_file, unchanged
 from bramble.build.task import Cancelled, Listener, Made, Task, Unbuilt
-from bramble.build.unlisted import unlisted
+from bramble.build.unlisted import uncalled, unlisted
 from bramble.build.verdict import empty_output, ending, not_reproducible, verdict, wrong_output
 from bramble.derivation.model import GENERATOR, Sources
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
@@ -456,7 +456,8 @@ class Builder:
         sources = task.derivation.sources
         root = None if outcome.succeeded else self._source_roots.get(sources.project)
         missed = unlisted(log.path, sources, root)
-        verdict(task.name, outcome, log.path, search, missed)
+        called = () if outcome.succeeded else uncalled(log.path)
+        verdict(task.name, outcome, log.path, search, missed, called)
         temporary = dict(names.outputs)
         raws = []
         for output, path in inside.outputs:

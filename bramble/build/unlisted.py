@@ -1,4 +1,4 @@
-"""Files that a failed build looked for in vain, though the project has them."""
+"""What a failed build looked for in vain: files that the project has, and programs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,20 @@ _NAMED = 3  # files that are named; who has forgotten more sees the pattern
 _MISSED = re.compile(r"no such file|not found|cannot find|can't find|can't open|there is no file", re.I)
 # A word in quotes, or one with a dot or a slash in it: `file` and `such` are words of the sentence.
 _WORD = re.compile(r"""['"`‘]([^'"`’]{1,255})['"’]|((?:[\w@%+-]|[./](?=[\w./@+-])){2,255})""")
+# How shells (`sh: 1: ed: not found`, `bash: ed: command not found`), make and env say that of a program.
+_UNCALLED = re.compile(
+    r"(?:^|: )(?P<by_shell>[\w+-]+): (?:command )?not found\s*$"
+    r"|^(?:make(?:\[[0-9]+\])?|\S*\benv): ['‘]?(?P<by_other>[\w+-]+)['’]?: No such file or directory\s*$"
+)
+
+
+def uncalled(log_path: Optional[str]) -> tuple[str, ...]:
+    """Return the names of programs that the end of the log says could not be run, since there are none."""
+    # spec: build.failure
+    if log_path is None:
+        return ()
+    matches = map(_UNCALLED.search, _end(log_path).splitlines()[-_LINES:])
+    return tuple(dict.fromkeys(match[match.lastgroup or 0] for match in matches if match))[:_NAMED]
 
 
 def unlisted(log_path: Optional[str], sources: Sources, root: Optional[str]) -> tuple[str, ...]:

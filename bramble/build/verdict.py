@@ -51,11 +51,12 @@ def verdict(
     log_path: Optional[str],
     search: Optional[str] = None,
     missed: Sequence[str] = (),
+    called: Sequence[str] = (),
 ) -> None:
     """Raise BrambleError unless the builder of `name` exited with status 0.
 
     `search` is the derivation's PATH, None if it has none; `missed` are files of the project that it
-    looked for, and that are not among its sources.
+    looked for, and that are not among its sources; `called` are programs that it could not run.
 
     Codes: build.failed, build.killed, build.timeout, build.limit, build.output-too-large,
     build.output-too-many-files.
@@ -68,7 +69,7 @@ def verdict(
         raise BrambleError(
             "build.failed",
             f'"{name}" failed: its builder exited with status {outcome.code}',
-            remedy=_not_found(outcome.code, search)
+            remedy=_not_found(outcome.code, search, called)
             + _not_listed(missed)
             + f"{log}; --keep-failed keeps its directories",
         )
@@ -98,9 +99,14 @@ def verdict(
     )
 
 
-def _not_found(status: int, search: Optional[str]) -> str:
+def _not_found(status: int, search: Optional[str], called: Sequence[str]) -> str:
     """Return advice for the status with which a shell says that there is no such program (XCU 2.8.2)."""
     # spec: build.failure
+    if called and search is not None:
+        return (
+            f"the build calls {', '.join(called)}, which no directory of its PATH has: add the derivation "
+            f'that holds it, or in std/c tools="{" ".join(called)}", which are programs of this machine\n'
+        )
     if status != _SHELL_FOUND_NOTHING:
         return ""
     if search is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.build.unlisted import unlisted
+from bramble.build.unlisted import uncalled, unlisted
 from bramble.derivation.model import Sources
 
 
@@ -40,6 +40,27 @@ def test_what_is_named(said: str, named: tuple[str, ...], project: Path, tmp_pat
     log.write_text(f"first\n{said}\nlast\n")
     assert unlisted(str(log), Sources(files=("x/main.c",)), str(project)) == named
     assert unlisted(str(log), Sources(files=("x/main.c", *named)), str(project)) == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ("./fix-libmath_h: 1: ed: not found", ("ed",)),
+        ("sh: line 3: g++: command not found", ("g++",)),
+        ("make[2]: msgfmt: No such file or directory", ("msgfmt",)),
+        ("/usr/bin/env: ‘perl’: No such file or directory\nsh: 1: ed: not found", ("perl", "ed")),
+        ("cat: ed: No such file or directory", ()),
+        ("make: dir/file: No such file or directory", ()),
+        ("checking for ed... not found", ()),
+        ("sh: 1: ./configure: not found", ()),
+        ("the key was not found", ()),
+    ],
+)
+def test_programs_that_are_named(said: str, named: tuple[str, ...], tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text(f"first\n{said}\nlast\n")
+    assert uncalled(str(log)) == named
+    assert uncalled(None) == uncalled(str(tmp_path / "gone")) == ()
 
 
 def test_names_are_relative_to_the_file_that_calls_files(project: Path, tmp_path: Path) -> None:
