@@ -58,6 +58,9 @@ def add_build_options(parser: argparse.ArgumentParser, *, tests: bool = False) -
         action="store_true",
         help="fetch files of this machine again that have changed, and pin them anew",
     )
+    group.add_argument(
+        "--locked", action="store_true", help="refuse what would add to bramble.lock, or change it"
+    )
     group.add_argument("--pure", action="store_true", help="refuse builds that depend on this machine")
     group.add_argument("--offline", action="store_true", help="use no network")
     what = "a test" if tests else "a build"
@@ -132,6 +135,7 @@ def choices_of(arguments: argparse.Namespace) -> BuildChoices:
         check=getattr(arguments, "check", False) or bool(getattr(arguments, "rounds", None)),
         rounds=getattr(arguments, "rounds", None) or 2,
         refresh=arguments.refresh,
+        locked=arguments.locked,
         pure=arguments.pure,
         log_size=arguments.log_size,
         sandbox=arguments.sandbox,

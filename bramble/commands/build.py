@@ -199,6 +199,11 @@ def build_derivations(
     lock_path = os.path.join(project.root, LOCK_NAME)
     lock = read_lock(lock_path)
     take = functools.partial(lock_briefly, on_wait=store.on_wait)
+    if choices.locked:
+        # Loaded for that alone, as all that is seldom asked for.
+        importlib.import_module("bramble.commands.context.locked").refuse_unpinned(
+            evaluated, roots, lock.url_hashes
+        )
     began = time.time()
     once = functools.partial(
         build,
@@ -250,7 +255,10 @@ def build_derivations(
         )
     failures = [*(_placed(failure, evaluated) for failure in report.failures), *unkept]
     broken_off = report.cancelled
-    if report.new_pins:
+    if report.new_pins and choices.locked:
+        unwritten = importlib.import_module("bramble.commands.context.locked").unwritten_pins
+        failures += unwritten(report.new_pins)
+    elif report.new_pins:
         try:
             before = {key: pin for key, pin in lock.url_hashes.items() if key in report.new_pins}
             update_lock(

@@ -239,14 +239,22 @@ def _matching(found: Listings, pattern: Pattern, excludes: Sequence[Pattern]) ->
                 fits = part.fullmatch(name) is not None
                 if fits and not last and kind == stat.S_IFDIR:
                     following.append((path, at + 1))
-            # spec: project.files.lock, project.files.kinds
-            if fits and last and kind != stat.S_IFIFO and path != (LOCK_NAME,):
+            # spec: project.files.lock, project.files.kinds, project.files.results
+            if not (fits and last) or kind == stat.S_IFIFO or path == (LOCK_NAME,):
+                continue
+            if kind != stat.S_IFLNK or not _is_result(found, path):
                 paths[path] = kind
         for step in following:
             if step not in seen and not any(one.covers(step[0]) for one in excludes):
                 seen.add(step)
                 waiting.append(step)
     return paths
+
+
+def _is_result(found: Listings, path: Names) -> bool:
+    """Tell whether a symbolic link is one that `build --out-link` makes: what is built is no source."""
+    head, _, name = os.readlink(os.path.join(found.root, *path)).rpartition("/")
+    return head.startswith("/") and head.endswith("/store") and len(name) == 32 and name.isalnum()
 
 
 def _checked(found: Listings, path: Names, kind: int) -> str:

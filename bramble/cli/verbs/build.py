@@ -41,6 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="build TARGET, too, and run the derivation_output builders that it needs again",
     )
     parser.add_argument("--root", metavar="DIR", help="with --graph: sources are below DIR")
+    parser.add_argument(
+        "--out-link", metavar="NAME", help="make NAME a link to what is built, and keep that in the store"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--just-parse", action="store_true", help="evaluate only: build nothing")
     parser.add_argument(
@@ -70,6 +73,9 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     nothing = not evaluated.evaluation.graph.derivations and not evaluated.evaluation.errors
     if nothing and not arguments.quiet:
         say(_nothing(arguments))
+    # As above: loaded for that alone.
+    linking: Any = importlib.import_module("bramble.commands.out_link") if arguments.out_link else None
+    links = linking.planned_links(evaluated, arguments.out_link, setting.cwd) if linking else None
     build: Optional[Build] = None
     if arguments.update:
         updating: Any = importlib.import_module("bramble.commands.updating")
@@ -78,6 +84,8 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     result, status = build_shown(evaluated, setting, arguments, surface, build=build)
     if status == 0 or result.targets:
         _print_result(evaluated, result, arguments.json)
+    if links is not None and not result.cancelled:
+        linking.make_links(links, result)
     return status
 
 
