@@ -11,6 +11,7 @@ from bramble.derivation.model import Derivation
 _OF_KEYS = (
     "url",
     "reference",
+    "submodules",
     "executable",
     "name",
     "strip",

@@ -11,6 +11,7 @@ from bramble.store.digest import is_digest
 
 FETCHERS = ("fetch_url", "fetch_git")
 _CHECKSUMS = ("integrity", "sha256", "sha512")
+_YES, _NO = ("true", "yes", "1"), ("", "false", "no", "0")
 _SHAPE = ("executable", "name", "strip", "unpack")  # what is made of the file; a key has them in this order
 
 
@@ -25,8 +26,22 @@ def lock_key(builder: str, name: str, env: Mapping[str, str]) -> Optional[str]:
         return "fetch_url " + " ".join(map(_anonymous, urls)) + _shape(env)
     if builder == "fetch_git":
         url, reference = needed(builder, name, env, "url"), needed(builder, name, env, "reference")
-        return f"fetch_git {_anonymous(url)}@{reference}"
+        inner = " submodules=true" if wants_submodules(name, env) else ""
+        return f"fetch_git {_anonymous(url)}@{reference}{inner}"
     return None
+
+
+def wants_submodules(name: str, env: Mapping[str, str]) -> bool:
+    """Tell whether a `fetch_git` asks for submodules; `name` is the derivation's. Raises derivation.env."""
+    # spec: build.fetch-git.submodules
+    value = env.get("submodules", "")
+    if value not in _YES + _NO:
+        raise BrambleError(
+            "derivation.env",
+            f'"{name}": submodules is "{value}"',
+            remedy='submodules is "true" or "false"',
+        )
+    return value in _YES
 
 
 def _anonymous(url: str) -> str:
@@ -37,7 +52,8 @@ def _anonymous(url: str) -> str:
 def plain_key(builder: str, env: Mapping[str, str]) -> str:
     """Return the key of a download with the secrets of its URLs, as it was in locks before."""
     if builder == "fetch_git":
-        return f"fetch_git {env['url']}@{env['reference']}"
+        inner = " submodules=true" if env.get("submodules", "") in _YES else ""
+        return f"fetch_git {env['url']}@{env['reference']}{inner}"
     return "fetch_url " + " ".join(env["url"].split()) + _shape(env)
 
 

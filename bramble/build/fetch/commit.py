@@ -7,7 +7,7 @@ that no file can have, or that stands twice, is seen in the trees only (gitforma
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Optional
 
@@ -17,11 +17,20 @@ from bramble.build.fetch.unpack import Budget, fill
 _PIECE = 1 << 18
 _TREE_LIMIT = 1 << 26  # bytes of one directory, which is held in memory
 _KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "symlink", stat.S_IFDIR: "directory", 0o160000: "submodule"}
+_MODULES = b".gitmodules"
 _NO_NAMES = (b"", b".", b"..", b".git")
 
 
 class CommitBroken(Exception):
     """A commit is damaged, or holds what no output can. The message says how."""
+
+
+@dataclass(frozen=True)
+class Submodules:
+    """The submodules of a tree, and the object of its `.gitmodules`, b"" where it has no such file."""
+
+    file: bytes
+    commits: Mapping[Path, bytes]  # hexadecimal digits, by the path from the top of the tree
 
 
 @dataclass(frozen=True)
@@ -85,15 +94,20 @@ class Objects:
         self._answers.read(1)
 
 
-def write_commit(tree: bytes, objects: Objects, target: ConfinedTree, budget: Budget) -> None:
+def write_commit(
+    tree: bytes, objects: Objects, target: ConfinedTree, budget: Budget, top: Path = ()
+) -> Submodules:
     """Write the files of the tree with that hash, with an empty directory for each submodule.
+
+    They are written below the directory `top`. Return the submodules.
 
     Raises CommitBroken, Clash, Outside, TooLarge, Cancelled, OSError.
     """
     # spec: build.fetch-git.bytes
     # Directories whose files are written, and which of theirs are still to be; no path is kept for each.
+    file, commits = b"", {}
     waiting: list[tuple[Path, Iterator[Entry]]] = [
-        ((), iter([Entry("directory", False, b"", tree)])),
+        (top, iter([Entry("directory", False, b"", tree)])),
     ]
     while waiting:
         above, rest = waiting[-1]
@@ -101,7 +115,7 @@ def write_commit(tree: bytes, objects: Objects, target: ConfinedTree, budget: Bu
         if directory is None:
             waiting.pop()
             continue
-        path = (*above, directory.name) if directory.name else ()
+        path = (*above, directory.name) if directory.name else above
         inner = []
         whole = b"".join(objects.content(directory.object, b"tree", _TREE_LIMIT))
         budget.take(len(whole))
@@ -109,8 +123,13 @@ def write_commit(tree: bytes, objects: Objects, target: ConfinedTree, budget: Bu
             budget.member()
             if entry.kind == "directory":
                 inner.append(entry)
+            elif entry.kind == "submodule":
+                commits[(*path, entry.name)[len(top) :]] = entry.object
+            elif entry.kind == "file" and path == top and entry.name == _MODULES:
+                file = entry.object
             _write(entry, (*path, entry.name), objects, target, budget)
         waiting.append((path, iter(inner)))
+    return Submodules(file, commits)
 
 
 def _write(entry: Entry, path: Path, objects: Objects, target: ConfinedTree, budget: Budget) -> None:

@@ -1,20 +1,20 @@
 """The built-in builder `fetch_git`: the files of one commit, without the repository. Uses the machine's git.
 
 What comes out is what the tree of the commit holds, byte for byte: git's checkout, which
-goes by attributes, is not used. Submodules are empty directories.
+goes by attributes, is not used. Submodules are empty directories, or fetched in the same way.
 """
 
 from __future__ import annotations
 
-import contextlib
 import re
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from bramble.build.builtin import Request
 from bramble.build.fetch.address import PORTS, name_and_password, parse_url
-from bramble.build.fetch.commit import CommitBroken, Objects, write_commit
-from bramble.build.fetch.confined import UNUSABLE, Clash, ConfinedTree, Outside
+from bramble.build.fetch.commit import CommitBroken, Objects, Submodules, write_commit
+from bramble.build.fetch.confined import UNUSABLE, Clash, ConfinedTree, Outside, Path
 from bramble.build.fetch.discretion import redact, scrubbed, secrets_of, secrets_of_login
 from bramble.build.fetch.git import Git, Login, Surroundings, find_git
 from bramble.build.fetch.local import local_path
@@ -22,54 +22,122 @@ from bramble.build.fetch.netrc import login_for
 from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.reach import check_repository
 from bramble.build.fetch.secure import authorities
+from bramble.build.fetch.submodules import DEEPEST, url_of, urls_of
 from bramble.build.fetch.unpack import Budget, TooLarge, UnpackLimits
 from bramble.build.options import FetchOptions
-from bramble.build.pins import needed
+from bramble.build.pins import needed, wants_submodules
 from bramble.build.stamps import Stamp
 from bramble.errors import BrambleError
 from bramble.sandbox.limits.usage import memory_of_machine
+from bramble.store.files import make_directory
 
 # To which schemes a server may send git on.
 _LEADS_TO = {"http": "http:https", "https": "https"}
 _NETWORK = ("http", "https", "git", "ssh")
 _HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")
+_SHORT_HASH = re.compile(r"[0-9A-Fa-f]{7,63}")
 _NO_REFERENCE = re.compile(r"-|@\Z|.*(?:[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{)|.*(?:/|\.lock)\Z|\Z", re.DOTALL)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """One repository that is to be fetched: the one that is asked for, or a submodule."""
+
+    url: str
+    reference: str
+    top: Path = ()  # where its files go
+    depth: int = 0
+
+
 def make(request: Request) -> tuple[Stamp, ...]:
-    """Fetch the commit that `reference` (a branch, a tag or a full hash) means at `url`.
+    """Fetch the commit that `reference` (a branch, a tag or a commit) means at `url`.
 
     Raises BrambleError fetch.git, fetch.git-missing, fetch.offline, fetch.timeout,
-    fetch.proxy, fetch.tls, fetch.netrc, fetch.archive-*; Cancelled.
+    fetch.proxy, fetch.tls, fetch.netrc, fetch.archive-*, derivation.env; Cancelled.
     """
     # spec: build.fetch-git
     url = needed("fetch_git", request.name, request.env, "url")
     reference = needed("fetch_git", request.name, request.env, "reference")
-    login = None
+    secrets: list[str] = []
     try:
-        options = request.options.bounded_fetch
-        place = _place(url, options)
-        if _NO_REFERENCE.match(reference):
-            raise _refused(url, f"{reference!r} is not the name of a branch, a tag or a commit")
-        scheme = _scheme(place)
-        given = Surroundings(
-            request.options.host_path,
-            max(round(options.timeout), 1),
-            protocols=_LEADS_TO.get(scheme, scheme or "file:ssh"),
-            file_size=options.largest,
-            memory=request.options.limits.memory or memory_of_machine() // 2,
-        )
-        if scheme in PORTS:
-            place, given = _over_http(place, options, given)
-            login = given.login
-        program = find_git(request.name, request.options.host_path)
-        seconds = options.git_seconds if options.seconds is None else options.seconds
-        git = Git(program, request.scratch, url, given, seconds, request.listener)
-        _write(git, _tree(git, place, reference), request, options)
+        inner = wants_submodules(request.name, request.env)
+        _fetch(_Part(url, reference), inner, request, secrets)
     except BrambleError as error:
-        others = secrets_of_login(login.name, login.password) if login else ()
-        raise scrubbed(error, (*secrets_of(url), *others)) from None
+        raise scrubbed(error, secrets) from None
     return ()
+
+
+def _fetch(whole: _Part, inner: bool, request: Request, secrets: list[str]) -> None:
+    """Write the files of a repository, and with `inner` those of its submodules, into the output."""
+    options = request.options.bounded_fetch
+    seconds = options.git_seconds if options.seconds is None else options.seconds
+    until = time.monotonic() + seconds
+    limits = UnpackLimits(
+        options.unpacked_bytes, options.unpacked_ratio, options.unpacked_members, request.listener.cancelled
+    )
+    budget = Budget(limits, options.unpacked_bytes)
+    waiting, number = [whole], 0
+    with ConfinedTree(request.output, once=True) as target:
+        while waiting:
+            part = waiting.pop()
+            secrets += secrets_of(part.url)
+            scratch = f"{request.scratch}/{number}"
+            number += 1
+            make_directory(scratch, 0o700)
+            git, place = _git(part, scratch, until - time.monotonic(), request, options, secrets)
+            found = _write(git, _tree(git, place, part.reference), part, target, budget)
+            if inner:
+                waiting += _submodules(git, part, found)
+        if target.is_empty():
+            raise git.failure("cat-file", b"the commit has no files")
+
+
+def _git(
+    part: _Part,
+    scratch: str,
+    seconds: float,
+    request: Request,
+    options: FetchOptions,
+    secrets: list[str],
+) -> tuple[Git, str]:
+    """Return the git for a repository, and what it is to fetch from."""
+    place = _place(part.url, options)
+    if _NO_REFERENCE.match(part.reference):
+        raise _refused(part.url, f"{part.reference!r} is not the name of a branch, a tag or a commit")
+    scheme = _scheme(place)
+    given = Surroundings(
+        request.options.host_path,
+        max(round(options.timeout), 1),
+        protocols=_LEADS_TO.get(scheme, scheme or "file:ssh"),
+        file_size=options.largest,
+        memory=request.options.limits.memory or memory_of_machine() // 2,
+    )
+    if scheme in PORTS:
+        place, given = _over_http(place, options, given)
+        if given.login:
+            secrets += secrets_of_login(given.login.name, given.login.password)
+    program = find_git(request.name, request.options.host_path)
+    return Git(program, scratch, part.url, given, seconds, request.listener), place
+
+
+def _submodules(git: Git, part: _Part, found: Submodules) -> list[_Part]:
+    """Return the submodules of a repository as repositories to fetch."""
+    # spec: build.fetch-git.submodules
+    if not found.commits:
+        return []
+    said = b""
+    if found.file:
+        said = git.run("config", "--no-includes", f"--blob={found.file.decode()}", "--list", "-z")
+    try:
+        if part.depth == DEEPEST:
+            raise CommitBroken(f"submodules lie in one another more than {DEEPEST} deep")
+        urls = urls_of(said)
+        return [
+            _Part(url_of(path, urls, part.url), commit.decode(), (*part.top, *path), part.depth + 1)
+            for path, commit in found.commits.items()
+        ]
+    except CommitBroken as error:
+        raise git.failure("submodules", str(error).encode("utf-8", "surrogateescape")) from None
 
 
 def _place(url: str, options: FetchOptions) -> str:
@@ -160,11 +228,11 @@ def _tree(git: Git, place: str, reference: str) -> str:
         # A server that only gives out files has no other than whole histories.
         status, said = git.ask(*remote, "--", place, asked)
     commit = "FETCH_HEAD"
-    if status and not is_hash:
-        # Only the beginning of a hash may mean another commit tomorrow.
+    if status and not _SHORT_HASH.fullmatch(reference):
         raise git.failure("fetch", said)
     if status:
-        # Not every server gives out a commit that no branch ends in: then it has to be all of them.
+        # Not every server gives out a commit that no branch ends in, and none by the beginning of its hash:
+        # then it has to be all of them. What is not unique among them is refused (git-rev-parse(1)).
         git.run(*remote, "--", place, "+refs/*:refs/fetched/*")
         commit = reference
     failed, tree = git.ask("rev-parse", "--verify", f"{commit}^{{commit}}^{{tree}}")
@@ -173,26 +241,18 @@ def _tree(git: Git, place: str, reference: str) -> str:
     return tree.decode("ascii").strip()
 
 
-def _write(git: Git, tree: str, request: Request, options: FetchOptions) -> None:
-    """Write the files of a tree into the output."""
+def _write(git: Git, tree: str, part: _Part, target: ConfinedTree, budget: Budget) -> Submodules:
+    """Write the files of a tree into the output, and return its submodules."""
     # spec: build.fetch-git.bytes
-    limits = UnpackLimits(
-        options.unpacked_bytes, options.unpacked_ratio, options.unpacked_members, request.listener.cancelled
-    )
-    budget = Budget(limits, options.unpacked_bytes)
     try:
-        with contextlib.ExitStack() as stack:
-            asked, answers = stack.enter_context(git.talking("cat-file", "--batch"))
-            target = stack.enter_context(ConfinedTree(request.output, once=True))
-            write_commit(tree.encode(), Objects(asked, answers), target, budget)
-            if target.is_empty():
-                raise CommitBroken("the commit has no files")
+        with git.talking("cat-file", "--batch") as (asked, answers):
+            return write_commit(tree.encode(), Objects(asked, answers), target, budget, part.top)
     except (CommitBroken, Clash, Outside) as error:
         raise git.failure("cat-file", str(error).encode()) from None
     except TooLarge as error:
         raise BrambleError(
             "fetch.archive-too-large",
-            f"{redact(request.env['url'])} {error}",
+            f"{redact(part.url)} {error}",
             remedy="nothing of it was stored",
         ) from None
     except BrokenPipeError:
