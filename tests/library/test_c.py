@@ -45,6 +45,10 @@ def otherwise():
 def tied():
     return c.autotools("tied", files(["tree/**"]), script="Setup", install=["tied"], directory="tree")
 
+def ordered():
+    return c.make("ordered", files(["order/Makefile"]), targets=["first", "second"], install=[],
+        directory="order", after="cp second $out")
+
 def unconfigured():
     return c.autotools("unconfigured", files(["tree/configure.ac"]), directory="tree")
 
@@ -85,6 +89,7 @@ printf '\tenv | grep -v / > %s/environ; mkdir %s/bin\n' "$prefix" "$prefix" >> M
 printf '\tcp archive joined zipped %s/bin\n' "$prefix" >> Makefile
 printf 'tied:\n\tpwd > %s/tied && chmod +x %s/tied\n' "$prefix" "$prefix" >> Makefile
 """,
+    "order/Makefile": "first:\n\tsleep 0.5\n\techo made > first\nsecond:\n\tcp first second\n",
     "tree/configure.ac": "",
     "tree/generated": "older than its source\n",
     "tree/source": "",
@@ -134,12 +139,15 @@ def test_a_library_a_program_and_a_configured_tree(project: World) -> None:
         (project.project / "tree" / name).chmod(0o755)
     # As in an unpacked archive, the file that others are generated from looks newer.
     os.utime(project.project / "tree/generated", (1, 1))
-    app, configured, otherwise = build(project, "./:app", "./:configured", "./:otherwise")
+    app, configured, otherwise, ordered = build(
+        project, "./:app", "./:configured", "./:otherwise", "./:ordered"
+    )
     said = 'a variable "b"|3|7|9\n'
     assert project.run("run", "./:app", "app").out == said
     assert project.run("run", "./:guest", "guest").out == 'a variable "b"\n'
     assert (configured / "words").read_text().splitlines()[1] == f"--with=a {os.path.realpath(configured)} b"
     assert (configured / "checked").read_text() == "tool.c C\n"
+    assert (ordered / "second").read_text() == "made\n"
     assert (otherwise / "made").read_text() == "install\nmore\n"
     assert (otherwise / "last").read_text() == "first\n"
     assert (otherwise / "else.pyc").exists() and not (otherwise / "own.pyc").exists()
