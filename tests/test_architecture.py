@@ -90,7 +90,7 @@ MAY_IMPORT_BY_NAME = (
         "store.late",
         "project.lockfile",
     ),
-    *("starlark.__main__", "starlark.program", "cli.building", "cli.progress"),
+    *("starlark.__main__", "starlark.program", "cli.building", "cli.progress", "cli.verbs.completion"),
 )
 MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")

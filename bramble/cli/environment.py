@@ -71,7 +71,7 @@ def read_setting(
         ca_file=environ.get("SSL_CERT_FILE") or None,
         ca_directory=environ.get("SSL_CERT_DIR") or None,
         netrc=_netrc(environ),
-        cache=_own_directory(environ, "XDG_CACHE_HOME", ".cache"),
+        cache=read_cache(environ),
         config=_own_directory(environ, "XDG_CONFIG_HOME", ".config"),
         state=_own_directory(environ, "XDG_STATE_HOME", ".local/state"),
         offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
@@ -166,6 +166,11 @@ def _home_of(user: str) -> str:
         f"this machine knows no user {user!r} with a home directory",
         remedy="name the owner of the store, or set BRAMBLE_PATH to where that store is",
     )
+
+
+def read_cache(environ: Mapping[str, str]) -> Optional[str]:
+    """Return the directory for what can be made again at any time; None when there is no place for one."""
+    return _own_directory(environ, "XDG_CACHE_HOME", ".cache")
 
 
 def _own_directory(environ: Mapping[str, str], variable: str, default: str) -> Optional[str]:

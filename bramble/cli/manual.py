@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from bramble.cli.completion.grammar import ParserOf, inner_parsers, shown_options, takes_value
+from bramble.cli.completion.described import ParserOf, help_of, inner_parsers, shown_options, takes_value
 from bramble.cli.listing import operands
 from bramble.cli.table import GROUPS, TOPICS, VERBS, Verb
 
@@ -138,7 +138,7 @@ def _name(action: argparse.Action) -> str:
 
 
 def _help(action: argparse.Action) -> str:
-    return (action.help or "").replace("%%", "%") or "see above"
+    return help_of(action) or "see above"
 
 
 def _reference(name: str) -> str:

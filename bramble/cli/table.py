@@ -27,7 +27,7 @@ GROUPS = {
     "look": "look",
     "project": "projects",
     "store": "the store",
-    "more": "help, and the machine",
+    "more": "help, and tools",
 }
 
 VERBS = (

@@ -6,21 +6,25 @@ waited for, and what is read and returned has limits.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
+import bramble
 from bramble.errors import BrambleError
+from bramble.lang.kept import Kept
 from bramble.project.access import read_file
 from bramble.project.config import CONFIG_NAME
 from bramble.project.project import Project, find_project
 
-__all__ = ["Candidate", "targets"]
+__all__ = ["Candidate", "program_stamp", "read_kept", "targets", "write_kept"]
 
 SUFFIX = ".bramble"
 MOST_NAMES = 5000  # of one directory that are looked at
 MOST_CANDIDATES = 500
+_KEPT_NAME = "commands"
 _LARGEST = 1 << 20  # bytes of a module that is looked through
 _DEF = re.compile(rb"^def[ \t]+([A-Za-z][A-Za-z0-9_]*)[ \t]*\(([^)]*)\)", re.M)
 
@@ -30,6 +34,45 @@ class Candidate(NamedTuple):
 
     text: str
     summary: str = ""
+
+
+def program_stamp() -> str:
+    """Return a name that changes when the program may have changed: 40 hexadecimal digits."""
+    top = os.path.dirname(os.path.abspath(bramble.__file__))
+    seen = [bramble.__version__]
+    for directory in ("cli", "cli/completion", "cli/verbs", "commands"):
+        try:
+            with os.scandir(os.path.join(top, directory)) as entries:
+                for entry in sorted(entries, key=lambda one: one.name):
+                    status = entry.stat()
+                    seen.append(f"{entry.name} {status.st_mtime_ns} {status.st_size}")
+        except OSError:
+            break
+    if len(seen) == 1:
+        # One file that holds them all.
+        while not os.path.lexists(top):
+            top = os.path.dirname(top)
+        status = os.stat(top)
+        seen.append(f"{top} {status.st_mtime_ns} {status.st_size}")
+    return hashlib.sha256("\n".join(seen).encode("utf-8", "surrogateescape")).hexdigest()[:40]
+
+
+def read_kept(cache: Optional[str], stamp: str) -> Optional[bytes]:
+    """Return what `write_kept` has kept for the program with this stamp, None if there is nothing."""
+    if cache is None:
+        return None
+    found, _, data = (_kept(cache).read(_KEPT_NAME) or b"").partition(b"\n")
+    return data if found == stamp.encode("ascii") else None
+
+
+def write_kept(cache: Optional[str], stamp: str, data: bytes) -> None:
+    """Keep what completion knows of the commands in the directory `cache`, if that is possible."""
+    if cache is not None:
+        _kept(cache).write(_KEPT_NAME, stamp.encode("ascii") + b"\n" + data)
+
+
+def _kept(cache: str) -> Kept:
+    return Kept(os.path.dirname(cache), (os.path.basename(cache), "completion"))
 
 
 def targets(word: str, directory: str) -> list[Candidate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bramble.cli.completion.grammar import decode, encode
 from bramble.cli.completion.line import Line, quoted, split
 from bramble.cli.completion.scripts import SCRIPTS
 from bramble.cli.table import TOPICS, VERBS
@@ -89,6 +91,8 @@ def test_commands_options_and_values_are_offered(project: World) -> None:
         name for name in (*(verb.name for verb in VERBS), *(topic.name for topic in TOPICS)) if name[0] == "s"
     ]
     assert answered(project, "help", "store", "clo") == ["closure"]
+    assert "build.failed" in answered(project, "explain", "build.")
+    assert answered(project, "store", "why", "./:h") == ["./:hello"]
     assert answered(project, "store", "root", "") == ["add", "remove", "list"]
     assert answered(project, "store", "hash", "") == ["directories"]
     assert answered(project, "star", "") == ["files"]
@@ -157,7 +161,8 @@ def test_no_store_is_made_and_nothing_is_said_whatever_is_there(project: World) 
     (project.project / "bramble.toml").unlink()
     assert answered(project, "build", "./") == []
     assert answered(project, "store", "") != []
-    assert not project.store.exists() and not (project.base / "home").exists()
+    assert not project.store.exists()
+    assert os.listdir(project.base / "home") in ([], [".cache"])
 
 
 @pytest.mark.parametrize(
@@ -221,6 +226,40 @@ def test_the_answer_to_bash_begins_after_what_it_keeps(project: World) -> None:
         "completion", "--answer", "bash", ".bramble build ./lib:h", "." + BREAKS.replace(":", "")
     )
     assert done.out == "words\n./lib:hello\n"
+
+
+def test_what_is_known_of_the_commands_is_kept_and_found_again(project: World) -> None:
+    # spec: cli.completion.kept
+    kept = project.base / "home/.cache/bramble/completion/commands"
+    first = answered(project, "build", "--")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    mine = kept.read_bytes()
+    stamp, _, data = mine[32:].partition(b"\n")
+
+    def keep(content: bytes) -> None:
+        kept.write_bytes(hashlib.sha256(content).digest() + content)
+
+    # It is what is kept that answers, if it is of this program and whole.
+    keep(stamp + b"\n" + data.replace(b"--keep-going", b"--keep-gaing"))
+    assert "--keep-gaing" in answered(project, "build", "--")
+    for content in (b"0" * 40 + b"\n" + data, stamp + b"\n[1]", stamp + b"\n", b""):
+        keep(content)
+        assert answered(project, "build", "--") == first
+        assert kept.read_bytes() == mine
+    kept.write_bytes(b"damaged")
+    assert answered(project, "build", "--") == first
+    # Where nothing can be kept it takes longer.
+    done = project.run("completion", "--answer", "zsh", ".b", HOME="", XDG_CACHE_HOME="")
+    assert done.out.startswith("words\nbuild\t")
+
+
+def test_the_command_line_as_data_is_what_it_was(project: World) -> None:
+    done = project.run("completion", "--answer", "zsh", ".")
+    assert done.status == 0
+    content = (project.base / "home/.cache/bramble/completion/commands").read_bytes()[32:].partition(b"\n")[2]
+    whole = decode(content)
+    assert encode(whole) == content and list(whole.commands) == [verb.name for verb in VERBS]
+    assert whole.commands["store"].commands["root"].commands["add"].operands[1].many
 
 
 def test_a_directory_with_a_great_many_names_is_answered_in_part(tmp_path: Path) -> None:

@@ -1,127 +1,127 @@
-"""Where on a command line a word stands, by the parsers that read command lines: what may stand there."""
+"""The command line as data, and where on it a word stands.
+
+What a shell asks must be answered at once. To load the modules of a command only to
+find out its options takes longer than everything else, so the data is kept between two questions.
+"""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Optional
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
-ParserOf = Callable[[Optional[str]], Optional[argparse.ArgumentParser]]
-_MANY = ("*", "+", argparse.REMAINDER, argparse.PARSER)
+
+class Option(NamedTuple):
+    """An option that help shows."""
+
+    names: tuple[str, ...]  # `-k`, `--keep-going`
+    summary: str
+    key: str  # the same for options of which one replaces the other
+    value: Optional[str]  # what help calls the value: SIZE, DIR …; None when there is none
+    choices: Mapping[str, str]  # value → what it means; none where these are no fixed set
+    again: bool  # may be given several times
+
+
+class Operand(NamedTuple):
+    """What is no option."""
+
+    key: str
+    kind: str  # what help calls it: TARGET, FILE …
+    choices: Mapping[str, str]
+    many: bool  # takes all that follow
+    rest: bool  # what follows belongs to another program, options too
+
+
+class Command(NamedTuple):
+    """A command with its commands; the whole command line is one, too."""
+
+    summary: str
+    options: tuple[Option, ...]
+    operands: tuple[Operand, ...]
+    commands: Mapping[str, Command]
+
+    def option(self, word: str) -> tuple[Optional[Option], Optional[str]]:
+        """Return the option that a word is, and the value that the same word gives it."""
+        name, equals, value = word.partition("=")
+        for option in self.options:
+            if word in option.names:
+                return option, None
+            if equals and name in option.names:
+                return option, value
+            if not word.startswith("--") and word[:2] in option.names and option.value is not None:
+                return option, word[2:]
+        return None, None
 
 
 class Standing(NamedTuple):
     """What comes before the word that is being written."""
 
-    parser: argparse.ArgumentParser  # of the innermost command
+    command: Command  # the innermost
     verb: Optional[str]  # None before a command
     directory: Optional[str]  # what -C says
-    awaited: Optional[argparse.Action]  # the option whose value the word is
-    operand: Optional[argparse.Action]  # the operand that the word is, if it is no option
+    awaited: Optional[Option]  # the option whose value the word is
+    operand: Optional[Operand]  # the operand that the word is, if it is no option
     options: bool  # an option may stand here
-    given: frozenset[str]  # options that were given, as they are called in the parser (`dest`)
+    given: frozenset[str]  # keys of the options that were given
 
 
-def standing(words: Sequence[str], parser_of: ParserOf) -> Optional[Standing]:
+def standing(words: Sequence[str], whole: Command) -> Optional[Standing]:
     """Return where the word after `words` stands; None where no command is known.
 
-    `words` begin after the name of the program. `parser_of` returns the parser
-    of a command by its name, that of the whole command line for None.
+    `words` begin after the name of the program.
     """
-    parser = parser_of(None)
-    if parser is None:
-        return None
+    command = whole
     verb: Optional[str] = None
     directory: Optional[str] = None
-    position, awaited, options = 0, None, True
+    awaited: Optional[Option] = None
+    position, options = 0, True
     given: set[str] = set()
     for word in words:
         if awaited is not None:
-            directory = word if verb is None and awaited.dest == "directory" else directory
+            directory = word if command is whole and "-C" in awaited.names else directory
             awaited = None
-            continue
-        if options and word.startswith("-") and word not in ("-", "--"):
-            action, value = _option(parser, word)
-            if action is not None:
-                given.add(action.dest)
-                if value is None and takes_value(action):
-                    awaited = action
-                elif verb is None and action.dest == "directory":
-                    directory = value
-            continue
-        if options and word == "--":
+        elif options and word == "--":
             options = False
-            continue
-        if verb is None:
-            deeper = parser_of(word)
-            if deeper is None:
+        elif options and word.startswith("-") and word != "-":
+            option, value = command.option(word)
+            if option is None:
+                continue
+            given.add(option.key)
+            if option.value is not None and value is None:
+                awaited = option
+            elif command is whole and "-C" in option.names:
+                directory = value
+        elif command.commands:
+            if word not in command.commands:
                 return None
-            verb, parser, position = word, deeper, 0
+            verb, command, position = verb or word, command.commands[word], 0
             given.clear()
-            continue
-        operand = _operand(parser, position)
-        if operand is None:
-            continue
-        if isinstance(operand, argparse._SubParsersAction):
-            if word not in operand.choices:
-                return None
-            parser, position = operand.choices[word], 0
-            given.clear()
-        elif operand.nargs == argparse.REMAINDER:
-            options = False
-        elif operand.nargs not in _MANY:
+        elif position < len(command.operands) and not command.operands[position].many:
             position += 1
-            following = _operand(parser, position)
-            # What follows belongs to another program, as the arguments of `run`.
-            options = options and not (following is not None and following.nargs == argparse.REMAINDER)
-    operand = None if awaited is not None else _operand(parser, position)
-    return Standing(parser, verb, directory, awaited, operand, options, frozenset(given))
+            options = options and not any(one.rest for one in command.operands[position : position + 1])
+        elif any(one.rest for one in command.operands[position : position + 1]):
+            options = False
+    operand = command.operands[position] if position < len(command.operands) else None
+    return Standing(
+        command, verb, directory, awaited, operand if awaited is None else None, options, frozenset(given)
+    )
 
 
-def inner_parsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """Return the parsers of the commands of a command, by name; none if it has none."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return dict(action.choices)
-    return {}
+def encode(command: Command) -> bytes:
+    """Return a command as bytes, which `decode` reads again."""
+    return json.dumps(command, separators=(",", ":")).encode("ascii")
 
 
-def summaries(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """Return what help says of each command of a command."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return {one.dest: one.help or "" for one in action._choices_actions}
-    return {}
+def decode(data: bytes) -> Command:
+    """Return what `encode` was given. Raises ValueError, TypeError, KeyError for anything else."""
+    return _command(json.loads(data))
 
 
-def shown_options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    """Return the options of a command that its help shows."""
-    return [one for one in parser._actions if one.option_strings and one.help != argparse.SUPPRESS]
-
-
-def takes_value(action: argparse.Action) -> bool:
-    """Return whether an option is followed by a value."""
-    return action.nargs != 0
-
-
-def kind(action: argparse.Action) -> str:
-    """Return what the values of an operand or an option are called in help: TARGET, DIR, FILE …; or ""."""
-    return action.metavar if isinstance(action.metavar, str) else ""
-
-
-def _operand(parser: argparse.ArgumentParser, position: int) -> Optional[argparse.Action]:
-    operands = [one for one in parser._actions if not one.option_strings]
-    return operands[position] if position < len(operands) else None
-
-
-def _option(parser: argparse.ArgumentParser, word: str) -> tuple[Optional[argparse.Action], Optional[str]]:
-    """Return the option that a word is, and the value that the same word gives it."""
-    name, equals, value = word.partition("=")
-    for action in parser._actions:
-        if word in action.option_strings:
-            return action, None
-        if equals and name in action.option_strings:
-            return action, value
-        if not word.startswith("--") and word[:2] in action.option_strings and takes_value(action):
-            return action, word[2:]
-    return None, None
+def _command(value: Any) -> Command:
+    summary, options, operands, commands = value
+    return Command(
+        summary,
+        tuple(Option(tuple(names), *rest) for names, *rest in options),
+        tuple(Operand(*one) for one in operands),
+        {name: _command(inner) for name, inner in commands.items()},
+    )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import os
+from collections.abc import Callable
+from typing import Any
 
 from bramble.cli.completion.answer import NOTHING, Answer, answer
-from bramble.cli.completion.grammar import ParserOf
+from bramble.cli.completion.grammar import Command, decode, encode
 from bramble.cli.completion.line import quoted, split
 from bramble.cli.completion.scripts import SCRIPTS
-from bramble.cli.environment import Surface
+from bramble.cli.environment import Surface, read_cache
+from bramble.commands.complete import program_stamp, read_kept, write_kept
 from bramble.errors import BrambleError
 
 
@@ -31,7 +36,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         return 0
     try:
         words = [word[1:] for word in arguments.words]
-        lines = _lines(arguments.shell, words, arguments.parser_of)
+        lines = _lines(arguments.shell, words, lambda: _whole(arguments.parser_of))
     except (BrambleError, OSError):
         # Somebody is typing: what is wrong is said when the command is given.
         lines = []
@@ -40,17 +45,31 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     return 0
 
 
-def _lines(shell: str, words: list[str], parser_of: ParserOf) -> list[str]:
+def _whole(parser_of: Any) -> Command:
+    """Return the command line as data: kept from the last time, or found by loading every command."""
+    # spec: cli.completion.kept
+    cache, stamp = read_cache(os.environ), program_stamp()
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        kept = read_kept(cache, stamp)
+        if kept is not None:
+            return decode(kept)
+    # The modules of all commands are loaded here.
+    found: Command = importlib.import_module("bramble.cli.completion.described").described(parser_of)
+    write_kept(cache, stamp, encode(found))
+    return found
+
+
+def _lines(shell: str, words: list[str], whole: Callable[[], Command]) -> list[str]:
     """Return the answer as lines: what is offered (words, files, directories), then the words."""
     directory = os.getcwd()
     if shell == "bash":
         line = split(words[0], words[1]) if len(words) == 2 else None
         if line is None:
             return []
-        found = answer(line.words[1:], line.current, parser_of, directory)
+        found = answer(line.words[1:], line.current, whole(), directory)
         texts = [quoted(one.text, line) for one in found.candidates if one.text.startswith(line.current)]
         return [_kind(found), *(text for text in texts if text is not None)]
-    found = answer(words[:-1], words[-1], parser_of, directory) if words else NOTHING
+    found = answer(words[:-1], words[-1], whole(), directory) if words else NOTHING
     return [
         _kind(found),
         *(f"{one.text}\t{one.summary}" for one in found.candidates if one.text.isprintable()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bramble.cli.completion.grammar import inner_parsers
+from bramble.cli.completion.described import inner_parsers
 from bramble.cli.environment import Surface
 from bramble.cli.table import TOPICS, VERBS
 from bramble.cli.topics.texts import text
