@@ -212,7 +212,7 @@ def build_derivations(
         pins=lock.url_hashes,
         cancelled=cancelled,
     )
-    options = _options(evaluated.project, evaluated.packages, setting, choices)
+    options = options_of(evaluated.project, evaluated.packages, setting, choices)
     networked: tuple[str, ...] = ()
     unkept: tuple[BrambleError, ...] = ()
     if any(one.builder.text == GENERATOR for one in evaluation.graph.derivations.values()):
@@ -300,9 +300,10 @@ def _open_store(setting: Setting) -> Store:
     return open_store(setting, read_only=os.path.isdir(var) and not os.access(var, os.W_OK))
 
 
-def _options(
+def options_of(
     project: Project, packages: Mapping[str, str], setting: Setting, choices: BuildChoices
 ) -> BuildOptions:
+    """Return how the targets of a project are built in this setting. Raises fetch.mirror."""
     # The table of the person holds over the project's.
     own = {url: os.path.join(project.root, path) for url, path in project.config.mirror.items()}
     return BuildOptions(

@@ -42,6 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--root", metavar="DIR", help="with --graph: sources are below DIR")
     parser.add_argument(
+        "--dry-run", action="store_true", help="print what would be built and why, and do nothing"
+    )
+    parser.add_argument(
         "--out-link", metavar="NAME", help="make NAME a link to what is built, and keep that in the store"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -70,6 +73,10 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         module: Any = importlib.import_module("bramble.cli.explaining")
         status: int = module.explain(evaluated, setting, arguments, surface)
         return status
+    if arguments.dry_run:
+        planning: Any = importlib.import_module("bramble.cli.planning")
+        foreseen: int = planning.plan(evaluated, setting, arguments, surface)
+        return print_passed_over(evaluated, surface) or foreseen
     nothing = not evaluated.evaluation.graph.derivations and not evaluated.evaluation.errors
     if nothing and not arguments.quiet:
         say(_nothing(arguments))

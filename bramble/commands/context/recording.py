@@ -77,11 +77,21 @@ def _entry(
 
 
 def _facts(derivation: Derivation, parts: Sequence[str], store: Store, before: Optional[Facts]) -> Facts:
-    resolved, place, source, *objects = parts
+    source = parts[2]
     if before is not None and before.source == source:
         files = before.files
     else:
         files = _files(derivation.sources, store.object_path(source)) if source else ()
+    return facts_with(derivation, parts, files)
+
+
+def facts_with(derivation: Derivation, parts: Sequence[str], files: tuple[SourceFile, ...]) -> Facts:
+    """Return the facts of a derivation.
+
+    `parts` are the digest of its store derivation, its place, the object of its sources, and one object
+    for each output; "" is what is not known.
+    """
+    resolved, place, source, *objects = parts
     rest = {
         "platform": derivation.platform,
         "target": derivation.target,
@@ -107,7 +117,14 @@ def _facts(derivation: Derivation, parts: Sequence[str], store: Store, before: O
 def _files(sources: Sources, directory: str) -> tuple[SourceFile, ...]:
     """Return what the source files hold, as the store has them; none where it does not."""
     common = common_directory(sources.location, sources.files)
-    skip = len(common) + 1 if common else 0
+    return files_below(sources, directory, len(common) + 1 if common else 0)
+
+
+def files_below(sources: Sources, directory: str, skip: int = 0) -> tuple[SourceFile, ...]:
+    """Return what source files hold below `directory`, without the first `skip` bytes of their paths.
+
+    Where they cannot be read there are none.
+    """
     found = []
     try:
         for file in sources.files:
