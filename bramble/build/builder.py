@@ -102,12 +102,6 @@ class Builder:
         """Return the store derivation of the task. Raises BrambleError for what it cannot be built with."""
         # spec: build.resolve
         derivation = task.derivation
-        if derivation.platform not in ("", self._options.platform):
-            raise BrambleError(
-                "build.platform",
-                f'"{task.name}" is for {derivation.platform}, and this machine is {self._options.platform}',
-                remedy="build it on such a machine",
-            )
         if derivation.network and derivation.builtin != GENERATOR:
             raise BrambleError(
                 "derivation.network",

@@ -28,6 +28,7 @@ from bramble.build.pins import is_pinned
 from bramble.build.plan import Plan, State
 from bramble.build.schedule import Ended, Schedule
 from bramble.build.task import Cancelled, Made, Needs, Task, Unbuilt
+from bramble.build.verdict import refuse_elsewhere
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.resolve import ResolvedDerivation
 from bramble.derivation.template import OutputRef
@@ -250,6 +251,8 @@ class _Run:
                 made = self._builder.known(task, resolved)
             if made is not None and self._builder.enough(task, made):
                 return made
+            if task.check or made is None or not made.present:
+                refuse_elsewhere(task.derivation, self._options.platform)
             absent = self._builder.absent(task)
             if absent:
                 return Needs(absent)

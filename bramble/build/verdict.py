@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Callable, Optional
 
+from bramble.derivation.model import Derivation
 from bramble.errors import BrambleError
 
 if TYPE_CHECKING:
@@ -188,4 +189,21 @@ def not_reproducible(
         f'"{name}" came out differently when it was built {again}',
         remedy="usual reasons: the time, a random number, the order of a directory or of a hash",
         detail="\n".join(lines),
+    )
+
+
+def refuse_elsewhere(derivation: Derivation, here: str) -> None:
+    """Refuse to build on the platform `here` what is for another one. Downloads are the same on all of them.
+
+    Raises BrambleError build.platform.
+    """
+    # spec: build.platform
+    if derivation.platform in ("", here) or derivation.builtin in ("fetch_url", "fetch_git"):
+        return
+    target = f" for {derivation.target}" if derivation.target else ""
+    raise BrambleError(
+        "build.platform",
+        f'"{derivation.name}" is built{target} on {derivation.platform}, and this machine is {here}',
+        remedy=f"a machine that is {derivation.platform} can build it: build the target there, and bring "
+        "it here with `bramble store export` and `bramble store import`; what is known is not built",
     )

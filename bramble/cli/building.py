@@ -108,6 +108,7 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
         offline=arguments.offline,
         limits=limits_of(arguments),
         store_of=arguments.store_of,
+        target=arguments.built_for or "",
     )
 
 

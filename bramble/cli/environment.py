@@ -55,6 +55,7 @@ def read_setting(
     offline: bool = False,
     limits: Optional[EvaluationLimits] = None,
     store_of: Optional[str] = None,
+    target: str = "",
 ) -> Setting:
     """Return the setting of this invocation.
 
@@ -78,6 +79,7 @@ def read_setting(
         terminal_type=environ.get("TERM"),
         limits=read_limits(environ) if limits is None else limits,
         store_of=store_of,
+        target=target,
         host_tools=tuple(
             path for path in environ.get("BRAMBLE_HOST_TOOLS", "").split(":") if path.startswith("/")
         ),

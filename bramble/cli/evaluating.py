@@ -6,12 +6,19 @@ import argparse
 import os
 
 from bramble.cli.environment import read_limits, read_setting
-from bramble.cli.quantities import count, memory_bytes, seconds
+from bramble.cli.quantities import count, memory_bytes, seconds, target_name
 from bramble.commands.context.setting import EvaluationLimits, Setting
 
 
 def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that limit evaluation (spec: cli.limits)."""
+    """Add the options of evaluation: what is built for, and its limits (spec: cli.target, cli.limits)."""
+    parser.add_argument(
+        "--target",
+        dest="built_for",
+        type=target_name,
+        metavar="X",
+        help="let build files see X as sys.target (default: this machine's platform)",
+    )
     group = parser.add_argument_group("limits of evaluation")
     group.add_argument(
         "--eval-steps",
@@ -41,5 +48,9 @@ def limits_of(arguments: argparse.Namespace) -> EvaluationLimits:
 def evaluation_setting(arguments: argparse.Namespace) -> Setting:
     """Return the setting of a command that evaluates and does not build."""
     return read_setting(
-        os.environ, arguments.directory, limits=limits_of(arguments), store_of=arguments.store_of
+        os.environ,
+        arguments.directory,
+        limits=limits_of(arguments),
+        store_of=arguments.store_of,
+        target=arguments.built_for or "",
     )

@@ -47,6 +47,14 @@ def byte_count(text: str) -> int:
     return min(_whole(digits) * scale, _LARGEST)
 
 
+def target_name(text: str) -> str:
+    """Return what is built for: any text that is not empty and has no control characters."""
+    # spec: cli.target
+    if not text or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text!r} is no target: write a word such as linux-arm64 or wasm")
+    return text
+
+
 def log_bytes(text: str) -> int:
     """Return how much of a log may be kept: a number of bytes, 4K at least."""
     # spec: build.log.size

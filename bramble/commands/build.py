@@ -236,13 +236,13 @@ def build_derivations(
     targets = _targets(asked, report, store, choices.rounds)
     found: dict[str, list[str]] = {}
     for target in targets:
-        found.setdefault(target.target, []).extend(output.name for output in target.outputs.values())
+        label = _root_name(target.target, setting)
+        found.setdefault(label, []).extend(output.name for output in target.outputs.values())
     for result in asked.evaluation.results:
         # spec: cli.run.references
-        if result.target in found:
-            found[result.target] += [
-                report.outputs[ref].name for ref in result.needs if ref in report.outputs
-            ]
+        label = _root_name(result.target, setting)
+        if label in found:
+            found[label] += [report.outputs[ref].name for ref in result.needs if ref in report.outputs]
     told = bool(report.built or report.failures)
     if found and not store.read_only:
         with contextlib.suppress(Cancelled):
@@ -291,6 +291,12 @@ def build_derivations(
         report=report,
         networked=networked,
     )
+
+
+def _root_name(target: str, setting: Setting) -> str:
+    """Return the name under which a project's roots keep what a target came to: one for each `--target`."""
+    # spec: cli.target
+    return f"{target} for {setting.target}" if setting.target else target
 
 
 def _open_store(setting: Setting) -> Store:

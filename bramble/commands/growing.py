@@ -230,7 +230,9 @@ class _Growing:
             store = self._around.store
             try:
                 lent = lent_to(self.graph, key, names, store.directory)
-                found = read_generated(store.object_path(name), derivation.name, lent, self._around.setting)
+                found = read_generated(
+                    store.object_path(name), derivation.name, lent, self._around.setting, derivation.target
+                )
             except BrambleError as error:
                 self._fail(key, error)
                 continue
@@ -277,15 +279,15 @@ def _from_lock(entries: Mapping[str, str], lent: Lent, name: str) -> Generated:
     return generated(read_document(text.encode("utf-8", "surrogatepass"), lent), name)
 
 
-def read_generated(directory: str, name: str, lent: Lent, setting: Setting) -> Generated:
-    """Return the graph that the generator `name` left in `directory`, its output.
+def read_generated(directory: str, name: str, lent: Lent, setting: Setting, target: str) -> Generated:
+    """Return the graph that the generator `name`, which has this target, left in `directory`, its output.
 
     Raises graph.*, derivation.* and, for a module, what evaluation raises. What a module prints is not shown.
     """
     # spec: build.generated.file
     file = _file(directory, name)
     if file.endswith(SUFFIX):
-        document = _evaluated(directory, file, lent, setting)
+        document = _evaluated(directory, file, lent, setting, target)
     else:
         try:
             data = read_file(directory, file, _LARGEST)
@@ -320,7 +322,7 @@ def _file(directory: str, name: str) -> str:
     )
 
 
-def _evaluated(directory: str, file: str, lent: Lent, setting: Setting) -> GraphDocument:
+def _evaluated(directory: str, file: str, lent: Lent, setting: Setting, target: str) -> GraphDocument:
     # spec: build.generated.module
     project = Project(directory, ProjectConfig(_NAME, "0"))
     module = "." if file == DEFAULT else "./" + file[: -len(SUFFIX)]
@@ -333,6 +335,7 @@ def _evaluated(directory: str, file: str, lent: Lent, setting: Setting) -> Graph
                 on_print=lambda line: None,
                 max_steps=setting.limits.steps,
                 lent=lent,
+                built_for=target,
             )
     except BrambleError as error:
         if error.place is not None:

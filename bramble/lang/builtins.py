@@ -204,8 +204,11 @@ def _plain(function: str, parameter: str, text: str) -> None:
         )
 
 
-def predeclared(platform: str) -> Mapping[str, Any]:
-    """Return the names that every `.bramble` file knows. `platform` is OS-ARCHITECTURE."""
+def predeclared(platform: str, target: str = "") -> Mapping[str, Any]:
+    """Return the names that every `.bramble` file knows. `platform` is OS-ARCHITECTURE, that of the machine.
+
+    `target` is what the person builds for: "" is that platform.
+    """
     # spec: dialect.predeclared
     system, _, architecture = platform.partition("-")
     return {
@@ -218,7 +221,12 @@ def predeclared(platform: str) -> Mapping[str, Any]:
         "read": Builtin("read", read),
         "run": Builtin("run", run),
         # spec: dialect.sys
-        "sys": ModuleValue("sys", {"arch": architecture, "os": system, "platform": platform}),
+        "sys": ModuleValue(
+            "sys",
+            {"arch": architecture, "os": system, "platform": platform, "target": target or platform},
+            # spec: dialect.sys.target
+            unlisted=() if target else ("target",),
+        ),
         "test": Builtin("test", test),
         "toml": TOML,
     }

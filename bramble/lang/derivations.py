@@ -41,7 +41,7 @@ def derivation(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     caller.within_function("derivation")
     given = bind("derivation", PARAMETERS, args, kwargs, required=2)
     env = _CHECK.mapping("env", given["env"])
-    platform = _CHECK.string("platform", given["platform"])
+    platform, target = _CHECK.string("platform", given["platform"]), _CHECK.string("target", given["target"])
     parse = _parse if session.lent is None else session.template
     made = Derivation(
         name=_CHECK.string("name", given["name"]),
@@ -53,7 +53,8 @@ def derivation(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         # spec: dialect.derivation.platform
         platform="" if platform == session.platform else platform,
         network=_CHECK.boolean("network", given["network"]),
-        target=_CHECK.string("target", given["target"]),
+        # spec: dialect.derivation.target
+        target="" if target == (platform or session.platform) else target,
     )
     try:
         check(made)

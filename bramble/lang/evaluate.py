@@ -61,6 +61,7 @@ def evaluate(
     max_steps: Optional[int] = None,
     keep_going: bool = False,
     lent: Optional[Lent] = None,
+    built_for: str = "",
 ) -> Evaluation:
     """Call the functions that the targets mean, and return the derivations that come of it.
 
@@ -70,11 +71,11 @@ def evaluate(
     cache), `max_steps` ends programs after so many loop rounds and calls (None: they
     are not counted, which is faster). With `keep_going` modules and functions that cannot be evaluated are
     passed over, and `errors` says which. `lent` is what of a graph around them the modules may use, if a
-    builder wrote them. Nothing is written elsewhere, and nothing is read but files of the
-    project and the packages. Raises BrambleError of the phases syntax, resolve,
-    eval, load and derivation.
+    builder wrote them, `built_for` the target that they see ("": this machine's platform). Nothing is written
+    elsewhere, and nothing is read but files of the project and the packages. Raises BrambleError of the
+    phases syntax, resolve, eval, load and derivation.
     """
-    session = Session(ModuleRoots(project, packages), platform, lent)
+    session = Session(ModuleRoots(project, packages), platform, built_for, lent)
     if lent is not None:
         session.derivations.update(lent.graph.derivations)
     loader = Loader(session, on_print, cache, max_steps)

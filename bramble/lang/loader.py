@@ -116,7 +116,7 @@ class Loader:
     _failed: dict[str, BrambleError] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._predeclared = predeclared(self.session.platform)
+        self._predeclared = predeclared(self.session.platform, self.session.built_for)
         self.thread = Thread(print=self._print, load=self._give, host=self.session, max_steps=self.max_steps)
 
     def load(self, file: ModuleFile) -> LoadedModule:

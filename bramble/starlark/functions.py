@@ -264,15 +264,25 @@ class Struct:
 
 
 class ModuleValue:
-    """A module as a value, such as `json`: a name and attributes, and what it says of itself."""
+    """A module as a value, such as `json`: a name and attributes, and what it says of itself.
 
-    __slots__ = ("name", "attributes", "docstring")
+    `unlisted` are attributes that can be asked for and that dir() leaves out.
+    """
+
+    __slots__ = ("name", "attributes", "docstring", "unlisted")
     type_name = "module"
 
-    def __init__(self, name: str, attributes: Mapping[str, Value], docstring: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        attributes: Mapping[str, Value],
+        docstring: Optional[str] = None,
+        unlisted: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
         self.attributes = attributes
         self.docstring = docstring
+        self.unlisted = unlisted
 
     def __repr__(self) -> str:
         return f'<module "{self.name}">'

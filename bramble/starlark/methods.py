@@ -118,7 +118,7 @@ def attribute_names(x: Value) -> list[str]:
     if kind is Struct:
         return sorted(x.fields)
     if kind is ModuleValue:
-        return sorted(x.attributes)
+        return sorted(name for name in x.attributes if name not in x.unlisted)
     if isinstance(x, HostValue):
         return sorted(x.attr_names())
     names = set(METHODS.get(kind, _NONE))

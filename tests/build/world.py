@@ -180,10 +180,9 @@ class World(unittest.TestCase):
         """Build `roots`, whose dependencies are `among`."""
         quick = {"timeout": 5.0, "pause": 0.01, "attempts": 2}
         chosen = BuildOptions(
-            platform=PLATFORM,
             launcher=self.launch,
             fetch=FetchOptions(**{**quick, **(fetch or {})}),
-            **{"jobs": 2, **options},
+            **{"jobs": 2, "platform": PLATFORM, **options},
         )
         self.events.clear()
         return build(

@@ -53,6 +53,7 @@ def evaluate_targets(
             cache=module_cache(setting.cache),
             max_steps=setting.limits.steps,
             keep_going=keep_going,
+            built_for=setting.target,
         )
     return Evaluated(project, packages, evaluation, (began, time.monotonic()))
 

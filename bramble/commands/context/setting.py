@@ -35,7 +35,8 @@ class Setting:
     any time, `config` the person's for what is remembered, `state` for what was
     typed, `offline` forbids the network, `limits` are what evaluation may use,
     `host_tools` directories from which a project may take programs by their paths
-    (spec: build.host-tools.reach).
+    (spec: build.host-tools.reach), `target` what is built for, as build files
+    see it ("": this machine).
     """
 
     cwd: str
@@ -55,3 +56,4 @@ class Setting:
     limits: EvaluationLimits = EvaluationLimits()
     store_of: Optional[str] = None
     host_tools: tuple[str, ...] = ()
+    target: str = ""
