@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = "-O2"
 # What the toolchain's `specs` adds for names of store objects; bare make gets it too, in a line of its own.
-WHOLE = "-mtune=znver3 -mtune-ctrl=^sse_unaligned_store_optimal"
+WHOLE = "-mtune=znver3 -mtune-ctrl=^sse_unaligned_store_optimal -mmove-max=128 -mstore-max=128"
 UNIT = """\
 #include <ctype.h>
 #include <errno.h>

@@ -154,7 +154,8 @@ def test_the_specs_are_those_of_gcc_and_ours() -> None:
     [
         (
             ("znver3", "k8"),
-            " %{!mtune=*:-mtune=znver3 -mtune-ctrl=^sse_unaligned_store_optimal} %{mtune=generic:%<mtune",
+            " %{!mtune=*:-mtune=znver3 -mtune-ctrl=^sse_unaligned_store_optimal -mmove-max=128 "
+            "-mstore-max=128} ",
         ),
         (("k8",), " %{!mtune=*:-mtune=k8} %{mtune=generic:%<mtune=generic -mtune=k8}\n\n"),
         ((), " -fno-builtin-strcpy -fno-builtin-stpcpy "),

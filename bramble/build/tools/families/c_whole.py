@@ -18,8 +18,10 @@ WHOLE = (
     *("strcpy", "stpcpy", "strcat", "strncpy", "stpncpy", "strncat", "memcpy", "mempcpy", "memmove", "bcopy"),
     *("sprintf", "snprintf"),
 )
-# What to tune for, best first. The stores that are switched off are those of 16 bytes.
-_TUNING = ("-mtune=znver3 -mtune-ctrl=^sse_unaligned_store_optimal", "-mtune=k8")
+# What to tune for, best first. The stores that are switched off are those of 16 bytes, and of 32 and 64 for
+# what is compiled for AVX-512 (from gcc 12 on).
+_NEWER = "-mtune=znver3 -mtune-ctrl=^sse_unaligned_store_optimal"
+_TUNING = (f"{_NEWER} -mmove-max=128 -mstore-max=128", _NEWER, "-mtune=k8")
 # As long as the path of an object, which is the shortest text with a whole name (`store.padding`, 82 bytes);
 # two texts, since one that is whole for one use may be cut for another.
 _TEXTS = (
