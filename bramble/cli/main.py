@@ -142,7 +142,7 @@ def _ended(words: Sequence[str], surface: Surface) -> int:
             return FAILURE
         traceback.print_exc()
         print(
-            "bramble: a fault of Bramble itself, not yours; please report the lines above",
+            "bramble: internal error (this is a bug in Bramble); please report the lines above",
             file=sys.stderr,
         )
         return OUR_FAULT

@@ -15,7 +15,7 @@ _STATUS = (
     ("0", "what was asked for was done"),
     ("1", "it failed; an error says why"),
     ("2", "the command line cannot be understood"),
-    ("70", "a fault of Bramble itself"),
+    ("70", "internal error, which is a bug in Bramble"),
     ("130", "interrupted by Ctrl-C"),
 )
 

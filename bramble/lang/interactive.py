@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Optional
 
@@ -19,6 +20,7 @@ from bramble.starlark.session import STDIN
 from bramble.starlark.session import Session as Inputs
 
 _ENDS = ("exit", "quit")
+_PLACE = re.compile(rf"^{STDIN}:(\d+):(\d+)")
 
 
 class Interactive:
@@ -86,9 +88,12 @@ class Interactive:
 
     def warnings(self) -> list[str]:
         """Return the warnings since the last time that this was asked."""
-        found = list(self.session.warnings)
+        found = [_PLACE.sub(self._typed, warning) for warning in self.session.warnings]
         self.session.warnings.clear()
         return found
+
+    def _typed(self, place: re.Match[str]) -> str:
+        return str(self._inputs.typed(Position(STDIN, int(place[1]), int(place[2]))))
 
     def _load(self, _thread: Thread, module: str, _position: Optional[Position]) -> Module:
         # spec: dialect.load

@@ -129,12 +129,13 @@ class Session:
     def _renumber(self, error: StarlarkError) -> None:
         """Count the lines of an error's places as those who typed them do."""
         for one in error.errors:
-            one.position = self._typed(one.position)
+            one.position = self.typed(one.position)
             if isinstance(one, EvalError):
-                one.stack = tuple([Frame(frame.name, self._typed(frame.position)) for frame in one.stack])
+                one.stack = tuple([Frame(frame.name, self.typed(frame.position)) for frame in one.stack])
         error.position = error.errors[0].position
 
-    def _typed(self, position: Optional[Position]) -> Optional[Position]:
+    def typed(self, position: Optional[Position]) -> Optional[Position]:
+        """Return a place in the whole text as a place in the input that was typed."""
         if position is None or position.file != self.filename:
             return position
         index = bisect_right(self.first_lines, position.line) - 1
