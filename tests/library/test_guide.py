@@ -21,7 +21,7 @@ def with_tools(page: str, *tools: str) -> ParameterSet:
 
 
 PAGES = (
-    *("tutorial", "c", "cookbook", "graphs", "python"),
+    *("tutorial", "c", "cookbook", "lock", "graphs", "python"),
     with_tools("node", "node"),
     with_tools("cmake", "cmake", "ninja"),
     with_tools("meson", "meson", "ninja"),

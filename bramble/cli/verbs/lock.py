@@ -167,11 +167,11 @@ def _print(seen: Survey, before: Pairs, pins: Pairs, removed: Pairs, quiet: bool
         return
     if unused:
         _say_unseen(seen)
-        say(f"{len(unused)} entries are used by nothing; bramble lock --prune takes them out:")
+        say("unused; bramble lock --prune takes them out:")
         for key in unused:
             say(harmless(f"  {key}"))
     if not (added or changed or removed):
-        say(f"nothing has changed: {len(seen.locked.used)} pins are in use")
+        say(f"nothing has changed; pins in use: {len(seen.locked.used)}")
 
 
 def _as_json(seen: Survey, before: Pairs, pins: Pairs, removed: Pairs) -> dict[str, Any]:
