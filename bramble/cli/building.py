@@ -188,7 +188,6 @@ def build_shown(
         tracing: Any = importlib.import_module("bramble.cli.trace")
         trace = tracing.Trace(os.path.join(setting.cwd, arguments.trace), evaluated.took, display)
     with _Interrupts() as interrupts:
-        display.start()
         try:
             result = (build or functools.partial(build_evaluated, evaluated))(
                 setting, choices, trace or display, interrupts.cancelled

@@ -26,6 +26,7 @@ from bramble.commands.build import (
     Impure,
     Output,
     Retrying,
+    Started,
     Waiting,
 )
 
@@ -71,14 +72,9 @@ class Display:
         self._lock = threading.Lock()
         self._partial: dict[str, bytes] = {}
         self._copied: set[str] = set()  # names of what copies programs: one is said once
+        self._graph = graph if surface.live and not quiet else None
         self._live: Optional[Live] = None
-        if graph is not None and surface.live and not quiet:
-            self._live = _drawing(surface, graph, self._shown)
-
-    def start(self) -> None:
-        """Begin to draw, where there is a terminal to draw on."""
-        if self._live is not None:
-            self._live.start()
+        self._early: list[Event] = []  # what happened before there was anything to draw
 
     def close(self) -> None:
         """Take the live part away and draw no more."""
@@ -90,9 +86,22 @@ class Display:
         with self._lock:
             if self._live is not None:
                 self._live.note(event)
+            elif self._graph is not None:
+                self._early.append(event)
+                if isinstance(event, Started):
+                    self._begin(self._graph)
             handler = self._handlers.get(type(event))
             if handler is not None:
                 handler(self, event)
+
+    def _begin(self, graph: Surroundings) -> None:
+        """Begin to draw: there is a terminal, and something to be seen."""
+        # With nothing to build nothing is drawn, and what draws is not loaded.
+        self._live = _drawing(self._surface, graph, self._shown)
+        for event in self._early:
+            self._live.note(event)
+        self._early.clear()
+        self._live.start()
 
     def _shown(self, line: str) -> str:
         """Return a line of a build as the live part shows it."""
@@ -217,7 +226,6 @@ class Display:
 
 
 def _drawing(surface: Surface, graph: Surroundings, shorten: Callable[[str], str]) -> Live:
-    # What draws is loaded on a terminal alone.
     module = importlib.import_module("bramble.cli.live")
     live: Live = module.Live(colour=surface.colour, shorten=shorten, graph=module.Graph(*graph))
     return live

@@ -193,7 +193,12 @@ def test_what_bash_would_expand_is_no_word() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1))
+@given(
+    st.one_of(
+        st.text(st.sampled_from("ab$`\\\"';&|<>(){}[]*?!#~=^% -\t\n"), min_size=1),
+        st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1),
+    )
+)
 def test_bash_reads_a_completed_word_as_the_name_it_is(name: str) -> None:
     # spec: cli.completion.quoting
     word = quoted(f"./{name}", Line(("bramble", "build"), "./", "", 0))

@@ -87,6 +87,12 @@ def test_what_waits_for_one_thing_alone_is_left_out() -> None:
     assert shown(view(job("grown")), 80, 24, 0.5) == ["… grown 0.5s", "1 running - 0.5s"]
 
 
+def test_of_a_tree_that_is_too_high_the_jobs_alone_are_shown() -> None:
+    seen = view(job("zlib"), job("ssl"))
+    assert len(shown(seen, 80, 5, 1.0)) == 5 and shown(seen, 80, 5, 1.0)[0] == "app"
+    assert shown(seen, 80, 4, 1.0) == ["… zlib 1.0s", "… ssl 1.0s", "2 running - 1.0s"]
+
+
 def test_a_download_says_how_far_it_is() -> None:
     seen = view(job("a.tar.gz", note="4.2 MiB of 10.0 MiB"), downloaded=4404019, waiting=1)
     assert shown(seen, 80, 24, 1.0) == [
@@ -343,7 +349,7 @@ def test_a_window_without_room_for_a_picture_shows_what_stays(monkeypatch: pytes
 
 def test_the_thread_that_draws_ends_with_the_display(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage(monkeypatch)
-    stage.display.start()
+    stage.live.start()
     stage.display(Planned(1))
     stage.display(Started("app", "app"))
     deadline = time.monotonic() + 60
@@ -354,17 +360,42 @@ def test_the_thread_that_draws_ends_with_the_display(monkeypatch: pytest.MonkeyP
     assert stage.pieces and stage.text == ""
 
 
+def test_what_draws_is_loaded_when_something_is_built_and_knows_what_was_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stage = Stage(monkeypatch)
+    made: list[str] = []
+
+    def drawing(*_: object) -> Live:
+        made.append("")
+        return stage.live
+
+    monkeypatch.setattr("bramble.cli.progress._drawing", drawing)
+    stage.display._live = None
+    stage.display(Planned(6))
+    for id in ("libc", "zlib"):
+        stage.display(Finished(id, id, 0.0, True, ()))
+    assert made == []
+    stage.display(Started("ssl", "ssl"))
+    assert made == [""] and stage.live._painter.is_alive()
+    assert stage.draw().endswith("1 running, 2 cached, 3 waiting - 0.0s")
+    stage.display.close()
+
+
 def test_a_terminal_that_is_gone_ends_the_drawing_and_not_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage(monkeypatch)
 
     def gone(text: str) -> None:
         raise OSError(5, "Input/output error")
 
+    faults: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", faults.append)
     stage.write = gone  # type: ignore[method-assign]
-    stage.display.start()
+    stage.live.start()
     stage.display(Started("app", "app"))
     stage.live._painter.join(60)
     assert not stage.live._painter.is_alive()
+    assert faults == []
     stage.display(Output("app", "app", b"more\n"))
 
 
