@@ -79,7 +79,9 @@ def misused(parser: argparse.ArgumentParser, message: str) -> BrambleError:
         if found is not None:
             message = found.expand(fact)
             break
-    return _error("cli.usage", parser.prog, message, None)
+    wanted = next((a for a in parser._actions if a.choices and message == f"{a.metavar} is missing"), None)
+    remedy = None if wanted is None else f"it is one of: {', '.join(map(str, wanted.choices or ()))}"
+    return _error("cli.usage", parser.prog, message, remedy)
 
 
 def _meant(program: str, name: str, names: Collection[str]) -> Optional[str]:

@@ -176,7 +176,8 @@ WRONG_LINES = {
     "--color blue build": ("cli.usage", "it is one of: auto, always, never\nsee: bramble help"),
     "build --jobs": ("cli.usage", "see: bramble help build"),
     "build --json=3 ./:x": ("cli.usage", "see: bramble help build"),
-    "store root": ("cli.usage", "see: bramble help store"),
+    "store": ("cli.usage", "it is one of: path, "),
+    "store root add": ("cli.usage", "see: bramble help store"),
     "gc --max-size x": ("cli.usage", "see: bramble help gc"),
     "gc more": ("cli.usage", "leave it out\nsee: bramble help gc"),
 }

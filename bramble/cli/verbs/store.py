@@ -58,15 +58,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     delete.add_argument("objects", nargs="+", metavar="OBJECT", help=objects)
     summary = "keep objects from being collected, whatever projects need"
     root = commands.add_parser("root", help=summary, description=summary, allow_abbrev=False)
-    root.set_defaults(module=_DEEDS, function="root")
-    actions = root.add_subparsers(dest="action", required=True, metavar="ACTION")
+    root.set_defaults(module=_DEEDS, function="root", action="list")
+    root.add_argument("--json", action="store_true", help="print what is kept as JSON")
+    actions = root.add_subparsers(dest="action", metavar="ACTION")
     for name, summary in (
         ("add", "keep objects under a label"),
         ("remove", "forget a label"),
         ("list", "print what is kept"),
     ):
         action = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        action.add_argument("--json", action="store_true", help="print what is kept afterwards as JSON")
+        # Without its own default, which would take back what stands before the action.
+        action.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="print what is kept afterwards as JSON",
+        )
         if name != "list":
             action.add_argument("label", metavar="LABEL", help="any text")
         if name == "add":

@@ -15,9 +15,11 @@ from bramble.commands.trust import grant, grants, revoke
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the deeds of `trust`."""
-    deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+    parser.set_defaults(deed="list")
+    parser.add_argument("--json", action="store_true", help="show what was granted as JSON")
+    deeds = parser.add_subparsers(dest="deed", metavar="DEED")
     listing = deeds.add_parser("list", help="show what was granted")
-    listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as JSON")
     giving = deeds.add_parser("grant", help="allow what a target asks for from now on")
     giving.add_argument("target", metavar="TARGET", help="a target that `run` takes")
     taking = deeds.add_parser("revoke", help="take back all grants of a project")
