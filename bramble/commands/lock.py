@@ -81,7 +81,27 @@ def survey(words: Sequence[str], setting: Setting, on_print: Callable[[str], Non
     graph = DerivationGraph.of(derivations[one.id] for one in found if one.alone)
     evaluation = replace(own.evaluation, graph=graph, results=(), tests=(), places=places)
     locked = compare(found, lock.url_hashes)
+    locked = replace(locked, unused=tuple(key for key in locked.unused if not _is_of_a_graph(key, lock)))
     return Survey(replace(own, evaluation=evaluation), locked, lock, tuple(unseen))
+
+
+def _is_of_a_graph(key: str, lock: Lock) -> bool:
+    """Say whether a generated graph, which stands in the lock as well, downloads what has this key."""
+    # spec: project.lock.fits
+    texts = [
+        text for table, entries in lock.tables.items() if table != URL_HASHES for text in entries.values()
+    ]
+    # spec: derivation.canonical
+    shapes = {
+        url: url.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+        for url in _names(key)
+    }
+    return any(
+        url in text or escaped in text
+        for url, escaped in shapes.items()
+        if "/" in url or ":" in url
+        for text in texts
+    )
 
 
 def _elsewhere(

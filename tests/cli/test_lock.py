@@ -161,6 +161,23 @@ def both():
     assert (done.status, done.out) == (1, "unused    old\n")
 
 
+def test_what_a_generated_graph_downloads_is_not_unused(mirrored: World) -> None:
+    # spec: project.lock.fits
+    mirrored.write(default=functions("a"))
+    assert mirrored.run("lock").status == 0
+    pin = "b" * 32
+    with lock_of(mirrored).open("a") as file:
+        file.write(f'  "fetch_url https://example.test/x?a&b" = "{pin}"\n')
+        file.write(f'  "fetch_git https://example.test/r@main submodules=true" = "{pin}"\n')
+        file.write(f'  "fetch_url https://example.test/old" = "{pin}"\n')
+        graph = '{"url":"https://example.test/x?a\\\\u0026b"},{"url":"https://example.test/r"}'.replace(
+            '"', '\\"'
+        )
+        file.write(f'["some generator"]\n"graph" = "{graph}"\n')
+    done = mirrored.run("lock", "--check", "--json")
+    assert done.json["unused"] == ["fetch_url https://example.test/old"]
+
+
 def test_targets_are_looked_at_besides_the_project(mirrored: World) -> None:
     # spec: cli.lock
     mirrored.write(default=functions("a"))
