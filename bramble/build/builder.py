@@ -39,6 +39,7 @@ from bramble.derivation.model import GENERATOR, Sources
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
 from bramble.errors import BrambleError
 from bramble.store.disk import HiddenName, RawOutput, Realisation, Store, StoreObject
+from bramble.store.late import late
 
 if TYPE_CHECKING:
     from bramble.sandbox.launch import Launcher
@@ -305,9 +306,21 @@ class Builder:
                 return self._build_in(task, resolved, names, work, again)
             except BrambleError as error:
                 kept = work.keep(None) if self._options.keep_failed else None
+                left = kept is None and task.derivation.runs_program and self._keep_last(work)
                 raise Unbuilt(
-                    error, log=log.shown(), log_path=log.path, kept=kept, resolved=resolved.digest
+                    error, log=log.shown(), log_path=log.path, kept=kept, resolved=resolved.digest, left=left
                 ) from error
+
+    def _keep_last(self, work: Workspace) -> bool:
+        """Keep what a failed build left until the next success; say whether it was kept."""
+        # spec: build.failure.kept
+        place, build = self._options.keep_last
+        if not place:
+            return False
+        # What cannot be kept is removed as ever, and the failure is told as it is.
+        with contextlib.suppress(BrambleError, OSError):
+            return bool(late("history.failed", "keep_failed")(self._store.var, place, build, work))
+        return False
 
     def _build_in(
         self,

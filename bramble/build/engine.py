@@ -339,7 +339,7 @@ class _Run:
         self._failed.add(task.id)
         seconds = time.monotonic() - self._began.get(task.id, time.monotonic())
         self._failures.append(
-            Failure(task.id, task.name, error, left.log_path, left.kept, seconds, left.resolved)
+            Failure(task.id, task.name, error, left.log_path, left.kept, seconds, left.resolved, left.left)
         )
         skipped = self._plan.fail(task.id)
         self._on_event(Failed(task.id, task.name, error, left.log, left.log_path, left.kept))

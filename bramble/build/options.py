@@ -70,6 +70,8 @@ class BuildOptions:
     jobs: int = 1
     keep_going: bool = False  # after a failure build what does not need what failed
     keep_failed: bool = False  # keep the build directory of a failed build
+    # Where what fails is kept until the next success, and a name for this build there; "": nowhere.
+    keep_last: tuple[str, str] = ("", "")
     check: bool = False  # build the roots again and compare
     rounds: int = (
         2  # with `check`: how many builds of a root are compared, the first or the known one included
@@ -121,6 +123,7 @@ class Failure:
     kept: Optional[str] = None
     seconds: float = 0.0  # from the start of its build to the failure
     resolved: str = ""  # digest of its store derivation, if its build had begun
+    left: bool = False  # what it left is kept until the next success
 
 
 @dataclass(frozen=True)

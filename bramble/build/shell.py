@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Optional
 
 from bramble.build.naming import Names, names_of, sandbox_spec
@@ -16,10 +16,11 @@ from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import Limits, SandboxSpec
 from bramble.store.disk import Store
+from bramble.store.history.failed import all_failed, held
 from bramble.store.workspace import KEPT
 
 _SHELLS = ("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh")
-_MULTICALL = "busybox"
+MULTICALL = "busybox"
 
 
 @contextlib.contextmanager
@@ -34,12 +35,14 @@ def build_environment(
     rung: str,
     limits: Limits,
     failed: bool = False,
+    more: Collection[str] = (),
 ) -> Iterator[SandboxSpec]:
     """Prepare the directories of a build, and give the sandbox that it would run in.
 
     `inputs` are the objects of what the derivation names, `filenames` their
     store derivations. With `failed` the directories are those that the last
-    failed build left; they stay. Others are removed at the end.
+    failed build left; they stay. Others are removed at the end. `more` are
+    objects that the sandbox shows besides.
 
     Raises BrambleError shell.builtin, shell.nothing-kept, and those of resolving.
     """
@@ -47,12 +50,14 @@ def build_environment(
     source = add_sources(derivation.sources, store, source_roots)
     resolved = resolve(derivation, inputs=inputs, filenames=filenames, source=source, platform=platform)
     names = names_of(resolved)
-    closure = store.closure(sorted(set(inputs.values())))
+    closure = store.closure(sorted({*inputs.values(), *more}))
     store.protect(closure)
     with contextlib.ExitStack() as stack:
         work = stack.enter_context(store.workspace(names.build))
         if failed:
-            inside = directories_in(names, _kept(store, names, derivation.name))
+            left = _kept(store, names, derivation.name)
+            stack.enter_context(held(left))
+            inside = directories_in(names, left)
         else:
             inside = make_directories(names, work.path)
         if rung != STRONGEST:
@@ -86,40 +91,47 @@ def _kept(store: Store, names: Names, name: str) -> str:
     """Return the newest directory that a failed build with these names left."""
     best: Optional[tuple[float, str]] = None
     parent = os.path.join(store.var, KEPT)
-    with contextlib.suppress(FileNotFoundError), os.scandir(parent) as entries:
-        for entry in entries:
-            build = os.path.join(entry.path, names.build)
-            if os.path.isdir(build):
-                found = (os.stat(build).st_mtime, entry.path)
-                best = found if best is None else max(best, found)
+    places = all_failed(store.var)
+    with contextlib.suppress(FileNotFoundError):
+        places += [os.path.join(parent, name) for name in os.listdir(parent)]
+    for place in places:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            found = (os.stat(os.path.join(place, names.build)).st_ctime, place)
+            best = found if best is None else max(best, found)
     if best is None:
         raise BrambleError(
             "shell.nothing-kept",
             f'no failed build of "{name}" as it is now has been kept',
-            remedy="build it with --keep-failed first",
+            remedy="build it: what a failed build leaves stays until the next one that succeeds, "
+            "and with --keep-failed for good",
         )
     return best[1]
 
 
-def shell_command(spec: SandboxSpec, name: str) -> tuple[str, ...]:
-    """Return the command line of a shell in the sandbox of the build `name`.
+def own_shell(spec: SandboxSpec) -> tuple[str, ...]:
+    """Return the command line of the shell that the sandbox of a build has, () if it has none.
 
-    That is the builder if it is one, else `sh` in the PATH of the build. Raises
-    BrambleError shell.no-shell.
+    That is the builder if it is one, else `bash` or `sh` in the PATH of the build.
     """
     # spec: cli.shell
     builder = spec.argv[0]
     if os.path.basename(builder) in _SHELLS:
         return (builder,)
-    if os.path.basename(builder) == _MULTICALL:
+    if os.path.basename(builder) == MULTICALL:
         return (builder, "sh")
     # What PATH names lies in the store, at the same path out here.
-    for directory in dict(spec.env).get("PATH", "").split(":"):
-        candidate = os.path.join(directory, "sh")
-        if directory.startswith("/") and os.access(candidate, os.X_OK):
-            return (candidate,)
-    raise BrambleError(
+    for name in ("bash", "sh"):
+        for directory in dict(spec.env).get("PATH", "").split(":"):
+            candidate = os.path.join(directory, name)
+            if directory.startswith("/") and os.access(candidate, os.X_OK):
+                return (candidate,)
+    return ()
+
+
+def no_shell(name: str) -> BrambleError:
+    """Return the error for a build in which no shell can be opened."""
+    return BrambleError(
         "shell.no-shell",
-        f'the builder of "{name}" is no shell, and there is no sh in its PATH',
-        remedy="give the derivation a PATH with a shell in it, for example from host_tools",
+        f'the builder of "{name}" is no shell, and there is none in its PATH',
+        remedy="bring one of this machine: bramble shell --with sh TARGET",
     )

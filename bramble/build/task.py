@@ -80,6 +80,7 @@ class Unbuilt(Exception):
         log_path: Optional[str] = None,
         kept: Optional[str] = None,
         resolved: str = "",
+        left: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
@@ -87,3 +88,4 @@ class Unbuilt(Exception):
         self.log_path = log_path
         self.kept = kept
         self.resolved = resolved  # digest of its store derivation
+        self.left = left  # its directories are kept until the next success

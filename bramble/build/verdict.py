@@ -70,9 +70,7 @@ def verdict(
         raise BrambleError(
             "build.failed",
             f'"{name}" failed: its builder exited with status {outcome.code}',
-            remedy=_not_found(outcome.code, search, called)
-            + _not_listed(missed)
-            + f"{log}; --keep-failed keeps its directories",
+            remedy=_not_found(outcome.code, search, called) + _not_listed(missed) + log,
         )
     if outcome.kind == "timeout":
         what = "took too long" if outcome.limit == "seconds" else "wrote nothing for too long"

@@ -80,7 +80,11 @@ VERBS = (
         "build",
         (
             ("look around where ./:hello_world is built", "bramble shell ./:hello_world"),
-            ("enter what the last build with --keep-failed left", "bramble shell --failed ./:hello_world"),
+            (
+                "enter what the last failed build left, with ls to look around",
+                "bramble shell --failed --with ls ./:hello_world",
+            ),
+            ("run one command there", "bramble shell ./:hello_world -c pwd"),
         ),
     ),
     Verb(

@@ -43,6 +43,8 @@ from bramble.project.lockfile import read_lock, update_lock
 from bramble.project.project import Project
 from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
+from bramble.store.files import unique
+from bramble.store.layout import place_of_failed
 from bramble.store.locks import lock_briefly
 
 if TYPE_CHECKING:
@@ -255,6 +257,11 @@ def build_derivations(
         )
     failures = [*(_placed(failure, evaluated) for failure in report.failures), *unkept]
     broken_off = report.cancelled
+    if found and not report.failures and not broken_off and not store.read_only:
+        # What a shell is opened for has no target that came out: what failed builds left stays for it.
+        left = place_of_failed(setting.store_root, project.root)
+        if os.path.isdir(left):
+            importlib.import_module("bramble.store.history.failed").forget_failed(left)
     if report.new_pins and choices.locked:
         unwritten = importlib.import_module("bramble.commands.context.locked").unwritten_pins
         failures += unwritten(report.new_pins)
@@ -318,6 +325,7 @@ def options_of(
         jobs=setting.jobs,
         keep_going=choices.keep_going,
         keep_failed=choices.keep_failed,
+        keep_last=(place_of_failed(setting.store_root, project.root), unique()),
         check=choices.check,
         rounds=choices.rounds,
         timed=choices.timed,
@@ -401,7 +409,27 @@ def _placed(failure: Failure, evaluated: Evaluated) -> BrambleError:
     error = failure.error
     if error.place is None:
         error.place = evaluated.evaluation.places.get(failure.id)
+    words = [error.remedy] if error.remedy else []
     if failure.kept is not None:
-        enter = "enter them with: bramble shell --failed TARGET"
-        error.remedy = f"its directories are kept in {failure.kept}\n{enter}"
+        words = [f"its directories are kept in {failure.kept}"]
+    if failure.left or failure.kept is not None:
+        # spec: build.failure.kept
+        words.append(f"look inside: bramble shell --failed {_way_to(failure, evaluated)}")
+    elif failure.log_path is not None:
+        words.append("--keep-failed keeps its directories, whatever their size")
+    error.remedy = "\n".join(words)
     return error
+
+
+def _way_to(failure: Failure, evaluated: Evaluated) -> str:
+    """Return the operands with which `shell` finds a derivation that failed."""
+    results = [one for one in evaluated.evaluation.results if one.roots]
+    for result in results:
+        roots = {ref.derivation for ref in result.roots}
+        if failure.id in roots:
+            of = f" --of {failure.id}" if len(roots) > 1 else ""
+            return f"{shown_target(evaluated.project, result.target)}{of}"
+    for result in results:
+        if failure.id in evaluated.evaluation.graph.order([ref.derivation for ref in result.roots]):
+            return f"{shown_target(evaluated.project, result.target)} --of {failure.name}"
+    return "TARGET"

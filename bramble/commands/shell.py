@@ -2,41 +2,137 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Optional
 
-from bramble.build.shell import build_environment, refuse_builtin, shell_command
-from bramble.commands.build import BuildChoices, BuildResult, Event, build_derivations, launcher
+from bramble.build.engine import build
+from bramble.build.options import HOST_PATH
+from bramble.build.shell import MULTICALL, build_environment, no_shell, own_shell, refuse_builtin
+from bramble.commands.build import BuildChoices, BuildResult, Event, build_derivations, launcher, options_of
 from bramble.commands.context.evaluation import Evaluated
+from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
 from bramble.commands.run import Explanation, explain
-from bramble.errors import BrambleError
+from bramble.derivation.graph import DerivationGraph
+from bramble.derivation.model import Derivation
+from bramble.derivation.template import OutputRef, Template
+from bramble.errors import BrambleError, nearest
 from bramble.sandbox.spec import SandboxSpec
+from bramble.store.disk import Store
+from bramble.store.history.records import builds
 
-__all__ = ["build_inputs", "explain_build", "open_shell", "shell_target"]
+__all__ = ["Opened", "Wish", "build_inputs", "explain_build", "open_shell", "shell_target", "store_of"]
+
+# In these one can go back in a line and in what was typed before.
+_EDITING = ("bash", "zsh", "ksh", "mksh", MULTICALL)
+_TERMINFO = ("lib/terminfo", "share/terminfo")
 
 
-def shell_target(evaluated: Evaluated) -> str:
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of a shell.
+
+    `command` is run in place of typing, `tools` are names of programs of this machine that are to be
+    there, `failed` says to enter what a failed build left, `terminal` that a person types, `rung` is the
+    sandbox.
+    """
+
+    rung: str
+    terminal: bool
+    failed: bool = False
+    command: Optional[str] = None
+    tools: tuple[str, ...] = ()
+    pure: bool = False
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A shell that is ready: what a person should know of it, and how to let it run.
+
+    `runs` is the command line of the build, `brought` the names of programs of this machine at the end of
+    PATH, `typed_in` the shell of this machine that is used, "" if the build's own is.
+    """
+
+    name: str
+    runs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    inputs: tuple[str, ...]
+    brought: tuple[str, ...]
+    typed_in: str
+    run: Callable[[], int]
+
+
+def store_of(setting: Setting) -> Optional[Store]:
+    """Return the store, which knows what failed; None if there is none. Raises BrambleError of opening it."""
+    there = os.path.isdir(os.path.join(setting.store_root, "var"))
+    return open_store(setting, read_only=True) if there else None
+
+
+def shell_target(evaluated: Evaluated, of: str = "", failed_in: Optional[Store] = None) -> str:
     """Return the id of the one derivation that the target returned, which is built by a program.
 
-    Raises shell.several, shell.nothing, shell.builtin.
+    With `of` it is one that the target needs, by its name or its id. With a store in `failed_in`, where the
+    target did not fail itself, it is what it needs and what failed in the last build. Raises shell.several,
+    shell.nothing, shell.unknown-derivation, shell.builtin.
     """
+    graph = evaluated.evaluation.graph
     roots = {ref.derivation for result in evaluated.evaluation.results for ref in result.roots}
     if not roots:
         raise BrambleError(
             "shell.nothing", "the target returns no derivation", remedy="name a function that returns one"
         )
-    if len(roots) > 1:
+    if of:
+        # spec: cli.shell.of
+        found = _needed(evaluated, roots, of)
+    elif failed_in is not None:
+        found = sorted(roots & set(_failures(evaluated, failed_in))) or _failed(evaluated, roots, failed_in)
+    else:
+        found = sorted(roots)
+    if len(found) > 1:
         raise BrambleError(
             "shell.several",
-            f"the target returns {len(roots)} derivations",
-            remedy="name a function that returns one",
+            f"{len(found)} derivations are meant: " + ", ".join(_described(evaluated, id) for id in found),
+            remedy="name one with --of and its id",
         )
-    root = roots.pop()
-    refuse_builtin(evaluated.evaluation.graph.get(root))
-    return root
+    refuse_builtin(graph.get(found[0]))
+    return found[0]
+
+
+def _needed(evaluated: Evaluated, roots: Collection[str], of: str) -> list[str]:
+    graph = evaluated.evaluation.graph
+    needed = graph.order(sorted(roots))
+    found = [id for id in needed if of in (id, graph.get(id).name)]
+    if found:
+        return found
+    names = list(dict.fromkeys(graph.get(id).name for id in needed))
+    near = nearest(of, names)
+    raise BrambleError(
+        "shell.unknown-derivation",
+        f'the target needs no derivation called "{of}"',
+        remedy=f'did you mean "{near}"?' if near else "it needs: " + ", ".join(names[:20]),
+    )
+
+
+def _failures(evaluated: Evaluated, store: Store) -> list[str]:
+    """Return the ids of what failed in the last build of the project in which anything did."""
+    recorded = (build.failed for build in builds(store, evaluated.project.root) if build.failed)
+    return [one.id for one in next(recorded, ())]
+
+
+def _failed(evaluated: Evaluated, roots: Collection[str], store: Store) -> list[str]:
+    # spec: cli.shell.failed
+    needed = set(evaluated.evaluation.graph.order(sorted(roots)))
+    return [id for id in _failures(evaluated, store) if id in needed] or sorted(roots)
+
+
+def _described(evaluated: Evaluated, id: str) -> str:
+    place = evaluated.evaluation.places.get(id)
+    return f"{evaluated.evaluation.graph.get(id).name} {id}" + (f" ({place})" if place else "")
 
 
 def build_inputs(
@@ -52,25 +148,95 @@ def build_inputs(
     return build_derivations(evaluated, roots, setting, choices, on_event, cancelled)
 
 
+@contextmanager
 def open_shell(
-    evaluated: Evaluated,
-    target: str,
-    result: BuildResult,
-    setting: Setting,
-    *,
-    rung: str,
-    terminal: bool,
-    failed: bool,
-) -> int:
-    """Open the shell on the streams of this process; return its exit status (spec: cli.shell)."""
-    name = evaluated.evaluation.graph.get(target).name
-    with _environment(evaluated, target, result, setting, BuildChoices(sandbox=rung), failed) as spec:
-        spec = replace(spec, argv=shell_command(spec, name))
-        if terminal:
-            term = (("TERM", setting.terminal_type),) if setting.terminal_type else ()
-            spec = replace(spec, env=tuple(sorted((*spec.env, *term))), terminal=True)
-        with launcher() as started:
-            return started.run_attached(spec, 0, 1, 2).shell_status
+    evaluated: Evaluated, target: str, result: BuildResult, setting: Setting, wish: Wish
+) -> Iterator[Opened]:
+    """Prepare a shell on the streams of this process (spec: cli.shell).
+
+    Raises BrambleError shell.no-shell, shell.nothing-kept, and those of bringing programs of this machine.
+    """
+    derivation = evaluated.evaluation.graph.get(target)
+    brought = _bring(" ".join(wish.tools), evaluated, result.store, setting) if wish.tools else ""
+    typing = wish.terminal and wish.command is None and not wish.pure
+    editor = _editor(evaluated, result.store, setting) if typing else ""
+    more = [name for name in (brought, editor) if name]
+    choices = BuildChoices(sandbox=wish.rung)
+    with _environment(evaluated, target, result, setting, choices, wish.failed, more) as spec:
+        env = dict(spec.env)
+        if brought:
+            # At the end: what the build itself finds stays what it finds.
+            own = [env["PATH"]] if env.get("PATH") else []
+            env["PATH"] = ":".join([*own, f"{result.store.directory}/{brought}/bin"])
+        plain = replace(spec, env=tuple(sorted(env.items())))
+        argv, typed_in = own_shell(plain), ""
+        if editor and (not argv or os.path.basename(os.path.realpath(argv[0])) not in _EDITING):
+            place = f"{result.store.directory}/{editor}"
+            argv, typed_in = (f"{place}/bin/bash", "--norc"), "bash"
+            found = [f"{place}/{part}" for part in _TERMINFO if os.path.isdir(f"{place}/{part}")]
+            env.update({"TERMINFO": found[0]} if found else {})
+        if not argv:
+            raise no_shell(derivation.name)
+        if wish.command is not None:
+            argv = (*argv, "-c", wish.command)
+        if wish.terminal:
+            env.update({"TERM": setting.terminal_type} if setting.terminal_type else {})
+            env.setdefault("PS1", _prompt(derivation.name, spec))
+        ready = replace(spec, argv=argv, env=tuple(sorted(env.items())), terminal=wish.terminal)
+
+        def run() -> int:
+            with launcher() as started:
+                return started.run_attached(ready, 0, 1, 2).shell_status
+
+        graph = evaluated.evaluation.graph
+        inputs = sorted({graph.get(ref.derivation).name for ref in derivation.dependencies})
+        tools = tuple(name.rpartition("/")[2] for name in wish.tools)
+        yield Opened(derivation.name, spec.argv, derivation.outputs, tuple(inputs), tools, typed_in, run)
+
+
+def _prompt(name: str, spec: SandboxSpec) -> str:
+    """Return a prompt for bash, dash and busybox: the build, and where one is in its directory."""
+    top = next((mount.target for mount in spec.mounts if mount.writable), spec.cwd)
+    # They look for variables in it each time, and for nothing else in a text like this.
+    return f"[{name} build${{PWD#{shlex.quote(top)}}}]$ "
+
+
+def _editor(evaluated: Evaluated, store: Store, setting: Setting) -> str:
+    """Return an object with this machine's bash, "" where it cannot be had."""
+    # spec: cli.shell.editing
+    tools = [
+        name for name in ("bash", "tput") if any(os.access(f"{place}/{name}", os.X_OK) for place in HOST_PATH)
+    ]
+    if "bash" not in tools:
+        return ""
+    try:
+        return _bring(" ".join(tools), evaluated, store, setting)
+    except BrambleError:
+        # The shell of the build does as well, only less comfortably.
+        return ""
+
+
+def _bring(tools: str, evaluated: Evaluated, store: Store, setting: Setting) -> str:
+    """Return the object with programs of this machine. It is no part of a build, and kept by nothing.
+
+    Raises BrambleError build.host-tool-*.
+    """
+    # spec: cli.shell.with
+    env = (("tools", Template.parse(tools)),)
+    made = Derivation(name="shell-tools", builder=Template.parse("host_tools"), env=env)
+    report = build(
+        DerivationGraph({made.id: made}),
+        [made.id],
+        store=store,
+        source_roots={},
+        pins={},
+        options=options_of(evaluated.project, evaluated.packages, setting, BuildChoices()),
+        on_event=lambda event: None,
+        cancelled=threading.Event(),
+    )
+    if report.failures:
+        raise report.failures[0].error
+    return report.names[OutputRef(made.id, "out")]
 
 
 def explain_build(
@@ -88,6 +254,7 @@ def _environment(
     setting: Setting,
     choices: BuildChoices,
     failed: bool,
+    more: Sequence[str] = (),
 ) -> AbstractContextManager[SandboxSpec]:
     derivation = evaluated.evaluation.graph.get(target)
     report = result.report
@@ -101,4 +268,5 @@ def _environment(
         rung=choices.sandbox,
         limits=choices.limits,
         failed=failed,
+        more=more,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.store.digest import digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import make_directory, open_lock, read_file, sync_directory, write_file
 from bramble.store.path import padded_store_dir, shown
@@ -21,6 +22,7 @@ from bramble.store.trust.schema import VERSION
 
 OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/builds", "locks/gc")
 LINK = "store"
+FAILED = "failed"
 PREVIOUS_LOG = ".previous"  # behind the name of a log: that of the build of the same before
 _OF_THE_DISK = "lost+found"  # stands in the root of a file system
 _NAMED = 3
@@ -103,6 +105,11 @@ def locate(root: str) -> Location:
         )
     normal = b"/" + os.path.normpath(raw).lstrip(b"/")
     return Location(os.fsdecode(normal).rstrip("/"), os.fsdecode(padded_store_dir(normal)))
+
+
+def place_of_failed(root: str, project: str) -> str:
+    """Return the directory for what failed builds of the project in the directory `project` leave."""
+    return f"{os.path.normpath(root)}/var/{FAILED}/{digest(os.fsencode(project))}"
 
 
 def read_record(location: Location) -> Optional[Record]:

@@ -16,6 +16,7 @@ from typing import Optional
 
 from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.files import sync_directory, unique
+from bramble.store.history.failed import forget_all_failed
 from bramble.store.layout import BUILD_LOCKS, OBJECT_LOCKS
 from bramble.store.locks import LockFile, alone
 from bramble.store.objects import STAGED, TRASH, Objects
@@ -31,7 +32,7 @@ _TEMPORARY_LIFE = 3600.0
 def remove_leftovers(objects: Objects) -> int:
     """Remove workspaces, staged objects, trash and temporary files of processes that are gone; count them."""
     # spec: store.gc.leftovers
-    count = remove_stale(objects.var)
+    count = remove_stale(objects.var) + forget_all_failed(objects.var)
     locks = LockFile(f"{objects.var}/{OBJECT_LOCKS}")
     try:
         for name in os.listdir(objects.directory):

@@ -70,7 +70,7 @@ def _make(parent: str, name: str) -> tuple[str, int]:
         try:
             make_directory(path, 0o700)
         except FileExistsError:
-            number += 0 if _remove_if_stale(path) else 1
+            number += 0 if remove_if_stale(path) else 1
             continue
         except FileNotFoundError:
             continue  # a collector took it for stale already
@@ -88,10 +88,10 @@ def remove_stale(var: str) -> int:
     """Remove the directories of processes that are gone; return how many there were."""
     with os.scandir(f"{var}/{WORK}") as entries:
         paths = [entry.path for entry in entries]
-    return sum(map(_remove_if_stale, paths))
+    return sum(map(remove_if_stale, paths))
 
 
-def _remove_if_stale(path: str) -> bool:
+def remove_if_stale(path: str) -> bool:
     """Remove the directory of a process that is gone, and tell whether it was one."""
     try:
         fd = os.open(path, DIRECTORY_FLAGS)

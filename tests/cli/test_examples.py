@@ -25,7 +25,7 @@ from tests.cli.world import ROOT, World, remove_store
 # Lines for a shell that come before the examples of a command: files to read, builds to look at.
 BEFORE = {
     "run": "mkdir -p out",
-    "shell": "echo exit 1 >build.sh; ! bramble build --keep-failed ./:hello_world",
+    "shell": "echo exit 1 >build.sh; ! bramble build ./:hello_world",
     "why-built": "echo : >>build.sh; bramble build ./:hello_world",
     "star": """
         echo 'assert.eq(1 + 2, 3)' >sums.star
