@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import shutil
 import subprocess
 from pathlib import Path
@@ -144,6 +145,7 @@ def test_on_a_terminal_three_lines_say_what_is_where_and_lines_can_be_edited(des
     def until(text: bytes) -> None:
         nonlocal said
         while text not in said:
+            assert select.select([leader], [], [], 120)[0], said
             said += os.read(leader, 4096)
 
     until(b"[top build]$ ")
@@ -152,7 +154,7 @@ def test_on_a_terminal_three_lines_say_what_is_where_and_lines_can_be_edited(des
     assert b"  the build runs: sh -c 'echo half > hal" in said
     assert b"bash: of this machine, no part of the build" in said
     said = b""
-    os.write(leader, b"mkdir -p deep; cd deep; test -d $out && echo th=re\x1b[D\x1b[D\x1b[D\x7fe\n")
+    os.write(leader, b"mkdir -p deep; cd deep; test -d $out && echo th=re\x1b[D\x1b[D\x7fe\n")
     until(b"\r\nthere\r\n")
     until(b"[top build/deep]$ ")
     os.write(leader, b"exit 6\n")
