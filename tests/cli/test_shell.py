@@ -155,7 +155,7 @@ def test_on_a_terminal_three_lines_say_what_is_where_and_lines_can_be_edited(des
     assert b"bash: of this machine, no part of the build" in said
     said = b""
     os.write(leader, b"mkdir -p deep; cd deep; test -d $out && echo th=re\x1b[D\x1b[D\x7fe\n")
-    until(b"\r\nthere\r\n")
+    until(b"\rthere\r\n")
     until(b"[top build/deep]$ ")
     os.write(leader, b"exit 6\n")
     assert process.wait(60) == 6
