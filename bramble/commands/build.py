@@ -412,17 +412,18 @@ def _placed(failure: Failure, evaluated: Evaluated) -> BrambleError:
     words = [error.remedy] if error.remedy else []
     if failure.kept is not None:
         words = [f"its directories are kept in {failure.kept}"]
-    if failure.left or failure.kept is not None:
+    way = _way_to(failure, evaluated)
+    if way and (failure.left or failure.kept is not None):
         # spec: build.failure.kept
-        words.append(f"look inside: bramble shell --failed {_way_to(failure, evaluated)}")
-    elif failure.log_path is not None:
+        words.append(f"look inside: bramble shell --failed {way}")
+    elif not failure.left and failure.kept is None and failure.log_path is not None:
         words.append("--keep-failed keeps its directories, whatever their size")
     error.remedy = "\n".join(words)
     return error
 
 
 def _way_to(failure: Failure, evaluated: Evaluated) -> str:
-    """Return the operands with which `shell` finds a derivation that failed."""
+    """Return the operands with which `shell` finds a derivation that failed, "" if no target needs it."""
     results = [one for one in evaluated.evaluation.results if one.roots]
     for result in results:
         roots = {ref.derivation for ref in result.roots}
@@ -432,4 +433,4 @@ def _way_to(failure: Failure, evaluated: Evaluated) -> str:
     for result in results:
         if failure.id in evaluated.evaluation.graph.order([ref.derivation for ref in result.roots]):
             return f"{shown_target(evaluated.project, result.target)} --of {failure.name}"
-    return "TARGET"
+    return ""
