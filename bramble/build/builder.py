@@ -28,7 +28,7 @@ from bramble.build.log import BuildLog
 from bramble.build.naming import Directories, Names, names_of, on_this_machine, sandbox_spec, trial_spec
 from bramble.build.options import BuildOptions
 from bramble.build.pins import check, expected, has_checksum, is_pinned, lock_key
-from bramble.build.placing import STRONGEST, make_directories, placed
+from bramble.build.placing import STRONGEST, keep_last, make_directories, placed
 from bramble.build.restrictions import allowed_pieces, check_words, restrict
 from bramble.build.sources import add_sources, fill_build_directory, name_sources
 from bramble.build.stamps import Stamp, changed_file, unchanged
@@ -39,7 +39,6 @@ from bramble.derivation.model import GENERATOR, Sources
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
 from bramble.errors import BrambleError
 from bramble.store.disk import HiddenName, RawOutput, Realisation, Store, StoreObject
-from bramble.store.late import late
 
 if TYPE_CHECKING:
     from bramble.sandbox.launch import Launcher
@@ -306,21 +305,14 @@ class Builder:
                 return self._build_in(task, resolved, names, work, again)
             except BrambleError as error:
                 kept = work.keep(None) if self._options.keep_failed else None
-                left = kept is None and task.derivation.runs_program and self._keep_last(work)
+                left = (
+                    kept is None
+                    and task.derivation.runs_program
+                    and keep_last(self._store, self._options.keep_last, work)
+                )
                 raise Unbuilt(
                     error, log=log.shown(), log_path=log.path, kept=kept, resolved=resolved.digest, left=left
                 ) from error
-
-    def _keep_last(self, work: Workspace) -> bool:
-        """Keep what a failed build left until the next success; say whether it was kept."""
-        # spec: build.failure.kept
-        place, build = self._options.keep_last
-        if not place:
-            return False
-        # What cannot be kept is removed as ever, and the failure is told as it is.
-        with contextlib.suppress(BrambleError, OSError):
-            return bool(late("history.failed", "keep_failed")(self._store.var, place, build, work))
-        return False
 
     def _build_in(
         self,

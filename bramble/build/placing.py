@@ -5,9 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from bramble.build.naming import Directories, Names
+from bramble.errors import BrambleError
 from bramble.store.disk import Store
+from bramble.store.late import late
+
+if TYPE_CHECKING:
+    from bramble.store.disk import Workspace
 
 STRONGEST = "namespaces"
 
@@ -58,3 +64,19 @@ def placed(names: Names, inside: Directories, store: Store, rung: str, aside: st
         for here, there in moves:
             with contextlib.suppress(FileNotFoundError):
                 os.rename(there, here)
+
+
+def keep_last(store: Store, slot: tuple[str, str], work: Workspace) -> bool:
+    """Keep what a failed build left until the next success; say whether it was kept.
+
+    `slot` is the directory for what failed builds of the project leave, and a name for this build; ("", "")
+    keeps nothing.
+    """
+    # spec: build.failure.kept
+    place, build = slot
+    if not place:
+        return False
+    # What cannot be kept is removed as ever, and the failure is told as it is.
+    with contextlib.suppress(BrambleError, OSError):
+        return bool(late("history.failed", "keep_failed")(store.var, place, build, work))
+    return False
