@@ -24,7 +24,7 @@ DEBIAN = (
     # Those that nobody asked for.
     *("gzip", "tar", "diffutils", "patch", "gawk", "findutils", "coreutils", "m4", "libpng1.6", "pcre2"),
     *("gmp", "nano", "htop", "tree", "rsync", "strace", "file", "nasm", "libzstd", "lz4", "libuv1"),
-    *("fribidi", "figlet", "gperf", "libyaml", "tinyxml2", "pv", "bc", "dos2unix", "libevent", "tmux"),
+    *("fribidi", "figlet", "gperf", "libyaml", "tinyxml2", "pv", "bc", "dos2unix", "libevent"),
 )
 # Name of a list of wheels → what is asked for.
 PYTHON = {"flask": ("flask",), "httpie": ("httpie",), "black": ("black",)}

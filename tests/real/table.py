@@ -82,7 +82,6 @@ PROGRAMS = {
     "./others:pv": "echo works | pv -q",
     "./others:bc": "echo 6*7 | bc",
     "./others:dos2unix": "printf 'works\\r\\n' | dos2unix",
-    "./others:tmux": "tmux -V",
     "./others:lz4": "echo works | lz4 | lz4 -d",
 }
 # Where the library's script of a build by others begins and ends; between them is what they say to do.
