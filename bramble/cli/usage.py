@@ -79,6 +79,8 @@ def misused(parser: argparse.ArgumentParser, message: str) -> BrambleError:
         if found is not None:
             message = found.expand(fact)
             break
+    # What follows the words that are wanted may be left out.
+    message = message.replace(", ARGUMENT is missing", " is missing")
     wanted = next((a for a in parser._actions if a.choices and message == f"{a.metavar} is missing"), None)
     remedy = None if wanted is None else f"it is one of: {', '.join(map(str, wanted.choices or ()))}"
     return _error("cli.usage", parser.prog, message, remedy)

@@ -32,7 +32,7 @@ from bramble.build.events import (
 )
 from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions
 from bramble.build.task import Cancelled
-from bramble.commands.context.evaluation import Evaluated, shown_target
+from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.mirror import read_mirror
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
@@ -40,6 +40,7 @@ from bramble.derivation.model import GENERATOR
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.project.lockfile import read_lock, update_lock
+from bramble.project.modules import shown_target
 from bramble.project.project import Project
 from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store

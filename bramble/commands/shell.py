@@ -76,12 +76,16 @@ def store_of(setting: Setting) -> Optional[Store]:
 def shell_target(evaluated: Evaluated, of: str = "", failed_in: Optional[Store] = None) -> str:
     """Return the id of the one derivation that the target returned, which is built by a program.
 
+    Of a target that returned none, it is the one that it registered as a test without arguments.
     With `of` it is one that the target needs, by its name or its id. With a store in `failed_in`, where the
     target did not fail itself, it is what it needs and what failed in the last build. Raises shell.several,
     shell.nothing, shell.unknown-derivation, shell.builtin.
     """
     graph = evaluated.evaluation.graph
     roots = {ref.derivation for result in evaluated.evaluation.results for ref in result.roots}
+    if not roots:
+        # What runs the program of a test with arguments is made by `bramble test`.
+        roots = {test.derivation.derivation for test in evaluated.evaluation.tests if not test.args}
     if not roots:
         raise BrambleError(
             "shell.nothing", "the target returns no derivation", remedy="name a function that returns one"

@@ -26,7 +26,7 @@ from bramble.commands.build import (
     Started,
     build_evaluated,
 )
-from bramble.commands.context.evaluation import Evaluated, shown_target
+from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.programs import programs_of
 from bramble.commands.context.setting import Setting
 from bramble.derivation.graph import DerivationGraph
@@ -35,6 +35,7 @@ from bramble.derivation.rules import NAME_LIMIT, check
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place, nearest
 from bramble.lang.evaluate import TargetResult, TestRequest
+from bramble.project.modules import shown_target
 from bramble.store.disk import Store
 
 _SHOWN_WORDS = 60  # characters of a command line in the name of a test

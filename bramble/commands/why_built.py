@@ -54,6 +54,8 @@ def _answer(recorded: Recorded, word: str, of: str, latest: Facts) -> Optional[A
     built: Optional[tuple[Attempt, Facts]] = None
     for attempt, facts in recorded.trail(word, of, latest):
         if built is not None:
+            if not facts.resolved and facts.id not in attempt.ended:
+                continue  # It was not tried, so what went into it was not looked at.
             now, id = built[0], built[1].id
             why = tuple(reasons(id, now.facts, attempt.facts))
             return Answer(built[1], now.build, now.ended[id], attempt.build, why)

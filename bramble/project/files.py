@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
-from bramble.errors import BrambleError
+from bramble.errors import BrambleError, nearest
 from bramble.project.access import read_file
 from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern
 
@@ -132,7 +132,7 @@ def check_source(listings: Listings, path: str) -> None:
     _refuse_links_above(listings, path, names)
     kind = listings.kind(names)
     if kind == 0:
-        raise _missing(path, path)
+        raise _missing(listings, path, names)
     _checked(listings, names, kind)
 
 
@@ -177,11 +177,15 @@ def read_source(listings: Listings, directory: str, path: str) -> str:
         ) from error
 
 
-def _missing(text: str, path: str) -> BrambleError:
+def _missing(listings: Listings, text: str, path: Names) -> BrambleError:
+    shown = "/".join(path)
+    there = listings.kind(path[:-1]) == stat.S_IFDIR if len(path) > 1 else True
+    near = nearest(path[-1], listings.entries(path[:-1])) if there else None
+    meant = f'did you mean "{"/".join((*path[:-1], near))}"? ' if near else ""
     return BrambleError(
         "load.source-missing",
         f'there is no file "{text}"',
-        remedy=f"{path} is looked for in the project: correct the name, or make the file",
+        remedy=f"{meant}{shown} is looked for in the project: correct the name, or make the file",
     )
 
 
@@ -192,7 +196,7 @@ def _named(found: Listings, pattern: Pattern, exclude_directories: bool) -> dict
     _refuse_links_above(found, pattern.text, path)
     kind = found.kind(path) if path else stat.S_IFDIR
     if kind == 0:
-        raise _missing(pattern.text, "/".join(path))
+        raise _missing(found, pattern.text, path)
     if not path or (kind == stat.S_IFDIR and exclude_directories):
         raise BrambleError(
             "load.source-missing",

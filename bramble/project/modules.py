@@ -7,6 +7,7 @@ module of a project begins with the project's name.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Optional
@@ -89,6 +90,17 @@ def parse_target(text: str) -> Target:
     return Target(text, "module", name, function or None, recursive)
 
 
+def shown_target(project: Project, target: str) -> str:
+    """Return `MODULE:FUNCTION` of the project as it is written where the person stands: `./lib:f`."""
+    module, _, function = target.rpartition(":")
+    if module != project.name and not module.startswith(project.name + "/"):
+        return target
+    path = os.path.relpath("/" + module[len(project.name) + 1 :], "/" + project.location)
+    if path.split("/")[-1] in (".", ".."):
+        return f"{path}/:{function}"
+    return f"{path}:{function}" if path.startswith("../") else f"./{path}:{function}"
+
+
 def _check_module_target(text: str, name: str, function: str) -> None:
     """Refuse what is neither a path nor a module name, with the path that was probably meant."""
     tail = f":{function}" if function else ""
@@ -163,12 +175,14 @@ class ModuleRoots:
                 )
         names = [self.project.name, *self.packages]
         meant = nearest(module, names) or nearest(module.rpartition("/")[0], names)
+        hint = f'did you mean "{meant}"? ' if meant else ""
+        if not hint and not re.search("[./]", module):
+            hint = f"a function of this directory is the target ./:{module}; "
         return BrambleError(
             "load.unknown-package",
             f'the module "{module}" is neither in this project ({self.project.name}) nor in a dependency',
-            remedy=(f'did you mean "{meant}"? ' if meant else "")
-            + "a module of this project begins with the project's name; another project is named under "
-            f'[dependencies] in {CONFIG_NAME}, as in "example.com/lib" = {{ path = "../lib" }}',
+            remedy=f"{hint}a module of this project begins with the project's name; another project is named "
+            f'under [dependencies] in {CONFIG_NAME}, as in "example.com/lib" = {{ path = "../lib" }}',
         )
 
     def of_path(self, path: str) -> ModuleFile:

@@ -42,7 +42,8 @@ ACTIONS: dict[str, Action] = {
             "watch": (
                 "memory processes together disks",
                 "end it when it has more than {memory} bytes of memory or {processes} processes, when all of "
-                "this command have more than {together} bytes and it most, or when {disks} is nearly full",
+                "this command have more than {together} bytes and it has the most of them, or when a disk "
+                "of these is nearly full: {disks}",
             ),
             "open-tree": (
                 "source writable",

@@ -70,6 +70,7 @@ _RULES: tuple[tuple[str, str, str, str, str], ...] = (
         "",
         "a name takes one value: a, b = x[0], x[1:]",
     ),
+    (_UNEXPECTED, r"got end of file, want '[])}]'", "", "", "a bracket further up is not closed"),
     (_UNEXPECTED, r"got '\*', want primary", "", "", "lists are joined with +: [a] + x"),
     (_UNEXPECTED, "got newline, want primary", r"\w\s*\+\+\s*$", "", "there is no ++: write x += 1"),
     (_UNEXPECTED, "got newline, want primary", r"\w\s*--\s*$", "", "there is no --: write x -= 1"),

@@ -194,6 +194,11 @@ def test_a_wrong_command_line_is_one_error_with_what_was_meant(world: World, lin
     assert shown[0].startswith(f"error[{code}]: ") and len(shown) <= 3
 
 
+def test_an_operand_that_may_be_left_out_is_not_called_missing(world: World) -> None:
+    # spec: cli.usage
+    assert world.run("run").errors[0]["message"] == "TARGET is missing"
+
+
 def test_a_wrong_command_line_is_one_also_where_nothing_can_be_said(world: World) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(

@@ -100,6 +100,16 @@ def test_the_same_build_done_twice_has_two_logs(built: World) -> None:
 
 
 # spec: cli.recorded
+def test_what_a_function_registered_as_a_test_is_found_by_its_name(built: World) -> None:
+    checks = '\ndef checks():\n    test(tools.script("check", "echo bad; exit 3", args=[]))\n'
+    built.write(default=TWO + checks)
+    assert built.run("test", "./:checks").codes == ["build.failed"]
+    assert built.run("log", "./:checks").out == "bad\n"
+    assert built.run("why-built", "./:checks").out.startswith("check failed (build.failed) in build 2, ")
+    assert built.run("log", "./...", "--of", "check").out == "bad\n"
+
+
+# spec: cli.recorded
 def test_a_target_is_found_without_evaluating_anything(built: World) -> None:
     (built.project / "default.bramble").write_text("def broken(")
     assert built.run("log", "./:top").out == "true one\n"

@@ -203,7 +203,7 @@ def test_where_there_are_no_tests_that_is_said(tooled: World) -> None:
     # spec: cli.test
     ran = tooled.run("test")
     assert (ran.status, ran.out) == (0, "0 passed, 0 failed\n")
-    assert "there are no tests" in ran.err
+    assert "there are no tests" in ran.err and "see: bramble help builtins" in ran.err
 
 
 def test_what_cannot_be_evaluated_fails_the_run_and_not_the_other_tests(tests: World) -> None:

@@ -71,6 +71,17 @@ def test_a_failure_has_a_reason_too_and_trying_again_says_so(built: World) -> No
     assert built.run("why-built", "./:top").out.startswith("top was built in build 1, ")
 
 
+# spec: cli.why-built
+def test_a_build_in_which_it_was_not_tried_is_passed_over(built: World) -> None:
+    built.write(default=CHAIN.replace("cat word >", "exit 3; cat word >"))
+    assert built.run("build", "./:top").codes == ["build.failed"]
+    built.write(default=CHAIN.replace('"top", "', '"top", "true; '))
+    assert built.run("build", "./:top").status == 0
+    told = built.run("why-built", "./:top").out.splitlines()
+    assert "; compared with build 1, " in told[0]
+    assert [line.split(":")[0] for line in told[2:]] == ["    argument 2"]
+
+
 def test_programs_of_the_machine_that_have_changed_are_named(built: World) -> None:
     text = (built.project / "tools.bramble").read_text()
     built.write(tools=text.replace("sh cat mkdir", "sh cat touch mkdir"))
@@ -103,4 +114,11 @@ def test_what_is_asked_wrongly_is_refused(built: World) -> None:
     ):
         told = built.run("why-built", *words)
         assert (told.status, told.out, told.codes) == (1, "", [code]), words
+    for words, remedy in (
+        ("./:tpo", "did you mean ./:top? If not, build it first: bramble build ./:tpo"),
+        ("top", "did you mean ./:top? If not, build it first: bramble build top"),
+        ("./:another", "build it first: bramble build ./:another"),
+        ("./tools:top", "build it first: bramble build ./tools:top"),
+    ):
+        assert built.run("why-built", words).errors[0]["remedy"] == remedy
     assert built.run("why-built").status == 2

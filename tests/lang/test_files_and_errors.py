@@ -375,3 +375,17 @@ def test_an_fstring_is_called_one(tmp_path):
         assert error.code == "syntax.unexpected" and "there are no f-strings" in error.remedy
     error = World(tmp_path / "other", default='def f():\n    return x"y"\n').error("./:f")
     assert "f-string" not in error.message
+
+
+def test_a_file_that_is_missing_is_looked_for_among_those_beside_it(tmp_path):
+    # spec: project.files.named
+    world = World(tmp_path, default='def f():\n    return files(["src/mian.c"])\n')
+    (tmp_path / "src").mkdir()
+    assert "did you mean" not in world.error("./:f").remedy
+    (tmp_path / "src/main.c").write_text("")
+    assert world.error("./:f").remedy.startswith('did you mean "src/main.c"? ')
+
+
+def test_an_end_in_a_bracket_says_that_it_is_not_closed(tmp_path):
+    # spec: starlark.error.instead
+    assert World(tmp_path, default="x = [1,\n").error("./:f").remedy == "a bracket further up is not closed"

@@ -101,6 +101,7 @@ def test_a_target_without_functions_is_no_error(world):
         ("./:text", "load.result", "return a derivation"),
         ("./lib:x", "load.unknown-module", "modules are"),
         ("other.test/x:f", "load.unknown-package", "dependencies"),
+        ("make", "load.unknown-package", "the target ./:make;"),
     ],
 )
 def test_a_target_that_cannot_be_built_says_what_can(world, target, code, says):

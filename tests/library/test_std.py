@@ -104,6 +104,11 @@ def none():
         ("std.path(1)", "path[0] is an int;"),
         ('c.program("x", ["a.c"], deps=made())', "deps is a derivation: write deps=[…]"),
         ('c.make("x", ".")', 'src is the string "."; write files([…]), or give a derivation'),
+        (
+            'c.program("x", ["a.c"], libs="m")',
+            'the string "m" stands where a list of words has to: write ["m"]',
+        ),
+        ('c.make("x", made(), make="V=1")', 'write ["V=1"]'),
         ('c.make("x", forgets())', "src is None:"),
         ('c.make("x", made(), patches=made())', "patches is a derivation: write patches=[…]"),
         ('python.app("x", packages=made())', "packages is a derivation: write packages=[…]"),

@@ -157,7 +157,7 @@ def _place(url: str, options: FetchOptions) -> str:
         raise BrambleError(
             "fetch.offline",
             f"{redact(url)} is not in the store, and nothing may be fetched while offline",
-            remedy="build once with the network, or give a local copy of the repository in the mirror table",
+            remedy="run once without --offline, or give a local copy of the repository in the mirror table",
         )
     if not network:
         path = local_path(parse_url(place)) if scheme == "file" else place

@@ -68,7 +68,7 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
         raise BrambleError(
             "fetch.offline",
             f"{redact(url)} is not in the store, and nothing may be fetched while offline",
-            remedy="build once with the network, or give a local file for it in the mirror table",
+            remedy="run once without --offline, or give a local file for it in the mirror table",
         )
     with open(target, "wb", buffering=0) as out:
         _Transfer(url, parts, out, options, listener).run()

@@ -88,6 +88,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
             say(f"✘ {harmless(outcome.test.name)} (what it needs could not be built)")
     if not tests and not arguments.quiet:
         say("there are no tests: no function calls test(derivation, args)")
+        say("  call it in a function: test(std.check(…)); see: bramble help builtins")
     if report is not None:
         write_report(report, junit(evaluated.project.name, found))
     _print_outcomes(evaluated, found, arguments.json)

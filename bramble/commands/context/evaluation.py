@@ -63,17 +63,6 @@ def module_cache(cache: Optional[str]) -> Optional[Kept]:
     return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), "modules"))
 
 
-def shown_target(project: Project, target: str) -> str:
-    """Return `MODULE:FUNCTION` of the project as it is written where the person stands: `./lib:f`."""
-    module, _, function = target.rpartition(":")
-    if module != project.name and not module.startswith(project.name + "/"):
-        return target
-    path = os.path.relpath("/" + module[len(project.name) + 1 :], "/" + project.location)
-    if path.split("/")[-1] in (".", ".."):
-        return f"{path}/:{function}"
-    return f"{path}:{function}" if path.startswith("../") else f"./{path}:{function}"
-
-
 def parsed_graph(evaluated: Evaluated) -> dict[str, Any]:
     """Return what `build --just-parse --json` prints (spec: cli.build.just-parse)."""
     evaluation = evaluated.evaluation

@@ -10,7 +10,7 @@ from typing import Optional
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError, nearest
-from bramble.project.modules import ModuleRoots, parse_target
+from bramble.project.modules import ModuleRoots, parse_target, shown_target
 from bramble.project.project import Project, find_project
 from bramble.store.disk import Store
 from bramble.store.history.changes import match
@@ -120,6 +120,8 @@ class _Meant:
 
     def __contains__(self, name: str) -> bool:
         module, _, function = name.rpartition(":")
+        # Those that a function has registered are recorded as `function#1`.
+        function = function.partition("#")[0]
         if self._function is not None and function != self._function:
             return False
         return module == self._module or (self._recursive and module.startswith(self._module + "/"))
@@ -141,7 +143,7 @@ def not_recorded(recorded: Recorded, word: str, of: str = "") -> BrambleError:
         return BrambleError(
             "history.not-built",
             f"no build of {word} is recorded in this project",
-            remedy=f"build it first: bramble build {word}",
+            remedy=_other(recorded, word),
         )
     near = nearest(of, newest.names())
     return BrambleError(
@@ -149,3 +151,18 @@ def not_recorded(recorded: Recorded, word: str, of: str = "") -> BrambleError:
         f'{word} needs no derivation called "{of}"',
         remedy=f'did you mean "{near}"?' if near else "it needs: " + ", ".join(newest.names()[:20]),
     )
+
+
+def _other(recorded: Recorded, word: str) -> str:
+    """Return what to write in the place of a target of which no build is recorded."""
+    targets = dict.fromkeys(
+        target.partition("#")[0] for build in recorded.builds() for target in build.targets
+    )
+    known = [shown_target(recorded.project, target) for target in targets]
+    module, _, function = word.rpartition(":")
+    beside = [shown for shown in known if not module or shown.rpartition(":")[0] == module]
+    near = nearest(function, [shown.rpartition(":")[2] for shown in beside])
+    meant = next((shown for shown in beside if shown.rpartition(":")[2] == near), None)
+    if meant is None:
+        return f"build it first: bramble build {word}"
+    return f"did you mean {meant}? If not, build it first: bramble build {word}"
