@@ -216,7 +216,8 @@ def build_shown(
 def _skipped(count: int, keep_going: bool) -> str:
     if keep_going:
         return f"{count} more could not be built for want of these"
-    return f"{count} more were not built; --keep-going builds what does not need these"
+    verb = "was" if count == 1 else "were"
+    return f"{count} more {verb} not built; --keep-going builds what does not need these"
 
 
 class _Interrupts:

@@ -25,8 +25,14 @@ def list_modules(path: str, setting: Setting) -> tuple[list[ModuleDocs], list[Br
     if in_library(path) and not os.path.isdir(directory):
         return library_docs(path), []
     if not os.path.isdir(directory):
+        above = os.path.dirname(path.rpartition(":")[0] or path) or "."
+        module = os.path.isfile(f"{directory.partition(':')[0]}.bramble") or ":" in path
         raise BrambleError(
-            "cli.no-directory", f"{path} is not a directory", remedy="name a directory of the project"
+            "cli.no-directory",
+            f"{path} is not a directory",
+            remedy=f"its module is listed with the others there: bramble ls {above}"
+            if module
+            else "name a directory of the project",
         )
     with bounded(setting.limits):
         return module_docs(find_project(directory), directory)

@@ -189,6 +189,16 @@ def test_that_there_is_nothing_to_build_is_said(basic: World) -> None:
         assert ran.err.startswith("nothing to build: ") and target in ran.err
         assert ("does f() `return` it?" in ran.err) is target.endswith(":f")
     assert "nothing" not in basic.run("build", "./:one").err
+    basic.write(empty__default='def f():\n    test(derivation("x", "host_tools", env={"tools": "sh"}))\n')
+    ran = basic.run("build", "./empty/...")
+    assert (ran.status, ran.out) == (0, "") and "is run by bramble test" in ran.err
+
+
+def test_a_module_that_is_listed_by_itself_is_shown_where_it_is_listed(basic: World) -> None:
+    basic.write(beside="def f():\n    pass\n")
+    for path in ("./beside", "./beside:f", "./:f"):
+        assert basic.run("ls", path).errors[0]["remedy"].endswith(": bramble ls .")
+    assert basic.run("ls", "./besides").errors[0]["remedy"] == "name a directory of the project"
 
 
 def test_parsing_builds_nothing(basic: World) -> None:
@@ -314,5 +324,5 @@ def test_what_programs_print_goes_to_standard_error(world: World) -> None:
 def test_what_was_not_begun_is_not_said_to_be_impossible(basic: World) -> None:
     text = LONE.format("exit 1") + "def g():\n    return tools.script('g', 'echo > $out/x')\n"
     basic.write(odd=text + "def both():\n    return [f(), g()]\n")
-    assert "1 more were not built; --keep-going" in basic.run("build", "-j1", "./odd:both").err
+    assert "1 more was not built; --keep-going" in basic.run("build", "-j1", "./odd:both").err
     assert "more" not in basic.run("build", "-j1", "-k", "./odd:both").err

@@ -77,9 +77,10 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         planning: Any = importlib.import_module("bramble.cli.planning")
         foreseen: int = planning.plan(evaluated, setting, arguments, surface)
         return print_passed_over(evaluated, surface) or foreseen
-    nothing = not evaluated.evaluation.graph.derivations and not evaluated.evaluation.errors
+    evaluation = evaluated.evaluation
+    nothing = not any(result.roots for result in evaluation.results) and not evaluation.errors
     if nothing and not arguments.quiet:
-        say(_nothing(arguments))
+        say(_nothing(arguments, bool(evaluation.tests)))
     # As above: loaded for that alone.
     linking: Any = importlib.import_module("bramble.commands.out_link") if arguments.out_link else None
     links = linking.planned_links(evaluated, arguments.out_link, setting.cwd) if linking else None
@@ -96,12 +97,13 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     return status
 
 
-def _nothing(arguments: argparse.Namespace) -> str:
+def _nothing(arguments: argparse.Namespace, tests: bool) -> str:
     if arguments.graph is not None:
         return "nothing to build: the graph has no results"
     words: Sequence[str] = arguments.targets or ["./..."]
     named = [word.rpartition(":")[2] for word in words if ":" in word]
     hint = f"; does {named[0]}() `return` it?" if named else ""
+    hint = "; what they register as tests is run by bramble test" if tests else hint
     return f"nothing to build: no function of {' '.join(words)} returns a derivation{hint}"
 
 
