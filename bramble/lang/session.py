@@ -49,7 +49,7 @@ class Caller:
             refuse(
                 "derivation.misplaced",
                 f"{name}() is called outside of a function",
-                f"put it into a function: def example(): return {name}(…)",
+                f"put it into a function: def example(): {'' if name == 'test' else 'return '}{name}(…)",
             )
 
 

@@ -142,11 +142,15 @@ class EvalError(StarlarkError):
 def excerpt(line_text: str, column: int) -> str:
     """Return `line_text` and below it a caret at `column` (from 1), both indented by two spaces.
 
-    Long lines are cut around the column; characters that would move the caret
+    Long lines are cut around the column, with `…` where they are; characters that would move the caret
     or the terminal's cursor are shown as a space or as `?`.
     """
     at = max(0, min(column - 1, len(line_text)))
-    first = 0 if at < EXCERPT_WIDTH else at - EXCERPT_WIDTH // 2
+    first = 0 if at < EXCERPT_WIDTH - 1 else at - EXCERPT_WIDTH // 2
     shown = line_text[first : first + EXCERPT_WIDTH]
     clean = "".join(c if c.isprintable() else (" " if c in "\t\f" else "?") for c in shown)
+    if first > 0:
+        clean = "…" + clean[1:]
+    if len(line_text.rstrip()) > first + EXCERPT_WIDTH:
+        clean = clean[:-1] + "…"
     return f"  {clean.rstrip()}\n  {' ' * (at - first)}^"

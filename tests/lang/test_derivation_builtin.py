@@ -206,6 +206,8 @@ def test_the_attributes_of_a_derivation_cannot_be_set(tmp_path):
 def test_the_top_level_is_no_place_for_a_derivation(tmp_path, call):
     made = World(tmp_path, default=f"x = {call}\n")
     assert failure(made)[0] == "derivation.misplaced"
+    # What test() returns is None.
+    assert ("return" in made.error("./:f").remedy) is not call.startswith("test")
 
 
 def test_a_function_called_at_the_top_level_is_a_function(tmp_path):

@@ -25,6 +25,11 @@ class TestExcerpts:
         line, caret = excerpt(text, 5001).split("\n")
         assert len(line) <= EXCERPT_WIDTH + 2
         assert line[caret.index("^")] == "X"
+        assert line.startswith("  …a") and line.endswith("b…")
+        for at in (0, 1, EXCERPT_WIDTH - 2, EXCERPT_WIDTH - 1, EXCERPT_WIDTH, EXCERPT_WIDTH + 1):
+            line, caret = excerpt("a" * at + "X" + "b" * EXCERPT_WIDTH, at + 1).split("\n")
+            assert line[caret.index("^")] == "X" and line[-1] == "…" and len(line) == EXCERPT_WIDTH + 2
+        assert excerpt("a" * EXCERPT_WIDTH, 1).split("\n")[0] == "  " + "a" * EXCERPT_WIDTH
 
     def test_a_place_behind_the_line_is_its_end(self) -> None:
         assert excerpt("ab", 3) == "  ab\n    ^"
