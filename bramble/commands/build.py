@@ -426,12 +426,17 @@ def _placed(failure: Failure, evaluated: Evaluated) -> BrambleError:
 def _way_to(failure: Failure, evaluated: Evaluated) -> str:
     """Return the operands with which `shell` finds a derivation that failed, "" if no target needs it."""
     results = [one for one in evaluated.evaluation.results if one.roots]
+    tested = {test.derivation.derivation for test in evaluated.evaluation.tests}
     for result in results:
+        word, test, _ = shown_target(evaluated.project, result.target).partition("#")
         roots = {ref.derivation for ref in result.roots}
         if failure.id in roots:
+            if test and failure.id not in tested:
+                return ""  # It runs the program of a test, and is of no target.
             of = f" --of {failure.id}" if len(roots) > 1 else ""
-            return f"{shown_target(evaluated.project, result.target)}{of}"
+            return word + of
     for result in results:
         if failure.id in evaluated.evaluation.graph.order([ref.derivation for ref in result.roots]):
-            return f"{shown_target(evaluated.project, result.target)} --of {failure.name}"
+            word = shown_target(evaluated.project, result.target).partition("#")[0]
+            return f"{word} --of {failure.name}"
     return ""

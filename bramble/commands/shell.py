@@ -83,18 +83,22 @@ def shell_target(evaluated: Evaluated, of: str = "", failed_in: Optional[Store] 
     """
     graph = evaluated.evaluation.graph
     roots = {ref.derivation for result in evaluated.evaluation.results for ref in result.roots}
+    tests = evaluated.evaluation.tests
+    every = roots | {test.derivation.derivation for test in tests}
     if not roots:
         # What runs the program of a test with arguments is made by `bramble test`.
-        roots = {test.derivation.derivation for test in evaluated.evaluation.tests if not test.args}
-    if not roots:
+        roots = {test.derivation.derivation for test in tests if not test.args}
+    if not (every if of or failed_in else roots):
         raise BrambleError(
             "shell.nothing", "the target returns no derivation", remedy="name a function that returns one"
         )
     if of:
         # spec: cli.shell.of
-        found = _needed(evaluated, roots, of)
+        found = _needed(evaluated, every, of)
     elif failed_in is not None:
-        found = sorted(roots & set(_failures(evaluated, failed_in))) or _failed(evaluated, roots, failed_in)
+        found = sorted(every & set(_failures(evaluated, failed_in))) or _failed(
+            evaluated, roots or every, failed_in
+        )
     else:
         found = sorted(roots)
     if len(found) > 1:

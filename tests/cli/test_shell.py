@@ -105,6 +105,17 @@ def test_what_a_failed_build_left_stays_until_one_succeeds(desk: World) -> None:
     assert desk.run("shell", "--failed", "./:top", "-c", "").codes == ["shell.nothing-kept"]
 
 
+# spec: cli.shell, cli.shell.failed
+def test_a_test_that_failed_is_entered_by_the_function_that_registered_it(desk: World) -> None:
+    text = (desk.project / "default.bramble").read_text()
+    for back in ("", "    return top()\n"):
+        desk.write(default=f"{text}\ndef checks():\n    test(top())\n{back}")
+        failed = desk.run("test", "./:checks")
+        assert failed.errors[0]["remedy"].splitlines()[-1] == "look inside: bramble shell --failed ./:checks"
+        ran = desk.run("shell", "--failed", "./:checks", "-c", "cat half")
+        assert (ran.status, ran.out) == (0, "half\n")
+
+
 # spec: cli.shell.failed
 def test_where_what_a_target_needs_has_failed_that_is_entered(desk: World) -> None:
     (desk.project / "status").write_text("9\n")
