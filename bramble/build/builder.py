@@ -415,13 +415,8 @@ class Builder:
         began = time.monotonic()
         closure = self._store.closure(sorted(set(task.inputs.values())))
         rung = self._options.sandbox
-        if resolved.network and self._options.fetch.offline:
-            # spec: build.generated.network
-            raise BrambleError(
-                "build.offline",
-                f'"{task.name}" runs with the network, which --offline forbids',
-                remedy="run it once without --offline: then its graph is in the lock, and it is not needed",
-            )
+        if resolved.network:
+            self._options.check_network(task.name)
         self._have_sources(task, resolved)
         inside = make_directories(names, work.path)
         with placed(names, inside, self._store, rung, work.path) as directories:

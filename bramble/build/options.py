@@ -82,6 +82,8 @@ class BuildOptions:
         frozenset()
     )  # ids of downloads and generators that are made anew, whatever the lock and the store say
     timed: bool = False  # report what took how long: the event Timed
+    # Whether a generator that asks for the network may have it; called when one is about to run.
+    may_use_network: Callable[[], bool] = bool
     pure: bool = False  # refuse host_tools, and results of a weaker sandbox
     # Names of objects and of store derivations that must be there, whoever makes them.
     demand: frozenset[str] = frozenset()
@@ -93,6 +95,23 @@ class BuildOptions:
     host_path: tuple[str, ...] = HOST_PATH  # where host_tools looks for programs
     host_trusted: tuple[str, ...] = ()  # directories whose files host_tools may take by their paths, too
     strangers: tuple[str, ...] = ()  # directories whose files it may never take: of projects, and the store
+
+    def check_network(self, name: str) -> None:
+        """Raise build.offline or build.not-granted where the generator `name` may not have the network."""
+        # spec: build.generated.network
+        if self.fetch.offline:
+            raise BrambleError(
+                "build.offline",
+                f'"{name}" runs with the network, which --offline forbids',
+                remedy="run it once without --offline: then its graph is in the lock, and it is not needed",
+            )
+        if not self.may_use_network():
+            raise BrambleError(
+                "build.not-granted",
+                f'"{name}" asks to use the network while it runs, and nobody has allowed it',
+                remedy="to allow it once: --build-network\n"
+                "to allow it to this project from now on: bramble trust grant TARGET",
+            )
 
     @property
     def bounded_fetch(self) -> FetchOptions:

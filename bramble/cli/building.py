@@ -62,6 +62,11 @@ def add_build_options(parser: argparse.ArgumentParser, *, tests: bool = False) -
         "--locked", action="store_true", help="refuse what would add to bramble.lock, or change it"
     )
     group.add_argument("--pure", action="store_true", help="refuse builds that depend on this machine")
+    group.add_argument(
+        "--build-network",
+        action="store_true",
+        help="let derivation_output use the network where it asks for it",
+    )
     group.add_argument("--offline", action="store_true", help="use no network")
     what = "a test" if tests else "a build"
     group.add_argument("--timeout", type=seconds, metavar="SECONDS", help=f"end {what} that takes longer")
@@ -137,6 +142,7 @@ def choices_of(arguments: argparse.Namespace) -> BuildChoices:
         rounds=getattr(arguments, "rounds", None) or 2,
         refresh=arguments.refresh,
         locked=arguments.locked,
+        network=arguments.build_network,
         pure=arguments.pure,
         log_size=arguments.log_size,
         sandbox=arguments.sandbox,

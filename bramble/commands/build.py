@@ -100,6 +100,7 @@ class BuildChoices:
     limits_of: Mapping[str, Limits] = field(default_factory=dict)
     may_be_empty: frozenset[str] = frozenset()
     renew: frozenset[str] = frozenset()  # ids of downloads that are made anew and pinned anew
+    network: bool = False  # generators that ask for the network may have it
     locked: bool = False  # what the lock does not hold is not found out
     demand: frozenset[str] = frozenset()  # what must be in the store's directory, whoever makes it
 
@@ -314,6 +315,13 @@ def _open_store(setting: Setting) -> Store:
     return open_store(setting, read_only=os.path.isdir(var) and not os.access(var, os.W_OK))
 
 
+def _may_use_network(project: Project, setting: Setting, given: bool) -> bool:
+    """Tell whether the person lets generators of a project use the network: now, or by an earlier grant."""
+    # spec: build.generated.network
+    trust = importlib.import_module("bramble.commands.trust")
+    return given or bool(trust.may_generate(project, setting))
+
+
 def options_of(
     project: Project, packages: Mapping[str, str], setting: Setting, choices: BuildChoices
 ) -> BuildOptions:
@@ -330,6 +338,7 @@ def options_of(
         check=choices.check,
         rounds=choices.rounds,
         timed=choices.timed,
+        may_use_network=functools.partial(_may_use_network, project, setting, choices.network),
         pure=choices.pure,
         log_size=choices.log_size,
         refresh=choices.refresh,

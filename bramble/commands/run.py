@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bramble.commands.build import BuildResult, launcher
-from bramble.commands.context.consent import Asked, check_granted
+from bramble.commands.context.consent import Asked, asked, asked_to_generate, check_granted
 from bramble.commands.context.consent import below as _below
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.guarded import Guarded
@@ -42,6 +42,18 @@ class RunChoices:
     terminal: bool = False
     limits: Limits = Limits()
     unprotected: bool = False
+
+
+def wishes_of(evaluated: Evaluated) -> list[Asked]:
+    """Return what the one target asks for: when it is run, and while its generators are.
+
+    Raises BrambleError `run.nothing` or `run.several`.
+    """
+    # spec: cli.trust
+    wishes = [asked(evaluated, run_request(evaluated))]
+    if any(derivation.network for derivation in evaluated.evaluation.graph.derivations.values()):
+        wishes.append(asked_to_generate(evaluated.project))
+    return wishes
 
 
 def run_request(evaluated: Evaluated) -> RunRequest:

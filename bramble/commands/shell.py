@@ -39,7 +39,7 @@ class Wish:
 
     `command` is run in place of typing, `tools` are names of programs of this machine that are to be
     there, `failed` says to enter what a failed build left, `terminal` that a person types, `rung` is the
-    sandbox.
+    sandbox, `network` lets a generator that asks for the network have it.
     """
 
     rung: str
@@ -48,6 +48,7 @@ class Wish:
     command: Optional[str] = None
     tools: tuple[str, ...] = ()
     pure: bool = False
+    network: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,9 @@ def open_shell(
     Raises BrambleError shell.no-shell, shell.nothing-kept, and those of bringing programs of this machine.
     """
     derivation = evaluated.evaluation.graph.get(target)
+    if derivation.network:
+        asked = BuildChoices(network=wish.network)
+        options_of(evaluated.project, evaluated.packages, setting, asked).check_network(derivation.name)
     brought = _bring(" ".join(wish.tools), evaluated, result.store, setting) if wish.tools else ""
     typing = wish.terminal and wish.command is None and not wish.pure
     editor = _editor(evaluated, result.store, setting) if typing else ""

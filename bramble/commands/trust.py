@@ -10,10 +10,11 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bramble.commands.context.consent import WORDS, Asked, Item
+from bramble.commands.context.consent import WORDS, Asked, Item, asked_to_generate
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.project.access import read_file, replace_file
+from bramble.project.project import Project
 from bramble.store.locks import lock_whole
 
 _NAME = "trust.json"
@@ -25,6 +26,11 @@ def granted(wish: Asked, setting: Setting) -> bool:
     if not wish.items:
         return True
     return setting.config is not None and os.path.lexists(setting.config) and wish in grants(setting)
+
+
+def may_generate(project: Project, setting: Setting) -> bool:
+    """Tell whether generators of a project were granted the network (spec: build.generated.network)."""
+    return granted(asked_to_generate(project), setting)
 
 
 def grants(setting: Setting) -> tuple[Asked, ...]:

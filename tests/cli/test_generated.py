@@ -117,7 +117,11 @@ def without():
         )
         assert small.run("build", "--offline", "./:with_it").codes == ["build.offline"]
         assert small.run("build", "./:without").codes == ["build.failed"]
-        ran = small.run("build", "./:with_it")
+        # A stranger's project does not reach the services of this machine by being built, or looked at.
+        assert small.run("build", "--build-network", "./:without").codes == ["build.failed"]
+        assert small.run("build", "./:with_it").codes == ["build.not-granted"]
+        assert small.run("shell", "-c", ":", "./:with_it").codes == ["build.not-granted"]
+        ran = small.run("build", "--build-network", "./:with_it")
         assert ran.status == 0 and "! with_it ran with the network" in ran.err
     # Nobody listens any more, and nobody is asked: the graph is in the lock.
     other = str(small.base / "t")
@@ -126,6 +130,9 @@ def without():
     assert small.run("build", "--offline", "--update", "./:with_it", BRAMBLE_PATH=other).codes == [
         "build.offline"
     ]
+    assert small.run("build", "--update", "./:with_it").codes == ["build.not-granted"]
+    granted = small.run("trust", "grant", "./:with_it")
+    assert "is allowed to use the network while derivation_output runs" in granted.out
     assert small.run("build", "--update", "./:with_it").codes == ["build.failed"]
 
 

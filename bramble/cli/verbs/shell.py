@@ -64,6 +64,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         command=arguments.command,
         tools=tools,
         pure=arguments.pure,
+        network=arguments.build_network,
     )
     with open_shell(evaluated, target, result, setting, wish) as opened:
         if surface.attached and arguments.command is None:

@@ -8,8 +8,7 @@ import os
 from bramble.cli.building import evaluate_words
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.render import on_one_line, print_json, say
-from bramble.commands.context.consent import asked
-from bramble.commands.run import run_request
+from bramble.commands.run import wishes_of
 from bramble.commands.trust import grant, grants, revoke
 
 
@@ -21,7 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listing = deeds.add_parser("list", help="show what was granted")
     listing.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as JSON")
     giving = deeds.add_parser("grant", help="allow what a target asks for from now on")
-    giving.add_argument("target", metavar="TARGET", help="a target that `run` takes")
+    giving.add_argument(
+        "target", metavar="TARGET", help="a target that `run` takes, or one that needs generators"
+    )
     taking = deeds.add_parser("revoke", help="take back all grants of a project")
     taking.add_argument("project", metavar="DIR", nargs="?", default=".", help="its directory (default: .)")
 
@@ -31,12 +32,12 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     setting = read_setting(os.environ, arguments.directory)
     if arguments.deed == "grant":
         evaluated = evaluate_words([arguments.target], setting)
-        wish = asked(evaluated, run_request(evaluated))
-        if wish.items:
+        wishes = [wish for wish in wishes_of(evaluated) if wish.items]
+        for wish in wishes:
             grant(wish, setting)
-        for item in wish.items:
-            print(on_one_line(f"{wish.owner or wish.name} is allowed {item}"))
-        if not wish.items:
+            for item in wish.items:
+                print(on_one_line(f"{wish.owner or wish.name} is allowed {item}"))
+        if not wishes:
             say(f"{arguments.target} asks for nothing that has to be granted")
     elif arguments.deed == "revoke":
         count = revoke(os.path.join(setting.cwd, arguments.project), setting)

@@ -15,8 +15,14 @@ from typing import Optional
 from bramble.commands.context.evaluation import Evaluated
 from bramble.errors import BrambleError
 from bramble.lang.evaluate import RunRequest
+from bramble.project.project import Project
 
-WORDS = {"write": "to read and write", "read": "to read", "network": "to use the network"}
+WORDS = {
+    "write": "to read and write",
+    "read": "to read",
+    "network": "to use the network",
+    "generate": "to use the network while derivation_output runs",
+}
 _LONGEST_QUESTION = 4096  # characters of all requests, which have to be on a screen together
 _MOST_ASKED = 16
 _OPTIONS = {"write": "--paths", "read": "--read_only_paths"}
@@ -24,7 +30,7 @@ _OPTIONS = {"write": "--paths", "read": "--read_only_paths"}
 
 @dataclass(frozen=True, order=True)
 class Item:
-    """One thing that is asked for: `kind` is write, read or network; `path` is absolute, without links."""
+    """One thing that is asked for: `kind` is one of WORDS; `path` is absolute, without links."""
 
     kind: str
     path: str = ""
@@ -83,6 +89,11 @@ def asked(
     if request.network and not network:
         items.add(Item("network"))
     return Asked(root, evaluated.project.name, request.owner, tuple(sorted(items)))
+
+
+def asked_to_generate(project: Project) -> Asked:
+    """Return what a project asks for whose generators want the network (spec: build.generated.network)."""
+    return Asked(project.root, project.name, "", (Item("generate"),))
 
 
 def check_granted(wish: Asked, kind: str, real: str) -> None:
