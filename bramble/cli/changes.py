@@ -7,7 +7,7 @@ from typing import Optional
 
 from bramble.cli.environment import Surface
 from bramble.cli.render import YELLOW, on_one_line, paint
-from bramble.commands.why_built import Change
+from bramble.commands.recorded.why_built import Change
 
 _LONGEST = 72  # characters of a word of a recipe that are shown
 _CONTEXT = 20  # characters before a difference in a long one

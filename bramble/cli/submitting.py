@@ -9,7 +9,7 @@ import sys
 from bramble.cli.render import say
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.setting import Setting
-from bramble.commands.graph import LARGEST, submitted
+from bramble.commands.graphs.graph import LARGEST, submitted
 from bramble.errors import BrambleError
 
 

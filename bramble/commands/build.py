@@ -174,7 +174,9 @@ def earlier_durations(setting: Setting) -> Mapping[str, float]:
     Raises BrambleError where the store cannot be opened.
     """
     # Asked on a terminal alone, and not before something is built.
-    found: Mapping[str, float] = importlib.import_module("bramble.commands.forecast").forecasts(setting)
+    found: Mapping[str, float] = importlib.import_module("bramble.commands.recorded.forecast").forecasts(
+        setting
+    )
     return found
 
 
@@ -221,7 +223,7 @@ def build_derivations(
     unkept: tuple[BrambleError, ...] = ()
     if any(one.builder.text == GENERATOR for one in evaluation.graph.derivations.values()):
         # spec: build.generated
-        growing = importlib.import_module("bramble.commands.growing")
+        growing = importlib.import_module("bramble.commands.graphs.growing")
         around = growing.Around(
             store=store,
             setting=setting,

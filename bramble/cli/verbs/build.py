@@ -86,7 +86,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     links = linking.planned_links(evaluated, arguments.out_link, setting.cwd) if linking else None
     build: Optional[Build] = None
     if arguments.update:
-        updating: Any = importlib.import_module("bramble.commands.updating")
+        updating: Any = importlib.import_module("bramble.commands.graphs.updating")
         renew = updating.generators(arguments.update, setting)
         build = functools.partial(updating.build_updated, evaluated, renew)
     result, status = build_shown(evaluated, setting, arguments, surface, build=build)

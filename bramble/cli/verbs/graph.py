@@ -9,7 +9,7 @@ from bramble.cli.environment import Surface
 from bramble.cli.evaluating import add_evaluation_options, evaluation_setting
 from bramble.cli.render import harmless, on_one_line, print_json
 from bramble.commands.context.evaluation import Evaluated
-from bramble.commands.graph import Line, document_of, dot, graph_value, tree
+from bramble.commands.graphs.graph import Line, document_of, dot, graph_value, tree
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

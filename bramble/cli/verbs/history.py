@@ -9,7 +9,7 @@ import time
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.quantities import count
 from bramble.cli.render import RED, duration, harmless, moment, on_one_line, paint, print_json, say
-from bramble.commands.history import Build, Ended, list_builds
+from bramble.commands.recorded.history import Build, Ended, list_builds
 
 _SHOWN = 3  # targets of a build, and what failed in it, that are named in its line
 

@@ -9,7 +9,7 @@ import sys
 
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.render import DIM, duration, harmless, moment, on_one_line, paint, print_json, say
-from bramble.commands.log import Log, find_logs
+from bramble.commands.recorded.log import Log, find_logs
 from bramble.errors import BrambleError
 
 

@@ -16,9 +16,9 @@ from bramble.cli.building import (
 from bramble.cli.environment import Surface
 from bramble.cli.render import harmless, print_json, say
 from bramble.commands.context.evaluation import Evaluated, refuse_other_projects
-from bramble.commands.junit import junit
 from bramble.commands.report_file import check_report, write_report
-from bramble.commands.test import (
+from bramble.commands.testing.junit import junit
+from bramble.commands.testing.tests import (
     FAILED,
     Heard,
     Outcome,

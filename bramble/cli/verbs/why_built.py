@@ -8,7 +8,7 @@ import os
 from bramble.cli.changes import told
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.render import BOLD, RED, YELLOW, duration, moment, on_one_line, paint, print_json
-from bramble.commands.why_built import Answer, Reason, why_built
+from bramble.commands.recorded.why_built import Answer, Reason, why_built
 
 _WORDS = {
     "new": "it was not built before",

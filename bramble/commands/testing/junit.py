@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from bramble.commands.test import FAILED, NOT_RUN, Outcome
+from bramble.commands.testing.tests import FAILED, NOT_RUN, Outcome
 
 # What XML 1.0 cannot hold in any form (section 2.2).
 _NO_CHARACTER = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

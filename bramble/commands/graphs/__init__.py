@@ -1,0 +1,1 @@
+"""Graphs as documents, and graphs that grow while they are built."""

@@ -1,0 +1,1 @@
+"""What is recorded of builds: their list, logs, reasons and durations."""

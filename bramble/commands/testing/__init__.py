@@ -1,0 +1,1 @@
+"""Tests as builds, and their results as JUnit XML."""
