@@ -100,6 +100,7 @@ class BuildChoices:
     limits_of: Mapping[str, Limits] = field(default_factory=dict)
     may_be_empty: frozenset[str] = frozenset()
     renew: frozenset[str] = frozenset()  # ids of downloads that are made anew and pinned anew
+    keep_left: bool = False  # a success removes nothing of what failed builds left
     network: bool = False  # generators that ask for the network may have it
     locked: bool = False  # what the lock does not hold is not found out
     demand: frozenset[str] = frozenset()  # what must be in the store's directory, whoever makes it
@@ -261,8 +262,8 @@ def build_derivations(
         )
     failures = [*(_placed(failure, evaluated) for failure in report.failures), *unkept]
     broken_off = report.cancelled
-    if found and not report.failures and not broken_off and not store.read_only:
-        # What a shell is opened for has no target that came out: what failed builds left stays for it.
+    done = found and not report.failures and not broken_off
+    if done and not choices.keep_left and not store.read_only:
         left = place_of_failed(setting.store_root, project.root)
         if os.path.isdir(left):
             importlib.import_module("bramble.store.history.failed").forget_failed(left)

@@ -97,9 +97,7 @@ def shell_target(evaluated: Evaluated, of: str = "", failed_in: Optional[Store] 
         # spec: cli.shell.of
         found = _needed(evaluated, every, of)
     elif failed_in is not None:
-        found = sorted(every & set(_failures(evaluated, failed_in))) or _failed(
-            evaluated, roots or every, failed_in
-        )
+        found = sorted(every & set(_failures(evaluated, failed_in))) or _failed(evaluated, every, failed_in)
     else:
         found = sorted(roots)
     if len(found) > 1:
@@ -154,6 +152,8 @@ def build_inputs(
 ) -> BuildResult:
     """Build what the derivation `target` needs, but not itself."""
     roots = evaluated.evaluation.graph.dependencies(target)
+    # What a failed build left is what may be looked at now.
+    choices = replace(choices, keep_left=True)
     return build_derivations(evaluated, roots, setting, choices, on_event, cancelled)
 
 

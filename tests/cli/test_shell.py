@@ -117,6 +117,23 @@ def test_a_test_that_failed_is_entered_by_the_function_that_registered_it(desk: 
 
 
 # spec: cli.shell.failed
+def test_what_a_target_came_to_does_not_hide_its_test_that_failed(desk: World) -> None:
+    text = (desk.project / "default.bramble").read_text()
+    more = """
+def fine():
+    return tools.script("fine", "echo 1 > $out/n")
+def checks():
+    test(tools.script("uses", "cat %s/n; echo half > half; exit 3" % fine()))
+    return fine()
+"""
+    desk.write(default=text + more)
+    assert desk.run("test", "./:checks").status == 1
+    for _ in range(2):
+        ran = desk.run("shell", "--failed", "./:checks", "-c", "cat half")
+        assert (ran.status, ran.out) == (0, "half\n"), ran.err
+
+
+# spec: cli.shell.failed
 def test_where_what_a_target_needs_has_failed_that_is_entered(desk: World) -> None:
     (desk.project / "status").write_text("9\n")
     failed = desk.run("build", "./:top")
