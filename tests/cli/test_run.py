@@ -214,8 +214,11 @@ def test_a_path_named_twice_is_as_strict_as_the_stricter(programs: World) -> Non
     said = (0, "text of the project\nno\n")
     assert sh(programs, script, "--read_only_paths", ".") == said
     assert sh(programs, script, "--paths", ".", "--paths", ".", "--read_only_paths", ".") == said
-    inside = programs.run("run", "./:programs", "sh", "-c", script, BRAMBLE_PATH=str(programs.project))
-    assert (inside.status, inside.out) == said
+    # A store in the project is in a directory that can be written, and stays as it is.
+    store = str(programs.project / "s")
+    script = "cat a.txt; echo x > s/x || echo no"
+    inside = programs.run("run", "./:programs", "sh", "-c", script, BRAMBLE_PATH=store)
+    assert (inside.status, inside.out) == said, inside.err
 
 
 def test_a_link_in_the_output_that_leads_nowhere_is_in_nobodys_way(programs: World) -> None:
