@@ -147,8 +147,11 @@ def _modules(session: Session, target: Target) -> Iterable[ModuleFile]:
     try:
         return roots.below_module(target.name) if target.recursive else [roots.locate(target.name)]
     except BrambleError as error:
-        if error.code == "load.unknown-package" and roots.is_here(target.name):
-            error.remedy = f"a path begins with ./ or ../: write ./{target.text}"
+        if error.code == "load.unknown-package":
+            if roots.is_here(target.name):
+                error.remedy = f"a path begins with ./ or ../: write ./{target.text}"
+            elif target.text.isidentifier():
+                error.remedy = f"a function of this directory is the target ./:{target.text}; {error.remedy}"
         raise
 
 

@@ -7,7 +7,6 @@ module of a project begins with the project's name.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Optional
@@ -176,8 +175,6 @@ class ModuleRoots:
         names = [self.project.name, *self.packages]
         meant = nearest(module, names) or nearest(module.rpartition("/")[0], names)
         hint = f'did you mean "{meant}"? ' if meant else ""
-        if not hint and not re.search("[./]", module):
-            hint = f"a function of this directory is the target ./:{module}; "
         return BrambleError(
             "load.unknown-package",
             f'the module "{module}" is neither in this project ({self.project.name}) nor in a dependency',
