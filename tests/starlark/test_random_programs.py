@@ -10,7 +10,7 @@ import pytest
 from bramble.starlark import Dialect, EvalError, StarlarkError, Thread, compile_program, execute
 from bramble.starlark.infer import Inference
 from bramble.starlark.ownership import Ownership
-from bramble.starlark.repl import Session
+from bramble.starlark.repl import new_session
 
 from .random_programs import random_program
 
@@ -72,14 +72,17 @@ def test_what_the_compiler_concludes_changes_only_the_speed(
 def test_the_terminal_session_does_the_same(seed: int) -> None:
     text = random_program(seed)
     printed: list[str] = []
-    session = Session(Dialect(), "random.star")
+    session = new_session(Dialect())
+    session.filename = "random.star"
     session.thread.print = lambda line, _position: printed.append(line)
     found: Outcome
     try:
         session.run(text)
         found = printed, None
     except EvalError as error:
-        found = printed, (error.code, error.message, str(error.position), list(map(str, error.stack)))
+        # What is typed is called otherwise than what a file has.
+        stack = [str(frame).replace("in <expr>", "in <toplevel>") for frame in error.stack]
+        found = printed, (error.code, error.message, str(error.position), stack)
     except StarlarkError as error:
         found = "static", [one.code for one in error.errors]
     assert found == outcome(text)
