@@ -192,7 +192,8 @@ def build_shown(
     if arguments.trace is not None:
         # Loaded for those who ask for it.
         tracing: Any = importlib.import_module("bramble.cli.trace")
-        trace = tracing.Trace(os.path.join(setting.cwd, arguments.trace), evaluated.took, display)
+        path = os.path.join(setting.cwd, arguments.trace)
+        trace = tracing.Trace(path, setting.cwd, evaluated.took, display)
     with _Interrupts() as interrupts:
         try:
             result = (build or functools.partial(build_evaluated, evaluated))(

@@ -14,13 +14,16 @@ _MAIN = "evaluation"
 class Trace:
     """Takes the events of a build in place of a display, and passes on what that shows.
 
-    `evaluation` is when that began and ended, by the monotonic clock. Raises BrambleError
-    `cli.unwritable` where the file `path` certainly cannot be written.
+    `evaluation` is when that began and ended, by the monotonic clock. No link of a directory leads the
+    file `path` out of `within`. Raises BrambleError `cli.unwritable` where it certainly cannot be written.
     """
 
-    def __init__(self, path: str, evaluation: tuple[float, float], display: Callable[[Event], None]) -> None:
-        check_writable(path)
+    def __init__(
+        self, path: str, within: str, evaluation: tuple[float, float], display: Callable[[Event], None]
+    ) -> None:
+        check_writable(path, within=within)
         self._path = path
+        self._within = within
         self._evaluation = evaluation
         self._display = display
         self._spans: list[Timed] = []
@@ -34,7 +37,7 @@ class Trace:
 
     def write(self) -> None:
         """Write the file. Raises BrambleError `cli.unwritable`."""
-        write_file(self._path, document(self._spans, self._evaluation))
+        write_file(self._path, document(self._spans, self._evaluation), within=self._within)
 
 
 def document(spans: Sequence[Timed], evaluation: tuple[float, float]) -> bytes:

@@ -178,8 +178,8 @@ def test_a_pattern_chooses(tests: World, words: tuple[str, ...], names: list[str
         (("./:nothing",), 1, ["load.unknown-function"]),
         (("./none",), 1, ["load.unknown-module"]),
         ((":good",), 1, ["load.target"]),
-        (("--junit", "no/such/report.xml"), 1, ["test.report"]),
-        (("--junit", "."), 1, ["test.report"]),
+        (("--junit", "no/such/report.xml"), 1, ["cli.unwritable"]),
+        (("--junit", "."), 1, ["cli.unwritable"]),
         (("--junit",), 2, ["cli.usage"]),
         (("--timeout", "soon"), 2, ["cli.usage"]),
         (("--check",), 2, ["cli.unknown-option"]),
@@ -251,8 +251,10 @@ def test_the_report_as_junit(tests: World) -> None:
     # spec: cli.test.junit
     path = tests.project / "r.xml"
     path.symlink_to("elsewhere")
-    ran = tests.run("test", "--junit", "r.xml", "./:good", "./:bad", "./:needs_what_fails")
-    assert ran.status == 1 and not path.is_symlink() and not (tests.project / "elsewhere").exists()
+    words = ("test", "--junit", "r.xml", "./:good", "./:bad", "./:needs_what_fails")
+    assert tests.run(*words).codes == ["cli.unwritable"] and not (tests.project / "elsewhere").exists()
+    path.unlink()
+    assert tests.run(*words).status == 1
     suite = ElementTree.parse(path).getroot()[0]
     assert (suite.get("name"), suite.get("tests")) == ("example.com/p", "3")
     assert (suite.get("failures"), suite.get("errors"), suite.get("skipped")) == ("1", "1", "0")
@@ -275,3 +277,16 @@ def test_results_of_tests_are_not_those_of_their_targets(tests: World) -> None:
     path = tests.run("build", "./both:f").out.strip()
     assert tests.run("test", "./both:f").status == 0
     assert os.path.realpath(tests.run("store", "path", "./both:f").out.strip()) == os.path.realpath(path)
+
+
+def test_no_report_and_no_trace_goes_through_a_link_out_of_the_project(tooled: World) -> None:
+    # spec: project.access.write
+    outside = tooled.base / "outside"
+    outside.mkdir()
+    (tooled.project / "sub").symlink_to(outside)
+    tooled.write(default='load("example.com/p/tools")\ndef f():\n    test(tools.tools())\n')
+    for words in (("test", "--junit", "sub/r"), ("build", "--trace", "sub/t", "./...")):
+        assert tooled.run(*words).codes == ["cli.unwritable"]
+    assert list(outside.iterdir()) == []
+    # A directory outside that a person names as such is the person's word.
+    assert tooled.run("test", "--junit", str(outside / "r")).status == 0

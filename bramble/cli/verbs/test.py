@@ -16,7 +16,7 @@ from bramble.cli.building import (
 from bramble.cli.environment import Surface
 from bramble.cli.render import harmless, print_json, say
 from bramble.commands.context.evaluation import Evaluated, refuse_other_projects
-from bramble.commands.report_file import check_report, write_report
+from bramble.commands.context.written import check_writable, write_file
 from bramble.commands.testing.junit import junit
 from bramble.commands.testing.tests import (
     FAILED,
@@ -65,7 +65,9 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Evaluate, run the tests, and print what became of them."""
     setting = setting_of(arguments)
     arguments.keep_going = not arguments.fail_fast
-    report = None if arguments.junit is None else check_report(os.path.join(setting.cwd, arguments.junit))
+    report = None if arguments.junit is None else os.path.join(setting.cwd, arguments.junit)
+    if report is not None:
+        check_writable(report, within=setting.cwd)
     evaluated = evaluate_words(arguments.targets or ["./..."], setting, keep_going=True)
     refuse_other_projects(evaluated)
     tests = registered(evaluated)
@@ -90,7 +92,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         say("there are no tests: no function calls test(derivation, args)")
         say("  call it in a function: test(std.check(…)); see: bramble help builtins")
     if report is not None:
-        write_report(report, junit(evaluated.project.name, found))
+        write_file(report, junit(evaluated.project.name, found).encode("utf-8"), within=setting.cwd)
     _print_outcomes(evaluated, found, arguments.json)
     return status
 

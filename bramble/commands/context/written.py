@@ -9,26 +9,43 @@ from bramble.errors import BrambleError
 from bramble.project.access import replace_file
 
 
-def write_file(path: str, data: bytes) -> None:
+def write_file(path: str, data: bytes, *, within: str = "") -> None:
     """Give the file `path` this content; a link in its place is not followed out of its directory.
 
-    Raises BrambleError `cli.unwritable`.
+    If it is written as a path below `within`, no link of a directory leads out of that either: a project
+    may be a stranger's, and so may its links. Raises BrambleError `cli.unwritable`.
     """
+    # spec: project.access.write
+    root, name = _standing(path, within)
     try:
-        replace_file(os.path.dirname(path) or ".", os.path.basename(path), data)
+        replace_file(root, name, data)
     except OSError as error:
         raise unwritable(path, error.strerror) from error
 
 
-def check_writable(path: str) -> None:
+def check_writable(path: str, *, within: str = "") -> None:
     """Raise `cli.unwritable` for what certainly cannot be written, before there is something to write."""
     directory = os.path.dirname(path) or "."
+    root, _ = _standing(path, within)
+    real = os.path.realpath(directory)
+    if root == within and os.path.commonpath([real, os.path.realpath(root)]) != os.path.realpath(root):
+        raise unwritable(path, f"a symbolic link leads out of {within}, to {real}")
     if not os.path.isdir(directory):
         raise unwritable(path, "there is no such directory")
+    if os.path.islink(path):
+        raise unwritable(path, "a symbolic link stands there")
     if os.path.isdir(path) or not os.path.basename(path):
         raise unwritable(path, "it is a directory")
     if not os.access(directory, os.W_OK | os.X_OK):
         raise unwritable(path, "its directory cannot be written to")
+
+
+def _standing(path: str, within: str) -> tuple[str, str]:
+    """Return the directory that no link may lead out of, and the path below it."""
+    below = os.path.relpath(path, within) if within else ".."
+    if below.split("/")[0] == "..":
+        return os.path.dirname(path) or ".", os.path.basename(path)
+    return within, below
 
 
 def unwritable(path: str, why: Optional[str]) -> BrambleError:
