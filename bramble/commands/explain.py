@@ -6,7 +6,8 @@ import importlib.resources
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from bramble.records import dataclass
 
 _PARAGRAPH = re.compile(r"^\*\*`([a-z0-9.-]+)`\*\*", re.M)
 # Says of codes that they have no case, and of errors nothing.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Union
+
+from bramble.records import dataclass
 
 
 @dataclass(frozen=True, order=True)
