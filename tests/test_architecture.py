@@ -39,8 +39,23 @@ MAY_IMPORT = {
     "remote": ("errors", "records", "derivation", "build"),
     "image": ("errors", "records", "store"),
     "registry": ("errors", "records", "project"),
+    "self": ("", "errors", "records", "project.toml", "store.digest"),
+    # It starts whatever the file holds.
+    "self.boot": ("__main__",),
     "commands": (
-        *("", "errors", "records", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
+        *(
+            "",
+            "errors",
+            "records",
+            "self",
+            "starlark",
+            "store",
+            "derivation",
+            "sandbox",
+            "project",
+            "lang",
+            "build",
+        ),
         *("cache", "remote", "image", "registry"),
     ),
     "cli": ("", "errors", "records", "commands"),
@@ -82,7 +97,16 @@ IMPURE_IMPORTS = frozenset(
 # Modules that import by name what is seldom needed: commands, built-in builders, the sandbox's launcher.
 # Every name of a module that stands in them as text counts as an import.
 MAY_IMPORT_BY_NAME = (
-    *("__main__", "cli.main", "cli.table", "cli.verbs.build", "cli.verbs.store", "commands.build"),
+    *(
+        "__main__",
+        "cli.main",
+        "cli.table",
+        "cli.verbs.build",
+        "cli.verbs.self",
+        "cli.verbs.store",
+        "self.boot",
+        "commands.build",
+    ),
     *(
         "lang.failure",
         "lang.loader",
@@ -203,7 +227,7 @@ def module_of(target: str) -> Optional[str]:
 def allowed(module: Module, target: str) -> bool:
     if target == module.name or (target.partition(".")[0] == module.room and target):
         return True
-    for name in MAY_IMPORT.get(module.room, ()):
+    for name in (*MAY_IMPORT.get(module.room, ()), *MAY_IMPORT.get(module.name, ())):
         if target == name or (name and target.startswith(name + ".")):
             return True
     return False
@@ -482,8 +506,13 @@ def test_every_module_is_python_3_9_with_annotations_that_cost_nothing() -> None
                 ast.parse(module.text, module.path, feature_version=(3, 9))
             except SyntaxError as problem:
                 wrong.append(f"{where(module, problem.lineno or 0)}: {problem.msg}")
-            # Those that run before the path of modules is safe look for no file (spec: cli.modules).
-            early = modules is BRAMBLE and module.name in ("isolation", "__main__")
+            # Those that run before the path of modules is safe look for no file (spec: cli.modules), and a
+            # Python that is too old has to be able to read the first of all.
+            early = modules is BRAMBLE and module.name in ("isolation", "__main__", "self.boot")
             if not module.is_door and not early and "from __future__ import annotations\n" not in module.text:
                 wrong.append(f"{where(module, 1)}: from __future__ import annotations")
     none(wrong)
+
+
+def test_a_python_that_is_too_old_can_read_what_the_one_file_starts_with() -> None:
+    ast.parse(BRAMBLE["self.boot"].text, feature_version=(3, 4))

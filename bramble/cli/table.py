@@ -282,12 +282,23 @@ VERBS = (
         ),
     ),
     Verb(
+        "self",
+        "bramble.cli.verbs.self",
+        "make Bramble one file, open that up, check it",
+        "more",
+        (
+            ("make one file, to take along", "bramble self pack one-file"),
+            ("compare it with the digest of its source", "bramble self verify one-file"),
+            ("look at the source", "bramble self extract source && ls source/spec"),
+        ),
+    ),
+    Verb(
         "version",
         "bramble.cli.verbs.version",
         "print the version",
         "more",
         (
-            ("the version, as --version and -V print it", "bramble version"),
+            ("the version, and the digest of its source", "bramble version"),
             ("with the interpreter and the machine", "bramble version --json"),
         ),
     ),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from bramble.records import dataclass
+from bramble.self.tree import specification
 
 _PARAGRAPH = re.compile(r"^\*\*`([a-z0-9.-]+)`\*\*", re.M)
 # Says of codes that they have no case, and of errors nothing.
@@ -15,8 +14,6 @@ _NO_RULE = "cli.errors.codes"
 # What ends the text of a paragraph: a heading, a block of code.
 _END = re.compile(r"^(?:#|```)", re.M)
 _UNTESTABLE = re.compile(r"\buntestable:.*?(?=\n\s*\n|\Z)", re.S)
-# Beside the package in a checkout, and where an installation puts them (pyproject.toml).
-_ELSEWHERE = ("../spec", "../../../../share/bramble/spec")
 
 
 @dataclass(frozen=True)
@@ -34,28 +31,11 @@ class Rule:
 def chapters() -> Mapping[str, str]:
     """Return the chapters of the specification, file name to text; none where it was not brought along."""
     # spec: cli.explain.rule
-    package = importlib.resources.files("bramble")
-    packed = package.joinpath("spec")
-    if packed.is_dir():
-        return {entry.name: entry.read_text("utf-8") for entry in packed.iterdir() if _is_chapter(entry.name)}
-    for place in _ELSEWHERE:
-        directory = os.path.normpath(os.path.join(str(package), place))
-        try:
-            names = sorted(name for name in os.listdir(directory) if _is_chapter(name))
-            if names:
-                return {name: _read(os.path.join(directory, name)) for name in names}
-        except OSError:
-            continue
-    return {}
+    return {name: data.decode("utf-8") for name, data in specification().items() if _is_chapter(name)}
 
 
 def _is_chapter(name: str) -> bool:
     return re.fullmatch(r"\d\d[a-z]?-[a-z-]+\.md", name) is not None
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8") as file:
-        return file.read()
 
 
 def rules_about(code: str, texts: Mapping[str, str]) -> Sequence[Rule]:

@@ -9,6 +9,7 @@ import sys
 from bramble import __version__
 from bramble.cli.environment import Surface
 from bramble.cli.render import print_json
+from bramble.commands.self import own_digest
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,16 +18,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
-    """Print the version (spec: cli.version)."""
+    """Print the version, and the digest of the source (spec: cli.version, self.digest)."""
+    source = own_digest()
     if arguments.json:
         print_json(
             {
                 "version": 1,
                 "bramble": __version__,
+                "source": source,
                 "python": ".".join(str(part) for part in sys.version_info[:3]),
                 "machine": os.uname().machine,
             }
         )
     else:
         print(f"bramble {__version__}")
+        print(f"source {source}")
     return 0

@@ -1,0 +1,37 @@
+"""`bramble self …`: what concerns Bramble's own file and source; a small command line of its own."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from typing import Any
+
+from bramble.cli.environment import Surface
+
+_FILE = "bramble.cli.verbs.self_file"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the commands of `self`."""
+    commands = parser.add_subparsers(dest="deed", required=True, metavar="COMMAND")
+
+    def add(name: str, module: str, summary: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
+        command.set_defaults(module=module, function=name)
+        return command
+
+    add("pack", _FILE, "write this Bramble as one file").add_argument("out", metavar="OUT", help="the file")
+    add("extract", _FILE, "lay out the source of this Bramble").add_argument(
+        "out", metavar="DIR", help="a directory that is not there yet, or is empty"
+    )
+    add("verify", _FILE, "compare a file with the digest that it names, and with its source").add_argument(
+        "file", nargs="?", metavar="FILE", help="default: the file that runs"
+    )
+
+
+def execute(arguments: argparse.Namespace, surface: Surface) -> int:
+    """Find the deed and do it."""
+    module: Any = importlib.import_module(arguments.module)
+    status: int = getattr(module, f"do_{arguments.function}")(arguments, surface)
+    return status

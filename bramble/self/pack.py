@@ -1,0 +1,88 @@
+"""The one file as a function of the source: shell preamble, first Python, archive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from bramble.records import dataclass
+from bramble.self.payload import archive, read_archive
+from bramble.store.digest import digest
+
+_PREAMBLE = "bramble/self/preamble.sh"
+_BOOT = "bramble/self/boot.py"
+_VERSION = re.compile(rb'^__version__ = "([0-9A-Za-z.+-]{1,40})"$', re.M)
+_HEAD = re.compile(rb"#!/bin/sh\n# Bramble (\S{1,40}), source ([a-z2-7]{32})\n")
+_CALL = re.compile(rb'\nsys\.exit\(run\("([a-z2-7]{32})", "[^"\n]{1,40}", +(\d{1,9}), +(\d{1,9})\)\)\n')
+# Numbers are set in this many columns, so that none moves what follows it.
+_COLUMNS = 9
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a file says that it is, not checked: version and digest, and the bytes of its archive."""
+
+    version: str
+    digest: str
+    archive: bytes
+
+
+def pack(files: Mapping[str, bytes]) -> bytes:
+    """Return the one file of a source, path to bytes: the same bytes wherever it is made.
+
+    Raises KeyError for a source that lacks what the file starts with.
+    """
+    # spec: self.file
+    payload = archive(files)
+    named = _VERSION.search(files["bramble/__init__.py"])
+    version = named[1] if named else b"0"
+    name = digest(payload).encode("ascii")
+
+    def filled(boot_at: int, start: int) -> tuple[bytes, bytes]:
+        call = b'\nsys.exit(run("%s", "%s", %s, %s))\n' % (
+            name,
+            version,
+            _number(start),
+            _number(len(payload)),
+        )
+        boot = files[_BOOT].rstrip() + b"\n\n" + call
+        preamble = files[_PREAMBLE]
+        for key, value in (
+            (b"@VERSION@", version),
+            (b"@DIGEST@", name),
+            (b"@BOOT_AT@", _number(boot_at)),
+            (b"@BOOT_SIZE@", _number(len(boot))),
+        ):
+            preamble = preamble.replace(key, value)
+        return preamble, boot
+
+    preamble, boot = filled(0, 0)
+    preamble, boot = filled(len(preamble), len(preamble) + len(boot))
+    return preamble + boot + payload
+
+
+def _number(value: int) -> bytes:
+    return str(value).rjust(_COLUMNS).encode("ascii")
+
+
+def read_packed(data: bytes) -> Packed:
+    """Return what a file says of itself. Raises ValueError for one that does not begin as `pack` has it."""
+    head = _HEAD.match(data)
+    call = _CALL.search(data)
+    if head is None or call is None or head[2] != call[1]:
+        raise ValueError("it does not begin as the one file does")
+    start = int(call[2])
+    return Packed(head[1].decode("ascii"), head[2].decode("ascii"), data[start:])
+
+
+def fault_of(data: bytes) -> str:
+    """Return what is wrong with the bytes of a one file: "" if `pack` makes them of the source in it."""
+    # spec: self.verify
+    try:
+        found = read_packed(data)
+        if digest(found.archive) != found.digest:
+            return f"its archive has the digest {digest(found.archive)}, and it says {found.digest}"
+        made = pack(read_archive(found.archive))
+    except (ValueError, KeyError) as error:
+        return str(error)
+    return "" if made == data else "what it starts with is not what its source makes"

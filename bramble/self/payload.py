@@ -1,0 +1,44 @@
+"""The archive of the one file, a zip that is a function of names and bytes; the digest of a source."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+
+from bramble.store.digest import digest
+
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can express
+_FILE = 0o100644 << 16
+_UNIX = 3
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """Return the zip of files, path to bytes: stored, sorted by name, all of one date and mode.
+
+    Nothing is compressed: what comes out of a compressor depends on its version.
+    """
+    # spec: self.file.archive
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as out:
+        for name in sorted(files, key=str.encode):
+            entry = zipfile.ZipInfo(name, _EARLIEST)
+            entry.create_system = _UNIX
+            entry.external_attr = _FILE
+            out.writestr(entry, files[name])
+    return made.getvalue()
+
+
+def read_archive(data: bytes) -> dict[str, bytes]:
+    """Return the files of a zip that `archive` made. Raises ValueError for bytes that are no such zip."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            return {name: file.read(name) for name in file.namelist()}
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def source_digest(files: Mapping[str, bytes]) -> str:
+    """Return the digest that names a source: that of its archive (32 characters, as `objects.digest`)."""
+    # spec: self.digest
+    return digest(archive(files))

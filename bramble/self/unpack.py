@@ -1,0 +1,66 @@
+"""The copy in the cache: complete under its name, or not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+from bramble.self.boot import is_private, is_whole, manifest
+from bramble.self.payload import read_archive
+
+# Of every file, whenever it was unpacked: bytecode of one copy fits every other copy of the same source.
+_MODIFIED = 315532800  # 1980-01-01, as in the archive
+
+
+def unpack(archive: bytes, copy: str) -> bool:
+    """Lay out an archive as the directory `copy`, for this user alone; return whether that was possible.
+
+    What stands there already and is not whole is replaced. Of several processes that do so at once one wins,
+    and all use what it made. A failure, such as a full disk, leaves nothing behind and is no error.
+    """
+    # spec: self.file.cache
+    cache = os.path.dirname(copy)
+    made = ""
+    try:
+        os.makedirs(cache, mode=0o700, exist_ok=True)
+        if not is_private(cache):
+            return False
+        made = tempfile.mkdtemp(prefix=".unpack-", dir=cache)
+        _lay_out(archive, made)
+        return _published(made, copy)
+    except OSError:
+        return False
+    finally:
+        if made:
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def _lay_out(archive: bytes, directory: str) -> None:
+    for name, data in read_archive(archive).items():
+        path = os.path.join(directory, name)
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(data)
+        os.chmod(path, 0o444)
+        os.utime(path, (_MODIFIED, _MODIFIED))
+    with open(os.path.join(directory, "manifest"), "x", encoding="utf-8") as file:
+        file.write(manifest(directory))
+
+
+def _published(made: str, copy: str) -> bool:
+    """Give a complete copy its name, and tell whether a whole one has it now, this or another's."""
+    try:
+        os.rename(made, copy)
+    except OSError:
+        if is_whole(copy):
+            return True
+        # Changed since, or not ours: it is put aside, and its name is free for a moment.
+        aside = f"{made}-aside"
+        os.rename(copy, aside)
+        if os.path.isdir(aside) and not os.path.islink(aside):
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.unlink(aside)
+        os.rename(made, copy)
+    return is_whole(copy)

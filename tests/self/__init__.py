@@ -1,0 +1,1 @@
+"""Tests of `bramble/self`: chapter 12."""

@@ -1,0 +1,250 @@
+"""The one file on all kinds of machines: what Python it takes, what it believes of its cache, its words."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bramble.self import boot
+from bramble.self.unpack import unpack
+from tests.self.conftest import Box
+
+
+def copy_of(box: Box) -> Path:
+    """The one copy in the cache, complete."""
+    (found,) = [path for path in box.cache.iterdir() if not path.name.startswith(".")]
+    return found
+
+
+def test_the_first_run_makes_a_copy_and_the_next_uses_it(one_file: Path, box: Box) -> None:
+    assert box.run([str(one_file), "--version"]).returncode == 0
+    copy = copy_of(box)
+    before = copy.stat()
+    assert box.run([str(one_file), "--version"]).returncode == 0
+    assert copy.stat().st_ino == before.st_ino
+    assert list((copy / "bramble" / "cli" / "__pycache__").glob("main.*.pyc"))
+    assert sorted(path.name for path in box.cache.iterdir()) == [copy.name]
+    assert copy.name in box.run([str(one_file), "version"]).stdout
+
+
+@pytest.mark.parametrize("change", ["edit", "edit-unseen", "add", "remove", "mode", "link", "manifest"])
+def test_a_copy_that_was_changed_is_made_anew(change: str, one_file: Path, box: Box) -> None:
+    box.run([str(one_file), "--version"])
+    copy = copy_of(box)
+    module = copy / "bramble" / "cli" / "main.py"
+    text = module.read_text()
+    evil = text.replace("from bramble import __version__", "raise SystemExit(99)#ramble import")
+    module.chmod(0o644)
+    if change == "edit":
+        module.write_text(evil)
+    elif change == "edit-unseen":
+        status = module.stat()
+        module.write_text(evil.ljust(len(text))[: len(text)])
+        module.chmod(0o444)
+        os.utime(module, ns=(status.st_atime_ns, status.st_mtime_ns))
+    elif change == "add":
+        (copy / "bramble" / "json.py").write_text("raise SystemExit(99)")
+    elif change == "remove":
+        module.unlink()
+    elif change == "link":
+        module.unlink()
+        module.symlink_to(box.base / "evil.py")
+        (box.base / "evil.py").write_text(evil)
+    elif change == "manifest":
+        (copy / "manifest").write_text("")
+    done = box.run([str(one_file), "--version"])
+    assert (done.returncode, done.stdout[:8]) == (0, "bramble "), done.stderr
+    assert (copy / "bramble" / "cli" / "main.py").read_text() == text
+    assert boot.is_whole(str(copy))
+    assert len(list(box.cache.iterdir())) == 1
+
+
+def test_a_copy_that_others_may_change_is_not_used(one_file: Path, box: Box) -> None:
+    box.run([str(one_file), "--version"])
+    copy = copy_of(box)
+    (copy / "bramble" / "cli" / "main.py").chmod(0o644)
+    (copy / "bramble" / "cli" / "main.py").write_text("raise SystemExit(99)")
+    # As if it had been made so: all but who may write to it fits.
+    (copy / "manifest").write_text(boot.manifest(str(copy)))
+    assert box.run([str(one_file), "--version"]).returncode == 99
+    for directory, mode in ((copy, 0o777), (box.cache, 0o777), (box.base / "cache", 0o777)):
+        before = directory.stat().st_mode
+        directory.chmod(mode)
+        done = box.run([str(one_file), "--version"])
+        assert (done.returncode, done.stdout[:8]) == (0, "bramble "), done.stderr
+        if directory == copy:
+            # It was put aside. Once more, for the next.
+            (copy / "bramble" / "cli" / "main.py").chmod(0o644)
+            (copy / "bramble" / "cli" / "main.py").write_text("raise SystemExit(99)")
+            (copy / "manifest").write_text(boot.manifest(str(copy)))
+        else:
+            directory.chmod(before)
+    assert box.run([str(one_file), "--version"]).returncode == 99
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can make files that are another's; CI runs this as root"
+)
+def test_a_cache_of_another_owner_is_not_used(one_file: Path, box: Box) -> None:
+    box.run([str(one_file), "--version"])
+    copy = copy_of(box)
+    (copy / "bramble" / "cli" / "main.py").chmod(0o644)
+    (copy / "bramble" / "cli" / "main.py").write_text("raise SystemExit(99)")
+    (copy / "manifest").write_text(boot.manifest(str(copy)))
+    assert boot.is_whole(str(copy))
+    for directory in (copy, box.cache, box.base / "cache"):
+        os.chown(directory, 12345, 12345)
+        assert not boot.is_whole(str(copy))
+        os.chown(directory, 0, 0)
+    os.chown(box.cache, 12345, 12345)
+    done = box.run([str(one_file), "--version"])
+    assert (done.returncode, done.stdout[:8]) == (0, "bramble ")
+
+
+def test_where_no_copy_can_be_made_it_runs_from_the_archive(one_file: Path, box: Box) -> None:
+    (box.base / "file").write_text("")
+    for environ in (
+        {"XDG_CACHE_HOME": ""},
+        {"XDG_CACHE_HOME": str(box.base / "file" / "x")},
+        {"XDG_CACHE_HOME": "x"},
+    ):
+        done = box.run([str(one_file), "explain", "load.cycle"], **environ)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "the rule" in done.stdout
+
+
+def test_a_full_disk_while_unpacking_is_quiet(packed: bytes, tmp_path: Path) -> None:
+    """A file system of 1 MiB, in namespaces of its own."""
+    (tmp_path / "bramble").write_bytes(packed)
+    (tmp_path / "full").mkdir()
+    script = (
+        f"mount -t tmpfs -o size=1m none {tmp_path}/full && "
+        f"XDG_CACHE_HOME={tmp_path}/full sh {tmp_path}/bramble --version && ls -A {tmp_path}/full/bramble"
+    )
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout.split()[0], len(done.stdout.split()), done.stderr) == ("bramble", 2, "")
+
+
+def test_first_runs_at_once_end_with_one_copy(one_file: Path, box: Box) -> None:
+    environ = {"PATH": str(box.base / "bin"), "XDG_CACHE_HOME": str(box.base / "cache")}
+    running = [
+        subprocess.Popen([str(one_file), "--version"], env=environ, stdout=subprocess.PIPE) for _ in range(6)
+    ]
+    said = {(process.communicate()[0], process.returncode) for process in running}
+    assert len(said) == 1 and said.pop()[1] == 0
+    assert boot.is_whole(str(copy_of(box)))
+    assert len(list(box.cache.iterdir())) == 1
+
+
+def test_two_versions_have_two_copies(one_file: Path, box: Box, packed: bytes, tmp_path: Path) -> None:
+    assert unpack(packed[packed.index(b"PK\x03\x04") :], str(tmp_path / "cache" / "bramble" / "a"))
+    box.run([str(one_file), "--version"])
+    assert len(list(box.cache.iterdir())) == 2
+
+
+@pytest.mark.parametrize("keep", [0.0005, 0.001, 0.002, 0.5, 0.999])
+def test_a_truncated_file_says_so_and_runs_nothing(
+    keep: float, one_file: Path, box: Box, packed: bytes
+) -> None:
+    box.run([str(one_file), "--version"])
+    one_file.write_bytes(packed[: int(len(packed) * keep)])
+    for environ in ({}, {"XDG_CACHE_HOME": ""}):
+        done = box.run([str(one_file), "--version"], **environ)
+        assert (done.returncode != 0, done.stdout, "Traceback" in done.stderr) == (True, "", False)
+        if keep > 0.001:
+            assert "error[self.damaged]" in done.stderr
+
+
+def test_an_appended_or_altered_file_says_so(one_file: Path, box: Box, packed: bytes) -> None:
+    one_file.write_bytes(packed + b"x")
+    assert "error[self.damaged]" in box.run([str(one_file), "--version"]).stderr
+    at = packed.index(b"def start() -> int:")
+    one_file.write_bytes(packed[:at] + b"raise SystemExit(9)" + packed[at + 19 :])
+    done = box.run([str(one_file), "--version"])
+    assert (done.returncode, "error[self.damaged]" in done.stderr) == (1, True)
+
+
+def old_python(box: Box, name: str) -> None:
+    """Put an interpreter there that says of itself that it is 3.6."""
+    wrapper = box.base / "bin" / name
+    if wrapper.is_symlink():
+        wrapper.unlink()
+    wrapper.write_text(
+        f"#!/bin/sh\nfor word; do case $word in import*) break ;; esac; shift; done\n"
+        f"code=$1; shift; exec {sys.executable} -I -S -c 'import sys\n"
+        f'sys.version_info = (3, 6, 8)\ncode = sys.argv.pop(1)\nexec(code)\' "$code" "$@"\n'
+    )
+    wrapper.chmod(0o755)
+
+
+def test_a_python_that_is_too_old_is_passed_by(one_file: Path, box: Box) -> None:
+    (box.base / "bin" / "python3.11").symlink_to(os.path.realpath(sys.executable))
+    old_python(box, "python3")
+    done = box.run([str(one_file), "--version"])
+    assert (done.returncode, done.stdout[:8]) == (0, "bramble "), done.stderr
+    (box.base / "bin" / "python3.11").unlink()
+    done = box.run([str(one_file), "--version"])
+    assert (done.returncode, done.stdout) == (127, "")
+    assert "error[self.no-python]" in done.stderr and "python3)" in done.stderr
+
+
+def test_without_a_python_the_shell_says_what_to_install(one_file: Path, box: Box) -> None:
+    shells = [shutil.which("dash") or "/bin/sh", *([shutil.which("bash")] if shutil.which("bash") else [])]
+    busybox = shutil.which("busybox")
+    for shell in [[path] for path in shells if path] + ([[busybox, "ash"]] if busybox else []):
+        done = box.run([*shell, str(one_file), "build"], PATH=str(box.base / "nowhere"))
+        assert (done.returncode, done.stdout) == (127, "")
+        assert "error[self.no-python]" in done.stderr and "apt install python3" in done.stderr
+
+
+def test_python_under_another_name_or_named_by_the_person(one_file: Path, box: Box) -> None:
+    (box.base / "bin" / "python3").rename(box.base / "bin" / "python3.12")
+    assert box.run([str(one_file), "--version"]).returncode == 0
+    (box.base / "bin" / "python3.12").rename(box.base / "a b")
+    assert box.run([str(one_file), "--version"], BRAMBLE_PYTHON=str(box.base / "a b")).returncode == 0
+    done = box.run([str(one_file), "--version"], BRAMBLE_PYTHON="/bin/true")
+    assert done.returncode == 0 or done.returncode == 127
+    done = box.run([str(one_file), "--version"], BRAMBLE_PYTHON="/no/python")
+    assert (done.returncode, "error[self.no-python]" in done.stderr) == (127, True)
+
+
+def test_nothing_of_where_one_stands_is_run(one_file: Path, box: Box) -> None:
+    hostile = box.base / "hostile"
+    hostile.mkdir()
+    for name in (
+        "json",
+        "os",
+        "argparse",
+        "bramble",
+        "signal",
+        "importlib",
+        "sitecustomize",
+        "usercustomize",
+    ):
+        (hostile / f"{name}.py").write_text("raise SystemExit(99)")
+    environ = {"PYTHONPATH": str(hostile), "PYTHONSTARTUP": str(hostile / "json.py"), "PYTHONINSPECT": "1"}
+    for _ in range(2):
+        done = box.run([str(one_file), "help"], cwd=str(hostile), **environ)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_it_runs_through_a_link_and_from_a_path_with_spaces(one_file: Path, box: Box) -> None:
+    odd = box.base / "a 'b\" $c"
+    odd.mkdir()
+    one_file.rename(odd / "the file")
+    (box.base / "bin" / "bramble").symlink_to(odd / "the file")
+    for command in (["bramble"], [str(odd / "the file")], ["/bin/sh", "./the file"]):
+        found = shutil.which(command[0], path=str(box.base / "bin")) or command[0]
+        done = box.run([found, *command[1:], "--version"], cwd=str(odd))
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_pipe_is_told_to_be_no_file(packed: bytes, box: Box) -> None:
+    done = subprocess.run(["/bin/sh"], input=packed, cwd=box.base, capture_output=True)
+    assert (done.returncode, b"error[self.no-file]" in done.stderr) == (1, True)
