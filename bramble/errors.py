@@ -8,9 +8,8 @@ keeps its traceback (spec: cli.errors).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Optional
-
-from bramble.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -25,40 +25,27 @@ LONGEST_FILE = 600
 # module of a room. `bramble` itself is the version; it makes the path of modules safe first.
 MAY_IMPORT = {
     "": ("isolation",),
-    "records": (),
-    "errors": ("records",),
+    "errors": (),
     "starlark": (),
-    "store": ("errors", "records"),
-    "derivation": ("errors", "records", "store.digest", "store.path"),
-    "sandbox": ("", "errors", "records"),
+    "store": ("errors",),
+    "derivation": ("errors", "store.digest", "store.path"),
+    "sandbox": ("", "errors"),
     "library": (),
-    "project": ("errors", "records", "library"),
-    "lang": ("errors", "records", "starlark", "derivation", "project", "library"),
-    "build": ("", "errors", "records", "store", "derivation", "sandbox"),
-    "cache": ("errors", "records", "store", "derivation"),
-    "remote": ("errors", "records", "derivation", "build"),
-    "image": ("errors", "records", "store"),
-    "registry": ("errors", "records", "project"),
-    "self": ("", "errors", "records", "project.toml", "store.digest"),
+    "project": ("errors", "library"),
+    "lang": ("errors", "starlark", "derivation", "project", "library"),
+    "build": ("", "errors", "store", "derivation", "sandbox"),
+    "cache": ("errors", "store", "derivation"),
+    "remote": ("errors", "derivation", "build"),
+    "image": ("errors", "store"),
+    "registry": ("errors", "project"),
+    "self": ("", "errors", "project.toml", "store.digest"),
     # It starts whatever the file holds.
     "self.boot": ("__main__",),
     "commands": (
-        *(
-            "",
-            "errors",
-            "records",
-            "self",
-            "starlark",
-            "store",
-            "derivation",
-            "sandbox",
-            "project",
-            "lang",
-            "build",
-        ),
+        *("", "errors", "self", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
         *("cache", "remote", "image", "registry"),
     ),
-    "cli": ("", "errors", "records", "commands"),
+    "cli": ("", "errors", "commands"),
     "isolation": (),
     "__main__": ("isolation", "cli"),
 }
@@ -66,7 +53,6 @@ MAY_IMPORT = {
 # Modules that are functions of their arguments: no files, no clocks, no processes, no chance.
 PURE = (
     "errors",
-    "records",
     "derivation.*",
     "store.digest",
     "store.path",
@@ -382,18 +368,6 @@ def test_doors_import_nothing() -> None:
         if not one.target.startswith(("__future__", "bramble.isolation"))
     ]
     none(wrong)
-
-
-def test_a_class_of_values_costs_nothing_before_it_is_used() -> None:
-    # `bramble.records` says why.
-    none(
-        [
-            f"{where(module, one.line)}: imports dataclasses; import bramble.records"
-            for module in BRAMBLE.values()
-            for one in imports(module)
-            if one.target.split(".")[0] == "dataclasses" and module.name != "records"
-        ]
-    )
 
 
 def test_every_room_has_a_door_with_a_sign() -> None:

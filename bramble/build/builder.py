@@ -19,6 +19,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from bramble.build.builtin import OutputPlace, Request, builtin
@@ -37,7 +38,6 @@ from bramble.build.verdict import empty_output, ending, not_reproducible, verdic
 from bramble.derivation.model import GENERATOR, Sources
 from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
 from bramble.errors import BrambleError
-from bramble.records import replace
 from bramble.store.disk import HiddenName, RawOutput, Realisation, Store, StoreObject
 
 if TYPE_CHECKING:

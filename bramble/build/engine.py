@@ -18,6 +18,7 @@ import heapq
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from typing import Callable, Optional, Union
 
 from bramble.build.builder import Builder
@@ -32,7 +33,6 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.resolve import ResolvedDerivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
-from bramble.records import astuple, dataclass
 from bramble.store.disk import Store
 from bramble.store.failures import from_os_error
 

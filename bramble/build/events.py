@@ -6,10 +6,10 @@ With one job that order depends on the graph alone (spec: build.events).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Optional, Union
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.store.model import HiddenName
 
 

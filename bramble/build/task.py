@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Callable, Optional
 
 from bramble.derivation.model import Derivation
 from bramble.derivation.resolve import ResolvedDerivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.store.model import HiddenName
 
 

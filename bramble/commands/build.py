@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable
 
 from bramble.build.engine import build
@@ -41,7 +42,6 @@ from bramble.errors import BrambleError
 from bramble.project.lockfile import read_lock, update_lock
 from bramble.project.modules import shown_target
 from bramble.project.project import Project
-from bramble.records import dataclass, field
 from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
 from bramble.store.files import unique

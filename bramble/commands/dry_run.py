@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from bramble.build.builder import Builder
@@ -25,7 +26,6 @@ from bramble.derivation.model import GENERATOR, Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.project.lockfile import read_lock
-from bramble.records import dataclass, field, replace
 from bramble.store.disk import Store
 from bramble.store.history.changes import Change, reasons
 from bramble.store.history.model import Facts

@@ -8,12 +8,12 @@ import pkgutil
 import posixpath
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from bramble.errors import BrambleError, nearest
 from bramble.project.access import create_file
 from bramble.project.config import CONFIG_NAME, load_config
 from bramble.project.project import find_project
-from bramble.records import dataclass
 
 _MODULE = "default.bramble"
 # In the files of a template, the name of the module that `default.bramble` will be.

@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
 from bramble.build.downloads import Conflict, Download, Locked, compare, downloads
@@ -18,7 +19,6 @@ from bramble.errors import BrambleError, Place, nearest
 from bramble.project.files import LOCK_NAME
 from bramble.project.lockfile import URL_HASHES, Lock, read_lock, update_lock
 from bramble.project.project import find_project
-from bramble.records import dataclass, replace
 
 __all__ = ["Conflict", "Download", "Locked", "Survey", "fetch", "prune", "survey", "wanted"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bramble.commands.build import BuildResult, launcher
@@ -17,7 +18,6 @@ from bramble.commands.context.setting import Setting
 from bramble.derivation.template import Template
 from bramble.errors import BrambleError
 from bramble.lang.evaluate import RunRequest
-from bramble.records import dataclass
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import describe
 

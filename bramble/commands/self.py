@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 
 from bramble.commands.context.written import unwritable, write_file
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.self.pack import fault_of, pack, read_packed
 from bramble.self.payload import source_digest
 from bramble.self.tree import source_tree

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Union
 
 from bramble.derivation.document import GraphDocument, Lent
@@ -16,7 +17,6 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import DEFAULT_OUTPUTS, GENERATOR, Derivation
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError
-from bramble.records import dataclass, replace
 from bramble.store.digest import DIGEST_LENGTH
 
 

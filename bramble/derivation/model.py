@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 
 from bramble.derivation.canonical import derivation_id
 from bramble.derivation.template import OutputRef, Template
-from bramble.records import dataclass
 
 # spec: derivation.builder.built-in
 BUILTIN_BUILDERS = ("fetch_url", "fetch_git", "derivation_output", "host_tools")

@@ -7,13 +7,13 @@ So a change that leaves an input's contents as they were rebuilds nothing above 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Optional
 
 from bramble.derivation.gojson import array, mapping, record, text, texts
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
-from bramble.records import dataclass
 from bramble.store.digest import digest
 from bramble.store.path import prefix_of_record
 

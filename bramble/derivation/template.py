@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Union
-
-from bramble.records import dataclass
 
 
 @dataclass(frozen=True, order=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError, Place
@@ -11,7 +12,6 @@ from bramble.lang.loader import DIALECT, read_module
 from bramble.library import modules as library
 from bramble.project.modules import ModuleFile, ModuleRoots, library_module
 from bramble.project.project import Project
-from bramble.records import dataclass
 from bramble.starlark import StarlarkError
 from bramble.starlark.outline import clean_docstring, outline
 from bramble.starlark.parse import parse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
 from bramble.derivation.graph import DerivationGraph
@@ -15,7 +16,6 @@ from bramble.lang.session import Session, TestRequest
 from bramble.lang.values import DerivationValue, RunRequest, RunValue
 from bramble.project.modules import ModuleFile, ModuleRoots, Target
 from bramble.project.project import Project
-from bramble.records import dataclass
 from bramble.starlark import Dict, Function, List, Set, StarlarkError, call, type_name
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Optional
 
@@ -17,7 +18,6 @@ from bramble.lang.session import Session
 from bramble.library import modules as library
 from bramble.project.access import read_file
 from bramble.project.modules import ModuleFile
-from bramble.records import dataclass, field
 from bramble.starlark import (
     Dialect,
     Module,

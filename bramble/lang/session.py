@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
 
 from bramble.derivation.graph import unknown_output
@@ -13,7 +14,6 @@ from bramble.lang.failure import as_bramble_error, place_of, refuse, refuse_as
 from bramble.lang.values import DerivationValue
 from bramble.project.files import Listings
 from bramble.project.modules import ModuleFile, ModuleRoots
-from bramble.records import dataclass, field
 from bramble.starlark import EvalError, Frame, Position, StarlarkError, Thread
 
 if TYPE_CHECKING:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef, Template
-from bramble.records import dataclass
 from bramble.starlark import HostValue
 
 

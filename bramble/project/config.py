@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from bramble.errors import BrambleError, Place, nearest
@@ -12,7 +13,6 @@ from bramble.library import modules as library
 from bramble.project.access import read_file
 from bramble.project.toml import Moment, Path, TomlDocument, decode, parse_document
 from bramble.project.versions import Version
-from bramble.records import dataclass, field
 
 CONFIG_NAME = "bramble.toml"
 

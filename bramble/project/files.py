@@ -6,12 +6,12 @@ import errno
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Optional
 
 from bramble.errors import BrambleError, nearest
 from bramble.project.access import read_file
 from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern
-from bramble.records import dataclass, field
 
 LOCK_NAME = "bramble.lock"
 READ_LIMIT = 16 << 20  # bytes of a file whose text a program asks for

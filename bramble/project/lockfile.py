@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Callable
 
@@ -21,7 +22,6 @@ from bramble.errors import BrambleError, Place
 from bramble.project.access import read_file, replace_file
 from bramble.project.files import LOCK_NAME
 from bramble.project.toml import TomlDocument, decode, parse_document
-from bramble.records import dataclass, field
 
 URL_HASHES = "URLHashes"
 _DIGEST = re.compile(r"[a-z2-7]{32}")

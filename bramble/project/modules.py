@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError, nearest
 from bramble.library import modules as library
 from bramble.project.config import CONFIG_NAME
 from bramble.project.project import Project
-from bramble.records import dataclass
 
 SUFFIX = ".bramble"
 DEFAULT = "default" + SUFFIX

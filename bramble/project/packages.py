@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from bramble.errors import BrambleError, Place
 from bramble.project.config import CONFIG_NAME, Dependency, ProjectConfig, load_config
 from bramble.project.project import Project
 from bramble.project.versions import Version
-from bramble.records import replace
 
 
 def local_packages(project: Project) -> dict[str, str]:

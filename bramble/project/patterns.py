@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 
 _WILD = re.compile(r"[*?\[]")
 ANY_DEPTH = None  # stands for "**" among the parts of a pattern

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from bramble.errors import BrambleError
 from bramble.project.config import CONFIG_NAME, ProjectConfig, load_config
-from bramble.records import dataclass
 
 
 @dataclass(frozen=True)

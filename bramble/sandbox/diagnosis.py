@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import errno as codes
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
-
-from bramble.records import dataclass, field
 
 EUSERS = 87
 NESTED_REMEDY = "start the outer sandbox with nesting allowed: bramble run --nesting"

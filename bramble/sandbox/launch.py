@@ -16,12 +16,12 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Optional
 
 import bramble
 from bramble.errors import BrambleError
-from bramble.records import replace
 from bramble.sandbox import layout, probe, programs, refusals, running, sockets, terminal
 from bramble.sandbox.running import Outcome, Running
 from bramble.sandbox.spec import SandboxSpec

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.sandbox.spec import Mount
 from bramble.sandbox.vocabulary import Step
 

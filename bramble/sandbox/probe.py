@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.sandbox import diagnosis
 from bramble.sandbox.diagnosis import Settings
 from bramble.sandbox.limits import groups

@@ -16,11 +16,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Optional
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.sandbox import ownership, refusals, terminal
 from bramble.sandbox.limits import measure
 from bramble.sandbox.spec import SandboxSpec

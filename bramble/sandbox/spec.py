@@ -6,9 +6,8 @@ list of steps, and refuses a wish that cannot be granted.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Optional
-
-from bramble.records import dataclass
 
 RUNGS = ("namespaces", "landlock", "none")
 PURPOSES = ("build", "run")

@@ -9,9 +9,9 @@ tested without a kernel; `pid1.py` and `pid2.py` apply it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass, field
 from bramble.sandbox import layout
 from bramble.sandbox.layout import Placed, Tree
 from bramble.sandbox.spec import PURPOSES, RUNGS, SandboxSpec

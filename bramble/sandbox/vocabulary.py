@@ -8,9 +8,8 @@ hold one function for each action of theirs; a test holds the lists equal.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Union
-
-from bramble.records import dataclass
 
 Argument = Union[str, int, bool, None, tuple["Argument", ...]]
 

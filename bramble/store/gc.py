@@ -23,10 +23,10 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass, field, replace
 from bramble.store.digest import is_digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import open_lock, sync_directory

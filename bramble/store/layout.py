@@ -8,10 +8,10 @@ import json
 import os
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.store.digest import digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import make_directory, open_lock, read_file, sync_directory, write_file

@@ -15,9 +15,9 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from typing import Optional
 
-from bramble.records import dataclass
 from bramble.store import walk
 from bramble.store.failures import DiskFailures
 from bramble.store.files import open_lock, unique

@@ -6,10 +6,10 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.store import walk
 from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.failures import DiskFailures

@@ -8,10 +8,10 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.store.digest import digest
 from bramble.store.failures import DiskFailures
 from bramble.store.files import read_file, sync_directory, write_file

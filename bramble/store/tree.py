@@ -7,10 +7,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Callable, Optional, Protocol
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.store import archive, walk
 from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.files import unique

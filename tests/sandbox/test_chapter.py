@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
-from bramble import records
 from bramble.sandbox import diagnosis, launch, probe, terminal
 from bramble.sandbox.diagnosis import Settings
 from bramble.sandbox.helper import RECEIVED
@@ -61,7 +61,9 @@ def test_the_rungs_and_the_purposes() -> None:
     assert quoted(paragraph("sandbox.rungs"))[:3] == list(RUNGS)
     build, run = PURPOSES
     assert f"a *{build}* or for a *{run}*" in paragraph("sandbox.purposes")
-    randomised = [args("personality", records.replace(SPEC, purpose=purpose)) == [] for purpose in PURPOSES]
+    randomised = [
+        args("personality", dataclasses.replace(SPEC, purpose=purpose)) == [] for purpose in PURPOSES
+    ]
     assert randomised == [False, True]
 
 
@@ -82,7 +84,7 @@ def test_the_wish_has_the_fields_that_are_named() -> None:
     )
     places = [text.index(word) for word in words]
     assert places == sorted(places)
-    assert len(words) == len(records.fields(SandboxSpec))
+    assert len(words) == len(dataclasses.fields(SandboxSpec))
 
 
 def test_who_the_program_is() -> None:
@@ -112,7 +114,7 @@ def test_the_constants_of_a_process() -> None:
 def test_the_tree_of_files() -> None:
     text = paragraph("sandbox.tree")
     there, etc, gone = text.split("directories", 1)[1].split(".", 2)
-    made = [path for path, _ in args("directory", records.replace(SPEC, mounts=()))]
+    made = [path for path, _ in args("directory", dataclasses.replace(SPEC, mounts=()))]
     assert quoted(there) == [path for path in made if str(path).count("/") == 1]
     assert [f"/etc/{name}" for name in quoted(etc)[1:]] == [
         path for path in files() if str(path).startswith("/etc/")
@@ -131,7 +133,7 @@ def test_the_file_systems_in_memory() -> None:
         and "25% and 12% of the memory of the machine, in this order" in text
         and f"{1 << 20:,} files" in text
     )
-    limited = records.replace(SPEC, limits=Limits(memory=1 << 20))
+    limited = dataclasses.replace(SPEC, limits=Limits(memory=1 << 20))
     assert {(size, inodes) for _, mode, size, inodes in args("tmpfs", limited) if mode == 0o1777} == {
         (str(1 << 20), str((1 << 20) // 1024 + 1))
     }
@@ -181,7 +183,7 @@ def test_the_namespaces() -> None:
     assert list(made) == list(words)  # type: ignore[call-overload]
     places = [text.index(word, len("A sandbox has namespaces")) for word in words.values()]
     assert places == sorted(places)
-    (shared,) = args("clone", records.replace(SPEC, network=True))[0]
+    (shared,) = args("clone", dataclasses.replace(SPEC, network=True))[0]
     assert set(made) - set(shared) == {"net"}  # type: ignore[call-overload]
 
 
@@ -274,11 +276,11 @@ def test_the_limits() -> None:
         "output_size": "size of all files",
         "output_files": "number",
     }
-    assert list(words) == [field.name for field in records.fields(Limits)]
+    assert list(words) == [field.name for field in dataclasses.fields(Limits)]
     text = paragraph("sandbox.limits")
     assert all(word in text for word in words.values())
     by_process = Limits(memory=1, processes=1, file_size=1)
-    set_by_step = {name for name, *_ in args("rlimit", records.replace(SPEC, limits=by_process))}
+    set_by_step = {name for name, *_ in args("rlimit", dataclasses.replace(SPEC, limits=by_process))}
     assert {f"RLIMIT_{name}" for name in set_by_step - {"CORE", "NOFILE", "STACK"}} == set(
         re.findall(r"RLIMIT_[A-Z]+", paragraph("sandbox.limits.process"))
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 
 import pytest
 
-from bramble import records
 from bramble.errors import BrambleError
 from bramble.sandbox import diagnosis, probe, refusals
 from bramble.sandbox.diagnosis import Settings, diagnose
@@ -16,7 +16,7 @@ PLAIN = Settings(kernel="6.1", version="Linux version 6.1", max_namespaces={"max
 
 
 def settings(**changes: object) -> Settings:
-    return records.replace(PLAIN, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(PLAIN, **changes)  # type: ignore[arg-type]
 
 
 CASES = [
@@ -46,7 +46,7 @@ CASES = [
 def test_a_symptom_has_a_cause_and_a_way_out(
     action: str, code: int, machine: Settings, fact: str, remedy: str
 ) -> None:
-    found = diagnose(action, code, records.replace(machine, interpreter="/opt/python"))
+    found = diagnose(action, code, dataclasses.replace(machine, interpreter="/opt/python"))
     assert found is not None and fact in found.fact and remedy in found.remedy
 
 

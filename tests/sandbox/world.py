@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 import bramble
-from bramble.records import dataclass, fields
 from bramble.sandbox import facts
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.store.medium import mount_of
@@ -34,7 +34,7 @@ def static(path: str) -> bool:
         return result.returncode == 0 and b"ld-linux" not in file.read(8192)
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Result:
     """What came of a sandbox: the outcome or the error, and the output."""
 
@@ -52,14 +52,6 @@ class Result:
     def failed(self) -> str:
         """The code of the error, empty if there was none."""
         return "" if self.error is None else str(self.error["error"])
-
-
-def as_table(spec: SandboxSpec) -> dict[str, Any]:
-    """Return a wish in the form that JSON has, which `worker.spec_of` reads."""
-    table = {field.name: getattr(spec, field.name) for field in fields(spec)}
-    limits = {field.name: getattr(spec.limits, field.name) for field in fields(spec.limits)}
-    mounts = [{field.name: getattr(mount, field.name) for field in fields(mount)} for mount in spec.mounts]
-    return {**table, "limits": limits, "mounts": mounts}
 
 
 class Asker:
@@ -100,7 +92,9 @@ class Asker:
         """Run one sandbox in the worker."""
         worker = self.start()
         assert worker.stdin is not None and worker.stdout is not None
-        worker.stdin.write(json.dumps({"spec": as_table(spec), "cancel_after": cancel_after}) + "\n")
+        worker.stdin.write(
+            json.dumps({"spec": dataclasses.asdict(spec), "cancel_after": cancel_after}) + "\n"
+        )
         worker.stdin.flush()
         answer = json.loads(worker.stdout.readline())
         return Result(**{**answer, "output": answer["output"].encode("latin-1")})

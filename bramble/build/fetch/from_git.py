@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from bramble.build.builtin import Request
@@ -27,7 +28,6 @@ from bramble.build.options import FetchOptions
 from bramble.build.pins import needed, wants_submodules
 from bramble.build.stamps import Stamp
 from bramble.errors import BrambleError
-from bramble.records import dataclass, replace
 from bramble.sandbox.limits.usage import memory_of_machine
 from bramble.store.files import make_directory
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 
 _LARGEST = 1 << 20  # bytes
 

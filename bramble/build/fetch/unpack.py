@@ -8,6 +8,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import IO, Optional
 
 from bramble.build.fetch.compressed import Decompressed
@@ -16,7 +17,6 @@ from bramble.build.fetch.tar import TarBroken, TarSpecial, TarStream, TarUnsuppo
 from bramble.build.fetch.zip import ZipReader
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
-from bramble.records import dataclass, field
 
 # It is an optional part of Python, and most archives do not need it.
 try:

@@ -11,11 +11,11 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import IO, Any, Optional
 
 from bramble.build.fetch.confined import shown
 from bramble.build.fetch.tar import TarBroken, TarSpecial, TarUnsupported
-from bramble.records import dataclass
 
 # Both are optional parts of Python, and most archives need neither.
 try:

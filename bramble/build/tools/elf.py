@@ -32,9 +32,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass, replace
 from typing import Optional, Protocol
-
-from bramble.records import astuple, dataclass, replace
 
 MAGIC = b"\x7fELF"
 

@@ -12,6 +12,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Callable
 
 from bramble.build.copying import copy_file
@@ -28,7 +29,6 @@ from bramble.build.tools.libraries import (
 )
 from bramble.build.tools.machine import ThisMachine, script_words
 from bramble.errors import BrambleError
-from bramble.records import dataclass, replace
 from bramble.store.files import make_way
 
 _FOR_THIS = "install it for this machine, or take it out of tools"

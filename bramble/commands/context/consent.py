@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.commands.context.evaluation import Evaluated
 from bramble.errors import BrambleError
 from bramble.lang.evaluate import RunRequest
 from bramble.project.project import Project
-from bramble.records import dataclass
 
 WORDS = {
     "write": "to read and write",

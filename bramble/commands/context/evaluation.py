@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.commands.context.limits import bounded
@@ -17,7 +18,6 @@ from bramble.lang.kept import Kept
 from bramble.project.modules import ModuleRoots, Target, parse_target
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
-from bramble.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from bramble.project.access import read_file
 from bramble.project.config import CONFIG_NAME
 from bramble.project.files import LOCK_NAME
 from bramble.project.modules import SUFFIX
-from bramble.records import dataclass, field
 
 _NAMES = (".git", CONFIG_NAME, LOCK_NAME)
 _Stamp = tuple[int, int, int, int]

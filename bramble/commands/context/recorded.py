@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Optional
 
@@ -11,7 +12,6 @@ from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError, nearest
 from bramble.project.modules import ModuleRoots, parse_target, shown_target
 from bramble.project.project import Project, find_project
-from bramble.records import dataclass
 from bramble.store.disk import Store
 from bramble.store.history.changes import match
 from bramble.store.history.model import Build, Ended, Facts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.commands.context.evaluation import Evaluated
@@ -17,7 +18,6 @@ from bramble.lang.evaluate import Evaluation, TargetResult
 from bramble.project.config import ProjectConfig
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
-from bramble.records import dataclass
 from bramble.starlark.outline import clean_docstring
 
 NAMELESS = "graph"  # what a directory without a bramble.toml is called

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Optional, Protocol
 
 from bramble.build.events import Event, Planned
@@ -33,7 +34,6 @@ from bramble.project.config import ProjectConfig
 from bramble.project.lockfile import Lock, update_lock
 from bramble.project.modules import DEFAULT, SUFFIX, parse_target
 from bramble.project.project import Project
-from bramble.records import dataclass, replace
 from bramble.store.digest import digest
 from bramble.store.disk import Store
 

@@ -11,9 +11,9 @@ Sources: seccomp(2), Documentation/userspace-api/seccomp_filter.rst, bpf(4).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
-from bramble.records import dataclass
 from bramble.sandbox.walls import numbers
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

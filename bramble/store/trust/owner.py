@@ -16,10 +16,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.records import dataclass
 from bramble.store.files import make_directory
 from bramble.store.late import late
 from bramble.store.path import shown

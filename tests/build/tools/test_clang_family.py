@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,6 @@ from bramble.build.tools.families import clang
 from bramble.build.tools.families.table import FAMILIES
 from bramble.build.tools.machine import Answer
 from bramble.errors import BrambleError
-from bramble.records import replace
 from tests.build.tools.machines import Recorded, library
 from tests.build.tools.test_host_tools import HostWorld, tools
 from tests.build.world import derivation, ref

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -17,7 +17,6 @@ from bramble.build.tools.families import c, perl, python
 from bramble.build.tools.families.python import _QUESTION
 from bramble.build.tools.machine import Answer
 from bramble.errors import BrambleError
-from bramble.records import replace
 from tests.build.tools.machines import Recorded, library
 from tests.build.tools.test_c_family import GCC, PROGRAM, machine, places
 
