@@ -5,6 +5,9 @@ There is no `from __future__` line: it would look for a file before the path of 
 
 import sys
 
+if sys.version_info < (3, 9):  # noqa: UP036
+    sys.exit("bramble: this Python is too old: install Python 3.9 or newer, and run Bramble with it")
+
 if not __package__:
     # Run as a directory, which is the first entry. Its parent is asked for nothing but this package.
     sys.path[0] += "/.."
@@ -14,20 +17,12 @@ from bramble.isolation import only_the_library
 
 only_the_library()
 
-import importlib  # noqa: E402
-import signal  # noqa: E402
+from bramble.cli.first import main  # noqa: E402
 
 
 def start() -> int:
-    """Run this process's command line and return the exit status (spec: cli.exit-status).
-
-    Ctrl-C waits until the verb's modules are there: Python drops an exception that is raised while it
-    tidies up after an import, so an interruption could be lost, or end with a traceback.
-    """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    module = importlib.import_module("bramble.cli.main")
-    status: int = module.main(sys.argv[1:])
-    return status
+    """Run this process's command line and return the exit status (spec: cli.exit-status)."""
+    return main(sys.argv[1:])
 
 
 if __name__ == "__main__":

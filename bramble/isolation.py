@@ -21,7 +21,11 @@ def only_the_library() -> None:
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     names = [f"python{version.replace('.', '')}.zip", f"python{version}", f"python{version}/lib-dynload"]
     prefixes = {sys.base_prefix, sys.base_exec_prefix}
-    folders = {f"{prefix}/{lib}" for prefix in prefixes for lib in (sys.platlibdir, "lib", "lib64")}
+    folders = {
+        f"{prefix}/{lib}"
+        for prefix in prefixes
+        for lib in (getattr(sys, "platlibdir", "lib"), "lib", "lib64")
+    }
     library = {f"{folder}/{name}" for folder in folders for name in names}
     kept = [entry for entry in sys.path if entry in library]
     if any(entry.endswith(f"/python{version}") for entry in kept):

@@ -26,14 +26,15 @@ LONGEST_FILE = 600
 MAY_IMPORT = {
     "": ("isolation",),
     "errors": (),
+    "interpreter": (),
     "starlark": (),
     "store": ("errors",),
     "derivation": ("errors", "store.digest", "store.path"),
-    "sandbox": ("", "errors"),
+    "sandbox": ("", "errors", "interpreter"),
     "library": (),
     "project": ("errors", "library"),
     "lang": ("errors", "starlark", "derivation", "project", "library"),
-    "build": ("", "errors", "store", "derivation", "sandbox"),
+    "build": ("", "errors", "interpreter", "store", "derivation", "sandbox"),
     "cache": ("errors", "store", "derivation"),
     "remote": ("errors", "derivation", "build"),
     "image": ("errors", "store"),
@@ -45,7 +46,7 @@ MAY_IMPORT = {
         *("", "errors", "self", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
         *("cache", "remote", "image", "registry"),
     ),
-    "cli": ("", "errors", "commands"),
+    "cli": ("", "errors", "interpreter", "commands"),
     "isolation": (),
     "__main__": ("isolation", "cli"),
 }
@@ -84,7 +85,7 @@ IMPURE_IMPORTS = frozenset(
 # Every name of a module that stands in them as text counts as an import.
 MAY_IMPORT_BY_NAME = (
     *(
-        "__main__",
+        "cli.first",
         "cli.main",
         "cli.table",
         "cli.verbs.build",
@@ -98,6 +99,7 @@ MAY_IMPORT_BY_NAME = (
         "lang.loader",
         "build.builder",
         "build.builtin",
+        "sandbox.launch",
         "build.pins",
         "store.late",
         "project.lockfile",
@@ -482,7 +484,12 @@ def test_every_module_is_python_3_9_with_annotations_that_cost_nothing() -> None
                 wrong.append(f"{where(module, problem.lineno or 0)}: {problem.msg}")
             # Those that run before the path of modules is safe look for no file (spec: cli.modules), and a
             # Python that is too old has to be able to read the first of all.
-            early = modules is BRAMBLE and module.name in ("isolation", "__main__", "self.boot")
+            early = modules is BRAMBLE and module.name in (
+                "isolation",
+                "interpreter",
+                "__main__",
+                "self.boot",
+            )
             if not module.is_door and not early and "from __future__ import annotations\n" not in module.text:
                 wrong.append(f"{where(module, 1)}: from __future__ import annotations")
     none(wrong)

@@ -10,7 +10,6 @@ import os
 import resource
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
 from typing import Any, NoReturn, Optional, Protocol, cast
@@ -140,7 +139,7 @@ def _ended(words: Sequence[str], surface: Surface) -> int:
         if known is not None:
             print_error(known, surface)
             return FAILURE
-        traceback.print_exc()
+        importlib.import_module("traceback").print_exc()
         print(
             "bramble: internal error (this is a bug in Bramble); please report the lines above",
             file=sys.stderr,
@@ -187,7 +186,7 @@ def _dispatch(words: Sequence[str], surface: Surface) -> int:
     if known.colour != "auto":
         surface = read_surface(os.environ, known.colour)
     module = _load(verb)
-    # `start` has held it back until here.
+    # `first` has held it back until here.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     options = _verb_parser(verb, module).parse_args(known.rest)
     options.directory = known.directory

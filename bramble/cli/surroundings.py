@@ -6,6 +6,7 @@ import errno
 from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.interpreter import lacking_module, missing
 
 _SHORT = {
     errno.EMFILE: ("too many files are open in this process", "allow more: ulimit -n"),
@@ -22,6 +23,9 @@ _SHORT = {
 
 def understood(fault: Exception) -> Optional[BrambleError]:
     """Return the error that a person can do something about, None for a fault of Bramble's own."""
+    if isinstance(fault, ImportError):
+        lacking = lacking_module(fault)
+        return None if lacking is None else _lacks(lacking)
     if isinstance(fault, RuntimeError) and "start new thread" in str(fault):
         number: Optional[int] = errno.EAGAIN
     elif isinstance(fault, OSError):
@@ -36,6 +40,12 @@ def understood(fault: Exception) -> Optional[BrambleError]:
     if isinstance(where, bytes):
         where = where.decode("utf-8", "backslashreplace")
     return BrambleError("cli.surroundings", f"{where}: {fact}" if where else fact, remedy=remedy)
+
+
+def _lacks(module: str) -> BrambleError:
+    # spec: cli.python
+    code, fact, remedy = missing(module)
+    return BrambleError(code, fact, remedy=remedy)
 
 
 def out_of_memory() -> BrambleError:

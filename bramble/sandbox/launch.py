@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from typing import Any, Optional
 
 import bramble
 from bramble.errors import BrambleError
+from bramble.interpreter import missing
 from bramble.sandbox import layout, probe, programs, refusals, running, sockets, terminal
 from bramble.sandbox.running import Outcome, Running
 from bramble.sandbox.spec import SandboxSpec
@@ -216,6 +218,13 @@ class Launcher:
     def _died(self) -> BrambleError:
         """Return the error for a helper that is gone, with what it said last."""
         words = b""
+        try:
+            # What the helper stands on, for which this process has no use.
+            importlib.import_module("ctypes")
+        except ImportError:
+            # spec: cli.python
+            code, fact, remedy = missing("ctypes")
+            return BrambleError(code, fact, remedy=remedy)
         with contextlib.suppress(OSError):
             words = os.read(self._complaints, FIRST_WORD)
         return BrambleError(

@@ -11,12 +11,17 @@ bytes that both byte orders have in common.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Collection, Generator, Iterator
 from struct import Struct
 from typing import Callable, NamedTuple
 
 from bramble.store.digest import DIGEST_LENGTH
+
+# An optional part of Python. Without it nothing is known of what a file packs.
+try:
+    import zlib
+except ImportError:
+    zlib = None  # type: ignore[assignment]
 
 GZIP, ZIP, UTF_16 = "gzip", "zip", "utf-16"  # how a name is hidden
 
@@ -92,7 +97,7 @@ def hidden_names(read: Read, directory: bytes, names: Collection[bytes], left: i
     how, unpack = (GZIP, _gzip) if begun.startswith(_GZIP) else (ZIP, _zip)
     paths = _Paths(directory, names, plain=True)
     most = min(left, MOST_IN_FILE)
-    if most <= 0:
+    if most <= 0 or zlib is None:
         return Search((), 0)
     packed, unpacked = len(begun), 0
 

@@ -16,13 +16,18 @@ one failure nothing that was written through this is taken to be on the disk.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 from collections.abc import Sequence
 from threading import Lock
 from typing import Optional
 
 from bramble.store import walk
+
+# An optional part of Python. Without it every file system is synced, as where the C library has no syncfs.
+try:
+    import ctypes
+except ImportError:
+    ctypes = None  # type: ignore[assignment]
 
 _REPORTS_SINCE = (5, 8)
 
@@ -99,7 +104,9 @@ def _sync_files(tree: str) -> None:
 
 
 def _syncfs(fd: int) -> bool:
-    """Call syncfs(2); return False where the C library does not have it."""
+    """Call syncfs(2); return False where it cannot be called."""
+    if ctypes is None:
+        return False
     library = ctypes.CDLL(None, use_errno=True)
     try:
         syncfs = library.syncfs

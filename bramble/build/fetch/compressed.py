@@ -6,21 +6,13 @@ the padding that xz allows for damage, and let a header say how much memory is u
 
 from __future__ import annotations
 
-import zlib
 from typing import IO, Any, Callable
 
+from bramble.build.fetch.decoders import LZMA_DAMAGE, ZLIB_DAMAGE, decoder
 from bramble.build.fetch.tar import TarBroken, TarUnsupported
 
-# Both are optional parts of Python, and most archives need neither.
-try:
-    import bz2
-except ImportError:
-    bz2 = None  # type: ignore[assignment]
-try:
-    import lzma
-except ImportError:
-    lzma = None  # type: ignore[assignment]
-
+_DAMAGE: tuple[type[Exception], ...] = (*ZLIB_DAMAGE, ValueError, OSError, EOFError)
+_DECODERS = {"gz": "zlib", "bz2": "bz2", "xz": "lzma"}
 _PIECE = 1 << 16
 _MEMORY_LIMIT = 1 << 30  # bytes that an xz stream may ask for; `xz -9` asks for 65 MiB
 
@@ -29,7 +21,7 @@ class Decompressed:
     """What a compressed file holds, to be read from its beginning to its end."""
 
     def __init__(self, file: IO[bytes], kind: str) -> None:
-        """`kind` is "gz", "bz2" or "xz". Raises TarUnsupported where this Python cannot do it."""
+        """`kind` is "gz", "bz2" or "xz". Raises cli.missing-module where this Python cannot do it."""
         # spec: build.unpack.compressed
         self._file = file
         self._kind = kind
@@ -58,12 +50,9 @@ class Decompressed:
         held, self._held = self._held, b""
         try:
             piece: bytes = self._stream.decompress(held, size)
-        except (zlib.error, ValueError, OSError, EOFError) as error:
+        except _DAMAGE as error:
             raise TarBroken(str(error)) from error
-        except Exception as error:
-            # lzma may be missing, and its class with it.
-            if lzma is None or not isinstance(error, lzma.LZMAError):
-                raise
+        except LZMA_DAMAGE as error:
             if "limit" in str(error):
                 raise TarUnsupported("it asks for more than a gibibyte of memory") from error
             raise TarBroken(str(error)) from error
@@ -100,14 +89,14 @@ class Decompressed:
 
 def _can_check(check: int) -> bool:
     """Say whether a checksum of xz is compared here: liblzma passes over those that it does not know."""
-    return check == lzma.CHECK_UNKNOWN or lzma.is_check_supported(check)
+    lzma = decoder("lzma")
+    return bool(check == lzma.CHECK_UNKNOWN or lzma.is_check_supported(check))
 
 
 def _beginner(kind: str) -> Callable[[], Any]:
+    module = decoder(_DECODERS[kind])
     if kind == "gz":
-        return lambda: zlib.decompressobj(16 + zlib.MAX_WBITS)
-    if kind == "bz2" and bz2 is not None:
-        return bz2.BZ2Decompressor
-    if kind == "xz" and lzma is not None:
-        return lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY_LIMIT)
-    raise TarUnsupported(f"this Python was built without {'bz2' if kind == 'bz2' else 'lzma'}")
+        return lambda: module.decompressobj(16 + module.MAX_WBITS)
+    if kind == "bz2":
+        return lambda: module.BZ2Decompressor()
+    return lambda: module.LZMADecompressor(module.FORMAT_XZ, memlimit=_MEMORY_LIMIT)

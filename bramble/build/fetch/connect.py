@@ -56,12 +56,14 @@ def dial(host: str, port: int, timeout: float, cancelled: threading.Event) -> so
 
 def _addresses(host: str, port: int, timeout: float, cancelled: threading.Event) -> list[_Address]:
     """Look a host up, in a thread that is left alone when it is waited for no longer: nothing can stop it."""
-    found: Queue[Union[list[_Address], OSError, UnicodeError]] = Queue()
+    found: Queue[Union[list[_Address], Exception]] = Queue()
+    # Given as text, it would be encoded by rules that ASCII needs not, with tables that a Python may lack.
+    name = host.encode() if host.isascii() else host
 
     def look_up() -> None:
         try:
-            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
+            found.put(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+        except Exception as error:  # whatever it is, it is waited for
             found.put(error)
 
     threading.Thread(target=look_up, name="look-up", daemon=True).start()

@@ -8,6 +8,7 @@ import socket
 from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.interpreter import missing
 
 # An optional part of Python, which plain http does without.
 try:
@@ -28,7 +29,9 @@ def secured(
     """
     # spec: build.fetch.tls
     context = _context(ca_file, ca_directory)
-    return context.wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
+    # Given as text, it would be encoded by rules that ASCII needs not, with tables that a Python may lack.
+    name = host.encode() if host.isascii() else host
+    return context.wrap_socket(sock, server_hostname=name, suppress_ragged_eofs=False)
 
 
 def authorities(ca_file: Optional[str], ca_directory: Optional[str]) -> Optional[bytes]:
@@ -52,12 +55,9 @@ def authorities(ca_file: Optional[str], ca_directory: Optional[str]) -> Optional
 
 def _context(ca_file: Optional[str], ca_directory: Optional[str]) -> ssl.SSLContext:
     if ssl is None:
-        raise BrambleError(
-            "fetch.tls",
-            "https needs TLS, and this Python was built without its module ssl",
-            remedy="install Python with OpenSSL (packages openssl and ca-certificates, or libssl-dev before "
-            "building Python), or give a local copy in the mirror table",
-        )
+        # spec: cli.python
+        code, fact, remedy = missing("ssl")
+        raise BrambleError(code, fact, remedy=f"{remedy}, or give a local copy in the mirror table")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # As newer versions of Python have it (RFC 8996).
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -6,23 +6,17 @@ import contextlib
 import os
 import struct
 import threading
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import IO, Optional
 
 from bramble.build.fetch.compressed import Decompressed
 from bramble.build.fetch.confined import LINK_LIMIT, UNUSABLE, Clash, ConfinedTree, Outside, shown, split_name
+from bramble.build.fetch.decoders import LZMA_DAMAGE, ZLIB_DAMAGE
 from bramble.build.fetch.tar import TarBroken, TarSpecial, TarStream, TarUnsupported
 from bramble.build.fetch.zip import ZipReader
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
-
-# It is an optional part of Python, and most archives do not need it.
-try:
-    import lzma
-except ImportError:
-    lzma = None  # type: ignore[assignment]
 
 # spec: build.unpack.kinds
 _KINDS = (
@@ -35,12 +29,12 @@ _KINDS = (
 )
 _PIECE = 1 << 18
 _RATIO_FROM = 1 << 30  # below this size an archive may grow by any factor
-_BROKEN = (
+_BROKEN: tuple[type[Exception], ...] = (
     TarBroken,
     EOFError,
     struct.error,
-    zlib.error,
-    *((lzma.LZMAError,) if lzma else ()),
+    *ZLIB_DAMAGE,
+    *LZMA_DAMAGE,
 )
 
 
@@ -66,7 +60,8 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
     Files are as executable as their owner's bit says; other modes, owners and
     times are dropped. Raises BrambleError fetch.archive-outside,
     fetch.archive-broken, fetch.archive-special, fetch.archive-too-large,
-    fetch.archive-unsupported, fetch.archive-empty; Cancelled; what stands in `target` then is of no use.
+    fetch.archive-unsupported, fetch.archive-empty, cli.missing-module; Cancelled;
+    what stands in `target` then is of no use.
     """
     # spec: build.unpack
     try:

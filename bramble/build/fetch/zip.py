@@ -6,26 +6,17 @@ programs that believe one and programs that believe the other would see two arch
 
 from __future__ import annotations
 
+import binascii
 import re
 import stat
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Optional
 
 from bramble.build.fetch.confined import shown
+from bramble.build.fetch.decoders import decoder
 from bramble.build.fetch.tar import TarBroken, TarSpecial, TarUnsupported
-
-# Both are optional parts of Python, and most archives need neither.
-try:
-    import bz2
-except ImportError:
-    bz2 = None  # type: ignore[assignment]
-try:
-    import lzma
-except ImportError:
-    lzma = None  # type: ignore[assignment]
 
 _PIECE = 1 << 18
 _END = struct.Struct("<4sHHHHIIH")
@@ -105,7 +96,7 @@ class ZipReader:
         at = self._local(entry)
         crc, size = 0, 0
         for piece in self._unpacked(entry, at):
-            crc, size = zlib.crc32(piece, crc), size + len(piece)
+            crc, size = binascii.crc32(piece, crc), size + len(piece)
             if size > entry.size:
                 break
             yield piece
@@ -197,10 +188,9 @@ class ZipReader:
             unpacker, skipped = self._lzma(entry, at)
             at, left = at + skipped, left - skipped
         elif entry.method == _BZIP2:
-            if bz2 is None:
-                raise TarUnsupported("this Python was built without bz2")
-            unpacker = bz2.BZ2Decompressor()
+            unpacker = decoder("bz2").BZ2Decompressor()
         else:
+            zlib = decoder("zlib")
             unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
         ended = entry.method == _LZMA and not entry.flags & 2
         made = 0
@@ -223,8 +213,7 @@ class ZipReader:
             raise TarBroken(f"something follows the content of {shown(entry.name)}")
 
     def _lzma(self, entry: Entry, at: int) -> tuple[Any, int]:
-        if lzma is None:
-            raise TarUnsupported("this Python was built without lzma")
+        lzma = decoder("lzma")
         head = self._read(at, 9) if entry.packed >= 9 else b"\0" * 9
         _, length, properties, dictionary = struct.unpack("<HHBI", head)
         if length != 5 or properties >= 225 or dictionary > _DICTIONARY_LIMIT:
@@ -326,7 +315,7 @@ def _name(raw: bytes, host: int, flags: int, path: Optional[bytes]) -> bytes:
     name = raw
     if flags & 1 << 11:
         _check_utf8(raw)
-    elif path is not None and path[:1] == b"\1" and path[1:5] == struct.pack("<I", zlib.crc32(raw)):
+    elif path is not None and path[:1] == b"\1" and path[1:5] == struct.pack("<I", binascii.crc32(raw)):
         name = path[5:]
         _check_utf8(name)
     elif host not in _UNIX_HOSTS and not raw.isascii():

@@ -1,0 +1,50 @@
+"""The first module of every command line: what can be said before the others are loaded.
+
+That is the version, for which a program may ask often, and that this Python lacks what Bramble stands on.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from importlib import import_module
+
+from bramble import __version__
+from bramble.interpreter import lacking_module, missing
+
+SUCCESS, FAILURE = 0, 1
+
+
+def main(words: list[str]) -> int:
+    """Run this process's command line and return the exit status (spec: cli.exit-status).
+
+    Ctrl-C waits until the verb's modules are there: Python drops an exception that is raised while it
+    tidies up after an import, so an interruption could be lost, or end with a traceback.
+    """
+    if words in (["--version"], ["-V"]) and _version_written():
+        return SUCCESS
+    try:
+        signal = import_module("signal")
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        module = import_module("bramble.cli.main")
+    except ImportError as fault:
+        lacking = lacking_module(fault)
+        if lacking is None:
+            raise
+        # spec: cli.python
+        code, fact, remedy = missing(lacking)
+        print(f"error[{code}]: {fact}\n  {remedy}", file=sys.stderr)
+        return FAILURE
+    status: int = module.main(words)
+    return status
+
+
+def _version_written() -> bool:
+    """Write the version; return False where that cannot be done, which the longer way has words for."""
+    if sys.stdout is None:
+        return False
+    line = f"bramble {__version__}\n".encode()
+    try:
+        return io.FileIO(1, "w", closefd=False).write(line) == len(line)
+    except OSError:
+        return False
