@@ -10,11 +10,12 @@ import os
 import signal
 import stat
 import sys
+from importlib.machinery import FileFinder, SourceFileLoader
 
 _OLDEST = (3, 9)
 
 
-def run(digest: str, version: str, start: int, size: int) -> int:
+def run(digest: str, start: int, size: int) -> int:
     """Run Bramble's command line from an unpacked copy, or from the archive, and return the exit status.
 
     The archive begins in the file at byte `start`, is `size` bytes long and has the digest. `sys.argv` is
@@ -24,7 +25,7 @@ def run(digest: str, version: str, start: int, size: int) -> int:
     if sys.version_info < _OLDEST:
         # spec: self.file.python
         os.environ["BRAMBLE_TOO_OLD"] = os.environ.get("BRAMBLE_TOO_OLD", "") + " " + python
-        os.execv("/bin/sh", ["sh", file] + sys.argv[3:])
+        os.execv("/bin/sh", ["sh", os.path.abspath(file)] + sys.argv[3:])
     os.environ.pop("BRAMBLE_TOO_OLD", None)
     # Until the command is found, as `bramble.__main__` does it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -37,20 +38,71 @@ def run(digest: str, version: str, start: int, size: int) -> int:
     copy = "" if cache is None else os.path.join(cache, digest)
     if not copy or not is_whole(copy):
         with open(file, "rb") as whole:
-            whole.seek(start)
-            archive = whole.read()
-        if _digest(archive) != digest:
+            data = whole.read()
+        if _digest(data[start:]) != digest:
             return _damaged(file, "its archive has another digest than " + digest)
-        sys.path.insert(0, file)
-        if copy and importlib.import_module("bramble.self.unpack").unpack(archive, copy):
+        descriptor, archive = _in_memory(data)
+        sys.path.insert(0, archive or file)
+        if copy and importlib.import_module("bramble.self.unpack").unpack(data[start:], copy):
             # What has been imported came from the archive, and so would whatever is imported next.
             for name in [name for name in sys.modules if name.partition(".")[0] == "bramble"]:
                 del sys.modules[name]
             sys.path.pop(0)
+            if archive:
+                os.close(descriptor)
         else:
-            copy = file
-    sys.path.insert(0, copy)
+            return int(importlib.import_module("bramble.__main__").start())
+    _import_below(copy)
     return int(importlib.import_module("bramble.__main__").start())
+
+
+def _in_memory(data: bytes) -> "tuple[int, str]":
+    """Return a descriptor and a path of the bytes that were checked, no path where that cannot be.
+
+    So a long run goes on with what it has begun with when the file is replaced, removed or overwritten. The
+    path is good for our child processes too.
+    """
+    # spec: self.file.cache
+    path = ""
+    try:
+        descriptor = os.memfd_create("bramble")
+    except (AttributeError, OSError):
+        return -1, ""
+    try:
+        if descriptor > 2 and os.write(descriptor, data) == len(data):
+            path = "/proc/{}/fd/{}".format(os.getpid(), descriptor)
+            if os.path.isfile(path):
+                return descriptor, path
+    except OSError:
+        pass
+    os.close(descriptor)
+    return -1, ""
+
+
+class _Loader(SourceFileLoader):
+    """Writes bytecode whole or not at all; Python's own leaves a part of it on a full disk (gh-126606)."""
+
+    def set_data(self, path: str, data: bytes, *, _mode: int = 0o600) -> None:  # type: ignore[override]
+        # spec: self.file.bytecode
+        made = "{}.{}".format(path, os.getpid())
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(made, "wb") as file:
+                file.write(data)
+            os.replace(made, path)
+        except OSError:
+            if os.path.lexists(made):
+                os.unlink(made)
+
+
+def _import_below(copy: str) -> None:
+    def hook(path: str) -> FileFinder:
+        if path != copy and not path.startswith(copy + "/"):
+            raise ImportError
+        return FileFinder(path, (_Loader, [".py"]))
+
+    sys.path_hooks.insert(0, hook)
+    sys.path.insert(0, copy)
 
 
 def cache_directory(environ: "os._Environ[str]") -> "str | None":
@@ -82,12 +134,16 @@ def is_whole(copy: str) -> bool:
 
 def is_private(directory: str) -> bool:
     """Tell whether only this user, and root, can change the directory, or put another in its place."""
-    user = os.geteuid()
     status = os.lstat(directory)
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != user or status.st_mode & 0o022:
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
         return False
-    while directory != os.path.dirname(directory):
-        directory = os.path.dirname(directory)
+    return is_guarded(os.path.dirname(directory))
+
+
+def is_guarded(directory: str) -> bool:
+    """Tell whether what this user has in the directory is safe from all others but root."""
+    user = os.geteuid()
+    while True:
         status = os.lstat(directory)
         if status.st_uid not in (0, user):
             return False
@@ -95,7 +151,10 @@ def is_private(directory: str) -> bool:
         others = 0o002 if status.st_uid == status.st_gid == user else 0o022
         if status.st_mode & others and not status.st_mode & stat.S_ISVTX:
             return False
-    return True
+        above = os.path.dirname(directory)
+        if above == directory:
+            return True
+        directory = above
 
 
 def manifest(copy: str) -> str:

@@ -6,16 +6,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bramble.self.payload import archive, read_archive
+from bramble.self.payload import START, archive, read_archive
 from bramble.store.digest import digest
 
 _PREAMBLE = "bramble/self/preamble.sh"
 _BOOT = "bramble/self/boot.py"
 _VERSION = re.compile(rb'^__version__ = "([0-9A-Za-z.+-]{1,40})"$', re.M)
-_HEAD = re.compile(rb"#!/bin/sh\n# Bramble (\S{1,40}), source ([a-z2-7]{32})\n")
-_CALL = re.compile(rb'\nsys\.exit\(run\("([a-z2-7]{32})", "[^"\n]{1,40}", +(\d{1,9}), +(\d{1,9})\)\)\n')
-# Numbers are set in this many columns, so that none moves what follows it.
-_COLUMNS = 9
+_HEAD = re.compile(rb"#!/bin/sh\n\{ # Bramble (\S{1,40}), source ([a-z2-7]{32})\n")
+_CALL = re.compile(rb'\nsys\.exit\(run\("([a-z2-7]{32})", (\d{1,9}), (\d{1,9})\)\)\n')
+_PRIME = 2**61 - 1
+# What the file begins with, as one number without the columns of its own check number, is divided by a prime.
+_COLUMNS = 19
 
 
 @dataclass(frozen=True)
@@ -30,39 +31,29 @@ class Packed:
 def pack(files: Mapping[str, bytes]) -> bytes:
     """Return the one file of a source, path to bytes: the same bytes wherever it is made.
 
-    Raises KeyError for a source that lacks what the file starts with.
+    Raises KeyError for a source that lacks what the file starts with, ValueError where that is too long.
     """
     # spec: self.file
     payload = archive(files)
     named = _VERSION.search(files["bramble/__init__.py"])
     version = named[1] if named else b"0"
     name = digest(payload).encode("ascii")
-
-    def filled(boot_at: int, start: int) -> tuple[bytes, bytes]:
-        call = b'\nsys.exit(run("%s", "%s", %s, %s))\n' % (
-            name,
-            version,
-            _number(start),
-            _number(len(payload)),
-        )
-        boot = files[_BOOT].rstrip() + b"\n\n" + call
-        preamble = files[_PREAMBLE]
-        for key, value in (
-            (b"@VERSION@", version),
-            (b"@DIGEST@", name),
-            (b"@BOOT_AT@", _number(boot_at)),
-            (b"@BOOT_SIZE@", _number(len(boot))),
-        ):
-            preamble = preamble.replace(key, value)
-        return preamble, boot
-
-    preamble, boot = filled(0, 0)
-    preamble, boot = filled(len(preamble), len(preamble) + len(boot))
-    return preamble + boot + payload
-
-
-def _number(value: int) -> bytes:
-    return str(value).rjust(_COLUMNS).encode("ascii")
+    boot = files[_BOOT].rstrip() + b'\n\n\nsys.exit(run("%s", %d, %d))\n' % (name, START, len(payload))
+    blank = b"@" * _COLUMNS
+    preamble = files[_PREAMBLE]
+    for key, value in (
+        (b"@VERSION@", version),
+        (b"@DIGEST@", name),
+        (b"@START@", b"%d" % START),
+        (b"@SUM@", blank),
+    ):
+        preamble = preamble.replace(key, value)
+    preamble = preamble.replace(b"@BOOT_AT@", b"%9d" % len(preamble))  # as long as it was
+    head = (preamble + boot).ljust(START - 1, b"#") + b"\n"
+    if len(head) != START:
+        raise ValueError(f"what the file starts with takes {len(head)} bytes, and {START} are for it")
+    number = int.from_bytes(head.replace(blank, b""), "big") % _PRIME
+    return head.replace(blank, b"%*d" % (_COLUMNS, number)) + payload
 
 
 def read_packed(data: bytes) -> Packed:

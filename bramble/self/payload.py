@@ -8,6 +8,9 @@ from collections.abc import Mapping
 
 from bramble.store.digest import digest
 
+# Where the archive begins in the file. Its offsets count from the file's beginning, as zip tools expect.
+START = 16384
+
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can express
 _FILE = 0o100644 << 16
 _UNIX = 3
@@ -20,19 +23,20 @@ def archive(files: Mapping[str, bytes]) -> bytes:
     """
     # spec: self.file.archive
     made = io.BytesIO()
+    made.seek(START)
     with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as out:
         for name in sorted(files, key=str.encode):
             entry = zipfile.ZipInfo(name, _EARLIEST)
             entry.create_system = _UNIX
             entry.external_attr = _FILE
             out.writestr(entry, files[name])
-    return made.getvalue()
+    return made.getvalue()[START:]
 
 
 def read_archive(data: bytes) -> dict[str, bytes]:
     """Return the files of a zip that `archive` made. Raises ValueError for bytes that are no such zip."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as file:
+        with zipfile.ZipFile(io.BytesIO(bytes(START) + data)) as file:
             return {name: file.read(name) for name in file.namelist()}
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(str(error)) from error

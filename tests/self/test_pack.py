@@ -195,3 +195,20 @@ def test_an_older_and_a_newer_version_are_both_checked() -> None:
     files = {**source_tree(), "bramble/__init__.py": b'__version__ = "9.9"\n', "bramble/new": b"x"}
     assert read_packed(pack(files)).version == "9.9"
     assert fault_of(pack(files)) == ""
+
+
+def test_tools_for_zips_find_nothing_odd(one_file: Path, packed: bytes) -> None:
+    """The offsets count from the beginning of the file, which the directory's own offset shows."""
+    end = packed.rindex(b"PK\x05\x06")
+    size, offset = (int.from_bytes(packed[end + at : end + at + 4], "little") for at in (12, 16))
+    assert (offset + size, packed[offset : offset + 4]) == (end, b"PK\x01\x02")
+    unzip = shutil.which("unzip")
+    if unzip:
+        done = subprocess.run([unzip, "-tqq", str(one_file)], capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_beginning_that_is_too_long_is_refused() -> None:
+    files = source_tree()
+    with pytest.raises(ValueError, match="16384"):
+        pack({**files, "bramble/self/boot.py": files["bramble/self/boot.py"] * 2})
