@@ -247,7 +247,8 @@ class _Interrupts:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous:
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            # None: it was not set by Python's own means.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # type: ignore[arg-type]
 
     def _cancel(self, number: int, frame: Optional[FrameType]) -> None:
         if self.cancelled.is_set():

@@ -17,6 +17,7 @@ from bramble.lang.kept import Kept
 from bramble.lang.session import Session
 from bramble.library import modules as library
 from bramble.project.access import read_file
+from bramble.project.files import check_name
 from bramble.project.modules import ModuleFile
 from bramble.starlark import (
     Dialect,
@@ -163,6 +164,7 @@ class Loader:
     def _begin(self, file: ModuleFile) -> _Loading:
         name = self.session.name_of(file)
         program = compile_module(file, name, self.cache)
+        check_name(name)
         self.session.files[name] = file
         return program, file, list(program.loads)
 

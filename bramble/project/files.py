@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
@@ -272,8 +273,8 @@ def _checked(found: Listings, path: Names, kind: int) -> str:
             f"{shown} is neither a file nor a directory nor a link",
             remedy="sockets, pipes and devices cannot be sources",
         )
+    check_name(shown)
     if any("\ud800" <= character <= "\udfff" for character in shown):
-        # spec: project.files.utf8
         readable = shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         raise BrambleError(
             "load.source-name",
@@ -281,6 +282,22 @@ def _checked(found: Listings, path: Names, kind: int) -> str:
             remedy="rename the file, or name it in exclude",
         )
     return shown
+
+
+def check_name(name: str) -> None:
+    """Raise load.source-name for a name that was not read as UTF-8, because the locale has another encoding.
+
+    It would be another name than on other machines, and so would be what is made of it.
+    """
+    # spec: project.files.utf8
+    encoding = sys.getfilesystemencoding()
+    if not name.isascii() and encoding != "utf-8":
+        readable = os.fsencode(name).decode("utf-8", "backslashreplace")
+        raise BrambleError(
+            "load.source-name",
+            f'the file name "{readable}" is to be read as UTF-8, and here names are {encoding}',
+            remedy="set another locale: LC_ALL=C.UTF-8",
+        )
 
 
 def _check_link(found: Listings, path: Names) -> None:
