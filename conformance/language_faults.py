@@ -15,7 +15,7 @@ def _in(name: str, *faults: tuple[str, str, str]) -> tuple[Fault, ...]:
 
 FAULTS: tuple[Fault, ...] = (
     *_in(
-        "values",
+        "runtime/values",
         ("equality", "    if ca is bool or cb is bool:\n        return a is b\n", ""),
         ("equality", "            return bool(a != a and b != b)\n", "            return False\n"),
         ("dict.keys", "return TRUE_KEY if value else FALSE_KEY", "return int(value)"),
@@ -36,7 +36,7 @@ FAULTS: tuple[Fault, ...] = (
         ),
     ),
     *_in(
-        "operators",
+        "runtime/operators",
         ("bool", "return kind is int or kind is float\n", "return kind in (int, bool, float)\n"),
         (
             "arithmetic",
@@ -53,20 +53,20 @@ FAULTS: tuple[Fault, ...] = (
         ),
     ),
     *_in(
-        "emit_operators",
+        "compile/emit_operators",
         ("bool", 'unless_bool = "bool" if (ma | mb) & BOOL else "never"', 'unless_bool = "never"'),
         ("bool", "if value not in (0, 1) or not ma & BOOL:", "if True:"),
     ),
     *_in(
-        "emit_blocks",
+        "compile/emit_blocks",
         ("scope.comprehension", "outermost = number == 0", "outermost = True"),
     ),
     *_in(
-        "emit_assign",
+        "compile/emit_assign",
         ("assign.augmented", 'in_place = LIST if node.op == "+" else', 'in_place = 0 if node.op == "+" else'),
     ),
     *_in(
-        "compile",
+        "compile/compile",
         (
             "error.unwinding",
             "Try([mark, loop], [], [], [unmark], lineno",
@@ -76,7 +76,7 @@ FAULTS: tuple[Fault, ...] = (
         ("dialect.recursion", "Options(not dialect.recursion, limited)", "Options(True, limited)"),
     ),
     *_in(
-        "iteration",
+        "runtime/iteration",
         (
             "iteration.locked",
             "        x.__class__ = BUSY_OF[kind]\n        return x\n",
@@ -86,7 +86,7 @@ FAULTS: tuple[Fault, ...] = (
         ("assign.unpack", "    if length != count:\n", "    if length < count:\n"),
     ),
     *_in(
-        "collection_methods",
+        "runtime/collection_methods",
         ("dict.popitem", "    for key in dict.keys(d):\n", "    for key in reversed(list(dict.keys(d))):\n"),
         ("iteration.locked", 'refuse_change(x, "clear", "clear")', "pass"),
         ("list.remove", "        if equal(value, item):\n", "        if value == item:\n"),
@@ -94,7 +94,7 @@ FAULTS: tuple[Fault, ...] = (
         ("iteration.arguments", "    if other is s and s:\n", "    if False:\n"),
     ),
     *_in(
-        "string_methods",
+        "runtime/string_methods",
         ("string.splitlines", 'lines: list[str] = cut([], s, "\\n")\n', 'lines = [*s.splitlines(), ""]\n'),
         ("string.case", "    return full if len(full) == 1 else title_char(char)\n", "    return full\n"),
         ("string.class", "    return s.isdecimal() if", "    return s.isdigit() if"),
@@ -106,19 +106,19 @@ FAULTS: tuple[Fault, ...] = (
         ),
     ),
     *_in(
-        "integers",
+        "runtime/integers",
         ("limit.int", "MAX_INT_BITS = 1 << 20", "MAX_INT_BITS = 1 << 17"),
     ),
     *_in(
-        "views",
+        "runtime/views",
         ("string.iteration", 'type_name = "string.codepoints"', 'type_name = "string.elems"'),
     ),
     *_in(
-        "sorting",
+        "runtime/sorting",
         ("sorted", "    plain = python_orders(keys)\n", "    plain = True\n"),
     ),
     *_in(
-        "universe",
+        "runtime/universe",
         ("max", "best = number\n", 'best = number if name == "min" else best\n'),
         (
             "iteration.arguments",
@@ -129,7 +129,7 @@ FAULTS: tuple[Fault, ...] = (
         ("hash", "value - (1 << 32) if value >= 1 << 31 else value", "value"),
     ),
     *_in(
-        "text",
+        "runtime/text",
         ("repr.float", "if 1e-4 <= size < 1e6 or size == 0.0:", "if 1e-4 <= size < 1e16 or size == 0.0:"),
         ("repr.string", '"\\a": "\\\\a",\n', ""),
         (
@@ -146,23 +146,23 @@ FAULTS: tuple[Fault, ...] = (
         ("format.fields", "            if automatic:\n", "            if False:\n"),
     ),
     *_in(
-        "arguments",
+        "runtime/arguments",
         ("library.arguments", "    if value.__class__ is not int:\n", "    if not isinstance(value, int):\n"),
         ("string.range", "    return start, max(start, end)\n", "    return 0, end\n"),
     ),
     *_in(
-        "operations",
+        "runtime/intrinsics",
         ("display", "        if k in made:\n", "        if False:\n"),
         ("arguments", "            if key in kwargs:\n                repeated(function, key)\n", ""),
     ),
     *_in(
-        "functions",
+        "runtime/functions",
         ("binding", "        if word in bound:\n", "        if False:\n"),
         ("struct", "self.fields = dict(sorted(fields.items()))", "self.fields = dict(fields)"),
         ("struct.merge", "{**self.fields, **other.fields}", "{**other.fields, **self.fields}"),
     ),
     *_in(
-        "resolve",
+        "syntax/resolve",
         (
             "scope.once",
             "            elif not self.dialect.global_reassign:\n                self._reassigned",
@@ -190,12 +190,12 @@ FAULTS: tuple[Fault, ...] = (
         ("error.columns", "        offset = operation[2][0]\n    elif", "        pass\n    elif"),
     ),
     *_in(
-        "json_module",
+        "runtime/json",
         ("json.encode", "_encode_object(sorted(pairs), out", "_encode_object(pairs, out"),
         ("json.decode", 'return "\\ufffd", at + 6', "return chr(code), at + 6"),
     ),
     *_in(
-        "literals",
+        "syntax/literals",
         ("string.escapes", "        if code > 0x7F:\n", "        if False:\n"),
     ),
     *_in(

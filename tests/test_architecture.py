@@ -20,6 +20,7 @@ import pytest
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LONGEST_FILE = 600
+LARGEST_FOLDER = 25
 
 # Room → what its modules may import of bramble, besides their own room. A name with a dot is one
 # module of a room. `bramble` itself is the version; it makes the path of modules safe first.
@@ -51,9 +52,29 @@ MAY_IMPORT = {
     "__main__": ("isolation", "cli"),
 }
 
+# Floor of a room → what its modules may import of that room, besides their own floor: floors and modules.
+FLOORS = {
+    "starlark.syntax": (
+        "starlark.record",
+        "starlark.errors",
+        "starlark.source",
+        "starlark.spell",
+        "starlark.dialect",
+    ),
+    "starlark.runtime": ("starlark.record", "starlark.errors", "starlark.spell"),
+    "starlark.compile": (
+        *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
+        *("starlark.syntax", "starlark.runtime"),
+    ),
+}
+# The annotations of a floor may name the types of these, too.
+FLOORS_NAME = {"starlark.runtime": ("starlark.thread",)}
+
 # Modules that are functions of their arguments: no files, no clocks, no processes, no chance.
 PURE = (
     "errors",
+    *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
+    "starlark.syntax.*",
     "derivation.*",
     "store.digest",
     "store.path",
@@ -253,6 +274,24 @@ def test_rooms_import_only_the_rooms_below_them() -> None:
     none(wrong)
 
 
+def test_floors_import_only_the_floors_below_them() -> None:
+    wrong = []
+    for module in BRAMBLE.values():
+        for floor, below in FLOORS.items():
+            if not inside(module.name, floor):
+                continue
+            for one in imports(module):
+                target = module_of(one.target) or ""
+                known = (floor, *below, *(FLOORS_NAME.get(floor, ()) if one.for_types else ()))
+                if target.partition(".")[0] == module.room and not any(inside(target, n) for n in known):
+                    wrong.append(f"{where(module, one.line)}: {floor} imports bramble.{target}")
+    none(wrong)
+
+
+def inside(name: str, place: str) -> bool:
+    return name == place or name.startswith(f"{place}.")
+
+
 def test_the_language_knows_nothing_of_bramble_and_imports_relatively() -> None:
     wrong = []
     for module in BRAMBLE.values():
@@ -260,11 +299,13 @@ def test_the_language_knows_nothing_of_bramble_and_imports_relatively() -> None:
             for node in ast.walk(module.tree):
                 named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
                 if isinstance(node, ast.ImportFrom):
-                    named = ["" if node.level == 1 else "." * node.level + (node.module or "")]
+                    whole = absolute(module, "bramble", node)
+                    inside = node.level and f"{whole}.".startswith("bramble.starlark.")
+                    named = ["" if inside else whole]
                 wrong += [
                     f"{where(module, getattr(node, 'lineno', 0))}: {name}"
                     for name in named
-                    if name.startswith(("bramble", ".."))
+                    if name.split(".")[0] == "bramble"
                 ]
     none(wrong)
 
@@ -416,6 +457,14 @@ def test_no_file_is_longer_than_one_can_read_in_a_sitting() -> None:
         for path in sources("bramble", "conformance", "tests")
     }
     none([f"{path} has {length} lines" for path, length in lengths.items() if length > LONGEST_FILE])
+
+
+def test_no_floor_of_the_language_has_more_files_than_one_can_survey() -> None:
+    files: dict[str, int] = {}
+    for path in sources(os.path.join("bramble", "starlark")):
+        folder = os.path.relpath(os.path.dirname(path), TOP)
+        files[folder] = files.get(folder, 0) + 1
+    none([f"{folder} has {count} files" for folder, count in files.items() if count > LARGEST_FOLDER])
 
 
 def test_no_folder_of_tests_is_passed_by(pytestconfig: pytest.Config) -> None:

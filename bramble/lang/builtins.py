@@ -17,7 +17,7 @@ from bramble.project.files import find_files, read_source
 from bramble.project.modules import ModuleFile
 from bramble.starlark import Builtin, Dict, List, ModuleValue, Thread, type_name
 from bramble.starlark.assertions import ASSERT
-from bramble.starlark.json_module import JSON
+from bramble.starlark.runtime.json import JSON
 
 _FILES: dict[str, Any] = {"include": None, "exclude": (), "exclude_directories": True, "allow_empty": True}
 _RUN: dict[str, Any] = {

@@ -13,9 +13,9 @@ from bramble.library import modules as library
 from bramble.project.modules import ModuleFile, ModuleRoots, library_module
 from bramble.project.project import Project
 from bramble.starlark import StarlarkError
-from bramble.starlark.outline import clean_docstring, outline
-from bramble.starlark.parse import parse
 from bramble.starlark.source import Source
+from bramble.starlark.syntax.outline import clean_docstring, outline
+from bramble.starlark.syntax.parse import parse
 
 
 @dataclass(frozen=True)

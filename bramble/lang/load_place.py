@@ -7,9 +7,9 @@ from typing import Optional
 from bramble.errors import Place
 from bramble.lang.failure import place_of
 from bramble.starlark import Program
-from bramble.starlark.outline import outline
-from bramble.starlark.parse import parse
 from bramble.starlark.source import Source
+from bramble.starlark.syntax.outline import outline
+from bramble.starlark.syntax.parse import parse
 
 
 def load_place(program: Program, module: str) -> Optional[Place]:

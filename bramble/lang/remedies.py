@@ -8,7 +8,7 @@ from typing import Optional
 from bramble.errors import nearest
 from bramble.library import modules as library
 from bramble.starlark import EvalError, StarlarkError
-from bramble.starlark.habits import instead
+from bramble.starlark.advice import instead
 
 # What a module is bound to when it is loaded → what to load.
 _LIBRARY = {name.rpartition("/")[2]: name for name in library.MODULES}

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from .dialect import Dialect
 from .errors import EvalError, Frame, Position, ResolveError, ResolveFailure, StarlarkError, SyntaxFailure
-from .functions import Builtin, Function, FunctionInfo, HostValue, ModuleValue, ParameterInfo, Struct, apply
 from .program import FunctionSummary, Program, ProgramFormatError, compile_program
-from .text import to_repr, to_str
+from .runtime.functions import (
+    Builtin,
+    Function,
+    FunctionInfo,
+    HostValue,
+    ModuleValue,
+    ParameterInfo,
+    Struct,
+    apply,
+)
+from .runtime.text import to_repr, to_str
+from .runtime.values import Dict, List, Range, Set, entries, equal, fail_with, freeze, put, set_of, type_name
 from .thread import Module, Thread, call, execute
-from .values import Dict, List, Range, Set, entries, equal, fail_with, freeze, put, set_of, type_name
 
 __all__ = [
     "Builtin",

@@ -54,7 +54,7 @@ def describe(error: StarlarkError, *, excerpt: bool) -> str:
 
 
 def _instead(error: StarlarkError) -> str:
-    advice = import_module(".habits", __package__).instead(error)
+    advice = import_module(".advice", __package__).instead(error)
     return f"  {advice}" if advice else ""
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from .arguments import count_between, named_arguments, no_keywords, want_string
 from .errors import EvalError
-from .functions import Builtin, ModuleValue, Stopped
-from .operators import is_in, less
-from .text import to_repr, to_str
+from .runtime.arguments import count_between, named_arguments, no_keywords, want_string
+from .runtime.functions import Builtin, ModuleValue, Stopped
+from .runtime.operators import is_in, less
+from .runtime.text import to_repr, to_str
+from .runtime.values import equal
 from .thread import call
-from .values import equal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
+    from .runtime.values import Value
     from .thread import Thread
-    from .values import Value
 
 
 def _failed(message: str) -> NoReturn:

@@ -7,9 +7,9 @@ import os
 from .assertions import ASSERT
 from .dialect import Dialect
 from .errors import EvalError
-from .json_module import JSON
 from .program import compile_program
-from .struct_builtin import STRUCT
+from .runtime.json import JSON
+from .runtime.struct import STRUCT
 from .thread import Thread, execute
 
 TYPE_CHECKING = False
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from typing import Optional
 
     from .errors import Position
+    from .runtime.values import Value
     from .thread import Module
-    from .values import Value
 
 # spec: starlark.command
 PREDECLARED: Mapping[str, Value] = {"assert": ASSERT, "json": JSON, "struct": STRUCT}

@@ -11,10 +11,10 @@ import sys
 
 from .bounds import Overtime
 from .errors import EvalError, Frame, StarlarkError
-from .functions import Function, Stopped, binding_error, binding_fault
-from .methods import NoAttribute
-from .operations import BUILTINS, DisplayError
-from .operators import (
+from .runtime.attributes import NoAttribute
+from .runtime.functions import Function, Stopped, binding_error, binding_fault
+from .runtime.intrinsics import BUILTINS, DisplayError
+from .runtime.operators import (
     NotSliceable,
     add,
     bit_and,
@@ -29,9 +29,9 @@ from .operators import (
     shift_right,
     subtract,
 )
-from .raw import boxed_dict
-from .universe import builtin_max, builtin_min, builtin_sorted
-from .values import List
+from .runtime.unboxed import boxed_dict
+from .runtime.universe import builtin_max, builtin_min, builtin_sorted
+from .runtime.values import List
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from importlib import import_module
 
 from .dialect import Dialect
 from .errors import Position
-from .functions import FunctionInfo
 from .record import Record
+from .runtime.functions import FunctionInfo
 from .source import Source
 
 TYPE_CHECKING = False
@@ -149,10 +149,10 @@ def compile_program(
 def _translator() -> Any:
     """Return the module that translates, loaded with the first program that does not come from a cache."""
     if not hasattr(signal, "pthread_sigmask"):  # no POSIX system
-        return import_module(".translate", __package__)
+        return import_module(".compile.translate", __package__)
     # Python drops an exception that is raised while it tidies up after an import: Ctrl-C waits for the end.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return import_module(".translate", __package__)
+        return import_module(".compile.translate", __package__)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -8,12 +8,12 @@ import stat
 import sys
 from contextlib import suppress
 
+from .advice import instead
 from .bounds import bounded_memory
 from .command import PREDECLARED, FileLoader
 from .errors import EvalError, StarlarkError
-from .habits import instead
+from .runtime.text import to_repr
 from .session import Session
-from .text import to_repr
 from .thread import Thread
 
 try:

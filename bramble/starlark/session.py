@@ -8,31 +8,31 @@ from __future__ import annotations
 from bisect import bisect_right
 from types import FunctionType
 
-from .compile import compile_input
+from .compile.compile import compile_input
+from .compile.translate import function_row
 from .dialect import Dialect
 from .errors import EvalError, Frame, Position, StarlarkError, SyntaxFailure
 from .faults import ModuleState
-from .functions import Builtin, Function, FunctionInfo, ModuleValue, mangle
-from .methods import attribute_names
-from .operations import BUILTINS
-from .parse import parse
 from .program import Program
-from .resolve import resolve
+from .runtime.attributes import attribute_names
+from .runtime.functions import Builtin, Function, FunctionInfo, ModuleValue, mangle
+from .runtime.intrinsics import BUILTINS
+from .runtime.text import to_repr, to_str
+from .runtime.universe import UNIVERSE
+from .runtime.values import List, type_name
 from .source import Source
-from .syntax import Def, For, If, While
-from .text import to_repr, to_str
+from .syntax.parse import parse
+from .syntax.resolve import resolve
+from .syntax.tree import Def, For, If, While
 from .thread import run
-from .translate import function_row
-from .universe import UNIVERSE
-from .values import List, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Optional
 
+    from .runtime.values import Value
     from .thread import Thread
-    from .values import Value
 
 STDIN = "<stdin>"
 # What tracebacks call the statements of an input.

@@ -8,11 +8,11 @@ from types import FunctionType
 
 from .errors import EvalError, StarlarkError
 from .faults import ModuleState, current_stack, translate
-from .functions import ModuleValue, Stopped, apply, mangle
-from .iteration import leave, leave_again
-from .operations import BUILTINS
+from .runtime.functions import ModuleValue, Stopped, apply, mangle
+from .runtime.intrinsics import BUILTINS
+from .runtime.iteration import leave, leave_again
+from .runtime.values import fail_with, freeze
 from .spell import suggestion
-from .values import fail_with, freeze
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .errors import Frame, Position
     from .program import Program
-    from .values import Value
+    from .runtime.values import Value
 
     Printer = Callable[[str, Optional[Position]], None]
     Loaded = Union["Module", ModuleValue, Mapping[str, Value]]

@@ -18,11 +18,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bramble.starlark.dialect import Dialect  # noqa: E402
-from bramble.starlark.format import print_file  # noqa: E402
-from bramble.starlark.parse import parse  # noqa: E402
-from bramble.starlark.resolve import resolve  # noqa: E402
-from bramble.starlark.scan import Scanner  # noqa: E402
 from bramble.starlark.source import Source  # noqa: E402
+from bramble.starlark.syntax.formatter import print_file  # noqa: E402
+from bramble.starlark.syntax.parse import parse  # noqa: E402
+from bramble.starlark.syntax.resolve import resolve  # noqa: E402
+from bramble.starlark.syntax.scan import Scanner  # noqa: E402
 
 PACKAGE = '''
 def package_{n}(version="1.{n}.0", *, shared=True, **kwargs):

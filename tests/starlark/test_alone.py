@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import bramble.starlark
+from bramble.starlark import compile_program
 
 PACKAGE = Path(bramble.starlark.__file__).parent
 
@@ -75,3 +76,16 @@ def test_the_tests_pass_where_nothing_else_is(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout[-2000:]
     assert "passed" in done.stdout
+
+
+def test_a_program_from_a_cache_needs_nothing_of_the_floors_that_read_and_compile(tmp_path: Path) -> None:
+    kept = compile_program("def f(x): return [x, x + 1]\ny = f(1)[1]\n", "a.star").to_bytes()
+    (tmp_path / "kept").write_bytes(kept)
+    text = (
+        "import sys\n"
+        "from bramble.starlark import Program, execute\n"
+        "program = Program.from_bytes(open('kept', 'rb').read())\n"
+        "print(execute(program).globals['y'])\n"
+        "print([name for name in sys.modules if '.syntax' in name or '.compile' in name])\n"
+    )
+    assert alone(tmp_path, "-c", text).stdout == "2\n[]\n"

@@ -10,9 +10,9 @@ import pytest
 
 from bramble.starlark import EvalError
 from bramble.starlark.bounds import LEAST, MOST, bounded_memory, sensible_bound
-from bramble.starlark.json_module import JSON
-from bramble.starlark.struct_builtin import STRUCT
-from bramble.starlark.walks import COMPARES_ANEW
+from bramble.starlark.runtime.json import JSON
+from bramble.starlark.runtime.limits import COMPARES_ANEW
+from bramble.starlark.runtime.struct import STRUCT
 
 from .running import ran
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from bramble.starlark import EvalError, Thread, iteration
+from bramble.starlark import EvalError, Thread
 from bramble.starlark.assertions import ASSERT
 from bramble.starlark.bounds import Overtime, bounded_time
-from bramble.starlark.iteration import MOST_ROUNDS, rounds
+from bramble.starlark.runtime import iteration
+from bramble.starlark.runtime.iteration import MOST_ROUNDS, rounds
 
 from .running import ran
 

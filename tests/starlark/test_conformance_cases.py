@@ -9,8 +9,8 @@ import pytest
 
 from bramble.starlark import Dialect, StarlarkError, Thread, compile_program, execute
 from bramble.starlark.assertions import ASSERT
-from bramble.starlark.json_module import JSON
-from bramble.starlark.struct_builtin import STRUCT
+from bramble.starlark.runtime.json import JSON
+from bramble.starlark.runtime.struct import STRUCT
 
 CASES = Path(__file__).parents[2] / "conformance" / "cases" / "starlark"
 PREDECLARED = {"assert": ASSERT, "json": JSON, "struct": STRUCT}

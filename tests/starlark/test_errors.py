@@ -8,7 +8,7 @@ from bramble.starlark.dialect import Dialect
 from bramble.starlark.errors import EXCERPT_WIDTH, EvalError, Frame, Position, StarlarkError, excerpt
 from bramble.starlark.spell import nearest, suggestion
 
-from .reading import syntax_failure
+from .syntax.reading import syntax_failure
 
 
 class TestExcerpts:

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from bramble.starlark import Builtin, EvalError, Thread, call, parts
+from bramble.starlark import Builtin, EvalError, Thread, call
 from bramble.starlark.assertions import ASSERT
 from bramble.starlark.bounds import bounded_time
-from bramble.starlark.json_module import JSON
-from bramble.starlark.parts import CHARACTERS, PART
-from bramble.starlark.sorting import _sorted_in_runs
+from bramble.starlark.runtime import interruptible
+from bramble.starlark.runtime.interruptible import CHARACTERS, PART
+from bramble.starlark.runtime.json import JSON
+from bramble.starlark.runtime.sorting import _sorted_in_runs
 
 from .running import ran
 
@@ -155,14 +156,14 @@ def _replaced(old: str, new: str, text: str) -> str:
 
 
 def test_strings_are_cut_as_python_cuts_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "CHARACTERS", 16)
+    monkeypatch.setattr(interruptible, "CHARACTERS", 16)
     chance = random.Random(7)
     for _ in range(500):
         text = "".join(chance.choice("aab,") for _ in range(chance.randrange(100)))
         separator = chance.choice(["a", "aa", "aab", ",", "b,", "aaa", "x"])
-        assert parts.cut([], text, separator) == text.split(separator)
+        assert interruptible.cut([], text, separator) == text.split(separator)
         for new in ("", "a", "xyz"):
-            found = parts.mapped(partial(_replaced, separator, new), text, separator)
+            found = interruptible.mapped(partial(_replaced, separator, new), text, separator)
             assert found == text.replace(separator, new)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bramble.starlark import Builtin, Dialect, EvalError, Struct, Thread, call
-from bramble.starlark.struct_builtin import STRUCT
+from bramble.starlark.runtime.struct import STRUCT
 
 from .running import ran
 

@@ -18,7 +18,7 @@ from bramble.lang.evaluate import Evaluation, TargetResult
 from bramble.project.config import ProjectConfig
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
-from bramble.starlark.outline import clean_docstring
+from bramble.starlark.syntax.outline import clean_docstring
 
 NAMELESS = "graph"  # what a directory without a bramble.toml is called
 LARGEST = 1 << 30  # bytes of a document

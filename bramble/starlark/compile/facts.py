@@ -1,0 +1,490 @@
+"""What the functions of a file do with their variables, as far as the text tells.
+
+`collect` reads one function and notes: what is assigned to each variable, what
+it calls, and, for every loop, what might change a container while the loop runs.
+`inference.py` makes conclusions of it. All are on the safe side: what is not known
+counts as the worst.
+
+A local variable is *private* when it is only ever assigned new containers and
+no other variable, container, function or caller can get hold of one of them
+while the function runs. Nothing but the code that names the variable can change
+a private container, and what is changed through it is nothing else.
+"""
+
+from __future__ import annotations
+
+from ..syntax import tree
+from ..syntax.children import children
+from ..syntax.scopes import GLOBAL, LOCAL, UNIVERSAL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Optional, Union
+
+    from ..syntax.scopes import Binding
+
+MUTATORS = frozenset(
+    {
+        *("append", "clear", "extend", "insert", "pop", "remove"),
+        *("popitem", "setdefault", "update", "add", "discard"),
+    }
+)
+# Universal functions that keep none of their arguments. Those with a key function may call anything.
+KEEPS_NOTHING = frozenset(
+    {
+        *(
+            "abs",
+            "all",
+            "any",
+            "bool",
+            "bytes",
+            "chr",
+            "dict",
+            "dir",
+            "enumerate",
+            "fail",
+            "float",
+            "hasattr",
+        ),
+        *("hash", "int", "len", "list", "ord", "print", "range", "repr", "reversed", "set", "sorted", "str"),
+        *("tuple", "type", "zip", "max", "min"),
+    }
+)
+# Universal functions that make a new container.
+FRESH = frozenset({"dir", "enumerate", "list", "range", "reversed", "set", "sorted", "tuple", "zip", "dict"})
+
+
+class LoopFacts:
+    """What happens while a loop, or a comprehension, runs."""
+
+    __slots__ = ("unsafe", "changed", "augmented", "calls", "methods")
+
+    def __init__(self) -> None:
+        self.unsafe = False
+        # Variables whose containers are changed, by declaration.
+        self.changed: set[int] = set()
+        self.augmented: list[tree.AugAssign] = []
+        # Known global functions that are called, and the receivers of method calls.
+        self.calls: set[str] = set()
+        self.methods: list[tree.Expr] = []
+
+
+class FunctionFacts:
+    """What one function does. `whole` is about its body, `loops` about its loops by their start."""
+
+    __slots__ = (
+        "assigned",
+        "escaped",
+        "whole",
+        "loops",
+        "returns",
+        "inner",
+        "unknown_call",
+        "iterables",
+        "locked",
+        "aliases",
+        "called",
+        "calls",
+        "how",
+        "keys",
+        "contents",
+    )
+
+    def __init__(self) -> None:
+        # Per variable (by declaration), how and from what it is assigned: "is" an expression, "aug" an
+        # augmented assignment, "item" of an iterable, "part" of one of these, "function", or "any"thing.
+        self.assigned: dict[int, list[tuple[str, Any]]] = {}
+        self.escaped: set[int] = set()
+        self.whole = LoopFacts()
+        self.loops: dict[int, LoopFacts] = {}
+        self.returns: list[tree.Expr] = []
+        # The functions directly inside this one.
+        self.inner: list[Union[tree.Def, tree.Lambda]] = []
+        self.unknown_call = False
+        # The loops that iterate a variable, and the variables that are changed in such a loop.
+        self.iterables: list[tuple[int, tree.Name]] = []
+        self.locked: set[int] = set()
+        # Pairs of variables of which one is assigned the other's value.
+        self.aliases: list[tuple[int, int]] = []
+        # Local variables that are called in a loop.
+        self.called: set[int] = set()
+        # Calls of known global functions.
+        self.calls: list[tuple[str, tree.Call]] = []
+        # In which ways each variable is used, other than by assigning to it.
+        self.how: dict[int, set[str]] = {}
+        # The keys (or indexes) under which something is put into the container of a variable.
+        self.keys: dict[int, list[tree.Expr]] = {}
+        # What is put into it: "one" expression, "each" item of one, the result of an "aug" statement,
+        # "none" for None, or "any"thing.
+        self.contents: dict[int, list[tuple[str, Any]]] = {}
+
+
+class _End:
+    """Marks on the work list where a loop ends."""
+
+    __slots__ = ()
+
+
+_END = _End()
+
+
+def strip(node: tree.Expr) -> tree.Expr:
+    """Return the expression inside any parentheses."""
+    while node.__class__ is tree.Paren:
+        node = node.value
+    return node
+
+
+class _Collector:
+    def __init__(self, uses: Mapping[int, Binding], known: Mapping[str, object]) -> None:
+        self.uses = uses
+        self.known = known
+        self.facts = FunctionFacts()
+        self.open: list[LoopFacts] = [self.facts.whole]
+
+    def run(self, body: Sequence[tree.Node]) -> None:
+        work: list[Any] = list(reversed(body))
+        open_loops = self.open
+        uses = self.uses
+        escaped = self.facts.escaped
+        handlers = _HANDLERS
+        while work:
+            node = work.pop()
+            kind = node.__class__
+            if kind is tree.Name:
+                binding = uses[node.start]
+                if binding.declared >= 0:
+                    escaped.add(binding.declared)
+                continue
+            if kind is tree.Literal:
+                continue
+            if kind is _End:
+                open_loops.pop()
+                continue
+            handler = handlers.get(kind)
+            if handler is None:
+                below = children(node)
+                below.reverse()
+                work += below
+            else:
+                handler(self, node, work)
+
+    # -- helpers
+
+    def uses_only(self, node: tree.Expr, work: list[Any], how: str = "other") -> None:
+        """Go on into an operand whose value is used and not kept: a variable there does not escape."""
+        name = strip(node)
+        if name.__class__ is not tree.Name:
+            work.append(node)
+        else:
+            self.facts.how.setdefault(self.uses[name.start].declared, set()).add(how)
+
+    def assign(self, target: tree.Expr, how: str, value: Any, work: list[Any]) -> None:
+        target = strip(target)
+        kind = target.__class__
+        if kind is tree.Name:
+            declared = self.uses[target.start].declared
+            if declared < 0:
+                return
+            self.facts.assigned.setdefault(declared, []).append((how, value))
+        elif kind is tree.Tuple or kind is tree.List:
+            items = target.items  # type: ignore[attr-defined]
+            given = strip(value) if how == "is" else None
+            paired = given.__class__ in (tree.Tuple, tree.List) and len(given.items) == len(items)
+            for number, item in enumerate(items):
+                if paired:
+                    self.assign(item, "is", given.items[number], work)  # type: ignore[union-attr]
+                else:
+                    self.assign(item, "part", (how, value, number, len(items)), work)
+        elif kind is tree.Index:
+            self.change(target.operand, work, "store")  # type: ignore[attr-defined]
+            put = ("one", value) if how == "is" else ("any", None)
+            self.put(target.operand, target.index, *put)  # type: ignore[attr-defined]
+            work.append(target.index)  # type: ignore[attr-defined]
+        else:
+            # A field of a host's value: the host's code runs.
+            self.unsafe()
+            work += children(target)
+
+    def universal(self, node: tree.Expr) -> str:
+        if node.__class__ is tree.Name and self.uses[node.start].scope == UNIVERSAL:
+            return node.name
+        return ""
+
+    def put(self, container: tree.Expr, key: Optional[tree.Expr], how: str, value: Any) -> None:
+        """Note what is put into a container, and under which key if there is one."""
+        container = strip(container)
+        if container.__class__ is tree.Name:
+            declared = self.uses[container.start].declared
+            if key is not None:
+                self.facts.keys.setdefault(declared, []).append(key)
+            self.facts.contents.setdefault(declared, []).append((how, value))
+
+    def change(self, container: tree.Expr, work: list[Any], how: str) -> None:
+        """Note that a container is changed."""
+        container = strip(container)
+        if container.__class__ is tree.Name:
+            self.uses_only(container, work, how)
+        if container.__class__ is tree.Name and self.uses[container.start].scope == LOCAL:
+            for loop in self.open:
+                loop.changed.add(self.uses[container.start].declared)
+        else:
+            self.unsafe()
+            self.uses_only(container, work, how)
+
+    def unsafe(self) -> None:
+        for loop in self.open:
+            loop.unsafe = True
+
+    def enter_loop(self, node: tree.Node, work: list[Any]) -> None:
+        loop = LoopFacts()
+        self.facts.loops[node.start] = loop
+        self.open.append(loop)
+        work.append(_END)
+
+    # -- one method for each node that means something here
+
+    def on_assign(self, node: tree.Assign, work: list[Any]) -> None:
+        value = strip(node.value)
+        if self.alias(strip(node.target), value):
+            return
+        self.assign(node.target, "is", node.value, work)
+        if value.__class__ in (tree.Tuple, tree.List) and strip(node.target).__class__ in (
+            tree.Tuple,
+            tree.List,
+        ):
+            work += value.items
+        else:
+            work.append(node.value)
+
+    def alias(self, target: tree.Expr, value: tree.Expr) -> bool:
+        """Note `a = b` for two local variables; return False for other assignments."""
+        if target.__class__ is not tree.Name or value.__class__ is not tree.Name:
+            return False
+        to, source = self.uses[target.start], self.uses[value.start]
+        if to.scope != LOCAL or source.scope != LOCAL:
+            return False
+        self.facts.aliases.append((to.declared, source.declared))
+        self.facts.assigned.setdefault(to.declared, []).append(("alias", value))
+        return True
+
+    def on_augmented(self, node: tree.AugAssign, work: list[Any]) -> None:
+        target = strip(node.target)
+        if target.__class__ is tree.Name:
+            declared = self.uses[target.start].declared
+            if declared >= 0:
+                self.facts.assigned.setdefault(declared, []).append(("aug", node))
+        for loop in self.open:
+            loop.augmented.append(node)
+        if target.__class__ is tree.Index:
+            self.change(target.operand, work, "store")
+            self.put(target.operand, target.index, "aug", node)
+            work.append(target.index)
+        elif target.__class__ is tree.Dot:
+            self.unsafe()
+            work.append(target.operand)
+        self.uses_only(node.value, work)
+
+    def on_for(self, node: tree.For, work: list[Any]) -> None:
+        # What is iterated is evaluated before the loop.
+        self.uses_only(node.iterable, work, "iterate")
+        self.iterate(node, node.iterable)
+        self.enter_loop(node, work)
+        work.extend(reversed(node.body))
+        self.assign(node.target, "item", node.iterable, work)
+
+    def iterate(self, loop: tree.Node, iterable: tree.Expr) -> None:
+        iterable = strip(iterable)
+        if iterable.__class__ is tree.Name:
+            self.facts.iterables.append((loop.start, iterable))
+
+    def on_while(self, node: tree.While, work: list[Any]) -> None:
+        work.extend(reversed(node.body))
+        self.uses_only(node.condition, work, "truth")
+
+    def on_comprehension(self, node: tree.Comprehension, work: list[Any]) -> None:
+        first, *others = node.clauses
+        self.uses_only(first.iterable, work, "iterate")  # type: ignore[union-attr]
+        self.enter_loop(node, work)
+        work.append(node.body)
+        for clause in node.clauses:
+            if isinstance(clause, tree.ForClause):
+                self.assign(clause.target, "item", clause.iterable, work)
+                self.iterate(node, clause.iterable)
+        for clause in others:
+            if isinstance(clause, tree.ForClause):
+                self.uses_only(clause.iterable, work, "iterate")
+            else:
+                self.uses_only(clause.condition, work, "truth")
+
+    def on_branch(self, node: tree.Branch, work: list[Any]) -> None:
+        work.extend(reversed(node.body))
+        self.uses_only(node.condition, work, "truth")
+
+    def on_return(self, node: tree.Return, work: list[Any]) -> None:
+        if node.value is not None:
+            self.facts.returns.append(node.value)
+            # Whoever gets it gets it when all loops here are over.
+            self.uses_only(node.value, work, "return")
+
+    def on_lambda(self, node: tree.Lambda, work: list[Any]) -> None:
+        self.facts.inner.append(node)
+        work.extend(p.default for p in node.parameters if p.default is not None)
+
+    def on_def(self, node: tree.Def, work: list[Any]) -> None:
+        self.facts.inner.append(node)
+        self.assign(node.name, "function", None, work)
+        work.extend(p.default for p in node.parameters if p.default is not None)
+
+    def on_load(self, node: tree.Load, work: list[Any]) -> None:
+        for symbol in node.symbols:
+            self.assign(symbol.local, "any", None, work)
+
+    def on_load_module(self, node: tree.LoadModule, work: list[Any]) -> None:
+        self.assign(node.local, "any", None, work)
+
+    def on_binary(self, node: tree.Binary, work: list[Any]) -> None:
+        if node.op in ("and", "or"):
+            work += (node.right, node.left)
+        elif node.op in ("in", "not in"):
+            self.uses_only(node.right, work, "in")
+            self.uses_only(node.left, work)
+        else:
+            self.uses_only(node.right, work)
+            self.uses_only(node.left, work)
+
+    def on_unary(self, node: tree.Unary, work: list[Any]) -> None:
+        self.uses_only(node.operand, work, "truth" if node.op == "not" else "other")
+
+    def on_index(self, node: tree.Index, work: list[Any]) -> None:
+        work.append(node.index)
+        self.uses_only(node.operand, work, "index")
+
+    def on_slice(self, node: tree.Slice, work: list[Any]) -> None:
+        work.extend(part for part in (node.lower, node.upper, node.step) if part is not None)
+        self.uses_only(node.operand, work, "slice")
+
+    def on_call(self, node: tree.Call, work: list[Any]) -> None:
+        function = strip(node.function)
+        name = self.universal(function)
+        if name:
+            self.call_universal(node, name, work)
+            return
+        work.extend(reversed(node.arguments))
+        if function.__class__ is tree.Name:
+            binding = self.uses[function.start]
+            called = function.name
+            if binding.scope == GLOBAL and called in self.known and plain_arguments(node):
+                self.facts.calls.append((called, node))
+                for loop in self.open:
+                    loop.calls.add(called)
+                return
+            if binding.scope == LOCAL and len(self.open) > 1:
+                self.facts.called.add(binding.declared)
+            self.call_unknown()
+            return
+        if function.__class__ is not tree.Dot:
+            self.call_unknown()
+            work.append(function)
+            return
+        receiver = strip(function.operand)
+        method = function.name
+        for loop in self.open:
+            loop.methods.append(receiver)
+        how = f"method.{method}" if plain_arguments(node) else "other"
+        if method in MUTATORS:
+            self.put_by_method(receiver, method, node)
+        if method in MUTATORS:
+            self.change(receiver, work, how)
+        else:
+            self.uses_only(receiver, work, how)
+
+    def put_by_method(self, receiver: tree.Expr, method: str, node: tree.Call) -> None:
+        """Note what a mutating method puts into its receiver."""
+        args = [a for a in node.arguments if isinstance(a, tree.Expr)]
+        plain = len(args) == len(node.arguments)
+        if plain and method == "append" and len(args) == 1:
+            self.put(receiver, None, "one", args[0])
+        elif plain and method == "insert" and len(args) == 2:
+            self.put(receiver, None, "one", args[1])
+        elif plain and method == "extend" and len(args) == 1:
+            self.put(receiver, None, "each", args[0])
+        elif plain and method == "setdefault" and args:
+            given = ("one", args[1]) if len(args) > 1 else ("none", None)
+            self.put(receiver, args[0], *given)
+        elif method not in ("clear", "pop", "popitem", "remove", "discard"):
+            self.put(receiver, None, "any", None)
+
+    def call_universal(self, node: tree.Call, name: str, work: list[Any]) -> None:
+        if name not in KEEPS_NOTHING:
+            work.extend(reversed(node.arguments))
+        else:
+            for argument in node.arguments:
+                if isinstance(argument, tree.NamedArgument):
+                    work.append(argument.value)
+                elif isinstance(argument, (tree.StarArgument, tree.StarStarArgument)):
+                    self.uses_only(argument.value, work)
+                else:
+                    self.uses_only(argument, work, f"universal.{name}")
+        if (
+            name in ("max", "min", "sorted")
+            and any(
+                isinstance(a, (tree.NamedArgument, tree.StarArgument, tree.StarStarArgument))
+                and not _plain(a)
+                for a in node.arguments
+            )
+            or (
+                name == "sorted"
+                and len(node.arguments) > 1
+                and not isinstance(node.arguments[1], tree.NamedArgument)
+            )
+        ):
+            self.call_unknown()
+
+    def call_unknown(self) -> None:
+        self.facts.unknown_call = True
+        self.unsafe()
+
+
+def plain_arguments(node: tree.Call) -> bool:
+    """Return whether a call has no starred arguments."""
+    return not any(isinstance(a, (tree.StarArgument, tree.StarStarArgument)) for a in node.arguments)
+
+
+def _plain(argument: object) -> bool:
+    """Return whether an argument of `sorted` cannot be a function."""
+    return isinstance(argument, tree.NamedArgument) and argument.name == "reverse"
+
+
+_HANDLERS: dict[type, Any] = {
+    tree.Assign: _Collector.on_assign,
+    tree.AugAssign: _Collector.on_augmented,
+    tree.Def: _Collector.on_def,
+    tree.Lambda: _Collector.on_lambda,
+    tree.Load: _Collector.on_load,
+    tree.LoadModule: _Collector.on_load_module,
+    tree.For: _Collector.on_for,
+    tree.While: _Collector.on_while,
+    tree.Comprehension: _Collector.on_comprehension,
+    tree.Branch: _Collector.on_branch,
+    tree.Return: _Collector.on_return,
+    tree.Binary: _Collector.on_binary,
+    tree.Unary: _Collector.on_unary,
+    tree.Index: _Collector.on_index,
+    tree.Slice: _Collector.on_slice,
+    tree.Call: _Collector.on_call,
+}
+
+
+def collect(
+    body: Sequence[tree.Node], uses: Mapping[int, Binding], known: Mapping[str, object]
+) -> FunctionFacts:
+    """Return what a function with this body does.
+
+    `uses` are the meanings of names, `known` the global functions that are bound
+    once by a `def`.
+    """
+    collector = _Collector(uses, known)
+    collector.run(body)
+    return collector.facts

@@ -1,0 +1,286 @@
+"""Conclusions from what functions do: kinds of variables, needless locks, needless recursion checks."""
+
+from __future__ import annotations
+
+from ..syntax import tree
+from ..syntax.scopes import CELL, GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS
+from . import kinds
+from .facts import FunctionFacts, collect
+from .kind_rules import DEPTH, result_of
+from .kinds import ANY, DICT, FUNCTION, LIST, NONE, OTHER, RANGE, SET, TUPLE
+from .ownership import Ownership
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from typing import Any
+
+    from ..syntax.scopes import FunctionScope, Resolution
+
+_ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
+
+
+def read(resolution: Resolution, known: Mapping[str, tree.Def]) -> dict[int, FunctionFacts]:
+    """Return what the file does (under -1), and every function in it (under its start)."""
+    found: dict[int, FunctionFacts] = {}
+    work: list[tuple[int, Sequence[tree.Node]]] = [(-1, resolution.file.body)]
+    while work:
+        start, nodes = work.pop()
+        facts = found[start] = collect(nodes, resolution.uses, known)
+        for node in facts.inner:
+            work.append((node.start, (node.body,) if isinstance(node, tree.Lambda) else node.body))
+    return found
+
+
+class Inference(Ownership):
+    """What is known of the functions and variables of one file.
+
+    `masks` are the kinds of variables by declaration; a variable that is not
+    there may be of any kind.
+
+    There are two views of a file. In the *open* one anybody may call any function
+    with anything. In the *closed* one (`roots` given) there are only the file
+    itself, its functions without parameters, and what these call by name: so it is
+    known what their parameters can be. Functions that a host or another file calls
+    run in code made for the open view, and call only such code.
+    """
+
+    def __init__(
+        self,
+        resolution: Resolution,
+        known: Mapping[str, tree.Def],
+        facts: Mapping[int, FunctionFacts],
+        *,
+        open_globals: bool = False,
+        roots: Collection[str] = (),
+        closed: bool = False,
+    ) -> None:
+        super().__init__(resolution.uses, known, facts)
+        self.open_globals = open_globals
+        # The known functions whose parameters get what calls by name give them.
+        self.specialised: set[str] = set()
+        if closed:
+            self.facts = self._reachable(facts, roots)
+        self._recurring: set[int] = set()
+        self._scopes(resolution)
+        self._solve(resolution)
+        # What is private follows from the kinds, and more about the kinds from that.
+        self.find_contents()
+        if self.contents:
+            self._scopes(resolution)
+            self._solve(resolution)
+        self._judge()
+        self._find_locked()
+
+    # -- collecting
+
+    def _reachable(
+        self, facts: Mapping[int, FunctionFacts], roots: Collection[str]
+    ) -> dict[int, FunctionFacts]:
+        """Return the facts of the closed view, and note whose parameters it knows."""
+        found: dict[int, FunctionFacts] = {}
+        known = {node.start for node in self.known.values()}
+        work = [-1, *[self.known[name].start for name in roots]]
+        while work:
+            start = work.pop()
+            if start in found:
+                continue
+            one = found[start] = facts[start]
+            work += [node.start for node in one.inner if node.start not in known]
+            for name, _node in one.calls:
+                work.append(self.known[name].start)
+                if name not in roots:
+                    self.specialised.add(name)
+        return found
+
+    def _scopes(self, resolution: Resolution) -> None:
+        specialised = {self.known[name].start for name in self.specialised}
+        for scope in (resolution.toplevel, *resolution.functions.values()):
+            for number, binding in enumerate(scope.locals):
+                if binding.scope == CELL:
+                    self.captured.add(binding.declared)
+                if number < len(scope.parameters):
+                    kind = scope.parameters[number].kind
+                    self.parameters.add(binding.declared)
+                    given = {VARARGS: TUPLE, KWARGS: DICT}.get(kind, ANY)
+                    free = given == ANY and scope.start in specialised
+                    self.masks[binding.declared] = 0 if free else given
+
+    def keep_useful(self, other: Inference) -> None:
+        """Forget the functions of which no more is known than in another view."""
+        for name in list(self.specialised):
+            declared = [p.name.start for p in self.known[name].parameters if p.name is not None]
+            if all(self.masks.get(d, ANY) == other.masks.get(d, ANY) for d in declared):
+                self.specialised.discard(name)
+
+    def _solve(self, resolution: Resolution) -> None:
+        """Find the kinds of all variables: the least that agree with all assignments."""
+        masks = self.masks
+        contents = self.contents
+        for declared in contents:
+            contents[declared] = 0
+        constraints: list[tuple[int, str, Any]] = []
+        specialised = {self.known[name].start for name in self.specialised}
+        for start, facts in self.facts.items():
+            for declared, assigned in facts.assigned.items():
+                if declared in self.parameters and start not in specialised:
+                    masks[declared] = ANY
+                    continue
+                if declared not in self.parameters:
+                    masks[declared] = 0
+                constraints += [(declared, how, value) for how, value in assigned]
+        for node in self.known.values():
+            result = result_of(node)
+            masks[result] = NONE
+            if node.start in self.facts:
+                constraints += [(result, "is", value) for value in self.facts[node.start].returns]
+        for facts in self.facts.values():
+            for name, call in facts.calls:
+                if name in self.specialised:
+                    node = self.known[name]
+                    constraints += _given(resolution.functions[node.start], node, call)
+        if self.open_globals:
+            # Other inputs of a REPL may assign them as well.
+            for use in self.uses.values():
+                if use.scope == GLOBAL:
+                    masks[use.declared] = ANY
+        changed = True
+        while changed:
+            changed = False
+            for declared, how, value in constraints:
+                before = masks[declared]
+                if before == ANY:
+                    continue
+                after = before | self.assigned_kind(declared, how, value)
+                if after != before:
+                    masks[declared] = after
+                    changed = True
+            for declared, sources in self.sources.items():
+                before = after = contents[declared]
+                for how, value in sources:
+                    after |= self.source_kind(declared, how, value)
+                if after != before:
+                    contents[declared] = after
+                    changed = True
+
+    def assigned_kind(self, declared: int, how: str, value: Any) -> int:
+        if how == "is":
+            return self.kind(value, DEPTH)
+        if how == "alias":
+            return self.name_kind(value)
+        if how == "aug":
+            left, right = self.masks.get(declared, ANY), self.kind(value.value, DEPTH)
+            made = kinds.of_binary(value.op, left, right)
+            return made | (left & LIST if value.op == "+" and right & _ITERABLE else 0)
+        if how == "item":
+            return self.item_kind(value)
+        if how == "part":
+            inner, source, number, count = value
+            if inner == "item":
+                return self.part_of_item(source, number, count)
+            if inner == "is":
+                return self.part_of(source)
+            return ANY
+        return FUNCTION if how == "function" else ANY
+
+    # -- functions that call one another
+
+    def _judge(self) -> None:
+        """Find which known functions change what was there before, and which may come back to themselves.
+
+        Both run along the calls: a function does what those it calls do.
+        """
+        # spec: starlark.recursion
+        callers: dict[str, list[int]] = {}
+        names = {node.start: name for name, node in self.known.items()}
+        loud: list[str] = []
+        unknown: list[int] = []
+        waiting: dict[int, int] = {}
+        finished: list[int] = []
+        for start, facts in self.facts.items():
+            for called in facts.whole.calls:
+                callers.setdefault(called, []).append(start)
+            name = names.get(start)
+            if name is not None and not self.harmless(facts.whole, facts):
+                loud.append(name)
+            if facts.unknown_call or any(self.kind(r) & (OTHER | FUNCTION) for r in facts.whole.methods):
+                unknown.append(start)
+            # How many functions it calls that have not been seen to end.
+            waiting[start] = len(facts.whole.calls)
+            if not waiting[start]:
+                finished.append(start)
+        while loud:
+            name = loud.pop()
+            if name not in self.loud:
+                self.loud.add(name)
+                loud += [names[caller] for caller in callers.get(name, ()) if caller in names]
+        while finished:
+            # What calls nothing, or only functions that cannot lead back, is in no circle.
+            done = names.get(finished.pop())
+            for caller in callers.get(done, ()) if done is not None else ():
+                waiting[caller] -= 1
+                if not waiting[caller]:
+                    finished.append(caller)
+        unknown += [start for start, count in waiting.items() if count]
+        while unknown:
+            start = unknown.pop()
+            if start not in self._recurring:
+                self._recurring.add(start)
+                unknown += callers.get(names.get(start, ""), ())
+
+    def _find_locked(self) -> None:
+        """Note the variables of private containers that a loop changes while it iterates them."""
+        for facts in self.facts.values():
+            for loop_start, iterable in facts.iterables:
+                loop = facts.loops[loop_start]
+                declared = self.uses[iterable.start].declared
+                changed = loop.changed.union(self.changes_name(node) for node in loop.augmented)
+                group = self.group(declared, facts)
+                if not group.isdisjoint(changed):
+                    facts.locked |= group
+
+    def may_recur(self, start: int) -> bool:
+        """Return whether a call of the function at `start` might come back to it before it returns."""
+        return start in self._recurring
+
+
+def binds(scope: FunctionScope, call: tree.Call) -> bool:
+    """Return whether a call without stars binds to the parameters of a function."""
+    positional = [a for a in call.arguments if not isinstance(a, tree.NamedArgument)]
+    places = [p.name for p in scope.parameters if p.kind == POSITIONAL]
+    kinds_present = {p.kind for p in scope.parameters}
+    if len(positional) > len(places) and VARARGS not in kinds_present:
+        return False
+    bound = set(places[: len(positional)])
+    names = {p.name for p in scope.parameters if p.kind in (POSITIONAL, KEYWORD_ONLY)}
+    for word in call.arguments:
+        if isinstance(word, tree.NamedArgument):
+            if word.name in bound or (word.name not in names and KWARGS not in kinds_present):
+                return False
+            bound.add(word.name)
+    return all(
+        p.has_default or p.name in bound for p in scope.parameters if p.kind in (POSITIONAL, KEYWORD_ONLY)
+    )
+
+
+def _given(scope: FunctionScope, node: tree.Def, call: tree.Call) -> list[tuple[int, str, Any]]:
+    """Return what a call by name assigns to the parameters of a function, as constraints."""
+    if not binds(scope, call):
+        return []
+    positional: list[Any] = [a for a in call.arguments if not isinstance(a, tree.NamedArgument)]
+    words = {a.name: a.value for a in call.arguments if isinstance(a, tree.NamedArgument)}
+    places = iter(positional)
+    made: list[tuple[int, str, Any]] = []
+    only_names = False
+    for parameter in node.parameters:
+        if parameter.star or parameter.name is None:
+            only_names = only_names or parameter.star == "*"
+            continue
+        value = words.get(parameter.name.name)
+        if value is None and not only_names:
+            value = next(places, None)
+        if value is None:
+            value = parameter.default
+        if value is not None:
+            made.append((parameter.name.start, "is", value))
+    return made

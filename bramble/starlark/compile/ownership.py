@@ -1,0 +1,249 @@
+"""Who can change a container: private variables, needless locks, lists and dicts that are Python's own."""
+
+from __future__ import annotations
+
+from ..syntax import tree
+from ..syntax.scopes import LOCAL, UNIVERSAL
+from .facts import FRESH, FunctionFacts, LoopFacts, strip
+from .kind_rules import KindRules
+from .kinds import ANY, DICT, FUNCTION, INT, LIST, OTHER, RANGE, RAW_DICT, RAW_LIST, SET, STRING, TUPLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Optional
+
+    from ..syntax.scopes import Binding
+    from .kind_rules import Sources
+
+_CONTAINER = LIST | DICT | SET | OTHER
+_ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
+# What can be done with Python's own list or dict as with a List or Dict, or to a copy of it.
+_READING = frozenset(
+    {
+        *("index", "store", "iterate", "truth", "return", "in"),
+        *(
+            f"universal.{name}"
+            for name in ("len", "sorted", "list", "tuple", "set", "reversed", "any", "all")
+        ),
+        *(f"universal.{name}" for name in ("enumerate", "zip", "max", "min")),
+    }
+)
+_RAW_USES = {
+    RAW_LIST: _READING | {"slice", "method.append", "method.pop", "method.extend", "method.index"},
+    RAW_DICT: _READING | {"method.get", "method.setdefault", "method.items", "method.keys", "method.values"},
+}
+_NEW = frozenset({tree.List, tree.Dict, tree.Comprehension, tree.Slice, tree.Literal})
+
+
+class Ownership(KindRules):
+    """What follows for the containers of a file from what its functions do.
+
+    A variable is *private* (see facts.py) together with those that it is
+    assigned to or from; `group` are all of them.
+    """
+
+    def __init__(
+        self,
+        uses: Mapping[int, Binding],
+        known: Mapping[str, tree.Def],
+        facts: Mapping[int, FunctionFacts],
+    ) -> None:
+        super().__init__(uses, known)
+        self.facts = facts
+        self.captured: set[int] = set()
+        self.parameters: set[int] = set()
+        # Known functions that change what was there before their call.
+        self.loud: set[str] = set()
+        self._private: dict[int, bool] = {}
+        self._raw: dict[int, int] = {}
+
+    def assigned_kind(self, declared: int, how: str, value: Any) -> int:
+        """Return the kinds of what one assignment gives a variable."""
+        raise NotImplementedError
+
+    def find_contents(self) -> None:
+        """Note what is put into private lists and dicts; it is all that they can hold."""
+        for facts in self.facts.values():
+            for declared in facts.assigned:
+                if self.masks.get(declared) in (LIST, DICT) and self.private(declared, facts):
+                    found: Optional[Sources] = []
+                    for member in self.group(declared, facts):
+                        found += facts.contents.get(member, ())  # type: ignore[operator]
+                        for how, value in facts.assigned[member]:
+                            more = self._put_by_assignment(how, value)
+                            if more is None or found is None:
+                                found = None
+                                break
+                            found += more
+                        if found is None:
+                            break
+                    if found is not None:
+                        self.sources[declared] = found
+                        self.contents[declared] = 0
+
+    def _put_by_assignment(self, how: str, value: Any) -> Optional[Sources]:
+        """Return what a new container of a variable holds, or None when that is not known."""
+        if how == "alias":
+            return []
+        if how == "aug":
+            return [("each", value.value)] if value.op == "+" else None
+        node = strip(value) if how == "is" else None
+        if isinstance(node, tree.List):
+            return [("one", item) for item in node.items]
+        if isinstance(node, tree.Dict):
+            return [("one", entry.value) for entry in node.entries]
+        if isinstance(node, tree.Comprehension):
+            body = node.body
+            return [("one", body.value if isinstance(body, tree.DictEntry) else body)]
+        if isinstance(node, tree.Binary) and node.op == "*" and isinstance(strip(node.left), tree.List):
+            return [("one", item) for item in strip(node.left).items]  # type: ignore[attr-defined]
+        if node is not None and self.universal(node) in ("list", "sorted", "reversed", "dict"):
+            arguments = node.arguments  # type: ignore[attr-defined]
+            if not arguments:
+                return []
+            return None if self.universal(node) == "dict" else [("each", arguments[0])]
+        return None
+
+    def private(self, declared: int, facts: FunctionFacts) -> bool:
+        """Return whether only code that names the variable, or an alias, can change its containers."""
+        found = self._private.get(declared)
+        if found is None:
+            group = self.group(declared, facts)
+            found = all(self._private_alone(member, facts) for member in group)
+            for member in group:
+                self._private[member] = found
+        return found
+
+    def group(self, declared: int, facts: FunctionFacts) -> set[int]:
+        """Return the variables that may hold the same containers as this one, itself included."""
+        group = {declared}
+        size = 0
+        while size != len(group):
+            size = len(group)
+            for to, source in facts.aliases:
+                if to in group or source in group:
+                    group |= {to, source}
+        return group
+
+    def _private_alone(self, declared: int, facts: FunctionFacts) -> bool:
+        return (
+            declared in facts.assigned
+            and declared not in facts.escaped
+            and declared not in self.captured
+            and declared not in self.parameters
+            and all(self.makes_new(declared, how, value) for how, value in facts.assigned[declared])
+        )
+
+    def makes_new(self, declared: int, how: str, value: Any) -> bool:
+        """Return whether an assignment gives a variable a new container, or none."""
+        if how in ("aug", "alias"):
+            return True
+        if how == "is":
+            node = strip(value)
+            if node.__class__ in _NEW or (node.__class__ is tree.Binary and node.op not in ("and", "or")):
+                return True
+            if node.__class__ is tree.Call:
+                function = strip(node.function)
+                if function.__class__ is tree.Name and self.uses[function.start].scope == UNIVERSAL:
+                    return function.name in FRESH
+        return not self.assigned_kind(declared, how, value) & _CONTAINER
+
+    def changeable(self, start: int, node: tree.Expr) -> bool:
+        """Return whether a container surely may be changed: a private one that no loop here locks.
+
+        Its variable then holds a `List`, or a dict or set that is neither frozen nor busy.
+        """
+        node = strip(node)
+        if node.__class__ is not tree.Name:
+            return False
+        binding = self.uses[node.start]
+        facts = self.facts[start]
+        return (
+            binding.scope == LOCAL
+            and self.private(binding.declared, facts)
+            and binding.declared not in facts.locked
+        )
+
+    def raw(self, start: int, declared: int) -> int:
+        """Return RAW_LIST or RAW_DICT when a variable can hold Python's own, unseen by others. Else 0."""
+        found = self._raw.get(declared)
+        if found is None:
+            facts = self.facts[start]
+            group = self.group(declared, facts)
+            found = 0
+            if self.private(declared, facts):
+                each = {self._raw_alone(member, facts) for member in group}
+                found = each.pop() if len(each) == 1 else 0
+            for member in group:
+                self._raw[member] = found
+        return found
+
+    def _raw_alone(self, declared: int, facts: FunctionFacts) -> int:
+        made = {LIST: RAW_LIST, DICT: RAW_DICT}.get(self.masks.get(declared, ANY), 0)
+        if not made or declared in facts.locked or not facts.how.get(declared, set()) <= _RAW_USES[made]:
+            return 0
+        for how, value in facts.assigned[declared]:
+            grows = how == "aug" and value.op == "+" and not self.kind(value.value) & ~(LIST | TUPLE)
+            if how not in ("is", "alias") and not grows:
+                return 0
+        return made
+
+    def plain_keys(self, start: int, declared: int) -> bool:
+        """Return whether all keys of a private dict are strings or ints, which Python understands."""
+        facts = self.facts[start]
+        for member in self.group(declared, facts):
+            keys = list(facts.keys.get(member, ()))
+            for how, value in facts.assigned[member]:
+                node = strip(value) if how == "is" else None
+                if isinstance(node, tree.Dict):
+                    keys += [entry.key for entry in node.entries]
+                elif isinstance(node, tree.Comprehension) and isinstance(node.body, tree.DictEntry):
+                    keys.append(node.body.key)
+                elif how != "alias":
+                    return False
+            if any(self.kind(key) & ~(STRING | INT) for key in keys):
+                return False
+        return True
+
+    def needs_lock(self, start: int, loop_start: int, iterable: tree.Expr) -> bool:
+        """Return whether a loop of the function at `start` might change what it iterates."""
+        # spec: starlark.iteration.locked
+        facts = self.facts[start]
+        loop = facts.loops[loop_start]
+        iterable = strip(iterable)
+        if iterable.__class__ is tree.Name:
+            binding = self.uses[iterable.start]
+            if binding.scope == LOCAL and self.private(binding.declared, facts):
+                group = self.group(binding.declared, facts)
+                return not group.isdisjoint(loop.changed) or any(
+                    self.changes_name(node) in group for node in loop.augmented
+                )
+        return not self.harmless(loop, facts)
+
+    def changes_name(self, node: tree.AugAssign) -> int:
+        """Return the variable whose container an augmented assignment may change, else -1."""
+        target = strip(node.target)
+        if target.__class__ is not tree.Name or node.op not in ("+", "|"):
+            return -1
+        declared = self.uses[target.start].declared
+        return declared if self.masks.get(declared, ANY) & _CONTAINER else -1
+
+    def harmless(self, loop: LoopFacts, facts: FunctionFacts) -> bool:
+        """Return whether nothing but private containers is changed while the loop runs."""
+        if loop.unsafe or not all(self.private(declared, facts) for declared in loop.changed):
+            return False
+        for node in loop.augmented:
+            target = strip(node.target)
+            if target.__class__ is tree.Name:
+                declared = self.uses[target.start].declared
+                if node.op not in ("+", "|") or not self.masks.get(declared, ANY) & _CONTAINER:
+                    continue
+                if self.uses[target.start].scope != LOCAL or not self.private(declared, facts):
+                    return False
+            elif node.op in ("+", "|") and self.kind(node.value) & _ITERABLE:
+                # The element may be a list, which would grow.
+                return False
+        if any(self.kind(receiver) & (OTHER | FUNCTION) for receiver in loop.methods):
+            return False
+        return self.loud.isdisjoint(loop.calls)

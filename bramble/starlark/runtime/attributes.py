@@ -1,0 +1,135 @@
+"""Attributes: methods of built-in types, fields of structs and modules, what host values offer."""
+
+from __future__ import annotations
+
+from ..errors import EvalError
+from ..spell import suggestion
+from .arguments import count_between, no_keywords
+from .collection_methods import DICT_METHODS, LIST_METHODS, SET_METHODS, update
+from .functions import Builtin, HostValue, ModuleValue, Struct, apply
+from .string_methods import BYTES_METHODS, STRING_METHODS
+from .text import apply_format
+from .values import DICT_CLASSES, LIST_CLASSES, SET_CLASSES, fail_with, type_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import NoReturn
+
+    from ..thread import Thread
+    from .values import Value
+
+    MethodTable = Mapping[str, tuple[Callable[..., Value], int, int]]
+
+_NONE: MethodTable = {}
+
+METHODS: dict[type, MethodTable] = {
+    str: STRING_METHODS,
+    bytes: BYTES_METHODS,
+    **dict.fromkeys(LIST_CLASSES, LIST_METHODS),
+    **dict.fromkeys(DICT_CLASSES, DICT_METHODS),
+    **dict.fromkeys(SET_CLASSES, SET_METHODS),
+}
+
+
+class NoAttribute(EvalError):
+    """`x.name` for a name that `x` lacks: reported at the dot, also when the attribute would be called."""
+
+
+def _takes_keywords(x: Value, name: str) -> bool:
+    return (name == "format" and x.__class__ is str) or (name == "update" and x.__class__ in DICT_CLASSES)
+
+
+def run_method(x: Value, name: str, args: tuple[Value, ...], kwargs: Mapping[str, Value]) -> Value:
+    """Call a method of a built-in type that has it. Raises EvalError when the arguments do not fit."""
+    if _takes_keywords(x, name):
+        if name == "format":
+            return apply_format(x, args, kwargs)
+        count_between(name, len(args), 0, 1)
+        return update(x, args, kwargs)
+    function, least, most = METHODS[x.__class__][name]
+    if kwargs:
+        no_keywords(name, kwargs)
+    if not least <= len(args) <= most:
+        count_between(name, len(args), least, most)
+    return function(x, *args)
+
+
+def call_method(thread: Thread, x: Value, name: str, /, *args: Value, **kwargs: Value) -> Value:
+    """Return `x.name(*args, **kwargs)`."""
+    kind = x.__class__
+    method = METHODS.get(kind, _NONE).get(name)
+    if method is not None and not kwargs:
+        function, least, most = method
+        if least <= len(args) <= most:
+            return function(x, *args)
+    if method is not None or _takes_keywords(x, name):
+        return run_method(x, name, args, kwargs)
+    return apply(thread, attribute(x, name), args, kwargs)
+
+
+def bound_method(thread: Thread, x: Value, name: str) -> Callable[..., Value]:
+    """Return what `x.name` calls, as a Python function without the thread."""
+    found = attribute(x, name)
+    return lambda *args, **kwargs: apply(thread, found, args, kwargs)
+
+
+def having(x: Value, name: str) -> Value:
+    """Return `x` if it has the attribute. Raises EvalError otherwise, before any argument is evaluated."""
+    if name not in METHODS.get(x.__class__, _NONE) and find_attribute(x, name) is NotImplemented:
+        no_attribute(x, name)
+    return x
+
+
+def attribute(x: Value, name: str) -> Value:
+    """Return `x.name`. Raises EvalError when there is no such attribute."""
+    # spec: starlark.attribute
+    found = find_attribute(x, name)
+    if found is NotImplemented:
+        no_attribute(x, name)
+    return found
+
+
+def find_attribute(x: Value, name: str) -> Value:
+    """Return `x.name`, or NotImplemented when there is no such attribute."""
+    kind = x.__class__
+    if kind is Struct:
+        return x.fields.get(name, NotImplemented)
+    if kind is ModuleValue:
+        return x.attributes.get(name, NotImplemented)
+    if name in METHODS.get(kind, _NONE) or _takes_keywords(x, name):
+        return Builtin(name, lambda _thread, args, kwargs: run_method(x, name, args, kwargs), x)
+    if isinstance(x, HostValue):
+        return x.attr(name)
+    return NotImplemented
+
+
+def no_attribute(x: Value, name: str, prefix: str = "") -> NoReturn:
+    """Raise the error of an attribute that `x` lacks."""
+    noun = "attribute" if x.__class__ is Struct else "field or method"
+    hint = suggestion(name, attribute_names(x), ".")
+    message = f"{prefix}{type_name(x)} has no .{name} {noun}{hint}"
+    raise EvalError("eval.attribute", message) if prefix else NoAttribute("eval.attribute", message)
+
+
+def attribute_names(x: Value) -> list[str]:
+    """Return the names of the attributes of a value, sorted."""
+    kind = x.__class__
+    if kind is Struct:
+        return sorted(x.fields)
+    if kind is ModuleValue:
+        return sorted(name for name in x.attributes if name not in x.unlisted)
+    if isinstance(x, HostValue):
+        return sorted(x.attr_names())
+    names = set(METHODS.get(kind, _NONE))
+    if kind is str:
+        names.add("format")
+    elif kind in DICT_CLASSES:
+        names.add("update")
+    return sorted(names)
+
+
+def set_attribute(x: Value, name: str, value: Value) -> None:
+    """Execute `x.name = value`."""
+    if not isinstance(x, HostValue) or not x.set_attr(name, value):
+        fail_with("eval.attribute", f"can't assign to .{name} field of {type_name(x)}")

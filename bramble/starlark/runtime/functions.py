@@ -1,0 +1,414 @@
+"""Things that can be called, and things that a host gives to programs.
+
+A `Function` is made by a program's `def` or `lambda`; a `Builtin` is the host's or
+the language's. A compiled function takes the running `Thread` as a hidden first
+parameter, so nothing about a running program is kept in a global variable.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ..errors import EvalError, Frame
+from ..record import Record
+from .limits import Walk
+from .values import Key, equal, fail_with, key_of, type_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import FrameType, FunctionType
+    from typing import Any, Optional, Union
+
+    from ..errors import Position
+    from ..thread import Thread
+    from .values import Value
+
+
+# Names that Starlark programs may use and Python refuses as variables.
+SPECIAL_NAMES = frozenset({"None", "True", "False", "__debug__"})
+
+
+def mangle(name: str) -> str:
+    """Return the Python name of a Starlark variable."""
+    return f"{name}$" if name in SPECIAL_NAMES else name
+
+
+class ParameterInfo(Record):
+    """One parameter: `kind` is positional, keyword-only, varargs or kwargs."""
+
+    name: str
+    kind: str
+    has_default: bool
+
+
+class FunctionInfo:
+    """What is known about a function from its text: its body, whatever closures are made of it.
+
+    It is made for every function whenever a file is run, so it works out what
+    it knows only when asked. `text` are the parameters as written.
+    """
+
+    __slots__ = ("name", "_row", "_place")
+
+    def __init__(self, row: tuple[Any, ...], place: Callable[[int], Position]) -> None:
+        self.name: str = row[1]
+        self._row = row
+        self._place = place
+
+    @property
+    def parameters(self) -> tuple[ParameterInfo, ...]:
+        return tuple([ParameterInfo(*parameter) for parameter in self._row[2]])
+
+    @property
+    def docstring(self) -> Optional[str]:
+        return self._row[3]  # type: ignore[no-any-return]
+
+    @property
+    def position(self) -> Position:
+        return self._place(self._row[0])
+
+    @property
+    def text(self) -> str:
+        return self._row[4]  # type: ignore[no-any-return]
+
+
+class Function:
+    """A function that a program defined.
+
+    `info` describes it; `entry` is the Python function that takes the thread and
+    then the arguments. Call one with `call(thread, function, args, kwargs)`.
+    """
+
+    __slots__ = ("entry", "info")
+    type_name = "function"
+
+    def __init__(self, entry: FunctionType, info: FunctionInfo) -> None:
+        self.entry = entry
+        self.info = info
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def docstring(self) -> Optional[str]:
+        return self.info.docstring
+
+    @property
+    def position(self) -> Position:
+        return self.info.position
+
+    def __repr__(self) -> str:
+        return f"<function {self.info.name}>"
+
+    def starlark_freeze(self) -> Iterable[Value]:
+        """Return what the function can reach: its defaults and the variables it has captured."""
+        entry = self.entry
+        held = list(entry.__defaults__ or ())
+        held += (entry.__kwdefaults__ or {}).values()
+        for cell in entry.__closure__ or ():
+            try:
+                held.append(cell.cell_contents)
+            except ValueError:
+                # The variable has never been assigned.
+                continue
+        return held
+
+    def starlark_key(self, _walk: Walk) -> Value:
+        return self
+
+
+class Stopped(EvalError):
+    """The end of a program for the host's sake: a limit of steps or time, or an interruption."""
+
+    def __init__(self, code: str, message: str, limit: str = "") -> None:
+        super().__init__(code, message)
+        self.limit = limit
+
+
+class Builtin:
+    """A function written in Python: `function(thread, args, kwargs) -> value`.
+
+    `args` is a tuple, `kwargs` a dict with str keys; both may be kept. It fails
+    with `fail_with(code, message)` or by raising an EvalError; any other exception
+    reaches the host as the cause of an EvalError `eval.host`. `docstring` is for
+    `help`-like tools. A method of a value has the value as its `receiver`.
+    """
+
+    __slots__ = ("name", "function", "receiver", "docstring")
+    type_name = "builtin_function_or_method"
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[[Thread, tuple[Value, ...], dict[str, Value]], Value],
+        receiver: Value = None,
+        docstring: Optional[str] = None,
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.receiver = receiver
+        self.docstring = docstring
+
+    def __repr__(self) -> str:
+        if self.receiver is None:
+            return f"<built-in function {self.name}>"
+        return f"<built-in method {self.name} of {type_name(self.receiver)} value>"
+
+    def invoke(self, thread: Thread, /, *args: Value, **kwargs: Value) -> Value:
+        """Call it with Python's own argument passing, as compiled code does."""
+        return self.function(thread, args, kwargs)
+
+    def starlark_freeze(self) -> Iterable[Value]:
+        return () if self.receiver is None else (self.receiver,)
+
+    def starlark_key(self, _walk: Walk) -> Value:
+        return self
+
+
+class HostValue:
+    """A value of the host's that programs can hold. Derive from it and override what the value can do.
+
+    Attributes and methods are only what `attr` gives: no Python attribute can be
+    reached. Operators are Python's: define `__add__`, `__getitem__`, `__len__`,
+    `__iter__`, `__contains__`, `__lt__`, `__eq__` and `__hash__` (both or neither)
+    for a value that has them. Arithmetic operators return neither bools nor tuples,
+    lists, dicts or sets; comparisons return bools.
+    """
+
+    __slots__ = ()
+    type_name = "host_value"
+
+    def truth(self) -> bool:
+        """Return what `bool(value)` is."""
+        return True
+
+    def attr(self, name: str) -> Value:
+        """Return the attribute, or NotImplemented when there is none of that name."""
+        return NotImplemented
+
+    def attr_names(self) -> Sequence[str]:
+        """Return the names that `dir(value)` lists and that misspellings are compared with."""
+        return ()
+
+    def set_attr(self, name: str, value: Value) -> bool:
+        """Assign to a field; return False when that is not possible."""
+        return False
+
+    def call(self, thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+        """Call the value, or return NotImplemented when it cannot be called."""
+        return NotImplemented
+
+    def repr_text(self) -> str:
+        """Return what `repr(value)` is, also inside other values."""
+        return f"<{self.type_name}>"
+
+    def str_text(self) -> str:
+        """Return what `str(value)` is."""
+        return self.repr_text()
+
+    def freeze(self) -> Iterable[Value]:
+        """Let the value never change again, and return the values it holds, which are frozen next."""
+        return ()
+
+    def __bool__(self) -> bool:
+        return self.truth()
+
+    def starlark_freeze(self) -> Iterable[Value]:
+        return self.freeze()
+
+    def starlark_key(self, _walk: Walk) -> Value:
+        try:
+            hash(self)
+        except TypeError:
+            fail_with("eval.hash", f"unhashable type: {self.type_name}")
+        return self
+
+
+class Struct:
+    """`struct(a = 1)`: immutable named fields, sorted by name."""
+
+    __slots__ = ("fields",)
+    type_name = "struct"
+
+    def __init__(self, fields: Mapping[str, Value]) -> None:
+        self.fields = dict(sorted(fields.items()))
+
+    def __add__(self, other: Value) -> Value:
+        if not isinstance(other, Struct):
+            return NotImplemented
+        return Struct({**self.fields, **other.fields})
+
+    def __eq__(self, other: object) -> bool:
+        return equal(self, other)
+
+    def __hash__(self) -> int:
+        return hash(key_of(self))
+
+    def starlark_equal(self, other: Value, walk: Optional[Walk]) -> bool:
+        if not isinstance(other, Struct) or self.fields.keys() != other.fields.keys():
+            return False
+        walk = walk or Walk()
+        return all(equal(v, other.fields[name], walk) for name, v in self.fields.items())
+
+    def starlark_freeze(self) -> Iterable[Value]:
+        return self.fields.values()
+
+    def starlark_key(self, walk: Walk) -> Value:
+        walk.down("hashing")
+        walk.count(len(self.fields))
+        norm = tuple([(name, key_of(v, walk)) for name, v in self.fields.items()])
+        walk.up()
+        return Key(self, ("struct", norm))
+
+
+class ModuleValue:
+    """A module as a value, such as `json`: a name and attributes, and what it says of itself.
+
+    `unlisted` are attributes that can be asked for and that dir() leaves out.
+    """
+
+    __slots__ = ("name", "attributes", "docstring", "unlisted")
+    type_name = "module"
+
+    def __init__(
+        self,
+        name: str,
+        attributes: Mapping[str, Value],
+        docstring: Optional[str] = None,
+        unlisted: tuple[str, ...] = (),
+    ) -> None:
+        self.name = name
+        self.attributes = attributes
+        self.docstring = docstring
+        self.unlisted = unlisted
+
+    def __repr__(self) -> str:
+        return f'<module "{self.name}">'
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def starlark_freeze(self) -> Iterable[Value]:
+        return self.attributes.values()
+
+
+def binding_fault(info: FunctionInfo, positional: int, keywords: Iterable[str]) -> Optional[str]:
+    """Return why a call with that many positional arguments and those keywords cannot bind, or None."""
+    # spec: starlark.binding
+    names = [p.name for p in info.parameters if p.kind == "positional"]
+    only = [p.name for p in info.parameters if p.kind == "keyword-only"]
+    kinds = {p.kind for p in info.parameters}
+    words = list(keywords)
+    label = f"function {info.name}"
+    if not info.parameters and positional + len(words):
+        return f"{label} accepts no arguments ({positional + len(words)} given)"
+    if positional > len(names) and "varargs" not in kinds:
+        most = "at most " if any(p.has_default for p in info.parameters if p.kind == "positional") else ""
+        plural = "" if len(names) == 1 else "s"
+        return f"{label} accepts {most}{len(names)} positional argument{plural} ({positional} given)"
+    bound = set(names[:positional])
+    for word in words:
+        if word in bound:
+            return f'{label} got multiple values for parameter "{word}"'
+        if word in names or word in only:
+            bound.add(word)
+        elif "kwargs" not in kinds:
+            return f'{label} got an unexpected keyword argument "{word}"'
+    missing = [
+        p.name
+        for p in info.parameters
+        if not p.has_default and p.name not in bound and p.kind in ("positional", "keyword-only")
+    ]
+    if missing:
+        plural = "" if len(missing) == 1 else "s"
+        return f"{label} missing {len(missing)} argument{plural} ({', '.join(missing)})"
+    return None
+
+
+def binding_error(info: FunctionInfo, message: str) -> EvalError:
+    """Return the error of a call that cannot bind: the function that was called is the innermost frame."""
+    error = EvalError("eval.argument", message)
+    error.stack = (Frame(info.name, info.position),)
+    error.parameters = tuple([p.name for p in info.parameters if p.kind in ("positional", "keyword-only")])
+    return error
+
+
+def apply(
+    thread: Thread, callee: Value, args: Union[tuple[Value, ...], list[Value]], kwargs: dict[str, Value]
+) -> Value:
+    """Call any value. Raises EvalError when it cannot be called or the arguments do not bind."""
+    # spec: starlark.call
+    kind = callee.__class__
+    if kind is Function:
+        fault = binding_fault(callee.info, len(args), kwargs)
+        if fault is not None:
+            raise binding_error(callee.info, fault)
+        if kwargs and not SPECIAL_NAMES.isdisjoint(kwargs):
+            names = {parameter.name for parameter in callee.info.parameters}
+            kwargs = {mangle(n) if n in names else n: value for n, value in kwargs.items()}
+        return entry_of(thread, callee)(thread, *args, **kwargs)
+    if kind is Builtin:
+        return callee.function(thread, tuple(args), kwargs)
+    if isinstance(callee, HostValue):
+        result = callee.call(thread, tuple(args), kwargs)
+        if result is not NotImplemented:
+            return result
+    return fail_with("eval.call", f"invalid call of non-function ({type_name(callee)})")
+
+
+def entry_of(thread: Thread, function: Function) -> Callable[..., Value]:
+    """Return the Python function to call for a Function: one that counts steps where steps are counted."""
+    # spec: starlark.limit.steps
+    entry = function.entry
+    if thread.limited and not entry.__globals__["$module"].limited:
+        # The code was made for a run without limits, so Python counts its lines.
+        return _Counted(thread, entry)
+    return entry
+
+
+class _Counted:
+    """A compiled function without counted steps, in a thread that has limits."""
+
+    __slots__ = ("thread", "entry")
+
+    def __init__(self, thread: Thread, entry: Callable[..., Value]) -> None:
+        self.thread = thread
+        self.entry = entry
+
+    def __call__(self, thread: Thread, /, *args: Value, **kwargs: Value) -> Value:
+        before = sys.gettrace()
+        sys.settrace(self.trace)  # type: ignore[arg-type]
+        try:
+            return self.entry(thread, *args, **kwargs)
+        finally:
+            sys.settrace(before)
+
+    def trace(self, frame: FrameType, event: str, _argument: object) -> Optional[Callable[..., object]]:
+        if "$module" not in frame.f_globals:
+            return None
+        if event == "line" or event == "call":
+            self.thread.tick()
+        return self.trace
+
+
+class _Callable:
+    """Makes any value callable in Python's way, with the thread as the first argument."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    def __call__(self, thread: Thread, /, *args: Value, **kwargs: Value) -> Value:
+        return apply(thread, self.value, args, kwargs)
+
+
+def callable_of(callee: Value) -> Callable[..., Value]:
+    """Return what compiled code calls, with the thread first, for a callee that is not a Function."""
+    if callee.__class__ is Builtin:
+        return callee.invoke
+    return _Callable(callee)

@@ -1,0 +1,137 @@
+"""Sorting: Starlark's order by Python's sort, and long lists in parts.
+
+Python's sort is one call, and takes seconds for a million items. A long list is
+therefore sorted in runs. Then all runs are cut at the same items, into slices of
+which none is much longer than a run. The slices between two cuts are put one behind the other and
+sorted again, which for Python is to merge them. What is equal to a cut is a slice
+of its own, which needs no sorting. So equal items stay in their order.
+"""
+
+from __future__ import annotations
+
+from .interruptible import PART, types_of
+from .values import compare
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Optional
+
+    from .values import Value
+
+# Items of one run, where comparing two takes no longer than usual.
+RUN = 1 << 15
+_SHORTEST_RUN = 16
+# So many items are sorted at once, whatever they are.
+_FEW = 64
+# Characters that are compared in about the time that a comparison takes anyway.
+_QUICK = 1 << 10
+# Items of each run among which the cuts are chosen.
+_SAMPLES = 64
+
+
+class _Ordered:
+    """An item as `sorted` compares it: by Starlark's rules, where Python's might differ."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Value) -> None:
+        self.key = key
+
+    def __lt__(self, other: _Ordered) -> bool:
+        return compare(self.key, other.key, "<") < 0
+
+
+def python_orders(keys: Value) -> bool:
+    """Return whether Python orders values as Starlark does: ints, strings, tuples with columns of such."""
+    found = set(map(type, keys)) if len(keys) <= PART else types_of(keys)
+    if len(found) == 1:
+        kind = found.pop()
+        if kind is str or kind is int or kind is bytes:
+            return True
+        if kind is tuple:
+            shapes = {tuple(map(type, key)) for key in keys}
+            return len(shapes) == 1 and _COLUMNS.issuperset(shapes.pop())
+        return kind is float and all(key == key for key in keys)
+    return found == {int, float} and all(key == key for key in keys)
+
+
+_COLUMNS = frozenset({str, int, bytes})
+
+
+def sort_items(items: list[Value], keys: list[Value], reverse: bool) -> list[Value]:
+    """Return `items` in the order of their `keys` (which may be `items` itself)."""
+    plain = python_orders(keys)
+    short = len(items) <= _FEW or len(items) <= _run_length(keys, plain)
+    if keys is items and short:
+        return sorted(items, key=None if plain else _Ordered, reverse=reverse)
+    if keys is items and plain:
+        return _sorted_in_runs(items, None, reverse, _run_length(keys, plain))
+    ranks = keys if plain else [_Ordered(key) for key in keys]
+    numbers = range(len(items))
+    if short:
+        order = sorted(numbers, key=ranks.__getitem__, reverse=reverse)
+    else:
+        order = _sorted_in_runs(numbers, ranks.__getitem__, reverse, _run_length(keys, plain))
+    return [items[number] for number in order]
+
+
+def _run_length(keys: list[Value], plain: bool) -> int:
+    """Return how many items are sorted in one call: fewer where they are long texts."""
+    if not plain or not isinstance(keys[0], (str, bytes)):
+        return RUN
+    longest = max(len(keys[0]), len(keys[len(keys) // 2]), len(keys[-1]))
+    return max(_SHORTEST_RUN, RUN // (1 + longest // _QUICK))
+
+
+def _sorted_in_runs(
+    items: Value, key: Optional[Callable[[Value], Value]], reverse: bool, length: int
+) -> list[Value]:
+    starts = range(0, len(items), length)
+    runs = [sorted(items[at : at + length], key=key, reverse=reverse) for at in starts]
+    step = max(2, length // _SAMPLES)
+    samples = [item for run in runs for item in run[::step]]
+    if len(samples) <= length:
+        samples.sort(key=key, reverse=reverse)
+    else:
+        samples = _sorted_in_runs(samples, key, reverse, length)
+    made: list[Value] = []
+    begun = [0] * len(runs)
+    for sample in samples[length // step :: length // step]:
+        cut = sample if key is None else key(sample)
+        ends = [_first(run, start, key, reverse, cut, behind=False) for run, start in zip(runs, begun)]
+        made += sorted(_between(runs, begun, ends), key=key, reverse=reverse)
+        begun = [_first(run, start, key, reverse, cut, behind=True) for run, start in zip(runs, ends)]
+        for run, start, end in zip(runs, ends, begun):
+            made += run[start:end]
+    made += sorted(_between(runs, begun, [len(run) for run in runs]), key=key, reverse=reverse)
+    return made
+
+
+def _between(runs: list[list[Value]], starts: list[int], ends: list[int]) -> list[Value]:
+    found: list[Value] = []
+    for run, start, end in zip(runs, starts, ends):
+        found += run[start:end]
+    return found
+
+
+def _first(
+    run: list[Value],
+    low: int,
+    key: Optional[Callable[[Value], Value]],
+    reverse: bool,
+    cut: Value,
+    *,
+    behind: bool,
+) -> int:
+    """Return where in a run, from `low` on, those begin that are `behind` the cut, or else not before it."""
+    high = len(run)
+    while low < high:
+        middle = (low + high) // 2
+        item = run[middle] if key is None else key(run[middle])
+        less, greater = (cut, item) if behind != reverse else (item, cut)
+        if (less < greater) != behind:
+            low = middle + 1
+        else:
+            high = middle
+    return low

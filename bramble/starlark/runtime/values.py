@@ -1,0 +1,595 @@
+"""The values a Starlark program handles: lists, dicts, sets, their freezing, and keys.
+
+None, bool, int, float, string, bytes, tuple and range are Python's own. Lists,
+dicts and sets are subclasses of Python's `list` and `dict`, so that compiled code
+indexes and iterates at Python's speed.
+
+What may be changed is told by the class and not by a flag: a `List` may be
+changed, a `BusyList` is being iterated, a `FrozenList` is frozen. An object moves
+from one class to another, and code that has checked `x.__class__ is List` knows at
+once that it holds a list and that the list may be changed.
+
+Dict keys. To Python `True`, `1` and `1.0` are one key, and NaN is never found
+again. A key that Python would misunderstand is kept inside a `Key`, and a dict (or
+set) that holds such a key is an `OddDict` (`OddSet`): reads and iterations of an
+odd one go the slow way, all others go Python's own.
+"""
+
+from __future__ import annotations
+
+from ..errors import EvalError
+from .integers import int_text
+from .interruptible import PART, fill, have_all, put_all, put_keys, types_of
+from .limits import MAX_HASHED, Walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, NoReturn, Optional, Union
+
+    Value = Any
+
+Range = range
+NoneType = type(None)
+
+
+def fail_with(code: str, message: str) -> NoReturn:
+    """End the running program with an EvalError; the place is that of the call that runs now."""
+    raise EvalError(code, message)
+
+
+NATIVE_TYPE_NAMES: dict[type, str] = {
+    NoneType: "NoneType",
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "string",
+    bytes: "bytes",
+    tuple: "tuple",
+    range: "range",
+}
+
+
+def type_name(value: Value) -> str:
+    """Return what `type(value)` is in Starlark."""
+    name = NATIVE_TYPE_NAMES.get(value.__class__)
+    if name is None:
+        name = getattr(value.__class__, "type_name", None)
+        if name is None or not isinstance(name, str):
+            name = getattr(value, "type_name", None)
+            if not isinstance(name, str):
+                raise TypeError(f"not a Starlark value: {type(value).__name__}")
+    return name
+
+
+def out_of_range(x: Value, i: int, method: str = "") -> NoReturn:
+    """Raise the error of an index beyond a sequence."""
+    if len(x) == 0:
+        fail_with("eval.index", f"{method}index {int_text(i)} out of range: empty {type_name(x)}")
+    fail_with(
+        "eval.index", f"{method}{type_name(x)} index {int_text(i)} out of range [{-len(x)}:{len(x) - 1}]"
+    )
+
+
+# ---- lists
+
+
+def _refuse_list(verb: str) -> NoReturn:
+    raise EvalError("eval.frozen", f"cannot {verb} frozen list")
+
+
+class List(list):  # type: ignore[type-arg]
+    """A list that may be changed. `List(iterable)` makes one."""
+
+    __slots__ = ()
+    type_name = "list"
+    __hash__ = None
+
+    def __add__(self, other: Value) -> Value:
+        if isinstance(other, List):
+            made = List(self) if len(self) <= PART else fill(List(), self, len(self))
+            return fill(made, other, len(other))
+        return NotImplemented
+
+    def __radd__(self, other: Value) -> Value:
+        return NotImplemented
+
+    def __mul__(self, other: Value) -> Value:
+        return NotImplemented
+
+    __rmul__ = __mul__
+
+    def __iadd__(self, other: Value) -> Value:
+        return NotImplemented
+
+    __imul__ = __iadd__
+
+    def __eq__(self, other: object) -> bool:
+        # Lists and dicts of Python's own are no values, but a host may compare with them.
+        return isinstance(other, list) and equal_sequences(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self.__eq__(other)
+
+    def __lt__(self, other: Value) -> Value:
+        return NotImplemented
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+
+class BusyList(List):
+    """A list that is being iterated."""
+
+    __slots__ = ()
+
+
+class FrozenList(List):
+    """A list that will never change. Its Python mutators refuse, for the sake of the host's code."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
+        raise EvalError("eval.frozen", "cannot change frozen list")
+
+    append = extend = insert = pop = remove = clear = sort = reverse = _refuse
+    __setitem__ = __delitem__ = _refuse
+
+
+# ---- dicts and sets
+
+
+class Key:
+    """A dict key that Python would take for another one: a bool, NaN, or a tuple or struct with such inside.
+
+    `value` is what the program sees; `norm` is a Python value that is equal for
+    equal keys only.
+    """
+
+    __slots__ = ("value", "norm")
+
+    def __init__(self, value: Value, norm: Value) -> None:
+        self.value = value
+        self.norm = norm
+
+    def __eq__(self, other: object) -> bool:
+        return other.__class__ is Key and self.norm == other.norm
+
+    def __hash__(self) -> int:
+        return hash(self.norm)
+
+
+TRUE_KEY = Key(True, ("bool", 1))
+FALSE_KEY = Key(False, ("bool", 0))
+NAN_KEY = Key(float("nan"), ("float", "nan"))
+
+# Python hashes and compares values of these classes as Starlark does, also inside tuples.
+PLAIN_KEYS = frozenset({str, int, bytes, NoneType})
+
+
+class Dict(dict):  # type: ignore[type-arg]
+    """A dict that may be changed. Host code fills one with `put`, or from `Dict(mapping with str keys)`.
+
+    Reading with a str key is Python's own (`d["x"]`, `d.get("x")`, `"x" in d`);
+    `entries(d)` gives the keys and values whatever they are.
+    """
+
+    __slots__ = ()
+    type_name = "dict"
+    __hash__ = None
+
+    def __or__(self, other: Value) -> Value:
+        if not isinstance(other, Dict):
+            return NotImplemented
+        made = Dict()
+        put_all(made, self)
+        put_all(made, other)
+        if isinstance(self, OddDict) or isinstance(other, OddDict):
+            made.__class__ = OddDict
+        return made
+
+    def __ror__(self, other: Value) -> Value:
+        return NotImplemented
+
+    def __ior__(self, other: Value) -> Value:
+        return NotImplemented
+
+    def __eq__(self, other: object) -> bool:
+        return _is_table(other) and equal_dicts(self, other)  # type: ignore[arg-type]
+
+    def __ne__(self, other: object) -> bool:
+        return not self.__eq__(other)
+
+
+class BusyDict(Dict):
+    """A dict that is being iterated."""
+
+    __slots__ = ()
+
+
+class OddDict(Dict):
+    """A dict some of whose keys are in a `Key`."""
+
+    __slots__ = ()
+
+
+class BusyOddDict(OddDict):
+    """An odd dict that is being iterated."""
+
+    __slots__ = ()
+
+
+def _refuse_table(_self: object, *_args: object, **_kwargs: object) -> NoReturn:
+    raise EvalError("eval.frozen", "cannot change frozen hash table")
+
+
+class FrozenDict(Dict):
+    """A dict that will never change."""
+
+    __slots__ = ()
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
+
+
+class FrozenOddDict(OddDict):
+    """An odd dict that will never change."""
+
+    __slots__ = ()
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
+
+
+class Set(dict):  # type: ignore[type-arg]
+    """A set that may be changed: a dict of the elements, in their order. Make one with `set_of`."""
+
+    __slots__ = ()
+    type_name = "set"
+    __hash__ = None
+
+    def __getitem__(self, key: Value) -> NoReturn:
+        raise EvalError("eval.type", f"unhandled index operation set[{type_name(key)}]")
+
+    # The results keep the order of the left operand, then that of the right one.
+    # spec: starlark.set.operators
+    def __or__(self, other: Value) -> Value:
+        if not isinstance(other, Set):
+            return NotImplemented
+        return _set_of_keys(fill(fill([], self, len(self)), other, len(other)))
+
+    def __and__(self, other: Value) -> Value:
+        if not isinstance(other, Set):
+            return NotImplemented
+        return _set_of_keys([key for key in dict.keys(self) if dict.__contains__(other, key)])
+
+    def __sub__(self, other: Value) -> Value:
+        if not isinstance(other, Set):
+            return NotImplemented
+        return _set_of_keys([key for key in dict.keys(self) if not dict.__contains__(other, key)])
+
+    def __xor__(self, other: Value) -> Value:
+        if not isinstance(other, Set):
+            return NotImplemented
+        left = [key for key in dict.keys(self) if not dict.__contains__(other, key)]
+        return _set_of_keys(left + [key for key in dict.keys(other) if not dict.__contains__(self, key)])
+
+    def __ror__(self, other: Value) -> Value:
+        return NotImplemented
+
+    __ior__ = __ror__
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Set) or len(self) != len(other):
+            return False
+        return dict.keys(self) == dict.keys(other) if len(self) <= PART else have_all(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self.__eq__(other)
+
+
+class BusySet(Set):
+    """A set that is being iterated."""
+
+    __slots__ = ()
+
+
+class OddSet(Set):
+    """A set some of whose elements are in a `Key`."""
+
+    __slots__ = ()
+
+
+class BusyOddSet(OddSet):
+    """An odd set that is being iterated."""
+
+    __slots__ = ()
+
+
+class FrozenSet(Set):
+    """A set that will never change."""
+
+    __slots__ = ()
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
+
+
+class FrozenOddSet(OddSet):
+    """An odd set that will never change."""
+
+    __slots__ = ()
+    pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
+
+
+MUTABLE = frozenset({List, Dict, OddDict, Set, OddSet})
+FROZEN = frozenset({FrozenList, FrozenDict, FrozenOddDict, FrozenSet, FrozenOddSet})
+BUSY_OF: dict[type, type] = {
+    List: BusyList,
+    Dict: BusyDict,
+    OddDict: BusyOddDict,
+    Set: BusySet,
+    OddSet: BusyOddSet,
+}
+FREE_OF: dict[type, type] = {busy: free for free, busy in BUSY_OF.items()}
+FROZEN_OF: dict[type, type] = {
+    List: FrozenList,
+    BusyList: FrozenList,
+    Dict: FrozenDict,
+    BusyDict: FrozenDict,
+    OddDict: FrozenOddDict,
+    BusyOddDict: FrozenOddDict,
+    Set: FrozenSet,
+    BusySet: FrozenSet,
+    OddSet: FrozenOddSet,
+    BusyOddSet: FrozenOddSet,
+}
+ODD_OF: dict[type, type] = {Dict: OddDict, Set: OddSet}
+LIST_CLASSES = frozenset({List, BusyList, FrozenList})
+DICT_CLASSES = frozenset({Dict, BusyDict, FrozenDict, OddDict, BusyOddDict, FrozenOddDict})
+SET_CLASSES = frozenset({Set, BusySet, FrozenSet, OddSet, BusyOddSet, FrozenOddSet})
+ODD = frozenset({OddDict, BusyOddDict, FrozenOddDict, OddSet, BusyOddSet, FrozenOddSet})
+
+
+def key_of(value: Value, walk: Optional[Walk] = None) -> Value:
+    """Return the Python dict key that stands for `value`. Raises EvalError when it cannot be hashed."""
+    kind = value.__class__
+    if kind in PLAIN_KEYS:
+        return value
+    if kind is tuple:
+        if walk is not None or len(value) > MAX_HASHED:
+            (walk or Walk()).count(len(value))
+        if PLAIN_KEYS.issuperset(map(type, value)):
+            return value
+        walk = walk or Walk()
+        walk.down("hashing")
+        norm = tuple([key_of(item, walk) for item in value])
+        walk.up()
+        for item in norm:
+            if item.__class__ is Key:
+                return Key(value, norm)
+            if item.__class__ is tuple:
+                # A tuple inside may be plain, and then the whole is as well.
+                continue
+        return value
+    if kind is bool:
+        return TRUE_KEY if value else FALSE_KEY
+    if kind is float:
+        return value if value == value else NAN_KEY
+    norm_key = getattr(kind, "starlark_key", None)
+    if norm_key is not None:
+        return norm_key(value, walk or Walk())
+    raise EvalError("eval.hash", unhashable(value))
+
+
+def unhashable(value: Value) -> str:
+    """Return the message for a value that cannot be a key."""
+    kind = type_name(value)
+    return f"unhashable type: {kind}" if kind in ("list", "dict", "set") else f"unhashable: {kind}"
+
+
+def value_of(key: Value) -> Value:
+    """Return the value that a Python dict key stands for: the inverse of `key_of`."""
+    return key.value if key.__class__ is Key else key
+
+
+def keys_of(table: Union[Dict, Set]) -> list[Value]:
+    """Return the keys of a dict, or the elements of a set, as the program knows them."""
+    if table.__class__ in ODD:
+        return [key.value if key.__class__ is Key else key for key in dict.keys(table)]
+    return fill([], table, len(table))
+
+
+def entries(table: Dict) -> list[tuple[Value, Value]]:
+    """Return the keys and values of a dict as the program knows them."""
+    if table.__class__ in ODD:
+        return [(value_of(key), value) for key, value in dict.items(table)]
+    return fill([], dict.items(table), len(table))
+
+
+def put(table: Union[Dict, Set], key: Value, value: Value = None) -> None:
+    """Insert into a table that may be changed (the caller has made sure)."""
+    k = key_of(key)
+    if k.__class__ is Key and table.__class__ in ODD_OF:
+        table.__class__ = ODD_OF[table.__class__]
+    dict.__setitem__(table, k, value)
+
+
+def _set_of_keys(keys: list[Value]) -> Set:
+    """Return the set of some Python keys."""
+    made = Set()
+    put_keys(made, keys)
+    if Key in types_of(keys):
+        made.__class__ = OddSet
+    return made
+
+
+def set_of(elements: Iterable[Value]) -> Set:
+    """Return a set of the elements, in their order."""
+    items: Any = elements if isinstance(elements, (list, tuple)) else list(elements)
+    if PLAIN_KEYS.issuperset(types_of(items)):
+        made = Set()
+        put_keys(made, items)
+        return made
+    return _set_of_keys([key_of(element) for element in items])
+
+
+def refuse_change(container: Union[List, Dict, Set], verb: str, method: str = "") -> None:
+    """Raise when `container` may not be changed; `verb` is what was tried, `method` by whom."""
+    # spec: starlark.freeze, starlark.iteration.locked
+    kind = container.__class__
+    if kind in MUTABLE:
+        return
+    noun = "list" if isinstance(container, List) else "hash table"
+    prefix = f"{method}: " if method else ""
+    if kind in FROZEN:
+        raise EvalError("eval.frozen", f"{prefix}cannot {verb} frozen {noun}")
+    raise EvalError("eval.iteration", f"{prefix}cannot {verb} {noun} during iteration")
+
+
+# ---- freezing
+
+
+def freeze(root: Value) -> None:
+    """Freeze a value and everything that can be reached from it, in any depth, cycles included."""
+    # spec: starlark.freeze
+    work = [root]
+    held: Iterable[Value]
+    seen: set[int] = set()
+    while work:
+        value = work.pop()
+        kind = value.__class__
+        if kind in FROZEN_OF:
+            value.__class__ = FROZEN_OF[kind]
+            if isinstance(value, List):
+                held = value
+            else:
+                held = dict.keys(value)
+                if isinstance(value, Dict):
+                    work += [item for item in dict.values(value) if item.__class__ not in _SETTLED]
+        elif id(value) in seen:
+            continue
+        elif kind is tuple:
+            seen.add(id(value))
+            held = value
+        elif kind is Key:
+            held = (value.value,)
+        else:
+            contents = getattr(kind, "starlark_freeze", None)
+            if contents is None:
+                continue
+            seen.add(id(value))
+            held = contents(value)
+        work += [item for item in held if item.__class__ not in _SETTLED]
+
+
+# Values of these classes hold nothing that could change, or are frozen with what they hold.
+_SETTLED = frozenset({str, int, bool, NoneType, float, bytes, range, *FROZEN})
+
+
+# ---- equality and order
+
+
+def equal(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
+    """Return `a == b`. Raises EvalError when they are nested too deeply, as cyclic values are.
+
+    `walk` is that of the comparison which this one is a part of.
+    """
+    # spec: starlark.equality
+    ca, cb = a.__class__, b.__class__
+    if ca is str or cb is str:
+        return ca is cb and a == b
+    if ca is bool or cb is bool:
+        return a is b
+    if ca is int or ca is float:
+        if cb is float or cb is int:
+            if a == b:
+                return True
+            return bool(a != a and b != b)
+        return cb not in NATIVE_TYPE_NAMES and bool(b == a)
+    if ca is tuple:
+        return cb is tuple and _contents(equal_sequences, a, b, walk)
+    if isinstance(a, List):
+        return isinstance(b, list) and _contents(equal_sequences, a, b, walk)
+    if isinstance(a, Dict):
+        return _is_table(b) and _contents(equal_dicts, a, b, walk)
+    deep = getattr(ca, "starlark_equal", None)
+    if deep is not None:
+        return _contents(deep, a, b, walk)
+    return bool(a == b)
+
+
+def _contents(
+    same: Callable[[Value, Value, Optional[Walk]], bool], a: Value, b: Value, walk: Optional[Walk]
+) -> bool:
+    """Return whether two values that contain others are equal, by `same`."""
+    if walk is None:
+        return same(a, b, None)
+    pair = (id(a), id(b))
+    if pair in walk.equal:
+        return True
+    walk.down("comparison")
+    found = same(a, b, walk)
+    walk.up()
+    if found:
+        walk.equal.add(pair)
+    return found
+
+
+def equal_sequences(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
+    """Return whether two lists, or two tuples, hold equal items."""
+    if len(a) != len(b):
+        return False
+    for x, y in zip(a, b):
+        kind = x.__class__
+        if kind is str or (kind is int and y.__class__ is int):
+            if x != y:
+                return False
+        else:
+            walk = walk or Walk()
+            if not equal(x, y, walk):
+                return False
+    return True
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) and not isinstance(value, Set)
+
+
+def equal_dicts(a: Dict, b: Dict, walk: Optional[Walk] = None) -> bool:
+    """Return whether two dicts hold the same keys with equal values."""
+    if len(a) != len(b):
+        return False
+    walk = walk or Walk()
+    missing = object()
+    for key, x in dict.items(a):
+        y = dict.get(b, key, missing)
+        if y is missing or not equal(x, y, walk):
+            return False
+    return True
+
+
+def compare(a: Value, b: Value, op: str, walk: Optional[Walk] = None) -> int:
+    """Return a number below, equal to or above 0 as `a` is less than, equal to or greater than `b`.
+
+    NaN equals itself and is greater than every other number. Raises EvalError for
+    values that have no order; `op` is for its message.
+    """
+    # spec: starlark.order
+    ca, cb = a.__class__, b.__class__
+    if (ca is int or ca is float) and (cb is int or cb is float):
+        if a < b:
+            return -1
+        if a == b:
+            return 0
+        return int(a != a) - int(b != b) if a != a or b != b else 1
+    if ca is cb and (ca is str or ca is bytes or ca is bool):
+        return -1 if a < b else int(a > b)
+    if (ca is tuple and cb is tuple) or (isinstance(a, List) and isinstance(b, List)):
+        walk = walk or Walk()
+        for x, y in zip(a, b):
+            if not equal(x, y, walk):
+                walk.down("comparison")
+                return compare(x, y, op, walk)
+        return len(a) - len(b)
+    if getattr(ca, "starlark_ordered", False) and ca is cb:
+        return -1 if a < b else int(a > b)
+    raise EvalError("eval.operand", f"{type_name(a)} {op} {type_name(b)} not implemented")
+
+
+def contains(items: Iterable[Value], wanted: Value) -> bool:
+    """Return whether a list or tuple holds an item equal to `wanted`."""
+    return any(equal(wanted, item) for item in items)

@@ -1,0 +1,123 @@
+"""Programs of a size or depth that people do not write: they run, or are refused in words of Starlark."""
+
+from __future__ import annotations
+
+import pytest
+
+from bramble.starlark import SyntaxFailure
+
+from ..running import ran
+
+N = 3000
+CHAINS = {
+    "literals": ("", " + ".join(["1"] * N), N),
+    "a parameter": (f"def f(x):\n    return {' + '.join(['x'] * N)}\n", "f(1)", N),
+    "a lambda": (f"f = lambda x: {' + '.join(['x'] * N)}\n", "f(1)", N),
+    "a comprehension": (f"def f(x):\n    return [{' + '.join(['x'] * N)} for _ in [1]][0]\n", "f(1)", N),
+    "a filter": (f"def f(x):\n    return len([1 for _ in [1] if {' + '.join(['x'] * N)}])\n", "f(1)", 1),
+    "and": (f"def f(x):\n    return {' and '.join(['x'] * N)}\n", "f(1)", 1),
+    "and, or": (f"def f(x):\n    return {' and x or '.join(['x'] * N)}\n", "f(1)", 1),
+    "methods": (f"def f(x):\n    return x{'.strip()' * N}\n", "f(' a ')", "a"),
+    "indexes": (f"x = [0]\nx[0] = x\ndef f(x):\n    return type(x{'[0]' * N})\n", "f(x)", "list"),
+    "strings": ("", " + ".join(['"ab"'] * N), "ab" * N),
+    "statements": ("def f(x):\n" + "    x += 1\n" * N + "    return x\n", "f(0)", N),
+}
+
+
+@pytest.mark.parametrize("chain", list(CHAINS))
+def test_a_chain_may_have_any_length(chain: str) -> None:
+    before, expression, expected = CHAINS[chain]
+    assert ran(f"{before}r = {expression}\n").globals["r"] == expected
+
+
+def test_a_chain_keeps_the_order_of_its_operands() -> None:
+    text = (
+        "log = []\ndef t(n):\n    log.append(n)\n    return n\n"
+        f"r = {' + '.join(f't({n})' for n in range(500))}\n"
+    )
+    module = ran(text)
+    assert module.globals["r"] == sum(range(500)) and module.globals["log"] == list(range(500))
+
+
+def test_a_chain_fails_at_its_own_operator() -> None:
+    text = "def f(x):\n    return " + " + ".join(["x"] * 100 + ["'a'"] + ["x"] * 100) + "\nf(1)\n"
+    with pytest.raises(Exception, match=r":2:410: unknown binary op: int \+ string"):
+        ran(text)
+
+
+@pytest.mark.parametrize("number", [0, 1, 39, 40, 41, 80, 1999, 5000])
+def test_an_if_may_have_any_number_of_branches(number: int) -> None:
+    branches = "".join(f"    elif x == {n}:\n        return {n}\n" for n in range(1, 2000))
+    text = (
+        f"def f(x):\n    if x == 0:\n        return 0\n{branches}    else:\n        return -1\n"
+        f"r = f({number})\n"
+    )
+    assert ran(text).globals["r"] == (number if number < 2000 else -1)
+
+
+NESTED = {
+    "lists": ("[" * 180 + "1" + "]" * 180, None),
+    "parentheses": ("(" * 180 + "1" + ")" * 180, 1),
+    "calls": ("f(" * 180 + "1" + ")" * 180, 1),
+    "str": ("str(" * 180 + "1" + ")" * 180, "1"),
+    "minus": ("-" * 180 + "1", 1),
+    "not": ("not " * 181 + "1", False),
+    "conditions": ("(1 if x else " * 90 + "2" + ")" * 90, 1),
+    "lambdas": ("lambda: " * 100 + "1", None),
+    "get": ("d.get(x + " * 60 + "1" + ", 1)" * 60, 1),
+    "comprehension bodies": ("len(" + "[" * 60 + "1" + " for _ in [1]]" * 60 + ")", 1),
+    "comprehension operands": ("len(" + "[y for y in " * 60 + "[1]" + "]" * 60 + ")", 1),
+    "comprehension clauses": ("len([1 " + " ".join(f"for y{n} in [1]" for n in range(60)) + "])", 1),
+}
+
+
+@pytest.mark.parametrize("what", list(NESTED))
+def test_expressions_may_nest_deeply(what: str) -> None:
+    expression, expected = NESTED[what]
+    found = ran(f"def f(x):\n    return x\nx = 1\nd = {{}}\nr = {expression}\n").globals["r"]
+    assert expected is None or found == expected
+
+
+@pytest.mark.parametrize("depth", [5, 12, 18])
+def test_loops_may_nest(depth: int) -> None:
+    loops = "".join("    " * (n + 1) + f"for i{n} in x:\n" for n in range(depth))
+    text = (
+        f"def f(x, y):\n{loops}{'    ' * (depth + 1)}y.append(1)\n    x.append(2)\n"
+        "    return len(y)\nr = f([1], [])\n"
+    )
+    assert ran(text).globals["r"] == 1
+
+
+@pytest.mark.parametrize("depth", [19, 60])
+def test_loops_that_nest_too_deeply_are_refused(depth: int) -> None:
+    loops = "".join("    " * (n + 1) + f"for i{n} in x:\n" for n in range(depth))
+    with pytest.raises(SyntaxFailure) as caught:
+        ran(f"def f(x):\n{loops}{'    ' * (depth + 1)}pass\n")
+    assert caught.value.code == "syntax.nesting"
+    assert caught.value.position is not None and caught.value.position.line == 20
+
+
+def test_functions_and_ifs_may_nest() -> None:
+    inner = "".join("    " * (n + 1) + f"def g{n}():\n" for n in range(30))
+    outer = "".join("    " * (n + 1) + f"return g{n}()\n" for n in reversed(range(30)))
+    assert ran(f"def f(x):\n{inner}{'    ' * 31}return x\n{outer}r = f(1)\n").globals["r"] == 1
+    ifs = "".join("    " * (n + 1) + "if x:\n" for n in range(60))
+    assert ran(f"def f(x):\n{ifs}{'    ' * 61}return 5\nr = f(1)\n").globals["r"] == 5
+
+
+def test_displays_calls_and_parameters_may_be_long() -> None:
+    names = [f"p{n}" for n in range(400)]
+    text = (
+        f"def f({', '.join(names)}):\n    return p0 + p399\n"
+        f"a = f({', '.join(f'{name} = {n}' for n, name in enumerate(names))})\n"
+        f"b = len({{{', '.join(f'{n}: a' for n in range(3000))}}})\n"
+        f"c = len([{', '.join(['a'] * 3000)}])\n"
+        f"{', '.join(names)} = range(400)\n"
+    )
+    made = ran(text).globals
+    assert (made["a"], made["b"], made["c"], made["p399"]) == (399, 3000, 3000, 399)
+
+
+def test_functions_may_call_one_another_in_a_long_row() -> None:
+    text = "".join(f"def f{n}(x):\n    return f{n + 1}(x) + 1\n" for n in range(300))
+    assert ran(f"{text}def f300(x):\n    return x\nr = f0(0)\n").globals["r"] == 300

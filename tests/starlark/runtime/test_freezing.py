@@ -1,0 +1,156 @@
+"""When a file has run, nothing that can be reached from it changes any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bramble.starlark import Builtin, EvalError, HostValue, List, Thread, call, freeze, put, set_of
+from bramble.starlark import Dict as StarlarkDict
+
+from ..running import ran
+
+REFUSALS = {
+    "x.append(1)": "append: cannot append to frozen list",
+    "x.extend([])": "extend: cannot extend frozen list",
+    "x.insert(0, 1)": "insert: cannot insert into frozen list",
+    "x.pop()": "pop: cannot pop from frozen list",
+    "x.remove(1)": "remove: cannot remove from frozen list",
+    "x.clear()": "clear: cannot clear frozen list",
+    "x[0] = 1": "cannot assign to element of frozen list",
+    "x += [1]": "cannot apply += to frozen list",
+    "d['a'] = 1": "cannot insert into frozen hash table",
+    "d.clear()": "cannot clear frozen hash table",
+    "d.pop('a')": "pop: cannot delete from frozen hash table",
+    "d.popitem()": "popitem: cannot delete from frozen hash table",
+    "d.setdefault('z')": "setdefault: cannot insert into frozen hash table",
+    "d.update([('z', 1)])": "update: cannot insert into frozen hash table",
+    "d |= {'z': 1}": "cannot apply |= to frozen hash table",
+    "s.add(9)": "add: cannot insert into frozen hash table",
+    "s.clear()": "clear: cannot clear frozen hash table",
+    "s.discard(1)": "discard: cannot delete from frozen hash table",
+    "s.remove(1)": "remove: cannot delete from frozen hash table",
+    "s.pop()": "pop: cannot delete from frozen hash table",
+    "s.update([9])": "update: cannot insert into frozen hash table",
+    "s |= set([9])": "cannot apply |= to frozen hash table",
+}
+
+
+@pytest.mark.parametrize("change", list(REFUSALS))
+def test_every_change_of_a_frozen_value_is_refused(change: str) -> None:
+    library = ran("x = [1, 2]\nd = {'a': 1}\ns = set([1])\n").globals
+    for text in (
+        f"def f(x, d, s):\n    {change}\nf(x, d, s)\n",
+        f"def f(x = x, d = d, s = s):\n    {change}\nf()\n",
+    ):
+        with pytest.raises(EvalError) as caught:
+            ran(text, **library)
+        assert (caught.value.code, caught.value.message) == ("eval.frozen", REFUSALS[change])
+
+
+@pytest.mark.parametrize(
+    "harmless", ["d.setdefault('a', 5)", "d.update({})", "d.update()", "[i for i in x]", "x + [1]"]
+)
+def test_what_changes_nothing_of_a_frozen_value_is_allowed(harmless: str) -> None:
+    ran(f"def f():\n    {harmless}\nf()\n", **ran("x = [1, 2]\nd = {'a': 1}\n").globals)
+
+
+def test_freezing_reaches_defaults_closures_and_everything_inside_values() -> None:
+    text = (
+        "def make():\n    inner = []\n    def add(v, to = [], *, also = {}):\n"
+        "        inner.append(v)\n        to.append(v)\n"
+        "    return add\nadd = make()\nadd(1)\nadd(2)\nnested = ([{'k': [set([1])]}],)\n"
+        "boxed = box(a = [1])\nfns = [lambda: [], lambda x = [1]: x.append(1)]\n"
+    )
+    from bramble.starlark.runtime.struct import STRUCT
+
+    library = ran(text, box=STRUCT).globals
+    for use in (
+        "add(1)",
+        "add(1, [])",
+        "nested[0].append(1)",
+        "nested[0][0]['k'].append(1)",
+        "boxed.a.append(1)",
+        "fns[1]()",
+    ):
+        with pytest.raises(EvalError) as caught:
+            ran(f"{use}\n", **library)
+        assert caught.value.code == "eval.frozen"
+
+
+def test_values_that_contain_themselves_are_frozen_once() -> None:
+    library = ran("x = []\nx.append(x)\nd = {}\nd['d'] = d\nd['x'] = x\n").globals
+    with pytest.raises(EvalError):
+        ran("x[0][0].append(1)\n", **library)
+
+
+def test_a_very_deep_value_is_frozen() -> None:
+    library = ran(
+        "def f():\n    x = []\n    for i in range(50000):\n        x = [x]\n    return x\nx = f()\n"
+    ).globals
+    with pytest.raises(EvalError) as caught:
+        ran("x.append(1)\n", **library)
+    assert caught.value.code == "eval.frozen"
+
+
+def test_a_file_that_fails_freezes_what_it_has_made() -> None:
+    kept: list[Any] = []
+    keep = Builtin("keep", lambda _thread, args, _kwargs: kept.append(args[0]))
+    with pytest.raises(EvalError):
+        ran("x = [1]\nkeep(x)\nfail('stop')\n", keep=keep)
+    with pytest.raises(EvalError) as caught:
+        ran("x.append(1)\n", x=kept[0])
+    assert caught.value.code == "eval.frozen"
+
+
+def test_what_a_function_makes_later_is_not_frozen() -> None:
+    module = ran("def f(x = [1]):\n    return list(x)\n")
+    made = call(Thread(), module.globals["f"])
+    made.append(2)
+    assert made == List([1, 2])
+
+
+def test_a_frozen_list_refuses_the_host_as_well() -> None:
+    frozen = ran("x = [1]\nd = {'a': 1}\n").globals
+    for change in (
+        lambda: frozen["x"].append(1),
+        lambda: frozen["x"].__setitem__(0, 1),
+        lambda: frozen["d"].update(a=2),
+        lambda: frozen["d"].__setitem__("a", 1),
+    ):
+        with pytest.raises(EvalError):
+            change()
+
+
+class Basket(HostValue):
+    type_name = "basket"
+
+    def __init__(self) -> None:
+        self.things = List([1])
+        self.frozen = False
+
+    def attr(self, name: str) -> Any:
+        return self.things if name == "things" else NotImplemented
+
+    def freeze(self) -> Any:
+        self.frozen = True
+        return [self.things]
+
+
+def test_a_value_of_the_host_is_told_and_its_contents_are_frozen() -> None:
+    basket = Basket()
+    ran("x = [basket]\n", basket=basket)
+    assert basket.frozen
+    with pytest.raises(EvalError):
+        basket.things.append(2)
+
+
+def test_the_host_can_freeze_a_value_itself() -> None:
+    table = StarlarkDict({"a": List([1])})
+    put(table, True, set_of([1]))
+    freeze(table)
+    with pytest.raises(EvalError):
+        ran("d[True].add(2)\n", d=table)
+    with pytest.raises(EvalError):
+        ran("d['a'].append(2)\n", d=table)
