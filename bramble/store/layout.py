@@ -22,6 +22,7 @@ from bramble.store.trust.schema import VERSION
 
 OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/builds", "locks/gc")
 LINK = "store"
+REMOVED = ".removed-"  # begins the name of what a store was before it was dismantled
 FAILED = "failed"
 PREVIOUS_LOG = ".previous"  # behind the name of a log: that of the build of the same before
 _OF_THE_DISK = "lost+found"  # stands in the root of a file system
@@ -213,6 +214,7 @@ def _refuse_occupied(location: Location, owner: Owner) -> None:
                 entry.name
                 for entry in entries
                 if entry.name not in own
+                and not _was_store(entry, owner)
                 and not (shared and entry.stat(follow_symlinks=False).st_uid != owner.uid)
             )
     except FileNotFoundError:
@@ -224,6 +226,12 @@ def _refuse_occupied(location: Location, owner: Owner) -> None:
             f'"{shown(location.root)}" is no store, and no place for one: it holds {named}',
             remedy="set BRAMBLE_PATH to a directory for the store, there or not; or move it away",
         )
+
+
+def _was_store(entry: os.DirEntry[str], owner: Owner) -> bool:
+    """Tell whether this is what is left of a store that was removed (spec: store.dismantle)."""
+    named = entry.name.startswith(REMOVED) and entry.is_dir(follow_symlinks=False)
+    return named and entry.stat(follow_symlinks=False).st_uid == owner.uid
 
 
 def _moved(location: Location, record: Record) -> BrambleError:

@@ -15,6 +15,7 @@ import time
 from typing import Optional
 
 from bramble.store.digest import DIGEST_LENGTH, is_digest
+from bramble.store.dismantle import remove_taken_down
 from bramble.store.files import sync_directory, unique
 from bramble.store.history.failed import forget_all_failed
 from bramble.store.layout import BUILD_LOCKS, OBJECT_LOCKS
@@ -33,6 +34,7 @@ def remove_leftovers(objects: Objects) -> int:
     """Remove workspaces, staged objects, trash and temporary files of processes that are gone; count them."""
     # spec: store.gc.leftovers
     count = remove_stale(objects.var) + forget_all_failed(objects.var)
+    count += remove_taken_down(objects.root or "/", objects.owner.uid)
     locks = LockFile(f"{objects.var}/{OBJECT_LOCKS}")
     try:
         for name in os.listdir(objects.directory):

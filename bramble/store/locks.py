@@ -81,6 +81,20 @@ class LockFile:
         """Take the lock of `name` exclusive if nobody else has it in any way; say whether it was taken."""
         return self._set(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, name)
 
+    def try_all(self) -> Optional[int]:
+        """Take the locks of all names exclusive if nobody else has one; else return a byte that is taken."""
+        whole = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        try:
+            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, whole)
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                raise LocksUnsupported(self._path) from error
+            if error.errno not in _TAKEN:
+                raise
+            taken = _FLOCK.unpack(fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, whole))
+            return int(taken[2])
+        return None
+
     def exclusive(
         self, name: str, on_wait: Optional[Callable[[], None]] = None, *, tell: Tell = _print
     ) -> None:
