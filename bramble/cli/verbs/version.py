@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -10,6 +11,7 @@ from bramble import __version__
 from bramble.cli.environment import Surface
 from bramble.cli.render import print_json
 from bramble.commands.self import own_digest
+from bramble.errors import BrambleError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +21,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Print the version, and the digest of the source (spec: cli.version, self.digest)."""
-    source = own_digest()
+    # Whatever is wrong with the files beside the package, the version is known.
+    source = None
+    with contextlib.suppress(BrambleError):
+        source = own_digest()
     if arguments.json:
         print_json(
             {
@@ -32,5 +37,6 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         )
     else:
         print(f"bramble {__version__}")
-        print(f"source {source}")
+        if source is not None:
+            print(f"source {source}")
     return 0
