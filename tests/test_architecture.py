@@ -87,6 +87,7 @@ PURE = (
     "store.trust.schema",
     *("sandbox.spec", "sandbox.steps", "sandbox.layout", "sandbox.vocabulary"),
     "sandbox.walls.*",
+    *("self.metadata", "self.sdist"),
     "project.lockedit",
     "project.toml",
     "project.toml_scalars",

@@ -24,6 +24,7 @@ __all__ = ["Candidate", "program_stamp", "read_kept", "targets", "write_kept"]
 SUFFIX = ".bramble"
 MOST_NAMES = 5000  # of one directory that are looked at
 MOST_CANDIDATES = 500
+COMPLETION = "completion"  # the directory in the cache
 _KEPT_NAME = "commands"
 _LARGEST = 1 << 20  # bytes of a module that is looked through
 _DEF = re.compile(rb"^def[ \t]+([A-Za-z][A-Za-z0-9_]*)[ \t]*\(([^)]*)\)", re.M)
@@ -72,7 +73,7 @@ def write_kept(cache: Optional[str], stamp: str, data: bytes) -> None:
 
 
 def _kept(cache: str) -> Kept:
-    return Kept(os.path.dirname(cache), (os.path.basename(cache), "completion"))
+    return Kept(os.path.dirname(cache), (os.path.basename(cache), COMPLETION))
 
 
 def targets(word: str, directory: str) -> list[Candidate]:

@@ -17,7 +17,7 @@ from bramble.project.access import read_file, replace_file
 from bramble.project.project import Project
 from bramble.store.locks import lock_whole
 
-_NAME = "trust.json"
+TRUST_NAME = "trust.json"
 
 
 def granted(wish: Asked, setting: Setting) -> bool:
@@ -39,16 +39,16 @@ def grants(setting: Setting) -> tuple[Asked, ...]:
     if not os.path.lexists(directory):
         return ()
     _check(directory, private=False)
-    if not os.path.lexists(os.path.join(directory, _NAME)):
+    if not os.path.lexists(os.path.join(directory, TRUST_NAME)):
         return ()
-    _check(os.path.join(directory, _NAME), private=True)
+    _check(os.path.join(directory, TRUST_NAME), private=True)
     try:
-        document = json.loads(read_file(directory, _NAME))
+        document = json.loads(read_file(directory, TRUST_NAME))
         found = [_entry(one) for one in document["grants"]]
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise BrambleError(
             "trust.damaged",
-            f"{os.path.join(directory, _NAME)} is not a list of grants: {error}",
+            f"{os.path.join(directory, TRUST_NAME)} is not a list of grants: {error}",
             remedy="move it away, and grant again what you want to allow",
         ) from error
     return tuple(sorted(found, key=lambda one: (one.directory, one.name, one.owner, one.items)))
@@ -87,7 +87,7 @@ def _keep(entries: Sequence[Asked], setting: Setting) -> None:
     document = {"version": 1, "grants": [one.to_json() for one in entries]}
     directory = _directory(setting)
     try:
-        replace_file(directory, _NAME, json.dumps(document, indent=1).encode() + b"\n", new_mode=0o600)
+        replace_file(directory, TRUST_NAME, json.dumps(document, indent=1).encode() + b"\n", new_mode=0o600)
     except OSError as error:
         raise _unwritable(directory, error) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from bramble.store.digest import digest
 
@@ -22,15 +22,20 @@ def archive(files: Mapping[str, bytes]) -> bytes:
     Nothing is compressed: what comes out of a compressor depends on its version.
     """
     # spec: self.file.archive
+    return archive_of(((name, files[name]) for name in sorted(files, key=str.encode)), START)
+
+
+def archive_of(members: Iterable[tuple[str, bytes]], start: int = 0) -> bytes:
+    """Return the zip of members, path and bytes, in this order, for a file in which it begins at `start`."""
     made = io.BytesIO()
-    made.seek(START)
+    made.seek(start)
     with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as out:
-        for name in sorted(files, key=str.encode):
+        for name, data in members:
             entry = zipfile.ZipInfo(name, _EARLIEST)
             entry.create_system = _UNIX
             entry.external_attr = _FILE
-            out.writestr(entry, files[name])
-    return made.getvalue()[START:]
+            out.writestr(entry, data)
+    return made.getvalue()[start:]
 
 
 def read_archive(data: bytes) -> dict[str, bytes]:

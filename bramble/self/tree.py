@@ -44,6 +44,11 @@ def specification() -> dict[str, bytes]:
     return {name[len("spec/") :]: data for name, data in _files(_package(), "spec/")}
 
 
+def is_left_out(name: str) -> bool:
+    """Tell whether what has this name is no part of the source: tools and editors leave it."""
+    return name.startswith(".") or name == "__pycache__" or name.endswith(_LEFT_OUT)
+
+
 def _package() -> str:
     return os.path.dirname(os.path.abspath(bramble.__file__))
 
@@ -84,7 +89,7 @@ def _walk(top: str, below: str) -> Iterator[tuple[str, bytes]]:
         return
     for entry in found:
         name = f"{below}/{entry.name}" if below else entry.name
-        if entry.name.startswith(".") or entry.name == "__pycache__" or entry.name.endswith(_LEFT_OUT):
+        if is_left_out(entry.name):
             continue
         if not entry.name.isascii():
             raise _odd(entry.path, "has a name that is not ASCII")

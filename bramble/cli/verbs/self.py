@@ -9,6 +9,7 @@ from typing import Any
 from bramble.cli.environment import Surface
 
 _FILE = "bramble.cli.verbs.self_file"
+_DEEDS = "bramble.cli.verbs.self_deeds"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("verify", _FILE, "compare a file with the digest that it names, and with its source").add_argument(
         "file", nargs="?", metavar="FILE", help="default: the file that runs"
     )
+    add(
+        "release", _DEEDS, "write the one file, the wheel, the source distribution, and their sums"
+    ).add_argument("out", metavar="DIR", help="a directory, which is made if it is not there")
+    uninstall = add("uninstall", _DEEDS, "remove the cache, the grants and the history of this user")
+    uninstall.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
+    uninstall.add_argument("--yes", action="store_true", help="remove it without a question")
+    uninstall.add_argument("--store", action="store_true", help="the store, too, with all that was built")
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:

@@ -19,6 +19,8 @@ from bramble.project.modules import ModuleRoots, Target, parse_target
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
 
+MODULES = "modules"  # the directory of compiled modules in the cache
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -60,7 +62,7 @@ def evaluate_targets(
 
 def module_cache(cache: Optional[str]) -> Optional[Kept]:
     """Return the cache of compiled modules in the directory `cache`, which the person's own is made in."""
-    return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), "modules"))
+    return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), MODULES))
 
 
 def parsed_graph(evaluated: Evaluated) -> dict[str, Any]:
