@@ -34,9 +34,7 @@ def origin(program: str) -> Origin:
     # spec: self.uninstall.program
     package = os.path.dirname(os.path.abspath(bramble.__file__))
     top = os.path.dirname(package)
-    if not os.path.isdir(package):
-        return Origin("file", top, ("rm", top))
-    if is_copy(top):
+    if is_copy(top) or not os.path.isdir(package):
         return Origin("file", program, ("rm", program))
     if os.path.lexists(os.path.join(package, "pyproject.toml")):
         return _installed(package, top)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -202,6 +204,35 @@ def test_unpacked_copies_are_found(world: World) -> None:
     found = places(world, "--yes")["cache"]
     assert found["names"] == [".unpack-x", "b" * 32, "completion", "modules"]
     assert not cache(world).exists()
+
+
+def test_a_one_file_removes_the_copy_that_it_runs_from(packed: bytes, tmp_path: Path) -> None:
+    # spec: self.uninstall.order, self.uninstall.program
+    program = tmp_path / "bramble"
+    program.write_bytes(packed)
+    program.chmod(0o755)
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "BRAMBLE_PYTHON": sys.executable}
+
+    def run(*words: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [str(program), "self", "uninstall", "--json", *words],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        told: dict[str, Any] = json.loads(done.stdout)
+        return told
+
+    for told in (run("--dry-run"), run("--yes")):
+        assert told["program"] == {"kind": "file", "path": str(program), "removal": ["rm", str(program)]}
+        (found,) = [place for place in told["places"] if place["kind"] == "cache"]
+        assert found["fate"] == REMOVE and found["files"] > 100 and found["reasons"] == []
+    assert not (tmp_path / ".cache/bramble").exists() and program.exists()
+    # Without a place for a copy the file says the same of itself.
+    environ["XDG_CACHE_HOME"] = "/proc/none"
+    assert run("--dry-run")["program"]["path"] == str(program)
 
 
 @pytest.mark.parametrize("kind", ["cache", "configuration", "state"])
