@@ -228,7 +228,7 @@ class Builder:
                     "which the store has lost",
                     remedy="run `bramble store verify --repair`",
                 )
-        return replace(made, seconds=time.monotonic() - started)
+        return made._replace(seconds=time.monotonic() - started)
 
     def make_again(self, task: Task, made: Made) -> Made:
         """Build what is built again, under other names, and compare. Raises Unbuilt, Cancelled."""
@@ -239,11 +239,11 @@ class Builder:
         started = time.monotonic()
         with self._store.building(made.resolved.digest, self._waiting(task), self._told(task)):
             for number in range(2, self._options.rounds + 1):
-                self._build(task, made.resolved, again=replace(made, builds=number))
+                self._build(task, made.resolved, again=made._replace(builds=number))
         apart = task.derivation.runs_program and self._options.sandbox == STRONGEST
         where = "elsewhere" if apart else "here"
         seconds = made.seconds + time.monotonic() - started
-        return replace(made, seconds=seconds, checked=where, builds=self._options.rounds)
+        return made._replace(seconds=seconds, checked=where, builds=self._options.rounds)
 
     def _waiting(self, task: Task) -> Callable[[], None]:
         """Return what is called again and again while another process has the lock."""

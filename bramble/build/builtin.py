@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Callable, Optional, Protocol, cast
+from typing import Callable, NamedTuple, Optional, Protocol, cast
 
 from bramble.build.options import BuildOptions
 from bramble.build.stamps import Stamp
@@ -22,16 +21,14 @@ _MODULES = {
 }
 
 
-@dataclass(frozen=True)
-class OutputPlace:
+class OutputPlace(NamedTuple):
     """One output that a built-in builder is to fill."""
 
     directory: str  # where it is: empty
     seen: str  # its path in the store, under its temporary name
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a built-in builder is asked for."""
 
     name: str  # of the derivation, for messages

@@ -18,8 +18,7 @@ import heapq
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
-from typing import Callable, Optional, Union
+from typing import Callable, NamedTuple, Optional, Union
 
 from bramble.build.builder import Builder
 from bramble.build.events import Changed, Event, Failed, Finished, Hidden, Impure, Planned, Skipped
@@ -76,8 +75,7 @@ def build(
         run.close()
 
 
-@dataclass(frozen=True)
-class _Work:
+class _Work(NamedTuple):
     """What a thread is asked for; what is known already need not be found out again."""
 
     task: Task
@@ -179,7 +177,7 @@ class _Run:
             built=tuple(key for key in done if key in self._built),
             cached=tuple(key for key in done if key not in self._built),
             checked={key: made[key].checked for key in done if made[key].checked},
-            hidden=tuple(sorted(self._hidden, key=lambda it: (it.name, it.id, *astuple(it.found)))),
+            hidden=tuple(sorted(self._hidden, key=lambda it: (it.name, it.id, *it.found))),
             failures=tuple(self._failures),
             skipped=self._plan.unfinished(),
             cancelled=self._cancelled.is_set() and not self._plan.finished,

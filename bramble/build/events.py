@@ -6,30 +6,26 @@ With one job that order depends on the graph alone (spec: build.events).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional, Union
+from typing import NamedTuple, Optional, Union
 
 from bramble.errors import BrambleError
 from bramble.store.model import HiddenName
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(NamedTuple):
     """The first event: how many derivations the roots need, they themselves included."""
 
     total: int
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(NamedTuple):
     """A derivation is not known yet, and its build begins."""
 
     id: str  # derivation id
     name: str
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(NamedTuple):
     """Another process builds the same derivation; this one waits for it."""
 
     id: str
@@ -37,8 +33,7 @@ class Waiting:
     told: str = ""  # after two seconds: who it is
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Bytes that a build wrote, as they came: not whole lines, not harmless to a terminal."""
 
     id: str
@@ -46,8 +41,7 @@ class Output:
     data: bytes
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a download is."""
 
     id: str
@@ -56,8 +50,7 @@ class Progress:
     total: Optional[int]  # bytes expected; None when the server does not say
 
 
-@dataclass(frozen=True)
-class Retrying:
+class Retrying(NamedTuple):
     """A download failed in a way that may pass; it goes on after a pause."""
 
     id: str
@@ -66,16 +59,14 @@ class Retrying:
     seconds: float  # length of the pause
 
 
-@dataclass(frozen=True)
-class Impure:
+class Impure(NamedTuple):
     """This derivation copies programs of the machine: elsewhere its output is another one."""
 
     id: str
     name: str
 
 
-@dataclass(frozen=True)
-class Absent:
+class Absent(NamedTuple):
     """A program of the machine that is copied names data that is not going to be where it is named."""
 
     id: str
@@ -85,8 +76,7 @@ class Absent:
     movable: bool  # it is a text: paths that `files` names are replaced in it
 
 
-@dataclass(frozen=True)
-class Changed:
+class Changed(NamedTuple):
     """A file that was fetched is another one now, or gone; what it was is used."""
 
     id: str
@@ -95,8 +85,7 @@ class Changed:
     pinned: bool  # by the lock alone: it can be fetched again
 
 
-@dataclass(frozen=True)
-class Hidden:
+class Hidden(NamedTuple):
     """A file of what was built holds the path of an object in a form in which it is no reference."""
 
     id: str
@@ -105,8 +94,7 @@ class Hidden:
     owner: str  # name of the derivation of this build that has made that object; "" if none has
 
 
-@dataclass(frozen=True)
-class Finished:
+class Finished(NamedTuple):
     """A derivation is built, or was found built (`cached`)."""
 
     id: str
@@ -118,8 +106,7 @@ class Finished:
     builds: int = 1  # that were compared
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """A derivation could not be built."""
 
     id: str
@@ -130,8 +117,7 @@ class Failed:
     kept: Optional[str]  # the directory that holds what it left, when that was asked for
 
 
-@dataclass(frozen=True)
-class Skipped:
+class Skipped(NamedTuple):
     """A derivation cannot be built since one that it needs was not."""
 
     id: str
@@ -139,8 +125,7 @@ class Skipped:
     because: str  # id of the derivation that failed
 
 
-@dataclass(frozen=True)
-class Timed:
+class Timed(NamedTuple):
     """What one thing took, where `BuildOptions.timed` asks. Times are seconds of the monotonic clock."""
 
     id: str

@@ -8,8 +8,7 @@ be given its final name in place (spec: build.names).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from bramble.derivation.model import GENERATOR
 from bramble.derivation.resolve import ResolvedDerivation
@@ -19,8 +18,7 @@ from bramble.store.digest import digest
 from bramble.store.path import prefix_of_record
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(NamedTuple):
     """The names below the store directory under which a build sees what it may write."""
 
     build: str  # of the build directory
@@ -54,8 +52,7 @@ def environment(resolved: ResolvedDerivation, names: Names, directory: str) -> t
     return tuple(sorted(variables.items()))
 
 
-@dataclass(frozen=True)
-class Directories:
+class Directories(NamedTuple):
     """Where the directories of a build really are, as paths of the host."""
 
     build: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from bramble.build.events import Hidden
 from bramble.derivation.model import Sources
@@ -131,8 +131,7 @@ class BuildOptions:
         )
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """One derivation that could not be built, and why."""
 
     id: str

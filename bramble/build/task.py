@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 
 from bramble.derivation.model import Derivation
 from bramble.derivation.resolve import ResolvedDerivation
@@ -31,8 +31,7 @@ class Task:
         return self.derivation.name
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """What a derivation came to."""
 
     resolved: ResolvedDerivation
@@ -48,15 +47,13 @@ class Made:
     builds: int = 1  # that were compared
 
 
-@dataclass(frozen=True)
-class Needs:
+class Needs(NamedTuple):
     """What comes of a task that cannot go on: inputs that are known, and not in the store."""
 
     ids: tuple[str, ...]  # of the derivations that make them; sorted
 
 
-@dataclass(frozen=True)
-class Listener:
+class Listener(NamedTuple):
     """Whom a built-in builder tells how it goes, and who may stop it."""
 
     progress: Callable[[int, Optional[int]], None]  # bytes received, bytes expected

@@ -8,8 +8,7 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from bramble.cli.quantities import count, memory_bytes, seconds
 from bramble.commands.context.setting import EvaluationLimits, Setting
@@ -19,8 +18,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _TRUE = ("1", "true", "yes", "on")
 
 
-@dataclass(frozen=True)
-class Surface:
+class Surface(NamedTuple):
     """How to speak: what the two output streams are and what the person prefers."""
 
     colour: bool  # escape sequences may be used on standard error

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from bramble.build.engine import build
 from bramble.build.events import (
@@ -106,8 +106,7 @@ class BuildChoices:
     demand: frozenset[str] = frozenset()  # what must be in the store's directory, whoever makes it
 
 
-@dataclass(frozen=True)
-class BuiltOutput:
+class BuiltOutput(NamedTuple):
     """One output in the store: `path` goes through the short link `store`."""
 
     path: str
@@ -115,8 +114,7 @@ class BuiltOutput:
     references: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class BuiltTarget:
+class BuiltTarget(NamedTuple):
     """One derivation that a target returned, and what came out."""
 
     target: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from bramble.derivation.graph import unknown_output
 from bramble.derivation.model import Derivation
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 TOPLEVEL = "<toplevel>"
 
 
-@dataclass(frozen=True)
-class TestRequest:
+class TestRequest(NamedTuple):
     """A test that was registered while a target was evaluated."""
 
     derivation: OutputRef
@@ -34,8 +33,7 @@ class TestRequest:
     depth: int = 0  # how many calls were active: less is nearer to the target
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(NamedTuple):
     """A call of a built-in: the active calls, outermost first, and where the innermost one is."""
 
     frames: tuple[Frame, ...]

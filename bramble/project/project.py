@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bramble.errors import BrambleError
 from bramble.project.config import CONFIG_NAME, ProjectConfig, load_config
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(NamedTuple):
     """Where a project is and what it says of itself."""
 
     root: str  # absolute, without symbolic links

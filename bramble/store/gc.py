@@ -23,7 +23,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Optional
 
 from bramble.errors import BrambleError
@@ -353,7 +353,7 @@ class _Collector:
             if self._is_forgotten(roots):
                 return None
             former = tuple(name for name in roots.former if self._objects.contains(name))
-            return replace(roots, former=former)
+            return roots._replace(former=former)
 
         for path, _ in projects(self._objects):
             change_project(self._objects, path, without_what_is_gone)

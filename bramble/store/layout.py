@@ -8,8 +8,7 @@ import json
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import digest
@@ -42,8 +41,7 @@ PARTS = (
 )
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """A place for a store: its root, the padded directory of its objects, and what is not content."""
 
     root: str
@@ -71,8 +69,7 @@ class Location:
         return (*self.padding, "var", *(f"var/{part}" for part in PARTS))
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What a store says of itself: its root, and its directory, whose path is the one that objects hold.
 
     `moving` are the places, as pairs of the same two, that some objects may

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class RawOutput:
+class RawOutput(NamedTuple):
     """A directory that a build has filled, before it is an object.
 
     `name` is the output's ("out"), `directory` its path on this machine, on the
@@ -19,8 +18,7 @@ class RawOutput:
     temporary_name: str
 
 
-@dataclass(frozen=True)
-class StoreObject:
+class StoreObject(NamedTuple):
     """An object of the store.
 
     `name` is its digest; `references` are the objects whose names it holds,
@@ -32,8 +30,7 @@ class StoreObject:
     size: int
 
 
-@dataclass(frozen=True)
-class HiddenName:
+class HiddenName(NamedTuple):
     """The path of an object that a file of an output holds in a form that makes it no reference.
 
     `output` is the output's name ("out"), `file` the path of the file in it, `how` one of the
@@ -48,8 +45,7 @@ class HiddenName:
     sibling: str
 
 
-@dataclass(frozen=True)
-class Realisation:
+class Realisation(NamedTuple):
     """What the building of one store derivation came to.
 
     `resolved` is the digest of the store derivation, `derivation` its file name

@@ -8,8 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import digest
@@ -26,8 +25,7 @@ from bramble.store.trust.schema import VERSION
 _MOST_INPUTS = 64  # sets of targets of one project
 
 
-@dataclass(frozen=True)
-class ProjectRoots:
+class ProjectRoots(NamedTuple):
     """What the targets of one project came to when they were last built.
 
     `project` is its directory; `results` maps targets to names of objects;

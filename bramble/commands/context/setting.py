@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import NamedTuple, Optional
 
 
-@dataclass(frozen=True)
-class EvaluationLimits:
+class EvaluationLimits(NamedTuple):
     """The limits of one evaluation.
 
     `steps` are loop rounds and calls of functions: None counts none, and then only the

@@ -373,7 +373,7 @@ def grow(
 
     def told(event: Event) -> None:
         if not isinstance(event, Planned) and event.id in first:
-            event = replace(event, id=first[event.id])
+            event = event._replace(id=first[event.id])
         on_event(event)
 
     report = once(growing.graph, kept, options=around.options, on_event=told)

@@ -262,7 +262,7 @@ def run_tests(
 
 
 def _renamed(event: Any, name: str) -> Event:
-    renamed: Event = replace(event, name=name)
+    renamed: Event = event._replace(name=name)
     return renamed
 
 

@@ -16,8 +16,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.files import make_directory
@@ -30,8 +29,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LINKS_FOLLOWED = 40  # as many as the kernel follows: path_resolution(7)
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(NamedTuple):
     """Whose store is to be used (`uid`), and by whom (`user`)."""
 
     uid: int
