@@ -16,6 +16,9 @@ from bramble.errors import BrambleError
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _TRUE = ("1", "true", "yes", "on")
+# How to speak to the person, and nothing that a build could depend on.
+_OF_SPEAKING = ("TERM", "NO_COLOR", "CLICOLOR_FORCE", "BRAMBLE_ERROR_FORMAT")
+_OF_THE_MACHINE = ("LD_LIBRARY_PATH", "BRAMBLE_HOST_TOOLS", "TMPDIR")
 
 
 class Surface(NamedTuple):
@@ -100,6 +103,16 @@ def read_limits(
         memory=memory if memory is not None else _quantity(environ, "MEMORY", memory_bytes, usual.memory),
         seconds=time if time is not None else _quantity(environ, "TIME", seconds, usual.seconds),
     )
+
+
+def read_inherited(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the variables for every Bramble that `self build` starts, and those for the first besides."""
+    # spec: self.build.alone
+    every, first = (
+        {name: environ[name] for name in names if name in environ}
+        for names in (_OF_SPEAKING, _OF_THE_MACHINE)
+    )
+    return every, first
 
 
 def _quantity(environ: Mapping[str, str], name: str, read: Callable[[str], Any], usual: Any) -> Any:

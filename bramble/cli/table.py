@@ -284,7 +284,7 @@ VERBS = (
     Verb(
         "self",
         "bramble.cli.verbs.self",
-        "make Bramble one file, open that up, check it",
+        "make Bramble one file, open that up, check it, build it",
         "more",
         (
             ("make one file, to take along", "bramble self pack one-file"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bramble.commands.context.written import unwritable, write_file
@@ -52,7 +53,14 @@ def extract_self(directory: str) -> int:
     Raises BrambleError: `self.not-empty`, `cli.unwritable`, and what `source_tree` raises.
     """
     # spec: self.extract
-    files = source_tree()
+    return lay_out(source_tree(), directory)
+
+
+def lay_out(files: Mapping[str, bytes], directory: str) -> int:
+    """Write files, path to bytes, into a directory, new or empty; return their number.
+
+    Raises BrambleError: `self.not-empty`, `cli.unwritable`.
+    """
     try:
         os.makedirs(directory, exist_ok=True)
         if os.listdir(directory):

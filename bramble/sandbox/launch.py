@@ -257,6 +257,8 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
     """Start the helper with the descriptors (ours, its) and no environment of ours; return its pid."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(bramble.__file__)))
     flags = ["-B"] if sys.dont_write_bytecode else []
+    if sys.pycache_prefix:
+        flags += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
     wanted = json.dumps([NETWORK_FILES, tuple(DEVICES)])
     argv = [python, "-I", "-S", *flags, "-c", BOOTSTRAP, root, wanted]
     try:

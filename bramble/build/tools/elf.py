@@ -18,6 +18,9 @@ path as one more string. Everything else stays where it is: no address that the
 program's code uses changes. This holds for programs at fixed and at free
 addresses, for glibc and for musl, and for every 64-bit little-endian machine.
 
+A file that has such a block already gets another one in its place. So a copy of a copy is no longer than
+the copy, and with paths of the same length it is the same file but for these paths.
+
 The search path is written as DT_RPATH and not as DT_RUNPATH, since only the
 first also counts for the libraries of libraries, and comes before
 LD_LIBRARY_PATH. For the same reason a DT_RUNPATH in a library has to go: the
@@ -55,6 +58,7 @@ _DYNAMIC = struct.Struct("<qQ")
 _SHT_PROGBITS, _SHT_STRTAB = 1, 3
 _READABLE = 4
 _LARGEST_PAGE = 1 << 30
+_LONGEST_PATHS = 1 << 14  # bytes
 # (offset, what stands there then); the first of a relinked file makes it longer.
 Change = tuple[int, bytes]
 _AS_THEY_ARE: Mapping[str, str] = {}
@@ -126,6 +130,14 @@ def read_elf(data: Bytes) -> Elf:
     )
 
 
+def inherited_search(elf: Elf) -> tuple[str, ...]:
+    """Return the part of a program's search path that counts for all that it loads: DT_RPATH (ld.so(8))."""
+    tags = {tag for tag, _ in elf.dynamic}
+    if _DT_RPATH not in tags or _DT_RUNPATH in tags:
+        return ()
+    return tuple(entry for path in elf.search for entry in path.split(":") if entry)
+
+
 def without_search(data: Bytes) -> tuple[Change, ...]:
     """Return what takes DT_RPATH and DT_RUNPATH out of a library, so that its user's search path counts."""
     elf = read_elf(data)
@@ -158,6 +170,9 @@ def relink(
         raise ElfError("it names no loader")
     table = dict(elf.dynamic)
     strings = bytearray(_string_table(data, elf.segments, elf.dynamic))
+    earlier = _earlier_block(data, elf)
+    if earlier is not None:
+        del strings[table[_DT_RPATH] :]
 
     def add(text: str) -> int:
         start = len(strings)
@@ -183,8 +198,15 @@ def relink(
     strings_at = len(block)
     block += strings
 
-    padding = b"\0" * (-len(data) % 16)
-    extra = _extra_segment(elf.segments, offset=len(data) + len(padding), size=len(block))
+    padding = b""
+    if earlier is not None and (interpreter is None) == (_interpreter_at(elf.segments) != earlier.offset):
+        block += b"\0" * (earlier.file_size - len(block))
+        extra = replace(earlier, file_size=len(block), memory_size=len(block))
+        segments = [extra if segment == earlier else segment for segment in elf.segments]
+    else:
+        padding = b"\0" * (-len(data) % 16)
+        extra = _extra_segment(elf.segments, offset=len(data) + len(padding), size=len(block))
+        segments = [*_with_extra(elf.segments, extra)]
     moved = [
         (tag, extra.address + strings_at)
         if tag == _DT_STRTAB
@@ -193,7 +215,6 @@ def relink(
         else (tag, value)
         for tag, value in entries
     ]
-    segments = [*_with_extra(elf.segments, extra)]
     moves = {(_SHT_STRTAB, table[_DT_STRTAB]): (strings_at, len(strings))}
     for at, segment in enumerate(segments):
         if segment.type == _PT_INTERP and interpreter is not None:
@@ -208,11 +229,35 @@ def relink(
                 memory_size=size,
             )
     return (
-        (len(data), padding + block),
+        (extra.offset - len(padding), padding + block),
         _dynamic_change(elf.segments, moved),
         (_header(data)[4], b"".join(_PROGRAM_HEADER.pack(*astuple(segment)) for segment in segments)),
         *_moved_sections(data, extra, moves),
     )
+
+
+def _earlier_block(data: Bytes, elf: Elf) -> Optional[Segment]:
+    """Return the block that `relink` has added, which ends with the search path; None in other files."""
+    named = dict(elf.dynamic)
+    last = max(elf.segments, key=lambda segment: segment.address if segment.type == _PT_LOAD else -1)
+    if last.type != _PT_LOAD or last.flags != _READABLE or last.offset + last.file_size != len(data):
+        return None
+    strings = _string_table(data, elf.segments, elf.dynamic)
+    block = strings
+    if elf.interpreter is not None and _interpreter_at(elf.segments) == last.offset:
+        named_first = _zero_terminated(elf.interpreter)
+        block = named_first + b"\0" * (-len(named_first) % 16) + strings
+    search = named.get(_DT_RPATH, len(strings))
+    ends = search < len(strings) and strings.find(b"\0", search) == len(strings) - 1
+    # It is longer where an earlier search path was.
+    if not ends or not 0 <= last.file_size - len(block) <= _LONGEST_PATHS:
+        return None
+    whole = block.ljust(last.file_size, b"\0")
+    return last if _slice(data, last.offset, last.file_size) == whole else None
+
+
+def _interpreter_at(segments: tuple[Segment, ...]) -> Optional[int]:
+    return next((segment.offset for segment in segments if segment.type == _PT_INTERP), None)
 
 
 def _header(data: Bytes) -> tuple[int, ...]:

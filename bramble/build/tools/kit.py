@@ -11,13 +11,23 @@ import filecmp
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Callable
 
 from bramble.build.copying import copy_file
 from bramble.build.tools.contents import OUT, Contents, Link, Take, Text, Wrapper
-from bramble.build.tools.elf import MAGIC, PROCESSORS, Change, Elf, ElfError, read_elf, relink, without_search
+from bramble.build.tools.elf import (
+    MAGIC,
+    PROCESSORS,
+    Change,
+    Elf,
+    ElfError,
+    inherited_search,
+    read_elf,
+    relink,
+    without_search,
+)
 from bramble.build.tools.libraries import (
     GLIBC,
     Loaded,
@@ -76,6 +86,7 @@ class Kit:
         self._programs: dict[str, str] = {}  # real path of a program → its place in out
         self._inodes: dict[tuple[str, int, int], str] = {}  # output, device, inode → place of a program
         self._loaders: dict[int, str] = {}  # e_machine → the loader of the machine's programs
+        self._searched: dict[int, str] = {}  # e_machine → where these look for libraries of modules, too
         self._asked: set[tuple[str, str]] = set()  # libc of an output whose later libraries are known
 
     def place_programs(self, contents: Contents) -> None:
@@ -197,6 +208,7 @@ class Kit:
                 )
             name = os.path.basename(loader)
             self._loaders[elf.machine] = loader
+            self._searched[elf.machine] = ":".join(_from(posixpath.dirname(real), inherited_search(elf)))
             self._machine.stamp(loader)
             self._library(output, f"lib/{name}", loader, executable=True)
             renamed = self._add_libraries(output, elf, real, loader, optional=False)
@@ -228,7 +240,8 @@ class Kit:
         # To ask the loader each time takes long.
         if not elf.search and all((output, f"lib/{name}") in self._files for name in elf.needed):
             return {}
-        return self._add_loaded(output, loaded_by(loader, path), needed_by=path, optional=optional)
+        search = self._searched.get(elf.machine, "")
+        return self._add_loaded(output, loaded_by(loader, path, search), needed_by=path, optional=optional)
 
     def _add_loaded(
         self, output: str, libraries: Iterable[Loaded], *, needed_by: str, optional: bool = False
@@ -346,6 +359,12 @@ def moved(data: bytes, moves: Iterable[tuple[str, str]]) -> bytes:
     paths = b"|".join(re.escape(old) for old in sorted(table, key=len, reverse=True))
     pattern = re.compile(rb"(?<![A-Za-z0-9_.+/-])(" + paths + rb")(?![A-Za-z0-9_+-]|\.[A-Za-z0-9])")
     return pattern.sub(lambda match: table[match[1]], data)
+
+
+def _from(origin: str, entries: Iterable[str]) -> Iterator[str]:
+    """Yield the directories of a search path, as they are for a program in the directory `origin`."""
+    for entry in entries:
+        yield entry.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
 
 
 def _relative(elf: Elf) -> tuple[str, ...]:

@@ -32,8 +32,10 @@ class Loaded:
     path: str  # where the loader finds it; "" when it does not
 
 
-def loaded_by(loader: str, program: str) -> tuple[Loaded, ...]:
+def loaded_by(loader: str, program: str, search: str = "") -> tuple[Loaded, ...]:
     """Return what `loader`, a path, loads to start the program or library at the path `program`.
+
+    `search` are directories, with colons between, in which the program that loads a library looks.
 
     Nothing of the program is run (ld.so(8), --list; musl understands it too).
     The loader itself and what the kernel provides are not among them. Raises
@@ -42,7 +44,7 @@ def loaded_by(loader: str, program: str) -> tuple[Loaded, ...]:
     # spec: build.host-tools.libraries
     try:
         answer = subprocess.run(
-            [loader, "--list", program],
+            [loader, *(("--library-path", search) if search else ()), "--list", program],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env={},

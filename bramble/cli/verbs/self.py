@@ -10,6 +10,7 @@ from bramble.cli.environment import Surface
 
 _FILE = "bramble.cli.verbs.self_file"
 _DEEDS = "bramble.cli.verbs.self_deeds"
+_BUILD = "bramble.cli.verbs.self_build"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     uninstall.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
     uninstall.add_argument("--yes", action="store_true", help="remove it without a question")
     uninstall.add_argument("--store", action="store_true", help="the store, too, with all that was built")
+    build = add("build", _BUILD, "let Bramble build itself three times, and compare")
+    build.add_argument("--nested", action="store_true", help="build the second stage in a sandbox")
+    build.add_argument(
+        "--python", metavar="PROGRAM", default="", help="what the first tools have (default: python3)"
+    )
+    build.add_argument(
+        "out", nargs="?", metavar="DIR", help="keep all in a directory that is not there yet, or is empty"
+    )
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:

@@ -259,6 +259,25 @@ class Libraries(World):
                 ran = subprocess.run([moved], capture_output=True, text=True)
                 self.assertEqual(ran.stdout, "from b\n", ran.stderr)
 
+    def test_a_copy_of_a_copy_is_the_same_but_for_its_paths(self) -> None:
+        """With paths of one length, which all paths in a store are; others have room in the same place."""
+        self.compile("gcc", PROGRAM, "program")
+        loader = self.take(self.read("program"), [], "")
+        first = relink(self.read("program"), interpreter=loader, search=self.lib)
+        other = self.lib[:-1] + "X"
+        again = relink(first, interpreter=loader.replace(self.lib, other), search=other)
+        self.assertEqual(again, first.replace(os.fsencode(self.lib), os.fsencode(other)))
+        self.assertEqual(relink(again, interpreter=loader, search=self.lib), first)
+        for search in ("/x", "/a/much/longer/path" * 20 + ":" + self.lib, self.lib):
+            # Only a program that has another search path now, however often it had others.
+            first = relink(first, interpreter=loader, search=search)
+            self.assertEqual(read_elf(first).search, (search,))
+            self.assertEqual(read_elf(first).interpreter, loader)
+        for _ in range(20):
+            first = relink(first, interpreter=loader, search=self.lib)
+        ran = subprocess.run([self.write("again", first), "works"], capture_output=True, text=True)
+        self.assertEqual(ran.stdout, "works 3\n", ran.stderr)
+
     def test_a_library_without_a_search_path_stays_as_it_is(self) -> None:
         self.compile("gcc", "int x;", "lib.so", "-shared", "-fPIC")
         self.assertEqual(without_search(self.read("lib.so")), self.read("lib.so"))

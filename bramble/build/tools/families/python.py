@@ -63,7 +63,7 @@ for it in done.values():
 _MODULES = re.compile(
     r"/usr/(?:local/)?(?P<place>lib/python3[^/]*/(?:site|dist)-packages/(?!.*__pycache__).*)"
 )
-_WHEELS = "/usr/share/python-wheels"
+_WHEELS = "share/python-wheels"
 # Tests, other people's packages, caches with host paths in them, and what needs a display.
 _LEFT_OUT = re.compile(
     r"(.*/)?(__pycache__|tests?|site-packages|dist-packages|idlelib|tkinter|turtledemo|config-.*)/.*"
@@ -94,6 +94,7 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     """Return the interpreters and their libraries. Raises build.host-tool-unsupported."""
     takes, links = programs(tools)
     trials = []
+    moves = {}
     for interpreter in list(takes):
         library = python_library(machine, interpreter.path)
         takes += [
@@ -103,11 +104,11 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
         there = machine.ask([interpreter.path, "-I", "-B", "-c", _WHICH]).out.split()
         command = ("{out}/" + interpreter.place, "-c", f"import {', '.join(('os', *there))}; print('works')")
         trials.append(Trial(command, says="works", about=f"import {', '.join(there)}"))
-    moves = {}
-    if machine.is_directory(_WHEELS):
-        # Debian's ensurepip takes them from there.
-        moves[_WHEELS] = _WHEELS[len("/usr/") :]
-        takes += [Take(path, path[len("/usr/") :]) for path in tree(machine, _WHEELS)]
+        wheels = f"{library.prefix.rstrip('/')}/{_WHEELS}"
+        if machine.is_directory(wheels):
+            # Debian's ensurepip takes them from there.
+            moves[wheels] = _WHEELS
+            takes += [Take(path, posixpath.relpath(path, library.prefix)) for path in tree(machine, wheels)]
     return Contents(tuple(takes), links=tuple(links), moves=moves, trials=tuple(trials), loads_others=OUT)
 
 
