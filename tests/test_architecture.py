@@ -120,6 +120,7 @@ MAY_IMPORT_BY_NAME = (
         "lang.failure",
         "lang.loader",
         "build.builder",
+        "build.maker",
         "build.builtin",
         "sandbox.launch",
         "build.pins",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bramble.store.disk import StoreObject
 
 LOG_SIZE = 64 << 20
+STRONGEST = "namespaces"  # the rung of a sandbox that hides everything else
 # A fixed list, so that two people on one machine get the same programs whatever their PATH is.
 HOST_PATH = (
     "/usr/local/bin",
@@ -87,7 +88,7 @@ class BuildOptions:
     pure: bool = False  # refuse host_tools, and results of a weaker sandbox
     # Names of objects and of store derivations that must be there, whoever makes them.
     demand: frozenset[str] = frozenset()
-    sandbox: str = "namespaces"  # or "landlock", "none"
+    sandbox: str = STRONGEST  # or "landlock", "none"
     limits: Limits = field(default_factory=Limits)
     limits_of: Mapping[str, Limits] = field(default_factory=dict)  # id → limits in the place of `limits`
     may_be_empty: frozenset[str] = frozenset()  # ids of derivations that need not write anything: tests

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bramble.build.naming import Directories, Names
+from bramble.build.options import STRONGEST
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
 from bramble.store.late import late
 
 if TYPE_CHECKING:
     from bramble.store.disk import Workspace
-
-STRONGEST = "namespaces"
 
 
 def directories_in(names: Names, where: str) -> Directories:

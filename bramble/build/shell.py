@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Optional
 
 from bramble.build.naming import Names, names_of, sandbox_spec
-from bramble.build.placing import STRONGEST, directories_in, make_directories, placed
+from bramble.build.options import STRONGEST
+from bramble.build.placing import directories_in, make_directories, placed
 from bramble.build.sources import add_sources, fill_build_directory
 from bramble.derivation.model import Derivation
 from bramble.derivation.resolve import resolve

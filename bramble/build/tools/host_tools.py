@@ -19,8 +19,8 @@ from dataclasses import replace
 from typing import Callable
 
 from bramble.build.builtin import Request
+from bramble.build.options import STRONGEST
 from bramble.build.pins import needed
-from bramble.build.placing import STRONGEST
 from bramble.build.stamps import RULES, Stamp
 from bramble.build.task import Cancelled
 from bramble.build.tools.absent import named_by, named_in
