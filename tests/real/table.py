@@ -100,6 +100,7 @@ for _patch in ${_patches-}; do
     patch -p1 < "$_patch"
 done
 for _dep in ${_deps-}; do
+    [ ! -d "$_dep/bin" ] || PATH="$_dep/bin:$PATH"
     _include="$_include -I$_dep/include" _prefixes="$_prefixes;$_dep"
     for _lib in lib lib64; do
         [ -d "$_dep/$_lib" ] || continue
