@@ -161,13 +161,14 @@ def _python(path: str, tools: str) -> str:
 
 def _stage(number: int, call: tuple[Sequence[str], Mapping[str, str]], nested: bool) -> Stage:
     command, environ = call
-    done = subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    if done.returncode:
-        raise BrambleError(
-            "self.stage-failed",
-            f"stage {number} was not built: its Bramble ended with status {done.returncode}",
-            remedy="its own messages are above this one",
-        )
+    remedy = "its own messages are above this one"
+    try:
+        done = subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        fault = f"its Bramble ended with status {done.returncode}" if done.returncode else ""
+    except OSError as error:
+        fault, remedy = f"{command[0]} cannot be started: {error.strerror}", ""
+    if fault:
+        raise BrambleError("self.stage-failed", f"stage {number} was not built: {fault}", remedy=remedy)
     outputs = [result["outputs"]["out"] for result in json.loads(done.stdout)["results"]]
     (name, path), (tools, tools_path) = [(out["name"], os.path.realpath(out["path"])) for out in outputs]
     return Stage(number, name, path, tools, tools_path, nested)

@@ -93,9 +93,10 @@ def test_a_result_that_depends_on_its_stage_is_not_identical(short: Path) -> Non
 
 
 def test_what_cannot_be_built_is_said(short: Path) -> None:
-    done = build(TOP, "--python", "/no/such/python", str(short / "b"))
+    done = build(TOP, "--python", "/no/such/python3", str(short / "b"))
     assert (done.returncode, "build.host-tool-missing" in done.stderr) == (1, True)
     assert "self.stage-failed" in done.stderr and "Traceback" not in done.stderr
+    assert build(TOP, "--python", "/usr/bin/python3.9").returncode == 2
     again = build(TOP, str(short / "b"))
     assert (again.returncode, "self.not-empty" in again.stderr) == (1, True)
 

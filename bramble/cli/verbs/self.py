@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 from typing import Any
 
 from bramble.cli.environment import Surface
@@ -40,11 +41,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     build = add("build", _BUILD, "let Bramble build itself three times, and compare")
     build.add_argument("--nested", action="store_true", help="build the second stage in a sandbox")
     build.add_argument(
-        "--python", metavar="PROGRAM", default="", help="what the first tools have (default: python3)"
+        "--python",
+        metavar="PATH",
+        type=_python3,
+        default="",
+        help="the python3 of the first stage's build (default: the machine's)",
     )
     build.add_argument(
         "out", nargs="?", metavar="DIR", help="keep all in a directory that is not there yet, or is empty"
     )
+
+
+def _python3(word: str) -> str:
+    # The later stages find it by this name.
+    if not word.startswith("/") or os.path.basename(word) != "python3":
+        raise argparse.ArgumentTypeError(f"{word!r} is not an absolute path that ends in /python3")
+    return word
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:

@@ -25,10 +25,13 @@ def do_build(arguments: argparse.Namespace, surface: Surface) -> int:
         directory, environ, at_first, python=arguments.python, nested=arguments.nested, on_stage=on_stage
     )
     if arguments.json:
-        print_json({"version": 1, "identical": True, "stages": [vars(stage) for stage in stages]})
+        gone = {"path": None, "tools_path": None} if directory is None else {}
+        told = [{**vars(stage), **gone} for stage in stages]
+        print_json({"version": 1, "identical": True, "stages": told})
         return 0
     for stage in stages:
-        where = harmless(stage.path) if directory is not None else stage.name
-        print(f"stage {stage.number}  {where}{'  in a sandbox' if stage.nested else ''}")
+        print(f"stage {stage.number}  {stage.name}{'  in a sandbox' if stage.nested else ''}")
+        if directory is not None:
+            print(f"  {harmless(stage.path)}")
     print("identical")
     return 0
