@@ -22,10 +22,10 @@ def copy_of(box: Box) -> Path:
 
 
 def test_the_first_run_makes_a_copy_and_the_next_uses_it(one_file: Path, box: Box) -> None:
-    assert box.run([str(one_file), "--version"]).returncode == 0
+    assert box.run([str(one_file), "version"]).returncode == 0
     copy = copy_of(box)
     before = copy.stat()
-    assert box.run([str(one_file), "--version"]).returncode == 0
+    assert box.run([str(one_file), "version"]).returncode == 0
     assert copy.stat().st_ino == before.st_ino
     assert list((copy / "bramble" / "cli" / "__pycache__").glob("main.*.pyc"))
     assert sorted(path.name for path in box.cache.iterdir()) == [copy.name]
@@ -34,7 +34,7 @@ def test_the_first_run_makes_a_copy_and_the_next_uses_it(one_file: Path, box: Bo
 
 @pytest.mark.parametrize("change", ["edit", "edit-unseen", "add", "remove", "mode", "link", "manifest"])
 def test_a_copy_that_was_changed_is_made_anew(change: str, one_file: Path, box: Box) -> None:
-    box.run([str(one_file), "--version"])
+    box.run([str(one_file), "version"])
     copy = copy_of(box)
     module = copy / "bramble" / "cli" / "main.py"
     text = module.read_text()
@@ -57,7 +57,7 @@ def test_a_copy_that_was_changed_is_made_anew(change: str, one_file: Path, box: 
         (box.base / "evil.py").write_text(evil)
     elif change == "manifest":
         (copy / "manifest").write_text("")
-    done = box.run([str(one_file), "--version"])
+    done = box.run([str(one_file), "version"])
     assert (done.returncode, done.stdout[:8]) == (0, "bramble "), done.stderr
     assert (copy / "bramble" / "cli" / "main.py").read_text() == text
     assert boot.is_whole(str(copy))
@@ -65,17 +65,17 @@ def test_a_copy_that_was_changed_is_made_anew(change: str, one_file: Path, box: 
 
 
 def test_a_copy_that_others_may_change_is_not_used(one_file: Path, box: Box) -> None:
-    box.run([str(one_file), "--version"])
+    box.run([str(one_file), "version"])
     copy = copy_of(box)
     (copy / "bramble" / "cli" / "main.py").chmod(0o644)
     (copy / "bramble" / "cli" / "main.py").write_text("raise SystemExit(99)")
     # As if it had been made so: all but who may write to it fits.
     (copy / "manifest").write_text(boot.manifest(str(copy)))
-    assert box.run([str(one_file), "--version"]).returncode == 99
+    assert box.run([str(one_file), "version"]).returncode == 99
     for directory, mode in ((copy, 0o777), (box.cache, 0o777), (box.base / "cache", 0o777)):
         before = directory.stat().st_mode
         directory.chmod(mode)
-        done = box.run([str(one_file), "--version"])
+        done = box.run([str(one_file), "version"])
         assert (done.returncode, done.stdout[:8]) == (0, "bramble "), done.stderr
         if directory == copy:
             # It was put aside. Once more, for the next.
@@ -84,14 +84,14 @@ def test_a_copy_that_others_may_change_is_not_used(one_file: Path, box: Box) -> 
             (copy / "manifest").write_text(boot.manifest(str(copy)))
         else:
             directory.chmod(before)
-    assert box.run([str(one_file), "--version"]).returncode == 99
+    assert box.run([str(one_file), "version"]).returncode == 99
 
 
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can make files that are another's; CI runs this as root"
 )
 def test_a_cache_of_another_owner_is_not_used(one_file: Path, box: Box) -> None:
-    box.run([str(one_file), "--version"])
+    box.run([str(one_file), "version"])
     copy = copy_of(box)
     (copy / "bramble" / "cli" / "main.py").chmod(0o644)
     (copy / "bramble" / "cli" / "main.py").write_text("raise SystemExit(99)")
@@ -102,7 +102,7 @@ def test_a_cache_of_another_owner_is_not_used(one_file: Path, box: Box) -> None:
         assert not boot.is_whole(str(copy))
         os.chown(directory, 0, 0)
     os.chown(box.cache, 12345, 12345)
-    done = box.run([str(one_file), "--version"])
+    done = box.run([str(one_file), "version"])
     assert (done.returncode, done.stdout[:8]) == (0, "bramble ")
 
 
@@ -134,7 +134,7 @@ def test_a_full_disk_while_unpacking_is_quiet(packed: bytes, tmp_path: Path) -> 
 def test_first_runs_at_once_end_with_one_copy(one_file: Path, box: Box) -> None:
     environ = {"PATH": str(box.base / "bin"), "XDG_CACHE_HOME": str(box.base / "cache")}
     running = [
-        subprocess.Popen([str(one_file), "--version"], env=environ, stdout=subprocess.PIPE) for _ in range(6)
+        subprocess.Popen([str(one_file), "version"], env=environ, stdout=subprocess.PIPE) for _ in range(6)
     ]
     said = {(process.communicate()[0], process.returncode) for process in running}
     assert len(said) == 1 and said.pop()[1] == 0
@@ -144,7 +144,7 @@ def test_first_runs_at_once_end_with_one_copy(one_file: Path, box: Box) -> None:
 
 def test_two_versions_have_two_copies(one_file: Path, box: Box, packed: bytes, tmp_path: Path) -> None:
     assert unpack(packed[packed.index(b"PK\x03\x04") :], str(tmp_path / "cache" / "bramble" / "a"))
-    box.run([str(one_file), "--version"])
+    box.run([str(one_file), "version"])
     assert len(list(box.cache.iterdir())) == 2
 
 
@@ -152,10 +152,10 @@ def test_two_versions_have_two_copies(one_file: Path, box: Box, packed: bytes, t
 def test_a_truncated_file_says_so_and_runs_nothing(
     keep: float, one_file: Path, box: Box, packed: bytes
 ) -> None:
-    box.run([str(one_file), "--version"])
+    box.run([str(one_file), "version"])
     one_file.write_bytes(packed[: int(len(packed) * keep)])
     for environ in ({}, {"XDG_CACHE_HOME": ""}):
-        done = box.run([str(one_file), "--version"], **environ)
+        done = box.run([str(one_file), "version"], **environ)
         assert (done.returncode != 0, done.stdout, "Traceback" in done.stderr) == (True, "", False)
         if keep > 0.001:
             assert "error[self.damaged]" in done.stderr
@@ -163,10 +163,10 @@ def test_a_truncated_file_says_so_and_runs_nothing(
 
 def test_an_appended_or_altered_file_says_so(one_file: Path, box: Box, packed: bytes) -> None:
     one_file.write_bytes(packed + b"x")
-    assert "error[self.damaged]" in box.run([str(one_file), "--version"]).stderr
+    assert "error[self.damaged]" in box.run([str(one_file), "version"]).stderr
     at = packed.index(b"def start() -> int:")
     one_file.write_bytes(packed[:at] + b"raise SystemExit(9)" + packed[at + 19 :])
-    done = box.run([str(one_file), "--version"])
+    done = box.run([str(one_file), "version"])
     assert (done.returncode, "error[self.damaged]" in done.stderr) == (1, True)
 
 
@@ -186,10 +186,10 @@ def old_python(box: Box, name: str) -> None:
 def test_a_python_that_is_too_old_is_passed_by(one_file: Path, box: Box) -> None:
     (box.base / "bin" / "python3.11").symlink_to(os.path.realpath(sys.executable))
     old_python(box, "python3")
-    done = box.run([str(one_file), "--version"])
+    done = box.run([str(one_file), "version"])
     assert (done.returncode, done.stdout[:8]) == (0, "bramble "), done.stderr
     (box.base / "bin" / "python3.11").unlink()
-    done = box.run([str(one_file), "--version"])
+    done = box.run([str(one_file), "version"])
     assert (done.returncode, done.stdout) == (127, "")
     assert "error[self.no-python]" in done.stderr and "python3)" in done.stderr
 
@@ -205,10 +205,10 @@ def test_without_a_python_the_shell_says_what_to_install(one_file: Path, box: Bo
 
 def test_python_under_another_name_or_named_by_the_person(one_file: Path, box: Box) -> None:
     (box.base / "bin" / "python3").rename(box.base / "bin" / "python3.12")
-    assert box.run([str(one_file), "--version"]).returncode == 0
+    assert box.run([str(one_file), "version"]).returncode == 0
     (box.base / "bin" / "python3.12").rename(box.base / "a b")
-    assert box.run([str(one_file), "--version"], BRAMBLE_PYTHON=str(box.base / "a b")).returncode == 0
-    done = box.run([str(one_file), "--version"], BRAMBLE_PYTHON="/no/python")
+    assert box.run([str(one_file), "version"], BRAMBLE_PYTHON=str(box.base / "a b")).returncode == 0
+    done = box.run([str(one_file), "version"], BRAMBLE_PYTHON="/no/python")
     assert (done.returncode, "error[self.no-python]" in done.stderr) == (127, True)
 
 
@@ -239,7 +239,7 @@ def test_it_runs_through_a_link_and_from_a_path_with_spaces(one_file: Path, box:
     (box.base / "bin" / "bramble").symlink_to(odd / "the file")
     for command in (["bramble"], [str(odd / "the file")], ["/bin/sh", "./the file"]):
         found = shutil.which(command[0], path=str(box.base / "bin")) or command[0]
-        done = box.run([found, *command[1:], "--version"], cwd=str(odd))
+        done = box.run([found, *command[1:], "version"], cwd=str(odd))
         assert done.returncode == 0, done.stderr
 
 
@@ -250,7 +250,7 @@ def test_a_pipe_is_told_to_be_no_file(packed: bytes, box: Box) -> None:
 
 def test_an_interpreter_that_is_none_is_refused(one_file: Path, box: Box) -> None:
     for name in ("/bin/true", "/bin/false", "/bin/cat", str(box.base), "./python3"):
-        done = box.run([str(one_file), "--version"], BRAMBLE_PYTHON=name)
+        done = box.run([str(one_file), "version"], BRAMBLE_PYTHON=name)
         assert (done.returncode, "error[self.no-python]" in done.stderr) == (127, True)
 
 
@@ -260,14 +260,14 @@ def test_a_shim_that_stands_for_nothing_is_passed_by(one_file: Path, box: Box) -
     (shims / "python3").write_text("#!/bin/sh\necho 'no version is selected' >&2\nexit 127\n")
     (shims / "python3").chmod(0o755)
     (box.base / "bin" / "python3").rename(box.base / "bin" / "python3.9")
-    done = box.run([str(one_file), "--version"], PATH=f"{shims}:{box.base}/bin")
+    done = box.run([str(one_file), "version"], PATH=f"{shims}:{box.base}/bin")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("keep", [12, 40, 120, 250, 500, 1500, 2300, 2500, 16383, 16384, 16385])
 def test_a_file_cut_at_its_beginning_fails(keep: int, one_file: Path, box: Box, packed: bytes) -> None:
     one_file.write_bytes(packed[:keep])
-    done = box.run(["/bin/sh", str(one_file), "--version"])
+    done = box.run(["/bin/sh", str(one_file), "version"])
     assert (done.returncode != 0, done.stdout, "Traceback" in done.stderr) == (True, "", False)
     assert done.stderr
 
@@ -276,7 +276,7 @@ def test_a_bit_that_is_wrong_where_python_begins_is_found_before_it_runs(
     one_file: Path, box: Box, packed: bytes
 ) -> None:
     """In the text of the first Python, in the script's isolating flags, in its words."""
-    box.run([str(one_file), "--version"])
+    box.run([str(one_file), "version"])
     places = (
         packed.index(b"def cache_directory") + 4,
         packed.index(b"-I -S -c") + 1,
@@ -286,7 +286,7 @@ def test_a_bit_that_is_wrong_where_python_begins_is_found_before_it_runs(
         changed = bytearray(packed)
         changed[at] ^= 0x20
         one_file.write_bytes(changed)
-        done = box.run([str(one_file), "--version"])
+        done = box.run([str(one_file), "version"])
         assert done.returncode == 1 and "Traceback" not in done.stderr
         assert "error[self.damaged]" in done.stderr or "option" in done.stderr
 
@@ -310,7 +310,7 @@ def test_a_name_is_looked_up_as_the_shell_does(one_file: Path, box: Box) -> None
     one_file.rename(box.base / "bin" / "bramble")
     (box.base / "elsewhere").mkdir()
     done = box.run(
-        [shutil.which("bash") or "/bin/bash", "bramble", "--version"],
+        [shutil.which("bash") or "/bin/bash", "bramble", "version"],
         cwd=str(box.base / "elsewhere"),
     )
     assert (done.returncode, done.stdout[:8]) == (0, "bramble "), done.stderr
@@ -334,7 +334,7 @@ def test_what_killed_runs_have_left_goes_when_it_is_old(one_file: Path, box: Box
         (directory / "bramble").mkdir(parents=True)
     os.utime(old, (1, 1))
     box.cache.chmod(0o700)
-    assert box.run([str(one_file), "--version"]).returncode == 0
+    assert box.run([str(one_file), "version"]).returncode == 0
     assert (old.exists(), young.exists()) == (False, True)
 
 
@@ -354,7 +354,7 @@ def test_root_makes_nothing_in_the_home_of_another(one_file: Path, box: Box) -> 
     home = box.base / "home"
     home.mkdir()
     os.chown(home, 12345, 12345)
-    done = box.run([str(one_file), "--version"], XDG_CACHE_HOME="", HOME=str(home))
+    done = box.run([str(one_file), "version"], XDG_CACHE_HOME="", HOME=str(home))
     assert (done.returncode, done.stderr) == (0, "")
     assert os.listdir(home) == []
 
@@ -383,13 +383,13 @@ def test_a_run_from_the_archive_goes_on_when_the_file_is_overwritten(one_file: P
 
 def test_bytecode_is_whole_or_not_there(one_file: Path, box: Box) -> None:
     """The limit lets the sources be read, not their bytecode be written; the next run finds none of it."""
-    assert box.run([str(one_file), "--version"]).returncode == 0
+    assert box.run([str(one_file), "version"]).returncode == 0
     copy = copy_of(box)
     for cached in copy.rglob("__pycache__"):
         shutil.rmtree(cached)
     limited = box.run(["/bin/sh", "-c", f"ulimit -f 8; exec '{one_file}' --version"])
     assert (limited.returncode, limited.stderr) == (0, "")
     assert [path.name for path in copy.rglob("*.pyc.*")] == []
-    done = box.run([str(one_file), "--version"])
+    done = box.run([str(one_file), "version"])
     assert (done.returncode, done.stderr) == (0, "")
     assert list((copy / "bramble" / "cli" / "__pycache__").glob("main.*.pyc"))
