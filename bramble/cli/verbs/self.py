@@ -44,7 +44,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--python",
         metavar="PATH",
         type=_python3,
-        default="",
         help="the python3 of the first stage's build (default: the machine's)",
     )
     build.add_argument(

@@ -22,7 +22,12 @@ def do_build(arguments: argparse.Namespace, surface: Surface) -> int:
 
     environ, at_first = read_inherited(os.environ)
     stages = build_self(
-        directory, environ, at_first, python=arguments.python, nested=arguments.nested, on_stage=on_stage
+        directory,
+        environ,
+        at_first,
+        python=arguments.python or "",
+        nested=arguments.nested,
+        on_stage=on_stage,
     )
     if arguments.json:
         gone = {"path": None, "tools_path": None} if directory is None else {}
