@@ -53,26 +53,35 @@ FAULTS: tuple[Fault, ...] = (
         ),
     ),
     *_in(
-        "compile/emit_operators",
+        "compile/constructs/guards",
         ("bool", 'unless_bool = "bool" if (ma | mb) & BOOL else "never"', 'unless_bool = "never"'),
+    ),
+    *_in(
+        "compile/constructs/operators",
         ("bool", "if value not in (0, 1) or not ma & BOOL:", "if True:"),
     ),
     *_in(
-        "compile/emit_blocks",
+        "compile/constructs/comprehensions",
         ("scope.comprehension", "outermost = number == 0", "outermost = True"),
     ),
     *_in(
-        "compile/emit_assign",
+        "compile/constructs/assignments",
         ("assign.augmented", 'in_place = LIST if node.op == "+" else', 'in_place = 0 if node.op == "+" else'),
     ),
     *_in(
-        "compile/compile",
+        "compile/constructs/loops",
         (
             "error.unwinding",
             "Try([mark, loop], [], [], [unmark], lineno",
             "Try([mark, loop], [], [], [Pass()], lineno",
         ),
+    ),
+    *_in(
+        "compile/context",
         ("recursion", "self.checked = options.check_recursion and", "self.checked = False and"),
+    ),
+    *_in(
+        "compile/toplevel",
         ("dialect.recursion", "Options(not dialect.recursion, limited)", "Options(True, limited)"),
     ),
     *_in(

@@ -66,15 +66,24 @@ FLOORS = {
         *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
         *("starlark.syntax", "starlark.runtime"),
     ),
+    "starlark.compile.facts": ("starlark.syntax",),
+    "starlark.compile.constructs": (
+        *("starlark.errors", "starlark.syntax", "starlark.runtime"),
+        *("starlark.compile.facts", "starlark.compile.context", "starlark.compile.python_tree"),
+    ),
 }
 # The annotations of a floor may name the types of these, too.
 FLOORS_NAME = {"starlark.runtime": ("starlark.thread",)}
+
+# Floors whose classes have no bases of another file: a long class cut into files by inheritance is no floor.
+COMPOSED = ("starlark.compile",)
 
 # Modules that are functions of their arguments: no files, no clocks, no processes, no chance.
 PURE = (
     "errors",
     *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
     "starlark.syntax.*",
+    "starlark.compile.facts.*",
     "derivation.*",
     "store.digest",
     "store.path",
@@ -287,6 +296,21 @@ def test_floors_import_only_the_floors_below_them() -> None:
                 known = (floor, *below, *(FLOORS_NAME.get(floor, ()) if one.for_types else ()))
                 if target.partition(".")[0] == module.room and not any(inside(target, n) for n in known):
                     wrong.append(f"{where(module, one.line)}: {floor} imports bramble.{target}")
+    none(wrong)
+
+
+def test_no_class_of_the_compiler_is_continued_in_another_file() -> None:
+    wrong = []
+    for module in BRAMBLE.values():
+        if any(inside(module.name, floor) for floor in COMPOSED):
+            here = {node.name for node in module.tree.body if isinstance(node, ast.ClassDef)}
+            for node in ast.walk(module.tree):
+                bases = [ast.unparse(base) for base in node.bases] if isinstance(node, ast.ClassDef) else []
+                wrong += [
+                    f"{where(module, node.lineno)}: {base}"
+                    for base in bases
+                    if base not in (*here, "Exception")
+                ]
     none(wrong)
 
 

@@ -1,6 +1,6 @@
 """From Python's exceptions to Starlark's errors: places, call stacks, and what a failed operation means.
 
-Every line number of compiled code is the number of an operation (emit.py). So a
+Every line number of compiled code is the number of an operation (compile/context.py). So a
 Python traceback tells which operations were running, and the innermost one which
 operation failed on which operands.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from types import FunctionType
 
-from .compile.compile import compile_input
+from .compile.toplevel import compile_input
 from .compile.translate import function_row
 from .dialect import Dialect
 from .errors import EvalError, Frame, Position, StarlarkError, SyntaxFailure

@@ -133,6 +133,11 @@ def call(function: expr, args: list[expr], line: int, keywords: Optional[list[ke
     return Call(function, args, keywords or [], lineno=line, col_offset=0)
 
 
+def method(name: str, value: expr, args: list[expr], line: int) -> expr:
+    """`value.name(*args)`"""
+    return call(attribute(value, name, line), args, line)
+
+
 def helper(name: str, args: list[expr], line: int) -> expr:
     """A call of one of the functions of intrinsics.py."""
     return Call(Name(name, LOAD, lineno=line, col_offset=0), args, [], lineno=line, col_offset=0)

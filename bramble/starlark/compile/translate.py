@@ -14,8 +14,8 @@ from ..source import Source
 from ..syntax.parse import parse
 from ..syntax.resolve import resolve
 from ..syntax.tree import Def, Load, LoadModule
-from .compile import compile_file
-from .emit import TooDeep
+from .context import TooDeep
+from .toplevel import compile_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..dialect import Dialect
     from ..syntax.scopes import FunctionScope, Resolution
-    from .emit import Unit
+    from .context import Unit
 
 # Python frames that compiling the most deeply nested program takes.
 _DEEP = 4000

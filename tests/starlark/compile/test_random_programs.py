@@ -8,8 +8,8 @@ from typing import Any, Optional
 import pytest
 
 from bramble.starlark import Dialect, EvalError, StarlarkError, Thread, compile_program, execute
-from bramble.starlark.compile.inference import Inference
-from bramble.starlark.compile.ownership import Ownership
+from bramble.starlark.compile.facts.inference import Inference
+from bramble.starlark.compile.facts.ownership import Ownership
 from bramble.starlark.repl import new_session
 
 from .random_programs import random_program

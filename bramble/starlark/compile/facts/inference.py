@@ -1,13 +1,27 @@
-"""Conclusions from what functions do: kinds of variables, needless locks, needless recursion checks."""
+"""Conclusions from what functions do: kinds of variables, needless locks, needless recursion checks.
+
+All three are the least solution of a set of rules that only ever add, so the order in which they are
+applied does not matter, and what is found holds for every run of the program.
+
+*Kinds* are solved twice: what is private follows from the kinds of what is assigned, and what a private
+container holds, which is more about kinds, follows from that. What was private in the first solution is
+so in the second.
+
+*Two views.* A file is compiled for strangers who call its functions with anything, and for itself.
+`Inference` says below how the two differ. A function that both views know equally well is made once.
+
+*Recursion.* A function may come back to itself only by a circle of calls by name, or by calling something
+that is not known. Functions that call nothing, or only functions that call nothing back, are in no circle
+and need no check; what reaches a circle or the unknown has one.
+"""
 
 from __future__ import annotations
 
-from ..syntax import tree
-from ..syntax.scopes import CELL, GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS
-from . import kinds
-from .facts import FunctionFacts, collect
-from .kind_rules import DEPTH, result_of
-from .kinds import ANY, DICT, FUNCTION, LIST, NONE, OTHER, RANGE, SET, TUPLE
+from ...syntax import tree
+from ...syntax.scopes import CELL, GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS
+from .collect import FunctionFacts, collect
+from .kind_rules import KindRules, result_of
+from .kinds import ANY, DICT, FUNCTION, NONE, OTHER, TUPLE
 from .ownership import Ownership
 
 TYPE_CHECKING = False
@@ -15,9 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import Any
 
-    from ..syntax.scopes import FunctionScope, Resolution
-
-_ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
+    from ...syntax.scopes import FunctionScope, Resolution
 
 
 def read(resolution: Resolution, known: Mapping[str, tree.Def]) -> dict[int, FunctionFacts]:
@@ -32,7 +44,7 @@ def read(resolution: Resolution, known: Mapping[str, tree.Def]) -> dict[int, Fun
     return found
 
 
-class Inference(Ownership):
+class Inference:
     """What is known of the functions and variables of one file.
 
     `masks` are the kinds of variables by declaration; a variable that is not
@@ -55,18 +67,21 @@ class Inference(Ownership):
         roots: Collection[str] = (),
         closed: bool = False,
     ) -> None:
-        super().__init__(resolution.uses, known, facts)
+        self.uses = resolution.uses
+        self.known = known
         self.open_globals = open_globals
         # The known functions whose parameters get what calls by name give them.
         self.specialised: set[str] = set()
-        if closed:
-            self.facts = self._reachable(facts, roots)
+        self.facts = self._reachable(facts, roots) if closed else facts
+        self.rules = KindRules(resolution.uses, known)
+        self.masks = self.rules.masks
+        self.ownership = Ownership(self.rules, self.facts)
         self._recurring: set[int] = set()
         self._scopes(resolution)
         self._solve(resolution)
         # What is private follows from the kinds, and more about the kinds from that.
-        self.find_contents()
-        if self.contents:
+        self.ownership.find_contents()
+        if self.rules.contents:
             self._scopes(resolution)
             self._solve(resolution)
         self._judge()
@@ -98,10 +113,10 @@ class Inference(Ownership):
         for scope in (resolution.toplevel, *resolution.functions.values()):
             for number, binding in enumerate(scope.locals):
                 if binding.scope == CELL:
-                    self.captured.add(binding.declared)
+                    self.ownership.captured.add(binding.declared)
                 if number < len(scope.parameters):
                     kind = scope.parameters[number].kind
-                    self.parameters.add(binding.declared)
+                    self.ownership.parameters.add(binding.declared)
                     given = {VARARGS: TUPLE, KWARGS: DICT}.get(kind, ANY)
                     free = given == ANY and scope.start in specialised
                     self.masks[binding.declared] = 0 if free else given
@@ -116,17 +131,17 @@ class Inference(Ownership):
     def _solve(self, resolution: Resolution) -> None:
         """Find the kinds of all variables: the least that agree with all assignments."""
         masks = self.masks
-        contents = self.contents
+        contents = self.rules.contents
         for declared in contents:
             contents[declared] = 0
         constraints: list[tuple[int, str, Any]] = []
         specialised = {self.known[name].start for name in self.specialised}
         for start, facts in self.facts.items():
             for declared, assigned in facts.assigned.items():
-                if declared in self.parameters and start not in specialised:
+                if declared in self.ownership.parameters and start not in specialised:
                     masks[declared] = ANY
                     continue
-                if declared not in self.parameters:
+                if declared not in self.ownership.parameters:
                     masks[declared] = 0
                 constraints += [(declared, how, value) for how, value in assigned]
         for node in self.known.values():
@@ -151,37 +166,17 @@ class Inference(Ownership):
                 before = masks[declared]
                 if before == ANY:
                     continue
-                after = before | self.assigned_kind(declared, how, value)
+                after = before | self.rules.assigned_kind(declared, how, value)
                 if after != before:
                     masks[declared] = after
                     changed = True
-            for declared, sources in self.sources.items():
+            for declared, sources in self.rules.sources.items():
                 before = after = contents[declared]
                 for how, value in sources:
-                    after |= self.source_kind(declared, how, value)
+                    after |= self.rules.source_kind(declared, how, value)
                 if after != before:
                     contents[declared] = after
                     changed = True
-
-    def assigned_kind(self, declared: int, how: str, value: Any) -> int:
-        if how == "is":
-            return self.kind(value, DEPTH)
-        if how == "alias":
-            return self.name_kind(value)
-        if how == "aug":
-            left, right = self.masks.get(declared, ANY), self.kind(value.value, DEPTH)
-            made = kinds.of_binary(value.op, left, right)
-            return made | (left & LIST if value.op == "+" and right & _ITERABLE else 0)
-        if how == "item":
-            return self.item_kind(value)
-        if how == "part":
-            inner, source, number, count = value
-            if inner == "item":
-                return self.part_of_item(source, number, count)
-            if inner == "is":
-                return self.part_of(source)
-            return ANY
-        return FUNCTION if how == "function" else ANY
 
     # -- functions that call one another
 
@@ -201,9 +196,11 @@ class Inference(Ownership):
             for called in facts.whole.calls:
                 callers.setdefault(called, []).append(start)
             name = names.get(start)
-            if name is not None and not self.harmless(facts.whole, facts):
+            if name is not None and not self.ownership.harmless(facts.whole, facts):
                 loud.append(name)
-            if facts.unknown_call or any(self.kind(r) & (OTHER | FUNCTION) for r in facts.whole.methods):
+            if facts.unknown_call or any(
+                self.rules.kind(r) & (OTHER | FUNCTION) for r in facts.whole.methods
+            ):
                 unknown.append(start)
             # How many functions it calls that have not been seen to end.
             waiting[start] = len(facts.whole.calls)
@@ -211,8 +208,8 @@ class Inference(Ownership):
                 finished.append(start)
         while loud:
             name = loud.pop()
-            if name not in self.loud:
-                self.loud.add(name)
+            if name not in self.ownership.loud:
+                self.ownership.loud.add(name)
                 loud += [names[caller] for caller in callers.get(name, ()) if caller in names]
         while finished:
             # What calls nothing, or only functions that cannot lead back, is in no circle.
@@ -234,8 +231,8 @@ class Inference(Ownership):
             for loop_start, iterable in facts.iterables:
                 loop = facts.loops[loop_start]
                 declared = self.uses[iterable.start].declared
-                changed = loop.changed.union(self.changes_name(node) for node in loop.augmented)
-                group = self.group(declared, facts)
+                changed = loop.changed.union(self.ownership.changes_name(node) for node in loop.augmented)
+                group = self.ownership.group(declared, facts)
                 if not group.isdisjoint(changed):
                     facts.locked |= group
 

@@ -1,11 +1,52 @@
-"""Who can change a container: private variables, needless locks, lists and dicts that are Python's own."""
+"""Who can change a container: private variables, needless locks, lists and dicts that are Python's own.
+
+Lists, dicts and sets of a program can be changed by whoever holds them, are frozen when their module is
+done, and are locked while they are iterated. Most of them, however, are made in a function, filled in a
+loop and returned, and nobody else sees them before. For these the checks are needless, and this module
+finds them.
+
+**Private.** A local variable is *private* when all containers that it ever holds are new, made by the
+expressions that are assigned to it, and nothing but the code that names it can get hold of one while the
+function runs. So
+
+- every assignment to it is a display, a comprehension, a slice, an operator other than `and` and `or`, a
+  call of a universal function that makes a container, or something that is no container;
+- it is never *used as a value* but in ways that keep nothing: it is indexed, iterated, measured, its
+  methods are called, it is returned. Passing it to a function, putting it into another container, or
+  assigning it to a target that is no local name lets it *escape* (collect.py);
+- it is no parameter, which others hold as well, and no variable of an inner function, which may run at
+  any time.
+
+`y = x` between two local names makes both names of the same containers. They form a *group* and are
+private together or not at all.
+
+**Three conclusions.** Nobody can freeze what nobody else has, so a private container may be changed
+without asking (`changeable`), unless a loop of this function locks it. A loop over a private variable
+needs no lock when its own body changes none of the group (`needs_lock`); a loop over anything else needs
+none when all that its body changes is private and what it calls changes nothing that was there before
+(`harmless`). And a private list or dict that is used in a few ways only, all of which Python's own list
+or dict serves as well, *is* one (`raw`): no value of the program exists until it leaves, by `return` for
+example, where a copy is made that a program may see.
+
+**Why that is safe.** The facts are about the text of one function, and hold whatever the order in which
+its statements run, since none of them depends on it. What is not understood counts as an escape: a node
+without a rule in collect.py has its names taken as used. Of all that may be done with a raw container
+only `return` gives it away as it is, and after that the variable is gone: nobody can tell the copy from
+the original. A dict is Python's own with the keys that a `Dict` has inside, so a key that Python would
+take for another one (`True`, `1.0`, NaN) is wrapped in both.
+
+**What breaks it.** A built-in that is listed in KEEPS_NOTHING and keeps its argument, or calls back; a
+method that returns its receiver; a use that is allowed to raw containers (`_RAW_USES`) and tells a
+program something of their identity or class; a construct that assigns and is not seen.
+`tests/starlark/compile/test_ownership.py` tries the uses one by one, and the random programs run with
+nothing private at all, to the same results.
+"""
 
 from __future__ import annotations
 
-from ..syntax import tree
-from ..syntax.scopes import LOCAL, UNIVERSAL
-from .facts import FRESH, FunctionFacts, LoopFacts, strip
-from .kind_rules import KindRules
+from ...syntax import tree
+from ...syntax.scopes import LOCAL, UNIVERSAL
+from .collect import FRESH, FunctionFacts, LoopFacts, strip
 from .kinds import ANY, DICT, FUNCTION, INT, LIST, OTHER, RANGE, RAW_DICT, RAW_LIST, SET, STRING, TUPLE
 
 TYPE_CHECKING = False
@@ -13,8 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Optional
 
-    from ..syntax.scopes import Binding
-    from .kind_rules import Sources
+    from .kind_rules import KindRules, Sources
 
 _CONTAINER = LIST | DICT | SET | OTHER
 _ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
@@ -36,20 +76,17 @@ _RAW_USES = {
 _NEW = frozenset({tree.List, tree.Dict, tree.Comprehension, tree.Slice, tree.Literal})
 
 
-class Ownership(KindRules):
+class Ownership:
     """What follows for the containers of a file from what its functions do.
 
-    A variable is *private* (see facts.py) together with those that it is
+    A variable is *private* (see collect.py) together with those that it is
     assigned to or from; `group` are all of them.
     """
 
-    def __init__(
-        self,
-        uses: Mapping[int, Binding],
-        known: Mapping[str, tree.Def],
-        facts: Mapping[int, FunctionFacts],
-    ) -> None:
-        super().__init__(uses, known)
+    def __init__(self, rules: KindRules, facts: Mapping[int, FunctionFacts]) -> None:
+        self.rules = rules
+        self.uses = rules.uses
+        self.masks = rules.masks
         self.facts = facts
         self.captured: set[int] = set()
         self.parameters: set[int] = set()
@@ -57,10 +94,6 @@ class Ownership(KindRules):
         self.loud: set[str] = set()
         self._private: dict[int, bool] = {}
         self._raw: dict[int, int] = {}
-
-    def assigned_kind(self, declared: int, how: str, value: Any) -> int:
-        """Return the kinds of what one assignment gives a variable."""
-        raise NotImplementedError
 
     def find_contents(self) -> None:
         """Note what is put into private lists and dicts; it is all that they can hold."""
@@ -79,8 +112,8 @@ class Ownership(KindRules):
                         if found is None:
                             break
                     if found is not None:
-                        self.sources[declared] = found
-                        self.contents[declared] = 0
+                        self.rules.sources[declared] = found
+                        self.rules.contents[declared] = 0
 
     def _put_by_assignment(self, how: str, value: Any) -> Optional[Sources]:
         """Return what a new container of a variable holds, or None when that is not known."""
@@ -98,11 +131,11 @@ class Ownership(KindRules):
             return [("one", body.value if isinstance(body, tree.DictEntry) else body)]
         if isinstance(node, tree.Binary) and node.op == "*" and isinstance(strip(node.left), tree.List):
             return [("one", item) for item in strip(node.left).items]  # type: ignore[attr-defined]
-        if node is not None and self.universal(node) in ("list", "sorted", "reversed", "dict"):
+        if node is not None and self.rules.universal(node) in ("list", "sorted", "reversed", "dict"):
             arguments = node.arguments  # type: ignore[attr-defined]
             if not arguments:
                 return []
-            return None if self.universal(node) == "dict" else [("each", arguments[0])]
+            return None if self.rules.universal(node) == "dict" else [("each", arguments[0])]
         return None
 
     def private(self, declared: int, facts: FunctionFacts) -> bool:
@@ -147,7 +180,7 @@ class Ownership(KindRules):
                 function = strip(node.function)
                 if function.__class__ is tree.Name and self.uses[function.start].scope == UNIVERSAL:
                     return function.name in FRESH
-        return not self.assigned_kind(declared, how, value) & _CONTAINER
+        return not self.rules.assigned_kind(declared, how, value) & _CONTAINER
 
     def changeable(self, start: int, node: tree.Expr) -> bool:
         """Return whether a container surely may be changed: a private one that no loop here locks.
@@ -184,7 +217,7 @@ class Ownership(KindRules):
         if not made or declared in facts.locked or not facts.how.get(declared, set()) <= _RAW_USES[made]:
             return 0
         for how, value in facts.assigned[declared]:
-            grows = how == "aug" and value.op == "+" and not self.kind(value.value) & ~(LIST | TUPLE)
+            grows = how == "aug" and value.op == "+" and not self.rules.kind(value.value) & ~(LIST | TUPLE)
             if how not in ("is", "alias") and not grows:
                 return 0
         return made
@@ -202,7 +235,7 @@ class Ownership(KindRules):
                     keys.append(node.body.key)
                 elif how != "alias":
                     return False
-            if any(self.kind(key) & ~(STRING | INT) for key in keys):
+            if any(self.rules.kind(key) & ~(STRING | INT) for key in keys):
                 return False
         return True
 
@@ -241,9 +274,9 @@ class Ownership(KindRules):
                     continue
                 if self.uses[target.start].scope != LOCAL or not self.private(declared, facts):
                     return False
-            elif node.op in ("+", "|") and self.kind(node.value) & _ITERABLE:
+            elif node.op in ("+", "|") and self.rules.kind(node.value) & _ITERABLE:
                 # The element may be a list, which would grow.
                 return False
-        if any(self.kind(receiver) & (OTHER | FUNCTION) for receiver in loop.methods):
+        if any(self.rules.kind(receiver) & (OTHER | FUNCTION) for receiver in loop.methods):
             return False
         return self.loud.isdisjoint(loop.calls)

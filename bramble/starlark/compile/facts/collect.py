@@ -13,16 +13,16 @@ a private container, and what is changed through it is nothing else.
 
 from __future__ import annotations
 
-from ..syntax import tree
-from ..syntax.children import children
-from ..syntax.scopes import GLOBAL, LOCAL, UNIVERSAL
+from ...syntax import tree
+from ...syntax.children import children
+from ...syntax.scopes import GLOBAL, LOCAL, UNIVERSAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, Optional, Union
 
-    from ..syntax.scopes import Binding
+    from ...syntax.scopes import Binding
 
 MUTATORS = frozenset(
     {

@@ -1,24 +1,30 @@
-"""The kinds of expressions, of the items of iterables, and of what private containers hold."""
+"""The kinds of expressions, of the items of iterables, and of what private containers hold.
+
+What kinds are, and why they are safe, stands in kinds.py. Each rule gives the kinds of one sort of node
+from the kinds of what is inside, and `ANY` stands for everything that has none. All of them are monotonic:
+more for the parts never gives less for the whole.
+"""
 
 from __future__ import annotations
 
-from ..syntax import tree
-from ..syntax.scopes import GLOBAL, LOCAL, PREDECLARED, UNIVERSAL
+from ...syntax import tree
+from ...syntax.scopes import GLOBAL, LOCAL, PREDECLARED, UNIVERSAL
 from . import kinds
-from .facts import strip
-from .kinds import ANY, BOOL, DICT, FUNCTION, INT, LIST, NONE, OTHER, RANGE, STRING, TUPLE
+from .collect import strip
+from .kinds import ANY, BOOL, DICT, FUNCTION, INT, LIST, NONE, OTHER, RANGE, SET, STRING, TUPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Optional
 
-    from ..syntax.scopes import Binding
+    from ...syntax.scopes import Binding
 
     Sources = list[tuple[str, Any]]
 
 # Deeper expressions may be of any kind: it saves time, and Python's stack.
 DEPTH = 25
+_ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
 # Universal functions whose result holds the items of their argument.
 _COPIES = frozenset({"list", "reversed", "set", "sorted", "tuple"})
 _STRINGS = frozenset({"split", "rsplit", "splitlines", "elems", "codepoints"})
@@ -40,6 +46,29 @@ class KindRules:
         self.masks: dict[int, int] = {}
         self.contents: dict[int, int] = {}
         self.sources: dict[int, Sources] = {}
+
+    # -- variables
+
+    def assigned_kind(self, declared: int, how: str, value: Any) -> int:
+        """Return the kinds of what one assignment (see `FunctionFacts.assigned`) gives a variable."""
+        if how == "is":
+            return self.kind(value, DEPTH)
+        if how == "alias":
+            return self.name_kind(value)
+        if how == "aug":
+            left, right = self.masks.get(declared, ANY), self.kind(value.value, DEPTH)
+            made = kinds.of_binary(value.op, left, right)
+            return made | (left & LIST if value.op == "+" and right & _ITERABLE else 0)
+        if how == "item":
+            return self.item_kind(value)
+        if how == "part":
+            inner, source, number, count = value
+            if inner == "item":
+                return self.part_of_item(source, number, count)
+            if inner == "is":
+                return self.part_of(source)
+            return ANY
+        return FUNCTION if how == "function" else ANY
 
     # -- expressions
 

@@ -1,7 +1,34 @@
 """Which types a value can have, as far as the text of a program tells: sets of types as bits of an int.
 
-The compiler leaves out checks that cannot fail. Everything here is an upper
-bound: a value always is of one of the kinds that are claimed for it.
+The compiler leaves out checks that cannot fail. To know which these are it needs types, and a Starlark
+program declares none. It need not know much: that `i` in `for i in range(n)` is an int, and that `x + 1`
+is one then, saves most of the checks of a loop.
+
+**What is claimed.** A *kind* is one bit for each type, and the kinds of an expression are the types that
+its value can have: an upper bound. `INT | STRING` says that the value is an int or a string and nothing
+else, `ANY` says nothing, and 0 says that there is no value: the expression always fails, or is never
+reached. What is true of all types in the set may be relied on, so more bits are always safe, and fewer
+make faster code.
+
+**How it is found.** The kinds of a variable are the union of the kinds of all that is assigned to it
+(collect.py). The rule of each expression (kind_rules.py) is monotonic: more kinds of the operands never
+give fewer kinds of the result. So `Inference` starts with 0 for every variable and adds until nothing
+changes; since there are only thirteen bits that ends soon, and what is found is the least claim that
+agrees with every assignment. It takes no account of the order of statements, for one variable has one
+claim in the whole function.
+
+**Why it is safe.** Every way by which a variable gets a value is seen or given up: parameters and what a
+`load` binds are `ANY`, as are names of the host, globals that other inputs of a session may assign, and
+all that is too deep to look at. A parameter of a known function is less than `ANY` only in code that no
+stranger can call (inference.py: the closed view). The rules below are about operators that do not fail:
+an operation that raises has no value, so `of_binary("+", INT, STRING)` is 0. Values of a host may
+overload operators and give more values of a host, which is why `OTHER` in an operand gives `OTHER` in the
+result.
+
+**What breaks it.** A new way to assign that collect.py does not see; a built-in that returns a type which
+the tables below do not have; a host whose value gives a `bool` where an operator of its own is used
+(functions.py tells hosts what they may give); a rule that claims less for more. The tests compile random
+programs with all kinds forgotten and demand the same results.
 """
 
 from __future__ import annotations

@@ -1,0 +1,152 @@
+"""Comprehensions."""
+
+from __future__ import annotations
+
+from _ast import DictComp, Lambda, ListComp, comprehension
+
+from ...syntax import tree
+from .. import python_tree as py
+from ..facts.collect import strip
+from ..facts.kinds import DICT, INT, LIST, STRING
+from .iteration import CHECK, LOCK, checked_items, counted_step, items_of
+from .targets import plain_targets, store_call, unpackable
+from .variables import condition, store_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _ast import expr
+
+    from ..context import Context, Typed
+
+# Comprehensions inside one another of which every so many is made in a function of its own.
+_NESTED = 8
+
+
+def comprehension_as_value(ctx: Context, node: tree.Comprehension) -> Typed:
+    """`[body for x in items if test]`, or `{key: value for …}`: a new list or dict.
+
+    The first iterable is evaluated in the scope around it, before anything else; everything else for
+    every item, in the order in which it is written, in a scope of its own.
+    """
+    # spec: starlark.comprehension
+    return comprehended(ctx, node, False)
+
+
+def comprehension_unboxed(ctx: Context, node: tree.Comprehension) -> Typed:
+    """The same, as a list or dict of Python's own."""
+    return comprehended(ctx, node, True)
+
+
+def comprehended(ctx: Context, node: tree.Comprehension, raw: bool) -> Typed:
+    """Emit a comprehension; `raw` makes Python's own list or dict of it."""
+    hoisting, ctx.hoisting = ctx.hoisting, False
+    ctx.comprehensions += 1
+    value, mask = comprehension_of(ctx, node, raw)
+    ctx.comprehensions -= 1
+    ctx.hoisting = hoisting
+    if ctx.comprehensions % _NESTED == _NESTED - 1:
+        # Python 3.12 and 3.13 crash on too many of them within one function.
+        hidden = py.parameters([], [], None, [], [], None, None)
+        inner = Lambda(hidden, value, lineno=ctx.line, col_offset=0)
+        value = py.call(inner, [], ctx.line)
+    return value, mask
+
+
+def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) -> Typed:
+    """Emit a comprehension; `raw` makes Python's own list or dict of it."""
+    generators: list[comprehension] = []
+    first: list[expr] = []
+    locked = False
+    for number, clause in enumerate(node.clauses):
+        if isinstance(clause, tree.IfClause):
+            generators[-1].ifs.append(condition(ctx, clause.condition))
+            continue
+        outermost = number == 0
+        if outermost:
+            # Evaluated before the comprehension, outside its scope.
+            items, care, parts = items_of(ctx, clause.iterable, node.start)
+        else:
+            ctx.no_walrus += 1
+            items, care, parts = items_of(ctx, clause.iterable, node.start)
+            ctx.no_walrus -= 1
+        line = ctx.unit.op(clause.start, ".enter")
+        if care == CHECK:
+            if not outermost:
+                ctx.no_walrus += 1
+            items = checked_items(ctx, items, line)
+            if not outermost:
+                ctx.no_walrus -= 1
+        elif care == LOCK:
+            if outermost and not ctx.no_walrus:
+                items = py.helper(".hold", [py.load("$s", line), items], line)
+                locked = True
+            else:
+                items = py.helper(".marked", [items], line)
+        if outermost and not ctx.no_walrus and not py.is_simple(items):
+            name = ctx.temp()
+            first.append(py.walrus(name, items, line))
+            items = py.load(name, line)
+        generators += clauses_for(ctx, clause, items, parts, line)
+        if ctx.limited and generators:
+            generators[-1].ifs.insert(0, counted_step(line))
+    made, mask = comprehension_body(ctx, node, generators)
+    if raw:
+        made = made.args[0]  # type: ignore[attr-defined]
+    if locked:
+        made = py.helper(".release", [py.load("$s", ctx.line), made], ctx.line)
+    return py.sequence(first, made, ctx.line), mask
+
+
+def comprehension_body(ctx: Context, node: tree.Comprehension, generators: list[comprehension]) -> Typed:
+    """Emit what a comprehension makes of its clauses."""
+    body = node.body
+    if not isinstance(body, tree.DictEntry):
+        made_list = ListComp(ctx.value(body), generators, lineno=ctx.line, col_offset=0)
+        return py.helper(".List", [made_list], ctx.line), LIST
+    key, mask = ctx.expr(body.key)
+    value = ctx.value(body.value)
+    line = ctx.unit.op(body.at, ".key_of")
+    plain = not mask & ~(STRING | INT)
+    if not plain:
+        key = py.helper(".key_of", [key], line)
+    made = DictComp(key, value, generators, lineno=line, col_offset=0)
+    return py.helper(".Dict" if plain else ".dict_of_keys", [made], line), DICT
+
+
+def clauses_for(
+    ctx: Context, clause: tree.ForClause, items: expr, parts: int, line: int
+) -> list[comprehension]:
+    """Return the Python clause for a `for`, followed by those that unpack its target."""
+    target = strip(clause.target)
+    names = plain_targets(ctx, target, parts)
+    if names is not None:
+        return [comprehension(names, items, [], 0)]
+    name = ctx.temp()
+    clauses = [comprehension(py.store(name, line), items, [], 0)]
+    unpack_clauses(ctx, target, py.load(name, line), line, clauses)
+    return clauses
+
+
+def unpack_clauses(
+    ctx: Context, target: tree.Expr, value: expr, line: int, clauses: list[comprehension]
+) -> None:
+    """Add clauses `for (a, b) in [unpacked value]`, which Python runs as plain assignments."""
+    if not isinstance(target, (tree.Tuple, tree.List)):
+        # An element or field as a target: assigned by a condition that always holds.
+        clauses[-1].ifs.append(py.unary("not", store_call(ctx, target, value), line))
+        return
+    names = []
+    later = []
+    for item in map(strip, target.items):
+        if isinstance(item, tree.Name):
+            names.append(store_name(ctx, item))
+        else:
+            temp = ctx.temp()
+            names.append(py.store(temp, line))
+            later.append((item, temp))
+    count = len(target.items)
+    line = ctx.unit.op(ctx.unit.operations[line - 1][0], ".unpack", value.id, (count,))  # type: ignore[attr-defined]
+    parts = unpackable(value, count, line)
+    clauses.append(comprehension(py.tuple_of(names, line, py.STORE), py.list_of([parts], line), [], 0))
+    for item, temp in later:
+        unpack_clauses(ctx, item, py.load(temp, line), line, clauses)

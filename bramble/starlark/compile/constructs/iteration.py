@@ -1,0 +1,140 @@
+"""What a loop or a comprehension iterates, and how careful it must be."""
+
+from __future__ import annotations
+
+from ...syntax import tree
+from .. import python_tree as py
+from ..facts.collect import FRESH, strip
+from ..facts.kinds import DICT, LIST, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
+from .methods import slow_method
+from .universal_calls import loop_range
+from .variables import has_plain_keys, iterated, looked_at
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _ast import expr
+    from typing import Optional
+
+    from ..context import Context
+
+# Nothing to check; iterable by Python once its class is known; to be locked while it is iterated.
+FREE, CHECK, LOCK = "free", "check", "lock"
+
+
+def is_fresh(ctx: Context, node: tree.Expr) -> bool:
+    """Return whether an expression makes a new value that no other code can change."""
+    node = strip(node)
+    if isinstance(node, (tree.List, tree.Tuple, tree.Dict, tree.Comprehension, tree.Slice)):
+        return True
+    return isinstance(node, tree.Call) and ctx.is_universal(node.function) in FRESH
+
+
+def items_of(ctx: Context, node: tree.Expr, loop: int) -> tuple[expr, str, int]:
+    """Return what a loop iterates, how careful it must be, and how many parts each item surely has.
+
+    `loop` is where the loop or the comprehension begins.
+    """
+    inner = strip(node)
+    if isinstance(inner, tree.Call) and not ctx.limited and ctx.is_universal(inner.function) == "range":
+        given = [a for a in inner.arguments if isinstance(a, tree.Expr)]
+        if len(given) == len(inner.arguments) and 1 <= len(given) <= 3:
+            return loop_range(ctx, inner, given), FREE, 0
+    if isinstance(inner, tree.Call) and not ctx.no_walrus:
+        made = lazy_items(ctx, inner, loop)
+        if made is not None:
+            return made
+    value, mask = iterated(ctx, node)
+    parts = ctx.unit.rules.parts(node)
+    if mask in (RAW_LIST, RAW_DICT):
+        return value, FREE, parts
+    if mask == RANGE:
+        return bounded_rounds(ctx, value, ctx.unit.op(node.start, ".enter")), FREE, parts
+    if mask == TUPLE or (mask == LIST and is_fresh(ctx, node)):
+        return value, FREE, parts
+    if is_fresh(ctx, node) or not ctx.unit.ownership.needs_lock(ctx.start, loop, node):
+        return value, CHECK, parts
+    return value, LOCK, parts
+
+
+def bounded_rounds(ctx: Context, value: expr, line: int) -> expr:
+    """Emit what a loop iterates, which may be a range; where steps are counted nothing more is needed."""
+    return value if ctx.limited else py.helper(".rounds", [value], line)
+
+
+def lazy_items(ctx: Context, node: tree.Call, loop: int) -> Optional[tuple[expr, str, int]]:
+    """Return the items of a call that would make a list only for this loop, without the list."""
+    given = [a for a in node.arguments if isinstance(a, tree.Expr)]
+    count = len(given)
+    if count < len(node.arguments):
+        return None
+    name = ctx.is_universal(node.function)
+    if (name == "enumerate" and count in (1, 2)) or (name == "zip" and count):
+        args = [iterated(ctx, a)[0] for a in given]
+        line = ctx.unit.op(node.at, f".each_{name}")
+        plain = count == 1 if name == "enumerate" else True
+        if plain and not any(ctx.unit.ownership.needs_lock(ctx.start, loop, a) for a in given):
+            # Nothing changes them meanwhile, so they need not be copied.
+            numbers = [py.constant(number, line) for number in range(1, count + 1)]
+            sure = [settled(ctx, name, a, number, line) for a, number in zip(args, numbers)]
+            return py.helper(f"c.{name}", sure, line), FREE, 2 if name == "enumerate" else count
+        return py.helper(f".each_{name}", args, line), FREE, 2 if name == "enumerate" else count
+    function = strip(node.function)
+    if isinstance(function, tree.Dot) and count == 0:
+        if function.name in ("items", "keys", "values"):
+            return dict_items(ctx, node, function, loop)
+        if function.name in ("elems", "codepoints"):
+            x, mask = ctx.expr(function.operand)
+            if mask == STRING:
+                return x, FREE, 0
+    return None
+
+
+def settled(ctx: Context, name: str, value: expr, number: expr, line: int) -> expr:
+    """Return an argument of `enumerate` or `zip` as something that Python can iterate."""
+    first, again, _ref = ctx.bind(value)
+    slow = bounded_rounds(ctx, py.helper(".settled", [py.constant(name, line), number, again], line), line)
+    return py.conditional(py.is_class(first, ".List", line), again, slow, line)
+
+
+def dict_items(ctx: Context, node: tree.Call, dot: tree.Dot, loop: int) -> tuple[expr, str, int]:
+    """Return `d.items()` and its like as a Python tuple."""
+    value, mask = looked_at(ctx, dot.operand)
+    if mask == RAW_DICT:
+        line = ctx.unit.op(node.at, "method")
+        parts = 2 if dot.name == "items" else 0
+        if dot.name != "values" and not has_plain_keys(ctx, dot.operand):
+            return py.helper(f".raw_{dot.name}", [value], line), FREE, parts
+        view = py.method(dot.name, value, [], line)
+        if not ctx.unit.ownership.needs_lock(ctx.start, loop, dot.operand):
+            return view, FREE, parts
+        # What is iterated is a copy of what the dict holds now.
+        return py.helper("c.tuple", [view], line), FREE, parts
+    first, x, _ref = ctx.bind(value)
+    line = ctx.unit.op(node.at, "method", (dot.at,))
+    native = py.helper("c.tuple", [py.method(dot.name, x, [], line)], line)
+    slow = slow_method(ctx, node, dot, x, [], [], [])
+    if mask != DICT:
+        # A struct may have a field of this name, whose result may be any list.
+        slow = py.helper(".marked", [slow], line)
+    test = py.boolean(py.OR, [py.is_class(first, ".Dict", line), py.is_class(x, ".FrozenDict", line)], line)
+    parts = 2 if dot.name == "items" and mask == DICT else 0
+    return py.conditional(test, native, slow, line), FREE, parts
+
+
+def checked_items(ctx: Context, value: expr, line: int) -> expr:
+    """Return an iterable for Python of a value that need not be locked."""
+    if ctx.no_walrus and not py.is_simple(value):
+        return bounded_rounds(ctx, py.helper(".iterate", [value], line), line)
+    first, again, _ref = ctx.bind(value)
+    plain = py.boolean(
+        py.OR,
+        [py.is_class(first, ".List", line), py.is_class(again, "tuple", line)],
+        line,
+    )
+    slow = bounded_rounds(ctx, py.helper(".iterate", [again], line), line)
+    return py.conditional(plain, again, slow, line)
+
+
+def counted_step(line: int) -> expr:
+    """Emit the call that counts a step and is always true."""
+    return py.call(py.attribute(py.load("$s", line), "tick", line), [], line)

@@ -1,0 +1,106 @@
+"""`for` and `while`."""
+
+from __future__ import annotations
+
+from _ast import For, Try, While
+
+from ...syntax import tree
+from .. import python_tree as py
+from ..context import TooDeep
+from ..facts.collect import strip
+from ..facts.kinds import ANY
+from .assignments import assign_to
+from .iteration import CHECK, LOCK, bounded_rounds, checked_items, counted_step, items_of
+from .targets import plain_targets
+from .variables import condition
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _ast import expr, stmt
+    from typing import Union
+
+    from ..context import Context
+
+# Python allows 20 blocks inside one another in a function; a locked loop is two.
+_MOST_LOOPS = 18
+_LOCKED_LOOPS = 2
+
+
+def while_loop(ctx: Context, node: tree.While) -> list[stmt]:
+    """`while c: body`: as long as c is true."""
+    # spec: starlark.statement.while
+    test = condition(ctx, node.condition)
+    return [While(test, tick(ctx) + loop_body(ctx, node), [], lineno=ctx.line, col_offset=0)]
+
+
+def loop_body(ctx: Context, node: Union[tree.For, tree.While]) -> list[stmt]:
+    """Return the statements of a loop's body. Raises TooDeep when Python allows no more loops."""
+    if ctx.loops >= _MOST_LOOPS:
+        raise TooDeep(node.start)
+    ctx.loops += 1
+    made = ctx.block(node.body)
+    ctx.loops -= 1
+    return made
+
+
+def tick(ctx: Context) -> list[stmt]:
+    """Return the statements that count a step, where steps are counted."""
+    return [py.expression(counted_step(ctx.line), ctx.line)] if ctx.limited else []
+
+
+def for_loop(ctx: Context, node: tree.For) -> list[stmt]:
+    """`for t in x: body`: x once, then for each of its items t and the body.
+
+    x is locked meanwhile, unless it is sure that nothing can change it (facts/ownership.py).
+    """
+    # spec: starlark.statement.for, starlark.iteration.locked
+    items, care, parts = items_of(ctx, node.iterable, node.start)
+    line = ctx.unit.op(node.start, ".enter")
+    start: list[stmt] = []
+    target = strip(node.target)
+    variable = plain_targets(ctx, target, parts)
+    if variable is None:
+        name = ctx.temp()
+        variable = py.store(name, line)
+        start = assign_to(ctx, target, py.load(name, line), ANY, node.start)
+    body = tick(ctx) + start + loop_body(ctx, node)
+    if care == CHECK:
+        items = checked_items(ctx, items, line)
+    elif care == LOCK and ctx.loops >= _LOCKED_LOOPS:
+        items = py.helper(".marked", [items], line)
+    elif care == LOCK:
+        return locked_loop(ctx, variable, items, body, line)
+    return [For(variable, items, body, [], None, lineno=line, col_offset=0)]
+
+
+def locked_loop(ctx: Context, variable: expr, items: expr, body: list[stmt], line: int) -> list[stmt]:
+    """Return a loop that marks what it iterates as busy, and unmarks it however it ends."""
+    # spec: starlark.iteration.locked
+    name = ctx.temp()
+    held = py.load(name, line)
+    held_class = py.attribute(held, "__class__", line)
+    mark = py.if_statement(
+        py.is_class(held, ".List", line),
+        [py.assign(py.attribute(held, "__class__", line, py.STORE), py.load(".BusyList", line), line)],
+        [py.assign(py.store(name, line), bounded_rounds(ctx, py.helper(".enter", [held], line), line), line)],
+        line,
+    )
+    unmark = py.if_statement(
+        py.is_class(held, ".BusyList", line),
+        [py.assign(py.attribute(held, "__class__", line, py.STORE), py.load(".List", line), line)],
+        [
+            py.if_statement(
+                py.compare(held_class, py.IS_NOT, py.class_named("tuple", line), line),
+                [py.expression(py.helper(".leave", [held], line), line)],
+                [],
+                line,
+            )
+        ],
+        line,
+    )
+    loop = For(variable, held, body, [], None, lineno=line, col_offset=0)
+    return [
+        py.assign(py.store(name, line), items, line),
+        # Marked inside: an interruption may come between any two steps.
+        Try([mark, loop], [], [], [unmark], lineno=line, col_offset=0),
+    ]

@@ -1,0 +1,367 @@
+"""Calls of methods: those of built-in types in Python's own methods, where these do the same.
+
+`x.append(v)` becomes `x.append(v) if x.__class__ is .List else .method($s, x, "append", v)`.
+Only the methods in the tables below are ever called on a value, after its class
+has been tested, so a program cannot reach any other method of Python's.
+"""
+
+from __future__ import annotations
+
+from _ast import Constant
+from functools import partial
+
+from ...runtime.functions import SPECIAL_NAMES
+from ...runtime.limits import COMPARES_ANEW, SHORT_SEARCH
+from ...runtime.string_methods import SPACE
+from ...syntax import tree
+from .. import python_tree as py
+from ..facts.kind_rules import method_kind
+from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING
+from .arguments import arguments_of, keyword_arguments, words_as_dict
+from .calls import call_with_stars
+from .formatting import formatted_call
+from .unboxed import is_native_key, key_test, may_be_native_key
+from .variables import has_plain_keys, unwrapped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _ast import expr
+    from collections.abc import Callable
+    from typing import Any, Optional
+
+    from ..context import Context, Typed
+
+# Arguments whose code has more operations than this are not written twice.
+_SMALL = 4
+# Methods of strings that are Python's own when all arguments are strings: by name, how many.
+STRING_NATIVE: dict[str, tuple[int, ...]] = {
+    "count": (1,),
+    "endswith": (1,),
+    "find": (1,),
+    "index": (1,),
+    "lstrip": (1,),
+    "partition": (1,),
+    "removeprefix": (1,),
+    "removesuffix": (1,),
+    "replace": (2,),
+    "rfind": (1,),
+    "rindex": (1,),
+    "rpartition": (1,),
+    "rsplit": (1,),
+    "rstrip": (1,),
+    "split": (1,),
+    "startswith": (1,),
+    "strip": (1,),
+}
+# Methods of strings without arguments that have a function of their own.
+STRING_PLAIN = frozenset(
+    {
+        *("capitalize", "isalnum", "isalpha", "isdigit", "islower", "isspace", "isupper"),
+        *("lower", "lstrip", "rstrip", "split", "splitlines", "strip", "title", "upper"),
+    }
+)
+_SPLITS = {"rsplit": "str.rsplit", "split": ".split_at"}
+_STRIPS = frozenset({"strip", "lstrip", "rstrip"})
+# Replacements that make a string longer are left to the function that watches the size of the result, and
+# longer texts to search for backwards to those that watch the work, which is the product of both lengths.
+_BACKWARDS = frozenset({"rfind", "rindex", "rpartition", "rsplit"})
+_FORWARDS = frozenset({"count", "find", "index", "partition", "replace", "split"})
+
+
+def method_call_of(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed) -> Typed:
+    """`x.name(…)`: x, then that it has the method, then the arguments, then the call."""
+    # spec: starlark.attribute, starlark.call
+    made, kind = method_call(ctx, node, dot, receiver)
+    return made, kind & ctx.unit.rules.kind(node)
+
+
+def method_call(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed) -> Typed:
+    """Emit a call of a method, and the kinds that its result can have by the method alone."""
+    positional, named, stars = arguments_of(node)
+    if stars or any(a.name in SPECIAL_NAMES for a in named):
+        line = ctx.unit.op(dot.at, ".attribute")
+        function = py.helper(".attribute", [receiver[0], py.constant(dot.name, line)], line)
+        return call_with_stars(ctx, node, (function, ANY), positional, named, stars)
+    x, mx = receiver
+    if mx == RAW_LIST:
+        return unboxed_list_method(ctx, node, dot, x, positional, named)
+    if mx == RAW_DICT:
+        return unboxed_dict_method(ctx, node, dot, x, positional, named)
+    result = method_kind(mx, dot.name)
+    if ctx.no_walrus:
+        return slow_method(ctx, node, dot, x, positional, named), result
+    if dot.name == "format" and mx == STRING and x.__class__.__name__ == "Constant":
+        made = formatted_call(ctx, node.at, x.value, positional, named)  # type: ignore[attr-defined]
+        if made is not None:
+            return made, STRING
+    if not named:
+        fast = fast_method(ctx, node, dot, receiver, positional)
+        if fast is not None:
+            return fast, result
+    return slow_method(ctx, node, dot, x, positional, named), result
+
+
+def unboxed_list_method(
+    ctx: Context,
+    node: tree.Call,
+    dot: tree.Dot,
+    x: expr,
+    positional: list[tree.Expr],
+    named: list[tree.NamedArgument],
+) -> Typed:
+    """Emit a method of a list of Python's own: append, pop, extend or index."""
+    name, count = dot.name, len(positional)
+    args = [ctx.expr(a) for a in positional]
+    values = [value for value, _ in args]
+    kinds = [mask for _, mask in args]
+    result = method_kind(LIST, name)
+    ref = x.id  # type: ignore[attr-defined]
+    if not named and name == "append" and count == 1:
+        return py.method(name, x, values, ctx.line), result
+    if not named and name == "pop" and (count == 0 or kinds == [INT]):
+        refs = []
+        if values:
+            values[0], value_ref = ctx.once(values[0])
+            refs = [value_ref]
+        line = ctx.unit.op(node.at, ".List.pop", ref, *refs)
+        return py.method(name, x, values, line), result
+    if not named and name == "extend" and kinds == [LIST]:
+        return py.method(name, x, values, ctx.line), result
+    # The list itself is changed, so it must not be copied.
+    line = ctx.unit.op(node.at, "method")
+    parts = [x, py.constant(name, line), py.tuple_of(values, line), words_as_dict(ctx, named)]
+    return py.helper(".raw_method", parts, line), result
+
+
+def unboxed_dict_method(
+    ctx: Context,
+    node: tree.Call,
+    dot: tree.Dot,
+    x: expr,
+    positional: list[tree.Expr],
+    named: list[tree.NamedArgument],
+) -> Typed:
+    """Emit a method of a dict of Python's own: get, setdefault, items, keys or values."""
+    name, count = dot.name, len(positional)
+    args = [ctx.expr(a) for a in positional]
+    values = [value for value, _ in args]
+    result = method_kind(DICT, name)
+    if not named and count == 0 and name in ("items", "keys", "values"):
+        if name == "values" or has_plain_keys(ctx, dot.operand):
+            return dict_view(name, x, [], ctx.line), result
+        items = py.helper(f".raw_{name}", [x], ctx.line)
+        return py.helper(".List", [items], ctx.line), result
+    keyed = name in ("get", "setdefault") and count in (1, 2) and not named and not ctx.no_walrus
+    if keyed and may_be_native_key(args[0][1], RAW_DICT):
+        line = ctx.unit.op(node.at, "method")
+        if is_native_key(args[0][1], RAW_DICT):
+            return py.method(name, x, values, line), result
+        first, key, _ref = ctx.bind(values[0])
+        test = key_test(key, first, args[0][1], RAW_DICT, line)
+        native = py.method(name, x, [key, *values[1:]], line)
+        slow = py.helper(f".raw_{name}", [x, key, *values[1:]], line)
+        return py.conditional(test, native, slow, line), result
+    line = ctx.unit.op(node.at, "method")
+    parts = [x, py.constant(name, line), py.tuple_of(values, line), words_as_dict(ctx, named)]
+    return py.helper(".raw_dict_method", parts, line), result
+
+
+def slow_method(
+    ctx: Context,
+    node: tree.Call,
+    dot: tree.Dot,
+    x: expr,
+    positional: list[tree.Expr],
+    named: list[tree.NamedArgument],
+    values: Optional[list[expr]] = None,
+) -> expr:
+    """Emit a call of any method."""
+    line = ctx.unit.op(node.at, "method", (dot.at,))
+    if values is None:
+        values = [ctx.value(a) for a in positional]
+    words = keyword_arguments(ctx, named)
+    if words or not all(map(py.is_simple, values)):
+        # The method is looked up before the arguments are evaluated.
+        check = ctx.unit.op(dot.at, ".having")
+        x = py.helper(".having", [x, py.constant(dot.name, check)], check)
+    args = [py.load("$s", line), x, py.constant(dot.name, line), *values]
+    return py.call(py.load(".method", line), args, line, words)
+
+
+def fast_method(
+    ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, positional: list[tree.Expr]
+) -> Optional[expr]:
+    """Emit a call of a built-in type's method, or return None for one without a short cut."""
+    name, count = dot.name, len(positional)
+    before = len(ctx.unit.operations)
+    if name in STRING_PLAIN and count == 0:
+        return guarded(ctx, node, dot, receiver, [], "str", STRING, partial(plain_string_method, ctx))
+    if count in STRING_NATIVE.get(name, ()):
+        args = [ctx.expr(a) for a in positional]
+        if len(ctx.unit.operations) - before > _SMALL or not native_strings(name, args):
+            return slow_method(ctx, node, dot, receiver[0], positional, [], [a for a, _ in args])
+        return guarded(ctx, node, dot, receiver, args, "str", STRING, native_string_method)
+    if name == "join" and count == 1 and receiver[0].__class__.__name__ == "Constant":
+        return join(ctx, node, dot, receiver, unwrapped(ctx, positional[0]))
+    if name in ("append", "pop") and receiver[1] == LIST and is_changeable(ctx, dot.operand):
+        if name == "append" and count == 1:
+            return py.method(name, receiver[0], [ctx.value(positional[0])], ctx.line)
+        if name == "pop" and count == 0:
+            first, _x, ref = ctx.bind(receiver[0])
+            return py.method(name, first, [], ctx.unit.op(node.at, ".List.pop", ref))
+    if name == "append" and count == 1:
+        args = [ctx.expr(positional[0])]
+        if len(ctx.unit.operations) - before > _SMALL:
+            return append_large(ctx, node, dot, receiver, args[0][0])
+        return guarded(ctx, node, dot, receiver, args, ".List", 0, py.method)
+    if name == "extend" and count == 1:
+        return extend(ctx, node, dot, receiver, ctx.expr(positional[0]))
+    if name == "pop" and (count == 0 or (count == 1 and isinstance(positional[0], tree.Literal))):
+        args = [ctx.expr(a) for a in positional]
+        if all(mask == INT for _, mask in args):
+            return guarded(ctx, node, dot, receiver, args, ".List", 0, py.method)
+        return slow_method(ctx, node, dot, receiver[0], positional, [], [a for a, _ in args])
+    if name in ("items", "keys", "values") and count == 0:
+        return guarded(ctx, node, dot, receiver, [], ".Dict", 0, dict_view)
+    if name in ("get", "setdefault") and count in (1, 2):
+        args = [ctx.expr(a) for a in positional]
+        if len(ctx.unit.operations) - before <= _SMALL:
+            return keyed_method(ctx, node, dot, receiver, args)
+        return slow_method(ctx, node, dot, receiver[0], positional, [], [a for a, _ in args])
+    return None
+
+
+def is_changeable(ctx: Context, node: tree.Expr) -> bool:
+    """Return whether an expression surely is a container that may be changed."""
+    return ctx.unit.ownership.changeable(ctx.start, node)
+
+
+def guarded(
+    ctx: Context,
+    node: tree.Call,
+    dot: tree.Dot,
+    receiver: Typed,
+    args: list[Typed],
+    class_name: str,
+    sure: int,
+    emit: Callable[[str, expr, list[expr], int], expr],
+) -> expr:
+    """Emit a method behind a test of the receiver's class, or without one when its kind is `sure`."""
+    x, mx = receiver
+    first, x, ref = ctx.bind(x)
+    values = []
+    refs: list[Any] = []
+    firsts = []
+    for value, _mask in args:
+        one, again, found = ctx.bind(value)
+        firsts.append(one)
+        values.append(again)
+        refs.append(found)
+    line = ctx.unit.op(node.at, f"{class_name}.{dot.name}", ref, *refs)
+    if sure and mx == sure:
+        return emit(dot.name, first, firsts, line)
+    native = emit(dot.name, x, firsts, line)
+    # The arguments stand in both branches; only one of them runs.
+    slow = slow_method(ctx, node, dot, x, [], [], [value for value, _ in args])
+    return py.conditional(py.is_class(first, class_name, line), native, slow, line)
+
+
+def plain_string_method(ctx: Context, name: str, x: expr, _args: list[expr], line: int) -> expr:
+    """Emit a method of a string without arguments."""
+    if name in _STRIPS:
+        return py.method(name, x, [py.constant(SPACE, line)], line)
+    if name in ("lower", "upper"):
+        first, x, _ref = ctx.bind(x)
+        ascii = py.method("isascii", first, [], line)
+        slow = py.helper(f"str.{name}", [x], line)
+        return py.conditional(ascii, py.method(name, x, [], line), slow, line)
+    return py.helper(f"str.{name}", [x], line)
+
+
+def native_string_method(name: str, x: expr, args: list[expr], line: int) -> expr:
+    """Emit a method of a string whose arguments are strings."""
+    if name in _SPLITS:
+        # Of a long string, some at a time.
+        return py.helper(_SPLITS[name], [x, *args], line)
+    return py.method(name, x, args, line)
+
+
+def native_strings(name: str, args: list[Typed]) -> bool:
+    """Return whether Python's method may be used for these arguments of a method of strings."""
+    if any(mask != STRING for _, mask in args):
+        return False
+    searches = name in _BACKWARDS or (name in _FORWARDS and COMPARES_ANEW)
+    if name != "replace" and not searches:
+        return True
+    texts = [str(value.value) for value, _ in args if isinstance(value, Constant)]
+    if len(texts) < len(args) or (searches and len(texts[0]) > SHORT_SEARCH):
+        return False
+    return name != "replace" or len(texts[1]) <= len(texts[0])
+
+
+def join(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, items: Typed) -> expr:
+    """Emit `"literal".join(items)`."""
+    first, again, ref = ctx.bind(items[0])
+    x = receiver[0]
+    line = ctx.unit.op(node.at, "str.join", (x.value,), ref)  # type: ignore[attr-defined]
+    if receiver[1] != STRING:
+        return slow_method(ctx, node, dot, x, [], [], [items[0]])
+    native = py.call(py.attribute(x, "join", line), [again], line)
+    if items[1] in (LIST, RAW_LIST):
+        return py.call(py.attribute(x, "join", line), [first], line)
+    slow = py.helper("str.join", [x, again], line)
+    return py.conditional(py.is_class(first, ".List", line), native, slow, line)
+
+
+def extend(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, items: Typed) -> expr:
+    """Emit `x.extend(items)`."""
+    sure = receiver[1] == LIST and is_changeable(ctx, dot.operand)
+    if sure and items[1] != LIST:
+        line = ctx.unit.op(node.at, ".List.extend")
+        return py.helper(".List.extend", [receiver[0], items[0]], line)
+    if items[1] != LIST or not py.is_simple(receiver[0]):
+        return slow_method(ctx, node, dot, receiver[0], [], [], [items[0]])
+    x = receiver[0]
+    line = ctx.unit.op(node.at, "method", (dot.at,))
+    native = py.method("extend", x, [items[0]], line)
+    if sure:
+        return native
+    slow = slow_method(ctx, node, dot, x, [], [], [items[0]])
+    return py.conditional(py.is_class(x, ".List", line), native, slow, line)
+
+
+def append_large(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, value: expr) -> expr:
+    """Emit `x.append(v)` with the code of v only once."""
+    first, x, _ref = ctx.bind(receiver[0])
+    line = ctx.unit.op(node.at, "method", (dot.at,))
+    bound = py.helper(".bound", [py.load("$s", line), x, py.constant(dot.name, line)], line)
+    method = py.conditional(py.is_class(first, ".List", line), py.attribute(x, "append", line), bound, line)
+    return py.call(method, [value], line)
+
+
+def dict_view(name: str, x: expr, _args: list[expr], line: int) -> expr:
+    """Emit `keys()` and its like of a dict as a list."""
+    return py.helper(".listed", [py.method(name, x, [], line)], line)
+
+
+def keyed_method(
+    ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, args: list[Typed]
+) -> Optional[expr]:
+    """Emit `d.get(k)` and its like for dicts without odd keys, and keys that Python understands."""
+    key, mask = args[0]
+    rest = [a for a, _ in args[1:]]
+    first, x, _ref = ctx.bind(receiver[0])
+    line = ctx.unit.op(node.at, "method", (dot.at,))
+    test = py.is_class(first, ".Dict", line)
+    if dot.name == "get":
+        test = py.boolean(py.OR, [test, py.is_class(x, ".FrozenDict", line)], line)
+    slow = slow_method(ctx, node, dot, x, [], [], [key, *rest])
+    if not mask & ~(STRING | INT):
+        fast = py.method(dot.name, x, [key, *rest], line)
+    else:
+        first_key, again, _key_ref = ctx.bind(key)
+        string = py.is_class(first_key, "str", line)
+        plain = py.boolean(py.OR, [string, py.is_class(again, "int", line)], line)
+        native = py.method(dot.name, x, [again, *rest], line)
+        fast = py.conditional(plain, native, slow_method(ctx, node, dot, x, [], [], [again, *rest]), line)
+    return py.conditional(test, fast, slow, line)

@@ -1,0 +1,105 @@
+"""Parts of values: indexes, slices, attributes."""
+
+from __future__ import annotations
+
+from .. import python_tree as py
+from ..facts.kind_rules import index_kind, slice_kind
+from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING
+from .unboxed import unboxed_index
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ...syntax import tree
+    from ..context import Context, Typed
+
+
+def index_of(ctx: Context, at: int, left: Typed, right: Typed) -> Typed:
+    """Emit `x[i]`: by Python where the index is an int or a string, which Python takes as Starlark does."""
+    x, mx = left
+    i, mi = right
+    if mx in (RAW_LIST, RAW_DICT):
+        return unboxed_index(ctx, at, x, mx, right)
+    result = index_kind(mx)
+    literal = x.__class__.__name__ == "Constant" and (mx != STRING or mi != INT)
+    if literal or (ctx.no_walrus and not (py.is_simple(x) and py.is_simple(i))):
+        return py.helper(".index", [x, i], ctx.unit.op(at, ".index")), result
+    if mi in (INT, STRING, INT | STRING):
+        x, ref_x = ctx.once(x)
+        i, ref_i = ctx.once(i)
+        return py.subscript(x, i, ctx.unit.op(at, ".index", ref_x, ref_i)), result
+    first_x, x, ref_x = ctx.bind(x)
+    first_i, i, ref_i = ctx.bind(i)
+    line = ctx.unit.op(at, ".index", ref_x, ref_i)
+    names = ("str", "int") if mx == DICT else ("int", "str")
+    tests = [py.is_class(i, kind, line) for kind in names]
+    if first_x is x:
+        tests[0] = py.is_class(first_i, names[0], line)
+        test = py.boolean(py.OR, tests, line)
+    else:
+        kinds_differ = py.compare(py.class_of(first_x, line), py.IS_NOT, py.class_of(first_i, line), line)
+        test = py.boolean(py.AND, [kinds_differ, py.boolean(py.OR, tests, line)], line)
+    slow = py.helper(".index", [x, i], line)
+    return py.conditional(test, py.subscript(x, i, line), slow, line), result
+
+
+def slice_of(ctx: Context, node: tree.Slice, left: Typed) -> Typed:
+    """`x[a:b:c]`: x, then its bounds and the step, then a new value of the same type.
+
+    Python's slices of a list are lists of Python's own, so a list gets a class; of a string they are right.
+    """
+    # spec: starlark.slice
+    x, mask = left
+    raw = mask == RAW_LIST
+    if raw:
+        mask = LIST
+    result = slice_kind(mask)
+    nothing = py.constant(None, ctx.line), INT
+    parts = [nothing if part is None else ctx.expr(part) for part in (node.lower, node.upper)]
+    line = ctx.unit.op(node.at, ".slice_of", (node.operand.start,))
+    plain = all(kind & INT and py.is_simple(part) for part, kind in parts)
+    literal = x.__class__.__name__ == "Constant" and mask != STRING
+    if raw and (node.step is not None or not plain or any(kind != INT for _, kind in parts)):
+        x = py.helper(".List", [x], line)
+    elif raw:
+        native = py.subscript(x, py.slice_between(parts[0][0], parts[1][0], line), line)
+        return py.helper(".List", [native], line), LIST
+    if node.step is not None or not plain or literal or (ctx.no_walrus and not py.is_simple(x)):
+        step = py.constant(None, ctx.line) if node.step is None else ctx.value(node.step)
+        return py.helper(".slice_of", [x, parts[0][0], parts[1][0], step], line), result
+    tests = [py.is_class(part, "int", line) for part, kind in parts if kind != INT]
+    lower, upper = parts[0][0], parts[1][0]
+    if mask == STRING and not tests:
+        return py.subscript(x, py.slice_between(lower, upper, line), line), STRING
+    first, x, _ref = ctx.bind(x)
+    native = py.subscript(x, py.slice_between(lower, upper, line), line)
+    slow = py.helper(".slice_of", [x, lower, upper, py.constant(None, line)], line)
+    if tests:
+        # The bounds are variables: looking at them first changes nothing.
+        slow = py.helper(".slice_of", [first, lower, upper, py.constant(None, line)], line)
+    lists = py.helper(".List", [native], line)
+    strings = py.conditional(
+        py.is_class(x, "str", line),
+        native,
+        py.helper(".slice_of", [x, lower, upper, py.constant(None, line)], line),
+        line,
+    )
+    made = py.conditional(py.is_class(first, ".List", line), lists, strings, line)
+    if not tests:
+        return made, result
+    test = py.boolean(py.AND, tests, line) if len(tests) > 1 else tests[0]
+    return py.conditional(test, made, slow, line), result
+
+
+def attribute_of(ctx: Context, node: tree.Dot, left: Typed) -> Typed:
+    """`x.name`: the field of a struct at once, anything else by `.attribute`."""
+    # spec: starlark.attribute
+    x, _mask = left
+    if ctx.no_walrus and not py.is_simple(x):
+        line = ctx.unit.op(node.at, ".attribute")
+        return py.helper(".attribute", [x, py.constant(node.name, line)], line), ANY
+    first, x, ref = ctx.bind(x)
+    line = ctx.unit.op(node.at, ".attribute", ref, (node.name,))
+    name = py.constant(node.name, line)
+    native = py.subscript(py.attribute(x, "fields", line), name, line)
+    slow = py.helper(".attribute", [x, name], line)
+    return py.conditional(py.is_class(first, ".Struct", line), native, slow, line), ANY

@@ -1,0 +1,134 @@
+"""Calls of universal functions, without the detour of a value."""
+
+from __future__ import annotations
+
+from _ast import FormattedValue, JoinedStr
+
+from ...runtime.iteration import MOST_ROUNDS
+from .. import python_tree as py
+from ..facts import kinds
+from ..facts.kinds import ANY, INT, STRING
+from .arguments import words_as_dict
+from .variables import iterated, looked_at
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _ast import expr
+    from typing import Optional
+
+    from ...syntax import tree
+    from ..context import Context, Typed
+
+# Universal functions of positional arguments that are called directly, with their least and most arguments.
+DIRECT: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(("abs", "all", "any", "bool", "chr", "dir", "float", "hash", "int", "len"), (1, 1)),
+    **dict.fromkeys(("ord", "repr", "reversed", "str", "type"), (1, 1)),
+    **dict.fromkeys(("list", "set", "tuple"), (0, 1)),
+    "enumerate": (1, 2),
+    "getattr": (2, 3),
+    "hasattr": (2, 2),
+    "range": (1, 3),
+    "zip": (0, 99),
+}
+# Those that take the thread and the argument list as values.
+# Those that take nothing of an argument but its items: their first one, all of `zip`'s.
+TAKES_ITEMS = frozenset(
+    {"all", "any", "enumerate", "list", "max", "min", "reversed", "set", "sorted", "tuple", "zip"}
+)
+_BIG = 1 << 63
+INDIRECT = frozenset({"dict", "fail", "int", "max", "min", "print", "sorted"})
+
+
+def call_universal(
+    ctx: Context, node: tree.Call, name: str, positional: list[tree.Expr], named: list[tree.NamedArgument]
+) -> Optional[Typed]:
+    """Emit a call of a universal function without the detour of a value, where that is possible."""
+    mask = kinds.OF_UNIVERSAL.get(name, ANY)
+    count = len(positional)
+    least, most = DIRECT.get(name, (1, 0))
+    if named or not least <= count <= most:
+        return call_indirect(ctx, node, name, positional, named) if name in INDIRECT else None
+    args = universal_arguments(ctx, name, positional)
+    values = [x for x, _ in args]
+    if count == 1 and (not ctx.no_walrus or py.is_simple(values[0])):
+        x, mx = args[0]
+        if name == "len":
+            first, x, ref = ctx.bind(x)
+            return py.helper(".native_len", [first], ctx.unit.op(node.at, ".len", ref)), INT
+        if name == "str":
+            if mx == STRING:
+                return x, STRING
+            if mx == INT:
+                return decimal(ctx, x, node.at), STRING
+            first, x, ref = ctx.bind(x)
+            line = ctx.unit.op(node.at, ".str")
+            return py.conditional(
+                py.is_class(first, "str", line), x, py.helper(".str", [x], line), line
+            ), STRING
+        if name == "bool":
+            return py.unary("not", py.unary("not", x, ctx.line), ctx.line), mask
+    if name == "range" and count == 1 and args[0][1] == INT and py.is_simple(values[0]):
+        line = ctx.unit.op(node.at, ".range1")
+        if values[0].__class__.__name__ == "Constant" and values[0].value < _BIG:  # type: ignore[attr-defined]
+            return py.helper("c.range", values, line), mask
+        small = py.compare(values[0], py.COMPARE["<"], py.constant(_BIG, line), line)
+        native = py.helper("c.range", values, line)
+        return py.conditional(small, native, py.helper(".range1", values, line), line), mask
+    helper = f".range{count}" if name == "range" else f".{name}"
+    return py.helper(helper, values, ctx.unit.op(node.at, helper)), mask
+
+
+def loop_range(ctx: Context, node: tree.Call, given: list[tree.Expr]) -> expr:
+    """Emit `range(…)` for a loop over it, which has only so many rounds."""
+    # spec: starlark.limit.rounds
+    typed = [ctx.expr(a) for a in given]
+    values = [x for x, _ in typed]
+    line = ctx.unit.op(node.at, f".range{len(values)}")
+    slow = py.helper(f".loop_range{len(values)}", values, line)
+    if len(values) > 1 or typed[0][1] != INT or not py.is_simple(values[0]):
+        return slow
+    native = py.helper("c.range", values, line)
+    if values[0].__class__.__name__ == "Constant":
+        return native if values[0].value <= MOST_ROUNDS else slow  # type: ignore[attr-defined]
+    few = py.compare(values[0], py.COMPARE["<="], py.constant(MOST_ROUNDS, line), line)
+    return py.conditional(few, native, slow, line)
+
+
+def universal_arguments(ctx: Context, name: str, positional: list[tree.Expr]) -> list[Typed]:
+    """Emit the arguments of a universal function: as Python lists where it wants the items only."""
+    if name == "len":
+        return [looked_at(ctx, a) for a in positional]
+    if name in ("max", "min") and len(positional) != 1:
+        return [ctx.expr(a) for a in positional]
+    if name in TAKES_ITEMS:
+        return [
+            iterated(ctx, a) if n == 0 or name == "zip" else ctx.expr(a) for n, a in enumerate(positional)
+        ]
+    return [ctx.expr(a) for a in positional]
+
+
+def decimal(ctx: Context, value: expr, at: int) -> expr:
+    """Emit an int as decimal text; Python itself refuses very long ones."""
+    first, again, _ref = ctx.bind(value)
+    line = ctx.unit.op(at, ".int_text")
+    low, high = py.constant(-_BIG, line), py.constant(_BIG, line)
+    small = py.both(low, py.COMPARE["<"], first, py.COMPARE["<"], high, line)
+    part = FormattedValue(again, -1, None, lineno=line, col_offset=0)
+    text = JoinedStr([part], lineno=line, col_offset=0)
+    return py.conditional(small, text, py.helper(".int_text", [again], line), line)
+
+
+def call_indirect(
+    ctx: Context, node: tree.Call, name: str, positional: list[tree.Expr], named: list[tree.NamedArgument]
+) -> Typed:
+    """Emit a call of a built-in that takes the thread, a tuple of arguments and a dict of keywords."""
+    args = universal_arguments(ctx, name, positional)
+    mask = kinds.OF_UNIVERSAL.get(name, ANY)
+    if name in ("max", "min") and len(args) == 2 and not named:
+        line = ctx.unit.op(node.at, f".{name}2")
+        return py.helper(f".{name}2", [x for x, _ in args], line), args[0][1] | args[1][1]
+    if name in ("sorted", "dict") and len(args) == 1 and not named:
+        return py.helper(f".{name}1", [args[0][0]], ctx.unit.op(node.at, f".{name}1")), mask
+    line = ctx.unit.op(node.at, f".{name}")
+    values = py.tuple_of([x for x, _ in args], line)
+    return py.helper(f"b.{name}", [py.load("$s", line), values, words_as_dict(ctx, named)], line), mask

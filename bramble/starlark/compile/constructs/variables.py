@@ -1,0 +1,122 @@
+"""Names: where each kind of variable lives, and operands that are only looked at."""
+
+from __future__ import annotations
+
+from ...runtime.functions import mangle
+from ...syntax import tree
+from ...syntax.scopes import FREE, GLOBAL, LOCAL, PREDECLARED, UNIVERSAL
+from .. import python_tree as py
+from ..facts.collect import strip
+from ..facts.kinds import ANY, BOOL, DICT, FUNCTION, LIST, NONE, RAW_DICT, RAW_LIST
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _ast import expr
+    from typing import Optional
+
+    from ..context import Context, Typed
+
+# Functions that make a List, and those that make a list of Python's own instead.
+PLAIN_VERSIONS = {".list": ".plain_items", ".sorted1": ".plain_sorted"}
+CONSTANT_NAMES: dict[str, Optional[bool]] = {"None": None, "True": True, "False": False}
+
+
+def variable(ctx: Context, node: tree.Name) -> Typed:
+    """`x`: the value of the variable that the name means.
+
+    A global or local variable that has no value yet is an error; a name of the universe always has one. A
+    private list or dict is copied where a program may see it, which it may once only (facts/ownership.py).
+    """
+    # spec: starlark.scope.blocks, starlark.scope.unbound
+    binding = ctx.unit.uses[node.start]
+    scope = binding.scope
+    name = node.name
+    if scope == UNIVERSAL:
+        if name in CONSTANT_NAMES:
+            value = CONSTANT_NAMES[name]
+            return py.constant(value, ctx.line), NONE if value is None else BOOL
+        return py.load(f"u.{name}", ctx.line), FUNCTION
+    if scope == PREDECLARED:
+        return py.load(mangle(name), ctx.line), ANY
+    if scope == GLOBAL:
+        line = ctx.unit.op(node.start, "global", (name,))
+        return py.load(mangle(name), line), ctx.unit.masks.get(binding.declared, ANY)
+    mask = ctx.unit.masks.get(binding.declared, ANY)
+    if scope == LOCAL and mask in (LIST, DICT):
+        raw, kind = unboxed_variable(ctx, node)
+        if raw is not None:
+            # Where a value is wanted that a program may see.
+            return boxed_copy(ctx, raw, kind, binding.declared), mask
+    line = ctx.line
+    if scope == FREE or binding.index not in ctx.parameters:
+        line = ctx.unit.op(node.start, "local", (name,))
+    return py.load(mangle(name), line), mask
+
+
+def unboxed_variable(ctx: Context, node: tree.Expr) -> tuple[Optional[expr], int]:
+    """Return the variable that an expression names, and its kind, if it holds a Python list or dict."""
+    node = strip(node)
+    if node.__class__ is not tree.Name:
+        return None, 0
+    binding = ctx.unit.uses[node.start]
+    kind = ctx.unit.ownership.raw(ctx.start, binding.declared) if binding.scope == LOCAL else 0
+    if not kind:
+        return None, 0
+    line = ctx.unit.op(node.start, "local", (node.name,))
+    return py.load(mangle(node.name), line), kind
+
+
+def boxed_copy(ctx: Context, raw: expr, kind: int, declared: int) -> expr:
+    """Emit a copy that a program may see of Python's own list or dict."""
+    if kind == RAW_LIST:
+        return py.helper(".List", [raw], ctx.line)
+    plain = ctx.unit.ownership.plain_keys(ctx.start, declared)
+    return py.helper(".Dict" if plain else ".dict_of_keys", [raw], ctx.line)
+
+
+def looked_at(ctx: Context, node: tree.Expr) -> Typed:
+    """Emit an operand that is only looked at: a variable with Python's own list or dict as it is."""
+    raw, kind = unboxed_variable(ctx, node)
+    return ctx.expr(node) if raw is None else (raw, kind)
+
+
+def iterated(ctx: Context, node: tree.Expr) -> Typed:
+    """Emit an operand of which only the items are wanted."""
+    raw, kind = unboxed_variable(ctx, node)
+    if raw is None:
+        return unwrapped(ctx, node)
+    if kind == RAW_DICT and not has_plain_keys(ctx, node):
+        return py.helper(".raw_keys", [raw], ctx.line), RAW_LIST
+    return raw, kind
+
+
+def unwrapped(ctx: Context, node: tree.Expr) -> Typed:
+    """Emit an expression whose list is not kept: as Python's own, if it would be made for this only."""
+    node = strip(node)
+    if isinstance(node, tree.Comprehension) and not isinstance(node.body, tree.DictEntry):
+        return ctx.unit.table.unboxed[tree.Comprehension](ctx, node)[0], RAW_LIST
+    value, mask = ctx.expr(node)
+    name = getattr(getattr(value, "func", None), "id", "")
+    if name == ".List":
+        inner = value.args[0] if value.args else py.tuple_of([], ctx.line)  # type: ignore[attr-defined]
+        return inner, RAW_LIST
+    if name in PLAIN_VERSIONS:
+        value.func.id = PLAIN_VERSIONS[name]  # type: ignore[attr-defined]
+        return value, RAW_LIST
+    return value, mask
+
+
+def has_plain_keys(ctx: Context, node: tree.Expr) -> bool:
+    """Return whether the keys of a private dict are all strings and ints."""
+    binding = ctx.unit.uses[strip(node).start]
+    return ctx.unit.ownership.plain_keys(ctx.start, binding.declared)
+
+
+def condition(ctx: Context, node: tree.Expr) -> expr:
+    """Emit an expression of which only the truth is wanted."""
+    return looked_at(ctx, node)[0]
+
+
+def store_name(ctx: Context, node: tree.Name) -> expr:
+    """Emit a name as a target."""
+    return py.store(mangle(node.name), ctx.line)
