@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -31,32 +31,6 @@ class CannotRun(Exception):
 
 
 @dataclass(frozen=True)
-class Implementation:
-    """How to call what is tested: its command, what to add to the environment, how long to wait."""
-
-    command: tuple[str, ...]
-    environment: tuple[tuple[str, str], ...] = ()
-    seconds: float = 120.0
-
-
-def implementation(text: str, environment: Sequence[tuple[str, str]], seconds: float) -> Implementation:
-    """Return the implementation that a command line names.
-
-    `python3` is the interpreter that runs the suite; another program without a
-    slash is looked for in the caller's PATH, and a word that begins with `./`
-    or `../` is a path from here, since commands are started elsewhere. Raises CannotRun.
-    """
-    words = shlex.split(text)
-    if not words:
-        raise CannotRun("--impl is empty")
-    words = [os.path.abspath(word) if word.startswith(("./", "../")) else word for word in words]
-    program = sys.executable if words[0] == "python3" else shutil.which(words[0])
-    if program is None:
-        raise CannotRun(f"there is no program {words[0]!r}")
-    return Implementation((os.path.abspath(program), *words[1:]), tuple(environment), seconds)
-
-
-@dataclass(frozen=True)
 class Ended:
     """A command that has ended: its exit status (minus the number of a signal), and what it printed."""
 
@@ -64,49 +38,6 @@ class Ended:
     stdout: bytes
     stderr: bytes
     timed_out: bool = False
-
-
-@dataclass
-class World:
-    """The directories, the environment and the names of one case while it runs."""
-
-    implementation: Implementation
-    top: str
-    environment: dict[str, str] = field(default_factory=dict)
-    values: dict[str, str] = field(default_factory=dict)
-    stores: list[str] = field(default_factory=list)  # every store directory that the case has used
-
-    def use_store(self, root: str) -> None:
-        """Make `$BRAMBLE_PATH` and `$STORE` those of a root. Raises ValueError for one that is too long."""
-        store = oracle.store_directory(root)
-        self.values.update(BRAMBLE_PATH=root, STORE=store)
-        if store not in self.stores:
-            self.stores.append(store)
-
-    @property
-    def work(self) -> str:
-        """The directory in which the case's files lie and its commands start."""
-        return os.path.join(self.top, "work")
-
-    def path(self, name: str) -> str:
-        """Return a path of the case: relative ones begin at $WORK."""
-        return os.path.join(self.work, name)
-
-    def run(
-        self,
-        arguments: Sequence[str],
-        *,
-        directory: Optional[str] = None,
-        standard_input: Optional[str] = None,
-    ) -> Ended:
-        """Run the implementation with these arguments, to its end or to the time limit."""
-        return run_command(
-            [*self.implementation.command, *arguments],
-            directory=self.path(directory or ""),
-            environment=self.environment,
-            seconds=self.implementation.seconds,
-            standard_input=standard_input,
-        )
 
 
 def run_command(
@@ -143,6 +74,79 @@ def run_command(
 def _kill_group(leader: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """How to call what is tested: its command, what to add to the environment, how long to wait.
+
+    `carry_out` runs a command as `run_command` does.
+    """
+
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    seconds: float = 120.0
+    carry_out: Callable[..., Ended] = run_command
+
+
+def implementation(text: str, environment: Sequence[tuple[str, str]], seconds: float) -> Implementation:
+    """Return the implementation that a command line names.
+
+    `python3` is the interpreter that runs the suite; another program without a
+    slash is looked for in the caller's PATH, and a word that begins with `./`
+    or `../` is a path from here, since commands are started elsewhere. Raises CannotRun.
+    """
+    words = shlex.split(text)
+    if not words:
+        raise CannotRun("--impl is empty")
+    words = [os.path.abspath(word) if word.startswith(("./", "../")) else word for word in words]
+    program = sys.executable if words[0] == "python3" else shutil.which(words[0])
+    if program is None:
+        raise CannotRun(f"there is no program {words[0]!r}")
+    return Implementation((os.path.abspath(program), *words[1:]), tuple(environment), seconds)
+
+
+@dataclass
+class World:
+    """The directories, the environment and the names of one case while it runs."""
+
+    implementation: Implementation
+    top: str
+    environment: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+    stores: list[str] = field(default_factory=list)  # every store directory that the case has used
+
+    def use_store(self, root: str) -> None:
+        """Make `$BRAMBLE_PATH` and `$STORE` those of a root. Raises ValueError for one that is too long."""
+        store = oracle.store_directory(root)
+        self.values.update(BRAMBLE_PATH=root, STORE=store)
+        if store not in self.stores:
+            self.stores.append(store)
+
+    @property
+    def work(self) -> str:
+        """The directory in which the case's files lie and its commands start."""
+        return os.path.join(self.top, "work")
+
+    def path(self, name: str) -> str:
+        """Return a path of the case: relative ones begin at $WORK."""
+        return os.path.join(self.work, name)
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        directory: Optional[str] = None,
+        standard_input: Optional[str] = None,
+    ) -> Ended:
+        """Run the implementation with these arguments, to its end or to the time limit."""
+        return self.implementation.carry_out(
+            [*self.implementation.command, *arguments],
+            directory=self.path(directory or ""),
+            environment=self.environment,
+            seconds=self.implementation.seconds,
+            standard_input=standard_input,
+        )
 
 
 class Worlds:

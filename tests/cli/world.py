@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import forked
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -65,15 +67,27 @@ class World:
         return [sys.executable, "-m", "bramble", *words]
 
     def run(self, *words: str, cwd: Path | None = None, stdin: bytes = b"", **more: str) -> Ran:
-        done = subprocess.run(
-            self.command(*words),
-            cwd=cwd or self.project,
-            input=stdin,
-            capture_output=True,
-            env=self.environment(**more),
-            timeout=120,
-            check=False,
-        )
+        """Run a command to its end: forked where that is the same (see `forked`), and started otherwise."""
+        directory, environment = cwd or self.project, self.environment(**more)
+        if forked.possible(str(directory), environment) and not stdin:
+            with open(os.devnull, "rb") as nothing:
+                done = forked.run(
+                    words,
+                    directory=str(directory),
+                    environment=environment,
+                    stdin=nothing.fileno(),
+                    seconds=120,
+                )
+        else:
+            done = subprocess.run(
+                self.command(*words),
+                cwd=directory,
+                input=stdin,
+                capture_output=True,
+                env=environment,
+                timeout=120,
+                check=False,
+            )
         return Ran(
             done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
         )

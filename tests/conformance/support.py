@@ -3,17 +3,58 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Optional
 
 from conformance.casefile import Case, parse_case_file, parse_star_file
 from conformance.expect import Rules, carry_out
 from conformance.outcome import Outcome
 from conformance.runner import claimed_capabilities
-from conformance.session import Implementation, Worlds
+from conformance.session import Ended, Implementation, Worlds, run_command
+from tests import forked
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FAKE = (sys.executable, "-S", os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake.py"))
+
+REFERENCE = (sys.executable, "-m", "bramble")
+
+
+def forked_command(
+    command: Sequence[str],
+    *,
+    directory: str,
+    environment: Mapping[str, str],
+    seconds: float,
+    standard_input: Optional[str] = None,
+) -> Ended:
+    """Run a command of the reference as `run_command` does, forked where that is the same."""
+    assert tuple(command[: len(REFERENCE)]) == REFERENCE
+    words = command[len(REFERENCE) :]
+    if not forked.possible(directory, environment):
+        return run_command(
+            command,
+            directory=directory,
+            environment=environment,
+            seconds=seconds,
+            standard_input=standard_input,
+        )
+    with open(standard_input or os.devnull, "rb") as source:
+        try:
+            done = forked.run(
+                words,
+                directory=directory,
+                environment=environment,
+                stdin=source.fileno(),
+                seconds=seconds,
+                leader=True,
+            )
+        except subprocess.TimeoutExpired as late:
+            return Ended(-signal.SIGKILL, late.stdout or b"", late.stderr or b"", timed_out=True)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
 
 HEADER = "# A sentence.\nspec: store.padding\nlevel: store\n\n"
 

@@ -1,0 +1,270 @@
+"""Commands of Bramble in processes that need not start an interpreter: most of a command's time is that.
+
+A process imports what every command imports, and forks for each command. The child then is what a new
+interpreter would have become: it has the command's own streams, directory, environment and arguments, is
+entered by `bramble.__main__.start`, and ends as an interpreter ends. What it lacks is the start itself,
+and a hash seed of its own. So two such processes take turns, each with another seed, and what a test
+says of the start, of signals, of terminals and of an unusual environment is tested with new interpreters.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Optional
+
+ROOT = Path(__file__).resolve().parents[1]
+# What the commands import by name when they come to it.
+SOON_NEEDED = ("bramble.cli.main", "bramble.build.builtin", "bramble.lang.failure", "bramble.cli.usage")
+SEEDS = 2
+LARGEST = 1 << 20  # bytes of a request
+# An interpreter reads these when it starts, so it cannot be told of others afterwards.
+KNOWN = {"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
+READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "MALLOC_", "LD_")
+
+
+def possible(directory: str, environment: Mapping[str, str]) -> bool:
+    """Tell whether a command can be forked: nothing that is there concerns the start of an interpreter.
+
+    `-m` looks for modules in the working directory first (spec: cli.modules).
+    """
+    modules = [name for name in os.listdir(directory) if name == "bramble" or name.endswith((".py", ".so"))]
+    given = {name: value for name, value in environment.items() if name.startswith(READ_AT_THE_START)}
+    return not modules and all(KNOWN.get(name) == value for name, value in given.items())
+
+
+def run(
+    words: Sequence[str],
+    *,
+    directory: str,
+    environment: Mapping[str, str],
+    stdin: int,
+    seconds: float,
+    leader: bool = False,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `bramble WORDS…` to its end, and return its status and all that it printed.
+
+    `stdin` is a descriptor; a `leader` leads a session of its own, and takes its group along when it ends.
+    Raises subprocess.TimeoutExpired, with what was printed, when the command had to be killed.
+    """
+    with _starter() as starter, contextlib.ExitStack() as opened:
+        outputs = []
+        given = [stdin]
+        for _ in range(2):
+            reading, writing = os.pipe()
+            outputs.append(opened.enter_context(open(reading, "rb", buffering=0)))
+            given.append(writing)
+        request = {
+            "words": [*words],
+            "directory": directory,
+            "environment": dict(environment),
+            "leader": leader,
+            "umask": _umask(),
+        }
+        try:
+            process = starter.start(request, given)
+        finally:
+            for end in given[1:]:
+                os.close(end)
+        deadline = time.monotonic() + seconds
+        stdout, stderr = texts = (bytearray(), bytearray())
+        timed_out = not _gather(dict(zip((one.fileno() for one in outputs), texts)), deadline)
+        if timed_out:
+            (os.killpg if leader else os.kill)(process, signal.SIGKILL)
+            _gather(dict(zip((one.fileno() for one in outputs), texts)), None)
+        status = starter.wait()
+        if timed_out:
+            raise subprocess.TimeoutExpired([*words], seconds, bytes(stdout), bytes(stderr))
+        if leader:
+            # What is left of the group.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process, signal.SIGKILL)
+        return subprocess.CompletedProcess([*words], status, bytes(stdout), bytes(stderr))
+
+
+def _umask() -> int:
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line[:6] == "Umask:"]
+    return int(line.split()[1], 8)
+
+
+def _gather(texts: dict[int, bytearray], deadline: Optional[float]) -> bool:
+    """Read from the descriptors until all are at their end, or until the deadline; tell which it was."""
+    with selectors.DefaultSelector() as waiting:
+        for end in texts:
+            waiting.register(end, selectors.EVENT_READ)
+        while waiting.get_map():
+            left = None if deadline is None else deadline - time.monotonic()
+            ready = waiting.select(left)
+            if not ready and left is not None and left <= 0:
+                return False
+            for key, _ in ready:
+                data = os.read(key.fd, 65536)
+                texts[key.fd] += data
+                if not data:
+                    waiting.unregister(key.fd)
+    return True
+
+
+class Starter:
+    """The process that forks, for one command at a time."""
+
+    def __init__(self) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            for end in (self._channel, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.forked", str(theirs.fileno())],
+                cwd=ROOT,
+                env={"PATH": os.defpath, **KNOWN},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def start(self, request: Mapping[str, Any], streams: Sequence[int]) -> int:
+        """Start a command with these streams and return the number of its process."""
+        message = json.dumps(request).encode()
+        socket.send_fds(self._channel, [message], list(streams))
+        return int(self._channel.recv(64))
+
+    def wait(self) -> int:
+        """Return the status of the command, minus the number of a signal."""
+        return int(self._channel.recv(64))
+
+    def end(self) -> None:
+        """Let it end, which it does when it has nothing to do."""
+        self._channel.close()
+        self._process.wait()
+
+    def give_up(self) -> None:
+        """Kill it, whatever it does."""
+        self._process.kill()
+        self.end()
+
+
+class _Starters:
+    """Those of this process that have nothing to do; the one that waits longest is the next."""
+
+    def __init__(self) -> None:
+        self.idle: deque[Starter] = deque()
+        self.lock = threading.Lock()
+        self.made = 0
+
+    def take(self) -> Starter:
+        with self.lock:
+            if self.idle and self.made >= SEEDS:
+                return self.idle.popleft()
+            self.made += 1
+        return Starter()
+
+    def give_back(self, starter: Starter) -> None:
+        with self.lock:
+            self.idle.append(starter)
+
+    def end(self) -> None:
+        with self.lock:
+            while self.idle:
+                self.idle.popleft().end()
+                self.made -= 1
+
+
+@cache
+def _starters(_process: int) -> _Starters:
+    # A process that a test has forked may not speak with those of its parent.
+    return _Starters()
+
+
+@contextlib.contextmanager
+def _starter() -> Iterator[Starter]:
+    starters = _starters(os.getpid())
+    starter = starters.take()
+    try:
+        yield starter
+    except BaseException:
+        # What it would answer next is unknown.
+        with starters.lock:
+            starters.made -= 1
+        starter.give_up()
+        raise
+    starters.give_back(starter)
+
+
+def end() -> None:
+    """End the processes that fork; the next command starts new ones."""
+    _starters(os.getpid()).end()
+
+
+def _serve(channel: socket.socket) -> Optional[dict[str, Any]]:
+    """Fork for each request. In a child, return the request; at the end of all requests, None."""
+    while True:
+        message, streams, _, _ = socket.recv_fds(channel, LARGEST, 3)
+        if not message:
+            return None
+        child = os.fork()
+        if child == 0:
+            channel.close()
+            request: dict[str, Any] = json.loads(message)
+            if request["leader"]:
+                os.setsid()
+            for number, stream in enumerate(streams):
+                os.dup2(stream, number)
+                os.close(stream)
+            return request
+        for stream in streams:
+            os.close(stream)
+        channel.send(str(child).encode())
+        _, status = os.waitpid(child, 0)
+        channel.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def _become(request: Mapping[str, Any]) -> None:
+    """Make this process what an interpreter is that has just been started so."""
+    os.umask(request["umask"])
+    os.chdir(request["directory"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    # As Python does without any locale (PEP 538).
+    if "LC_ALL" not in os.environ:
+        os.environ["LC_CTYPE"] = "C.UTF-8"
+    sys.argv[:] = [str(ROOT / "bramble/__main__.py"), *request["words"]]
+    text: Any = {"encoding": "utf-8", "errors": "surrogateescape", "closefd": False}
+    sys.stdin = sys.__stdin__ = os.fdopen(0, "r", **text)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = os.fdopen(1, "w", **text)  # type: ignore[misc]
+    text["errors"] = "backslashreplace"
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, **text)  # type: ignore[misc]
+
+
+def _main() -> int:
+    """Import what commands import, fork for each, and in a child be the command."""
+    entry = importlib.import_module("bramble.__main__")
+    for verb in importlib.import_module("bramble.cli.table").VERBS:
+        importlib.import_module(verb.module)
+    for name in SOON_NEEDED:
+        importlib.import_module(name)
+    gc.freeze()
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    request = _serve(channel)
+    if request is None:
+        return 0
+    _become(request)
+    status: int = entry.start()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
