@@ -69,11 +69,13 @@ def main() -> None:
         project.mkdir()
         (project / "bramble.toml").write_text('[package]\nname = "example.com/p"\nversion = "0.1.0"\n')
         (project / "default.bramble").write_text(DEFAULT)
+        # The one file looks for `python3`; BRAMBLE_PYTHON would be started once more, to ask how old it is.
+        (base / "bin").mkdir()
+        (base / "bin" / "python3").symlink_to(os.path.realpath(options.python))
         environ = {
-            "PATH": f"{os.path.dirname(options.python)}:{os.environ['PATH']}",
+            "PATH": f"{base}/bin:{os.environ['PATH']}",
             "HOME": str(base / "home"),
             "BRAMBLE_PATH": str(base / "s"),
-            "BRAMBLE_PYTHON": options.python,
         }
         rows = [
             Row(BARE, [options.python, "-I", "-c", "pass"], BARE),
