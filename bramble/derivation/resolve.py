@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from bramble.derivation.gojson import array, mapping, record, text, texts
 from bramble.derivation.model import Derivation
@@ -20,16 +20,14 @@ from bramble.store.path import prefix_of_record
 OutputPaths = Mapping[str, tuple[str, tuple[str, ...]]]  # output name → (object name, references)
 
 
-@dataclass(frozen=True)
-class SourceObject:
+class SourceObject(NamedTuple):
     """The sources of a derivation as one store object."""
 
     name: str  # 32 characters
     relative_build_path: str  # where the builder starts, relative to the object; "" at its root
 
 
-@dataclass(frozen=True, order=True)
-class ResolvedDependency:
+class ResolvedDependency(NamedTuple):
     """One output that a build needs, and the store object that it came out as."""
 
     output: str  # object name, 32 characters; "" while it is not known

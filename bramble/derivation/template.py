@@ -6,11 +6,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Union
+from typing import NamedTuple, Union
 
 
-@dataclass(frozen=True, order=True)
-class OutputRef:
+class OutputRef(NamedTuple):
     """One named output of one derivation, before anything has been built."""
 
     derivation: str  # the derivation's id: 32 characters of lower-case base32

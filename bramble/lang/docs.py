@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError, Place
 from bramble.lang.failure import as_bramble_error, place_of
@@ -18,8 +17,7 @@ from bramble.starlark.syntax.outline import clean_docstring, outline
 from bramble.starlark.syntax.parse import parse
 
 
-@dataclass(frozen=True)
-class FunctionDocs:
+class FunctionDocs(NamedTuple):
     """A public function: `parameters` is the text between its parentheses."""
 
     name: str
@@ -28,8 +26,7 @@ class FunctionDocs:
     place: Optional[Place]
 
 
-@dataclass(frozen=True)
-class ModuleDocs:
+class ModuleDocs(NamedTuple):
     """A module with its public functions, in the order of the file."""
 
     name: str

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from bramble.errors import BrambleError, Place
 from bramble.lang.builtins import predeclared
@@ -94,8 +94,7 @@ def _known(cache: Kept, key: str) -> Optional[Program]:
 _Loading = tuple[Program, ModuleFile, list[str]]  # what waits for the modules of the list
 
 
-@dataclass(frozen=True)
-class LoadedModule:
+class LoadedModule(NamedTuple):
     """A module that has been executed."""
 
     file: ModuleFile

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError, nearest
 from bramble.library import modules as library
@@ -20,8 +20,7 @@ SUFFIX = ".bramble"
 DEFAULT = "default" + SUFFIX
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """What a command is asked to work on, as it was typed.
 
     A path is relative to the directory the command runs in; a module is a full
@@ -36,8 +35,7 @@ class Target:
     recursive: bool = False
 
 
-@dataclass(frozen=True)
-class ModuleFile:
+class ModuleFile(NamedTuple):
     """One module and the file that it is."""
 
     name: str  # full module name

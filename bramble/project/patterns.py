@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
 
@@ -12,8 +11,7 @@ _WILD = re.compile(r"[*?\[]")
 ANY_DEPTH = None  # stands for "**" among the parts of a pattern
 
 
-@dataclass(frozen=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A pattern in parts: `base` is the literal beginning, `parts` the rest, None for `**`.
 
     Both are relative to the project's root once the pattern is placed. A
