@@ -132,10 +132,14 @@ def read_elf(data: Bytes) -> Elf:
 
 def inherited_search(elf: Elf) -> tuple[str, ...]:
     """Return the part of a program's search path that counts for all that it loads: DT_RPATH (ld.so(8))."""
-    tags = {tag for tag, _ in elf.dynamic}
-    if _DT_RPATH not in tags or _DT_RUNPATH in tags:
+    if has_runpath(elf):
         return ()
     return tuple(entry for path in elf.search for entry in path.split(":") if entry)
+
+
+def has_runpath(elf: Elf) -> bool:
+    """Tell whether a file has a DT_RUNPATH: then no DT_RPATH counts for it, not even another's (ld.so(8))."""
+    return any(tag == _DT_RUNPATH for tag, _ in elf.dynamic)
 
 
 def without_search(data: Bytes) -> tuple[Change, ...]:

@@ -23,6 +23,7 @@ from bramble.build.tools.elf import (
     Change,
     Elf,
     ElfError,
+    has_runpath,
     inherited_search,
     read_elf,
     relink,
@@ -240,7 +241,7 @@ class Kit:
         # To ask the loader each time takes long.
         if not elf.search and all((output, f"lib/{name}") in self._files for name in elf.needed):
             return {}
-        search = self._searched.get(elf.machine, "")
+        search = "" if has_runpath(elf) else self._searched.get(elf.machine, "")
         return self._add_loaded(output, loaded_by(loader, path, search), needed_by=path, optional=optional)
 
     def _add_loaded(
