@@ -12,6 +12,7 @@ from typing import Callable, Optional, Protocol
 
 from bramble.errors import BrambleError
 from bramble.store import archive, walk
+from bramble.store.attributes import attributes_of, remove_attribute
 from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.files import unique
 from bramble.store.identity import BLOCK_SIZE, Identity, Stream, Text
@@ -219,7 +220,7 @@ def special_file(member: walk.Member) -> BrambleError:
 def _attributes(fd: int) -> bool:
     """Say whether an open file has attributes that somebody gave to it; the system has its own."""
     try:
-        return any(not name.startswith("security.") for name in os.listxattr(fd))
+        return any(not name.startswith("security.") for name in attributes_of(fd))
     except OSError:
         return False
 
@@ -234,10 +235,10 @@ def seal(fd: int, mode: int) -> None:
     # spec: objects.canonical.stored
     with contextlib.suppress(OSError):
         # Some attributes belong to the system (security.selinux) and cannot be removed.
-        for attribute in os.listxattr(fd):
+        for attribute in attributes_of(fd):
             os.fchmod(fd, mode | 0o200)  # what its owner may not write keeps its attributes (xattr(7))
             with contextlib.suppress(OSError):
-                os.removexattr(fd, attribute)
+                remove_attribute(fd, attribute)
     os.fchmod(fd, mode)
     os.utime(fd, ns=_TIMES)
 

@@ -7,6 +7,7 @@ import os
 import pwd
 
 from bramble.errors import BrambleError
+from bramble.store.attributes import has_attribute
 
 _ACCESS_LIST = "system.posix_acl_access"
 _ALL_IDS = ["0", "0", "4294967295"]
@@ -50,12 +51,9 @@ def only_of(path: str, status: os.stat_result, uid: int, *, above: bool) -> bool
     a umask of 002. `above` the store the group 0 of root's own directories is root, too.
     """
     # spec: store.owner.groups
-    try:
-        os.getxattr(path, _ACCESS_LIST, follow_symlinks=False)
+    if has_attribute(path, _ACCESS_LIST):
         # With an access list the bits of the group are the mask: they may stand for anybody.
         return False
-    except OSError:
-        pass
     if above and status.st_gid == 0 and status.st_uid == 0:
         return True
     try:
