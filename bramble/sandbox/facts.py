@@ -52,7 +52,7 @@ def own_memory() -> tuple[tuple[int, int], ...]:
 def has_pidfd() -> bool:
     """Return whether the kernel has pidfd_open(2), Linux 5.3, by which we hear of the end of a process."""
     try:
-        os.close(os.pidfd_open(os.getpid()))
+        os.close(syscalls.pidfd_open(os.getpid()))
     except OSError as error:
         return error.errno not in (ENOSYS, EPERM)
     return True

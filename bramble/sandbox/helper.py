@@ -112,7 +112,7 @@ class Sandbox:
             return
         try:
             flags = PROCESS_GROUP if number in FROM_KEYS else 0
-            signal.pidfd_send_signal(self.program, number, None, flags)
+            syscalls.pidfd_send_signal(self.program, number, flags)
         except OSError as error:
             if error.errno == EINVAL:  # before Linux 6.9 there is no such flag
                 signal_group(self.program, number)
@@ -309,7 +309,7 @@ class Helper:
         finally:
             theirs.close()
         try:
-            sandbox.pidfd = os.pidfd_open(sandbox.pid)
+            sandbox.pidfd = syscalls.pidfd_open(sandbox.pid)
         except OSError:
             os.kill(sandbox.pid, signal.SIGKILL)
             os.waitpid(sandbox.pid, 0)

@@ -399,7 +399,7 @@ def start_program_hosted(job: Job) -> None:
     close_all_but((job.link,))
     wait = select.poll()
     wait.register(job.link, select.POLLIN)
-    wait.register(os.pidfd_open(program), select.POLLIN)
+    wait.register(syscalls.pidfd_open(program), select.POLLIN)
     last = None
     while last is None:
         spoken = wait.poll(1000)

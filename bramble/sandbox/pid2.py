@@ -125,7 +125,7 @@ def die_with_init(job: Job) -> None:
 def hand_out_self(job: Job) -> None:
     """Send a pidfd of this process: the helper can then pass on signals, and never to another process."""
     # spec: sandbox.signals.run
-    pidfd = os.pidfd_open(os.getpid())
+    pidfd = syscalls.pidfd_open(os.getpid())
     send_descriptor(job.link, b"P", pidfd)
     os.close(pidfd)
 

@@ -129,6 +129,8 @@ _CAPSET = _number("capset")
 _PERSONALITY = _number("personality")
 _SECCOMP = _number("seccomp")
 _CLOSE_RANGE = _number("close_range")
+_PIDFD_OPEN = _number("pidfd_open")
+_PIDFD_SEND_SIGNAL = _number("pidfd_send_signal")
 _LANDLOCK_CREATE_RULESET = _number("landlock_create_ruleset")
 _LANDLOCK_ADD_RULE = _number("landlock_add_rule")
 _LANDLOCK_RESTRICT_SELF = _number("landlock_restrict_self")
@@ -144,6 +146,16 @@ def _checked(result: int, what: str, path: bytes | None = None) -> int:
 def clone(flags: int) -> int:
     """clone(2) without a new stack, so it returns twice as fork(2) does: the pid, or 0 in the child."""
     return _checked(_integers(_CLONE, flags, 0, 0, 0, 0), "clone")
+
+
+def pidfd_open(pid: int) -> int:
+    """pidfd_open(2), which `os` lacks in a Python that was built with the headers of an older kernel."""
+    return _checked(_integers(_PIDFD_OPEN, pid, 0, 0, 0, 0), "pidfd_open")
+
+
+def pidfd_send_signal(pidfd: int, number: int, flags: int) -> None:
+    """pidfd_send_signal(2) without more about the signal; as `pidfd_open`."""
+    _checked(_integers(_PIDFD_SEND_SIGNAL, pidfd, number, 0, flags, 0), "pidfd_send_signal")
 
 
 def default_action(signal_number: int) -> None:
