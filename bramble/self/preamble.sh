@@ -6,9 +6,10 @@ bramble_start='import sys
 try:
     with open(sys.argv[1], "rb") as file:
         head = file.read(@START@)
-except OSError:
-    head = b""
-if int.from_bytes(head.replace(b"@SUM@", b""), "big") % (2**61 - 1) != @SUM@:
+    whole = int.from_bytes(head.replace(b"@SUM@", b""), "big") % (2**61 - 1) == @SUM@
+except Exception:
+    whole = False
+if not whole:
     sys.exit("error[self.damaged] " + sys.argv[1] + ": the file is not as it was made\n  fetch the file again")
 exec(head[@BOOT_AT@:])'
 bramble_file=$0
@@ -23,8 +24,9 @@ if [ ! -f "$bramble_file" ]; then
     return 1 2>/dev/null || exit 1
 fi
 if [ -n "${BRAMBLE_PYTHON-}" ]; then
-    if [ "$("$BRAMBLE_PYTHON" -I -S -c 'import sys; print(sys.version_info >= (3, 9))' 2>/dev/null)" = True ]; then
-        exec "$BRAMBLE_PYTHON" -I -S -c "$bramble_start" "$bramble_file" "$BRAMBLE_PYTHON" "$@"
+    # It is unset for the question, which would have no end where it names this file.
+    if [ "$(BRAMBLE_PYTHON= "$BRAMBLE_PYTHON" -I -S -c 'import sys; print(sys.version_info >= (3, 9))' 2>/dev/null)" = True ]; then
+        exec "$BRAMBLE_PYTHON" -I -S -c "${bramble_start:?}" "$bramble_file" "$BRAMBLE_PYTHON" "$@"
     fi
     echo "error[self.no-python]: BRAMBLE_PYTHON is $BRAMBLE_PYTHON, which is no Python 3.9 or newer" >&2
     echo "  name another interpreter, or unset the variable" >&2
@@ -35,7 +37,7 @@ for bramble_python in python3 python3.14 python3.13 python3.12 python3.11 python
     command -v "$bramble_python" >/dev/null 2>&1 || continue
     # What pyenv and its like put on the PATH may stand for no version at all.
     case ${PATH-} in *shims*) "$bramble_python" -I -S -c "" >/dev/null 2>&1 || continue ;; esac
-    exec "$bramble_python" -I -S -c "$bramble_start" "$bramble_file" "$bramble_python" "$@"
+    exec "$bramble_python" -I -S -c "${bramble_start:?}" "$bramble_file" "$bramble_python" "$@"
 done
 echo "error[self.no-python]: Bramble needs Python 3.9 or newer, and PATH has none${BRAMBLE_TOO_OLD:+ (too old:$BRAMBLE_TOO_OLD)}" >&2
 echo "  install it: apt install python3, dnf install python3.11, apk add python3, pacman -S python," >&2
