@@ -393,3 +393,9 @@ def test_bytecode_is_whole_or_not_there(one_file: Path, box: Box) -> None:
     done = box.run([str(one_file), "version"])
     assert (done.returncode, done.stderr) == (0, "")
     assert list((copy / "bramble" / "cli" / "__pycache__").glob("main.*.pyc"))
+
+
+def test_the_file_itself_as_its_python_is_refused(one_file: Path, box: Box) -> None:
+    """Once: each would ask the next."""
+    done = box.run([str(one_file), "--version"], BRAMBLE_PYTHON=str(one_file))
+    assert (done.returncode, "error[self.no-python]" in done.stderr) == (127, True)
