@@ -5,16 +5,15 @@ There the C library is asked. Where `ctypes` is missing too, no file has attribu
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import os
-from typing import Any, Union
+from typing import Union
+
+try:
+    import ctypes
+except ImportError:
+    ctypes = None  # type: ignore[assignment]
 
 PYTHON_HAS_THEM = hasattr(os, "listxattr")
-_ctypes: Any = None
-if not PYTHON_HAS_THEM:
-    with contextlib.suppress(ImportError):
-        _ctypes = importlib.import_module("ctypes")
 _ENOTSUP = 95
 
 
@@ -52,18 +51,18 @@ def has_attribute(path: str, name: str) -> bool:
 
 def _called(function: str, *words: Union[int, bytes, bytearray, None]) -> int:
     """Call a function of the C library. A bytearray is a buffer that it fills, None no buffer."""
-    if _ctypes is None:
+    if ctypes is None:
         raise OSError(_ENOTSUP, os.strerror(_ENOTSUP))
-    call = _ctypes.CDLL(None, use_errno=True)[function]
-    call.restype = _ctypes.c_ssize_t
+    call = ctypes.CDLL(None, use_errno=True)[function]
+    call.restype = ctypes.c_ssize_t
     result: int = call(*(_argument(word) for word in words))
     if result < 0:
-        number = _ctypes.get_errno()
+        number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return result
 
 
 def _argument(word: Union[int, bytes, bytearray, None]) -> object:
     if isinstance(word, bytearray):
-        return (_ctypes.c_char * len(word)).from_buffer(word)
-    return _ctypes.c_size_t(word) if isinstance(word, int) else word
+        return (ctypes.c_char * len(word)).from_buffer(word)
+    return ctypes.c_size_t(word) if isinstance(word, int) else word

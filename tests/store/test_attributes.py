@@ -15,7 +15,7 @@ from bramble.store import attributes
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param != "os":
         monkeypatch.setattr(attributes, "PYTHON_HAS_THEM", False)
-        monkeypatch.setattr(attributes, "_ctypes", ctypes if request.param == "the C library" else None)
+        monkeypatch.setattr(attributes, "ctypes", ctypes if request.param == "the C library" else None)
     return str(request.param)
 
 
