@@ -16,7 +16,7 @@ import pytest
 from bramble import __version__
 from bramble.errors import BrambleError
 from bramble.self.repository import TOP, checkout, read_repository
-from bramble.self.sdist import SourceFile, sdist
+from bramble.self.sdist import SourceFile, _gzip, _record, sdist
 
 ROOT = Path(__file__).resolve().parents[2]
 STEM = f"bramble-{__version__}"
@@ -159,3 +159,16 @@ def test_any_size_comes_back(few: dict[str, SourceFile], size: int) -> None:
     assert data[:10] == b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
     assert len(gzip.decompress(data)) % 512 == 0
     assert unpacked(data)[f"{STEM}/tests/x"].size == size
+
+
+@pytest.mark.parametrize("size", [0, 1, 65534, 65535, 65536, 2 * 65535, 2 * 65535 + 1])
+def test_the_last_block_is_told_wherever_it_ends(size: int) -> None:
+    # spec: self.sdist.bytes
+    assert gzip.decompress(_gzip(b"x" * size)) == b"x" * size
+
+
+@pytest.mark.parametrize("length", [*range(1, 120), *range(980, 1000)])
+def test_a_record_counts_its_own_digits(length: int) -> None:
+    # spec: self.sdist.bytes
+    record = _record(b"path", b"x" * length)
+    assert int(record.partition(b" ")[0]) == len(record)

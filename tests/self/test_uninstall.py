@@ -174,6 +174,10 @@ def test_what_else_is_in_a_directory_stays(world: World) -> None:
         (directory / "mine/letter").write_text("mine")
     # Named like a copy of the one file, and none.
     (cache(world) / ("a" * 32)).mkdir()
+    # A source that a person has laid out there.
+    (cache(world) / "mine/bramble/self").mkdir(parents=True)
+    for name in ("manifest", "bramble/self/boot.py"):
+        (cache(world) / "mine" / name).write_text("")
     found = places(world, "--yes", "--store")
     for directory in (cache(world), config(world), state(world), world.store):
         assert (directory / "mine/letter").read_text() == "mine"
