@@ -20,7 +20,6 @@ FAULTS: tuple[Fault, ...] = (
         ("equality", "            return bool(a != a and b != b)\n", "            return False\n"),
         ("dict.keys", "return TRUE_KEY if value else FALSE_KEY", "return int(value)"),
         ("dict.keys", "return value if value == value else NAN_KEY", "return value"),
-        ("order", "return int(a != a) - int(b != b) if a != a or b != b else 1", "return 1"),
         ("freeze", "            held = contents(value)\n", "            held = ()\n"),
         (
             "iteration.locked",
@@ -123,7 +122,8 @@ FAULTS: tuple[Fault, ...] = (
         ("string.iteration", 'type_name = "string.codepoints"', 'type_name = "string.elems"'),
     ),
     *_in(
-        "runtime/sorting",
+        "runtime/order",
+        ("order", "return int(a != a) - int(b != b) if a != a or b != b else 1", "return 1"),
         ("sorted", "    plain = python_orders(keys)\n", "    plain = True\n"),
     ),
     *_in(

@@ -1,4 +1,31 @@
-"""Starlark for Python programs. Chapter 1 of the specification; imports the standard library only."""
+"""Starlark for Python programs. Chapter 1 of the specification; imports the standard library only.
+
+A text becomes a `Program` once, which can be kept in a cache as bytes; a program can be run any number of
+times, each time in a `Thread`, which says what it may use of the host; that gives a `Module`, whose
+globals are frozen. What fails raises a `StarlarkError`, with a code, a place and a stack.
+
+    >>> text = "def double(x):\\n    return x * factor\\n"
+    >>> program = compile_program(text, "a.star", predeclared=["factor"])
+    >>> module = execute(program, predeclared={"factor": 2}, thread=Thread(max_steps=1000))
+    >>> call(Thread(), module.globals["double"], [21])
+    42
+
+Values. None, bool, int, float, str, bytes, tuple and range are Python's own; `List(items)`,
+`set_of(items)` and `Dict()`, filled by `put`, make the others. A host gives functions (`Builtin`), fields
+(`Struct`), modules (`ModuleValue`), and values of its own (derive from `HostValue`). What is not frozen
+belongs to one thread (`freeze`).
+
+Dialect. `Dialect` switches on what the common core of the language lacks: recursion, `while`, globals
+that are bound again, control statements outside functions, `load` of a module as a value.
+
+The floors: `syntax` reads and prints programs without running them; `runtime` holds the values and what
+can be done with them; `compile` makes Python's code of programs, and is imported with the first text that
+comes from no cache. The modules beside this one are what an embedder uses: `program`, `thread`, `errors`,
+`dialect`, `source`; `session` and `repl` for inputs one after another; `command` for running files, with
+`assertions`, that is the module `assert`; `bounds` for memory and time; `advice` for people who know
+other languages. Behind them, `faults` makes errors of Python's exceptions, `spell` finds what a misspelt
+name meant, `record` makes frozen values.
+"""
 
 from __future__ import annotations
 

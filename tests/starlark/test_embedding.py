@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
 import threading
 import time
 from typing import Any
 
 import pytest
 
+import bramble.starlark
 from bramble.starlark import (
     Builtin,
     Dialect,
@@ -216,3 +218,8 @@ def test_recursion_has_a_limit_of_its_own() -> None:
         ran("def f(n):\n    return f(n + 1)\nf(0)\n", dialect=dialect)
     assert caught.value.code == "eval.limit"
     assert ran("def f(n):\n    return n and f(n - 1)\nr = f(100)\n", dialect=dialect).globals["r"] == 0
+
+
+def test_the_example_in_the_documentation_of_the_package_runs() -> None:
+    done = doctest.testmod(bramble.starlark)
+    assert (done.attempted > 0, done.failed) == (True, 0)

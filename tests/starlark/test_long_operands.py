@@ -16,7 +16,7 @@ from bramble.starlark.bounds import bounded_time
 from bramble.starlark.runtime import interruptible
 from bramble.starlark.runtime.interruptible import CHARACTERS, PART
 from bramble.starlark.runtime.json import JSON
-from bramble.starlark.runtime.sorting import _sorted_in_runs
+from bramble.starlark.runtime.order import _sorted_in_runs
 
 from .running import ran
 

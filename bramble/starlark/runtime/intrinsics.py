@@ -41,7 +41,7 @@ from .operators import (
     subtract,
     within,
 )
-from .sorting import sort_items
+from .order import sort_items
 from .string_methods import STRING_METHODS, split_at
 from .text import convert, display, to_repr, to_str
 from .unboxed import (

@@ -1,4 +1,4 @@
-"""How far one operation goes into its operands, which may be deep, or contain the same value often."""
+"""How much one operation may do: levels it goes into a value, items it hashes, texts it searches."""
 
 from __future__ import annotations
 

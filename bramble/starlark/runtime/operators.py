@@ -15,6 +15,7 @@ from .functions import Builtin, Function, ModuleValue
 from .integers import MAX_INT_BITS, checked, int_text, too_large
 from .interruptible import PART, parts
 from .limits import search
+from .order import compare
 from .text import apply_percent, to_repr
 from .values import (
     DICT_CLASSES,
@@ -24,7 +25,6 @@ from .values import (
     Dict,
     List,
     Set,
-    compare,
     contains,
     equal,
     fail_with,

@@ -24,7 +24,7 @@ from .integers import int_from_digits, int_text
 from .interruptible import PART, fill, is_long, parts
 from .iteration import enter, items_of, iterable_of, leave, range_length
 from .operators import MAX_ITEMS, to_float
-from .sorting import python_orders, sort_items
+from .order import compare, python_orders, sort_items
 from .text import to_repr, to_str
 from .values import (
     DICT_CLASSES,
@@ -34,7 +34,6 @@ from .values import (
     Dict,
     List,
     Set,
-    compare,
     fail_with,
     type_name,
 )

@@ -480,7 +480,7 @@ def freeze(root: Value) -> None:
 _SETTLED = frozenset({str, int, bool, NoneType, float, bytes, range, *FROZEN})
 
 
-# ---- equality and order
+# ---- equality
 
 
 def equal(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
@@ -560,34 +560,6 @@ def equal_dicts(a: Dict, b: Dict, walk: Optional[Walk] = None) -> bool:
         if y is missing or not equal(x, y, walk):
             return False
     return True
-
-
-def compare(a: Value, b: Value, op: str, walk: Optional[Walk] = None) -> int:
-    """Return a number below, equal to or above 0 as `a` is less than, equal to or greater than `b`.
-
-    NaN equals itself and is greater than every other number. Raises EvalError for
-    values that have no order; `op` is for its message.
-    """
-    # spec: starlark.order
-    ca, cb = a.__class__, b.__class__
-    if (ca is int or ca is float) and (cb is int or cb is float):
-        if a < b:
-            return -1
-        if a == b:
-            return 0
-        return int(a != a) - int(b != b) if a != a or b != b else 1
-    if ca is cb and (ca is str or ca is bytes or ca is bool):
-        return -1 if a < b else int(a > b)
-    if (ca is tuple and cb is tuple) or (isinstance(a, List) and isinstance(b, List)):
-        walk = walk or Walk()
-        for x, y in zip(a, b):
-            if not equal(x, y, walk):
-                walk.down("comparison")
-                return compare(x, y, op, walk)
-        return len(a) - len(b)
-    if getattr(ca, "starlark_ordered", False) and ca is cb:
-        return -1 if a < b else int(a > b)
-    raise EvalError("eval.operand", f"{type_name(a)} {op} {type_name(b)} not implemented")
 
 
 def contains(items: Iterable[Value], wanted: Value) -> bool:

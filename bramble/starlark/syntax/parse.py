@@ -1,4 +1,4 @@
-"""From text to the syntax tree: statements and blocks. Expressions are read in expressions.py.
+"""From text to the syntax tree: statements and blocks. Expressions are read in parse_expressions.py.
 
 Blocks are kept on a stack of our own, so that a program's indentation cannot
 use up Python's stack.
@@ -6,12 +6,12 @@ use up Python's stack.
 
 from __future__ import annotations
 
-from .constructs import WholeExpression, WholeTargets, WholeTest, identifier, parameter_head
 from .cursor import Cursor, shown
-from .expressions import expression
-from .loads import load_statement
+from .parse_constructs import WholeExpression, WholeTargets, WholeTest, identifier, parameter_head
+from .parse_expressions import expression
+from .parse_loads import load_statement
+from .parse_targets import check_target
 from .scan import EOF, NEWLINE
-from .targets import check_target
 from .tree import (
     MAX_BLOCKS,
     Assign,

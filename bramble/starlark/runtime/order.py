@@ -1,16 +1,19 @@
-"""Sorting: Starlark's order by Python's sort, and long lists in parts.
+"""Order: comparing two values, and sorting many.
 
-Python's sort is one call, and takes seconds for a million items. A long list is
-therefore sorted in runs. Then all runs are cut at the same items, into slices of
-which none is much longer than a run. The slices between two cuts are put one behind the other and
-sorted again, which for Python is to merge them. What is equal to a cut is a slice
-of its own, which needs no sorting. So equal items stay in their order.
+Values that Python orders as Starlark does are sorted by Python's sort, others by `compare`.
+Python's sort is one call, and takes seconds for a million items. A long list is therefore sorted in
+runs. Then all runs are cut at the same items, into slices of which none is much longer than a run.
+The slices between two cuts are put one behind the other and sorted again, which for Python is to
+merge them. What is equal to a cut is a slice of its own, which needs no sorting. So equal items
+stay in their order.
 """
 
 from __future__ import annotations
 
+from ..errors import EvalError
 from .interruptible import PART, types_of
-from .values import compare
+from .limits import Walk
+from .values import List, equal, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +31,34 @@ _FEW = 64
 _QUICK = 1 << 10
 # Items of each run among which the cuts are chosen.
 _SAMPLES = 64
+
+
+def compare(a: Value, b: Value, op: str, walk: Optional[Walk] = None) -> int:
+    """Return a number below, equal to or above 0 as `a` is less than, equal to or greater than `b`.
+
+    NaN equals itself and is greater than every other number. Raises EvalError for
+    values that have no order; `op` is for its message.
+    """
+    # spec: starlark.order
+    ca, cb = a.__class__, b.__class__
+    if (ca is int or ca is float) and (cb is int or cb is float):
+        if a < b:
+            return -1
+        if a == b:
+            return 0
+        return int(a != a) - int(b != b) if a != a or b != b else 1
+    if ca is cb and (ca is str or ca is bytes or ca is bool):
+        return -1 if a < b else int(a > b)
+    if (ca is tuple and cb is tuple) or (isinstance(a, List) and isinstance(b, List)):
+        walk = walk or Walk()
+        for x, y in zip(a, b):
+            if not equal(x, y, walk):
+                walk.down("comparison")
+                return compare(x, y, op, walk)
+        return len(a) - len(b)
+    if getattr(ca, "starlark_ordered", False) and ca is cb:
+        return -1 if a < b else int(a > b)
+    raise EvalError("eval.operand", f"{type_name(a)} {op} {type_name(b)} not implemented")
 
 
 class _Ordered:

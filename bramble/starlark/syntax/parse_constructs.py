@@ -1,6 +1,6 @@
 """The constructs of expressions while they are being read: what each may hold, and when it is complete.
 
-`expressions.py` reads operands and operators. Whenever an expression has ended,
+`parse_expressions.py` reads operands and operators. Whenever an expression has ended,
 the innermost open construct *takes* it, looks at the token that ended it, and
 answers with a node, when that completes the construct, or with the construct
 that the next operand belongs to.
@@ -8,8 +8,8 @@ that the next operand belongs to.
 
 from __future__ import annotations
 
+from .parse_targets import check_target
 from .scan import EOF, NAME, NEWLINE, nesting_fault
-from .targets import check_target
 from .tree import (
     MAX_NESTING,
     Call,

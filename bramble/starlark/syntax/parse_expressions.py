@@ -9,12 +9,12 @@ expression.
 Two stacks grow together. `waiting` holds what waits for its right operand, as
 (precedence, left operand, operator, offset), with a BARRIER for every open
 construct. `opens` holds those constructs: a bracket, a lambda, a conditional.
-When an expression ends, the innermost construct takes it (constructs.py).
+When an expression ends, the innermost construct takes it (parse_constructs.py).
 """
 
 from __future__ import annotations
 
-from .constructs import (
+from .parse_constructs import (
     Construct,
     OpenCall,
     OpenCondition,
