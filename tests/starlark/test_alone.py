@@ -26,7 +26,7 @@ def alone(tmp_path: Path, *words: str, text: str = "") -> subprocess.CompletedPr
         input=text,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
 
