@@ -118,17 +118,34 @@ def test_where_no_copy_can_be_made_it_runs_from_the_archive(one_file: Path, box:
         assert "the rule" in done.stdout
 
 
-def test_a_full_disk_while_unpacking_is_quiet(packed: bytes, tmp_path: Path) -> None:
-    """A file system of 1 MiB, in namespaces of its own."""
+@pytest.mark.parametrize("size", ["1m", "4m"])
+def test_a_full_disk_while_unpacking_is_quiet(size: str, packed: bytes, tmp_path: Path) -> None:
+    """A small file system, in namespaces of its own, where only what is root's has an owner who is known."""
     (tmp_path / "bramble").write_bytes(packed)
     (tmp_path / "full").mkdir()
     script = (
-        f"mount -t tmpfs -o size=1m none {tmp_path}/full && "
-        f"XDG_CACHE_HOME={tmp_path}/full sh {tmp_path}/bramble --version && ls -A {tmp_path}/full/bramble"
+        f"mount -t tmpfs -o size={size} none {tmp_path}/full && "
+        f"XDG_CACHE_HOME={tmp_path}/full sh {tmp_path}/bramble --version && find {tmp_path}/full -type f"
     )
     done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (done.stdout.split()[0], len(done.stdout.split()), done.stderr) == ("bramble", 2, "")
+
+
+def test_a_cache_that_is_a_link_is_followed(one_file: Path, box: Box) -> None:
+    """What is kept elsewhere by a link of the person's own; a link below it is nobody's to follow."""
+    (box.base / "elsewhere").mkdir()
+    (box.base / "cache").symlink_to("elsewhere")
+    box.run([str(one_file), "--version"])
+    copy = copy_of(box)
+    assert boot.is_whole(os.path.realpath(copy))
+    copy.rename(box.base / "other")
+    copy.symlink_to(box.base / "other")
+    (box.base / "other" / "bramble" / "cli" / "first.py").chmod(0o644)
+    (box.base / "other" / "bramble" / "cli" / "first.py").write_text("raise SystemExit(99)")
+    (box.base / "other" / "manifest").write_text(boot.manifest(str(copy)))
+    assert box.run([str(one_file), "--version"]).returncode == 0
+    assert not copy_of(box).is_symlink() and (box.base / "other").is_dir()
 
 
 def test_first_runs_at_once_end_with_one_copy(one_file: Path, box: Box) -> None:
