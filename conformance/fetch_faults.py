@@ -52,19 +52,19 @@ FAULTS: tuple[Fault, ...] = (
         ("fetch.patience", "            raise self._too_long(failure)\n", "            pass\n"),
     ),
     *_in(
-        "unpack",
+        "archives/unpack",
         ("unpack.kinds", '    (".tar.bz2", "bz2"),\n', ""),
         ("unpack.empty", "            if tree.is_empty():\n", "            if False:\n"),
     ),
     *_in(
-        "tar",
+        "archives/tar",
         ("unpack.kinds", 'raise TarSpecial(f"{what} is {_SPECIAL[kind]}")', 'return "file"'),
         ("unpack.tar", '    if magic[:6] == b"ustar\\0":\n', '    if magic[:5] == b"ustar":\n'),
         ("unpack.tar", "    coming.update(more)\n", "    coming.clear()\n"),
         ("unpack.whole", 'raise TarBroken("it ends before its end mark")', "return bytes(size)"),
     ),
     *_in(
-        "zip",
+        "archives/zip",
         ("unpack.zip", "or self._read(after, name_length) != entry.raw:", "or False:"),
         ("unpack.zip", "open_numbers = (0, _FULL32) if flags & 8 else ()", "open_numbers = ()"),
         ("unpack.zip", 'and self._file.read(4) == b"PK\\3\\4":', "and False:"),
@@ -76,7 +76,7 @@ FAULTS: tuple[Fault, ...] = (
         ),
     ),
     *_in(
-        "confined",
+        "archives/confined",
         ("unpack", "            os.fchmod(fd, 0o755)\n", "            pass\n"),
         ("unpack", "        if self._once:\n", "        if True:\n"),
         ("unpack.inside", '    if name.startswith(b"/"):\n', "    if False:\n"),

@@ -271,7 +271,7 @@ class Maker:
         if again is not None:
             pairs = [pair for pair in zip(again.outputs, outputs) if pair[0] != pair[1]]
             if pairs:
-                compare = importlib.import_module("bramble.build.compare")
+                compare = importlib.import_module("bramble.build.checking.compare")
                 found = {
                     output: (first, second, compare.differences(self._store, first, second))
                     for (output, first), (_, second) in pairs
@@ -314,7 +314,7 @@ class Maker:
 
 def _elsewhere(name: str) -> Callable[..., Any]:
     """Return a function of what only a second build needs: nobody else waits for its modules."""
-    found: Callable[..., Any] = getattr(importlib.import_module("bramble.build.elsewhere"), name)
+    found: Callable[..., Any] = getattr(importlib.import_module("bramble.build.checking.elsewhere"), name)
     return found
 
 

@@ -1,9 +1,10 @@
 """The table of commands. Help, completion, manual pages and the tests of examples all come from it.
 
 To add a command: a `Verb` here, in the place of its group where help is to list it, and a module
-`bramble/cli/verbs/NAME.py` with `configure` and `execute`. Each command has two or three examples, which
-tests/cli/test_examples.py runs in this order in a project made by `bramble init` whose `./:hello_world` is
-built already. What an example needs besides (a file, a command before it, something to type) stands there.
+`bramble/cli/verbs/NAME.py` with `configure` and `execute`, or a folder NAME if it has commands of its own.
+Each command has two or three examples, which tests/cli/test_examples.py runs in this order in a project made
+by `bramble init` whose `./:hello_world` is built already. What an example needs besides (a file, a command
+before it, something to type) stands there.
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ VERBS = (
     ),
     Verb(
         "store",
-        "bramble.cli.verbs.store",
+        "bramble.cli.verbs.store.command",
         "ask the store, check it, move what is in it",
         "store",
         (
@@ -283,7 +284,7 @@ VERBS = (
     ),
     Verb(
         "self",
-        "bramble.cli.verbs.self",
+        "bramble.cli.verbs.self.command",
         "make Bramble one file, open that up, check it, build it",
         "more",
         (

@@ -41,7 +41,7 @@ def program_stamp() -> str:
     """Return a name that changes when the program may have changed: 40 hexadecimal digits."""
     top = os.path.dirname(os.path.abspath(bramble.__file__))
     seen = [bramble.__version__]
-    for directory in ("cli", "cli/completion", "cli/verbs", "commands"):
+    for directory in ("cli", "cli/completion", "cli/verbs", "cli/verbs/self", "cli/verbs/store", "commands"):
         try:
             with os.scandir(os.path.join(top, directory)) as entries:
                 for entry in sorted(entries, key=lambda one: one.name):

@@ -19,8 +19,8 @@ import zipfile
 from collections.abc import Callable
 from functools import partial
 
-from bramble.build.fetch.tar import TarStream
-from bramble.build.fetch.unpack import UnpackLimits, unpack
+from bramble.build.fetch.archives.tar import TarStream
+from bramble.build.fetch.archives.unpack import UnpackLimits, unpack
 from tests.bench.bench_store import ROUNDS, in_child, room
 
 LIMITS = UnpackLimits(size=64 << 30, ratio=250, members=5_000_000)

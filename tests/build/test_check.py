@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bramble.build import elsewhere
-from bramble.build.compare import differences, explain
+from bramble.build.checking import elsewhere
+from bramble.build.checking.compare import differences, explain
 from bramble.store.disk import RawOutput, Store
 from bramble.store.remove import remove_tree
 from tests.store.conftest import place as place

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from bramble.build.suspects import (
+from bramble.build.checking.suspects import (
     ARCHIVE_ORDER,
     AROUND,
     BUILD_ID,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from bramble import __version__
-from bramble.commands import release
-from bramble.commands.release import CHECK, SIGN, write_release
+from bramble.commands.self import release
+from bramble.commands.self.release import CHECK, SIGN, write_release
 from bramble.errors import BrambleError
 from bramble.self.release import sums
 from bramble.self.repository import TOP, read_repository

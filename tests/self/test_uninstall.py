@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from bramble.cli.environment import read_setting
-from bramble.commands import uninstall
-from bramble.commands.uninstall import ABSENT, KEEP, REMOVE, Inventory, Place, remove, survey
+from bramble.commands.self import uninstall
+from bramble.commands.self.uninstall import ABSENT, KEEP, REMOVE, Inventory, Place, remove, survey
 from bramble.errors import BrambleError
 from bramble.store import dismantle as dismantling
 from bramble.store.disk import Store

@@ -27,7 +27,7 @@ import sys
 import tempfile
 from typing import Optional
 
-from bramble.build.fetch.unpack import UnpackLimits, unpack
+from bramble.build.fetch.archives.unpack import UnpackLimits, unpack
 from bramble.errors import BrambleError
 from tests.build.fetch.archives import END, body, header, long, octal, pax
 from tests.stress.random_archives import Made, Node, Tree, make, surroundings, with_parents

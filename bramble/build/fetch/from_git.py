@@ -13,8 +13,9 @@ from typing import Optional
 
 from bramble.build.builtin import Request
 from bramble.build.fetch.address import PORTS, name_and_password, parse_url
+from bramble.build.fetch.archives.confined import UNUSABLE, Clash, ConfinedTree, Outside, Path
+from bramble.build.fetch.archives.unpack import Budget, TooLarge, UnpackLimits
 from bramble.build.fetch.commit import CommitBroken, Objects, Submodules, write_commit
-from bramble.build.fetch.confined import UNUSABLE, Clash, ConfinedTree, Outside, Path
 from bramble.build.fetch.discretion import redact, scrubbed, secrets_of, secrets_of_login
 from bramble.build.fetch.git import Git, Login, Surroundings, find_git
 from bramble.build.fetch.local import local_path
@@ -23,7 +24,6 @@ from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.reach import check_repository
 from bramble.build.fetch.secure import authorities
 from bramble.build.fetch.submodules import DEEPEST, url_of, urls_of
-from bramble.build.fetch.unpack import Budget, TooLarge, UnpackLimits
 from bramble.build.options import FetchOptions
 from bramble.build.pins import needed, wants_submodules
 from bramble.build.stamps import Stamp

@@ -10,13 +10,13 @@ from urllib.parse import unquote
 from bramble.build.builtin import Request
 from bramble.build.copying import copy_file
 from bramble.build.fetch.address import parse_url
+from bramble.build.fetch.archives.unpack import UnpackLimits, unpack
 from bramble.build.fetch.checksum import Checksum, checksum_of, verify
 from bramble.build.fetch.discretion import scrubbed, secrets_of
 from bramble.build.fetch.local import local_path
 from bramble.build.fetch.reach import check_reach
 from bramble.build.fetch.shape import file_name, shape_of, stripped
 from bramble.build.fetch.transfer import transfer
-from bramble.build.fetch.unpack import UnpackLimits, unpack
 from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
 from bramble.build.stamps import Stamp, bytes_of, stamp_chain

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Optional
 from urllib.parse import unquote, urlsplit
 
-from bramble.build.fetch.unpack import archive_kind
+from bramble.build.fetch.archives.unpack import archive_kind
 from bramble.errors import BrambleError
 
 _YES, _NO = ("true", "yes", "1"), ("", "false", "no", "0")

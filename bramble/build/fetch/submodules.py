@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from bramble.build.fetch.archives.confined import Path, shown
 from bramble.build.fetch.commit import CommitBroken
-from bramble.build.fetch.confined import Path, shown
 
 DEEPEST = 16  # how many submodules may lie in one another
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

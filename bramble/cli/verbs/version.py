@@ -10,7 +10,7 @@ import sys
 from bramble import __version__
 from bramble.cli.environment import Surface
 from bramble.cli.render import print_json
-from bramble.commands.self import own_digest
+from bramble.commands.self.source import own_digest
 from bramble.errors import BrambleError
 
 

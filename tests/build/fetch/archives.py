@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Optional, Union
 
-from bramble.build.fetch.tar import BLOCK
+from bramble.build.fetch.archives.tar import BLOCK
 
 Entry = tuple[str, str, Union[bytes, str], int]  # kind, name, contents or target, mode
 

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from typing import Optional
 
-from bramble.build.fetch.tar import BLOCK
+from bramble.build.fetch.archives.tar import BLOCK
 from tests.build.fetch.archives import (
     END,
     body,

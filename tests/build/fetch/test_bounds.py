@@ -10,7 +10,7 @@ import tarfile
 import zlib
 from dataclasses import replace
 
-from bramble.build.fetch.compressed import Decompressed
+from bramble.build.fetch.archives.compressed import Decompressed
 from tests.build.fetch.archives import directory, file, hardlink, tar, zipped
 from tests.build.fetch.test_unpack import LIMITS, World
 

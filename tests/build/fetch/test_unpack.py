@@ -18,9 +18,9 @@ from typing import Union
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bramble.build.fetch.confined import Outside, split_name
-from bramble.build.fetch.tar import TarBroken, TarStream
-from bramble.build.fetch.unpack import UnpackLimits, archive_kind, unpack
+from bramble.build.fetch.archives.confined import Outside, split_name
+from bramble.build.fetch.archives.tar import TarBroken, TarStream
+from bramble.build.fetch.archives.unpack import UnpackLimits, archive_kind, unpack
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
 from tests.build.fetch.archives import directory, file, hardlink, symlink, tar, zipped

@@ -10,11 +10,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import IO, Optional
 
-from bramble.build.fetch.compressed import Decompressed
-from bramble.build.fetch.confined import LINK_LIMIT, UNUSABLE, Clash, ConfinedTree, Outside, shown, split_name
-from bramble.build.fetch.decoders import LZMA_DAMAGE, ZLIB_DAMAGE
-from bramble.build.fetch.tar import TarBroken, TarSpecial, TarStream, TarUnsupported
-from bramble.build.fetch.zip import ZipReader
+from bramble.build.fetch.archives.compressed import Decompressed
+from bramble.build.fetch.archives.confined import (
+    LINK_LIMIT,
+    UNUSABLE,
+    Clash,
+    ConfinedTree,
+    Outside,
+    shown,
+    split_name,
+)
+from bramble.build.fetch.archives.decoders import LZMA_DAMAGE, ZLIB_DAMAGE
+from bramble.build.fetch.archives.tar import TarBroken, TarSpecial, TarStream, TarUnsupported
+from bramble.build.fetch.archives.zip import ZipReader
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
 

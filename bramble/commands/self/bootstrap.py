@@ -13,7 +13,7 @@ from typing import Callable, Optional
 
 import bramble
 from bramble.commands.context.written import unwritable
-from bramble.commands.self import lay_out
+from bramble.commands.self.source import lay_out
 from bramble.errors import BrambleError
 from bramble.self.stages import difference, products, project_of
 from bramble.self.tree import source_tree

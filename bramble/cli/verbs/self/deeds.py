@@ -11,8 +11,8 @@ import termios
 
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.render import on_one_line, print_json, say, size
-from bramble.commands.release import CHECK, SIGN, write_release
-from bramble.commands.uninstall import ABSENT, KEEP, REMOVE, Inventory, Place, remove, survey
+from bramble.commands.self.release import CHECK, SIGN, write_release
+from bramble.commands.self.uninstall import ABSENT, KEEP, REMOVE, Inventory, Place, remove, survey
 from bramble.errors import BrambleError
 
 

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any, Optional
 
-from bramble.build.fetch.confined import shown
-from bramble.build.fetch.decoders import decoder
-from bramble.build.fetch.tar import TarBroken, TarSpecial, TarUnsupported
+from bramble.build.fetch.archives.confined import shown
+from bramble.build.fetch.archives.decoders import decoder
+from bramble.build.fetch.archives.tar import TarBroken, TarSpecial, TarUnsupported
 
 _PIECE = 1 << 18
 _END = struct.Struct("<4sHHHHIIH")

@@ -10,8 +10,8 @@ from typing import Any
 from bramble.cli.environment import Surface, read_setting
 from bramble.commands.context.setting import Setting
 
-_QUESTIONS = "bramble.cli.verbs.store_questions"
-_DEEDS = "bramble.cli.verbs.store_deeds"
+_QUESTIONS = "bramble.cli.verbs.store.questions"
+_DEEDS = "bramble.cli.verbs.store.deeds"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

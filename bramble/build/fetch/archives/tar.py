@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from bramble.build.fetch.confined import shown
+from bramble.build.fetch.archives.confined import shown
 
 BLOCK = 512
 _EXTENSION_LIMIT = 1 << 20  # bytes of one extended header; real ones have a few hundred

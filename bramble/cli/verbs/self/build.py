@@ -8,7 +8,7 @@ import sys
 
 from bramble.cli.environment import Surface, read_inherited
 from bramble.cli.render import harmless, print_json
-from bramble.commands.bootstrap import build_self
+from bramble.commands.self.bootstrap import build_self
 
 
 def do_build(arguments: argparse.Namespace, surface: Surface) -> int:

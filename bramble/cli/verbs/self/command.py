@@ -9,9 +9,9 @@ from typing import Any
 
 from bramble.cli.environment import Surface
 
-_FILE = "bramble.cli.verbs.self_file"
-_DEEDS = "bramble.cli.verbs.self_deeds"
-_BUILD = "bramble.cli.verbs.self_build"
+_FILE = "bramble.cli.verbs.self.file"
+_DEEDS = "bramble.cli.verbs.self.deeds"
+_BUILD = "bramble.cli.verbs.self.build"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

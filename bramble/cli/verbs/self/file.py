@@ -8,7 +8,7 @@ import sys
 
 from bramble.cli.environment import Surface
 from bramble.cli.render import harmless, print_json, size
-from bramble.commands.self import OneFile, extract_self, pack_self, verify_file
+from bramble.commands.self.source import OneFile, extract_self, pack_self, verify_file
 
 
 def do_pack(arguments: argparse.Namespace, surface: Surface) -> int:

@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Optional
 
-from bramble.build.suspects import AROUND, HEAD, Difference, suspect
+from bramble.build.checking.suspects import AROUND, HEAD, Difference, suspect
 
 if TYPE_CHECKING:
     from bramble.store.disk import Store

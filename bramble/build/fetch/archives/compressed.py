@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import IO, Any, Callable
 
-from bramble.build.fetch.decoders import LZMA_DAMAGE, ZLIB_DAMAGE, decoder
-from bramble.build.fetch.tar import TarBroken, TarUnsupported
+from bramble.build.fetch.archives.decoders import LZMA_DAMAGE, ZLIB_DAMAGE, decoder
+from bramble.build.fetch.archives.tar import TarBroken, TarUnsupported
 
 _DAMAGE: tuple[type[Exception], ...] = (*ZLIB_DAMAGE, ValueError, OSError, EOFError)
 _DECODERS = {"gz": "zlib", "bz2": "bz2", "xz": "lzma"}
