@@ -123,13 +123,13 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "build.check.elsewhere",
-        "bramble/build/builder.py",
+        "bramble/build/maker.py",
         'seen = _elsewhere("other_directory")(seen)',
         "pass",
     ),
     Mutant(
         "build.check.elsewhere",
-        "bramble/build/builder.py",
+        "bramble/build/maker.py",
         '_elsewhere("bring_back")(path, self._store.directory, seen)',
         "pass",
     ),

@@ -70,23 +70,25 @@ def _whole(handle: int, largest: int) -> bytes:
     return b"".join(pieces)
 
 
-def replace_file(root: str, path: str, data: bytes, *, new_mode: int = 0o644) -> None:
+def replace_file(
+    root: str, path: str, data: bytes, *, new_mode: int = 0o644, mode: int | None = None
+) -> None:
     """Give a file below `root` new content: all of it, durably, or none. Its permissions stay.
 
-    `new_mode` are those of a file that is not there yet.
+    `new_mode` are those of a file that is not there yet, `mode` those of any.
 
     Another name of the same file (a hard link) keeps the old content.
     """
     # spec: project.access.write
     with _standing(root, path) as (directory, name):
-        mode = new_mode
+        given = new_mode
         with contextlib.suppress(FileNotFoundError):
             before = os.lstat(name, dir_fd=directory)
             _check_regular(before)
-            mode = before.st_mode & 0o777
+            given = before.st_mode & 0o777
         temporary = f".{name}.{os.urandom(8).hex()}.new"
         try:
-            _write(temporary, directory, data, mode)
+            _write(temporary, directory, data, given if mode is None else mode)
             os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):

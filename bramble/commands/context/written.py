@@ -9,16 +9,17 @@ from bramble.errors import BrambleError
 from bramble.project.access import replace_file
 
 
-def write_file(path: str, data: bytes, *, within: str = "") -> None:
+def write_file(path: str, data: bytes, *, within: str = "", mode: Optional[int] = None) -> None:
     """Give the file `path` this content; a link in its place is not followed out of its directory.
 
     If it is written as a path below `within`, no link of a directory leads out of that either: a project
-    may be a stranger's, and so may its links. Raises BrambleError `cli.unwritable`.
+    may be a stranger's, and so may its links. `mode` are its permissions (None: those that it has, or 0644).
+    Raises BrambleError `cli.unwritable`.
     """
     # spec: project.access.write
     root, name = _standing(path, within)
     try:
-        replace_file(root, name, data)
+        replace_file(root, name, data, mode=mode)
     except OSError as error:
         raise unwritable(path, error.strerror) from error
 

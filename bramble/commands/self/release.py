@@ -54,9 +54,7 @@ def write_release(directory: str) -> Released:
     # The sums are the last of them: where they are, everything is.
     for artifact in missing:
         path = os.path.join(directory, artifact.name)
-        write_file(path, artifact.data)
-        if artifact.executable:
-            os.chmod(path, 0o755)
+        write_file(path, artifact.data, mode=0o755 if artifact.executable else 0o644)
     return Released(artifacts, _uncommitted(top))
 
 

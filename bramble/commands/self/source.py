@@ -39,11 +39,7 @@ def pack_self(path: str) -> OneFile:
     """
     # spec: self.pack
     data = pack(source_tree())
-    write_file(path, data)
-    try:
-        os.chmod(path, 0o755)
-    except OSError as error:
-        raise unwritable(path, error.strerror) from error
+    write_file(path, data, mode=0o755)
     return _described(path, data)
 
 
