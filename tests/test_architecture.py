@@ -23,7 +23,6 @@ LONGEST_FILE = 600
 FULLEST_FOLDER = 25
 # Folders that still wait for floors; no file may be added to them.
 TOO_FULL = {"bramble/store": 44}
-LARGEST_FOLDER = 25
 
 # Room → what its modules may import of bramble, besides their own room. A name with a dot is one
 # module of a room. `bramble` itself is the version; it makes the path of modules safe first.
@@ -486,14 +485,6 @@ def test_no_file_is_longer_than_one_can_read_in_a_sitting() -> None:
         for path in sources("bramble", "conformance", "tests")
     }
     none([f"{path} has {length} lines" for path, length in lengths.items() if length > LONGEST_FILE])
-
-
-def test_no_floor_of_the_language_has_more_files_than_one_can_survey() -> None:
-    files: dict[str, int] = {}
-    for path in sources(os.path.join("bramble", "starlark")):
-        folder = os.path.relpath(os.path.dirname(path), TOP)
-        files[folder] = files.get(folder, 0) + 1
-    none([f"{folder} has {count} files" for folder, count in files.items() if count > LARGEST_FOLDER])
 
 
 def test_no_folder_is_fuller_than_one_can_look_through() -> None:
