@@ -5,15 +5,16 @@ There the C library is asked. Where `ctypes` is missing too, no file has attribu
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import Union
-
-try:
-    import ctypes
-except ImportError:
-    ctypes = None  # type: ignore[assignment]
+from typing import Any, Union
 
 PYTHON_HAS_THEM = hasattr(os, "listxattr")
+ctypes: Any = None
+if not PYTHON_HAS_THEM:
+    # With nothing to do, loading it would be a good part of the time.
+    with contextlib.suppress(ImportError):
+        import ctypes
 _ENOTSUP = 95
 
 
