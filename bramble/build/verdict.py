@@ -104,7 +104,8 @@ def _not_found(status: int, search: Optional[str], called: Sequence[str]) -> str
     if called and search is not None:
         return (
             f"the build calls {', '.join(called)}, which no directory of its PATH has: add the derivation "
-            f'that holds it, or in std/c tools="{" ".join(called)}", which are programs of this machine\n'
+            f'that holds it, or add "{" ".join(called)}" to `tools` of host_tools, std.tools or std/c, '
+            "which copy programs of this machine\n"
         )
     if status != _SHELL_FOUND_NOTHING:
         return ""

@@ -12,7 +12,8 @@ from bramble.store.digest import digest
 _PREAMBLE = "bramble/self/preamble.sh"
 _BOOT = "bramble/self/boot.py"
 _VERSION = re.compile(rb'^__version__ = "([0-9A-Za-z.+-]{1,40})"$', re.M)
-_HEAD = re.compile(rb"#!/bin/sh\n\{ # Bramble (\S{1,40}), source ([a-z2-7]{32})\n")
+OPENING = b"#!/bin/sh\n{ # Bramble "  # of every version
+_HEAD = re.compile(re.escape(OPENING) + rb"(\S{1,40}), source ([a-z2-7]{32})\n")
 _CALL = re.compile(rb'\nsys\.exit\(run\("([a-z2-7]{32})", (\d{1,9}), (\d{1,9})\)\)\n')
 _PRIME = 2**61 - 1
 # What the file begins with, as one number without the columns of its own check number, is divided by a prime.

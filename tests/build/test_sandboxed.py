@@ -48,6 +48,7 @@ class NotFound(RealWorld):
     def test_a_program_that_was_not_found_is_told(self) -> None:
         error = self.fails("build.failed", "no-such-program")
         self.assertIn("the build calls no-such-program, which no directory of its PATH has", error.remedy)
+        self.assertIn('add "no-such-program" to `tools` of host_tools', error.remedy)
         self.assertNotIn("/home/bramble/", error.remedy)
 
     def test_a_file_of_the_project_that_is_no_source_is_told(self) -> None:

@@ -213,8 +213,20 @@ def whole():
     place = {"url": "https://wheels.test/a-1.0-py3-none-any.whl", "archive_info": {}}
     place["archive_info"]["hashes"] = {"sha256": 64 * "0"}
     return python.reported({"install": [{"metadata": {"name": "a"}, "download_info": place}]})
+
+def older(algorithm="sha256"):
+    place = {"url": "https://wheels.test/a-1.0-py3-none-any.whl", "archive_info": {}}
+    place["archive_info"]["hash"] = algorithm + "=" + 64 * "0"
+    return python.reported({"install": [{"metadata": {"name": "a"}, "download_info": place}]})
+
+def weaker():
+    return older("md5")
 """
     )
     refused = python.run("build", "--just-parse", "./:local")
     assert refused.codes == ["eval.fail"] and "mine is no archive" in refused.errors[0]["message"]
     assert python.run("build", "--just-parse", "./:whole").status == 0
+    # What pip 23.0 and older write is the same derivation.
+    graphs = [python.run("graph", "--json", f"./:{name}").json for name in ("whole", "older")]
+    assert graphs[0]["graph"] == graphs[1]["graph"] != {}
+    assert python.run("build", "--just-parse", "./:weaker").codes == ["eval.fail"]

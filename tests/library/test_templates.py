@@ -58,6 +58,8 @@ def test_the_template_for_go_can_be_evaluated(project: World) -> None:
     made = project.run("init", "--json", "--template", "go", "../go")
     parsed = project.run("build", "--just-parse", "--json", "./...", cwd=Path(made.json["directory"]))
     assert [result["target"] for result in parsed.json["results"]] == ["example.com/go:greet"]
+    listed = project.run("test", "--list", "--json", cwd=Path(made.json["directory"]))
+    assert len(listed.json["tests"]) == 1, listed.out
 
 
 @pytest.mark.parametrize("template", NEEDED)
@@ -69,6 +71,8 @@ def test_a_template_builds_passes_its_tests_and_runs_without_the_network(
     assert built.status == 0, built.err
     functions = [result["target"].rpartition(":")[2] for result in built.json["results"]]
     assert template == "hello" or "tests" in functions
+    tested = project.run("test", "--offline", "--json", cwd=directory)
+    assert tested.status == 0 and len(tested.json["tests"]) == 1, "what `bramble test` runs is what is there"
     ran = project.run(following[0], "--offline", *following[1:], cwd=directory)
     assert ran.status == 0 and ran.out == (said or ran.out) != "", ran.err
     assert not (directory / "bramble.lock").exists(), "nothing was downloaded"

@@ -143,6 +143,10 @@ def test_verify_of_what_is_no_file_says_so(one_file: Path, box: Box) -> None:
     ):
         done = box.run(words)
         assert done.returncode == 1 and "Traceback" not in done.stderr
+    # The command that pip makes is a script, too, and nothing is wrong with it.
+    one_file.with_name("command").write_bytes(b"#!/usr/bin/python3\nfrom bramble.__main__ import main\n")
+    done = box.run([str(one_file), "self", "verify", "command"])
+    assert done.returncode == 1 and "error[self.no-file]" in done.stderr, done.stderr
 
 
 def test_source_is_laid_out_only_where_nothing_is(one_file: Path, box: Box) -> None:

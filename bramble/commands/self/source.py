@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bramble.commands.context.written import unwritable, write_file
 from bramble.errors import BrambleError
-from bramble.self.pack import fault_of, pack, read_packed
+from bramble.self.pack import OPENING, fault_of, pack, read_packed
 from bramble.self.payload import source_digest
 from bramble.self.tree import source_tree
 
@@ -76,24 +76,32 @@ def lay_out(files: Mapping[str, bytes], directory: str) -> int:
 def verify_file(path: str) -> OneFile:
     """Compare a file with the digest that it names, and with what its source makes; return what it is.
 
-    Raises BrambleError: `self.damaged` where something differs, `self.no-file` where it cannot be read.
+    Raises BrambleError: `self.damaged` where something differs, `self.no-file` where it cannot be read or is
+    something else.
     """
     # spec: self.verify
     try:
         with open(path, "rb") as file:
             data = file.read(_LARGEST + 1)
     except OSError as error:
-        raise BrambleError(
-            "self.no-file",
-            f"{path} cannot be read: {error.strerror}",
-            remedy="name the file `bramble`: a checkout and an installed package are no such file",
-        ) from error
+        raise _no_file(f"{path} cannot be read: {error.strerror}") from error
+    if not data.startswith(OPENING):
+        raise _no_file(f"{path} is not the one file of Bramble: it does not begin as that does")
     fault = fault_of(data) if len(data) <= _LARGEST else "it is far too large"
     if fault:
         raise BrambleError(
             "self.damaged", f"{path} is not as it was made: {fault}", remedy="fetch the file again"
         )
     return _described(path, data)
+
+
+def _no_file(message: str) -> BrambleError:
+    return BrambleError(
+        "self.no-file",
+        message,
+        remedy="name the file `bramble`: a checkout and an installed package are no such file; "
+        "if a download is meant, fetch it again",
+    )
 
 
 def _described(path: str, data: bytes) -> OneFile:
