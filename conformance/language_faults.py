@@ -99,7 +99,17 @@ FAULTS: tuple[Fault, ...] = (
         ("iteration.locked", 'refuse_change(x, "clear", "clear")', "pass"),
         ("list.remove", "        if equal(value, item):\n", "        if value == item:\n"),
         ("freeze.noop", "    if pairs or kwargs:\n", "    if True:\n"),
-        ("iteration.arguments", "    if other is s and s:\n", "    if False:\n"),
+        (
+            "iteration.arguments",
+            "    if s and any(other is s for other in others):\n",
+            "    if False:\n",
+        ),
+        ("set.many", "if others else set_of(keys_of(s))", "if others else s"),
+        (
+            "set.many",
+            'in _as_sets("update", others) if other]',
+            'in map(lambda x: _as_set("update", x), others) if other][:1]',
+        ),
     ),
     *_in(
         "runtime/string_methods",
@@ -139,6 +149,12 @@ FAULTS: tuple[Fault, ...] = (
     ),
     *_in(
         "runtime/text",
+        ("format.fields", 'name.lstrip("0") or "0"', "name"),
+        (
+            "percent.mixed",
+            "            if operand.__class__ not in DICT_CLASSES:\n",
+            "            if False:\n",
+        ),
         ("repr.float", "if 1e-4 <= size < 1e6 or size == 0.0:", "if 1e-4 <= size < 1e16 or size == 0.0:"),
         ("repr.string", '"\\a": "\\\\a",\n', ""),
         (
@@ -202,6 +218,9 @@ FAULTS: tuple[Fault, ...] = (
         "runtime/json",
         ("json.encode", "_encode_object(sorted(pairs), out", "_encode_object(pairs, out"),
         ("json.decode", 'return "\\ufffd", at + 6', "return chr(code), at + 6"),
+        ("json.decode", '("default",), args[1:]', '("x", "default"), args'),
+        ("json.cycle", "        out.open.remove(id(value))\n", ""),
+        ("json.cycle", "    elif id(value) in out.open:\n", "    elif False:\n"),
     ),
     *_in(
         "syntax/literals",

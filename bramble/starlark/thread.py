@@ -186,7 +186,8 @@ def execute(
 ) -> Module:
     """Run a program and return its module, frozen. Raises EvalError.
 
-    `predeclared` must have the names that the program was compiled for and uses.
+    `predeclared` must have the names that the program was compiled for and uses;
+    without one of them nothing runs (`eval.host`).
     """
     # spec: starlark.module, starlark.freeze
     thread = thread or Thread()
@@ -198,6 +199,10 @@ def execute(
         "$module": ModuleState(program, operations, limited),
     }
     variables.update(program.function_infos())
+    missing = [name for name in program.predeclared if name not in given]
+    if missing:
+        # spec: starlark.predeclared.missing
+        raise EvalError("eval.host", f"{program.filename}: no value for predeclared {', '.join(missing)}")
     for name in program.predeclared:
         variables[mangle(name)] = given[name]
     toplevel = FunctionType(code, variables, "<toplevel>")

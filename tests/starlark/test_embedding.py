@@ -176,6 +176,18 @@ def test_what_is_no_kept_program_is_refused(data: bytes) -> None:
         Program.from_bytes(data)
 
 
+def test_a_program_does_not_begin_without_what_it_was_promised() -> None:
+    said: list[str] = []
+    program = compile_program("print(1)\na = x + y\n", "p.star", predeclared=["x", "y", "z"])
+    with pytest.raises(EvalError) as caught:
+        execute(program, predeclared={"x": 1}, thread=Thread(print=lambda text, _at: said.append(text)))
+    assert (caught.value.code, caught.value.message) == (
+        "eval.host",
+        "p.star: no value for predeclared y",
+    )
+    assert said == []
+
+
 def test_errors_of_names_come_all_at_once() -> None:
     with pytest.raises(ResolveFailure) as caught:
         ran("a\nb\n")

@@ -6,6 +6,10 @@ call and what after it is the order in which mistakes are found.
 
 from __future__ import annotations
 
+import sys
+from functools import reduce
+from operator import and_, or_, sub
+
 from ..errors import EvalError
 from .arguments import bounds, want_int, want_items, want_sized
 from .interruptible import fill, have_all
@@ -218,14 +222,18 @@ def or_in_place(d: Value, other: Value) -> Value:
 # ---- sets
 
 
-def _as_set(method: str, iterable: Value) -> Set:
-    return iterable if isinstance(iterable, Set) else elements_of(method, iterable)
+def _as_set(method: str, iterable: Value, parameter: int = 1) -> Set:
+    return iterable if isinstance(iterable, Set) else elements_of(method, iterable, parameter)
 
 
-def elements_of(method: str, iterable: Value) -> Set:
+def _as_sets(method: str, iterables: tuple[Value, ...]) -> list[Set]:
+    return [_as_set(method, iterable, number) for number, iterable in enumerate(iterables, 1)]
+
+
+def elements_of(method: str, iterable: Value, parameter: int = 1) -> Set:
     """Return the elements of an iterable argument as a new set."""
     try:
-        return set_of(want_items(method, 1, iterable))
+        return set_of(want_items(method, parameter, iterable))
     except EvalError as error:
         if error.code != "eval.hash":
             raise
@@ -261,16 +269,21 @@ def pop_element(s: Set) -> Value:
     return fail_with("eval.key", "pop: empty set")
 
 
-def union(s: Set, other: Value) -> Set:
-    return s | _as_set("union", other)  # type: ignore[no-any-return]
+def _combined(s: Set, operator: Callable[[Set, Set], Set], others: list[Set]) -> Set:
+    return reduce(operator, others, s) if others else set_of(keys_of(s))
 
 
-def intersection(s: Set, other: Value) -> Set:
-    return s & _as_set("intersection", other)  # type: ignore[no-any-return]
+def union(s: Set, *others: Value) -> Set:
+    # spec: starlark.set.many
+    return _combined(s, or_, _as_sets("union", others))
 
 
-def difference(s: Set, other: Value) -> Set:
-    return s - _as_set("difference", other)  # type: ignore[no-any-return]
+def intersection(s: Set, *others: Value) -> Set:
+    return _combined(s, and_, _as_sets("intersection", others))
+
+
+def difference(s: Set, *others: Value) -> Set:
+    return _combined(s, sub, _as_sets("difference", others))
 
 
 def symmetric_difference(s: Set, other: Value) -> Set:
@@ -286,18 +299,20 @@ def issuperset(s: Set, other: Value) -> bool:
     return have_all(s, _as_set("issuperset", other))
 
 
-def update_set(s: Set, other: Value) -> None:
+def update_set(s: Set, *others: Value) -> None:
     # spec: starlark.iteration.arguments
-    if other is s and s:
+    if s and any(other is s for other in others):
         refuse_change(s, "insert into", "update")
         fail_with("eval.iteration", "update: cannot insert into hash table during iteration")
-    new = keys_of(_as_set("update", other))
-    if not new:
-        return
-    refuse_change(s, "insert into", "update")
-    for element in new:
-        put(s, element)
+    # All of them are read before anything is put in.
+    for new in [keys_of(other) for other in _as_sets("update", others) if other]:
+        refuse_change(s, "insert into", "update")
+        for element in new:
+            put(s, element)
 
+
+# As many arguments as a call can have.
+_ANY = sys.maxsize
 
 # Name: the function, and the least and most arguments. `update` of a dict takes keywords: see attributes.py.
 # spec: starlark.list.methods
@@ -325,14 +340,14 @@ DICT_METHODS: dict[str, tuple[Callable[..., Value], int, int]] = {
 SET_METHODS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "add": (add, 1, 1),
     "clear": (clear_set, 0, 0),
-    "difference": (difference, 1, 1),
+    "difference": (difference, 0, _ANY),
     "discard": (discard, 1, 1),
-    "intersection": (intersection, 1, 1),
+    "intersection": (intersection, 0, _ANY),
     "issubset": (issubset, 1, 1),
     "issuperset": (issuperset, 1, 1),
     "pop": (pop_element, 0, 0),
     "remove": (remove_element, 1, 1),
     "symmetric_difference": (symmetric_difference, 1, 1),
-    "union": (union, 1, 1),
-    "update": (update_set, 1, 1),
+    "union": (union, 0, _ANY),
+    "update": (update_set, 0, _ANY),
 }

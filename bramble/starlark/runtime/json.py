@@ -56,24 +56,36 @@ def _encode(value: Value, out: Pieces, path: str, depth: int) -> None:
         out.put(quote(value))
     elif depth <= 0:
         fail_with("eval.limit", "json.encode: value is nested too deeply")
-    elif kind in DICT_CLASSES:
-        pairs = entries(value)
-        for key, _ in pairs:
-            if key.__class__ is not str:
-                _refuse(path, f"dict has {type_name(key)} key, want string")
-        _encode_object(sorted(pairs), out, path, "in dict key {}: ", depth)
-    elif kind is Struct:
-        _encode_object(list(value.fields.items()), out, path, "in field .{}: ", depth)
+    elif id(value) in out.open:
+        # spec: starlark.json.cycle
+        _refuse(path, "cycle in JSON structure")
     else:
-        items = None if isinstance(value, HostValue) and not hasattr(kind, "__iter__") else items_of(value)
-        if items is None:
-            _refuse(path, f"cannot encode {type_name(value)} as JSON")
-        out.put("[")
-        for number, item in enumerate(items):
-            if number:
-                out.put(",")
-            _encode(item, out, f"{path}at list index {number}: ", depth - 1)
-        out.put("]")
+        # What is shared is no cycle: it is open only while its own items are written.
+        out.open.add(id(value))
+        if kind in DICT_CLASSES:
+            pairs = entries(value)
+            for key, _ in pairs:
+                if key.__class__ is not str:
+                    _refuse(path, f"dict has {type_name(key)} key, want string")
+            _encode_object(sorted(pairs), out, path, "in dict key {}: ", depth)
+        elif kind is Struct:
+            _encode_object(list(value.fields.items()), out, path, "in field .{}: ", depth)
+        else:
+            _encode_array(value, out, path, depth)
+        out.open.remove(id(value))
+
+
+def _encode_array(value: Value, out: Pieces, path: str, depth: int) -> None:
+    host = isinstance(value, HostValue) and not hasattr(value.__class__, "__iter__")
+    items = None if host else items_of(value)
+    if items is None:
+        _refuse(path, f"cannot encode {type_name(value)} as JSON")
+    out.put("[")
+    for number, item in enumerate(items):
+        if number:
+            out.put(",")
+        _encode(item, out, f"{path}at list index {number}: ", depth - 1)
+    out.put("]")
 
 
 def _encode_object(pairs: list[tuple[str, Value]], out: Pieces, path: str, step: str, depth: int) -> None:
@@ -282,8 +294,10 @@ _MISSING = object()
 
 def _decode(_thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
     # spec: starlark.json.decode
-    bound = named_arguments("json.decode", ("x", "default"), args, kwargs, ("x",))
-    text = want_string("json.decode", "x", bound["x"])
+    count_between("json.decode", len(args), 1, 2)
+    # The default may be given by name; the text only by its place.
+    bound = named_arguments("json.decode", ("default",), args[1:], kwargs)
+    text = want_string("json.decode", "x", args[0])
     try:
         return _Decoder(text).whole()
     except _Bad as bad:

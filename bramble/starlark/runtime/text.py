@@ -436,7 +436,9 @@ def apply_format(template: str, args: Sequence[Value], kwargs: Mapping[str, Valu
                     "format: cannot switch from automatic field numbering to manual field specification"
                 )
             numbered = True
-            value = _argument(args, int(name) if len(name) < 10 else len(args))
+            digits = name.lstrip("0") or "0"
+            # No call has so many arguments that their numbers have ten digits.
+            value = _argument(args, int(digits) if len(digits) < 10 else len(args))
         elif name in kwargs:
             value = kwargs[name]
         else:
