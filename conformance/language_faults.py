@@ -218,7 +218,6 @@ FAULTS: tuple[Fault, ...] = (
         "runtime/json",
         ("json.encode", "_encode_object(sorted(pairs), out", "_encode_object(pairs, out"),
         ("json.decode", 'return "\\ufffd", at + 6', "return chr(code), at + 6"),
-        ("json.decode", '("default",), args[1:]', '("x", "default"), args'),
         ("json.cycle", "        out.open.remove(id(value))\n", ""),
         ("json.cycle", "    elif id(value) in out.open:\n", "    elif False:\n"),
     ),
