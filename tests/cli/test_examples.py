@@ -120,6 +120,9 @@ def test_a_help_text_shows_the_examples(desk: World) -> None:
         assert page.startswith(f"usage: bramble {verb.name} [options]")
         for what, line in verb.examples:
             assert f"  # {what}\n  {line}\n" in page
+        for line in page.splitlines():
+            options = [word.split()[0] for word in line.split(", ") if word.strip().startswith("--")]
+            assert len(set(options)) == len(options), f"{line}: an option is there twice"
 
 
 def test_commands_are_listed_in_groups(desk: World) -> None:

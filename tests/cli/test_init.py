@@ -14,6 +14,22 @@ def test_a_new_project_builds_and_greets_without_network(world: World) -> None:
     assert (ran.status, ran.out) == (0, "Hello World!\n")
 
 
+def test_what_comes_next_is_below_what_was_made(world: World) -> None:
+    # As a file has it that takes both: what is standard output is not kept back until the end.
+    done = subprocess.run(
+        world.command("init", "hello"),
+        cwd=world.project,
+        env=world.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[:3] == ["hello/bramble.toml", "hello/build.sh", "hello/default.bramble"]
+    assert lines[3].startswith("now try: ")
+
+
 def test_the_project_is_called_as_its_directory(world: World) -> None:
     world.run("init", "my project!")
     assert 'name = "example.com/my-project"' in (world.project / "my project!" / "bramble.toml").read_text()

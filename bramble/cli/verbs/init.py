@@ -60,6 +60,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         return 0
     for name in created.files:
         print(_shown(arguments, name))
+    sys.stdout.flush()  # where both go into one file, what comes next is below what was made
     for line in _remarks(created, arguments):
         say(line)
     return 0

@@ -23,7 +23,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `run`."""
     parser.add_argument("target", metavar="TARGET", help="./path:function or module:function")
     parser.add_argument(
-        "arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="the program and its arguments"
+        "arguments",
+        nargs=argparse.REMAINDER,
+        metavar="ARGUMENT",
+        help="the program, which may be left out where the output has one only, and its arguments",
     )
     for name, effect in (
         ("paths", "the program may write here (default: the project)"),
@@ -31,8 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("hidden_paths", "the program sees nothing here"),
     ):
         parser.add_argument(
-            f"--{name}",
-            f"--{name.replace('_', '-')}",
+            *dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")),
             action="append",
             metavar="PATH",
             help=f"{effect}; repeatable",
