@@ -226,6 +226,14 @@ FAULTS: tuple[Fault, ...] = (
         ("string.escapes", "        if code > 0x7F:\n", "        if False:\n"),
     ),
     *_in(
+        "patterns",
+        ("assert.pattern", "        return at == len(text)\n", "        return True\n"),
+        ("assert.pattern", '_IN_LINE = _others(_set("\\n"))', "_IN_LINE = _others(())"),
+        ("assert.pattern", '(0, None), "+": (1, None)', '(1, None), "+": (1, None)'),
+        ("assert.pattern", "_others(found) if negated else found", "found"),
+        ("assert.pattern.limit", "    if len(text) > MAX_PATTERN:\n        _too_large()\n", ""),
+    ),
+    *_in(
         "spell",
         ("error.suggestion", "(len(wanted) + 1) // 2", "len(wanted)"),
     ),

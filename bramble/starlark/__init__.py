@@ -24,7 +24,7 @@ comes from no cache. The modules beside this one are what an embedder uses: `pro
 `dialect`, `source`; `session` and `repl` for inputs one after another; `command` for running files, with
 `assertions`, that is the module `assert`; `bounds` for memory and time; `advice` for people who know
 other languages. Behind them, `faults` makes errors of Python's exceptions, `spell` finds what a misspelt
-name meant, `record` makes frozen values.
+name meant, `patterns` searches with regular expressions, `record` makes frozen values.
 """
 
 from __future__ import annotations

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from .errors import EvalError
+from .patterns import compile_pattern, is_found
 from .runtime.arguments import count_between, named_arguments, no_keywords, want_string
 from .runtime.functions import Builtin, ModuleValue, Stopped
+from .runtime.limits import search
 from .runtime.operators import is_in, less
 from .runtime.text import to_repr, to_str
 from .runtime.values import equal
@@ -64,10 +66,18 @@ def _fails(thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) ->
         # What ends a program for the host's sake is not a program's to observe.
         if error.code == "eval.host" or isinstance(error, Stopped):
             raise
-        if wanted not in error.message:
-            _failed(f"failed with {to_repr(error.message)}, which does not contain {to_repr(wanted)}")
+        message = error.message
+    else:
+        _failed(f"{to_repr(args[0])} did not fail; it should with {to_repr(wanted)}")
+    search("fails", message, wanted)
+    if wanted in message:
         return
-    _failed(f"{to_repr(args[0])} did not fail; it should with {to_repr(wanted)}")
+    # spec: starlark.assert.pattern
+    pattern = compile_pattern(wanted)
+    if pattern is None:
+        _failed(f"failed with {to_repr(message)}, which does not contain {to_repr(wanted)}")
+    if not is_found(pattern, message, thread.tick):
+        _failed(f"failed with {to_repr(message)}, which does not match {to_repr(wanted)}")
 
 
 def _two(name: str, function: Callable[[Value, Value], None]) -> Builtin:
