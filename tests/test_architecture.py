@@ -568,6 +568,7 @@ def test_every_module_is_python_3_9_with_annotations_that_cost_nothing() -> None
                 "interpreter",
                 "__main__",
                 "self.boot",
+                "self.main",
             )
             if not module.is_door and not early and "from __future__ import annotations\n" not in module.text:
                 wrong.append(f"{where(module, 1)}: from __future__ import annotations")
@@ -575,4 +576,5 @@ def test_every_module_is_python_3_9_with_annotations_that_cost_nothing() -> None
 
 
 def test_a_python_that_is_too_old_can_read_what_the_one_file_starts_with() -> None:
-    ast.parse(BRAMBLE["self.boot"].text, feature_version=(3, 4))
+    for name in ("self.boot", "self.main"):
+        ast.parse(BRAMBLE[name].text, feature_version=(3, 4))

@@ -11,18 +11,23 @@ from bramble.store.digest import digest
 # Where the archive begins in the file. Its offsets count from the file's beginning, as zip tools expect.
 START = 16384
 
+# What `python3 FILE` looks for; no file of a source has this path.
+MAIN = "__main__.py"
+_MAIN_FROM = "bramble/self/main.py"
+
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can express
 _FILE = 0o100644 << 16
 _UNIX = 3
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """Return the zip of files, path to bytes: stored, sorted by name, all of one date and mode.
+    """Return the zip of a source, path to bytes, and of `__main__.py`: stored, sorted, of one date and mode.
 
     Nothing is compressed: what comes out of a compressor depends on its version.
     """
     # spec: self.file.archive
-    return archive_of(((name, files[name]) for name in sorted(files, key=str.encode)), START)
+    members = {**files, MAIN: files[_MAIN_FROM]} if _MAIN_FROM in files else files
+    return archive_of(((name, members[name]) for name in sorted(members, key=str.encode)), START)
 
 
 def archive_of(members: Iterable[tuple[str, bytes]], start: int = 0) -> bytes:
@@ -39,10 +44,10 @@ def archive_of(members: Iterable[tuple[str, bytes]], start: int = 0) -> bytes:
 
 
 def read_archive(data: bytes) -> dict[str, bytes]:
-    """Return the files of a zip that `archive` made. Raises ValueError for bytes that are no such zip."""
+    """Return the source in a zip that `archive` made. Raises ValueError for bytes that are no such zip."""
     try:
         with zipfile.ZipFile(io.BytesIO(bytes(START) + data)) as file:
-            return {name: file.read(name) for name in file.namelist()}
+            return {name: file.read(name) for name in file.namelist() if name != MAIN}
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(str(error)) from error
 

@@ -15,6 +15,7 @@ from typing import Optional
 
 import bramble
 from bramble.errors import BrambleError
+from bramble.self.payload import MAIN
 
 BESIDE = ("LICENSE", "README.md", "pyproject.toml")
 FOLDERS = ("bramble", "spec")
@@ -77,7 +78,7 @@ def _files(package: str, below: str) -> Iterator[tuple[str, bytes]]:
 def _in_archive(archive: str, below: str) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(archive) as file:
         for name in file.namelist():
-            if name.startswith(below):
+            if name.startswith(below) and name != MAIN:
                 yield name, file.read(name)
 
 

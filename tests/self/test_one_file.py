@@ -229,6 +229,16 @@ def test_python_under_another_name_or_named_by_the_person(one_file: Path, box: B
     assert (done.returncode, "error[self.no-python]" in done.stderr) == (127, True)
 
 
+def test_a_person_may_name_the_interpreter_first(one_file: Path, box: Box) -> None:
+    """As one does with a clone, and where the disk lets nothing be executed."""
+    (box.base / "bin" / "python3").rename(box.base / "mine")
+    for flags in ([], ["-I"]):
+        done = box.run([str(box.base / "mine"), *flags, one_file.name, "version", "--json"])
+        assert (done.returncode, done.stderr, '"source": null' in done.stdout) == (0, "", False)
+    done = box.run([str(box.base / "mine"), one_file.name, "no-such-command"])
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+
+
 def test_nothing_of_where_one_stands_is_run(one_file: Path, box: Box) -> None:
     hostile = box.base / "hostile"
     hostile.mkdir()

@@ -94,7 +94,8 @@ def test_the_archive_is_a_plain_zip(packed: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(packed)) as file:
         assert file.testzip() is None
         entries = file.infolist()
-    assert [entry.filename for entry in entries] == sorted(source_tree(), key=str.encode)
+    names = [entry.filename for entry in entries]
+    assert names == sorted([*source_tree(), "__main__.py"], key=str.encode)
     assert {(entry.compress_type, entry.date_time[0], entry.external_attr >> 16) for entry in entries} == {
         (zipfile.ZIP_STORED, 1980, 0o100644)
     }
