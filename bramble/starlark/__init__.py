@@ -10,8 +10,11 @@ globals are frozen. What fails raises a `StarlarkError`, with a code, a place an
     >>> call(Thread(), module.globals["double"], [21])
     42
 
+The module `embedding` begins with a tutorial.
+
 Values. None, bool, int, float, str, bytes, tuple and range are Python's own; `List(items)`,
-`set_of(items)` and `Dict()`, filled by `put`, make the others. A host gives functions (`Builtin`), fields
+`set_of(items)` and `Dict()`, filled by `put`, make the others; `to_starlark` and
+`from_starlark` convert Python's. A host gives functions (`Builtin`; `unpack` checks their arguments), fields
 (`Struct`), modules (`ModuleValue`), and values of its own (derive from `HostValue`). What is not frozen
 belongs to one thread (`freeze`).
 
@@ -21,15 +24,16 @@ that are bound again, control statements outside functions, `load` of a module a
 The floors: `syntax` reads and prints programs without running them; `runtime` holds the values and what
 can be done with them; `compile` makes Python's code of programs, and is imported with the first text that
 comes from no cache. The modules beside this one are what an embedder uses: `program`, `thread`, `errors`,
-`dialect`, `source`; `session` and `repl` for inputs one after another; `command` for running files, with
-`assertions`, that is the module `assert`; `bounds` for memory and time; `advice` for people who know
-other languages. Behind them, `faults` makes errors of Python's exceptions, `spell` finds what a misspelt
+`dialect`, `source`, `embedding`; `session` and `repl` for inputs one after another; `command` for running
+files, with `assertions`, that is the module `assert`; `bounds` for memory and time; `advice` for people who
+know other languages. Behind them, `faults` makes errors of Python's exceptions, `spell` finds what a misspelt
 name meant, `patterns` searches with regular expressions, `record` makes frozen values.
 """
 
 from __future__ import annotations
 
 from .dialect import Dialect
+from .embedding import Default, from_starlark, to_starlark, unpack
 from .errors import EvalError, Frame, Position, ResolveError, ResolveFailure, StarlarkError, SyntaxFailure
 from .program import FunctionSummary, Program, ProgramFormatError, compile_program
 from .runtime.functions import (
@@ -48,6 +52,7 @@ from .thread import Module, Thread, call, execute
 
 __all__ = [
     "Builtin",
+    "Default",
     "Dialect",
     "Dict",
     "EvalError",
@@ -79,9 +84,12 @@ __all__ = [
     "execute",
     "fail_with",
     "freeze",
+    "from_starlark",
     "put",
     "set_of",
     "to_repr",
+    "to_starlark",
     "to_str",
     "type_name",
+    "unpack",
 ]

@@ -6,6 +6,7 @@ import sys
 from time import monotonic
 from types import FunctionType
 
+from .embedding import check_value
 from .errors import EvalError, StarlarkError
 from .faults import ModuleState, current_stack, translate
 from .runtime.functions import ModuleValue, Stopped, apply, mangle
@@ -187,7 +188,7 @@ def execute(
     """Run a program and return its module, frozen. Raises EvalError.
 
     `predeclared` must have the names that the program was compiled for and uses;
-    without one of them nothing runs (`eval.host`).
+    without one of them, or with one that is no value of programs, nothing runs (`eval.host`).
     """
     # spec: starlark.module, starlark.freeze
     thread = thread or Thread()
@@ -204,6 +205,7 @@ def execute(
         # spec: starlark.predeclared.missing
         raise EvalError("eval.host", f"{program.filename}: no value for predeclared {', '.join(missing)}")
     for name in program.predeclared:
+        check_value(f"{program.filename}: predeclared {name}", given[name])
         variables[mangle(name)] = given[name]
     toplevel = FunctionType(code, variables, "<toplevel>")
     try:
@@ -220,7 +222,12 @@ def call(
     args: Sequence[Value] = (),
     kwargs: Optional[Mapping[str, Value]] = None,
 ) -> Value:
-    """Call a function of a program, or anything that can be called. Raises EvalError."""
+    """Call a function of a program, or anything that can be called. Raises EvalError.
+
+    Arguments that are no values of programs are `eval.host`.
+    """
+    for number, value in enumerate([*args, *(kwargs or {}).values()], 1):
+        check_value(f"argument {number}", value)
 
     def entry(thread: Thread) -> Value:
         return apply(thread, function, tuple(args), dict(kwargs or {}))
