@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional, Union
 
 # Changes whenever the generated code or its tables do, so that cached programs of before are not run.
-FORMAT = 3
+FORMAT = 4
 _STANDARD = Dialect()
 
 
@@ -90,8 +90,11 @@ class Program:
         position = self.source.position
         return {f".f{row[0]}": FunctionInfo(row, position) for row in self._tables["functions"]}
 
-    def code(self, limited: bool) -> tuple[CodeType, tuple[Any, ...]]:
-        """Return the code of the file and the table of its operations, with counted steps or without."""
+    def code(self, limited: bool) -> tuple[tuple[CodeType, ...], tuple[Any, ...]]:
+        """Return the code of the file, part by part, and the table of its operations.
+
+        It counts its steps or not.
+        """
         found = self._codes.get(limited)
         if found is None:
             names = self._tables["names"]

@@ -6,7 +6,6 @@ Nothing here reads or writes a terminal; `repl.py` does.
 from __future__ import annotations
 
 from bisect import bisect_right
-from types import FunctionType
 
 from .compile.toplevel import compile_input
 from .compile.translate import function_row
@@ -24,7 +23,7 @@ from .source import Source
 from .syntax.parse import parse
 from .syntax.resolve import resolve
 from .syntax.tree import Def, For, If, While
-from .thread import run
+from .thread import run_parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ class Session:
             globals=self.names,
             load_globally=True,
         )
-        code, unit = compile_input(resolution, self.dialect, self.operations, self.thread.limited)
+        parts, unit = compile_input(resolution, self.dialect, self.operations, self.thread.limited)
         self.text = whole.text if whole.text.endswith("\n") else f"{whole.text}\n"
         self.operations = tuple(unit.operations)
         self.names = sorted({*self.names, *resolution.globals})
@@ -124,7 +123,8 @@ class Session:
         self.variables["$module"] = ModuleState(program, self.operations, self.thread.limited)
         # Each input may take as many steps as the thread allows.
         self.thread.steps = self.thread.left = 0
-        return run(self.thread, FunctionType(code.replace(co_name=INPUT), self.variables), (), {})
+        named = [part.replace(co_name=INPUT) for part in parts]
+        return run_parts(self.thread, named, self.variables)
 
     def _renumber(self, error: StarlarkError) -> None:
         """Count the lines of an error's places as those who typed them do."""

@@ -18,6 +18,7 @@ from .spell import suggestion
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import CodeType
     from typing import Optional, Union
 
     from .errors import Frame, Position
@@ -194,7 +195,7 @@ def execute(
     thread = thread or Thread()
     given = predeclared or {}
     limited = thread.limited
-    code, operations = program.code(limited)
+    parts, operations = program.code(limited)
     variables: dict[str, Value] = {
         "__builtins__": BUILTINS,
         "$module": ModuleState(program, operations, limited),
@@ -207,13 +208,27 @@ def execute(
     for name in program.predeclared:
         check_value(f"{program.filename}: predeclared {name}", given[name])
         variables[mangle(name)] = given[name]
-    toplevel = FunctionType(code, variables, "<toplevel>")
     try:
-        run(thread, toplevel, (), {})
+        run_parts(thread, parts, variables)
     finally:
         found = {name: variables[mangle(name)] for name in program.globals if mangle(name) in variables}
         freeze(tuple(found.values()))
     return Module(program.filename, found, program.docstring, limited)
+
+
+def run_parts(thread: Thread, parts: Sequence[CodeType], variables: dict[str, Value]) -> Value:
+    """Run the parts of a file one after the other and return the value of the last. Raises EvalError.
+
+    `variables` are its globals.
+    """
+
+    def entry(thread: Thread) -> Value:
+        value = None
+        for part in parts:
+            value = FunctionType(part, variables)(thread)
+        return value
+
+    return run(thread, entry, (), {})
 
 
 def call(

@@ -1,9 +1,10 @@
-"""How long it takes to read a program: scan, parse, resolve, print. Run it by hand; it is no test.
+"""How long it takes to read a program: scan, parse, resolve, print, compile. Run it by hand; it is no test.
 
     python3 tests/bench/bench_starlark_front.py [LINES]
 
 The text is made up to look like build files: functions, rules, tables, comprehensions. Beside
-it stands CPython's own parser, written in C, on the same text.
+it stands CPython's own parser, written in C, on the same text. The compiler works on a text of
+four lines for each function and its call, and on half of it: twice the lines are twice the time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bramble.starlark.dialect import Dialect  # noqa: E402
+from bramble.starlark.program import compile_program  # noqa: E402
 from bramble.starlark.source import Source  # noqa: E402
 from bramble.starlark.syntax.formatter import print_file  # noqa: E402
 from bramble.starlark.syntax.parse import parse  # noqa: E402
@@ -56,6 +58,11 @@ def helper_{n}(x, y):
             continue
         names.pop(str(k), None)
     return struct(x = x, y = y, names = names)["x"][1:-1].foo.bar(1)
+"""
+CALLED = """def f{n}(x):
+    y = x + {n}
+    return y
+v{n} = f{n}({n})
 """
 UNIVERSAL = ["None", "True", "False", "len", "range", "enumerate", "sorted", "str"]
 
@@ -112,6 +119,11 @@ def main() -> None:
     ]
     for name, seconds in rows:
         print(f"{name:20} {seconds * 1000:8.1f} ms {seconds / lines * 1e6:7.2f} µs a line")
+    for count in (lines // 8, lines // 4):
+        called = "".join([CALLED.format(n=n) for n in range(count)])
+        seconds = best(lambda called=called: compile_program(called, "bench.star"), 3)  # type: ignore[misc]
+        name = f"compile {count} calls"
+        print(f"{name:20} {seconds * 1000:8.1f} ms {seconds / count / 4 * 1e6:7.2f} µs a line")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ def test_an_input_has_the_value_of_the_expression_at_its_end(session: Session) -
     assert session.run("x = 1\n") is None
     assert session.run("x + 1\n") == 2
     assert session.run("y = 5; y * 2\n") == 10
+    assert session.run("z = 7; 2\n") == 2
+    assert session.run("z\n") == 7
 
 
 def test_functions_see_the_globals_that_are_assigned_later(session: Session) -> None:

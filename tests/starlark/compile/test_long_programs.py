@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from typing import Any
+
 import pytest
 
-from bramble.starlark import SyntaxFailure
+from bramble.starlark import EvalError, Program, SyntaxFailure, compile_program, execute
+from bramble.starlark.compile import toplevel
+from bramble.starlark.compile.facts.kind_rules import KindRules
 
 from ..running import ran
 
@@ -121,3 +126,85 @@ def test_displays_calls_and_parameters_may_be_long() -> None:
 def test_functions_may_call_one_another_in_a_long_row() -> None:
     text = "".join(f"def f{n}(x):\n    return f{n + 1}(x) + 1\n" for n in range(300))
     assert ran(f"{text}def f300(x):\n    return x\nr = f0(0)\n").globals["r"] == 300
+
+
+def functions_and_calls(count: int) -> str:
+    """Return a program of so many functions, each of which is called at once."""
+    return "".join(f"def f{n}(x):\n    y = x + {n}\n    return y\nv{n} = f{n}({n})\n" for n in range(count))
+
+
+def row_of_calls(count: int, first: int, step: int) -> str:
+    """Return a program of so many functions, each of which calls its neighbour, in either order."""
+    numbers = range(count)[::step]
+    functions = "".join(
+        f"def f{n}(x):\n    return {'x' if n == first else f'f{n - step}(x) + 1'}\n" for n in numbers
+    )
+    return functions + "".join(f"v{n} = f{n}({n})\n" for n in range(count))
+
+
+def names_to_copy(monkeypatch: pytest.MonkeyPatch, text: str) -> int:
+    """Return how many names Python's compiler copies: for each function those of the function around it."""
+    copied = 0
+
+    def counted(module: Any, *args: Any, **options: Any) -> Any:
+        nonlocal copied
+        names = sum(len(one.names) for one in ast.walk(module) if isinstance(one, ast.Global))
+        copied += names * sum(isinstance(one, (ast.FunctionDef, ast.Lambda)) for one in ast.walk(module))
+        return compile(module, *args, **options)
+
+    monkeypatch.setattr(toplevel, "compile", counted, raising=False)
+    compile_program(text, "test.star")
+    return copied
+
+
+def test_twice_as_many_functions_are_twice_the_work_for_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    once, twice = (names_to_copy(monkeypatch, functions_and_calls(n)) for n in (200, 400))
+    assert once and twice < 2.2 * once
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_row_of_calls_twice_as_long_is_twice_the_work(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    looks = 0
+    rule = KindRules.assigned_kind
+
+    def counted(*args: Any) -> int:
+        nonlocal looks
+        looks += 1
+        return rule(*args)
+
+    monkeypatch.setattr(KindRules, "assigned_kind", counted)
+    found = []
+    for count in (100, 200):
+        looks = 0
+        compile_program(row_of_calls(count, 0 if step == 1 else count - 1, step), "test.star")
+        found.append(looks)
+    assert found[0] and found[1] < 2.2 * found[0]
+
+
+def test_the_parts_of_a_long_file_share_their_globals() -> None:
+    count = toplevel.PART * 3 + 5
+    text = functions_and_calls(count) + "r = [v0 for v0 in [v1]] + [v0, f0(5), len]\n"
+    made = ran(text).globals
+    assert [made[f"v{n}"] for n in range(count)] == [2 * n for n in range(count)]
+    assert list(made["r"])[:3] == [2, 0, 5]
+
+
+@pytest.mark.parametrize("before", [0, 1, toplevel.PART - 1, toplevel.PART, toplevel.PART * 3])
+def test_every_part_is_the_file_in_call_stacks(before: int) -> None:
+    text = "def f(x):\n    return 1 // x\n" + "f(1)\n" * before + "f(0)\nlate = 1\n"
+    with pytest.raises(EvalError) as caught:
+        ran(text)
+    frames = [(frame.name, frame.position.line if frame.position else 0) for frame in caught.value.stack]
+    assert frames == [("<toplevel>", before + 3), ("f", 2)]
+
+
+def test_a_name_of_a_later_part_has_no_value_yet() -> None:
+    text = "a = [1]\n" + "a.append(1)\n" * toplevel.PART + "b = c\n" + "a.append(1)\n" * 40
+    with pytest.raises(EvalError, match="global variable c referenced before assignment"):
+        ran(text + "c = 1\n")
+
+
+def test_a_long_program_is_kept_in_all_its_parts() -> None:
+    program = compile_program(functions_and_calls(100), "test.star")
+    again = Program.from_bytes(program.to_bytes())
+    assert execute(again).globals["v99"] == 198

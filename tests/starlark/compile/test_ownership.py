@@ -13,9 +13,9 @@ from ..running import ran, value
 
 def generated_names(text: str) -> set[str]:
     """Return the functions of intrinsics.py that the code of a program uses."""
-    code = compile_program(text, "test.star").code(False)[0]
+    parts = compile_program(text, "test.star").code(False)[0]
     names: set[str] = set()
-    work = [code]
+    work = list(parts)
     while work:
         one = work.pop()
         names.update(one.co_names)

@@ -177,6 +177,8 @@ class Inference:
                 if after != before:
                     contents[declared] = after
                     changed = True
+            # What a function knows of those it calls goes up along a row of calls in one round, or down.
+            constraints.reverse()
 
     # -- functions that call one another
 
