@@ -135,9 +135,9 @@ def functions_and_calls(count: int) -> str:
 
 def row_of_calls(count: int, first: int, step: int) -> str:
     """Return a program of so many functions, each of which calls its neighbour, in either order."""
-    numbers = range(count)[::step]
     functions = "".join(
-        f"def f{n}(x):\n    return {'x' if n == first else f'f{n - step}(x) + 1'}\n" for n in numbers
+        f"def f{n}(x):\n    y = {'x' if n == first else f'f{n - step}(x) + 1'}\n    return y\n"
+        for n in range(count)
     )
     return functions + "".join(f"v{n} = f{n}({n})\n" for n in range(count))
 

@@ -17,6 +17,8 @@ and need no check; what reaches a circle or the unknown has one.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from ...syntax import tree
 from ...syntax.scopes import CELL, GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS
 from .collect import FunctionFacts, collect
@@ -134,26 +136,28 @@ class Inference:
         contents = self.rules.contents
         for declared in contents:
             contents[declared] = 0
-        constraints: list[tuple[int, str, Any]] = []
+        # For each function what it assigns, then what it returns and gives to those that it calls.
+        groups: list[list[tuple[int, str, Any]]] = []
+        results = {node.start: result_of(node) for node in self.known.values()}
+        for result in results.values():
+            masks[result] = NONE
         specialised = {self.known[name].start for name in self.specialised}
         for start, facts in self.facts.items():
+            group: list[tuple[int, str, Any]] = []
             for declared, assigned in facts.assigned.items():
                 if declared in self.ownership.parameters and start not in specialised:
                     masks[declared] = ANY
                     continue
                 if declared not in self.ownership.parameters:
                     masks[declared] = 0
-                constraints += [(declared, how, value) for how, value in assigned]
-        for node in self.known.values():
-            result = result_of(node)
-            masks[result] = NONE
-            if node.start in self.facts:
-                constraints += [(result, "is", value) for value in self.facts[node.start].returns]
-        for facts in self.facts.values():
+                group += [(declared, how, value) for how, value in assigned]
+            if start in results:
+                group += [(results[start], "is", value) for value in facts.returns]
             for name, call in facts.calls:
                 if name in self.specialised:
                     node = self.known[name]
-                    constraints += _given(resolution.functions[node.start], node, call)
+                    group += _given(resolution.functions[node.start], node, call)
+            groups.append(group)
         if self.open_globals:
             # Other inputs of a REPL may assign them as well.
             for use in self.uses.values():
@@ -162,7 +166,7 @@ class Inference:
         changed = True
         while changed:
             changed = False
-            for declared, how, value in constraints:
+            for declared, how, value in chain.from_iterable(groups):
                 before = masks[declared]
                 if before == ANY:
                     continue
@@ -178,7 +182,7 @@ class Inference:
                     contents[declared] = after
                     changed = True
             # What a function knows of those it calls goes up along a row of calls in one round, or down.
-            constraints.reverse()
+            groups.reverse()
 
     # -- functions that call one another
 
