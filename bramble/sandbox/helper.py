@@ -133,16 +133,16 @@ class Helper:
         self.own_memory = facts.own_memory()
         self.clock = watch.Clock()
         self.pipes = facts.device_of_pipes()
+        self.serving = True  # until the caller is gone
 
     def run(self) -> None:
         """Serve until the caller is gone, then end everything and wait for it."""
         # spec: sandbox.end.caller
-        serving = True
-        while serving or self.pidfds:
+        while self.serving or self.pidfds:
             for fd, _ in self.poll.poll(self.clock.patience() if self.pidfds else None):
                 if fd == self.control.fileno():
                     if not self.accept():
-                        serving = False
+                        self.serving = False
                         self.poll.unregister(fd)
                         for sandbox in list(self.pidfds.values()):
                             sandbox.kill()
@@ -417,8 +417,9 @@ class Helper:
         else:
             over = "" if sandbox.watch is None else sandbox.watch.hit
             sandbox.answer({"event": "end", "status": sandbox.status, "limits": hit, "over": over}, [])
-        if sandbox.alone and sandbox.modes:
+        if sandbox.modes and (sandbox.alone or not self.serving):
             # The caller was killed while its terminal was raw. Ours is another session: nothing stops us.
+            # Which of its descriptors is closed first, and how long the next one takes, nobody knows.
             termios.tcsetattr(sandbox.terminal, termios.TCSANOW, sandbox.modes)
         self.forget(sandbox)
 

@@ -10,11 +10,13 @@ import os
 import pty
 import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import termios
 import time
+import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Optional
@@ -336,6 +338,27 @@ def test_a_person_s_terminal_is_restored_when_the_tool_is_killed() -> None:
         here.process.kill()
         here.process.wait()
         assert wait_for(here.restored)
+
+
+def test_a_terminal_is_restored_whichever_descriptor_of_a_killed_tool_is_closed_first() -> None:
+    """The sandbox has ended because the tool is gone, and the channel between the two is still open."""
+    ours, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    caller, channel = socket.socketpair()
+    master, slave = pty.openpty()
+    modes = termios.tcgetattr(slave)
+    served = helper.Helper(control.detach())
+    sandbox = helper.Sandbox(channel, (os.dup(slave), os.dup(slave), os.dup(slave)), os.dup(slave))
+    sandbox.modes = modes
+    served.channels[channel.fileno()] = sandbox
+    served.poll.register(channel.fileno(), select.EPOLLIN)
+    tty.setraw(slave)
+    ours.close()
+    served.run()
+    served.finish(sandbox)
+    assert termios.tcgetattr(slave) == modes
+    caller.close()
+    for fd in (master, slave, served.control.detach()):
+        os.close(fd)
 
 
 def test_a_person_s_terminal_is_restored_when_the_tool_is_told_to_end() -> None:
