@@ -12,7 +12,7 @@ from bramble.self.payload import read_archive
 
 # Of every file, whenever it was unpacked: bytecode of one copy fits every other copy of the same source.
 _MODIFIED = 315532800  # 1980-01-01, as in the archive
-_UNFINISHED = ".unpack-"
+UNFINISHED = ".unpack-"  # begins the name of a copy that is being made
 _STALE = 3600  # seconds
 
 
@@ -32,7 +32,7 @@ def unpack(archive: bytes, copy: str) -> bool:
             return False
         os.makedirs(cache, exist_ok=True)
         _remove_stale(cache)
-        made = tempfile.mkdtemp(prefix=_UNFINISHED, dir=cache)
+        made = tempfile.mkdtemp(prefix=UNFINISHED, dir=cache)
         _lay_out(archive, made)
         return _published(made, copy)
     except OSError:
@@ -55,7 +55,7 @@ def _remove_stale(cache: str) -> None:
         stale = [
             entry.path
             for entry in entries
-            if entry.name.startswith(_UNFINISHED)
+            if entry.name.startswith(UNFINISHED)
             and entry.stat(follow_symlinks=False).st_mtime < time.time() - _STALE
         ]
     for path in stale:

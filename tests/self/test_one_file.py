@@ -132,6 +132,19 @@ def test_a_full_disk_while_unpacking_is_quiet(size: str, packed: bytes, tmp_path
     assert (done.stdout.split()[0], len(done.stdout.split()), done.stderr) == ("bramble", 2, "")
 
 
+def test_a_full_disk_while_the_source_is_laid_out_leaves_nothing(packed: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bramble").write_bytes(packed)
+    full = tmp_path / "full"
+    full.mkdir()
+    script = (
+        f"mount -t tmpfs -o size=1m none {full} && mkdir {full}/kept && "
+        f"! sh {tmp_path}/bramble self extract {full}/new/source && find {full} -mindepth 1 | sort"
+    )
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{full}/kept\n{full}/new\n{full}/new/source\n")
+    assert "error[cli.unwritable]" in done.stderr and "No space left" in done.stderr
+
+
 def test_a_cache_that_is_a_link_is_followed(one_file: Path, box: Box) -> None:
     """What is kept elsewhere by a link of the person's own; a link below it is nobody's to follow."""
     (box.base / "elsewhere").mkdir()

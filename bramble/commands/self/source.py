@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Mapping
@@ -53,24 +54,40 @@ def extract_self(directory: str) -> int:
 
 
 def lay_out(files: Mapping[str, bytes], directory: str) -> int:
-    """Write files, path to bytes, into a directory, new or empty; return their number.
+    """Write files, path to bytes, into a directory, new or empty: all of them, or none; return their number.
 
     Raises BrambleError: `self.not-empty`, `cli.unwritable`.
     """
+    # spec: self.extract
     try:
         os.makedirs(directory, exist_ok=True)
         if os.listdir(directory):
             raise BrambleError(
                 "self.not-empty", f"{directory} is not empty", remedy="name a directory that is not there yet"
             )
+        _write_all(files, directory)
+    except OSError as error:
+        raise unwritable(error.filename or directory, error.strerror) from error
+    return len(files)
+
+
+def _write_all(files: Mapping[str, bytes], directory: str) -> None:
+    made: list[str] = []
+    try:
         for name, data in files.items():
             path = os.path.join(directory, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "xb") as file:
+                made.append(path)
                 file.write(data)
-    except OSError as error:
-        raise unwritable(error.filename or directory, error.strerror) from error
-    return len(files)
+    except BaseException:
+        # Half a source would be in the way of the next try. What another process made meanwhile is left.
+        for path in reversed(made):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+                while (path := os.path.dirname(path)) != directory:
+                    os.rmdir(path)
+        raise
 
 
 def verify_file(path: str) -> OneFile:

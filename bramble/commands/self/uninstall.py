@@ -21,6 +21,7 @@ from bramble.commands.trust import TRUST_NAME
 from bramble.errors import BrambleError
 from bramble.sandbox.remount import unescape
 from bramble.self.origin import Origin, is_copy, origin
+from bramble.self.unpack import UNFINISHED
 from bramble.store.disk import Store
 from bramble.store.dismantle import dismantle
 from bramble.store.remove import remove_tree
@@ -30,7 +31,6 @@ from bramble.store.trust.people import user
 __all__ = ["ABSENT", "KEEP", "REMOVE", "Inventory", "Place", "remove", "survey"]
 
 REMOVE, KEEP, ABSENT = "remove", "keep", "absent"
-_UNPACKING = ".unpack-"  # begins the name of a copy that is being unpacked
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _named(known: str) -> Callable[[str], bool]:
 
 def _is_of_the_cache(path: str) -> bool:
     name = os.path.basename(path)
-    return name in (MODULES, COMPLETION) or name.startswith(_UNPACKING) or is_copy(path)
+    return name in (MODULES, COMPLETION) or name.startswith(UNFINISHED) or is_copy(path)
 
 
 def _foreign(status: os.stat_result, is_kind: Callable[[int], bool]) -> str:

@@ -53,17 +53,14 @@ class Construct:
     lambdas: bool = True  # a bare `lambda`
 
     def take(self, cursor: Cursor, node: Expr) -> Union[Expr, Construct]:
-        """Accept the expression that ended before the present token."""
-        raise NotImplementedError
+        """Accept the expression that ended before the present token; with no more to it, it is the whole."""
+        return node
 
 
 class WholeTest(Construct):
     """One expression that is not a bare tuple."""
 
     __slots__ = ()
-
-    def take(self, cursor: Cursor, node: Expr) -> Expr:
-        return node
 
 
 class WholeExpression(Construct):
