@@ -33,7 +33,7 @@ from bramble.derivation.resolve import ResolvedDerivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
-from bramble.store.failures import from_os_error
+from bramble.store.files.failures import from_os_error
 
 __all__ = ["BuildOptions", "BuildReport", "Failure", "FetchOptions", "build"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 
-from bramble.store.identity import Meaning, Stream
+from bramble.store.files.walk import DIRECTORY_FLAGS
 from bramble.store.model import RawOutput
+from bramble.store.objects.identity import Meaning, Stream
 from bramble.store.path import record_prefix
-from bramble.store.tree import Reading, TreeReader
-from bramble.store.walk import DIRECTORY_FLAGS
+from bramble.store.tree.reader import Reading, TreeReader
 
 
 def identify(directory: str, raw: RawOutput) -> str:

@@ -7,8 +7,8 @@ import os
 import stat
 from typing import Callable, Optional
 
-from bramble.store.failures import DiskFailures
-from bramble.store.layout import PREVIOUS_LOG
+from bramble.store.files.failures import DiskFailures
+from bramble.store.layout.place import PREVIOUS_LOG
 
 LOG_SHOWN = 1 << 20  # bytes of a log that travel with an event
 _LEAST = 4096  # bytes; below that there is no room for the line that says what was left out

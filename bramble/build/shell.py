@@ -18,7 +18,7 @@ from bramble.errors import BrambleError
 from bramble.sandbox.spec import Limits, SandboxSpec
 from bramble.store.disk import Store
 from bramble.store.history.failed import all_failed, held
-from bramble.store.workspace import KEPT
+from bramble.store.layout.workspace import KEPT
 
 _SHELLS = ("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh")
 MULTICALL = "busybox"

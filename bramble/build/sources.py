@@ -10,7 +10,7 @@ from bramble.build.copying import copy_writable
 from bramble.derivation.model import Sources
 from bramble.derivation.resolve import SourceObject
 from bramble.errors import BrambleError
-from bramble.store.failures import DiskFailures
+from bramble.store.files.failures import DiskFailures
 
 if TYPE_CHECKING:
     from bramble.store.disk import Store

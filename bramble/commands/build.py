@@ -44,9 +44,9 @@ from bramble.project.modules import shown_target
 from bramble.project.project import Project
 from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
-from bramble.store.files import unique
-from bramble.store.layout import place_of_failed
-from bramble.store.locks import lock_briefly
+from bramble.store.files.small import unique
+from bramble.store.layout.place import place_of_failed
+from bramble.store.locks.advisory import lock_briefly
 
 if TYPE_CHECKING:
     from bramble.sandbox.launch import Launcher

@@ -20,8 +20,8 @@ from bramble.sandbox.launch import Launcher
 from bramble.sandbox.launch import examine as sandbox_findings
 from bramble.sandbox.probe import Finding
 from bramble.store.disk import Store
-from bramble.store.medium import LAYERS, MEMORY, NETWORKS, Medium, mount_of
-from bramble.store.medium import examine as examine_medium
+from bramble.store.layout.medium import LAYERS, MEMORY, NETWORKS, Medium, mount_of
+from bramble.store.layout.medium import examine as examine_medium
 
 __all__ = ["Finding", "examine"]
 

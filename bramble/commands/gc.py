@@ -8,7 +8,7 @@ from typing import Optional
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
 from bramble.project.config import CONFIG_NAME
-from bramble.store.gc import GcReport, Share, collect
+from bramble.store.gc.collect import GcReport, Share, collect
 
 __all__ = ["GcReport", "Share", "collect_garbage"]
 

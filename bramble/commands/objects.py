@@ -9,11 +9,10 @@ from bramble.commands.context.opening import open_store, root_of
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
-from bramble.store.gc import GcReport, collect, delete
-from bramble.store.layout import locate
-from bramble.store.optimise import OptimiseReport, optimise
-from bramble.store.plain import archive_digest
-from bramble.store.query import (
+from bramble.store.gc.collect import GcReport, collect, delete
+from bramble.store.gc.optimise import OptimiseReport, optimise
+from bramble.store.layout.place import locate
+from bramble.store.questions.query import (
     Branch,
     Change,
     Holding,
@@ -26,9 +25,10 @@ from bramble.store.query import (
     tree,
     why,
 )
-from bramble.store.relocate import RelocateReport, relocate
-from bramble.store.roots import add_root, explicit_roots, remove_root, results_of
-from bramble.store.transfer import ImportReport, export_objects, import_objects
+from bramble.store.records.roots import add_root, explicit_roots, remove_root, results_of
+from bramble.store.transfer.relocate import RelocateReport, relocate
+from bramble.store.transfer.stream import ImportReport, export_objects, import_objects
+from bramble.store.tree.plain import archive_digest
 
 __all__ = [
     "Branch",

@@ -17,7 +17,7 @@ from typing import Optional
 from bramble.commands.build import BuildResult
 from bramble.commands.context.evaluation import Evaluated
 from bramble.errors import BrambleError
-from bramble.store.roots import add_root, explicit_roots, remove_root
+from bramble.store.records.roots import add_root, explicit_roots, remove_root
 
 _OURS = re.compile(r"/store/([a-z2-7]{32})\Z")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bramble.store.disk import Store
-from bramble.store.query import labels
+from bramble.store.questions.query import labels
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.project.access import read_file, replace_file
 from bramble.project.project import Project
-from bramble.store.locks import lock_whole
+from bramble.store.locks.advisory import lock_whole
 
 TRUST_NAME = "trust.json"
 

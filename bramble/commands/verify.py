@@ -13,8 +13,8 @@ from bramble.commands.context.setting import Setting
 from bramble.derivation.encoding import decode_resolved
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
-from bramble.store.roots import ProjectRoots, projects
-from bramble.store.verify import Damage, VerifyReport, verify
+from bramble.store.questions.verify import Damage, VerifyReport, verify
+from bramble.store.records.roots import ProjectRoots, projects
 
 __all__ = ["Damage", "VerifyReport", "verify_store"]
 

@@ -9,20 +9,21 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.errors import BrambleError
-from bramble.store import records, stamps
 from bramble.store.digest import DIGEST_LENGTH, is_digest
-from bramble.store.failures import DiskFailures
-from bramble.store.files import read_file, write_file
+from bramble.store.files.failures import DiskFailures
+from bramble.store.files.small import read_file, write_file
 from bramble.store.late import late
-from bramble.store.layout import BUILD_LOCKS, PREVIOUS_LOG, open_place
-from bramble.store.locks import LockFile
+from bramble.store.layout.place import BUILD_LOCKS, PREVIOUS_LOG, open_place
+from bramble.store.locks.advisory import LockFile
 from bramble.store.model import HiddenName, RawOutput, Realisation, StoreObject
-from bramble.store.objects import Objects, note_use
 from bramble.store.path import shown
+from bramble.store.records import files as records
+from bramble.store.records import stamps
+from bramble.store.records.objects import Objects, note_use
 from bramble.store.trust.owner import Owner
 
 if TYPE_CHECKING:
-    from bramble.store.workspace import Workspace as Workspace
+    from bramble.store.layout.workspace import Workspace as Workspace
 
 __all__ = ["HiddenName", "RawOutput", "Realisation", "Store", "StoreObject"]
 
@@ -70,7 +71,7 @@ class Store(Objects):
         now, name = self._recall(root, files, allowed)
         if name is not None and self.is_complete([name]):
             return name
-        name = str(late("sources", "copy_sources")(self, root, files, allowed))
+        name = str(late("publish.sources", "copy_sources")(self, root, files, allowed))
         if not self.read_only:
             with DiskFailures("record the stamps of sources"):
                 stamps.remember(self.var, now, name, self.on_wait)
@@ -97,7 +98,7 @@ class Store(Objects):
     def workspace(self, name: str = "") -> AbstractContextManager[Workspace]:
         """Give a private directory on the store's file system, called `name`, which is removed at the end."""
         self.refuse_to_write()
-        given: AbstractContextManager[Workspace] = late("workspace", "workspace")(self.var, name)
+        given: AbstractContextManager[Workspace] = late("layout.workspace", "workspace")(self.var, name)
         return given
 
     def publish(
@@ -109,11 +110,11 @@ class Store(Objects):
         allowed_pieces: Optional[Collection[str]] = None,
         on_hidden: Optional[Callable[[HiddenName], None]] = None,
     ) -> dict[str, StoreObject]:
-        """Make objects of what a build has made: see `bramble.store.publish.publish`.
+        """Make objects of what a build has made: see `bramble.store.publish.publication.publish`.
 
         Their names are there for good after the next `record_realisation` or `sync`.
         """
-        published: dict[str, StoreObject] = late("publish", "publish")(
+        published: dict[str, StoreObject] = late("publish.publication", "publish")(
             self,
             outputs,
             closure=closure,
@@ -227,7 +228,7 @@ class Store(Objects):
         """
         self.refuse_to_write()
         with DiskFailures("record what a project uses"):
-            return bool(late("roots", "record_results")(self, project, results, on_wait, needed))
+            return bool(late("records.roots", "record_results")(self, project, results, on_wait, needed))
 
     def refuse_to_write(self) -> None:
         """Raise BrambleError store.read-only if the store is only read."""

@@ -34,7 +34,7 @@ class HiddenName(NamedTuple):
     """The path of an object that a file of an output holds in a form that makes it no reference.
 
     `output` is the output's name ("out"), `file` the path of the file in it, `how` one of the
-    words of `bramble.store.hidden`. `object` is the name of the object, and `sibling` the name
+    words of `bramble.store.objects.hidden`. `object` is the name of the object, and `sibling` the name
     of the output of the same derivation that it is, "" if it is an input.
     """
 

@@ -24,16 +24,16 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bramble.store.archive import FILE
 from bramble.store.digest import digest
 from bramble.store.disk import RawOutput, Realisation, Store
-from bramble.store.gc import collect
-from bramble.store.hashing import ParallelHash
-from bramble.store.identity import Meaning, Stream
+from bramble.store.files.spool import Spool
+from bramble.store.gc.collect import collect
+from bramble.store.objects.archive import FILE
+from bramble.store.objects.identity import Meaning, Stream
 from bramble.store.path import record_prefix
-from bramble.store.spool import Spool
-from bramble.store.tree import Reading, TreeReader
-from bramble.store.verify import verify
+from bramble.store.questions.verify import verify
+from bramble.store.tree.hashing import ParallelHash
+from bramble.store.tree.reader import Reading, TreeReader
 
 OWN, BUILD = digest(b"own"), digest(b"build")
 BLOCK = 1 << 20

@@ -11,7 +11,7 @@ import pytest
 from bramble.build.checking import elsewhere
 from bramble.build.checking.compare import differences, explain
 from bramble.store.disk import RawOutput, Store
-from bramble.store.remove import remove_tree
+from bramble.store.files.remove import remove_tree
 from tests.store.conftest import place as place
 
 

@@ -16,7 +16,7 @@ from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.sandbox.launch import Outcome
 from bramble.store.disk import Store
-from bramble.store.gc import collect
+from bramble.store.gc.collect import collect
 from tests.build.world import FakeBuild, World, derivation, ref, remove
 
 

@@ -14,8 +14,8 @@ from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
-from bramble.store.relocate import relocate
-from bramble.store.verify import verify
+from bramble.store.questions.verify import verify
+from bramble.store.transfer.relocate import relocate
 from tests.build.world import World, derivation, ref
 from tests.sandbox.processes import alive, given, mark
 

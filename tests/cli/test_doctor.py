@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bramble.commands.doctor import medium_findings
-from bramble.store.medium import TRIALS, Medium
+from bramble.store.layout.medium import TRIALS, Medium
 from tests.cli.world import World
 
 

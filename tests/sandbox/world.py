@@ -16,7 +16,7 @@ from typing import Any, Optional, Union
 import bramble
 from bramble.sandbox import facts
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
-from bramble.store.medium import mount_of
+from bramble.store.layout.medium import mount_of
 from tests.sandbox import rawcalls
 
 ORDINARY = 61234  # a user that no machine has

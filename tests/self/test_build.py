@@ -15,7 +15,7 @@ import pytest
 
 from bramble.self.stages import difference, project_of
 from bramble.self.tree import source_tree
-from bramble.store.remove import remove_tree
+from bramble.store.files.remove import remove_tree
 
 TOP = Path(__file__).resolve().parents[2]
 

@@ -19,10 +19,10 @@ from bramble.cli.environment import read_setting
 from bramble.commands.self import uninstall
 from bramble.commands.self.uninstall import ABSENT, KEEP, REMOVE, Inventory, Place, remove, survey
 from bramble.errors import BrambleError
-from bramble.store import dismantle as dismantling
 from bramble.store.disk import Store
-from bramble.store.gc import collect
-from bramble.store.locks import LockFile
+from bramble.store.gc import dismantle as dismantling
+from bramble.store.gc.collect import collect
+from bramble.store.locks.advisory import LockFile
 from tests.cli.world import World, remove_store
 
 HELLO = """

@@ -15,7 +15,7 @@ import stat
 from enum import Enum
 from typing import Any, Callable
 
-from bramble.store import sync
+from bramble.store.files import sync
 
 CHANGES = ["chmod", "fchmod", "fsync", "link", "mkdir", "open", "pwrite", "removexattr", "rename"]
 CHANGES += ["rmdir", "sendfile", "symlink", "unlink", "utime", "write"]

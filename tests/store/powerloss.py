@@ -14,7 +14,7 @@ import stat
 from collections.abc import Container, Iterator
 from typing import Any, Callable, NamedTuple
 
-from bramble.store import sync
+from bramble.store.files import sync
 
 
 class Event(NamedTuple):

@@ -13,11 +13,11 @@ from typing import Callable
 
 from bramble.store.digest import digest
 from bramble.store.disk import RawOutput, Realisation, Store
-from bramble.store.gc import collect
-from bramble.store.optimise import optimise
-from bramble.store.records import read_object
-from bramble.store.roots import add_root, explicit_roots, projects, remove_root
-from bramble.store.verify import verify
+from bramble.store.gc.collect import collect
+from bramble.store.gc.optimise import optimise
+from bramble.store.questions.verify import verify
+from bramble.store.records.files import read_object
+from bramble.store.records.roots import add_root, explicit_roots, projects, remove_root
 from tests.store.conftest import plant, publish
 from tests.store.interleave import Program, Run
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
-from bramble.store import archive
 from bramble.store.digest import digest
-from bramble.store.plain import archive_digest
+from bramble.store.objects import archive
+from bramble.store.tree.plain import archive_digest
 from tests.store import oracle
 
 VECTORS = json.loads((Path(__file__).parent / "archive_vectors.json").read_text())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.store import attributes
+from bramble.store.files import attributes
 
 
 @pytest.fixture(params=["os", "the C library", "neither"])

@@ -10,11 +10,11 @@ import pytest
 
 from bramble.store.digest import digest
 from bramble.store.disk import RawOutput, Realisation, Store
-from bramble.store.gc import collect
-from bramble.store.optimise import optimise
-from bramble.store.records import read_object
-from bramble.store.transfer import export_objects, import_objects
-from bramble.store.verify import verify
+from bramble.store.gc.collect import collect
+from bramble.store.gc.optimise import optimise
+from bramble.store.questions.verify import verify
+from bramble.store.records.files import read_object
+from bramble.store.transfer.stream import export_objects, import_objects
 from tests.store import crash
 from tests.store.conftest import plant, publish
 from tests.store.oracle import Exec, Link, Tree

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bramble.store.disk import Store
-from bramble.store.gc import collect
+from bramble.store.gc.collect import collect
 from bramble.store.history import failed
 from bramble.store.history.failed import all_failed, forget_failed, held, keep_failed
-from bramble.store.layout import place_of_failed
+from bramble.store.layout.place import place_of_failed
 
 
 @pytest.fixture(autouse=True)

@@ -18,14 +18,14 @@ from typing import Any, Callable, Optional
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.store import sync
 from bramble.store.disk import Store
-from bramble.store.failures import from_os_error
-from bramble.store.gc import collect
-from bramble.store.optimise import optimise
-from bramble.store.relocate import relocate
-from bramble.store.transfer import export_objects, import_objects
-from bramble.store.verify import CONTENT, MODE, UNREADABLE, verify
+from bramble.store.files import sync
+from bramble.store.files.failures import from_os_error
+from bramble.store.gc.collect import collect
+from bramble.store.gc.optimise import optimise
+from bramble.store.questions.verify import CONTENT, MODE, UNREADABLE, verify
+from bramble.store.transfer.relocate import relocate
+from bramble.store.transfer.stream import export_objects, import_objects
 from tests.store.conftest import publish
 from tests.store.races import Scene, copy_tree, remove_copy
 

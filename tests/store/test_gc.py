@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
-from bramble.store import gc as collecting
 from bramble.store.digest import digest
 from bramble.store.disk import Realisation, Store
-from bramble.store.gc import collect, delete
-from bramble.store.mark import Node, choose, last_uses, reachable, referrers_first
-from bramble.store.roots import add_root, projects
-from bramble.store.verify import verify
+from bramble.store.gc import collect as collecting
+from bramble.store.gc.collect import collect, delete
+from bramble.store.gc.mark import Node, choose, last_uses, reachable, referrers_first
+from bramble.store.questions.verify import verify
+from bramble.store.records.roots import add_root, projects
 from tests.store.conftest import publish
 
 
@@ -378,7 +378,9 @@ def test_what_is_needed_cannot_be_deleted(store: Store, place: str) -> None:
 def test_two_collections_at_once_do_no_harm(store: Store) -> None:
     names = chain(store, *"abcdefghijklmnop")
     store = fresh(store)
-    program = "import sys; from bramble.store.disk import Store; from bramble.store.gc import collect\n"
+    program = (
+        "import sys; from bramble.store.disk import Store; from bramble.store.gc.collect import collect\n"
+    )
     program += "print(len(collect(Store.open(sys.argv[1])).freed))"
     path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", program, store.root]

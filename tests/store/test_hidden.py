@@ -12,11 +12,11 @@ from typing import Callable
 
 import pytest
 
-from bramble.store import archive, hidden, identity
 from bramble.store.digest import digest
 from bramble.store.disk import HiddenName, Store
-from bramble.store.hidden import GZIP, UTF_16, ZIP, Finding, hidden_names, utf_16_needle
-from bramble.store.identity import Meaning, Stream
+from bramble.store.objects import archive, hidden, identity
+from bramble.store.objects.hidden import GZIP, UTF_16, ZIP, Finding, hidden_names, utf_16_needle
+from bramble.store.objects.identity import Meaning, Stream
 from bramble.store.path import padded_store_dir, record_prefix
 from tests.store.conftest import place as place
 from tests.store.test_pieces import cut, output
@@ -271,7 +271,7 @@ def test_publication_is_silent_about_what_is_allowed_and_about_too_much(
             [raw], closure=[OTHER.decode()], build_name=None, allowed_pieces=allowed, on_hidden=told.append
         )
         assert sorted(it.file for it in told) == expected
-    monkeypatch.setattr("bramble.store.publish.MOST_FINDINGS", 2)
+    monkeypatch.setattr("bramble.store.publish.publication.MOST_FINDINGS", 2)
     told = []
     raw = output(store, "many", {f"{number}.gz": data for number in range(4)})
     store.publish([raw], closure=[OTHER.decode()], build_name=None, allowed_pieces=(), on_hidden=told.append)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bramble.store import archive, identity
 from bramble.store.digest import digest
-from bramble.store.identity import ERASED, Identity, Meaning, Stream, Text
+from bramble.store.objects import archive, identity
+from bramble.store.objects.identity import ERASED, Identity, Meaning, Stream, Text
 from bramble.store.path import padded_store_dir, record_prefix
 from tests.store.oracle import Exec, Link, Oracle, Tree
 

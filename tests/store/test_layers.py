@@ -21,11 +21,11 @@ import os, subprocess, sys
 from bramble.errors import BrambleError
 from bramble.store.digest import digest
 from bramble.store.disk import Store
-from bramble.store.gc import collect
-from bramble.store.leftovers import take_out
-from bramble.store.optimise import optimise
-from bramble.store.relocate import relocate
-from bramble.store.verify import verify
+from bramble.store.gc.collect import collect
+from bramble.store.gc.removal import take_out
+from bramble.store.gc.optimise import optimise
+from bramble.store.transfer.relocate import relocate
+from bramble.store.questions.verify import verify
 from tests.store.conftest import publish
 top = sys.argv[1]
 options = sys.argv[2]
@@ -59,14 +59,14 @@ assert os.listdir(path) == ["d"], "what could not be built again is put back"
 assert not [name for name in os.listdir(store.directory) if name.startswith(".")]
 """
 BROKEN_OFF = """
-import bramble.store.leftovers as leftovers
+import bramble.store.gc.removal as removal
 overlay(top + "/m")
 store = Store.open(top + "/m/b")
 def stop(path): raise KeyboardInterrupt
-real, leftovers.remove_tree = leftovers.remove_tree, stop
+real, removal.remove_tree = removal.remove_tree, stop
 try: collect(store)
 except KeyboardInterrupt: pass
-leftovers.remove_tree = real
+removal.remove_tree = real
 os.chmod(store.object_path(dead), 0o755)
 os.unlink(store.object_path(dead) + "/f")
 store = Store.open(top + "/m/b")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.store import layout
 from bramble.store.disk import Store
+from bramble.store.layout import place as layout
 
 
 def code(root: str, **options: bool) -> str:

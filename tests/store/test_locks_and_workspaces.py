@@ -13,23 +13,23 @@ from typing import Any
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.store import locks as locks_module
-from bramble.store import sync, walk
 from bramble.store.digest import digest
 from bramble.store.disk import Store
-from bramble.store.files import read_file, unique, write_file
-from bramble.store.holders import holder as who
-from bramble.store.locks import LockFile, byte_of
-from bramble.store.optimise import OPEN_DIRECTORIES
-from bramble.store.remove import remove_tree
-from bramble.store.spool import Spool
-from bramble.store.workspace import remove_stale
+from bramble.store.files import sync, walk
+from bramble.store.files.remove import remove_tree
+from bramble.store.files.small import read_file, unique, write_file
+from bramble.store.files.spool import Spool
+from bramble.store.gc.optimise import OPEN_DIRECTORIES
+from bramble.store.layout.workspace import remove_stale
+from bramble.store.locks import advisory as locks_module
+from bramble.store.locks.advisory import LockFile, byte_of
+from bramble.store.locks.holders import holder as who
 
 NAME, OTHER = digest(b"one"), digest(b"two")
 
 HOLD = """
 import sys, time
-from bramble.store.locks import LockFile
+from bramble.store.locks.advisory import LockFile
 locks = LockFile(sys.argv[1])
 getattr(locks, sys.argv[2])(sys.argv[3])
 print("held", flush=True)
@@ -455,7 +455,7 @@ def test_a_lock_that_is_never_given_up_is_an_error(tmp_path: Path, monkeypatch: 
 def test_a_fifo_in_the_place_of_a_lock_is_not_waited_for(tmp_path: Path) -> None:
     # spec: store.no-links
     script = (
-        "import sys, types; from bramble.store.optimise import closed_directories as closed\n"
+        "import sys, types; from bramble.store.gc.optimise import closed_directories as closed\n"
         "with closed(types.SimpleNamespace(var=sys.argv[1])): pass"
     )
     (tmp_path / "locks").mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.store import medium
+from bramble.store.layout import medium
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime - ext4 /dev/vda rw

@@ -12,20 +12,21 @@ from types import SimpleNamespace
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.store import layout
-from bramble.store import relocate as relocating
 from bramble.store.disk import Store
-from bramble.store.gc import collect
-from bramble.store.locks import LockFile
-from bramble.store.publish import publish as publishing
-from bramble.store.sync import Syncer
-from bramble.store.trust import people, reading
-from bramble.store.verify import verify
+from bramble.store.files.sync import Syncer
+from bramble.store.gc.collect import collect
+from bramble.store.layout import place as layout
+from bramble.store.locks.advisory import LockFile
+from bramble.store.publish.publication import publish as publishing
+from bramble.store.questions.verify import verify
+from bramble.store.records import foreign
+from bramble.store.transfer import relocate as relocating
+from bramble.store.trust import people
 from tests.store.conftest import publish
 
 VICTIM, OTHER, THIRD = 54321, 54322, 54323
 # Loaded now: another user may not be able to read the library of this interpreter.
-LOADED = (people, reading, publishing, Syncer)
+LOADED = (people, foreign, publishing, Syncer)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two users")
 
 

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
-from bramble.store import archive
-from bramble.store import pieces as rule
 from bramble.store.digest import digest
 from bramble.store.disk import RawOutput, Store
-from bramble.store.identity import Meaning, Stream
+from bramble.store.objects import archive
+from bramble.store.objects import pieces as rule
+from bramble.store.objects.identity import Meaning, Stream
+from bramble.store.objects.pieces import LARGEST_OTHER, Piece, Pieces, windows_of
 from bramble.store.path import padded_store_dir, record_prefix
-from bramble.store.pieces import LARGEST_OTHER, Piece, Pieces, windows_of
 
 OWN, OTHER, BUILD = (digest(text.encode()).encode() for text in "abc")
 HOMES = [

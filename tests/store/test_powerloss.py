@@ -15,9 +15,9 @@ import pytest
 
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
-from bramble.store.gc import collect
-from bramble.store.relocate import relocate
-from bramble.store.verify import MODE, verify
+from bramble.store.gc.collect import collect
+from bramble.store.questions.verify import MODE, verify
+from bramble.store.transfer.relocate import relocate
 from tests.store.conftest import grown, publish
 from tests.store.oracle import Link
 from tests.store.powerloss import losses, record, replay

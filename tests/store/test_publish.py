@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
-from bramble.store import sync
-from bramble.store import tree as trees
 from bramble.store.digest import digest
 from bramble.store.disk import RawOutput, Store
+from bramble.store.files import sync
+from bramble.store.files.spool import Spool
 from bramble.store.path import prefix_of_record
-from bramble.store.spool import Spool
-from bramble.store.verify import verify
+from bramble.store.questions.verify import verify
+from bramble.store.tree import reader as trees
 from tests.store.conftest import grown, plant, publish
 from tests.store.oracle import Exec, Link, Oracle, Tree
 
@@ -364,7 +364,7 @@ def test_a_full_disk_leaves_nothing_behind(store: Store, monkeypatch: pytest.Mon
 
 
 def test_many_places_to_change_take_little_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bramble.store.spool.IN_MEMORY", 10)
+    monkeypatch.setattr("bramble.store.files.spool.IN_MEMORY", 10)
     monkeypatch.setattr(Spool.__init__, "__defaults__", (10,))
     tree: Tree = {b"%d" % n: OUT.encode() * 9 for n in range(40)}
     made = publish(store, tree, own=OUT)["out"]

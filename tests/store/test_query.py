@@ -8,8 +8,8 @@ import pytest
 from bramble.errors import BrambleError
 from bramble.store.digest import digest
 from bramble.store.disk import Realisation, Store
-from bramble.store.optimise import optimise
-from bramble.store.query import (
+from bramble.store.gc.optimise import optimise
+from bramble.store.questions.query import (
     Change,
     closure_size,
     diff,
@@ -20,8 +20,8 @@ from bramble.store.query import (
     tree,
     why,
 )
-from bramble.store.roots import explicit_roots, results_of
-from bramble.store.verify import verify
+from bramble.store.questions.verify import verify
+from bramble.store.records.roots import explicit_roots, results_of
 from tests.store.conftest import publish
 from tests.store.oracle import Exec, Link, Tree
 

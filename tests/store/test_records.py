@@ -9,7 +9,7 @@ import pytest
 from bramble.errors import BrambleError
 from bramble.store.digest import digest
 from bramble.store.disk import Realisation, Store
-from bramble.store.roots import add_root, explicit_roots, projects, remove_root
+from bramble.store.records.roots import add_root, explicit_roots, projects, remove_root
 from tests.store.conftest import publish
 
 RESOLVED = digest(b"derivation")

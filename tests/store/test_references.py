@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.store.digest import digest
-from bramble.store.references import candidates, find_all, find_names
+from bramble.store.objects.references import candidates, find_all, find_names
 
 NAMES = [digest(b"%d" % number).encode() for number in range(40)]
 filler = st.one_of(

@@ -10,9 +10,9 @@ import pytest
 from bramble.errors import BrambleError
 from bramble.store.digest import digest
 from bramble.store.disk import Store
-from bramble.store.optimise import optimise
-from bramble.store.relocate import relocate
-from bramble.store.verify import verify
+from bramble.store.gc.optimise import optimise
+from bramble.store.questions.verify import verify
+from bramble.store.transfer.relocate import relocate
 from tests.store.conftest import grown, publish
 from tests.store.oracle import Exec, Link, Tree
 

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from bramble.errors import BrambleError
 from bramble.store.digest import digest, is_digest
 from bramble.store.disk import Realisation, Store
-from bramble.store.gc import collect
+from bramble.store.gc.collect import collect
 from bramble.store.history import form
 from bramble.store.path import padded_store_dir
-from bramble.store.query import labels
-from bramble.store.roots import add_root, explicit_roots, projects
+from bramble.store.questions.query import labels
+from bramble.store.questions.verify import verify
+from bramble.store.records.roots import add_root, explicit_roots, projects
 from bramble.store.trust import schema
-from bramble.store.verify import verify
 from tests.store.conftest import publish
 
 A, B, C = sorted(digest(text) for text in (b"1", b"2", b"3"))

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.store import sources, stamps
 from bramble.store.disk import Store
-from bramble.store.tree import copy_contents
+from bramble.store.publish import sources
+from bramble.store.records import stamps
+from bramble.store.tree.reader import copy_contents
 from tests.store.conftest import grown, plant
 from tests.store.oracle import Exec, Link, Oracle, Tree
 

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
-from bramble.store import archive
 from bramble.store.digest import digest
 from bramble.store.disk import Store
+from bramble.store.objects import archive
 from bramble.store.path import record_prefix
-from bramble.store.transfer import MAGIC, export_objects, import_objects
-from bramble.store.unpack import Rewriter
-from bramble.store.verify import verify
+from bramble.store.questions.verify import verify
+from bramble.store.transfer.stream import MAGIC, export_objects, import_objects
+from bramble.store.tree.unpack import Rewriter
 from tests.store.conftest import grown, publish
 from tests.store.oracle import Exec, Link, Oracle, Tree
 

@@ -7,7 +7,7 @@ import pytest
 
 from bramble.store.digest import digest
 from bramble.store.disk import Store
-from bramble.store.verify import Damage, verify
+from bramble.store.questions.verify import Damage, verify
 from tests.store.conftest import grown, publish
 from tests.store.oracle import Exec, Link, Tree
 

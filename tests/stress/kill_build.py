@@ -28,8 +28,8 @@ from bramble.derivation.model import Derivation  # noqa: E402
 from bramble.derivation.template import Template  # noqa: E402
 from bramble.sandbox.launch import Launcher  # noqa: E402
 from bramble.store.disk import Store  # noqa: E402
-from bramble.store.gc import collect  # noqa: E402
-from bramble.store.verify import verify  # noqa: E402
+from bramble.store.gc.collect import collect  # noqa: E402
+from bramble.store.questions.verify import verify  # noqa: E402
 
 parse = Template.parse
 SCRIPT = "mkdir $out/d; echo {} $out $below > $out/d/self; echo text > $doc/file; ln -s $doc/file $out/link"

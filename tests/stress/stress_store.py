@@ -24,10 +24,10 @@ from pathlib import Path
 from bramble.errors import BrambleError
 from bramble.store.digest import digest
 from bramble.store.disk import RawOutput, Realisation, Store
-from bramble.store.gc import collect
-from bramble.store.roots import add_root, explicit_roots, remove_root
-from bramble.store.transfer import export_objects, import_objects
-from bramble.store.verify import verify
+from bramble.store.gc.collect import collect
+from bramble.store.questions.verify import verify
+from bramble.store.records.roots import add_root, explicit_roots, remove_root
+from bramble.store.transfer.stream import export_objects, import_objects
 
 ROOT_OF_REPOSITORY = Path(__file__).parents[2]
 

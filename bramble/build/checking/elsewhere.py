@@ -12,12 +12,21 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
 
-from bramble.store.files import make_directory
-from bramble.store.identity import BLOCK_SIZE
+from bramble.store.files.small import make_directory
+from bramble.store.files.walk import (
+    DIRECTORY,
+    DIRECTORY_FLAGS,
+    FILE,
+    FILE_FLAGS,
+    LEAVE,
+    SYMLINK,
+    Member,
+    walk,
+)
+from bramble.store.objects.identity import BLOCK_SIZE
 from bramble.store.path import padded_store_dir
-from bramble.store.tree import DIRECTORY_MODE, MTIME_NS
-from bramble.store.unpack import Rewriter
-from bramble.store.walk import DIRECTORY, DIRECTORY_FLAGS, FILE, FILE_FLAGS, LEAVE, SYMLINK, Member, walk
+from bramble.store.tree.reader import DIRECTORY_MODE, MTIME_NS
+from bramble.store.tree.unpack import Rewriter
 
 
 def other_directory(directory: str) -> str:

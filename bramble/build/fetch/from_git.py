@@ -29,7 +29,7 @@ from bramble.build.pins import needed, wants_submodules
 from bramble.build.stamps import Stamp
 from bramble.errors import BrambleError
 from bramble.sandbox.limits.usage import memory_of_machine
-from bramble.store.files import make_directory
+from bramble.store.files.small import make_directory
 
 # To which schemes a server may send git on.
 _LEADS_TO = {"http": "http:https", "https": "https"}

@@ -22,7 +22,7 @@ from bramble.build.pins import needed
 from bramble.build.stamps import Stamp, bytes_of, stamp_chain
 from bramble.build.task import Listener
 from bramble.errors import BrambleError
-from bramble.store.files import make_directory
+from bramble.store.files.small import make_directory
 
 
 def make(request: Request) -> tuple[Stamp, ...]:

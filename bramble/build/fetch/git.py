@@ -23,7 +23,7 @@ from typing import IO, Optional
 from bramble.build.fetch.discretion import redact
 from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
-from bramble.store.files import make_directory
+from bramble.store.files.small import make_directory
 
 _SAID = 1 << 16  # bytes of what git says that are kept
 _POLL = 0.1  # seconds until a cancellation is noticed

@@ -40,7 +40,7 @@ from bramble.build.tools.libraries import (
 )
 from bramble.build.tools.machine import ThisMachine, script_words
 from bramble.errors import BrambleError
-from bramble.store.files import make_way
+from bramble.store.files.small import make_way
 
 _FOR_THIS = "install it for this machine, or take it out of tools"
 Key = tuple[str, str]  # (output, place)

@@ -11,7 +11,7 @@ from bramble.build.builtin import Request
 from bramble.build.tools.contents import Trial
 from bramble.build.verdict import EXITED
 from bramble.errors import BrambleError
-from bramble.store.files import make_way
+from bramble.store.files.small import make_way
 
 _SHOWN = 4000  # bytes of what a trial that failed has written
 

@@ -11,7 +11,7 @@ from bramble.commands.context.recorded import Attempt, Recorded, not_recorded, o
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
-from bramble.store.failures import DiskFailures
+from bramble.store.files.failures import DiskFailures
 from bramble.store.history.model import Build, Ended, Facts
 
 __all__ = ["Log", "find_logs"]

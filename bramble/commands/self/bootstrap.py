@@ -17,7 +17,7 @@ from bramble.commands.self.source import lay_out
 from bramble.errors import BrambleError
 from bramble.self.stages import difference, products, project_of
 from bramble.self.tree import source_tree
-from bramble.store.remove import remove_tree
+from bramble.store.files.remove import remove_tree
 
 STAGES = 3
 _PROGRAMS = ("python3", "sh", "mkdir")

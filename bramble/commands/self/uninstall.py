@@ -23,9 +23,9 @@ from bramble.sandbox.remount import unescape
 from bramble.self.origin import Origin, is_copy, origin
 from bramble.self.unpack import UNFINISHED
 from bramble.store.disk import Store
-from bramble.store.dismantle import dismantle
-from bramble.store.remove import remove_tree
-from bramble.store.roots import projects
+from bramble.store.files.remove import remove_tree
+from bramble.store.gc.dismantle import dismantle
+from bramble.store.records.roots import projects
 from bramble.store.trust.people import user
 
 __all__ = ["ABSENT", "KEEP", "REMOVE", "Inventory", "Place", "remove", "survey"]

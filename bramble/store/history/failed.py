@@ -14,10 +14,10 @@ import os
 import stat
 from collections.abc import Iterator
 
-from bramble.store.files import make_directory, unique
-from bramble.store.layout import FAILED
-from bramble.store.walk import DIRECTORY_FLAGS
-from bramble.store.workspace import Workspace, remove_if_stale
+from bramble.store.files.small import make_directory, unique
+from bramble.store.files.walk import DIRECTORY_FLAGS
+from bramble.store.layout.place import FAILED
+from bramble.store.layout.workspace import Workspace, remove_if_stale
 
 LARGEST = 1 << 30  # bytes on the disk that one derivation may leave
 MOST_FILES = 100_000

@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from bramble.store.digest import DIGEST_LENGTH, digest, is_digest
-from bramble.store.failures import DiskFailures
-from bramble.store.files import make_directory, read_file, write_file
+from bramble.store.files.failures import DiskFailures
+from bramble.store.files.remove import remove_tree
+from bramble.store.files.small import make_directory, read_file, write_file
 from bramble.store.history import form
 from bramble.store.history.model import Build, Facts
-from bramble.store.layout import BUILD_LOCKS
-from bramble.store.locks import alone
-from bramble.store.objects import Objects
-from bramble.store.remove import remove_tree
+from bramble.store.layout.place import BUILD_LOCKS
+from bramble.store.locks.advisory import alone
+from bramble.store.records.objects import Objects
 from bramble.store.trust.owner import check_directory
 from bramble.store.trust.schema import or_none
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
-from bramble.store.files import make_directory
+from bramble.store.files.small import make_directory
 from bramble.store.late import late
 from bramble.store.path import shown
 

@@ -7,7 +7,7 @@ import os
 import pwd
 
 from bramble.errors import BrambleError
-from bramble.store.attributes import has_attribute
+from bramble.store.files.attributes import has_attribute
 
 _ACCESS_LIST = "system.posix_acl_access"
 _ALL_IDS = ["0", "0", "4294967295"]

@@ -1,0 +1,139 @@
+"""Small files of the store: read whole, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import Optional
+
+from bramble.store.files.failures import from_os_error
+
+LARGEST = 256 << 20  # bytes; an object that refers to a million others has a record of 36 MB
+TEMPORARY = ".tmp-"  # begins the name of a file that is being written
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_LOCK = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_FOR_READERS = "/locks/objects"
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def unique() -> str:
+    """Return a name that nobody else uses, on this machine or on one that shares the disk: `[0-9a-f-]`."""
+    return f"{os.getpid():x}-{os.urandom(8).hex()}"
+
+
+def read_file(path: str) -> Optional[bytes]:
+    """Return what a small file holds, or None if there is none.
+
+    What is no file holds nothing: a link, a directory, a FIFO, a device (which
+    could have no end), a file larger than LARGEST bytes. Raises store.permission
+    for one that this user may not read, and OSError.
+    """
+    # spec: store.small-files.only
+    try:
+        fd = os.open(path, _READ)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        # ENXIO: a socket, or a device that is nowhere.
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENODEV):
+            return b""
+        if error.errno in (errno.EACCES, errno.EPERM):
+            # Said here, for all who read: it is nobody's fault but that of a mode.
+            raise from_os_error(error, "read what is known of the store") from error
+        raise
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            return b""
+        data = os.read(fd, 65536)
+        if len(data) < 65536:
+            return data
+        parts = [data]
+        while parts[-1]:
+            parts.append(os.read(fd, 1 << 20))
+        return b"".join(parts)
+    finally:
+        os.close(fd)
+
+
+def make_directory(path: str, mode: int = 0o755) -> None:
+    """Make a directory of exactly this mode, whatever the umask. Raises OSError."""
+    # spec: store.modes
+    os.mkdir(path, mode)
+    os.chmod(path, mode)
+
+
+def make_way(top: str, below: str) -> None:
+    """Make the directories of the relative path `below` that are not there; see `make_directory`."""
+    path = top
+    for name in below.split("/") if below else ():
+        path += "/" + name
+        with contextlib.suppress(FileExistsError):
+            make_directory(path)
+
+
+def open_lock(path: str, *, read_only: bool = False) -> int:
+    """Open a file that is only there to be locked, made if need be. Raises OSError.
+
+    Whoever can open it, can lock it, and keep its owner waiting for as long as they like: so nobody else
+    can, but those that read objects, who keep them from being removed meanwhile. What is no regular
+    file is refused: a link would lead elsewhere, opening a device may do anything.
+    """
+    # spec: store.modes, store.no-links, store.locks.others
+    mode = 0o644 if path.endswith(_FOR_READERS) else 0o600
+    try:
+        fd = os.open(path, _READ if read_only else _LOCK)
+    except FileNotFoundError:
+        if read_only:
+            raise
+        try:
+            fd = os.open(path, _LOCK | os.O_CREAT | os.O_EXCL, mode)
+            os.fchmod(fd, mode)
+        except FileExistsError:
+            fd = os.open(path, _LOCK)
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise OSError(errno.ENOTSUP, "not a regular file", path)
+    if status.st_mode & 0o066 & ~mode and status.st_uid == os.geteuid():
+        with contextlib.suppress(OSError):  # the file system may be read-only
+            os.fchmod(fd, mode)
+    return fd
+
+
+def write_file(path: str, data: bytes, *, sync: bool, mode: int = 0o644) -> None:
+    """Put `data` at `path` by one rename: a reader sees what was there before, or all of `data`.
+
+    With `sync` the data is on the disk before it has the name; the name is
+    there for good only after `sync_directory`.
+    """
+    # spec: store.small-files
+    directory, _, name = path.rpartition("/")
+    temporary = f"{directory}/{TEMPORARY}{unique()}"
+    fd = os.open(temporary, _WRITE, mode)
+    try:
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(fd, left) :]
+            os.fchmod(fd, mode)
+            if sync:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def sync_directory(path: str) -> None:
+    """Wait until the names in a directory are on the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

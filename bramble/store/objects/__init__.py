@@ -1,0 +1,1 @@
+"""What an object is, in bytes: archive, references, identity (spec: chapter 6). Pure."""

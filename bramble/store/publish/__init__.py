@@ -1,0 +1,1 @@
+"""How objects get in: what a build has made, and the sources of a project."""

@@ -1,0 +1,84 @@
+"""The records of a store: small JSON files in `var/` that say what objects are and where they come from.
+
+They are small so that each can be replaced by one rename, one for each thing so
+that nobody waits for anybody, and text so that a person can read them. A
+record of an object is written before the object appears and removed after it
+is gone; so an object always has its record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Optional
+
+from bramble.errors import BrambleError
+from bramble.store.digest import is_digest
+from bramble.store.files.failures import DiskFailures
+from bramble.store.files.small import read_file, write_file
+from bramble.store.model import Realisation, StoreObject
+from bramble.store.path import shown
+from bramble.store.trust import schema
+from bramble.store.trust.schema import VERSION
+
+
+def digests_in(directory: str) -> list[str]:
+    """Return the names of the records in a directory, sorted; none where it is missing. Raises store.*."""
+    with (
+        DiskFailures("list what is known of the store"),
+        contextlib.suppress(FileNotFoundError, NotADirectoryError),
+    ):
+        return sorted(filter(is_digest, os.listdir(directory)))
+    return []
+
+
+def read_object(var: str, name: str) -> Optional[StoreObject]:
+    """Return the record of the object `name`, or None if there is none.
+
+    Raises BrambleError store.damaged-record.
+    """
+    path = f"{var}/objects/{name}"
+    data = read_file(path)
+    if data is None:
+        return None
+    try:
+        return schema.stored_object(name, data)
+    except schema.Malformed as error:
+        raise BrambleError(
+            "store.damaged-record",
+            f'the record of the object {name}, "{shown(path)}", cannot be read',
+            remedy="run `bramble store verify --repair`",
+        ) from error
+
+
+def write_object(var: str, record: StoreObject, *, sync: bool) -> None:
+    """Write the record of an object."""
+    # spec: store.records.object
+    fields = {"version": VERSION, "references": list(record.references), "size": record.size}
+    write_file(f"{var}/objects/{record.name}", json.dumps(fields).encode(), sync=sync)
+
+
+def read_realisation(var: str, resolved: str) -> Optional[Realisation]:
+    """Return what the store derivation `resolved` came to, or None if that is not known.
+
+    A record that cannot be read is as good as none: building again makes a new one.
+    """
+    data = read_file(f"{var}/realisations/{resolved}")
+    return schema.or_none(lambda text: schema.realisation(resolved, text), data)
+
+
+def write_realisation(var: str, realisation: Realisation) -> None:
+    """Write what a store derivation came to.
+
+    Not synced: a record that was cut short by a crash is as good as none.
+    """
+    # spec: store.records.realisation
+    fields = {
+        "version": VERSION,
+        "derivation": realisation.derivation,
+        "outputs": [list(pair) for pair in realisation.outputs],
+        "sandbox": realisation.sandbox,
+        "stamps": [list(stamp) for stamp in realisation.stamps],
+    }
+    write_file(f"{var}/realisations/{realisation.resolved}", json.dumps(fields).encode(), sync=False)
