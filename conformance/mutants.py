@@ -40,14 +40,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "derivation.json.empty",
         "bramble/derivation/gojson.py",
-        'return "[" + ",".join(items) + "]" if items else NULL',
-        'return "[" + ",".join(items) + "]"',
+        'return "[" + listed + "]" if listed else NULL',
+        'return "[" + listed + "]"',
     ),
     Mutant(
         "derivation.json.strings",
         "bramble/derivation/gojson.py",
-        "\\\\<>&",
-        "\\\\<>",
+        '"[<>&',
+        '"[<>',
     ),
     Mutant(
         "derivation.dependencies",

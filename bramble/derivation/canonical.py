@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bramble.derivation.gojson import array, mapping, record, text, texts
+from bramble.derivation.gojson import array, encoded, mapping, text, texts
 from bramble.store.digest import digest
 
 if TYPE_CHECKING:
@@ -17,37 +17,28 @@ def canonical_bytes(derivation: Derivation) -> bytes:
     Raises derivation.text when a string of it is not Unicode.
     """
     # spec: derivation.canonical
-    fields = [
-        ("Args", texts([arg.text for arg in derivation.args])),
-        ("Builder", text(derivation.builder.text)),
-        (
-            "Dependencies",
-            array(
-                [
-                    record((("Hash", text(ref.derivation)), ("Output", text(ref.output))))
-                    for ref in derivation.dependencies
-                ]
-            ),
-        ),
-        ("Env", mapping([(key, value.text) for key, value in derivation.env])),
-        ("Name", text(derivation.name)),
+    dependencies = [
+        f'{{"Hash":{text(ref.derivation)},"Output":{text(ref.output)}}}' for ref in derivation.dependencies
     ]
-    if derivation.network:
-        fields.append(("Network", "true"))
-    fields += [
-        ("Outputs", texts(derivation.outputs)),
-        ("Platform", text(derivation.platform)),
-        ("Sources", _sources(derivation.sources)),
-    ]
-    if derivation.target:
-        fields.append(("Target", text(derivation.target)))
-    return record(fields).encode("utf-8")
+    return encoded(
+        f'{{"Args":{texts([arg.text for arg in derivation.args])}'
+        f',"Builder":{text(derivation.builder.text)}'
+        f',"Dependencies":{array(dependencies)}'
+        f',"Env":{mapping([(key, value.text) for key, value in derivation.env])}'
+        f',"Name":{text(derivation.name)}'
+        + (',"Network":true' if derivation.network else "")
+        + f',"Outputs":{texts(derivation.outputs)}'
+        f',"Platform":{text(derivation.platform)}'
+        f',"Sources":{_sources(derivation.sources)}'
+        + (f',"Target":{text(derivation.target)}' if derivation.target else "")
+        + "}"
+    )
 
 
 def _sources(sources: Sources) -> str:
     # spec: derivation.sources.project
     location = sources.project + "//" + sources.location if sources.project else sources.location
-    return record((("Files", texts(sources.files)), ("Location", text(location))))
+    return f'{{"Files":{texts(sources.files)},"Location":{text(location)}}}'
 
 
 def derivation_id(derivation: Derivation) -> str:

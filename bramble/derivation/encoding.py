@@ -10,7 +10,6 @@ from typing import Any, Optional
 
 from bramble.derivation import strictjson
 from bramble.derivation.canonical import canonical_bytes, derivation_id
-from bramble.derivation.gojson import record
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import Derivation, Sources
 from bramble.derivation.resolve import (
@@ -45,9 +44,8 @@ _RESOLVED_KEYS = (
 def graph_to_json(graph: DerivationGraph) -> str:
     """Return `{ID: derivation, …}` sorted by id; every derivation in its canonical bytes."""
     # spec: derivation.graph.json
-    return record(
-        [(key, canonical_bytes(graph.derivations[key]).decode("utf-8")) for key in sorted(graph.derivations)]
-    )
+    made = sorted(graph.derivations.items())
+    return "{" + ",".join([f'"{key}":{canonical_bytes(one).decode("utf-8")}' for key, one in made]) + "}"
 
 
 def graph_from_json(data: bytes) -> DerivationGraph:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Union
 
 from bramble.derivation.document import GraphDocument, Lent
 from bramble.derivation.graph import DerivationGraph
@@ -145,12 +144,10 @@ def graft(graph: DerivationGraph, found: Mapping[str, Generated]) -> Grown:
 
 def _renamed(derivation: Derivation, ids: Mapping[str, str]) -> Derivation:
     def follow(template: Template) -> Template:
-        return Template(tuple(map(part_now, template.parts)))
+        return Template(template.render(now))
 
-    def part_now(part: Union[str, OutputRef]) -> Union[str, OutputRef]:
-        if isinstance(part, OutputRef) and part.derivation in ids:
-            return OutputRef(ids[part.derivation], part.output)
-        return part
+    def now(ref: OutputRef) -> str:
+        return str(OutputRef(ids.get(ref.derivation, ref.derivation), ref.output))
 
     return replace(
         derivation,

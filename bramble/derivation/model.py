@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bramble.derivation.canonical import derivation_id
-from bramble.derivation.template import OutputRef, Template
+from bramble.derivation.template import OutputRef, Template, references_in
 
 # spec: derivation.builder.built-in
 BUILTIN_BUILDERS = ("fetch_url", "fetch_git", "derivation_output", "host_tools")
@@ -53,11 +53,9 @@ class Derivation:
     def dependencies(self) -> tuple[OutputRef, ...]:
         """Every output that the builder, an argument or a variable names: sorted, each once."""
         # spec: derivation.dependencies
-        found = set(self.builder.references)
-        for arg in self.args:
-            found.update(arg.references)
-        for _, value in self.env:
-            found.update(value.references)
+        # No reference reaches beyond its text: a line feed ends whatever was one.
+        texts = [self.builder.text, *[arg.text for arg in self.args], *[value.text for _, value in self.env]]
+        found = set(references_in("\n".join(texts)))
         return tuple(sorted(found))
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Optional
 
-from bramble.derivation.gojson import array, mapping, record, text, texts
+from bramble.derivation.gojson import array, encoded, mapping, text, texts
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.store.digest import digest
@@ -72,42 +72,32 @@ class ResolvedDerivation:
 
     def _encode(self, dependencies: Iterable[ResolvedDependency], outputs: Optional[OutputPaths]) -> bytes:
         # spec: derivation.store.encoding
-        fields = [
-            ("Args", texts(self.args)),
-            ("Builder", text(self.builder)),
-            ("Env", mapping(self.env)),
-            ("Dependencies", array([_dependency(dependency) for dependency in dependencies])),
-            ("Name", text(self.name)),
-        ]
-        if self.network:
-            fields.append(("Network", "true"))
-        path = prefix_of_record() + "/" + self.source.name if self.source is not None else ""
-        start = self.source.relative_build_path if self.source is not None else ""
-        results = () if outputs is None else [_output(outputs[name]) for name in self.outputs]
-        fields += [
-            ("OutputNames", texts(self.outputs)),
-            ("Outputs", array(results)),
-            ("Platform", text(self.platform)),
-            ("Source", record((("RelativeBuildPath", text(start)), ("Path", text(path))))),
-        ]
-        if self.target:
-            fields.append(("Target", text(self.target)))
-        return record(fields).encode("utf-8")
-
-
-def _dependency(dependency: ResolvedDependency) -> str:
-    return record(
-        (
-            ("Filename", text(dependency.filename)),
-            ("OutputName", text(dependency.output_name)),
-            ("Output", text(dependency.output)),
+        source = self.source
+        path = f"{prefix_of_record()}/{source.name}" if source is not None else ""
+        start = source.relative_build_path if source is not None else ""
+        results = [] if outputs is None else [_output(*outputs[name]) for name in self.outputs]
+        return encoded(
+            f'{{"Args":{texts(self.args)}'
+            f',"Builder":{text(self.builder)}'
+            f',"Env":{mapping(self.env)}'
+            f',"Dependencies":{array([_dependency(*one) for one in dependencies])}'
+            f',"Name":{text(self.name)}'
+            + (',"Network":true' if self.network else "")
+            + f',"OutputNames":{texts(self.outputs)}'
+            f',"Outputs":{array(results)}'
+            f',"Platform":{text(self.platform)}'
+            f',"Source":{{"RelativeBuildPath":{text(start)},"Path":{text(path)}}}'
+            + (f',"Target":{text(self.target)}' if self.target else "")
+            + "}"
         )
-    )
 
 
-def _output(output: tuple[str, tuple[str, ...]]) -> str:
-    path, references = output
-    return record((("Path", text(path)), ("Dependencies", texts(sorted(references)))))
+def _dependency(output: str, output_name: str, filename: str) -> str:
+    return f'{{"Filename":{text(filename)},"OutputName":{text(output_name)},"Output":{text(output)}}}'
+
+
+def _output(path: str, references: Iterable[str]) -> str:
+    return f'{{"Path":{text(path)},"Dependencies":{texts(sorted(references))}}}'
 
 
 def resolve(

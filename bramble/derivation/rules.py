@@ -8,7 +8,14 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-from bramble.derivation.model import BUILTIN_BUILDERS, GENERATOR, Derivation, Sources
+from bramble.derivation.model import (
+    BUILTIN_BUILDERS,
+    DEFAULT_OUTPUTS,
+    GENERATOR,
+    NO_SOURCES,
+    Derivation,
+    Sources,
+)
 from bramble.derivation.template import OUTPUT_NAME
 from bramble.errors import BrambleError, nearest
 
@@ -22,16 +29,22 @@ _NEEDED = {"fetch_url": "url", "fetch_git": "url", "host_tools": "tools"}
 
 def check(derivation: Derivation) -> None:
     """Raise a `derivation.*` error for the first rule that the derivation breaks."""
+    kind = derivation.builtin
     _check_name(derivation.name)
-    _check_builder(derivation)
+    _check_builder(derivation, kind)
     # spec: derivation.args
     for number, arg in enumerate(derivation.args):
         if "\x00" in arg.text:
             raise _broken("args", f"args[{number}] holds a NUL character")
-    _check_command(derivation)
-    _check_outputs(derivation)
+    # spec: derivation.args.command
+    if kind == GENERATOR:
+        _check_command(derivation)
+    # spec: derivation.outputs
+    if derivation.outputs != DEFAULT_OUTPUTS:
+        _check_outputs(derivation.outputs, kind)
     _check_env(derivation)
-    _check_sources(derivation.sources)
+    if derivation.sources is not NO_SOURCES:
+        _check_sources(derivation.sources)
     # spec: derivation.platform
     if derivation.platform and _PLATFORM.fullmatch(derivation.platform) is None:
         raise _broken(
@@ -40,14 +53,14 @@ def check(derivation: Derivation) -> None:
             "write it as OS-ARCHITECTURE, for example linux-amd64",
         )
     # spec: derivation.network
-    if derivation.network and derivation.builtin != GENERATOR:
+    if derivation.network and kind != GENERATOR:
         raise _broken(
             "network",
             "only the builder derivation_output may use the network",
             "fetch what the build needs with fetch_url or fetch_git and refer to it",
         )
     # spec: derivation.target
-    if _CONTROL.search(derivation.target):
+    if derivation.target and _CONTROL.search(derivation.target):
         raise _broken("target", f"the target {_shown(derivation.target)} holds a control character")
 
 
@@ -74,7 +87,7 @@ def _check_name(name: str) -> None:
         raise _broken("name", f"the name has {size} bytes; at most {NAME_LIMIT} are allowed")
 
 
-def _check_builder(derivation: Derivation) -> None:
+def _check_builder(derivation: Derivation, kind: str) -> None:
     builder = derivation.builder.text
     # spec: derivation.builder
     if not builder or "\x00" in builder:
@@ -90,19 +103,16 @@ def _check_builder(derivation: Derivation) -> None:
             'use a program of an output, such as tools.out + "/bin/sh" with '
             'tools = derivation("tools", "host_tools", env={"tools": "sh"})',
         )
-    needed = _NEEDED.get(derivation.builtin)
-    if needed is not None and not any(key == needed and value.parts for key, value in derivation.env):
+    needed = _NEEDED.get(kind)
+    if needed is not None and not any(key == needed and value.text for key, value in derivation.env):
         raise _broken(
             "env",
-            f'the builder {derivation.builtin} needs "{needed}" in env',
+            f'the builder {kind} needs "{needed}" in env',
             f'add env={{"{needed}": "…"}}',
         )
 
 
 def _check_command(derivation: Derivation) -> None:
-    # spec: derivation.args.command
-    if derivation.builtin != GENERATOR:
-        return
     command = derivation.args[0].text if derivation.args else ""
     if not command or command.startswith("/"):
         raise _broken(
@@ -114,9 +124,7 @@ def _check_command(derivation: Derivation) -> None:
         )
 
 
-def _check_outputs(derivation: Derivation) -> None:
-    # spec: derivation.outputs
-    outputs = derivation.outputs
+def _check_outputs(outputs: tuple[str, ...], kind: str) -> None:
     if not outputs:
         raise _broken("outputs", "outputs is empty", 'leave it out for one output called "out"')
     for output in outputs:
@@ -126,28 +134,29 @@ def _check_outputs(derivation: Derivation) -> None:
                 f"{_shown(output)} cannot be the name of an output",
                 "an output is a variable of the build: use letters, digits and _, no digit first",
             )
-    for output in outputs:
-        if outputs.count(output) > 1:
-            raise _broken("outputs", f'the output "{output}" is named twice', "name each output once")
+    if len(set(outputs)) < len(outputs):
+        twice = next(output for output in outputs if outputs.count(output) > 1)
+        raise _broken("outputs", f'the output "{twice}" is named twice', "name each output once")
     # spec: derivation.outputs.built-in
-    if derivation.builtin == GENERATOR and outputs != ("out",):
+    if kind == GENERATOR:
         raise _broken(
             "outputs",
             'the builder derivation_output has the one output "out"',
             "leave outputs out",
         )
-    if derivation.builtin == "host_tools" and outputs == ("out", "rt"):
+    if kind == "host_tools" and outputs == ("out", "rt"):
         return
-    if derivation.builtin and len(outputs) > 1:
+    if kind and len(outputs) > 1:
         raise _broken(
             "outputs",
-            f"the builder {derivation.builtin} has one output, not {len(outputs)}",
+            f"the builder {kind} has one output, not {len(outputs)}",
             'leave outputs out; host_tools may have ["out", "rt"]',
         )
 
 
 def _check_env(derivation: Derivation) -> None:
     # spec: derivation.env
+    before = ""
     for name, value in derivation.env:
         if not name or "=" in name or "\x00" in name:
             raise _broken(
@@ -163,9 +172,9 @@ def _check_env(derivation: Derivation) -> None:
             )
         if "\x00" in value.text:
             raise _broken("env", f'the value of "{name}" holds a NUL character')
-    names = [name for name, _ in derivation.env]
-    if names != sorted(set(names)):
-        raise _broken("env", "the variables are not sorted by name, each once")
+        if name <= before:
+            raise _broken("env", "the variables are not sorted by name, each once")
+        before = name
 
 
 def _check_sources(sources: Sources) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple, Union
 
 
@@ -22,59 +20,58 @@ class OutputRef(NamedTuple):
 
 # spec: derivation.template.syntax
 OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OPENING = "{{ "
 _REFERENCE = re.compile(r"\{\{ ([a-z2-7]{32}):([A-Za-z_][A-Za-z0-9_]*) \}\}")
 
 
-@dataclass(frozen=True)
-class Template:
-    """A string of a derivation: pieces of text, and references to outputs between them.
+class Template(NamedTuple):
+    """A string of a derivation, in which outputs of others may be named.
 
     spec: derivation.template
 
-    In the form that `parse` makes, no text is empty and no two texts are
-    neighbours, so equal strings are equal templates. A text never holds a
-    reference in its written form.
+    Whatever text there is, it is a template: what is not exactly a reference is text. Most templates have no
+    reference, and are never taken apart; so only the text is kept.
     """
 
-    parts: tuple[Union[str, OutputRef], ...]
+    text: str
 
     @staticmethod
     def parse(text: str) -> Template:
-        """Return `text` as a template. What is not exactly a reference stays text."""
+        """Return `text` as a template."""
+        return Template(text)
+
+    @property
+    def parts(self) -> tuple[Union[str, OutputRef], ...]:
+        """The pieces of text, and the references between them; no text is empty, no two are neighbours."""
         # spec: derivation.template.lookalike
-        if "{{ " not in text:
-            return Template._of((text,) if text else (), text)
         parts: list[Union[str, OutputRef]] = []
         end = 0
-        for found in _REFERENCE.finditer(text):
+        for found in _REFERENCE.finditer(self.text):
             if found.start() > end:
-                parts.append(text[end : found.start()])
+                parts.append(self.text[end : found.start()])
             parts.append(OutputRef(found[1], found[2]))
             end = found.end()
-        if end < len(text):
-            parts.append(text[end:])
-        return Template._of(tuple(parts), text)
-
-    @staticmethod
-    def _of(parts: tuple[Union[str, OutputRef], ...], text: str) -> Template:
-        made = Template(parts)
-        # What `text` would work out is known already.
-        made.__dict__["text"] = text
-        return made
-
-    @cached_property
-    def text(self) -> str:
-        """The text that parses to this template."""
-        return "".join([str(part) for part in self.parts])
+        if end < len(self.text):
+            parts.append(self.text[end:])
+        return tuple(parts)
 
     @property
     def references(self) -> tuple[OutputRef, ...]:
         """The outputs that are named, in the order of the text; twice when named twice."""
-        return tuple([part for part in self.parts if part.__class__ is OutputRef])
+        return references_in(self.text)
 
     def render(self, path_of: Callable[[OutputRef], str]) -> str:
         """Return the text with every reference replaced by what `path_of` gives for it."""
-        return "".join([part if isinstance(part, str) else path_of(part) for part in self.parts])
+        if _OPENING not in self.text:
+            return self.text
+        return _REFERENCE.sub(lambda found: path_of(OutputRef(found[1], found[2])), self.text)
 
     def __str__(self) -> str:
         return self.text
+
+
+def references_in(text: str) -> tuple[OutputRef, ...]:
+    """Return the outputs that a text names, in its order; twice when named twice."""
+    if _OPENING not in text:
+        return ()
+    return tuple([OutputRef(*found) for found in _REFERENCE.findall(text)])

@@ -146,7 +146,7 @@ def test(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if words and not words[0]:
         refuse("eval.argument", "test: the first of args is empty", "name a program of the output first")
     session.tests.append(
-        TestRequest(output, words, session.target, place_of(caller.position), len(caller.frames))
+        TestRequest(output, words, session.target, place_of(caller.position), len([*caller.calls]))
     )
 
 

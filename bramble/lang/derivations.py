@@ -147,7 +147,7 @@ def _location(session: Session, caller: Caller, project: str) -> str:
     # spec: dialect.derivation.location
     if session.project_of(caller.module) == project:
         return caller.module.directory
-    for frame in reversed(caller.frames):
+    for frame in caller.calls:
         module = session.files.get(frame.position.file) if frame.position is not None else None
         if module is not None and session.project_of(module) == project:
             return module.directory

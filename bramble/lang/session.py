@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
@@ -34,16 +34,22 @@ class TestRequest(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """A call of a built-in: the active calls, outermost first, and where the innermost one is."""
+    """A call of a built-in while it runs: the function that calls it, and where that is."""
 
-    frames: tuple[Frame, ...]
+    thread: Thread
+    function: str
     position: Position
     module: ModuleFile
+
+    @property
+    def calls(self) -> Iterator[Frame]:
+        """The active calls, innermost first; only the first of them has been looked at."""
+        return self.thread.calls
 
     def within_function(self, name: str) -> None:
         """Refuse a call that stands at the top level of a file: it would be made by every load."""
         # spec: dialect.derivation.place
-        if self.frames[-1].name == TOPLEVEL:
+        if self.function == TOPLEVEL:
             refuse(
                 "derivation.misplaced",
                 f"{name}() is called outside of a function",
@@ -90,10 +96,10 @@ class Session:
 
     def caller(self, thread: Thread) -> Caller:
         """Return who called the built-in that is running."""
-        frames = thread.stack
-        position = frames[-1].position
+        call = next(thread.calls)
+        position = call.position
         assert position is not None  # only programs call built-ins
-        return Caller(frames, position, self.files[position.file])
+        return Caller(thread, call.name, position, self.files[position.file])
 
     def template(self, text: str) -> Template:
         """Return a text of a derivation: in a module that a builder wrote, paths are references."""
@@ -121,10 +127,11 @@ class Session:
     def _author(self, caller: Caller) -> Position:
         """Return the innermost call that stands outside of the library: its author can change it."""
         # spec: dialect.library
-        return self._outside(caller.frames) or caller.position
+        return caller.position if caller.module.root else self._outside(caller.calls) or caller.position
 
-    def _outside(self, frames: Sequence[Frame]) -> Optional[Position]:
-        for frame in reversed(frames):
+    def _outside(self, calls: Iterable[Frame]) -> Optional[Position]:
+        """Return the first place among calls, innermost first, that is not in the library."""
+        for frame in calls:
             module = self.files.get(frame.position.file) if frame.position is not None else None
             if frame.position is not None and module is not None and module.root:
                 return frame.position
@@ -144,7 +151,7 @@ class Session:
         module = self.files.get(found.place.file) if found.place is not None else None
         if isinstance(error, EvalError) and module is not None and not module.root:
             # spec: dialect.errors.library
-            found.place = place_of(self._outside(error.stack)) or found.place
+            found.place = place_of(self._outside(reversed(error.stack))) or found.place
         return found
 
     def _miss(self, value: DerivationValue, name: str) -> None:

@@ -35,12 +35,14 @@ from .runtime.values import List
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import CodeType, FrameType, TracebackType
     from typing import Any, Optional
 
     from .errors import Position
     from .program import Program
+
+    Step = tuple[FrameType, int, Optional[int]]  # a frame, its instruction, and the line of that
 
 # Python functions that call back into programs, and appear in tracebacks.
 # spec: starlark.error.traceback
@@ -86,68 +88,67 @@ def _line(code: CodeType, instruction: int, line: Optional[int]) -> int:
     return before
 
 
-def _steps(error: BaseException) -> Iterator[tuple[FrameType, int]]:
+def _steps(error: BaseException) -> list[Step]:
+    """Return where the frames of a traceback were, outermost first."""
+    steps: list[Step] = []
     traceback: Optional[TracebackType] = error.__traceback__
     while traceback is not None:
-        yield (
-            traceback.tb_frame,
-            _line(traceback.tb_frame.f_code, traceback.tb_lasti, traceback.tb_lineno),
-        )
+        # Older Pythons enter a frame twice when what counts its lines raises.
+        if not steps or steps[-1][0] is not traceback.tb_frame:
+            steps.append((traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno))
         traceback = traceback.tb_next
+    return steps
 
 
-def _running() -> Iterator[tuple[FrameType, int]]:
-    frames = []
-    frame: Optional[FrameType] = sys._getframe(2)
+def _running() -> Iterator[Step]:
+    """Yield where the active frames of this Python thread are, innermost first."""
+    frame: Optional[FrameType] = sys._getframe(1)
     while frame is not None:
-        frames.append((frame, _line(frame.f_code, frame.f_lasti, frame.f_lineno)))
+        yield frame, frame.f_lasti, frame.f_lineno
         frame = frame.f_back
-    return reversed(frames)
 
 
-def _stack(steps: Iterator[tuple[FrameType, int]]) -> list[Frame]:
-    frames: list[Frame] = []
-    caller = ""
-    last = None
-    for frame, line in steps:
+def _calls(steps: Iterable[Step]) -> Iterator[Frame]:
+    """Yield the calls of programs among Python's frames; both are innermost first."""
+    # Where a comprehension was that is a frame of Python's only: there the call around it is, too.
+    place: Optional[Position] = None
+    # Whether a call of a program has been yielded, and no built-in function that made it.
+    inner = False
+    for frame, instruction, line in steps:
         state = state_of(frame)
-        if frame is last:
-            # Older Pythons enter a frame twice when what counts its lines raises.
-            continue
-        last = frame
         if state is None:
-            caller = _CALLERS.get(frame.f_code, caller)
+            if inner and frame.f_code in _CALLERS:
+                yield Frame(_CALLERS[frame.f_code], None)
+                inner = False
             continue
         name = frame.f_code.co_name
-        inline = name in _INLINE or (name == "<lambda>" and not frame.f_code.co_argcount)
-        if inline and frames:
-            # A comprehension is a frame of Python's only.
-            frames[-1] = Frame(frames[-1].name, state.position(line))
+        if place is None:
+            place = state.position(_line(frame.f_code, instruction, line))
+        if name in _INLINE or (name == "<lambda>" and not frame.f_code.co_argcount):
             continue
-        if caller:
-            frames.append(Frame(caller, None))
-            caller = ""
         if name == "<lambda>" or name.startswith("$f"):
             name = "lambda"
-        frames.append(Frame(name.rstrip("!$"), state.position(line)))
-    return frames
+        yield Frame(name.rstrip("!$"), place)
+        place, inner = None, True
 
 
-def current_stack() -> tuple[Frame, ...]:
-    """Return the active calls of this Python thread, outermost first."""
-    return tuple(_stack(_running()))
+def running_calls() -> Iterator[Frame]:
+    """Yield the active calls of this Python thread, innermost first; what is not asked for costs nothing."""
+    return _calls(_running())
 
 
 def translate(error: BaseException) -> BaseException:
     """Return the error that a program's Python exception means, with its place and stack."""
     if isinstance(error, (SystemExit, GeneratorExit)):
         return error
-    stack = _stack(_steps(error))
+    steps = _steps(error)
+    stack = [*_calls(reversed(steps))][::-1]
     innermost, line = None, 0
-    for frame, number in _steps(error):
+    for frame, instruction, number in reversed(steps):
         if state_of(frame) is not None:
-            innermost, line = frame, number
-        last = frame
+            innermost, line = frame, _line(frame.f_code, instruction, number)
+            break
+    last = steps[-1][0] if steps else None
     made = _meaning(error, innermost, line, error.__traceback__ is None or last is innermost)
     if stack and not made.stack and innermost is not None:
         stack[-1] = _exact(made, innermost, line, stack[-1])

@@ -8,7 +8,7 @@ from types import FunctionType
 
 from .embedding import check_value
 from .errors import EvalError, StarlarkError
-from .faults import ModuleState, current_stack, translate
+from .faults import ModuleState, running_calls, translate
 from .runtime.functions import ModuleValue, Stopped, apply, mangle
 from .runtime.intrinsics import BUILTINS
 from .runtime.iteration import leave, leave_again
@@ -17,7 +17,7 @@ from .spell import suggestion
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import CodeType
     from typing import Optional, Union
 
@@ -98,13 +98,18 @@ class Thread:
     @property
     def stack(self) -> tuple[Frame, ...]:
         """The active calls, outermost first; for built-ins that want to know who called."""
-        return current_stack()
+        return tuple(reversed([*running_calls()]))
+
+    @property
+    def calls(self) -> Iterator[Frame]:
+        """The active calls, innermost first; cheaper than `stack` for who needs only the first of them."""
+        return running_calls()
 
     @property
     def position(self) -> Optional[Position]:
         """Where the program is: in a built-in, the place of its call."""
-        stack = current_stack()
-        return stack[-1].position if stack else None
+        call = next(running_calls(), None)
+        return None if call is None else call.position
 
     def tick(self) -> bool:
         """Count one step. Raises EvalError at the limit; always returns True."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.derivation.encoding import canonical_bytes, decode_derivation, derivation_id
-from bramble.derivation.gojson import text
+from bramble.derivation.gojson import encoded, text, texts
 from bramble.derivation.model import Derivation, Sources
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError
@@ -107,8 +107,9 @@ def test_dependencies_are_sorted_and_named_once():
     ],
 )
 def test_a_character_is_written_as_the_encoder_of_record_writes_it(character, written):
-    assert text(character) == f'"{written}"'
-    assert text(f"a{character}b") == f'"a{written}b"'
+    assert encoded(text(character)).decode() == f'"{written}"'
+    assert encoded(text(f"a{character}b")).decode() == f'"a{written}b"'
+    assert encoded(text("\\" + character)).decode() == f'"\\\\{written}"'
 
 
 def test_text_that_is_no_unicode_is_refused():
@@ -119,9 +120,31 @@ def test_text_that_is_no_unicode_is_refused():
 
 @given(st.text())
 def test_what_is_written_is_json_and_means_what_it_said(value):
-    written = text(value)
+    written = encoded(text(value)).decode()
     assert json.loads(written) == value
     assert not set(written) & set("<>&\u2028\u2029\n\x00")
+
+
+def spelled(character: str) -> str:
+    """Return a character as the specification spells it in a string."""
+    short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    if character < " " or character in "<>&\u2028\u2029":
+        return short.get(character, f"\\u{ord(character):04x}")
+    return short.get(character, character)
+
+
+@given(st.lists(st.text(st.one_of(st.characters(), st.sampled_from('"\\\b\f\n<&bfu')), max_size=5)))
+def test_every_character_of_a_document_is_spelled_for_itself(values):
+    plain = ",".join('"' + "".join(map(spelled, value)) + '"' for value in values)
+    try:
+        expected = f"[{plain}]".encode() if values else b"null"
+    except UnicodeEncodeError:
+        with pytest.raises(BrambleError) as caught:
+            encoded(texts(values))
+        assert caught.value.code == "derivation.text"
+        assert any(f"the text {ascii(value)} is not Unicode" in caught.value.message for value in values)
+    else:
+        assert encoded(texts(values)) == expected
 
 
 words = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=6)
