@@ -56,6 +56,7 @@ class Builder:
         self._lock = threading.Lock()
         self._made_by: Optional[Maker] = None
         self.sources: dict[Sources, Optional[SourceObject]] = {}  # what became of sources
+        self._naming: dict[Sources, threading.Lock] = {}  # held by who finds that out
         # Digests of those whose pin counts no longer, and whether they were fetched since.
         self._refreshed: dict[str, bool] = {}
 
@@ -96,13 +97,7 @@ class Builder:
                 remedy="download what it needs with fetch_url or fetch_git",
             )
         sources = derivation.sources
-        if sources in self.sources:
-            source = self.sources[sources]
-        else:
-            source = name_sources(sources, self._store, self._source_roots)
-            if source is not None and source.name in self._options.demand:
-                source = add_sources(sources, self._store, self._source_roots)
-            self.sources[sources] = source
+        source = self._source(sources) if sources.files else None
         return resolve(
             derivation,
             inputs=task.inputs,
@@ -110,6 +105,18 @@ class Builder:
             source=source,
             platform=self._options.platform,
         )
+
+    def _source(self, sources: Sources) -> Optional[SourceObject]:
+        """Return what became of sources: of those that many derivations have, one thread finds it out."""
+        with self._lock:
+            lock = self._naming.setdefault(sources, threading.Lock())
+        with lock:
+            if sources not in self.sources:
+                source = name_sources(sources, self._store, self._source_roots)
+                if source is not None and source.name in self._options.demand:
+                    source = add_sources(sources, self._store, self._source_roots)
+                self.sources[sources] = source
+            return self.sources[sources]
 
     def known(self, task: Task, resolved: ResolvedDerivation, *, locked: bool = False) -> Optional[Made]:
         """Return what the task came to before, None when it has to be made. Builds nothing.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from unittest import mock
 
 from bramble.build.events import Event, Finished, Planned, Started
 from bramble.derivation.template import OutputRef
 from bramble.sandbox.launch import Outcome
 from bramble.sandbox.spec import Limits
 from bramble.store.digest import digest
+from bramble.store.disk import Store
 from tests.build.world import FakeBuild, World, derivation, ref, until_cancelled
 
 
@@ -207,6 +209,15 @@ class Sandboxes(World):
         self.assertEqual(tops, [0o755, 0o755])
         self.assertTrue(self.launcher.specs[0].cwd.endswith("/part"))
         self.assertEqual(self.launcher.specs[0].argv[0], "./build")
+
+    def test_sources_that_many_derivations_have_are_handled_once(self) -> None:
+        self.source("build", "#!/bin/sh\n", 0o700)
+        self.source("x.c", "int x;")
+        many = [derivation(f"d{at}", args=[f"d{at}"], files=["build", "x.c"]) for at in range(8)]
+        with mock.patch.object(Store, "add_sources", autospec=True, side_effect=Store.add_sources) as added:
+            report = self.built(*many, jobs=4)
+        self.assertEqual(len(report.built), 8)
+        self.assertEqual(added.call_count, 1)
 
     def test_a_build_starts_beside_its_file_even_if_no_source_lies_there(self) -> None:
         self.source("common/x", "1")

@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
 from bramble.build.options import BuildReport
@@ -24,6 +24,7 @@ from bramble.store.history.model import Build, Ended, Facts, SourceFile
 from bramble.store.history.records import Entry, record_build
 
 _BLOCK = 1 << 20
+_FilesOf = Callable[[Sources, str], tuple[SourceFile, ...]]
 
 
 def record(
@@ -54,7 +55,9 @@ def record(
     )
     resolved = {one.id: one.resolved for one in report.failures}
     resolved.update((id, name[:DIGEST_LENGTH]) for id, name in report.derivations.items())
-    entries = [_entry(evaluated, report, store, resolved, id) for id in graph.order(roots)]
+    # Many derivations have the same sources: these are read once.
+    files_of = functools.lru_cache(maxsize=None)(_files)
+    entries = [_entry(evaluated, report, store, resolved, files_of, id) for id in graph.order(roots)]
     # spec: store.records.history
     with contextlib.suppress(BrambleError, Cancelled):
         record_build(store, build, entries)
@@ -65,7 +68,12 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _entry(
-    evaluated: Evaluated, report: BuildReport, store: Store, resolved: Mapping[str, str], id: str
+    evaluated: Evaluated,
+    report: BuildReport,
+    store: Store,
+    resolved: Mapping[str, str],
+    files_of: _FilesOf,
+    id: str,
 ) -> Entry:
     derivation = evaluated.evaluation.graph.get(id)
     place = str(evaluated.evaluation.places.get(id, ""))
@@ -73,15 +81,17 @@ def _entry(
     parts = [resolved.get(id, ""), place, source.name if source is not None else ""]
     parts += [report.names.get(OutputRef(id, output), "") for output in derivation.outputs]
     stamp = digest("\n".join(parts).encode("utf-8", "surrogateescape"))
-    return Entry(id, stamp, functools.partial(_facts, derivation, tuple(parts), store))
+    return Entry(id, stamp, functools.partial(_facts, derivation, tuple(parts), store, files_of))
 
 
-def _facts(derivation: Derivation, parts: Sequence[str], store: Store, before: Optional[Facts]) -> Facts:
+def _facts(
+    derivation: Derivation, parts: Sequence[str], store: Store, files_of: _FilesOf, before: Optional[Facts]
+) -> Facts:
     source = parts[2]
     if before is not None and before.source == source:
         files = before.files
     else:
-        files = _files(derivation.sources, store.object_path(source)) if source else ()
+        files = files_of(derivation.sources, store.object_path(source)) if source else ()
     return facts_with(derivation, parts, files)
 
 
