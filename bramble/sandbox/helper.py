@@ -10,27 +10,29 @@ killed with it.
 Conversation (spec: sandbox.launcher): on the control socket arrives, for each
 sandbox, one message with five descriptors: a channel, three streams and the
 caller's terminal. On the channel the caller sends the job, then single words;
-the end of the channel kills. The helper answers with lines of JSON.
+the end of the channel kills. The helper answers with messages (`wire.py`).
 """
 
 from __future__ import annotations
 
 import _socket
 import gc
-import json
 import os
 import resource
 import select
-import signal
 import sys
 import termios
 
-from bramble.sandbox import child, facts, identity, pid1, syscalls
+from bramble.sandbox import child, facts, identity, pid1, syscalls, wire
 from bramble.sandbox.limits import groups, watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import Any
+else:
+    # Python's module around it makes sets of names for the numbers, which takes as long as starting Python.
+    import _signal as signal
 
 CONTROL = 3
 RECEIVED = 5
@@ -78,11 +80,11 @@ class Sandbox:
         self.alone = False  # the caller's end of the channel is closed
 
     def answer(self, message: dict[str, Any], fds: list[int]) -> None:
-        """Send one line of JSON, and descriptors, to the caller; that it is gone is noticed elsewhere."""
+        """Send a message, and descriptors, to the caller; that it is gone is noticed elsewhere."""
         rights = b"".join(fd.to_bytes(4, "little") for fd in fds)
         ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if fds else []
         try:
-            self.channel.sendmsg([json.dumps(message).encode() + b"\n"], ancillary, _socket.MSG_NOSIGNAL)
+            self.channel.sendmsg([wire.packed(message)], ancillary, _socket.MSG_NOSIGNAL)
         except OSError:
             self.kill()
 
@@ -195,11 +197,11 @@ class Helper:
             return
         sandbox.received += data
         if not sandbox.job:
-            length = int.from_bytes(sandbox.received[:4], "little")
-            if len(sandbox.received) < 4 + length or length == 0:
+            for job in wire.unpacked(sandbox.received):
+                sandbox.job = job
+                break
+            else:
                 return
-            sandbox.job = json.loads(sandbox.received[4 : 4 + length])
-            del sandbox.received[: 4 + length]
             self.prepare(sandbox)
         self.obey(sandbox)
 
@@ -499,10 +501,10 @@ def settle() -> None:
 
 
 def main() -> None:
-    """Serve on descriptor 3; the arguments are two JSON lists: files for network sandboxes, and devices."""
+    """Serve on descriptor 3; the arguments are files for network sandboxes, and devices: one in each line."""
     settle()
     helper = Helper(CONTROL)
-    network_files, devices = json.loads(sys.argv[1])
-    word = json.dumps(facts.gather(helper.identity, network_files, devices)).encode()
-    helper.control.send(word, _socket.MSG_NOSIGNAL)
+    network_files, devices = sys.argv[1].split("\n"), sys.argv[2].split("\n")
+    word = facts.gather(helper.identity, network_files, devices)
+    helper.control.send(wire.packed(word), _socket.MSG_NOSIGNAL)
     helper.run()

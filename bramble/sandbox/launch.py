@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib
-import json
 import os
 import signal
 import socket
@@ -24,7 +23,7 @@ from typing import Any, Optional
 import bramble
 from bramble.errors import BrambleError
 from bramble.interpreter import missing
-from bramble.sandbox import layout, probe, programs, refusals, running, sockets, terminal
+from bramble.sandbox import layout, probe, programs, refusals, running, sockets, terminal, wire
 from bramble.sandbox.running import Outcome, Running
 from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.steps import DEVICES, NETWORK_FILES, HostFacts, steps
@@ -95,7 +94,7 @@ class Launcher:
                 word = self._control.recv(FIRST_WORD)
                 if not word:
                     raise self._died()
-                told = json.loads(word)
+                (told,) = wire.unpacked(bytearray(word))
                 self._refused, self._listens = told["refused"], told["pidfd"]
                 self._facts = HostFacts(
                     machine=told["machine"],
@@ -204,12 +203,12 @@ class Launcher:
         channel, theirs = socket.socketpair()
         window = terminal.window(screen).hex() if screen >= 0 else ""
         extra = {"terminal_streams": terminals, "window": window}
-        job = json.dumps({**wire(planned, sys.getfilesystemencoding()), **extra}).encode()
+        job = wire.packed({**parts_of(planned, sys.getfilesystemencoding()), **extra})
         try:
             with theirs:
                 fds = [theirs.fileno(), *streams, streams[0] if screen < 0 else screen]
                 socket.send_fds(self._control, [b"job"], fds)
-            channel.sendall(len(job).to_bytes(4, "little") + job)
+            channel.sendall(job)
         except OSError as error:
             channel.close()
             raise self._died() from error
@@ -259,8 +258,7 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
     flags = ["-B"] if sys.dont_write_bytecode else []
     if sys.pycache_prefix:
         flags += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
-    wanted = json.dumps([NETWORK_FILES, tuple(DEVICES)])
-    argv = [python, "-I", "-S", *flags, "-c", BOOTSTRAP, root, wanted]
+    argv = [python, "-I", "-S", *flags, "-c", BOOTSTRAP, root, "\n".join(NETWORK_FILES), "\n".join(DEVICES)]
     try:
         actions = [(os.POSIX_SPAWN_DUP2, above(fd), number) for fd, number in streams]
         try:
@@ -378,7 +376,7 @@ def kind_of_hidden(source: str, path: str) -> str:
     return "directory" if stat.S_ISDIR(mode) else "file"
 
 
-def wire(planned: tuple[Step, ...], encoding: str) -> dict[str, Any]:
+def parts_of(planned: tuple[Step, ...], encoding: str) -> dict[str, Any]:
     """Return the job as it goes to the helper: steps by who does them, each with its number in the list.
 
     `encoding` is that of the caller's file names: on the wire they are UTF-8.

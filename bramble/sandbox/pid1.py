@@ -11,7 +11,6 @@ import _socket
 import fcntl
 import os
 import select
-import signal
 import stat
 
 from bramble.sandbox import pid2, remount, syscalls
@@ -19,7 +18,10 @@ from bramble.sandbox.child import Job, apply, close_all_but, fail, native
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import Callable
+else:
+    import _signal as signal
 
 # Where pid 1 gathers the new tree. A directory of the host that always exists and is never above a source;
 # what is mounted there is seen by pid 1 alone, in its own mount namespace, and disappears with it.

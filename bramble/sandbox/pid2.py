@@ -12,7 +12,6 @@ import _socket
 import fcntl
 import os
 import resource
-import signal
 
 from bramble.sandbox import autopsy, syscalls
 from bramble.sandbox.child import HIGHEST_FD, Job, apply, close_range, fail, native
@@ -20,7 +19,10 @@ from bramble.sandbox.walls import landlock as structures
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import Callable
+else:
+    import _signal as signal
 
 LINK = 3
 TIOCSCTTY = 0x540E

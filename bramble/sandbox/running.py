@@ -8,7 +8,6 @@ sandbox is still running: its outputs are read next, or removed.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -21,7 +20,7 @@ from types import TracebackType
 from typing import Any, Optional
 
 from bramble.errors import BrambleError
-from bramble.sandbox import ownership, refusals, terminal
+from bramble.sandbox import ownership, refusals, terminal, wire
 from bramble.sandbox.limits import measure
 from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.vocabulary import Step
@@ -80,7 +79,7 @@ class Running:
         self.terminal = -1  # the outer end of the sandbox's terminal
         self.given: list[tuple[str, ownership.Owner, ownership.Owner]] = []
         self.next_look = self.began + LOOK_FIRST
-        self._buffer = b""
+        self._received = bytearray()
 
     def __enter__(self) -> Running:
         return self
@@ -125,9 +124,8 @@ class Running:
         for fd in fds:
             os.set_inheritable(fd, False)
             self.terminal = fd
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            word = json.loads(line)
+        self._received += data
+        for word in wire.unpacked(self._received):
             if word["event"] == "killed":
                 self.killed = word["status"]
                 if word["by_us"] and self.reason == ("", ""):

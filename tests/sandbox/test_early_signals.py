@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bramble.sandbox import pid2
+from bramble.sandbox import pid2, wire
 from bramble.sandbox.helper import Helper, Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +70,7 @@ def test_the_terminal_is_handed_over_when_its_keys_reach_somebody(stage: Stage) 
         stage.caller.recv(100)
     stage.hand_out(b"P\0", os.pidfd_open(stage.program.pid))
     data, fds, _, _ = socket.recv_fds(stage.caller, 1000, 4)
-    assert json.loads(data) == {"event": "terminal"} and len(fds) == 1
+    assert [*wire.unpacked(bytearray(data))] == [{"event": "terminal"}] and len(fds) == 1
     os.close(fds[0])
 
 

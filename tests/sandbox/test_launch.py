@@ -17,7 +17,7 @@ import pytest
 
 from bramble.errors import BrambleError
 from bramble.sandbox import layout
-from bramble.sandbox.launch import Launcher, Outcome, check_machine, examine, loader_environment, wire
+from bramble.sandbox.launch import Launcher, Outcome, check_machine, examine, loader_environment, parts_of
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import Step
 from tests.sandbox.processes import alive, children, gone, mark, wait_for
@@ -254,9 +254,9 @@ def test_paths_and_arguments_may_hold_any_bytes(launcher: Launcher, tmp_path: Pa
 
 def test_a_caller_with_another_encoding_means_the_same_bytes() -> None:
     step = Step("bind", ("/caf\xe9", "/\udcff"))
-    job = wire((step,), "iso8859-1")
+    job = parts_of((step,), "iso8859-1")
     assert job["init"][0][2][0].encode("utf-8", "surrogateescape") == b"/caf\xe9"
-    assert wire((step,), "utf-8")["init"][0][2] == step.args
+    assert parts_of((step,), "utf-8")["init"][0][2] == step.args
 
 
 def test_a_file_can_be_mounted_and_a_link_is_followed_outside(launcher: Launcher, tmp_path: Path) -> None:

@@ -239,6 +239,7 @@ def test_the_room_starts_without_what_it_does_not_need() -> None:
     )  # fmt: skip
     loaded = set(run.stdout.split())
     assert not {"typing", "dataclasses", "subprocess", "threading", "socket", "bramble.errors"} & loaded
+    assert not {"collections", "contextlib", "enum", "functools", "json", "re", "signal"} & loaded
 
 
 @pytest.mark.parametrize(
