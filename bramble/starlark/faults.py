@@ -12,8 +12,8 @@ import sys
 from .bounds import Overtime
 from .errors import EvalError, Frame, StarlarkError
 from .runtime.attributes import NoAttribute
-from .runtime.functions import Function, Stopped, binding_error, binding_fault
-from .runtime.intrinsics import BUILTINS, DisplayError
+from .runtime.functions import Stopped
+from .runtime.intrinsics import BUILTINS, DisplayError, explain_call
 from .runtime.operators import (
     NotSliceable,
     add,
@@ -223,13 +223,14 @@ def _failed_operation(error: BaseException, frame: FrameType, line: int) -> Opti
         return EvalError("eval.unbound", f"{helper} variable {name} referenced before assignment")
     operands = [_operand(frame, reference) for reference in references]
     if helper == "call":
-        callee = operands[0]
-        if isinstance(callee, Function):
-            positional, words = operands[1]
-            fault = binding_fault(callee.info, positional, words)
-            if fault is not None:
-                return binding_error(callee.info, fault)
-        return None
+        if not operands:
+            return None
+        callee, (positional, words), *stars = operands
+        star, star_star = stars or (None, None)
+        try:
+            return explain_call(callee, positional, words, star, star_star)
+        except EvalError as failure:
+            return failure.with_traceback(None)
     function = BUILTINS.get(helper)
     if function is None:
         return None

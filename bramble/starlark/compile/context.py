@@ -80,6 +80,10 @@ class Unit:
         self.operations.append((offset, helper, *operands))
         return len(self.operations)
 
+    def complete(self, number: int, *operands: Operand) -> None:
+        """Add operands to an operation that was entered before they were known."""
+        self.operations[number - 1] += operands
+
 
 class TooDeep(Exception):
     """A program, at `offset`, that Python's compiler could not read."""

@@ -50,6 +50,7 @@ from _ast import (
     Or,
     RShift,
     Slice,
+    Starred,
     Store,
     Sub,
     Subscript,
@@ -131,6 +132,11 @@ def class_of(value: expr, line: int) -> expr:
 def call(function: expr, args: list[expr], line: int, keywords: Optional[list[keyword]] = None) -> expr:
     """`function(*args, **keywords)`"""
     return Call(function, args, keywords or [], lineno=line, col_offset=0)
+
+
+def starred(value: expr, line: int) -> expr:
+    """`*value`, as an argument."""
+    return Starred(value, LOAD, lineno=line, col_offset=0)
 
 
 def method(name: str, value: expr, args: list[expr], line: int) -> expr:

@@ -329,6 +329,13 @@ def binding_fault(info: FunctionInfo, positional: int, keywords: Iterable[str]) 
     return None
 
 
+def check_binding(info: FunctionInfo, positional: int, keywords: Iterable[str]) -> None:
+    """Raise the error of a call that cannot bind."""
+    fault = binding_fault(info, positional, keywords)
+    if fault is not None:
+        raise binding_error(info, fault) from None
+
+
 def binding_error(info: FunctionInfo, message: str) -> EvalError:
     """Return the error of a call that cannot bind: the function that was called is the innermost frame."""
     error = EvalError("eval.argument", message)
@@ -344,13 +351,17 @@ def apply(
     # spec: starlark.call
     kind = callee.__class__
     if kind is Function:
-        fault = binding_fault(callee.info, len(args), kwargs)
-        if fault is not None:
-            raise binding_error(callee.info, fault)
-        if kwargs and not SPECIAL_NAMES.isdisjoint(kwargs):
-            names = {parameter.name for parameter in callee.info.parameters}
-            kwargs = {mangle(n) if n in names else n: value for n, value in kwargs.items()}
-        return entry_of(thread, callee)(thread, *args, **kwargs)
+        if thread.limited:
+            # What counts the steps may be a frame between here and the function.
+            check_binding(callee.info, len(args), kwargs)
+            return entry_of(thread, callee)(thread, *args, **kwargs)
+        try:
+            return callee.entry(thread, *args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__.tb_next is None:  # type: ignore[union-attr]
+                # Raised by the call itself: nothing of the function has run.
+                check_binding(callee.info, len(args), kwargs)
+            raise
     if kind is Builtin:
         return callee.function(thread, tuple(args), kwargs)
     if isinstance(callee, HostValue):
@@ -358,6 +369,24 @@ def apply(
         if result is not NotImplemented:
             return result
     return fail_with("eval.call", f"invalid call of non-function ({type_name(callee)})")
+
+
+class RenamingEntry:
+    """The entry of a function that has parameters with names that Python refuses: they have others there."""
+
+    __slots__ = ("function", "info")
+
+    def __init__(self, function: FunctionType, info: FunctionInfo) -> None:
+        self.function = function
+        self.info = info
+
+    def __call__(self, thread: Thread, /, *args: Value, **kwargs: Value) -> Value:
+        check_binding(self.info, len(args), kwargs)
+        names = {parameter.name for parameter in self.info.parameters}
+        return self.function(thread, *args, **{mangle(n) if n in names else n: v for n, v in kwargs.items()})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.function, name)
 
 
 def entry_of(thread: Thread, function: Function) -> Callable[..., Value]:

@@ -10,7 +10,17 @@ from ..errors import EvalError
 from .arguments import want_int, want_sized, wrong_type
 from .attributes import attribute, bound_method, call_method, having, set_attribute
 from .collection_methods import LIST_METHODS, add_in_place, or_in_place, pairs_of, put_pairs
-from .functions import Builtin, Function, Struct, apply, binding_error, callable_of, entry_of
+from .functions import (
+    Builtin,
+    Function,
+    RenamingEntry,
+    Struct,
+    apply,
+    binding_error,
+    binding_fault,
+    callable_of,
+    entry_of,
+)
 from .integers import int_text
 from .interruptible import PART, fill, put_all
 from .iteration import MOST_ROUNDS, enter, items_of, iterable_of, leave, marked, rounds, unpack
@@ -85,9 +95,9 @@ from .values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from types import FunctionType
-    from typing import NoReturn
+    from typing import NoReturn, Optional
 
     from ..thread import Thread
     from .functions import FunctionInfo
@@ -288,20 +298,52 @@ def call_with_parts(
     """Call `function(*args, **kwargs, *star, **star_star)`; `given` tells which of the last two there are."""
     # spec: starlark.arguments
     if given & 1:
-        items = items_of(star)
-        if items is None:
-            fail_with("eval.argument", f"argument after * must be iterable, not {type_name(star)}")
-        args = (*args, *items)
+        args = (*args, *star_items(star))
     if given & 2:
-        if star_star.__class__ not in DICT_CLASSES:
-            fail_with("eval.argument", f"argument after ** must be a mapping, not {type_name(star_star)}")
-        for key, value in entries(star_star):
+        for key, value in entries(star_star_words(star_star)):
             if key.__class__ is not str:
                 fail_with("eval.argument", f"keywords must be strings, not {type_name(key)}")
             if key in kwargs:
                 repeated(function, key)
             kwargs[key] = value
     return apply(thread, function, args, kwargs)
+
+
+def star_items(x: Value) -> Value:
+    """Return the items of the argument after `*`."""
+    items = items_of(x)
+    if items is None:
+        fail_with("eval.argument", f"argument after * must be iterable, not {type_name(x)}")
+    return items
+
+
+def star_star_words(x: Value) -> Value:
+    """Return the argument after `**`, which must be a dict; its keys are looked at by who binds them."""
+    if x.__class__ not in DICT_CLASSES:
+        fail_with("eval.argument", f"argument after ** must be a mapping, not {type_name(x)}")
+    return x
+
+
+def explain_call(
+    function: Value, positional: int, words: Sequence[str], star: Value, star_star: Value
+) -> Optional[EvalError]:
+    """Return why Python could not make a call, or None; `star` and `star_star` are None where there are none.
+
+    Asked after Python has raised, and before anything that the callee could have done.
+    """
+    # spec: starlark.arguments, starlark.binding
+    given = list(words)
+    for key, _value in () if star_star is None else entries(star_star):
+        if key.__class__ is not str:
+            return EvalError("eval.argument", f"keywords must be strings, not {type_name(key)}")
+        if key in words:
+            repeated(function, key)
+        given.append(key)
+    if function.__class__ is not Function:
+        return None
+    count = positional + (0 if star is None else len(star_items(star)))
+    fault = binding_fault(function.info, count, given)
+    return None if fault is None else binding_error(function.info, fault)
 
 
 def repeated(function: Value, word: str) -> NoReturn:
@@ -379,6 +421,9 @@ BUILTINS: dict[str, Value] = {
     ".callable_of": callable_of,
     ".entry_of": entry_of,
     ".call": call_with_parts,
+    ".star": star_items,
+    ".star_star": star_star_words,
+    ".renaming": RenamingEntry,
     ".recursive": recursive,
     ".load": load_names,
     ".load_module": load_module,

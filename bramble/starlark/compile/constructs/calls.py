@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from _ast import keyword
+
 from ...runtime.functions import SPECIAL_NAMES, mangle
 from ...syntax import tree
 from ...syntax.scopes import GLOBAL, LOCAL
 from .. import python_tree as py
 from ..facts.inference import binds
-from ..facts.kinds import ANY
+from ..facts.kinds import ANY, TUPLE
 from .arguments import arguments_of, keyword_arguments, words_as_dict
 from .universal_calls import call_universal
 
@@ -27,7 +29,9 @@ def call_of(ctx: Context, node: tree.Call, made: Optional[Typed]) -> Typed:
     """
     # spec: starlark.call, starlark.binding
     positional, named, stars = arguments_of(node)
-    if stars or any(a.name in SPECIAL_NAMES for a in named):
+    if any(a.name in SPECIAL_NAMES for a in named):
+        return call_by_parts(ctx, node, made, positional, named, stars)
+    if stars:
         return call_with_stars(ctx, node, made, positional, named, stars)
     universal = ctx.is_universal(node.function) if made is None else ""
     if universal:
@@ -38,14 +42,10 @@ def call_of(ctx: Context, node: tree.Call, made: Optional[Typed]) -> Typed:
         return call_known(ctx, node, node.function, positional, named)
     function = made[0] if made is not None else ctx.value(node.function)
     if ctx.no_walrus and not py.is_simple(function):
-        return call_with_stars(ctx, node, (function, ANY), positional, named, [])
+        return call_by_parts(ctx, node, (function, ANY), positional, named, [])
     first, function, ref = ctx.bind(function)
-    shape = (len(positional), tuple(a.name for a in named))
-    line = ctx.unit.op(node.at, "call", ref, (shape,))
-    if is_prepared(ctx, node.function):
-        callee = py.load(f"$c{node.function.name}", line)  # type: ignore[attr-defined]
-    else:
-        callee = entry_of(ctx, first, function, line)
+    line = ctx.unit.op(node.at, "call", ref, (shape_of(positional, named),))
+    callee = callee_of(ctx, node.function, first, function, line)
     args = [py.load("$s", line), *[ctx.value(a) for a in positional]]
     return py.call(callee, args, line, keyword_arguments(ctx, named)), ANY
 
@@ -99,7 +99,92 @@ def entry_of(ctx: Context, first: expr, function: expr, line: int) -> expr:
     return py.conditional(py.is_class(first, ".Function", line), known, other, line)
 
 
+def callee_of(ctx: Context, node: tree.Expr, first: expr, function: expr, line: int) -> expr:
+    """Emit what Python calls for a callee that was bound: `first` evaluates it, `function` gets it again."""
+    if is_prepared(ctx, node):
+        return py.load(f"$c{node.name}", line)  # type: ignore[attr-defined]
+    return entry_of(ctx, first, function, line)
+
+
+def shape_of(positional: list[tree.Expr], named: list[tree.NamedArgument]) -> tuple[int, tuple[str, ...]]:
+    """Return what the table of operations keeps of the arguments before any stars."""
+    return len(positional), tuple([a.name for a in named])
+
+
 def call_with_stars(
+    ctx: Context,
+    node: tree.Call,
+    made: Optional[Typed],
+    positional: list[tree.Expr],
+    named: list[tree.NamedArgument],
+    stars: list[Any],
+) -> Typed:
+    """Emit a call with `*args` or `**kwargs` as one of Python's.
+
+    Python binds as Starlark does, and raises a TypeError in the calling frame itself where it cannot: then
+    faults.py asks the operands what was wrong with the call (`explain_call`). Python takes a `*` before the
+    named arguments, though it stands behind them: so these are evaluated with it, and kept.
+    """
+    # spec: starlark.arguments
+    if ctx.no_walrus:
+        return call_by_parts(ctx, node, made, positional, named, stars)
+    line = ctx.unit.op(node.at, "call")
+    name = star_called(ctx, node.function) if made is None else ""
+    if name:
+        ref: Any = mangle(name)
+        callee = py.load(f"{ref}!", ctx.unit.op(node.function.start, "global", (name,)))
+    else:
+        first, function, ref = ctx.bind(made[0] if made is not None else ctx.value(node.function))
+        callee = callee_of(ctx, node.function, first, function, line)
+    args = [py.load("$s", line), *[ctx.value(a) for a in positional]]
+    star = next((a.value for a in stars if isinstance(a, tree.StarArgument)), None)
+    star_star = next((a.value for a in stars if isinstance(a, tree.StarStarArgument)), None)
+    # What is evaluated before the items after `*` are looked at, and kept.
+    before: list[expr] = []
+    words: list[keyword] = []
+    for argument in named:
+        value = ctx.value(argument.value)
+        if star is not None:
+            first, value, _ref = ctx.bind(value)
+            before += [] if first is value else [first]
+        words.append(keyword(argument.name, value, lineno=line, col_offset=0))
+    refs: list[Any] = [(None,), (None,)]
+    if star is not None:
+        value, kind = ctx.expr(star)
+        first, items, refs[0] = ctx.bind(value)
+    if star_star is not None:
+        first_words, mapping, refs[1] = ctx.bind(ctx.value(star_star))
+        if star is not None and kind != TUPLE and first_words is not mapping:
+            before += [first, first_words]
+            first, first_words = items, mapping
+        known = py.is_class(first_words, ".Dict", line)
+        mapping = py.conditional(known, mapping, py.helper(".star_star", [mapping], line), line)
+        words.append(keyword(None, mapping, lineno=line, col_offset=0))
+    if star is not None:
+        items = first if kind == TUPLE else checked_star(first, items, line)
+        args.append(py.starred(py.sequence(before, items, line), line))
+    ctx.unit.complete(line, ref, (shape_of(positional, named),), *refs)
+    return py.call(callee, args, line, words), ctx.unit.rules.result_kind(name) if name else ANY
+
+
+def star_called(ctx: Context, function: tree.Expr) -> str:
+    """Return the name of the known function that a call with stars calls straight, or ""."""
+    if not isinstance(function, tree.Name) or ctx.unit.uses[function.start].scope != GLOBAL:
+        return ""
+    known = ctx.unit.known.get(function.name)
+    # Such names are not those of Python's parameters: `entry` knows what to do.
+    if known is None or any(p.name in SPECIAL_NAMES for p in known.parameters):
+        return ""
+    return function.name
+
+
+def checked_star(first: expr, again: expr, line: int) -> expr:
+    """Emit the argument after `*` as something that Python iterates as Starlark does."""
+    plain = py.boolean(py.OR, [py.is_class(first, "tuple", line), py.is_class(again, ".List", line)], line)
+    return py.conditional(plain, again, py.helper(".star", [again], line), line)
+
+
+def call_by_parts(
     ctx: Context,
     node: tree.Call,
     made: Optional[Typed],

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _ast import Delete, Lambda, Pass, Return, arg
 
-from ...runtime.functions import mangle
+from ...runtime.functions import SPECIAL_NAMES, mangle
 from ...syntax import tree
 from .. import python_tree as py
 from ..context import Context
@@ -86,7 +86,7 @@ def function_of_lambda(ctx: Context, node: tree.Lambda) -> expr:
         name = f"$f{node.start}"
         returned = tree.Return(node.body.start, node.body.end, node.body)
         ctx.hoisted.append(py.function(name, parameters, function_body(inner, node, (returned,))))
-        return py.helper(".Function", [py.load(name, ctx.line), py.load(info_name(node), ctx.line)], ctx.line)
+        return function_value(ctx, node, py.load(name, ctx.line))
     inner.hoisting = False
     body = inner.value(node.body)
     if inner.checked:
@@ -107,7 +107,15 @@ def function_of_lambda(ctx: Context, node: tree.Lambda) -> expr:
     if ctx.limited:
         body = py.sequence([counted_step(ctx.line)], body, ctx.line)
     made = Lambda(parameters, body, lineno=ctx.line, col_offset=0)
-    return py.helper(".Function", [made, py.load(info_name(node), ctx.line)], ctx.line)
+    return function_value(ctx, node, made)
+
+
+def function_value(ctx: Context, node: Union[tree.Def, tree.Lambda], made: expr) -> expr:
+    """Emit the value of the program that a function of Python's becomes."""
+    info = py.load(info_name(node), ctx.line)
+    if any(p.name is not None and p.name.name in SPECIAL_NAMES for p in node.parameters):
+        made = py.helper(".renaming", [made, info], ctx.line)
+    return py.helper(".Function", [made, info], ctx.line)
 
 
 def with_keywords(ctx: Context, parameters: Sequence[tree.Parameter], body: expr) -> expr:
@@ -133,7 +141,7 @@ def def_statement(ctx: Context, node: tree.Def) -> list[stmt]:
     known = ctx.unit.inference.known.get(node.name.name) is node
     inner = inner_context(ctx, node, ctx.unit.generic if known and node.parameters else None)
     made = py.function(raw, parameters, function_body(inner, node, node.body))
-    value = py.helper(".Function", [py.load(raw, ctx.line), py.load(info_name(node), ctx.line)], ctx.line)
+    value = function_value(ctx, node, py.load(raw, ctx.line))
     statements = [made, py.assign(py.store(name, ctx.line), value, ctx.line)]
     if known and node.name.name in ctx.unit.inference.specialised:
         statements += specialised(ctx, node, raw)

@@ -86,6 +86,7 @@ class FunctionFacts:
         "aliases",
         "called",
         "calls",
+        "star_calls",
         "how",
         "keys",
         "contents",
@@ -111,6 +112,8 @@ class FunctionFacts:
         self.called: set[int] = set()
         # Calls of known global functions.
         self.calls: list[tuple[str, tree.Call]] = []
+        # Those that are called with starred arguments.
+        self.star_calls: list[str] = []
         # In which ways each variable is used, other than by assigning to it.
         self.how: dict[int, set[str]] = {}
         # The keys (or indexes) under which something is put into the container of a variable.
@@ -371,12 +374,20 @@ class _Collector:
         if name:
             self.call_universal(node, name, work)
             return
-        work.extend(reversed(node.arguments))
+        for argument in reversed(node.arguments):
+            if argument.__class__ in (tree.StarArgument, tree.StarStarArgument):
+                # What is called gets a copy.
+                self.uses_only(argument.value, work, "star")
+            else:
+                work.append(argument)
         if function.__class__ is tree.Name:
             binding = self.uses[function.start]
             called = function.name
-            if binding.scope == GLOBAL and called in self.known and plain_arguments(node):
-                self.facts.calls.append((called, node))
+            if binding.scope == GLOBAL and called in self.known:
+                if plain_arguments(node):
+                    self.facts.calls.append((called, node))
+                else:
+                    self.facts.star_calls.append(called)
                 for loop in self.open:
                     loop.calls.add(called)
                 return

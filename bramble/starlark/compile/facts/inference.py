@@ -97,6 +97,8 @@ class Inference:
         """Return the facts of the closed view, and note whose parameters it knows."""
         found: dict[int, FunctionFacts] = {}
         known = {node.start for node in self.known.values()}
+        # Their parameters get what nobody knows, and their code is that of the open view.
+        strangers: set[str] = set()
         work = [-1, *[self.known[name].start for name in roots]]
         while work:
             start = work.pop()
@@ -108,6 +110,9 @@ class Inference:
                 work.append(self.known[name].start)
                 if name not in roots:
                     self.specialised.add(name)
+            work += [self.known[name].start for name in one.star_calls]
+            strangers.update(one.star_calls)
+        self.specialised -= strangers
         return found
 
     def _scopes(self, resolution: Resolution) -> None:
