@@ -29,13 +29,14 @@ def canonical_bytes(derivation: Derivation) -> bytes:
         + (',"Network":true' if derivation.network else "")
         + f',"Outputs":{texts(derivation.outputs)}'
         f',"Platform":{text(derivation.platform)}'
-        f',"Sources":{_sources(derivation.sources)}'
+        f',"Sources":{derivation.sources.text}'
         + (f',"Target":{text(derivation.target)}' if derivation.target else "")
         + "}"
     )
 
 
-def _sources(sources: Sources) -> str:
+def sources_text(sources: Sources) -> str:
+    """Return the canonical JSON of the sources of a derivation; `Sources.text` is the same, made once."""
     # spec: derivation.sources.project
     location = sources.project + "//" + sources.location if sources.project else sources.location
     return f'{{"Files":{texts(sources.files)},"Location":{text(location)}}}'

@@ -179,14 +179,14 @@ def _check_env(derivation: Derivation) -> None:
 
 def _check_sources(sources: Sources) -> None:
     # spec: derivation.sources
-    for file in sources.files:
+    for file in () if sources.well_formed else sources.files:
         if not is_relative_path(file):
             raise _broken(
                 "sources",
                 f"{_shown(file)} is not a path relative to the project",
                 'name sources with files(), or as "directory/file" from the project\'s root',
             )
-    if list(sources.files) != sorted(set(sources.files)):
+    if not sources.well_formed:
         raise _broken("sources", "the files are not sorted, each once")
     if sources.location and not is_relative_path(sources.location):
         raise _broken("sources", f"{_shown(sources.location)} is not a directory of the project")

@@ -10,6 +10,8 @@ from bramble.lang.failure import refuse
 from bramble.lang.values import DerivationValue
 from bramble.starlark import Dict, List, type_name
 
+_STRINGS = frozenset([str])
+
 
 def bind(
     function: str,
@@ -103,11 +105,12 @@ class Checker:
 
     def strings(self, parameter: str, value: Any) -> tuple[str, ...]:
         """Return a value that must be a list or a tuple of strings."""
-        items = self.items(parameter, value)
-        for number, item in enumerate(items):
-            if item.__class__ is not str:
-                self.wrong(parameter, f"{parameter}[{number}]", item, "a string")
-        return tuple(items)
+        items = tuple(self.items(parameter, value))
+        if not _STRINGS.issuperset(map(type, items)):
+            for number, item in enumerate(items):
+                if item.__class__ is not str:
+                    self.wrong(parameter, f"{parameter}[{number}]", item, "a string")
+        return items
 
     def texts(self, parameter: str, value: Any) -> list[str]:
         """Return a value that must be a list or a tuple of strings and derivations, as texts."""

@@ -13,7 +13,7 @@ from bramble.lang.failure import place_of, refuse, refuse_as
 from bramble.lang.session import Session, TestRequest, session_of
 from bramble.lang.toml_module import TOML
 from bramble.lang.values import RunRequest, RunValue, output_of
-from bramble.project.files import find_files, read_source
+from bramble.project.files import find_files, is_directory, read_source
 from bramble.project.modules import ModuleFile
 from bramble.starlark import Builtin, Dict, List, ModuleValue, Thread, type_name
 from bramble.starlark.assertions import ASSERT
@@ -64,11 +64,16 @@ def files(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> List
             session.warn(
                 f'{caller.position}: no file matches "{text}"; allow_empty=True says that it may be so'
             )
+    directories: list[str] = []
+    if given["exclude_directories"] is False:
+        directories = [path for path in found if is_directory(session.listings(module.root), path)]
     project = session.project_of(module)
     if project:
         # spec: dialect.files.packages
         found = [f"{project}//{path}" for path in found]
+        directories = [f"{project}//{path}" for path in directories]
     session.found.update(found)
+    session.found_directories.update(directories)
     return List(found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from bramble.derivation.graph import unknown_output, unknown_reference
@@ -83,32 +83,58 @@ def _warn_of_builder(session: Session, made: Derivation, position: Position) -> 
         session.warn(f'{position}: there is no builder "{builder}"; did you mean "{meant}"?')
 
 
-def _sources(session: Session, caller: Caller, files: Sequence[str]) -> Sources:
+def _sources(session: Session, caller: Caller, files: tuple[str, ...]) -> Sources:
     # spec: dialect.derivation.sources
     if session.lent is not None and files:
         return _lent(session, files)
-    projects = set()
-    paths = set()
-    for file in files:
-        project, separator, path = file.rpartition("//")
-        root = session.root_of(project if separator else "")
-        if file not in session.found:
-            _check_written(session, caller.module, file, path, root)
-        # spec: dialect.derivation.directories
-        if root is not None and not is_directory(session.listings(root), path):
-            projects.add(project if separator else "")
-            paths.add(path)
-    if not paths:
+    # Most derivations of a project have the same names, tens of thousands perhaps: they are looked at once.
+    named = session.named.get(files) or _named(session, caller, files)
+    if not named:
         return NO_SOURCES
-    if len(projects) > 1:
+    if len(named) > 1:
         refuse(
             "derivation.sources",
             "the sources are of several projects: "
-            + ", ".join(sorted(project or session.roots.project.name for project in projects)),
+            + ", ".join(sorted(project or session.roots.project.name for project in named)),
             "make one derivation for the sources of each project, and refer to them",
         )
-    (project,) = projects
-    return Sources(project=project, location=_location(session, caller, project), files=tuple(sorted(paths)))
+    ((project, paths),) = named.items()
+    made = Sources(project=project, location=_location(session, caller, project), files=paths)
+    return session.sources.setdefault(made, made)
+
+
+def _named(session: Session, caller: Caller, files: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Return the files that are named, by their project: sorted paths relative to it, no directories.
+
+    Raises for a name that is no source.
+    """
+    # spec: dialect.derivation.directories
+    all_found = session.found.issuperset(files)
+    if all_found:
+        names = set(files) - session.found_directories
+    else:
+        names = {file for file in files if _is_source(session, caller, file)}
+    if "//" in "\n".join(names):
+        split = [name.rpartition("//")[::2] for name in names]
+        named = {
+            project: tuple(sorted({path for other, path in split if other == project}))
+            for project in {project for project, _ in split}
+        }
+    else:
+        named = {"": tuple(sorted(names))} if names else {}
+    if all_found:
+        session.named[files] = named
+    return named
+
+
+def _is_source(session: Session, caller: Caller, file: str) -> bool:
+    """Say whether a name among sources is a file's and no directory's; refuse one that is no source."""
+    if file in session.found:
+        return file not in session.found_directories
+    project, _, path = file.rpartition("//")
+    root = session.root_of(project)
+    _check_written(session, caller.module, file, path, root)
+    return root is not None and not is_directory(session.listings(root), path)
 
 
 def _lent(session: Session, files: Sequence[str]) -> Sources:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from bramble.derivation.graph import unknown_output
-from bramble.derivation.model import Derivation
+from bramble.derivation.model import Derivation, Sources
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place
 from bramble.lang.failure import as_bramble_error, place_of, refuse, refuse_as
@@ -71,6 +71,10 @@ class Session:
     warnings: list[str] = field(default_factory=list)
     files: dict[str, ModuleFile] = field(default_factory=dict)  # name of a program's file → module
     found: set[str] = field(default_factory=set)  # what files() has returned
+    found_directories: set[str] = field(default_factory=set)  # which of these are directories
+    # Names that files() has returned, as they were given to a derivation: their paths by project.
+    named: dict[tuple[str, ...], Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    sources: dict[Sources, Sources] = field(default_factory=dict)  # one value for all that are equal
     target: str = ""
     missed: Optional[tuple[DerivationValue, str]] = None  # the last output looked for in vain
     _listings: dict[str, Listings] = field(default_factory=dict)

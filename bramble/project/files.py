@@ -18,6 +18,8 @@ LOCK_NAME = "bramble.lock"
 READ_LIMIT = 16 << 20  # bytes of a file whose text a program asks for
 
 Names = tuple[str, ...]  # a path relative to the project, as its names
+_Question = tuple[str, Names, Names, bool, bool]  # what find_files() is asked
+_Answer = tuple[tuple[str, ...], tuple[str, ...]]  # files, patterns that nothing matches
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Listings:
     root: str
     _directories: dict[Names, dict[str, int]] = field(default_factory=dict, repr=False)
     _files: dict[Names, int] = field(default_factory=dict, repr=False)
+    answers: dict[_Question, _Answer] = field(default_factory=dict, repr=False)
+    """What `find_files` has found: many derivations ask for the same files."""
 
     def kind(self, path: Names) -> int:
         """Return the file type bits of a path (stat.S_IFMT), 0 when there is nothing."""
@@ -91,13 +95,32 @@ def find_files(
     """
     # spec: project.files
     found = listings if listings is not None else Listings(project_root)
+    asked = (directory, tuple(include), tuple(exclude), exclude_directories, allow_empty)
+    if asked not in found.answers:
+        found.answers[asked] = _find(found, *asked)
+    files, nothing = found.answers[asked]
+    if unmatched is not None:
+        unmatched.extend(nothing)
+    return list(files)
+
+
+def _find(
+    found: Listings,
+    directory: str,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    exclude_directories: bool,
+    allow_empty: bool,
+) -> _Answer:
+    """Return what `find_files` does, and the patterns that nothing matches."""
     includes = [parse_pattern(text, directory, hidden=False) for text in include]
     excludes = [parse_pattern(text, directory, hidden=True) for text in exclude]
     paths: dict[Names, int] = {}
+    unmatched: list[str] = []
     for text, pattern in zip(include, includes):
         if pattern.parts:
             matched = _matching(found, pattern, excludes)
-            if not matched and unmatched is not None:
+            if not matched:
                 unmatched.append(text)
         else:
             matched = _named(found, pattern, exclude_directories)
@@ -115,7 +138,7 @@ def find_files(
             f"no file matches {shown} in {directory or 'the root of the project'}",
             remedy="correct the pattern, or pass allow_empty=True",
         )
-    return sorted(kept)
+    return tuple(sorted(kept)), tuple(unmatched)
 
 
 def is_directory(listings: Listings, path: str) -> bool:
@@ -273,6 +296,8 @@ def _checked(found: Listings, path: Names, kind: int) -> str:
             f"{shown} is neither a file nor a directory nor a link",
             remedy="sockets, pipes and devices cannot be sources",
         )
+    if shown.isascii():
+        return shown
     check_name(shown)
     if any("\ud800" <= character <= "\udfff" for character in shown):
         readable = shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

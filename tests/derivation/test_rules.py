@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bramble.derivation.model import Derivation, Sources
 from bramble.derivation.rules import NAME_LIMIT, check, is_relative_path, suggest_builder
@@ -118,3 +120,10 @@ def test_a_misspelt_builder_is_recognised():
     assert suggest_builder("fetch-url") == "fetch_url"
     assert suggest_builder("fetch_url") is None
     assert suggest_builder("ho") is None
+
+
+@given(st.lists(st.text("a./\x00", max_size=4), max_size=4))
+def test_sources_are_well_formed_when_each_is_a_relative_path_and_they_are_in_order(files: list[str]) -> None:
+    # Derived from the definition, one file at a time.
+    right = all(is_relative_path(file) for file in files) and files == sorted(set(files))
+    assert Sources(files=tuple(files)).well_formed == right

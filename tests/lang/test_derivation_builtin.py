@@ -357,3 +357,66 @@ def test_directories_among_the_sources_are_left_out(tmp_path):
     assert found == [Sources("", "", ("a",)), Sources("", "", ("d/e/f",))]
     only = world(tmp_path, 'return derivation("n", "t", sources=["d"])')
     assert only.derivation().sources == Sources()
+
+
+def test_derivations_of_the_same_files_have_one_value_for_their_sources(tmp_path):
+    made = World(
+        tmp_path,
+        default="""
+def f():
+    every = files(["*.c"])
+    every.append("d.txt")
+    a, b = files(["*.c"]), files(["a.c"])
+    return [
+        derivation("a", "t", sources=a),
+        derivation("again", "t", sources=files(["*.c"])),
+        derivation("reversed", "t", sources=reversed(a)),
+        derivation("part", "t", sources=b),
+        derivation("more", "t", sources=every),
+        derivation("written", "t", sources=["//a.c", "a.c"]),
+    ]
+""",
+    )
+    for name in ("a.c", "b.c", "d.txt"):
+        made.write(name)
+    evaluation = made.evaluate()
+    found = [evaluation.graph.get(root.derivation).sources for root in evaluation.results[0].roots]
+    assert [one.files for one in found] == [
+        ("a.c", "b.c"),
+        ("a.c", "b.c"),
+        ("a.c", "b.c"),
+        ("a.c",),
+        ("a.c", "b.c", "d.txt"),
+        ("a.c",),
+    ]
+    assert found[0] is found[1] is found[2] and found[3] is found[5]
+
+
+def test_the_same_files_in_two_places_are_sources_with_two_locations(tmp_path):
+    made = World(
+        tmp_path, default='load("example.test/p/lib")\ndef f():\n    return [lib.one(), lib.two()]\n'
+    )
+    made.write("x.c")
+    made.write("lib/sub.bramble", "def two(given):\n    return derivation('n', 't', sources=given)\n")
+    made.write(
+        "lib/deep/default.bramble", "def one(given):\n    return derivation('n', 't', sources=given)\n"
+    )
+    made.write(
+        "lib/default.bramble",
+        'load("example.test/p/lib/sub")\nload("example.test/p/lib/deep")\n'
+        "def one():\n    return deep.one(files(['../x.c']))\n"
+        "def two():\n    return sub.two(files(['../x.c']))\n",
+    )
+    evaluation = made.evaluate()
+    found = [evaluation.graph.get(root.derivation).sources for root in evaluation.results[0].roots]
+    assert found == [Sources("", "lib/deep", ("x.c",)), Sources("", "lib", ("x.c",))]
+    assert found[0] != found[1] and found[0].text != found[1].text
+
+
+def test_a_list_that_files_returned_is_the_programs_to_change(tmp_path):
+    made = world(
+        tmp_path,
+        'a = files(["*.c"]); a.clear(); return derivation("n", "t", sources=files(["*.c"]))',
+    )
+    made.write("a.c")
+    assert made.derivation().sources.files == ("a.c",)
