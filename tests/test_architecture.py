@@ -73,6 +73,11 @@ FLOORS = {
         *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
         *("starlark.syntax", "starlark.runtime"),
     ),
+    # It is compared with the compiler, and knows nothing of it.
+    "starlark.reference": (
+        *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
+        *("starlark.syntax", "starlark.runtime"),
+    ),
     "starlark.compile.facts": ("starlark.syntax",),
     "starlark.compile.constructs": (
         *("starlark.errors", "starlark.syntax", "starlark.runtime"),
