@@ -19,6 +19,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Callable, NamedTuple, Optional
 
 Program = Callable[[], object]
@@ -26,6 +27,8 @@ NAMES = ["mkdir", "rmdir", "unlink", "rename", "link", "symlink"]  # these chang
 WRITES = [*NAMES, "chmod", "utime", "fchmod", "ftruncate"]
 PATHS = [*WRITES, "open", "stat", "lstat", "access", "listdir", "scandir", "readlink"]
 _FLOCK = struct.Struct("@hhqqi4x")
+_LEASE = re.compile(r"/locks/uses-")
+_UNIQUE = re.compile(r"[0-9a-f]+-[0-9a-f]{16}$")
 _TEMPORARY = re.compile(r"/\.tmp-[^/]*$")
 _WITHIN = re.compile(r"(/var/work/[^/]+|/(?:\.new-|\.old-)?[a-z2-7]{32}(?:-[0-9a-f-]+)?)/.*", re.S)
 
@@ -108,10 +111,12 @@ class World:
         self.root = root
         self.processes: dict[int, Process] = {}
         self.versions: dict[str, int] = {}
-        self.real: dict[str, Any] = {name: getattr(os, name) for name in (*PATHS, "close")}
+        self.real: dict[str, Any] = {name: getattr(os, name) for name in (*PATHS, "close", "write")}
 
     def changed(self, keys: Sequence[str] | set[str]) -> None:
-        for key in keys:
+        whole = tuple(key for key in keys if key.endswith("#"))
+        waited = {it.waits[0] for it in self.processes.values() if it.waits and it.waits[0].startswith(whole)}
+        for key in {*keys, *waited}:
             self.versions[key] = self.versions.get(key, 0) + 1
 
     @contextlib.contextmanager
@@ -119,7 +124,7 @@ class World:
         kept = fcntl.fcntl, fcntl.flock, time.sleep
         for name in PATHS:
             setattr(os, name, self._wrapped(name, self.real[name]))
-        os.close = self._close
+        os.close, os.write = self._close, self._write
         fcntl.fcntl, fcntl.flock, time.sleep = self._fcntl, self._flock, self._sleep  # type: ignore[assignment]
         self._kept = kept
         try:
@@ -174,10 +179,19 @@ class World:
                 text = self.real["readlink"](f"/proc/self/fd/{fd}") + "/" + text
         if not text.startswith(self.root + "/") or _TEMPORARY.search(text):
             return None
-        return _WITHIN.sub(r"\1", text)
+        # What is random is another in each run, and these are compared.
+        return _UNIQUE.sub("", _WITHIN.sub(r"\1", text))
 
-    def _lock_op(self, process: Process, fd: int, key: str, take: Callable[[], Any], wait: bool) -> Any:
-        op = Op("lock", frozenset(), frozenset([key]))
+    def _lock_op(
+        self,
+        process: Process,
+        fd: int,
+        key: str,
+        take: Callable[[], Any],
+        wait: bool,
+        reads: frozenset[str] = frozenset(),
+    ) -> Any:
+        op = Op("lock", reads, frozenset([key]))
         while True:
             process.step(op)
             try:
@@ -196,11 +210,18 @@ class World:
     def _fcntl(self, fd: int, command: int, argument: Any = 0) -> Any:
         process = self.processes.get(threading.get_ident())
         real = self._kept[0]
-        if process is None or command not in (fcntl.F_OFD_SETLK, fcntl.F_OFD_SETLKW):
+        if process is None or command not in (fcntl.F_OFD_SETLK, fcntl.F_OFD_SETLKW, fcntl.F_OFD_GETLK):
             return real(fd, command, argument)
-        key = f"{self._key(fd, None)}#{_FLOCK.unpack(argument)[2]}"
+        path = self._key(fd, None)
+        if command == fcntl.F_OFD_GETLK:
+            # A question about any byte: it sees every lock that is taken or given up in the file.
+            process.step(Op("ask", frozenset(), frozenset([f"{path}#"])))
+            return real(fd, command, argument)
+        start, length = _FLOCK.unpack(argument)[2:4]
+        key = f"{path}#{start}" if length else f"{path}#"
         wait = command == fcntl.F_OFD_SETLKW
-        return self._lock_op(process, fd, key, lambda: real(fd, fcntl.F_OFD_SETLK, argument), wait)
+        take = partial(real, fd, fcntl.F_OFD_SETLK, argument)
+        return self._lock_op(process, fd, key, take, wait, frozenset([f"{path}#"]))
 
     def _flock(self, fd: int, operation: int) -> Any:
         process = self.processes.get(threading.get_ident())
@@ -219,12 +240,23 @@ class World:
         process.waits = process.failed
         process.step(Op("sleep", frozenset([process.failed[0]]), frozenset()))
 
+    def _write(self, fd: int, data: Any) -> int:
+        """Other files get their content before they have a name; to a lease it is appended."""
+        process = self.processes.get(threading.get_ident())
+        if process is not None:
+            path = self._key(fd, None)
+            if path is not None and _LEASE.search(path):
+                process.step(Op("write", frozenset(), frozenset([path])))
+        written: int = self.real["write"](fd, data)
+        return written
+
     def _close(self, fd: int) -> None:
         process = self.processes.get(threading.get_ident())
         if process is not None:
             keys = process.locked.get(fd, set())
             if keys and not process.killed:
-                process.step(Op("close", frozenset(), frozenset(keys)))
+                files = frozenset(key.rpartition("#")[0] + "#" for key in keys)
+                process.step(Op("close", files, frozenset(keys)))
             process.opened.discard(fd)
             process.locked.pop(fd, None)
             self.real["close"](fd)

@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Callable
 
+from bramble.errors import BrambleError
 from bramble.store.digest import digest
 from bramble.store.disk import RawOutput, Realisation, Store
-from bramble.store.gc.collect import collect
+from bramble.store.gc.collect import collect, delete
 from bramble.store.gc.optimise import optimise
 from bramble.store.questions.verify import verify
 from bramble.store.records.files import read_object
@@ -152,6 +153,28 @@ class Scene:
             assert store.is_complete([name])
 
         return after
+
+    def use(self, *names: str) -> Part:
+        """Rely on objects, one after the other: those that are there then stay until this process ends."""
+
+        def used(store: Store) -> None:
+            found = []
+            with contextlib.closing(store):
+                for name in names:
+                    store.protect([name])
+                    found += [name] if store.contains(name) else []
+                assert all(map(store.contains, found)), "what is in use was removed"
+
+        return used
+
+    def delete(self, name: str) -> Part:
+        def deleted(store: Store) -> None:
+            try:
+                delete(store, [name])
+            except BrambleError as error:
+                assert error.code in ("store.in-use", "store.unknown-object")
+
+        return deleted
 
     def collect(self, **options: float) -> Part:
         return lambda store: collect(store, is_project=lambda _: True, **options)  # type: ignore[arg-type]

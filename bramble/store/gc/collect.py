@@ -3,14 +3,14 @@
 What keeps this safe is an invariant and an order. The invariant: *an object
 that is in the store has all that it refers to in the store*. Publication keeps
 it by putting references in first, removal by taking referrers out first. So
-whoever wants an object and its closure locks that one object, shared, and then
-looks whether it is there (`Objects.protect`).
+whoever wants an object and its closure says that it uses that one object, by a lock
+or a lease (`bramble.store.locks.uses`), and then looks whether it is there (`Objects.protect`).
 
 The collector takes a picture of the graph and goes through what nobody needs,
 referrers first, a few at a time: it locks these exclusively; one that it cannot
 lock is in use, and is kept with its closure. With the locks held it looks
-what has come since the picture was taken: a new object or a new root keeps
-its closure too. Only then are these few renamed away, in an instant, and their
+what has come since the picture was taken: a name in a lease, a new object or a new
+root keeps its closure too. Only then are these few renamed away, in an instant, and their
 records removed. The trees are removed when all locks have been given up.
 
 So no lock is held for long, nobody waits for a collection, and wherever it is
@@ -39,6 +39,7 @@ from bramble.store.gc.trim import trim_inputs, trim_records
 from bramble.store.history.records import forget_histories
 from bramble.store.layout.place import COLLECTOR_LOCK, OBJECT_LOCKS
 from bramble.store.locks.advisory import LockFile, lock_whole
+from bramble.store.locks.uses import Leases
 from bramble.store.records.files import read_object
 from bramble.store.records.objects import Objects
 from bramble.store.records.reread import record_of, reread
@@ -171,6 +172,8 @@ class _Collector:
         self._results_only = results_only
         self._inputs: dict[str, tuple[str, ...]] = {}  # what records hold never changes
         self.locks = LockFile(f"{objects.var}/{OBJECT_LOCKS}")
+        self._leases = Leases(objects.var)
+        self._leased: set[str] = set()
         # First the records, then the objects: what appears in between has a record that is missing here.
         # A record without an object is of one that is about to appear. Both are new to `_refresh`.
         self._nodes: dict[str, Node] = {}
@@ -244,7 +247,8 @@ class _Collector:
         unused_since = None if older_than is None else time.time() - older_than
         while True:
             chosen = choose(self._nodes, self._live, unused_since=unused_since, max_size=max_size)
-            in_use = [name for name in chosen if not self._try(name)]
+            self._rescue_leased()
+            in_use = [name for name in chosen if name in self._live or not self._try(name)]
             if not in_use:
                 return chosen
             self._rescue(in_use)
@@ -261,15 +265,23 @@ class _Collector:
             if referrer not in wanted and wanted.intersection(node.references):
                 name = min(wanted.intersection(node.references))
                 raise _needed(name, f"{referrer} refers to it", f"delete {referrer} first, or with it")
+        leased = self._leases.names()
         for name in names:
-            if not self._try(name):
+            if name in leased or not self._try(name):
                 raise _needed(name, "a running process uses it", "wait until that has ended")
         # What refers to none of the wanted is no reason to keep one of them.
         self._live -= wanted
         return referrers_first(self._nodes, wanted)
 
+    def _rescue_leased(self) -> None:
+        """Keep what processes say in their leases that they use."""
+        # spec: store.locks.uses
+        new = self._leases.names() - self._leased
+        self._leased |= new
+        self._rescue(new)
+
     def _try(self, name: str) -> bool:
-        """Say whether nobody uses an object at this moment."""
+        """Say whether nobody has the lock of an object at this moment."""
         taken = self.locks.try_exclusive(name)
         if taken:
             self.locks.release(name)
@@ -292,6 +304,7 @@ class _Collector:
                     else:
                         self._rescue([name])
                 self._refresh()
+                self._rescue_leased()
                 trash = self._rename_away([name for name in locked if name not in self._live])
             finally:
                 for name in locked:

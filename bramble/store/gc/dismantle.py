@@ -22,6 +22,7 @@ from bramble.store.layout.place import BUILD_LOCKS, COLLECTOR_LOCK, LINK, OBJECT
 from bramble.store.layout.workspace import WORK
 from bramble.store.locks.advisory import LockFile
 from bramble.store.locks.holders import holder
+from bramble.store.locks.uses import living
 from bramble.store.path import shown
 from bramble.store.records.objects import TRASH, Objects
 
@@ -104,6 +105,10 @@ def _nobody_else(objects: Objects) -> Iterator[None]:
             byte = locks.try_all()
             if byte is not None:
                 raise _in_use(objects, holder(path, byte))
+        # With all locks of objects held nobody comes to use another.
+        lease = living(objects.var)
+        if lease is not None:
+            raise _in_use(objects, holder(lease))
         yield
 
 

@@ -15,6 +15,7 @@ from bramble.store.history.failed import forget_all_failed
 from bramble.store.layout.place import OBJECT_LOCKS
 from bramble.store.layout.workspace import remove_stale
 from bramble.store.locks.advisory import LockFile
+from bramble.store.locks.uses import Leases, remove_dead
 from bramble.store.records.objects import STAGED, TRASH, Objects
 
 # A small file is written within moments; what is older than this many seconds was given up.
@@ -26,10 +27,12 @@ def remove_leftovers(objects: Objects) -> int:
     # spec: store.gc.leftovers
     count = remove_stale(objects.var) + forget_all_failed(objects.var)
     count += remove_taken_down(objects.root or "/", objects.owner.uid)
+    count += remove_dead(objects.var)
     locks = LockFile(f"{objects.var}/{OBJECT_LOCKS}")
+    leases = Leases(objects.var)
     try:
         for name in os.listdir(objects.directory):
-            count += _remove_unnamed(objects, name, locks)
+            count += _remove_unnamed(objects, name, locks, leases)
     finally:
         locks.close()
     parts = ("objects", "realisations", "projects", "roots", "sources", "inputs")
@@ -37,7 +40,7 @@ def remove_leftovers(objects: Objects) -> int:
     return count + sum(map(_remove_temporary, [objects.directory, objects.var, *directories]))
 
 
-def _remove_unnamed(objects: Objects, name: str, locks: LockFile) -> bool:
+def _remove_unnamed(objects: Objects, name: str, locks: LockFile, leases: Leases) -> bool:
     """Remove something that is not yet, or no longer, an object, unless somebody is at it."""
     path = f"{objects.directory}/{name}"
     digest = name[len(STAGED) : len(STAGED) + DIGEST_LENGTH]
@@ -47,10 +50,12 @@ def _remove_unnamed(objects: Objects, name: str, locks: LockFile) -> bool:
         # A directory that was moved up out of one.
         remove_tree(path)
         return True
-    # Whoever publishes an object, or repairs one, holds its lock meanwhile.
+    # Whoever publishes an object, or repairs one, uses it meanwhile.
     if not locks.try_exclusive(digest):
         return False
     try:
+        if leases.in_use(digest):
+            return False
         if not os.path.isfile(path):
             remove_tree(path)
         elif os.path.exists(f"{objects.var}/objects/{digest}"):

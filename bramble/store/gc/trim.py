@@ -11,6 +11,7 @@ from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.files.small import read_file
 from bramble.store.layout.place import BUILD_LOCKS, OBJECT_LOCKS, PREVIOUS_LOG
 from bramble.store.locks.advisory import LockFile
+from bramble.store.locks.uses import Leases
 from bramble.store.model import Realisation
 from bramble.store.records.files import digests_in, read_realisation
 from bramble.store.records.objects import Objects
@@ -149,11 +150,12 @@ def _is_whole(objects: Objects, realisation: Realisation) -> bool:
 def _trim_objects(objects: Objects) -> None:
     """Remove the records of objects that are not there, unless somebody is about to publish them."""
     locks = LockFile(f"{objects.var}/{OBJECT_LOCKS}")
+    leases = Leases(objects.var)
     try:
         for name in digests_in(f"{objects.var}/objects"):
             if not objects.contains(name) and locks.try_exclusive(name):
                 try:
-                    if not objects.contains(name):
+                    if not leases.in_use(name) and not objects.contains(name):
                         _unlink(f"{objects.var}/objects/{name}")
                 finally:
                     locks.release(name)

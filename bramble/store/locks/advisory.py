@@ -8,7 +8,8 @@ no file for each object, and no lock for the whole store.
 What they are for:
 
 - whoever uses an object holds its lock *shared*, from before looking whether it
-  is there to the end of the process;
+  is there to the end of the process; one that uses many objects says so in
+  another way, since a file with many locks is slow (`bramble.store.locks.uses`);
 - whoever removes an object holds its lock *exclusive* meanwhile, and gives up
   at once when somebody uses it;
 - whoever builds a derivation holds that one's lock exclusive, so that nobody
@@ -75,11 +76,11 @@ class LockFile:
 
     def try_share(self, name: str) -> bool:
         """Take the lock of `name` shared unless somebody has it exclusive; say whether it was taken."""
-        return self._set(fcntl.F_OFD_SETLK, fcntl.F_RDLCK, name)
+        return self._set(fcntl.F_RDLCK, name)
 
     def try_exclusive(self, name: str) -> bool:
         """Take the lock of `name` exclusive if nobody else has it in any way; say whether it was taken."""
-        return self._set(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, name)
+        return self._set(fcntl.F_WRLCK, name)
 
     def try_all(self) -> Optional[int]:
         """Take the locks of all names exclusive if nobody else has one; else return a byte that is taken."""
@@ -95,6 +96,24 @@ class LockFile:
             return int(taken[2])
         return None
 
+    def try_share_all(self) -> bool:
+        """Take the locks of all names shared, as one, unless somebody has one exclusive; say so."""
+        return self._set_range(fcntl.F_RDLCK, 0, 0)
+
+    def is_exclusive_anywhere(self) -> bool:
+        """Say whether somebody else has a lock exclusive, of whatever name."""
+        try:
+            found = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0))
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                raise LocksUnsupported(self._path) from error
+            raise
+        return bool(_FLOCK.unpack(found)[0] != fcntl.F_UNLCK)
+
+    def release_all(self) -> None:
+        """Give up all locks."""
+        self._set_range(fcntl.F_UNLCK, 0, 0)
+
     def exclusive(
         self, name: str, on_wait: Optional[Callable[[], None]] = None, *, tell: Tell = _print
     ) -> None:
@@ -107,17 +126,20 @@ class LockFile:
 
     def release(self, name: str) -> None:
         """Give up the lock of `name`."""
-        self._set(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, name)
+        self._set(fcntl.F_UNLCK, name)
 
     def close(self) -> None:
         """Give up all locks that were taken through this."""
         os.close(self._fd)
 
-    def _set(self, command: int, kind: int, name: str) -> bool:
+    def _set(self, kind: int, name: str) -> bool:
+        return self._set_range(kind, byte_of(name), 1)
+
+    def _set_range(self, kind: int, start: int, length: int) -> bool:
         try:
-            fcntl.fcntl(self._fd, command, _FLOCK.pack(kind, os.SEEK_SET, byte_of(name), 1, 0))
+            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, start, length, 0))
         except OSError as error:
-            if error.errno in _TAKEN and command == fcntl.F_OFD_SETLK:
+            if error.errno in _TAKEN:
                 return False
             if error.errno in _UNSUPPORTED:
                 raise LocksUnsupported(self._path) from error

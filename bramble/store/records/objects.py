@@ -14,6 +14,7 @@ from bramble.store.digest import is_digest
 from bramble.store.late import late
 from bramble.store.layout.place import BUILD_LOCKS, OBJECT_LOCKS, Location
 from bramble.store.locks.advisory import LockFile, LocksUnsupported, alone
+from bramble.store.locks.uses import Uses
 from bramble.store.model import StoreObject
 from bramble.store.records.files import read_object, write_object
 from bramble.store.trust.owner import Owner, check_directory
@@ -68,7 +69,8 @@ class Objects:
         self._in_use: set[str] = set()
         self._complete: set[str] = set()
         self._lock = Lock()
-        self._lock_file: Optional[LockFile] = None
+        self._uses: Optional[Uses] = None
+        self._uses_lock = Lock()
         self._syncer: Optional[Syncer] = None
         # A failure to write is reported to the descriptors that were open when it happened, so this one is
         # there before anything is written.
@@ -209,24 +211,27 @@ class Objects:
         whether it is there afterwards, not before.
         """
         # spec: store.gc.protection
-        for name in names:
-            if name in self._in_use:
-                continue
-            with self._lock:
-                if self._lock_file is None:
-                    self._lock_file = self._open_locks()
-            if self._lock_file is None:
+        with self._uses_lock:
+            new = [name for name in dict.fromkeys(names) if name not in self._in_use]
+            if not new:
                 return
             try:
-                if self.owner.is_foreign:
-                    self._lock_file.try_share(name)
-                else:
-                    self._lock_file.share(name)
+                if self._uses is None:
+                    path = f"{self.var}/{OBJECT_LOCKS}"
+                    patient = not self.owner.is_foreign
+                    self._uses = Uses(self.var, path, read_only=self.read_only, patient=patient)
+                self._uses.add(new)
             except LocksUnsupported:
                 # Then nobody can remove anything either.
                 return
-            self._in_use.add(name)
-            if not self.read_only:
+            except OSError:
+                if self._uses is None and self.read_only:
+                    # Somebody else's store, in which nobody has ever collected.
+                    return
+                raise
+            self._in_use.update(new)
+        if not self.read_only:
+            for name in new:
                 note_use(f"{self.var}/objects/{name}")
 
     @contextlib.contextmanager
@@ -248,9 +253,9 @@ class Objects:
 
     def close(self) -> None:
         """Give up everything that is protected."""
-        if self._lock_file is not None:
-            self._lock_file.close()
-            self._lock_file = None
+        if self._uses is not None:
+            self._uses.close()
+            self._uses = None
         self._first = self._syncer = None
         self._in_use.clear()
         self._complete.clear()
