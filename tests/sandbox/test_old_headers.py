@@ -42,4 +42,4 @@ def test_nothing_calls_what_some_pythons_lack() -> None:
     users = {
         path.relative_to(top).as_posix() for path in top.rglob("*.py") if MAY_LACK.search(path.read_text())
     }
-    assert users == {"store/attributes.py"}
+    assert users == {"store/files/attributes.py"}
