@@ -16,7 +16,6 @@ import importlib
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.build.events import Event, Started, Timed, Waiting
@@ -126,7 +125,7 @@ class Builder:
         """
         # spec: build.cached
         kind = task.derivation.builtin
-        env = dict(resolved.env)
+        env = dict(resolved.env) if kind else {}
         if task.id in self._options.renew:
             # spec: build.fetch.renew
             self._refreshed.setdefault(resolved.digest, False)
@@ -211,7 +210,7 @@ class Builder:
         # spec: build.locks
         with self._store.building(resolved.digest, self._waiting(task), self._told(task)):
             # Another process, or a derivation that came to the same, may have built it meanwhile.
-            found = self.known(replace(task, wanted=True), resolved, locked=True)
+            found = self.known(task._replace(wanted=True), resolved, locked=True)
             if found is not None and found.present:
                 return found
             made = self._maker().build(task, resolved, again=None)

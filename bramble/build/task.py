@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Callable, NamedTuple, Optional
 
 from bramble.derivation.model import Derivation
@@ -14,8 +13,7 @@ from bramble.errors import BrambleError
 from bramble.store.model import HiddenName
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A derivation whose dependencies are done."""
 
     id: str

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 from bramble.derivation import strictjson
@@ -358,8 +358,7 @@ class _Reader:
     def _linked(self, key: str) -> Derivation:
         """Return the derivation of a node whose dependencies have their ids. Raises derivation.*."""
         draft = self._drafts[key]
-        made = replace(
-            draft,
+        made = draft._replace(
             builder=self._link(draft.builder),
             args=tuple(map(self._link, draft.args)),
             env=tuple((name, self._link(value)) for name, value in draft.env),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bramble.derivation.document import GraphDocument, Lent
 from bramble.derivation.graph import DerivationGraph
@@ -149,8 +149,7 @@ def _renamed(derivation: Derivation, ids: Mapping[str, str]) -> Derivation:
     def now(ref: OutputRef) -> str:
         return str(OutputRef(ids.get(ref.derivation, ref.derivation), ref.output))
 
-    return replace(
-        derivation,
+    return derivation._replace(
         builder=follow(derivation.builder),
         args=tuple(map(follow, derivation.args)),
         env=tuple((name, follow(value)) for name, value in derivation.env),

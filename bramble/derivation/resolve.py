@@ -7,7 +7,6 @@ So a change that leaves an input's contents as they were rebuilds nothing above 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Optional
 
@@ -35,10 +34,7 @@ class ResolvedDependency(NamedTuple):
     filename: str  # DIGEST-NAME.drv of the store derivation that made it
 
 
-@dataclass(frozen=True)
-class ResolvedDerivation:
-    """A derivation with store paths in the place of references, written with the prefix of record."""
-
+class _Resolved(NamedTuple):
     name: str
     builder: str
     args: tuple[str, ...]
@@ -50,6 +46,10 @@ class ResolvedDerivation:
     network: bool = False
     target: str = ""
 
+
+class ResolvedDerivation(_Resolved):
+    """A derivation with store paths in the place of references, written with the prefix of record."""
+
     @cached_property
     def digest(self) -> str:
         """32 characters that are equal when the inputs came out equal (early cutoff)."""
@@ -60,7 +60,7 @@ class ResolvedDerivation:
         }
         return digest(self._encode(sorted(anonymous), None))
 
-    @property
+    @cached_property
     def filename(self) -> str:
         """The name of its file in the store: DIGEST-NAME.drv."""
         # spec: derivation.store.filename
@@ -120,16 +120,14 @@ def resolve(
     def path_of(ref: OutputRef) -> str:
         return prefix + inputs[ref]
 
+    needed = derivation.dependencies
     return ResolvedDerivation(
         name=derivation.name,
         builder=derivation.builder.render(path_of),
         args=tuple([arg.render(path_of) for arg in derivation.args]),
         env=tuple([(name, value.render(path_of)) for name, value in derivation.env]),
         dependencies=tuple(
-            sorted(
-                ResolvedDependency(inputs[ref], ref.output, filenames[ref.derivation])
-                for ref in derivation.dependencies
-            )
+            sorted([ResolvedDependency(inputs[ref], ref[1], filenames[ref[0]]) for ref in needed])
         ),
         outputs=derivation.outputs,
         source=source,

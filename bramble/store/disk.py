@@ -19,7 +19,7 @@ from bramble.store.model import HiddenName, RawOutput, Realisation, StoreObject
 from bramble.store.path import shown
 from bramble.store.records import files as records
 from bramble.store.records import stamps
-from bramble.store.records.objects import Objects, note_use
+from bramble.store.records.objects import Objects, is_old, note_use
 from bramble.store.trust.owner import Owner
 
 if TYPE_CHECKING:
@@ -159,14 +159,15 @@ class Store(Objects):
         """
         # spec: store.realisations
         with DiskFailures("read what was built"):
-            found = records.read_realisation(self.var, resolved)
-            if found is None:
+            known = records.read_dated_realisation(self.var, resolved)
+            if known is None:
                 return None
+            found, written = known
             names = [name for _, name in found.outputs]
             self.protect(names)
             if self._is_empty(found.derivation) or (present and not all(map(self.contains, names))):
                 return None
-            if not self.read_only:
+            if not self.read_only and is_old(written):
                 note_use(f"{self.var}/realisations/{resolved}")
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Union
 
 from bramble.errors import BrambleError
@@ -51,6 +52,7 @@ def record_prefix() -> bytes:
     return padded_store_dir(b"/".join((b"", b"home", b"bramble", b"bramble")))
 
 
+@cache
 def prefix_of_record() -> str:
     """Return `record_prefix()` as text: 49 characters of ASCII, no trailing slash."""
     return record_prefix().decode("ascii")

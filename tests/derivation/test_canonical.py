@@ -170,6 +170,8 @@ derivations = st.builds(
         words.filter(lambda name: "=" not in name and name != "out"), templates, max_size=3
     ).map(lambda env: tuple(sorted(env.items()))),
     sources=st.one_of(st.just(Sources()), sources),
+    outputs=st.just(("out",)),
+    network=st.just(False),
     platform=st.sampled_from(["", "linux-amd64"]),
     target=st.one_of(st.just(""), words),
 )

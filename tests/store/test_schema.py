@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import socket
 import stat
 from collections.abc import Callable
@@ -289,3 +290,63 @@ def test_a_damaged_root_stops_a_collection(filled: tuple[Store, str], kind: str)
 def test_stamps_are_lists_of_texts(stamps: object) -> None:
     with pytest.raises(schema.Malformed):
         schema.realisation(A, said({**REALISATION, "stamps": stamps}))
+
+
+@st.composite
+def nearly_plain(draw: st.DrawFn, record: dict[str, Any]) -> bytes:
+    """Return a record as it is written, or with a few bytes of it replaced, left out or added."""
+    data = bytearray(json.dumps(record).encode())
+    for _ in range(draw(st.integers(0, 2))):
+        at = draw(st.integers(0, len(data)))
+        data[at : at + draw(st.integers(0, 3))] = draw(st.sampled_from(PIECES))
+    return bytes(data)
+
+
+PIECES = (
+    b"",
+    b" ",
+    b"a",
+    b"0",
+    b"-",
+    b'"',
+    b"\\",
+    b"/",
+    b"\n",
+    b"\x7f",
+    b"\xc3\xa9",
+    b'", "',
+    b"[]",
+    b"1e3",
+    b"A",
+)
+OUTPUTS = st.sampled_from([[["out", B]], [["out", B], ["lib", C]], [["lib", B]], []])
+NAMES = st.sampled_from(["-hello.drv", "-a b.drv", "-\u00e9.drv", "-a/b.drv", '-".drv', ".drv", "-"])
+REFERENCES = st.lists(st.sampled_from([A, B, C]), max_size=3)
+SIZES = st.sampled_from([0, 1, -1, 10**17, 2**63 - 1, 2**63, True])
+
+
+@given(data=st.data())
+def test_records_mean_the_same_whether_they_are_read_as_plain_ones_or_as_json(data: st.DataObject) -> None:
+    realisation = {
+        **REALISATION,
+        "derivation": A + data.draw(NAMES),
+        "outputs": data.draw(OUTPUTS),
+        "stamps": [],
+    }
+    stored = {**OBJECT, "references": data.draw(REFERENCES), "size": data.draw(SIZES)}
+    for kind, record in (("realisation", realisation), ("object", stored)):
+        read = KINDS[kind][0]
+        text = data.draw(nearly_plain(record))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(schema, "_PLAIN_OBJECT", re.compile(b"(?!)"))
+            patch.setattr(schema, "_PLAIN_REALISATION", re.compile(b"(?!)"))
+            strict = meaning(read, text)
+        assert meaning(read, text) == strict
+
+
+def meaning(read: Callable[[bytes], object], data: bytes) -> object:
+    """Return what is read, or that nothing can be."""
+    try:
+        return read(data)
+    except schema.Malformed:
+        return None

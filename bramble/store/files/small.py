@@ -24,7 +24,13 @@ def unique() -> str:
 
 
 def read_file(path: str) -> Optional[bytes]:
-    """Return what a small file holds, or None if there is none.
+    """Return what a small file holds, or None if there is none; see `read_dated`."""
+    found = read_dated(path)
+    return None if found is None else found[0]
+
+
+def read_dated(path: str) -> Optional[tuple[bytes, float]]:
+    """Return what a small file holds, and when it was written as `os.stat` says; None if there is none.
 
     What is no file holds nothing: a link, a directory, a FIFO, a device (which
     could have no end), a file larger than LARGEST bytes. Raises store.permission
@@ -38,7 +44,7 @@ def read_file(path: str) -> Optional[bytes]:
     except OSError as error:
         # ENXIO: a socket, or a device that is nowhere.
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENODEV):
-            return b""
+            return b"", 0.0
         if error.errno in (errno.EACCES, errno.EPERM):
             # Said here, for all who read: it is nobody's fault but that of a mode.
             raise from_os_error(error, "read what is known of the store") from error
@@ -46,14 +52,14 @@ def read_file(path: str) -> Optional[bytes]:
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            return b""
+            return b"", 0.0
         data = os.read(fd, 65536)
         if len(data) < 65536:
-            return data
+            return data, status.st_mtime
         parts = [data]
         while parts[-1]:
             parts.append(os.read(fd, 1 << 20))
-        return b"".join(parts)
+        return b"".join(parts), status.st_mtime
     finally:
         os.close(fd)
 

@@ -16,7 +16,7 @@ from typing import Optional
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.files.failures import DiskFailures
-from bramble.store.files.small import read_file, write_file
+from bramble.store.files.small import read_dated, read_file, write_file
 from bramble.store.model import Realisation, StoreObject
 from bramble.store.path import shown
 from bramble.store.trust import schema
@@ -64,8 +64,20 @@ def read_realisation(var: str, resolved: str) -> Optional[Realisation]:
 
     A record that cannot be read is as good as none: building again makes a new one.
     """
-    data = read_file(f"{var}/realisations/{resolved}")
-    return schema.or_none(lambda text: schema.realisation(resolved, text), data)
+    found = read_dated_realisation(var, resolved)
+    return None if found is None else found[0]
+
+
+def read_dated_realisation(var: str, resolved: str) -> Optional[tuple[Realisation, float]]:
+    """Return what `read_realisation` does, and the time of the record: seconds since 1970."""
+    found = read_dated(f"{var}/realisations/{resolved}")
+    if found is None:
+        return None
+    data, written = found
+    try:
+        return schema.realisation(resolved, data), written
+    except schema.Malformed:
+        return None
 
 
 def write_realisation(var: str, realisation: Realisation) -> None:

@@ -36,8 +36,13 @@ def note_use(record: str) -> None:
     """Let the time of a record say when what it is about was last used, to a day."""
     # spec: store.gc.last-use
     with contextlib.suppress(OSError):
-        if os.stat(record).st_mtime < time.time() - NOTE_USE_AFTER:
+        if is_old(os.stat(record).st_mtime):
             os.utime(record)
+
+
+def is_old(noted: float) -> bool:
+    """Say whether a use should be noted again that was last noted then: seconds since 1970."""
+    return noted < time.time() - NOTE_USE_AFTER
 
 
 class _Descriptor:
