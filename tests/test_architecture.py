@@ -142,7 +142,7 @@ MAY_IMPORT_BY_NAME = (
     *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.self.command", "cli.verbs.store.command"),
     *("self.boot", "commands.build", "lang.failure", "lang.loader", "sandbox.launch"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),
-    *("starlark.__main__", "starlark.program"),
+    *("starlark.__main__", "starlark.program", "starlark.kept"),
 )
 MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")

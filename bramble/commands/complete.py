@@ -14,10 +14,10 @@ from typing import NamedTuple, Optional
 
 import bramble
 from bramble.errors import BrambleError
-from bramble.lang.kept import Kept
 from bramble.project.access import read_file
 from bramble.project.config import CONFIG_NAME
 from bramble.project.project import Project, find_project
+from bramble.starlark.kept import Kept
 
 __all__ = ["Candidate", "program_stamp", "read_kept", "targets", "write_kept"]
 

@@ -10,13 +10,13 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place, nearest
 from bramble.lang.failure import place_of
-from bramble.lang.kept import Kept
 from bramble.lang.loader import LoadedModule, Loader
 from bramble.lang.session import Session, TestRequest
 from bramble.lang.values import DerivationValue, RunRequest, RunValue
 from bramble.project.modules import ModuleFile, ModuleRoots, Target
 from bramble.project.project import Project
 from bramble.starlark import Dict, Function, List, Set, StarlarkError, call, type_name
+from bramble.starlark.kept import Kept
 
 if TYPE_CHECKING:
     from bramble.derivation.document import Lent

@@ -9,13 +9,13 @@ from typing import Optional
 from bramble.errors import BrambleError
 from bramble.lang.builtins import predeclared
 from bramble.lang.failure import place_of
-from bramble.lang.kept import Kept
 from bramble.lang.loader import DIALECT, Loader
 from bramble.lang.session import Session
 from bramble.library import modules as library
 from bramble.project.modules import ModuleFile, ModuleRoots
 from bramble.project.project import Project
 from bramble.starlark import Module, Position, StarlarkError, Thread, to_repr
+from bramble.starlark.kept import Kept
 from bramble.starlark.session import STDIN
 from bramble.starlark.session import Session as Inputs
 

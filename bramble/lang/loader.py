@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, Optional
 from bramble.errors import BrambleError, Place
 from bramble.lang.builtins import predeclared
 from bramble.lang.failure import as_bramble_error
-from bramble.lang.kept import Kept
 from bramble.lang.session import Session
 from bramble.library import modules as library
 from bramble.project.access import read_file
@@ -30,6 +29,7 @@ from bramble.starlark import (
     compile_program,
     execute,
 )
+from bramble.starlark.kept import Kept
 
 # spec: dialect.language
 DIALECT = Dialect(load_binds_module=True)

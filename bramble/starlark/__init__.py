@@ -26,8 +26,8 @@ can be done with them; `compile` makes Python's code of programs, and is importe
 comes from no cache; `reference` is a second evaluator, slow and plain, that says what each construct does:
 for readers, and for comparison with the first. The modules beside this one are what an embedder uses:
 `program`, `thread`, `errors`, `dialect`, `source`, `embedding`; `session` and `repl` for inputs one after
-another; `command` for running files, with `assertions`, that is the module `assert`; `bounds` for memory and
-time; `advice` for people who know other languages. Behind them, `faults` makes errors of Python's exceptions,
+another; `command` for running files, with `assertions`, that is the module `assert`; `cache` for compiled
+programs that outlive the process, in directories of `kept`; `bounds` for memory and time; `advice` for people who know other languages. Behind them, `faults` makes errors of Python's exceptions,
 `spell` finds what a misspelt name meant, `patterns` searches with regular expressions, `record` makes frozen
 values.
 """

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from importlib import import_module
 
 from .bounds import bounded_memory, bounded_time
+from .cache import user_cache
 from .command import FileLoader
 from .dialect import Dialect
 from .errors import EvalError, StarlarkError
@@ -15,7 +17,9 @@ from .thread import Thread
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
+    from typing import Optional, TextIO
+
+    from .cache import ProgramCache
 
 USAGE = """usage: python -m bramble.starlark [OPTIONS] [FILE]
 
@@ -25,6 +29,7 @@ Run a Starlark file, or without one read statements from the terminal.
   --allow-while             while statements
   --allow-global-reassign   globals may be assigned again
   --allow-toplevel-control  if, for and while outside functions
+  --no-cache                compile FILE again, and keep nothing of it for the next time
   --help                    show this text
 """
 OPTIONS = {
@@ -58,9 +63,9 @@ def _instead(error: StarlarkError) -> str:
     return f"  {advice}" if advice else ""
 
 
-def run_file(path: str, dialect: Dialect, out: TextIO) -> int:
+def run_file(path: str, dialect: Dialect, out: TextIO, cache: Optional[ProgramCache] = None) -> int:
     """Run a file, report its error if it has one, and return the exit status."""
-    loader = FileLoader(dialect)
+    loader = FileLoader(dialect, cache=cache)
     thread = Thread(load=loader.load, print=lambda text, _position: _write(out, f"{text}\n"))
     try:
         with bounded_memory(), bounded_time(SECONDS):
@@ -84,9 +89,12 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit status."""
     options = {}
     files = []
+    cached = True
     for argument in arguments:
         if argument in OPTIONS:
             options[OPTIONS[argument]] = True
+        elif argument == "--no-cache":
+            cached = False
         elif argument in ("--help", "-h"):
             sys.stdout.write(USAGE)
             return 0
@@ -101,7 +109,8 @@ def main(arguments: Sequence[str]) -> int:
     gc.set_threshold(COLLECT_AFTER, 20, 100)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), STACK))
     if files:
-        return run_file(files[0], Dialect(**options), sys.stderr)
+        cache = user_cache(os.environ) if cached else None
+        return run_file(files[0], Dialect(**options), sys.stderr, cache)
     # Only a terminal session pays for what it needs.
     return import_module(".repl", __package__).interact(Dialect(**options))  # type: ignore[no-any-return]
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Optional
 
+    from .cache import ProgramCache
     from .errors import Position
     from .runtime.values import Value
     from .thread import Module
@@ -28,11 +29,17 @@ PREDECLARED: Mapping[str, Value] = {"assert": ASSERT, "json": JSON, "struct": ST
 class FileLoader:
     """Runs files, each once, and serves `load` statements with paths relative to the loading file.
 
-    Give its method `load` to a Thread.
+    Give its method `load` to a Thread. With a `cache` a file is compiled again only when it has changed.
     """
 
-    def __init__(self, dialect: Dialect, predeclared: Mapping[str, Value] = PREDECLARED) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        predeclared: Mapping[str, Value] = PREDECLARED,
+        cache: Optional[ProgramCache] = None,
+    ) -> None:
         self.dialect = dialect
+        self.compile = compile_program if cache is None else cache.compile
         self.predeclared = predeclared
         # None while the file runs: to load it again then is a cycle.
         self.modules: dict[str, Optional[Module]] = {}
@@ -50,7 +57,7 @@ class FileLoader:
             text = file.read()
         self.modules[key] = None
         try:
-            program = compile_program(text, path, dialect=self.dialect, predeclared=self.predeclared)
+            program = self.compile(text, path, dialect=self.dialect, predeclared=self.predeclared)
             module = execute(program, predeclared=self.predeclared, thread=thread)
         except BaseException:
             del self.modules[key]

@@ -57,6 +57,15 @@ A type of the host's derives from `HostValue`. Programs reach of it what `attr` 
     >>> execute(moved, predeclared={"p": Point(2)}).globals["moved"]
     3
 
+Programs can be kept on disk, where only this user can write. `ProgramCache.compile` takes what
+`compile_program` takes; the second time nothing is read or compiled, in any process:
+
+    >>> from bramble.starlark.cache import ProgramCache
+    >>> from bramble.starlark.kept import Kept
+    >>> cache = ProgramCache(Kept("/nowhere", ("programs",)))
+    >>> cache.compile("x = 1", "x.star").globals
+    ('x',)
+
 Programs of strangers run in `bounds.bounded_memory()`, with a deadline or a number of steps.
 """
 

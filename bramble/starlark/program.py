@@ -109,7 +109,7 @@ class Program:
         """Return the program as bytes for a cache, which `from_bytes` of the same versions reads."""
         dialect = tuple(getattr(self.dialect, field) for field in Dialect._fields)
         parts = (self.source.filename, self.source.text, self.source.line_starts, dialect)
-        return marshal.dumps((_version(), *parts, self._tables, self._codes))
+        return marshal.dumps((format_version(), *parts, self._tables, self._codes))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Program:
@@ -122,12 +122,13 @@ class Program:
             version, filename, text, starts, dialect, tables, codes = marshal.loads(data)
         except (ValueError, EOFError, TypeError):
             raise ProgramFormatError("not a compiled program") from None
-        if version != _version():
+        if version != format_version():
             raise ProgramFormatError("compiled by another version")
         return cls(Source(filename, text, starts), Dialect(*dialect), tables, codes)
 
 
-def _version() -> str:
+def format_version() -> str:
+    """Return what must be the same for bytes of a program to be read."""
     return f"bramble.starlark {FORMAT} {sys.implementation.cache_tag} {sys.hexversion:x}"
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from bramble.errors import BrambleError
 from bramble.lang.docs import module_docs
-from bramble.lang.kept import Kept
 from bramble.lang.loader import compile_module
 from bramble.project.modules import ModuleFile
 from bramble.project.project import find_project
 from bramble.starlark import Program
+from bramble.starlark.kept import Kept
 from tests.lang.worlds import NAME, World, failure
 
 

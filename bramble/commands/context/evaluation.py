@@ -14,10 +14,10 @@ from bramble.commands.context.setting import Setting
 from bramble.derivation.canonical import canonical_bytes
 from bramble.errors import BrambleError
 from bramble.lang.evaluate import Evaluation, evaluate
-from bramble.lang.kept import Kept
 from bramble.project.modules import ModuleRoots, Target, parse_target
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
+from bramble.starlark.kept import Kept
 
 MODULES = "modules"  # the directory of compiled modules in the cache
 

@@ -1,4 +1,4 @@
-"""The cache of compiled modules: code, so only what is the user's own and nobody else can write is used.
+"""Directories of a cache whose files are code: only what is the user's own and nobody else can write is used.
 
 A checksum tells damage from content, and says nothing of who wrote it. So the
 directory is opened by a walk of open directories that follows no link below the
@@ -9,12 +9,15 @@ a cache that cannot be used is only slower.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Optional
+from importlib import import_module
+
+from .record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Optional
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -23,10 +26,30 @@ _CHECKSUM_SIZE = 32
 _OTHERS_WRITE = 0o022
 # A compiled module is a few times as large as its text.
 _LARGEST = 1 << 28
+# Files in one directory; with more, the half that was written first is removed.
+MOST_FILES = 4000
 
 
-@dataclass(frozen=True)
-class Kept:
+# `hashlib` has what these have, and takes three milliseconds to load.
+_SHA_MODULES = ("_sha2", "_sha256", "hashlib")
+
+
+def digest(content: bytes) -> bytes:
+    """Return the SHA-256 of some bytes."""
+    return _SHA256(content).digest()  # type: ignore[no-any-return]
+
+
+def _sha256(names: tuple[str, ...]) -> Any:
+    try:
+        return import_module(names[0]).sha256
+    except ImportError:
+        return _sha256(names[1:])
+
+
+_SHA256 = _sha256(_SHA_MODULES)
+
+
+class Kept(Record):
     """A directory of the cache: `root` is absolute, and what is `below` it is ours to make.
 
     `root` may be reached through links, which the user or the machine has made; `below`
@@ -39,7 +62,7 @@ class Kept:
     def read(self, name: str) -> Optional[bytes]:
         """Return what `write` has kept under a name; None when nothing that can be trusted is there."""
         # spec: dialect.cache
-        with suppress(OSError):
+        try:
             directory = self._open(make=False)
             if directory is None:
                 return None
@@ -47,22 +70,25 @@ class Kept:
                 data = _read_own(directory, name)
             finally:
                 os.close(directory)
-            checksum, content = data[:_CHECKSUM_SIZE], data[_CHECKSUM_SIZE:]
-            if hashlib.sha256(content).digest() == checksum:
-                return content
-        return None
+        except OSError:
+            return None
+        checksum, content = data[:_CHECKSUM_SIZE], data[_CHECKSUM_SIZE:]
+        return content if digest(content) == checksum else None
 
     def write(self, name: str, content: bytes) -> None:
         """Keep bytes under a name, for the user alone; where that is not possible nothing happens."""
         # spec: dialect.cache
-        with suppress(OSError):
+        try:
             directory = self._open(make=True)
             if directory is None:
                 return
             try:
-                _write_own(directory, name, hashlib.sha256(content).digest() + content)
+                _write_own(directory, name, digest(content) + content)
+                _prune(directory)
             finally:
                 os.close(directory)
+        except OSError:
+            pass
 
     def _open(self, make: bool) -> Optional[int]:
         """Return the open directory; None when somebody else could have written into it, or made it."""
@@ -101,8 +127,10 @@ def _enter(handle: int, name: str, make: bool) -> int:
     except FileNotFoundError:
         if not make:
             raise
-    with suppress(FileExistsError):
+    try:  # noqa: SIM105  (contextlib takes as long to load as all of this)
         os.mkdir(name, 0o700, dir_fd=handle)
+    except FileExistsError:
+        pass
     return os.open(name, _DIRECTORY, dir_fd=handle)
 
 
@@ -129,6 +157,27 @@ def _write_own(directory: int, name: str, data: bytes) -> None:
             file.write(data)
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=directory)
+        _remove(directory, temporary)
         raise
+
+
+def _remove(directory: int, name: str) -> None:
+    try:  # noqa: SIM105
+        os.unlink(name, dir_fd=directory)
+    except OSError:
+        pass
+
+
+def _prune(directory: int) -> None:
+    """Remove the older half of the files when there are too many; others may do so meanwhile."""
+    names = os.listdir(directory)
+    if len(names) <= MOST_FILES:
+        return
+    aged: list[tuple[int, str]] = []
+    for name in names:
+        try:
+            aged.append((os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime_ns, name))
+        except OSError:
+            continue
+    for _time, name in sorted(aged)[: len(aged) // 2]:
+        _remove(directory, name)
