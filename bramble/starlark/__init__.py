@@ -21,15 +21,15 @@ belongs to one thread (`freeze`).
 Dialect. `Dialect` switches on what the common core of the language lacks: recursion, `while`, globals
 that are bound again, control statements outside functions, `load` of a module as a value.
 
-The floors: `syntax` reads and prints programs without running them; `runtime` holds the values and what
-can be done with them; `compile` makes Python's code of programs, and is imported with the first text that
-comes from no cache; `reference` is a second evaluator, slow and plain, that says what each construct does:
-for readers, and for comparison with the first. The modules beside this one are what an embedder uses:
-`program`, `thread`, `errors`, `dialect`, `source`, `embedding`; `session` and `repl` for inputs one after
-another; `command` for running files, with `assertions`, that is the module `assert`; `cache` for compiled
-programs that outlive the process, in directories of `kept`; `bounds` for memory and time; `advice` for people who know other languages. Behind them, `faults` makes errors of Python's exceptions,
-`spell` finds what a misspelt name meant, `patterns` searches with regular expressions, `record` makes frozen
-values.
+The floors: `syntax` reads and prints programs without running them; `runtime` holds the values and what can
+be done with them; `compile` makes Python's code of programs, and is imported with the first text that comes
+from no cache; `reference` is a second evaluator, slow and plain, that says what each construct does: for
+readers, and for comparison with the first. The modules beside this one are what an embedder uses: `program`,
+`thread`, `errors`, `dialect`, `source`, `embedding`; `session` and `repl` for inputs one after another;
+`command` for running files, with `assertions`, that is the module `assert`; `cache` for compiled programs
+that outlive the process, in directories of `kept`; `bounds` for memory and time; `advice` for people who
+know other languages. Behind them, `faults` makes errors of Python's exceptions, `spell` finds what a
+misspelt name meant, `patterns` searches with regular expressions, `record` makes frozen values.
 """
 
 from __future__ import annotations
