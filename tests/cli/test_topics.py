@@ -168,7 +168,11 @@ def test_the_environment_is_read_in_one_place() -> None:
         code = path.read_text("utf-8")
         if path.match("self/boot.py") or path.match("self/main.py"):
             continue  # it runs before there is a command line, and finds the rest of Bramble
-        passed = len(re.findall(r"read_(?:surface|setting|limits|cache|inherited)\(\s*os\.environ\b", code))
+        passed = len(
+            re.findall(
+                r"(?:read_(?:surface|setting|limits|cache|inherited)|user_cache)\(\s*os\.environ\b", code
+            )
+        )
         assert code.count("os.environ") == passed and "os.getenv" not in code, path
 
 
