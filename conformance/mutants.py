@@ -58,8 +58,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "derivation.store.digest",
         "bramble/derivation/resolve.py",
-        '"" if d.output else d.filename',
-        "d.filename",
+        '"" if output else filename',
+        "filename",
     ),
     Mutant(
         "objects.archive.split",

@@ -56,6 +56,7 @@ class Builder:
         self._made_by: Optional[Maker] = None
         self.sources: dict[Sources, Optional[SourceObject]] = {}  # what became of sources
         self._naming: dict[Sources, threading.Lock] = {}  # held by who finds that out
+        self._seen: list[str] = []  # objects that are known, and not protected yet
         # Digests of those whose pin counts no longer, and whether they were fetched since.
         self._refreshed: dict[str, bool] = {}
 
@@ -182,7 +183,15 @@ class Builder:
         names = [name for _, name in outputs]
         if task.wanted:
             return self._store.is_complete(names)
+        # Nobody relies on it yet: who does, looks again.
+        self._seen += names
         return all(map(self._store.contains, names))
+
+    def protect_seen(self) -> None:
+        """Protect what was found to be known and nobody asked for, so that it is there the next time, too."""
+        # spec: store.gc.protection
+        seen, self._seen = self._seen, []
+        self._store.protect(seen)
 
     def enough(self, task: Task, made: Optional[Made]) -> bool:
         """Say whether nothing is left to do for the task, since all that is asked for is `made`."""

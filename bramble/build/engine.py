@@ -140,6 +140,7 @@ class _Run:
         # spec: build.schedule
         while True:
             self._take_ready()
+            self._builder.protect_seen()
             while self._queue and self._schedule.free > 0 and not self._stopping:
                 work = heapq.heappop(self._queue)[1]
                 self._began[work.task.id] = time.monotonic()

@@ -40,7 +40,7 @@ class DerivationGraph:
     def dependencies(self, derivation_id: str) -> tuple[str, ...]:
         """Return the ids that this derivation refers to directly: sorted, each once."""
         # Dependencies are sorted by id first, so equal ids are neighbours and dict keeps the order.
-        return tuple(dict.fromkeys(ref.derivation for ref in self.get(derivation_id).dependencies))
+        return tuple(dict.fromkeys([ref[0] for ref in self.get(derivation_id).dependencies]))
 
     def order(self, roots: Optional[Iterable[str]] = None) -> tuple[str, ...]:
         """Return `roots` (None: all) and all that they need, dependencies before dependents.

@@ -55,8 +55,7 @@ class ResolvedDerivation(_Resolved):
         """32 characters that are equal when the inputs came out equal (early cutoff)."""
         # spec: derivation.store.digest
         anonymous = {
-            ResolvedDependency(d.output, d.output_name, "" if d.output else d.filename)
-            for d in self.dependencies
+            (output, name, "" if output else filename) for output, name, filename in self.dependencies
         }
         return digest(self._encode(sorted(anonymous), None))
 
@@ -70,17 +69,21 @@ class ResolvedDerivation(_Resolved):
         """Return the contents of its file, with what its outputs came out as when that is known."""
         return self._encode(self.dependencies, outputs)
 
-    def _encode(self, dependencies: Iterable[ResolvedDependency], outputs: Optional[OutputPaths]) -> bytes:
+    def _encode(self, dependencies: Iterable[tuple[str, str, str]], outputs: Optional[OutputPaths]) -> bytes:
         # spec: derivation.store.encoding
         source = self.source
         path = f"{prefix_of_record()}/{source.name}" if source is not None else ""
         start = source.relative_build_path if source is not None else ""
+        listed = [
+            f'{{"Filename":{text(filename)},"OutputName":{text(name)},"Output":{text(output)}}}'
+            for output, name, filename in dependencies
+        ]
         results = [] if outputs is None else [_output(*outputs[name]) for name in self.outputs]
         return encoded(
             f'{{"Args":{texts(self.args)}'
             f',"Builder":{text(self.builder)}'
             f',"Env":{mapping(self.env)}'
-            f',"Dependencies":{array([_dependency(*one) for one in dependencies])}'
+            f',"Dependencies":{array(listed)}'
             f',"Name":{text(self.name)}'
             + (',"Network":true' if self.network else "")
             + f',"OutputNames":{texts(self.outputs)}'
@@ -90,10 +93,6 @@ class ResolvedDerivation(_Resolved):
             + (f',"Target":{text(self.target)}' if self.target else "")
             + "}"
         )
-
-
-def _dependency(output: str, output_name: str, filename: str) -> str:
-    return f'{{"Filename":{text(filename)},"OutputName":{text(output_name)},"Output":{text(output)}}}'
 
 
 def _output(path: str, references: Iterable[str]) -> str:
@@ -115,17 +114,14 @@ def resolve(
     platform of this machine, used where the derivation names none.
     """
     # spec: derivation.store.resolve
-    prefix = prefix_of_record() + "/"
-
-    def path_of(ref: OutputRef) -> str:
-        return prefix + inputs[ref]
-
     needed = derivation.dependencies
+    prefix = prefix_of_record() + "/"
+    paths = {str(ref): prefix + inputs[ref] for ref in needed}
     return ResolvedDerivation(
         name=derivation.name,
-        builder=derivation.builder.render(path_of),
-        args=tuple([arg.render(path_of) for arg in derivation.args]),
-        env=tuple([(name, value.render(path_of)) for name, value in derivation.env]),
+        builder=derivation.builder.fill(paths),
+        args=tuple([arg.fill(paths) for arg in derivation.args]),
+        env=tuple([(name, value.fill(paths)) for name, value in derivation.env]),
         dependencies=tuple(
             sorted([ResolvedDependency(inputs[ref], ref[1], filenames[ref[0]]) for ref in needed])
         ),

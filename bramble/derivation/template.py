@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Union
 
 
@@ -15,7 +15,7 @@ class OutputRef(NamedTuple):
 
     def __str__(self) -> str:
         # spec: derivation.template.syntax
-        return "{{ " + self.derivation + ":" + self.output + " }}"
+        return f"{{{{ {self.derivation}:{self.output} }}}}"
 
 
 # spec: derivation.template.syntax
@@ -62,9 +62,13 @@ class Template(NamedTuple):
 
     def render(self, path_of: Callable[[OutputRef], str]) -> str:
         """Return the text with every reference replaced by what `path_of` gives for it."""
+        return self.fill({str(ref): path_of(ref) for ref in self.references})
+
+    def fill(self, paths: Mapping[str, str]) -> str:
+        """Return the text with every reference replaced by its path in `paths`, found as it is written."""
         if _OPENING not in self.text:
             return self.text
-        return _REFERENCE.sub(lambda found: path_of(OutputRef(found[1], found[2])), self.text)
+        return _REFERENCE.sub(lambda found: paths[found[0]], self.text)
 
     def __str__(self) -> str:
         return self.text

@@ -154,8 +154,8 @@ class Store(Objects):
     def realisation(self, resolved: str, *, present: bool = True) -> Optional[Realisation]:
         """Return what the store derivation with the digest `resolved` came to.
 
-        None if it was not built; or, where they have to be `present`, if one of
-        its outputs is gone. The outputs are protected (see `protect`).
+        None if it was not built; or, where its outputs have to be `present`, if one of them is gone.
+        Then they are protected; else who relies on them does that (see `protect`), for many at a time.
         """
         # spec: store.realisations
         with DiskFailures("read what was built"):
@@ -163,10 +163,13 @@ class Store(Objects):
             if known is None:
                 return None
             found, written = known
-            names = [name for _, name in found.outputs]
-            self.protect(names)
-            if self._is_empty(found.derivation) or (present and not all(map(self.contains, names))):
+            if self._is_empty(found.derivation):
                 return None
+            if present:
+                names = [name for _, name in found.outputs]
+                self.protect(names)
+                if not all(map(self.contains, names)):
+                    return None
             if not self.read_only and is_old(written):
                 note_use(f"{self.var}/realisations/{resolved}")
         return found
