@@ -28,13 +28,14 @@ MAY_IMPORT = {
     "": ("isolation",),
     "errors": (),
     "interpreter": (),
+    "recall": (),
     "starlark": (),
     "store": ("errors",),
     "derivation": ("errors", "store.digest", "store.path"),
     "sandbox": ("", "errors", "interpreter"),
     "library": (),
-    "project": ("errors", "library"),
-    "lang": ("errors", "starlark", "derivation", "project", "library"),
+    "project": ("errors", "library", "recall"),
+    "lang": ("errors", "starlark", "derivation", "project", "library", "recall"),
     "build": ("", "errors", "interpreter", "store", "derivation", "sandbox"),
     "cache": ("errors", "store", "derivation"),
     "remote": ("errors", "derivation", "build"),
@@ -45,9 +46,9 @@ MAY_IMPORT = {
     "self.boot": ("__main__",),
     "commands": (
         *("", "errors", "self", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
-        *("cache", "remote", "image", "registry"),
+        *("cache", "remote", "image", "registry", "recall"),
     ),
-    "cli": ("", "errors", "interpreter", "commands"),
+    "cli": ("", "errors", "interpreter", "commands", "recall"),
     "isolation": (),
     "__main__": ("isolation", "cli"),
 }
@@ -138,7 +139,7 @@ IMPURE_IMPORTS = frozenset(
 # Modules that import by name what is seldom needed: commands, built-in builders, the sandbox's launcher.
 # Every name of a module that stands in them as text counts as an import.
 MAY_IMPORT_BY_NAME = (
-    *("cli.first", "cli.main", "cli.table", "cli.building", "cli.progress"),
+    *("cli.first", "cli.invocation", "cli.main", "cli.table", "cli.building", "cli.progress"),
     *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.self.command", "cli.verbs.store.command"),
     *("self.boot", "commands.build", "lang.failure", "lang.loader", "sandbox.launch"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),

@@ -189,6 +189,7 @@ class _Run:
             ),
             sandboxes={key: made[key].rung for key in done if made[key].rung != "namespaces"},
             derivations=self._filenames,
+            resolved={key: made[key].resolved.digest for key in done},
             seconds={key: made[key].seconds for key in self._built if key in made},
             sources=self._builder.sources,
         )

@@ -165,5 +165,6 @@ class BuildReport:
     sandboxes: Mapping[str, str] = field(default_factory=dict)  # id → rung, where it is not "namespaces"
     derivations: Mapping[str, str] = field(default_factory=dict)  # id → store derivation file
     seconds: Mapping[str, float] = field(default_factory=dict)  # id → how long it took, where it was built
+    resolved: Mapping[str, str] = field(default_factory=dict)  # id → digest of its store derivation
     # The objects of sources; None where there are no files.
     sources: Mapping[Sources, Optional[SourceObject]] = field(default_factory=dict)

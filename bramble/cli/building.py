@@ -29,6 +29,7 @@ from bramble.commands.build import (
 )
 from bramble.commands.context.evaluation import Evaluated, evaluate_targets
 from bramble.commands.context.setting import Setting
+from bramble.recall.reads import NOT_NOTED, Reads
 
 Build = Callable[[Setting, BuildChoices, Callable[[Event], None], threading.Event], BuildResult]
 MOST_FILES = 1 << 20  # spec: build.limits.output
@@ -114,12 +115,17 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
         limits=limits_of(arguments),
         store_of=arguments.store_of,
         target=arguments.built_for or "",
+        cached=not arguments.no_cache,
     )
 
 
-def evaluate_words(words: Sequence[str], setting: Setting, *, keep_going: bool = False) -> Evaluated:
+def evaluate_words(
+    words: Sequence[str], setting: Setting, *, keep_going: bool = False, reads: Reads = NOT_NOTED
+) -> Evaluated:
     """Evaluate targets; what programs print, and warnings, go to standard error."""
-    evaluated = evaluate_targets(words, setting, lambda text: say(harmless(text)), keep_going=keep_going)
+    evaluated = evaluate_targets(
+        words, setting, lambda text: say(harmless(text)), keep_going=keep_going, reads=reads
+    )
     for warning in evaluated.evaluation.warnings:
         say(f"warning: {harmless(warning)}")
     return evaluated

@@ -57,8 +57,9 @@ def read_setting(
     limits: Optional[EvaluationLimits] = None,
     store_of: Optional[str] = None,
     target: str = "",
+    cached: bool = True,
 ) -> Setting:
-    """Return the setting of this invocation.
+    """Return the setting of this invocation; with `cached` False it has no cache (spec: recall.off).
 
     Raises BrambleError when a variable holds something that cannot be used.
     """
@@ -73,7 +74,7 @@ def read_setting(
         ca_file=environ.get("SSL_CERT_FILE") or None,
         ca_directory=environ.get("SSL_CERT_DIR") or None,
         netrc=_netrc(environ),
-        cache=read_cache(environ),
+        cache=read_cache(environ) if cached else None,
         config=_own_directory(environ, "XDG_CONFIG_HOME", ".config"),
         state=_own_directory(environ, "XDG_STATE_HOME", ".local/state"),
         offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,

@@ -6,12 +6,16 @@ import argparse
 import os
 
 from bramble.cli.environment import read_limits, read_setting
+from bramble.cli.invocation import NO_CACHE
 from bramble.cli.quantities import count, memory_bytes, seconds, target_name
 from bramble.commands.context.setting import EvaluationLimits, Setting
 
 
-def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of evaluation: what is built for, and its limits (spec: cli.target, cli.limits)."""
+def add_evaluation_options(parser: argparse.ArgumentParser, *, cached: bool = True) -> None:
+    """Add the options of evaluation: what is built for, and its limits (spec: cli.target, cli.limits).
+
+    `cached` commands keep something for the next time.
+    """
     parser.add_argument(
         "--target",
         dest="built_for",
@@ -19,6 +23,12 @@ def add_evaluation_options(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="let build files see X as sys.target (default: this machine's platform)",
     )
+    if cached:
+        parser.add_argument(
+            NO_CACHE,
+            action="store_true",
+            help="use nothing that earlier commands have kept, and keep nothing",
+        )
     group = parser.add_argument_group("limits of evaluation")
     group.add_argument(
         "--eval-steps",
@@ -53,4 +63,5 @@ def evaluation_setting(arguments: argparse.Namespace) -> Setting:
         limits=limits_of(arguments),
         store_of=arguments.store_of,
         target=arguments.built_for or "",
+        cached=not arguments.no_cache,
     )

@@ -6,13 +6,14 @@ That is the version, for which a program may ask often, and that this Python lac
 from __future__ import annotations
 
 import io
+import os
 import sys
 from importlib import import_module
 
 from bramble import __version__
 from bramble.interpreter import lacking_module, missing
 
-SUCCESS, FAILURE = 0, 1
+SUCCESS, FAILURE, INTERRUPTED = 0, 1, 130
 
 
 def main(words: list[str]) -> int:
@@ -24,9 +25,15 @@ def main(words: list[str]) -> int:
     if words in (["--version"], ["-V"]) and _version_written():
         return SUCCESS
     try:
+        status = import_module("bramble.cli.invocation").answered(words, os.environ)
+        if status is not None:
+            return int(status)
         signal = import_module("signal")
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         module = import_module("bramble.cli.main")
+    except KeyboardInterrupt:
+        # Nothing but a look at some files was under way.
+        return INTERRUPTED
     except ImportError as fault:
         lacking = lacking_module(fault)
         if lacking is None:
@@ -35,8 +42,7 @@ def main(words: list[str]) -> int:
         code, fact, remedy = missing(lacking)
         print(f"error[{code}]: {fact}\n  {remedy}", file=sys.stderr)
         return FAILURE
-    status: int = module.main(words)
-    return status
+    return int(module.main(words))
 
 
 def _version_written() -> bool:

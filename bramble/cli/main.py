@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Optional, Protocol, cast
 
 from bramble import __version__
 from bramble.cli.environment import Surface, read_surface
+from bramble.cli.recording import Recording
 from bramble.cli.render import print_error
 from bramble.cli.streams import Unwritten, flush_output, give_up_output, give_up_unwritten, prepare_streams
 from bramble.cli.surroundings import out_of_memory, understood, unwritten
@@ -107,8 +108,11 @@ def _interrupt(_number: int, _frame: Optional[FrameType]) -> None:
 def _ended(words: Sequence[str], surface: Surface) -> int:
     """Run a command line, say what went wrong, and return the exit status."""
     try:
-        status = _dispatch(words, surface)
+        recording = Recording(words, os.environ)
+        status = _dispatch(words, surface, recording)
         flush_output()
+        if status == SUCCESS:
+            recording.finish()
         return status
     except SystemExit as end:
         # How argparse ends. What it printed may still be held back.
@@ -150,6 +154,15 @@ def _ended(words: Sequence[str], surface: Surface) -> int:
     return status
 
 
+def not_written(fault: OSError, number: int) -> int:
+    """Say that an answer could not be written to stream `number`, and return the exit status."""
+    if number == 1 and not isinstance(fault, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            prepare_streams()
+            print_error(unwritten(fault), read_surface(os.environ))
+    return FAILURE
+
+
 def _flushed(status: int, surface: Surface) -> int:
     """Write what is held back, and return the exit status: FAILURE when that cannot be written."""
     try:
@@ -170,7 +183,7 @@ def _keep_own_rights() -> None:
     os.umask(given & 0o077 | 0o022)
 
 
-def _dispatch(words: Sequence[str], surface: Surface) -> int:
+def _dispatch(words: Sequence[str], surface: Surface, recording: Recording) -> int:
     parser = _global_parser()
     known = parser.parse_args(words)
     if known.version:
@@ -192,6 +205,7 @@ def _dispatch(words: Sequence[str], surface: Surface) -> int:
     options.directory = known.directory
     options.store_of = known.store_of
     options.parser_of = _parser_of
+    options.recording = recording
     return module.execute(options, surface)
 
 

@@ -11,40 +11,100 @@ import codecs
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, Optional
 
 _SUBSTITUTES = "bramble-substitutes"
+_LONGEST = 8 << 20  # bytes of an answer that is said again
 
 
 class Unwritten(OSError):
     """Standard output takes nothing more: the disk is full, or it cannot be written to."""
 
 
-class _Output(io.FileIO):
+class _Heard(io.FileIO):
+    """A standard stream that remembers what was written to it, as long as that is little."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number, "wb", closefd=False)
+        self.said: list[bytes] = []
+        self.complete = True
+        self._room = _LONGEST
+
+    def write(self, data: Any) -> int:
+        written = super().write(data) or 0
+        self._room -= written
+        if self._room < 0:
+            self.forget()
+        if self.complete:
+            self.said.append(bytes(data[:written]))
+        return written
+
+    def forget(self) -> None:
+        """Remember nothing: what was said cannot be said again."""
+        self.complete = False
+        self.said.clear()
+
+
+class _Output(_Heard):
     """Standard output. A closed pipe is a BrokenPipeError, as everywhere; any other failure is Unwritten."""
 
     def write(self, data: Any) -> int:
         try:
-            return super().write(data) or 0
+            return super().write(data)
         except BrokenPipeError:
             raise
         except OSError as error:
             raise Unwritten(error.errno, error.strerror) from None
 
 
+class _Errors(_Heard):
+    """Standard error. What is written to it after standard output has been cannot be said again in order."""
+
+    def __init__(self, output: _Output) -> None:
+        super().__init__(2)
+        self._output = output
+
+    def write(self, data: Any) -> int:
+        if self._output.said:
+            self._output.forget()
+        return super().write(data)
+
+
 def prepare_streams() -> None:
     """Make the streams fit for anything that may be printed (spec: cli.output, cli.charset)."""
     _open_closed_streams()
     codecs.register_error(_SUBSTITUTES, _substitute)
-    if _is_plain(sys.stdout):
+    output = _Output(1)
+    if _is_plain(sys.stdout, 1):
         sys.stdout = io.TextIOWrapper(
-            io.BufferedWriter(_Output(1, "wb", closefd=False)),
+            io.BufferedWriter(output),
             encoding=sys.stdout.encoding,
             errors=_SUBSTITUTES,
             line_buffering=bool(sys.stdout.line_buffering or getattr(sys.stdout, "write_through", False)),
         )
-    if isinstance(sys.stderr, io.TextIOWrapper):
+    if _is_plain(sys.stderr, 2):
+        sys.stderr = io.TextIOWrapper(
+            io.BufferedWriter(_Errors(output)),
+            encoding=sys.stderr.encoding,
+            errors="backslashreplace",
+            line_buffering=True,
+        )
+    elif isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
+
+
+def heard() -> Optional[tuple[bytes, bytes]]:
+    """Return what was written to standard error, and after that to standard output.
+
+    None if that is not known. What is still held back is not part of it.
+    """
+    said = []
+    for stream in (sys.stderr, sys.stdout):
+        raw = getattr(getattr(stream, "buffer", None), "raw", None)
+        if not isinstance(raw, _Heard) or not raw.complete:
+            return None
+        said.append(b"".join(raw.said))
+    return said[0], said[1]
 
 
 def flush_output() -> None:
@@ -72,10 +132,10 @@ def _to_nowhere(number: int) -> None:
     os.close(handle)
 
 
-def _is_plain(stream: Any) -> bool:
+def _is_plain(stream: Any, number: int) -> bool:
     """Return whether a stream is the process's own, and not what a test or a program has put in its place."""
     try:
-        return isinstance(stream, io.TextIOWrapper) and stream.fileno() == 1
+        return isinstance(stream, io.TextIOWrapper) and stream.fileno() == number
     except (OSError, ValueError):
         return False
 

@@ -9,13 +9,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Optional
 
 from bramble.build.fetch.discretion import redact
+from bramble.commands.context.evaluation import MODULES
 from bramble.commands.context.opening import open_store, root_of
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
+from bramble.recall.answers import ANSWERS
+from bramble.recall.kept import Kept
 from bramble.sandbox.launch import Launcher
 from bramble.sandbox.launch import examine as sandbox_findings
 from bramble.sandbox.probe import Finding
@@ -65,6 +68,7 @@ def examine(setting: Setting) -> tuple[Finding, ...]:
         _python(),
         *_sandbox(),
         *_store(setting),
+        _cache(setting),
         _git(),
         _proxies(setting),
     )
@@ -149,6 +153,31 @@ def medium_findings(medium: Medium) -> tuple[Finding, ...]:
         if medium.kind in kinds or (kinds is _FOREIGN and medium.kind.startswith("fuse")):
             found.append(Finding("file system", None, fact, remedy))
     return tuple(found)
+
+
+def _cache(setting: Setting) -> Finding:
+    """Return where the cache is, how large, and whether it can be used."""
+    # spec: recall.doctor
+    if setting.cache is None:
+        remedy = "set XDG_CACHE_HOME to an absolute path"
+        return Finding("cache", None, "there is no home directory for one: commands are slower", remedy)
+    unusable = [
+        f"{setting.cache}/{name}"
+        for name in (MODULES, ANSWERS)
+        if not Kept(os.path.dirname(setting.cache), (os.path.basename(setting.cache), name)).usable()
+    ]
+    if unusable:
+        fact = f"{', '.join(unusable)} cannot be used: it is not yours alone to write; commands are slower"
+        return Finding("cache", None, fact, f"chown or chmod it, or remove {setting.cache}")
+    size = sum(_sizes(setting.cache))
+    return Finding("cache", None, f"{setting.cache}, {size / (1 << 20):.1f} MiB")
+
+
+def _sizes(directory: str) -> Iterator[int]:
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with contextlib.suppress(OSError):
+                yield os.lstat(os.path.join(folder, name)).st_size
 
 
 def _git() -> Finding:

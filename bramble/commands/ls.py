@@ -10,20 +10,27 @@ from bramble.errors import BrambleError
 from bramble.lang.docs import ModuleDocs, library_docs, module_docs
 from bramble.project.modules import in_library
 from bramble.project.project import find_project
+from bramble.recall.reads import NOT_NOTED, Reads
 
 __all__ = ["ModuleDocs", "list_modules"]
 
 
-def list_modules(path: str, setting: Setting) -> tuple[list[ModuleDocs], list[BrambleError]]:
+def list_modules(
+    path: str, setting: Setting, reads: Reads = NOT_NOTED
+) -> tuple[list[ModuleDocs], list[BrambleError]]:
     """Return the documentation of the modules in the directory `path` and right below it.
 
     `std`, or a module below it, is the library, unless a directory has that name.
     The errors are of the modules that cannot be read. Raises BrambleError
     `cli.no-directory`, and those of reading a project (spec: cli.ls).
     """
+    # What a link leads to decides what is a directory.
+    reads.way(setting.cwd)
     directory = os.path.normpath(os.path.join(setting.cwd, path))
+    reads.way(directory)
+    reads.place(directory)
     if in_library(path) and not os.path.isdir(directory):
-        return library_docs(path), []
+        return library_docs(path, reads), []
     if not os.path.isdir(directory):
         above = os.path.dirname(path.rpartition(":")[0] or path) or "."
         module = os.path.isfile(f"{directory.partition(':')[0]}.bramble") or ":" in path
@@ -35,4 +42,4 @@ def list_modules(path: str, setting: Setting) -> tuple[list[ModuleDocs], list[Br
             else "name a directory of the project",
         )
     with bounded(setting.limits):
-        return module_docs(find_project(directory), directory)
+        return module_docs(find_project(directory, reads), directory, reads)

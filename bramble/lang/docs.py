@@ -11,6 +11,7 @@ from bramble.lang.loader import DIALECT, read_module
 from bramble.library import modules as library
 from bramble.project.modules import ModuleFile, ModuleRoots, library_module
 from bramble.project.project import Project
+from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.starlark import StarlarkError
 from bramble.starlark.source import Source
 from bramble.starlark.syntax.outline import clean_docstring, outline
@@ -35,7 +36,9 @@ class ModuleDocs(NamedTuple):
     functions: tuple[FunctionDocs, ...]
 
 
-def module_docs(project: Project, directory: str) -> tuple[list[ModuleDocs], list[BrambleError]]:
+def module_docs(
+    project: Project, directory: str, reads: Reads = NOT_NOTED
+) -> tuple[list[ModuleDocs], list[BrambleError]]:
     """Return the documentation of the modules of `directory`, an absolute path in the project.
 
     They are the modules of the directory itself, by name, and then the modules
@@ -44,6 +47,7 @@ def module_docs(project: Project, directory: str) -> tuple[list[ModuleDocs], lis
     Raises load.outside.
     """
     # spec: dialect.ls
+    reads.way(directory)
     inner = os.path.relpath(os.path.realpath(directory), project.root)
     if inner == ".." or inner.startswith("../"):
         raise BrambleError(
@@ -52,27 +56,27 @@ def module_docs(project: Project, directory: str) -> tuple[list[ModuleDocs], lis
             remedy=f"the project's root is {project.root}",
         )
     docs, errors = [], []
-    for module in ModuleRoots(project, {}).near("" if inner == "." else inner):
+    for module in ModuleRoots(project, {}, reads).near("" if inner == "." else inner):
         try:
-            docs.append(_docs(module))
+            docs.append(_docs(module, reads))
         except BrambleError as error:
             errors.append(error)
     return docs, errors
 
 
-def library_docs(module: str) -> list[ModuleDocs]:
+def library_docs(module: str, reads: Reads = NOT_NOTED) -> list[ModuleDocs]:
     """Return the documentation of a module of the library; of all its modules for `std` itself.
 
     Raises load.unknown-module.
     """
     # spec: cli.ls.library
     names = sorted(library.MODULES) if module == library.PACKAGE else [module]
-    return [_docs(library_module(name)) for name in names]
+    return [_docs(library_module(name), reads) for name in names]
 
 
-def _docs(module: ModuleFile) -> ModuleDocs:
+def _docs(module: ModuleFile, reads: Reads) -> ModuleDocs:
     try:
-        source = Source.read(read_module(module, module.path), module.path)
+        source = Source.read(read_module(module, module.path, reads), module.path)
         found = outline(source, parse(source, DIALECT))
     except StarlarkError as error:
         raise as_bramble_error(error) from error

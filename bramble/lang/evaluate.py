@@ -15,6 +15,7 @@ from bramble.lang.session import Session, TestRequest
 from bramble.lang.values import DerivationValue, RunRequest, RunValue
 from bramble.project.modules import ModuleFile, ModuleRoots, Target
 from bramble.project.project import Project
+from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.starlark import Dict, Function, List, Set, StarlarkError, call, type_name
 from bramble.starlark.kept import Kept
 
@@ -62,6 +63,7 @@ def evaluate(
     keep_going: bool = False,
     lent: Optional[Lent] = None,
     built_for: str = "",
+    reads: Reads = NOT_NOTED,
 ) -> Evaluation:
     """Call the functions that the targets mean, and return the derivations that come of it.
 
@@ -71,11 +73,12 @@ def evaluate(
     cache), `max_steps` ends programs after so many loop rounds and calls (None: they
     are not counted, which is faster). With `keep_going` modules and functions that cannot be evaluated are
     passed over, and `errors` says which. `lent` is what of a graph around them the modules may use, if a
-    builder wrote them, `built_for` the target that they see ("": this machine's platform). Nothing is written
+    builder wrote them, `built_for` the target that they see ("": this machine's platform). `reads` notes what
+    decides the result. Nothing is written
     elsewhere, and nothing is read but files of the project and the packages. Raises BrambleError of the
     phases syntax, resolve, eval, load and derivation.
     """
-    session = Session(ModuleRoots(project, packages), platform, built_for, lent)
+    session = Session(ModuleRoots(project, packages, reads), platform, built_for, lent)
     if lent is not None:
         session.derivations.update(lent.graph.derivations)
     loader = Loader(session, on_print, cache, max_steps)

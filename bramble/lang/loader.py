@@ -18,6 +18,7 @@ from bramble.library import modules as library
 from bramble.project.access import read_file
 from bramble.project.files import check_name
 from bramble.project.modules import ModuleFile
+from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.starlark import (
     Dialect,
     Module,
@@ -39,13 +40,15 @@ PREDECLARED_NAMES = tuple(predeclared("-"))
 _CACHE_TAG = b"bramble module 1"
 
 
-def compile_module(file: ModuleFile, name: str, cache: Optional[Kept] = None) -> Program:
+def compile_module(
+    file: ModuleFile, name: str, cache: Optional[Kept] = None, reads: Reads = NOT_NOTED
+) -> Program:
     """Return the compiled program of a module; its errors call the file `name`.
 
     `cache` is for compiled programs, which are found again by content. None
     compiles every time. Raises load.unreadable, syntax.* and resolve.* errors.
     """
-    source = read_module(file, name)
+    source = read_module(file, name, reads)
     key = ""
     if cache is not None:
         key = hashlib.sha256(b"\0".join([_CACHE_TAG, os.fsencode(name), source])).hexdigest()
@@ -61,14 +64,16 @@ def compile_module(file: ModuleFile, name: str, cache: Optional[Kept] = None) ->
     return program
 
 
-def read_module(file: ModuleFile, name: str) -> bytes:
+def read_module(file: ModuleFile, name: str, reads: Reads = NOT_NOTED) -> bytes:
     """Return the contents of a module's file, which errors call `name`.
 
     Raises load.unreadable, and load.outside for one that a symbolic link leads out of its project.
     """
     if not file.root:
+        reads.program(library.path_of(file.path))
         return library.read(file.path)
     # spec: project.access, project.modules.inside
+    reads.file(file.root, file.path)
     try:
         return read_file(file.root, file.path)
     except OSError as error:
@@ -162,7 +167,7 @@ class Loader:
 
     def _begin(self, file: ModuleFile) -> _Loading:
         name = self.session.name_of(file)
-        program = compile_module(file, name, self.cache)
+        program = compile_module(file, name, self.cache, self.session.roots.reads)
         check_name(name)
         self.session.files[name] = file
         return program, file, list(program.loads)

@@ -82,7 +82,7 @@ class Session:
     def listings(self, root: str) -> Listings:
         """Return what is known of the files below one root."""
         if root not in self._listings:
-            self._listings[root] = Listings(root)
+            self._listings[root] = Listings(root, self.roots.reads)
         return self._listings[root]
 
     def name_of(self, module: ModuleFile) -> str:

@@ -6,6 +6,7 @@ in a zip alike; and they are named one by one, since a zip is not listed.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 from collections.abc import Mapping
 
@@ -19,6 +20,11 @@ MODULES: Mapping[str, str] = {
     "std/python": "python.bramble",
     "std/rust": "rust.bramble",
 }
+
+
+def path_of(path: str) -> str:
+    """Return where one of the files that MODULES names is, in a zip as in a directory."""
+    return os.path.join(os.path.dirname(__file__), path)
 
 
 def read(path: str) -> bytes:

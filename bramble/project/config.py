@@ -13,6 +13,7 @@ from bramble.library import modules as library
 from bramble.project.access import read_file
 from bramble.project.toml import Moment, Path, TomlDocument, decode, parse_document
 from bramble.project.versions import Version
+from bramble.recall.reads import NOT_NOTED, Reads
 
 CONFIG_NAME = "bramble.toml"
 
@@ -46,8 +47,9 @@ class ProjectConfig:
     warnings: tuple[str, ...] = ()  # "bramble.toml:4:1: …", in the order of the file
 
 
-def load_config(path: str) -> ProjectConfig:
+def load_config(path: str, reads: Reads = NOT_NOTED) -> ProjectConfig:
     """Read the configuration at `path`. Raises config.* with the line and column that is wrong."""
+    reads.file(*os.path.split(path))
     try:
         data = read_file(*os.path.split(path))
     except OSError as error:

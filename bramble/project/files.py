@@ -13,6 +13,7 @@ from typing import Optional
 from bramble.errors import BrambleError, nearest
 from bramble.project.access import read_file
 from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern
+from bramble.recall.reads import NOT_NOTED, Reads
 
 LOCK_NAME = "bramble.lock"
 READ_LIMIT = 16 << 20  # bytes of a file whose text a program asks for
@@ -26,10 +27,11 @@ _Answer = tuple[tuple[str, ...], tuple[str, ...]]  # files, patterns that nothin
 class Listings:
     """What was found on disk for one project, so that many calls look once.
 
-    Holds for one evaluation: files that appear later are not seen.
+    Holds for one evaluation: files that appear later are not seen. `reads` notes what was looked at.
     """
 
     root: str
+    reads: Reads = field(default=NOT_NOTED, compare=False, repr=False)
     _directories: dict[Names, dict[str, int]] = field(default_factory=dict, repr=False)
     _files: dict[Names, int] = field(default_factory=dict, repr=False)
     answers: dict[_Question, _Answer] = field(default_factory=dict, repr=False)
@@ -41,6 +43,7 @@ class Listings:
         if above is not None and path:
             return above.get(path[-1], 0)
         if path not in self._files:
+            self.reads.kind(os.path.join(self.root, *path))
             try:
                 mode = stat.S_IFMT(os.lstat(os.path.join(self.root, *path)).st_mode)
             except OSError:
@@ -51,6 +54,7 @@ class Listings:
     def entries(self, directory: Names) -> Mapping[str, int]:
         """Return the names in a directory with their file types, in no promised order."""
         if directory not in self._directories:
+            self.reads.stamp(os.path.join(self.root, *directory))
             try:
                 with os.scandir(os.path.join(self.root, *directory)) as scanned:
                     found = {entry.name: _type(entry) for entry in scanned}
@@ -178,6 +182,7 @@ def read_source(listings: Listings, directory: str, path: str) -> str:
     shown = _checked(listings, names, kind)
     try:
         # spec: project.access
+        listings.reads.file(listings.root, "/".join(names))
         data = read_file(listings.root, "/".join(names), READ_LIMIT)
     except OSError as error:
         if error.errno == errno.EFBIG:
@@ -281,6 +286,7 @@ def _matching(found: Listings, pattern: Pattern, excludes: Sequence[Pattern]) ->
 
 def _is_result(found: Listings, path: Names) -> bool:
     """Tell whether a symbolic link is one that `build --out-link` makes: what is built is no source."""
+    found.reads.stamp(os.path.join(found.root, *path))
     head, _, name = os.readlink(os.path.join(found.root, *path)).rpartition("/")
     return head.startswith("/") and head.endswith("/store") and len(name) == 32 and name.isalnum()
 
@@ -330,6 +336,8 @@ def _check_link(found: Listings, path: Names) -> None:
     # spec: project.files.links
     shown = "/".join(path)
     link = os.path.join(found.root, *path)
+    found.reads.stamp(link)
+    found.reads.way(link)
     target = os.readlink(link)
     if os.path.isabs(target):
         raise outside(shown, f"it is a symbolic link to {target}")

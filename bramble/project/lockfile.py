@@ -22,6 +22,7 @@ from bramble.errors import BrambleError, Place
 from bramble.project.access import read_file, replace_file
 from bramble.project.files import LOCK_NAME
 from bramble.project.toml import TomlDocument, decode, parse_document
+from bramble.recall.reads import NOT_NOTED, Reads
 
 URL_HASHES = "URLHashes"
 _DIGEST = re.compile(r"[a-z2-7]{32}")
@@ -41,11 +42,12 @@ class Lock:
         return self.tables.get(URL_HASHES, {})
 
 
-def read_lock(path: str) -> Lock:
+def read_lock(path: str, reads: Reads = NOT_NOTED) -> Lock:
     """Read the lock file at `path`; one that does not exist is empty.
 
     Raises lock.unreadable, lock.syntax, lock.type and lock.value, with the line.
     """
+    reads.file(*os.path.split(path))
     return parse_lock(_read(path))
 
 

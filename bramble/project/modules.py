@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError, nearest
 from bramble.library import modules as library
 from bramble.project.config import CONFIG_NAME
 from bramble.project.project import Project
+from bramble.recall.reads import NOT_NOTED, Reads
 
 SUFFIX = ".bramble"
 DEFAULT = "default" + SUFFIX
@@ -120,10 +121,14 @@ def _not_a_target(text: str, why: str, remedy: str) -> BrambleError:
 
 @dataclass(frozen=True)
 class ModuleRoots:
-    """Where modules may come from: the project, and packages by module name."""
+    """Where modules may come from: the project, and packages by module name.
+
+    `reads` notes where one looked.
+    """
 
     project: Project
     packages: Mapping[str, str]  # module name of a package → its directory
+    reads: Reads = field(default=NOT_NOTED, compare=False, repr=False)
 
     def locate(self, module: str) -> ModuleFile:
         """Return the file of a module.
@@ -143,7 +148,7 @@ class ModuleRoots:
             return library_module(module)
         owner, root = self.owner(module)
         inner = module[len(owner) + 1 :]
-        return _locate(module, owner, root, inner)
+        return _locate(module, owner, root, inner, self.reads)
 
     def owner(self, module: str) -> tuple[str, str]:
         """Return name and directory of the project or package that a module name belongs to.
@@ -188,7 +193,7 @@ class ModuleRoots:
         # spec: project.targets.path
         inner = self.inner(path)
         name = self.project.name + "/" + inner if inner else self.project.name
-        return _locate(name, self.project.name, self.project.root, inner)
+        return _locate(name, self.project.name, self.project.root, inner, self.reads)
 
     def is_here(self, path: str) -> bool:
         """Tell whether a path relative to the project's location is that of a directory or a module."""
@@ -213,7 +218,7 @@ class ModuleRoots:
         # spec: project.targets.recursive
         inner = self.inner(path)
         name = self.project.name + "/" + inner if inner else self.project.name
-        return _listed(name, self.project.name, self.project.root, inner)
+        return _listed(name, self.project.name, self.project.root, inner, self.reads)
 
     def near(self, inner: str) -> list[ModuleFile]:
         """Return the modules of one directory, given as it is below the root ("" for the root itself).
@@ -223,14 +228,14 @@ class ModuleRoots:
         """
         # spec: project.modules.listing
         owner, root = self.project.name, self.project.root
-        own = list(_walk(owner, root, inner, depth=2))
+        own = list(_walk(owner, root, inner, self.reads, depth=2))
         here = sorted(module.name for module in own if module.directory == inner)
         below = sorted(
             module.name
             for module in own
             if module.directory != inner and os.path.basename(module.path) == DEFAULT
         )
-        return [_locate(name, owner, root, name[len(owner) + 1 :]) for name in (*here, *below)]
+        return [_locate(name, owner, root, name[len(owner) + 1 :], self.reads) for name in (*here, *below)]
 
     def below_module(self, module: str) -> list[ModuleFile]:
         """Return the module and every module whose name continues it with a slash, sorted by name."""
@@ -238,7 +243,7 @@ class ModuleRoots:
             names = [name for name in library.MODULES if name == module or name.startswith(module + "/")]
             return [library_module(name) for name in sorted(names) or [module]]
         owner, root = self.owner(module)
-        return _listed(module, owner, root, module[len(owner) + 1 :])
+        return _listed(module, owner, root, module[len(owner) + 1 :], self.reads)
 
 
 def in_library(module: str) -> bool:
@@ -260,7 +265,7 @@ def library_module(module: str) -> ModuleFile:
     return ModuleFile(module, library.PACKAGE, "", path)
 
 
-def _locate(name: str, owner: str, root: str, inner: str) -> ModuleFile:
+def _locate(name: str, owner: str, root: str, inner: str, reads: Reads) -> ModuleFile:
     directory_file = os.path.join(inner, DEFAULT)
     plain_file = inner + SUFFIX
     parts = inner.split("/") if inner else []
@@ -270,6 +275,9 @@ def _locate(name: str, owner: str, root: str, inner: str) -> ModuleFile:
             f'there is no module "{name}"',
             remedy=f'{DEFAULT} is the module of its directory: write "{name[: -len("/default")]}"',
         )
+    reads.file(root, directory_file)
+    if inner:
+        reads.file(root, plain_file)
     has_directory = os.path.isfile(os.path.join(root, directory_file))
     has_plain = bool(inner) and os.path.isfile(os.path.join(root, plain_file))
     if has_directory and has_plain:
@@ -282,11 +290,11 @@ def _locate(name: str, owner: str, root: str, inner: str) -> ModuleFile:
     if not has_directory and not has_plain:
         raise _unknown_module(name, owner, root, inner)
     module = ModuleFile(name, owner, root, directory_file if has_directory else plain_file)
-    _check_inside(module)
+    _check_inside(module, reads)
     return module
 
 
-def _check_inside(module: ModuleFile) -> None:
+def _check_inside(module: ModuleFile, reads: Reads) -> None:
     """Refuse a module that a symbolic link brings in, or that is part of another project."""
     # spec: project.modules.inside
     root, file = os.path.realpath(module.root), os.path.realpath(module.file)
@@ -298,6 +306,7 @@ def _check_inside(module: ModuleFile) -> None:
         )
     directory = module.directory
     while directory:
+        reads.stamp(os.path.join(module.root, directory, CONFIG_NAME))
         if os.path.lexists(os.path.join(module.root, directory, CONFIG_NAME)):
             raise BrambleError(
                 "load.unknown-module",
@@ -309,7 +318,7 @@ def _check_inside(module: ModuleFile) -> None:
 
 def _unknown_module(name: str, owner: str, root: str, inner: str) -> BrambleError:
     looked = DEFAULT if not inner else f"{inner}/{DEFAULT} nor {inner}{SUFFIX}"
-    candidates = sorted(module.name for module in _walk(owner, root, ""))
+    candidates = sorted(module.name for module in _walk(owner, root, "", NOT_NOTED))
     # The project's name is the same in all of them, and would make any two look alike.
     near = nearest(inner, [candidate[len(owner) + 1 :] for candidate in candidates if candidate != owner])
     meant = f"{owner}/{near}" if near is not None else None
@@ -330,18 +339,22 @@ def _unknown_module(name: str, owner: str, root: str, inner: str) -> BrambleErro
     )
 
 
-def _listed(name: str, owner: str, root: str, inner: str) -> list[ModuleFile]:
-    found = list(_walk(owner, root, inner))
+def _listed(name: str, owner: str, root: str, inner: str, reads: Reads) -> list[ModuleFile]:
+    found = list(_walk(owner, root, inner, reads))
+    if inner:
+        reads.file(root, inner + SUFFIX)
     if inner and os.path.isfile(os.path.join(root, inner + SUFFIX)):
         found.append(ModuleFile(name, owner, root, inner + SUFFIX))
     if not found and inner and not os.path.isdir(os.path.join(root, inner)):
         raise _unknown_module(name, owner, root, inner)
     # Each is located by its name again, so that two files of one name and links outwards are errors.
     names = sorted({module.name for module in found})
-    return [_locate(module, owner, root, module[len(owner) + 1 :]) for module in names]
+    return [_locate(module, owner, root, module[len(owner) + 1 :], reads) for module in names]
 
 
-def _walk(owner: str, root: str, inner: str, depth: Optional[int] = None) -> Iterator[ModuleFile]:
+def _walk(
+    owner: str, root: str, inner: str, reads: Reads, depth: Optional[int] = None
+) -> Iterator[ModuleFile]:
     """Yield the modules in one directory of a project and below, in no promised order.
 
     `depth` counts the levels of directories that are looked into; None is all.
@@ -350,6 +363,7 @@ def _walk(owner: str, root: str, inner: str, depth: Optional[int] = None) -> Ite
     waiting = [(inner, 1)]
     while waiting:
         directory, level = waiting.pop()
+        reads.stamp(os.path.join(root, directory))
         try:
             entries = list(os.scandir(os.path.join(root, directory)))
         except OSError:
@@ -363,7 +377,10 @@ def _walk(owner: str, root: str, inner: str, depth: Optional[int] = None) -> Ite
             if entry.is_dir(follow_symlinks=False):
                 if depth is None or level < depth:
                     waiting.append((os.path.join(directory, entry.name), level + 1))
-            elif entry.name.endswith(SUFFIX) and os.path.isfile(entry.path):
+            elif entry.name.endswith(SUFFIX):
+                reads.file(root, os.path.join(directory, entry.name))
+                if not os.path.isfile(entry.path):
+                    continue
                 stem = "" if entry.name == DEFAULT else entry.name[: -len(SUFFIX)]
                 parts = [part for part in (owner, directory, stem) if part]
                 yield ModuleFile("/".join(parts), owner, root, os.path.join(directory, entry.name))

@@ -9,13 +9,14 @@ from bramble.errors import BrambleError, Place
 from bramble.project.config import CONFIG_NAME, Dependency, ProjectConfig, load_config
 from bramble.project.project import Project
 from bramble.project.versions import Version
+from bramble.recall.reads import NOT_NOTED, Reads
 
 
-def local_packages(project: Project) -> dict[str, str]:
+def local_packages(project: Project, reads: Reads = NOT_NOTED) -> dict[str, str]:
     """Return the directory of every package that a `path` names, directly or in a package: name → directory.
 
     Directories are absolute and without symbolic links. Reads the bramble.toml of each
-    package and nothing else. Raises config.* at the entry of bramble.toml that is wrong.
+    package and nothing else, which `reads` notes. Raises config.* at the entry of bramble.toml that is wrong.
     """
     # spec: project.packages
     found: dict[str, str] = {}
@@ -26,12 +27,13 @@ def local_packages(project: Project) -> dict[str, str]:
         for name, dependency in config.dependencies.items():
             if not dependency.path:
                 continue
+            reads.way(os.path.join(root, dependency.path))
             directory = os.path.realpath(os.path.join(root, dependency.path))
             if name == project.name:
                 _refuse_itself(owner, dependency, name, directory, project.root)
             elif name not in found:
                 found[name], namers[name] = directory, owner
-                package = _read(owner, dependency, name, directory)
+                package = _read(owner, dependency, name, directory, reads)
                 waiting.append((name, directory, package))
             elif found[name] != directory and namers[name]:
                 raise _wrong(
@@ -57,7 +59,7 @@ def _refuse_itself(owner: str, dependency: Dependency, name: str, directory: str
     )
 
 
-def _read(owner: str, dependency: Dependency, name: str, directory: str) -> ProjectConfig:
+def _read(owner: str, dependency: Dependency, name: str, directory: str, reads: Reads) -> ProjectConfig:
     path = os.path.join(directory, CONFIG_NAME)
     if not os.path.lexists(path):
         raise _wrong(
@@ -67,7 +69,7 @@ def _read(owner: str, dependency: Dependency, name: str, directory: str) -> Proj
             "correct the path",
         )
     try:
-        config = load_config(path)
+        config = load_config(path, reads)
     except BrambleError as error:
         place = error.place and replace(error.place, file=f"{name}/{error.place.file}")
         raise BrambleError(error.code, error.message, place=place, remedy=error.remedy) from error

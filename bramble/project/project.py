@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bramble.errors import BrambleError
 from bramble.project.config import CONFIG_NAME, ProjectConfig, load_config
+from bramble.recall.reads import NOT_NOTED, Reads
 
 
 class Project(NamedTuple):
@@ -22,14 +23,18 @@ class Project(NamedTuple):
         return self.config.name
 
 
-def find_project(start: str) -> Project:
+def find_project(start: str, reads: Reads = NOT_NOTED) -> Project:
     """Return the project that the directory `start` lies in: the nearest bramble.toml upwards.
+
+    `reads` notes what decides that.
 
     Raises config.no-project, config.foreign, and the errors of `load_config`.
     """
     # spec: project.find, project.find.foreign
+    reads.way(start)
     beginning = os.path.realpath(start)
     directory = beginning
+    reads.stamp(os.path.join(directory, CONFIG_NAME))
     while not os.path.lexists(os.path.join(directory, CONFIG_NAME)):
         above = os.path.dirname(directory)
         if above == directory:
@@ -39,12 +44,15 @@ def find_project(start: str) -> Project:
                 remedy="go to a project, or make one here with: bramble init",
             )
         directory = above
+        reads.stamp(os.path.join(directory, CONFIG_NAME))
+    # Whose it is decides what may stand above it.
+    reads.place(beginning)
     if directory != beginning:
         _refuse_foreign(os.path.join(directory, CONFIG_NAME), beginning)
     location = os.path.relpath(beginning, directory)
     return Project(
         root=directory,
-        config=load_config(os.path.join(directory, CONFIG_NAME)),
+        config=load_config(os.path.join(directory, CONFIG_NAME), reads),
         location="" if location == "." else location,
     )
 

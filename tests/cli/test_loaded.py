@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from tests.cli.world import ROOT, World
+from tests.recall.marked import recorded
 
 # As the one file starts: without `site`, and without what running a directory takes.
 START = (
@@ -16,7 +17,16 @@ START = (
     "from bramble.__main__ import start; sys.exit(start())"
 )
 # Modules of Bramble beyond this are to be argued for; now there are some fewer.
-MOST_FOR_LS, MOST_FOR_A_BUILD = 97, 126
+MOST_FOR_LS, MOST_FOR_A_BUILD = 105, 135
+# All that is loaded where an answer is given again, by whatever command; and `bramble.cli.invocation`, which
+# is imported by name, and such modules Python does not count.
+TO_ANSWER = [
+    *("bramble", "bramble.__main__", "bramble.cli", "bramble.cli.first"),
+    *("bramble.interpreter", "bramble.isolation"),
+    *("bramble.recall", "bramble.recall.answers", "bramble.recall.kept", "bramble.recall.reads"),
+    "bramble.recall.witness",
+]
+HEAVY = {"argparse", "contextlib", "dataclasses", "enum", "hashlib", "json", "re", "signal", "typing"}
 # What only work needs, or a person who watches it, or an error.
 WORK = (
     *("bramble.build.fetch", "bramble.build.tools", "bramble.build.maker", "bramble.build.placing"),
@@ -54,6 +64,15 @@ def test_the_version_loads_four_modules(world: World) -> None:
         *("bramble.interpreter", "bramble.isolation"),
     ]
     assert not {"argparse", "enum", "json", "re", "signal", "typing", "dataclasses"} & set(found)
+
+
+def test_what_is_answered_again_loads_twelve_modules(tooled: World) -> None:
+    tooled.write(default='def f():\n    """F."""\n')
+    for words in (("build", "./tools:tools"), ("ls",), ("graph", "./tools:tools")):
+        recorded(tooled, *words)
+        found = loaded(tooled, *words)
+        assert sorted(set(ours(found))) == TO_ANSWER
+        assert not HEAVY & set(found)
 
 
 def test_a_list_needs_nothing_that_builds(world: World) -> None:

@@ -163,16 +163,17 @@ def test_every_variable_that_is_read_is_listed_and_no_other(monkeypatch: pytest.
     assert {name for name in environ.asked if not name.endswith("_PROXY")} == named
 
 
+READERS = (
+    r"(?:read_(?:surface|setting|limits|cache|inherited)|user_cache)\(\s*|(?:answered|Recording)\(words, "
+)
+
+
 def test_the_environment_is_read_in_one_place() -> None:
     for path in (ROOT / "bramble").rglob("*.py"):
         code = path.read_text("utf-8")
         if path.match("self/boot.py") or path.match("self/main.py"):
             continue  # it runs before there is a command line, and finds the rest of Bramble
-        passed = len(
-            re.findall(
-                r"(?:read_(?:surface|setting|limits|cache|inherited)|user_cache)\(\s*os\.environ\b", code
-            )
-        )
+        passed = len(re.findall(rf"(?:{READERS})os\.environ\b", code))
         assert code.count("os.environ") == passed and "os.getenv" not in code, path
 
 

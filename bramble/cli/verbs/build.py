@@ -63,10 +63,14 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         evaluated = given.submitted_graph(arguments, setting)
     else:
         words = [*arguments.targets, *arguments.update] or ["./..."]
-        evaluated = evaluate_words(words, setting, keep_going=arguments.keep_going)
+        evaluated = evaluate_words(
+            words, setting, keep_going=arguments.keep_going, reads=arguments.recording.reads
+        )
         refuse_other_projects(evaluated)
     if arguments.just_parse:
         _print_graph(evaluated, arguments.json)
+        if arguments.graph is None:
+            arguments.recording.changed_nothing()
         return print_passed_over(evaluated, surface)
     if arguments.explain:
         # What explains is loaded for that alone: with nothing to build, loading modules is most of the time.
@@ -94,7 +98,19 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         _print_result(evaluated, result, arguments.json)
     if links is not None and not result.cancelled:
         linking.make_links(links, result)
+    elif status == 0 and _only_looked(arguments) and not result.built:
+        # Loaded where there may be something to record.
+        witnesses: Any = importlib.import_module("bramble.commands.context.witnesses")
+        reads = arguments.recording.reads
+        arguments.recording.changed_nothing(witnesses.note_build(reads, evaluated, result, setting))
     return status
+
+
+def _only_looked(arguments: argparse.Namespace) -> bool:
+    """Tell whether a build in which nothing was to be built has done nothing besides printing."""
+    # spec: recall.commands
+    more = (arguments.graph, arguments.trace, arguments.check, arguments.rounds, arguments.refresh)
+    return not any((*more, arguments.update, arguments.keep_failed))
 
 
 def _nothing(arguments: argparse.Namespace, tests: bool) -> str:

@@ -24,7 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Evaluate, build nothing, and print the graph."""
-    evaluated = evaluate_words(arguments.targets, evaluation_setting(arguments))
+    evaluated = evaluate_words(
+        arguments.targets, evaluation_setting(arguments), reads=arguments.recording.reads
+    )
     if arguments.json:
         print_json(graph_value(evaluated))
     elif arguments.dot:
@@ -32,6 +34,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
             print(harmless(line))
     else:
         _print_tree(evaluated, arguments.ids)
+    arguments.recording.changed_nothing()
     return 0
 
 

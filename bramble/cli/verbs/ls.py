@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Print the modules of a directory and of those right below it, then what is wrong with others."""
-    modules, errors = list_modules(arguments.path, evaluation_setting(arguments))
+    modules, errors = list_modules(arguments.path, evaluation_setting(arguments), arguments.recording.reads)
     if arguments.json:
         print_json({"version": 1, "modules": [_as_json(module) for module in modules]})
     elif modules:
@@ -33,6 +33,8 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     sys.stdout.flush()
     for error in errors:
         print_error(error, surface)
+    if not errors:
+        arguments.recording.changed_nothing()
     return 1 if errors else 0
 
 

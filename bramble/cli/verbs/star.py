@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-toplevel-control", action="store_true", help="if, for and while outside functions"
     )
-    add_evaluation_options(parser)
+    add_evaluation_options(parser, cached=False)
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:

@@ -17,6 +17,7 @@ from bramble.lang.evaluate import Evaluation, evaluate
 from bramble.project.modules import ModuleRoots, Target, parse_target
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
+from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.starlark.kept import Kept
 
 MODULES = "modules"  # the directory of compiled modules in the cache
@@ -33,18 +34,23 @@ class Evaluated:
 
 
 def evaluate_targets(
-    words: Sequence[str], setting: Setting, on_print: Callable[[str], None], *, keep_going: bool = False
+    words: Sequence[str],
+    setting: Setting,
+    on_print: Callable[[str], None],
+    *,
+    keep_going: bool = False,
+    reads: Reads = NOT_NOTED,
 ) -> Evaluated:
     """Find the project around the working directory and evaluate `words` in it.
 
-    `on_print` receives what programs `print`. With `keep_going` what cannot be evaluated is passed over
-    (`Evaluation.errors`). Raises BrambleError of the phases config, syntax, resolve, eval, load and
-    derivation.
+    `on_print` receives what programs `print`, `reads` notes what decides the result. With `keep_going` what
+    cannot be evaluated is passed over (`Evaluation.errors`). Raises BrambleError of the phases config,
+    syntax, resolve, eval, load and derivation.
     """
     began = time.monotonic()
-    project = find_project(setting.cwd)
+    project = find_project(setting.cwd, reads)
     targets: list[Target] = [parse_target(word) for word in words]
-    packages = local_packages(project)
+    packages = local_packages(project, reads)
     with bounded(setting.limits):
         evaluation = evaluate(
             project,
@@ -56,6 +62,7 @@ def evaluate_targets(
             max_steps=setting.limits.steps,
             keep_going=keep_going,
             built_for=setting.target,
+            reads=reads,
         )
     return Evaluated(project, packages, evaluation, (began, time.monotonic()))
 

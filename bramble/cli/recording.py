@@ -1,0 +1,47 @@
+"""Recording what a command has answered, so that it need not be found out again (see `invocation`)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Optional
+
+from bramble.cli.invocation import NO_CACHE, answers_of, packed, question_of
+from bramble.cli.streams import heard
+from bramble.recall.answers import keep
+from bramble.recall.reads import Reads
+
+DAY = 86400.0
+
+
+class Recording:
+    """One command: what it reads is noted in `reads`, and what it says is kept if it has changed nothing."""
+
+    def __init__(self, words: Sequence[str], environ: Mapping[str, str]) -> None:
+        self.reads = Reads(time.time_ns())
+        self._words, self._environ = words, environ
+        self._until: Optional[float] = None
+
+    def changed_nothing(self, until: Optional[float] = None) -> None:
+        """Say that all that the command does is to print, and that `reads` has what decides what it prints.
+
+        It may be said again until a time, in seconds since 1970 (None: for a day).
+        """
+        self._until = time.time() + DAY if until is None else until
+
+    def finish(self) -> None:
+        """Keep the answer of a command that succeeded, if it changed nothing."""
+        # spec: recall.record
+        said = heard()
+        if self._until is None or self.reads.doubt or said is None or NO_CACHE in self._words:
+            return
+        kept = answers_of(self._environ)
+        question = question_of(self._words, self._environ)
+        if kept is None or question is None:
+            return
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file and name.partition(".")[0] == "bramble":
+                self.reads.program(file)
+        keep(kept, question, self.reads, packed(*said), time.time(), self._until)

@@ -1,0 +1,90 @@
+"""What decides that a build has nothing to do, besides what evaluation read: for the record of its answer."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from bramble.build.stamps import Stamp
+from bramble.commands.build import LOCK_NAME, BuildResult
+from bramble.commands.context.evaluation import Evaluated
+from bramble.commands.context.setting import Setting
+from bramble.derivation.model import GENERATOR
+from bramble.recall.reads import Reads
+from bramble.store.digest import digest
+from bramble.store.disk import Store
+from bramble.store.layout.place import LINK, place_of_failed
+from bramble.store.records.objects import NOTE_USE_AFTER
+
+# What of a realisation says something of files of this machine.
+_WITH_STAMPS = ("host_tools", "fetch_url")
+
+
+def note_build(reads: Reads, evaluated: Evaluated, result: BuildResult, setting: Setting) -> float:
+    """Note what decided that nothing had to be built; return until when that counts, in seconds since 1970.
+
+    What has no place in a record spoils it: generators, stores of others.
+    """
+    # spec: recall.build
+    store, report, graph = result.store, result.report, evaluated.evaluation.graph
+    if store.read_only:
+        reads.spoil("the store is only read")
+    if result.new_pins or result.skipped or any(graph.get(id).builtin == GENERATOR for id in report.cached):
+        reads.spoil("the lock may change")
+    reads.file(evaluated.project.root, LOCK_NAME)
+    if setting.mirror_table:
+        reads.chain(setting.mirror_table)
+    reads.stamp(place_of_failed(setting.store_root, evaluated.project.root))
+    for sources in report.sources:
+        root = evaluated.evaluation.source_roots[sources.project]
+        for file in sources.files:
+            reads.source(root, file)
+    _note_store(reads, store, setting)
+    # What was known of each derivation: another result of one below would make the ones above others, too.
+    reads.table(f"{store.var}/realisations", sorted(set(report.resolved.values())))
+    for id in report.cached:
+        if graph.get(id).builtin in _WITH_STAMPS:
+            found = store.realisation(report.resolved[id], present=False)
+            _note_machine(reads, () if found is None else found.stamps)
+    roots = {output.name for output in report.outputs.values()}
+    for name in store.closure(roots):
+        path = store.object_path(name)
+        reads.place(path)
+        if not os.path.lexists(path):
+            reads.spoil(f"{path} is gone")
+    registered = f"{store.var}/projects/{digest(os.fsencode(evaluated.project.root))}"
+    reads.stamp(registered)
+    return _noted_again(store, result, registered)
+
+
+def _note_store(reads: Reads, store: Store, setting: Setting) -> None:
+    """Note that it is the same store, which nobody else can change."""
+    place = store.location
+    reads.way(setting.store_root)
+    for directory in (place.root, place.var, *(f"{place.root}/{part}" for part in place.padding)):
+        reads.place(directory)
+    reads.stamp(place.record)
+    reads.stamp(f"{place.root}/{LINK}")
+
+
+def _note_machine(reads: Reads, stamps: tuple[Stamp, ...]) -> None:
+    """Note the files of this machine that an impure build has read, or looked for in vain."""
+    for kind, path, *_ in stamps:
+        if kind != "rules":
+            reads.stamp(path)
+
+
+def _noted_again(store: Store, result: BuildResult, registered: str) -> float:
+    """Return when the first of what was used has to be noted as used again: a record does not do that."""
+    # spec: store.gc.last-use
+    report = result.report
+    names = {*report.names.values(), *(found.name for found in report.sources.values() if found is not None)}
+    files = [registered, *(f"{store.var}/objects/{name}" for name in names)]
+    files += [f"{store.var}/realisations/{resolved}" for resolved in report.resolved.values()]
+    times = []
+    for file in files:
+        try:
+            times.append(os.stat(file).st_mtime)
+        except OSError:
+            continue
+    return min(times, default=time.time()) + NOTE_USE_AFTER

@@ -1,0 +1,166 @@
+"""Noting what is read, so that it can be seen later whether it is as it was."""
+
+from __future__ import annotations
+
+import os
+import stat as modes
+from collections.abc import Iterable
+
+from bramble.recall.witness import (
+    KIND,
+    PLACE,
+    SEPARATOR,
+    STAMP,
+    TABLE,
+    WAY,
+    kind_of,
+    look,
+    place_of,
+    stamp_of,
+    table,
+)
+
+# File systems count time in steps: those of the kernel's clock (4 or 10 ms), or whole seconds or two.
+_STEP, _COARSE_STEP = 50 * 10**6, 2 * 10**9
+# The modules of a program were read before it could ask what time it is.
+_OF_STARTING = 10 * 10**9
+_MOST_LINKS = 40  # as many as the kernel follows: path_resolution(7)
+
+
+class Reads:
+    """What one command has read: paths, and what was found there.
+
+    `began` is when the process began, in nanoseconds since 1970. Each method notes one thing that is about
+    to be read; what is noted twice counts as it was first. `doubt` says why nothing can be recorded, "" while
+    it can.
+    """
+
+    def __init__(self, began: int) -> None:
+        self.doubt = ""
+        self._began = began
+        self._noted: dict[tuple[str, str], str] = {}
+
+    def spoil(self, why: str) -> None:
+        """Let nothing be recorded: something was read, or done, that cannot be noted."""
+        self.doubt = self.doubt or why
+
+    def stamp(self, path: str) -> None:
+        """Note what `path` holds: the bytes of a file, the names in a directory, the target of a link."""
+        if (STAMP, path) not in self._noted:
+            self._note(STAMP, path, self._stamped(path, self._look(path)))
+
+    def place(self, path: str) -> None:
+        """Note that a directory is the one that it is, and who may write it, but not what it holds."""
+        if (PLACE, path) not in self._noted:
+            found = self._look(path)
+            self._note(PLACE, path, "" if found is None else place_of(found))
+
+    def kind(self, path: str) -> None:
+        """Note whether `path` is a file, a directory, a link or nothing."""
+        if (KIND, path) not in self._noted:
+            found = self._look(path)
+            self._note(KIND, path, "" if found is None else kind_of(found))
+
+    def way(self, path: str) -> None:
+        """Note where `path` leads when links are followed."""
+        if (WAY, path) not in self._noted:
+            self._note(WAY, path, os.path.realpath(path))
+
+    def chain(self, path: str) -> None:
+        """Note what `path` holds; if it is a link, also what that leads to."""
+        for _ in range(_MOST_LINKS):
+            self.stamp(path)
+            found = self._look(path)
+            if found is None or not modes.S_ISLNK(found.st_mode):
+                return
+            try:
+                path = os.path.join(os.path.dirname(path), os.readlink(path))
+            except OSError as error:
+                self.spoil(f"{path}: {error.strerror}")
+                return
+        self.spoil(f"{path}: too many links")
+
+    def file(self, root: str, path: str) -> None:
+        """Note what the file `path` below the directory `root` holds, and the directories on the way."""
+        self._places(root, path)
+        self.chain(f"{root}/{path}")
+
+    def source(self, root: str, path: str) -> None:
+        """Note a file as a source, which is kept as a link if it is one, and the directories on the way."""
+        self._places(root, path)
+        self.stamp(f"{root}/{path}")
+
+    def table(self, directory: str, names: Iterable[str]) -> None:
+        """Note files of a directory in which files are replaced and never written to."""
+        above = self._look(directory)
+        # While something else is being written there, each file is looked at later.
+        stamp = "" if above is None or not self._old_enough(above, self._began) else stamp_of(above)
+        files = [
+            (name, self._stamped(f"{directory}/{name}", self._look(f"{directory}/{name}"))) for name in names
+        ]
+        self._note(TABLE, directory, table(stamp or "-", files))
+
+    def program(self, path: str) -> None:
+        """Note a file of the running program, which was read before anything could be noted."""
+        while (found := self._look(path)) is None and os.path.dirname(path) != path:
+            # A module in an archive: what it is read from is the archive.
+            path = os.path.dirname(path)
+        if found is not None and (STAMP, path) not in self._noted:
+            if not self._old_enough(found, self._began - _OF_STARTING):
+                self.spoil(f"{path} has just been changed")
+            self._note(STAMP, path, stamp_of(found))
+
+    def _places(self, root: str, path: str) -> None:
+        at = root
+        for part in path.split("/")[:-1]:
+            at = f"{at}/{part}"
+            self.place(at)
+
+    def text(self) -> str:
+        """Return all witnesses as one text, which `witness.all_hold` understands."""
+        return SEPARATOR.join(
+            field for (kind, path), value in self._noted.items() for field in (kind, path, value)
+        )
+
+    def _look(self, path: str) -> os.stat_result | None:
+        try:
+            return look(path)
+        except (OSError, ValueError) as error:
+            self.spoil(f"{path}: {error}")
+            return None
+
+    def _stamped(self, path: str, found: os.stat_result | None) -> str:
+        if found is None:
+            return ""
+        if not self._old_enough(found, self._began):
+            self.spoil(f"{path} has just been changed")
+        return stamp_of(found)
+
+    def _old_enough(self, found: os.stat_result, before: int) -> bool:
+        """Say whether it was changed so long before a moment that no later change can have the same time."""
+        # spec: recall.settled
+        changed, modified = found.st_ctime_ns, found.st_mtime_ns
+        step = _STEP if changed % 10**9 or modified % 10**9 else _COARSE_STEP
+        return max(changed, modified) < before - step
+
+    def _note(self, kind: str, path: str, value: str) -> None:
+        self._noted.setdefault((kind, path), value)
+
+
+class _NotNoted(Reads):
+    """Notes nothing, for whoever records nothing."""
+
+    def stamp(self, path: str) -> None: ...
+
+    def place(self, path: str) -> None: ...
+
+    def kind(self, path: str) -> None: ...
+
+    def way(self, path: str) -> None: ...
+
+    def chain(self, path: str) -> None: ...
+
+    def file(self, root: str, path: str) -> None: ...
+
+
+NOT_NOTED: Reads = _NotNoted(0)

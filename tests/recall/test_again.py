@@ -1,0 +1,407 @@
+"""Whole commands: what is said again is what would be said, and whatever changes is seen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bramble.cli.environment import read_setting, read_surface
+from bramble.cli.invocation import question_of
+from tests.cli.world import ROOT, World
+from tests.recall.marked import mark, recorded, records, settle, was_answered
+
+MODULE = """
+load("example.com/p/tools", "script")
+
+def f():
+    "Joins its sources."
+    return script("f", "cat src/* > $out/all", sources = files(["src/**"]))
+
+def lists():
+    return script("l", "ls " + " ".join(files(["src/*"])) + " > $out/x", sources = files(["src/*"]))
+"""
+BUILD = ("build", "./:f")
+
+
+@pytest.fixture
+def project(tooled: World) -> World:
+    tooled.write(default=MODULE, sub__default="def g():\n    pass\n")
+    (tooled.project / "src").mkdir()
+    (tooled.project / "src" / "a").write_text("one\n")
+    (tooled.project / "src" / "link").symlink_to("a")
+    assert tooled.run(*BUILD).status == 0
+    return tooled
+
+
+def rewrite(path: Path, text: str, *, keep_times: bool = True) -> None:
+    """Change a file in its place, and let it have the size and the time that it had."""
+    before = path.stat()
+    assert len(text) == before.st_size
+    path.write_text(text)
+    if keep_times:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def edit_module(world: World) -> None:
+    path = world.project / "default.bramble"
+    rewrite(path, path.read_text().replace('"f"', '"F"'))
+
+
+def edit_tools(world: World) -> None:
+    path = world.project / "tools.bramble"
+    rewrite(path, path.read_text().replace("rm ln", "ln rm"))
+
+
+def edit_source(world: World) -> None:
+    rewrite(world.project / "src" / "a", "two\n")
+
+
+def replace_source(world: World) -> None:
+    (world.project / "new").write_text("two\n")
+    status = (world.project / "src" / "a").stat()
+    os.utime(world.project / "new", ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.rename(world.project / "new", world.project / "src" / "a")
+
+
+def new_source(world: World) -> None:
+    (world.project / "src" / "b").write_text("b\n")
+
+
+def no_source(world: World) -> None:
+    (world.project / "src" / "link").unlink()
+
+
+def relink_source(world: World) -> None:
+    (world.project / "src" / "link").unlink()
+    (world.project / "src" / "link").symlink_to("../bramble.toml")
+
+
+def executable_source(world: World) -> None:
+    (world.project / "src" / "a").chmod(0o755)
+
+
+def second_file_of_a_module(world: World) -> None:
+    (world.project / "tools").mkdir()
+    (world.project / "tools" / "default.bramble").write_text("x = 1\n")
+
+
+def damaged_lock(world: World) -> None:
+    (world.project / "bramble.lock").write_text("<<<<<<<\n")
+
+
+def other_configuration(world: World) -> None:
+    with (world.project / "bramble.toml").open("a") as file:
+        file.write('[dependencies]\n"example.com/q" = { path = "absent" }\n')
+
+
+def object_of(world: World) -> Path:
+    return Path(os.path.realpath(world.run(*BUILD, "--no-cache").out.strip()))
+
+
+def no_output(world: World) -> None:
+    path = object_of(world)
+    path.chmod(0o700)
+    shutil.rmtree(path)
+
+
+def collected(world: World) -> None:
+    for path in (world.store / "var" / "projects").iterdir():
+        path.unlink()
+    assert world.run("gc", "--json").status == 0
+
+
+def forgotten_results(world: World) -> None:
+    for path in (world.store / "var" / "realisations").iterdir():
+        path.unlink()
+
+
+def unregistered(world: World) -> None:
+    for path in (world.store / "var" / "projects").iterdir():
+        path.unlink()
+
+
+def store_open_to_all(world: World) -> None:
+    world.store.chmod(0o777)
+
+
+def object_open_to_all(world: World) -> None:
+    object_of(world).chmod(0o777)
+
+
+CHANGES: list[Callable[[World], None]] = [
+    *(edit_module, edit_tools, edit_source, replace_source, new_source, no_source, relink_source),
+    *(executable_source, second_file_of_a_module, damaged_lock, other_configuration, no_output, collected),
+    *(forgotten_results, unregistered, store_open_to_all, object_open_to_all),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: str(change.__name__))
+def test_whatever_a_build_stands_on_is_looked_at(project: World, change: Callable[[World], None]) -> None:
+    recorded(project, *BUILD)
+    settle()
+    change(project)
+    now = project.run(*BUILD)
+    assert not was_answered(now)
+    plain = project.run(*BUILD, "--no-cache")
+    assert (now.status, now.out, now.codes) == (plain.status, plain.out, plain.codes)
+
+
+def test_what_does_not_matter_does_not_matter(project: World) -> None:
+    recorded(project, *BUILD)
+    (project.project / "README").write_text("read me\n")
+    (project.project / "sub" / "default.bramble").write_text("broken(\n")
+    (project.project / "src" / "a").read_bytes()
+    assert project.run("graph", "./tools:tools").status == 0
+    assert was_answered(project.run(*BUILD))
+
+
+def test_an_edit_in_the_same_tick_is_seen(project: World) -> None:
+    # As fast as a program can: nothing is recorded of what may change again without a trace.
+    for number in range(6):
+        (project.project / "src" / "a").write_text(f"{number}\n")
+        said = project.run(*BUILD)
+        assert said.status == 0 and f"{number}\n" in Path(said.out.strip(), "all").read_text()
+        mark(project)
+
+
+def test_a_file_that_was_touched_and_put_back_is_looked_at_again(project: World) -> None:
+    first = recorded(project, *BUILD)
+    path = project.project / "src" / "a"
+    status = path.stat()
+    os.utime(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    settle()
+    again = project.run(*BUILD)
+    assert not was_answered(again) and again.out == first.out
+    mark(project)
+    assert was_answered(project.run(*BUILD))
+
+
+def test_a_file_from_the_future_costs_time_and_no_more(project: World) -> None:
+    path = project.project / "src" / "a"
+    os.utime(path, (time.time() + 10**6,) * 2)
+    for _ in range(3):
+        settle()
+        assert project.run(*BUILD).status == 0
+    assert not records(project)
+
+
+def test_a_nearer_project_is_found(project: World) -> None:
+    words, below = ("graph", "../:f"), project.project / "sub"
+    recorded(project, *words, cwd=below)
+    (below / "bramble.toml").write_text('[package]\nname = "example.com/q"\nversion = "0.1.0"\n')
+    assert project.run(*words, cwd=below).codes == ["load.outside"]
+
+
+@pytest.mark.parametrize("how", ["copied", "moved"])
+def test_another_place_is_another_question(project: World, how: str) -> None:
+    recorded(project, *BUILD)
+    there = project.base / "q"
+    if how == "copied":
+        shutil.copytree(project.project, there, symlinks=True)
+    else:
+        os.rename(project.project, there)
+    settle()
+    rewrite(there / "src" / "a", "two\n")
+    said = project.run(*BUILD, cwd=there)
+    assert not was_answered(said) and "two\n" in Path(said.out.strip(), "all").read_text()
+
+
+def test_another_project_in_the_same_place_is_seen(project: World) -> None:
+    recorded(project, *BUILD)
+    shutil.copytree(project.project, project.base / "q", symlinks=True)
+    rewrite(project.base / "q" / "src" / "a", "two\n")
+    os.rename(project.project, project.base / "old")
+    os.rename(project.base / "q", project.project)
+    assert not was_answered(project.run(*BUILD))
+
+
+def test_options_and_variables_are_part_of_the_question(project: World) -> None:
+    words = (*BUILD, "--target", "x")
+    assert project.run(*words).status == 0  # which registers a result
+    recorded(project, *BUILD)
+    assert not was_answered(project.run(*words))
+    assert not was_answered(project.run("build", "--json", "./:f"))
+    assert not was_answered(project.run(*BUILD, BRAMBLE_ERROR_FORMAT=""))
+    assert not was_answered(project.run(*BUILD, BRAMBLE_MIRROR=str(project.base / "absent")))
+    assert not was_answered(project.run(*BUILD, "--no-cache"))
+    assert was_answered(project.run(*BUILD, EDITOR="ed"))
+
+
+@pytest.mark.parametrize("more", ["--check", "--refresh", "--dry-run", "--explain", "--keep-failed"])
+def test_options_that_ask_for_more_are_never_answered(project: World, more: str) -> None:
+    recorded(project, *BUILD)
+    before = len(records(project))
+    for _ in range(2):
+        settle()
+        assert project.run(*BUILD, more).status == 0
+        mark(project)
+    assert len(records(project)) == before and not was_answered(project.run(*BUILD, more))
+
+
+def test_a_link_that_was_asked_for_is_made_again(project: World) -> None:
+    words = (*BUILD, "--out-link", "result")
+    for _ in range(3):
+        settle()
+        assert project.run(*words).status == 0
+        os.unlink(project.project / "result")
+
+
+def test_a_mirror_that_cannot_be_read_any_more_is_an_error(project: World) -> None:
+    table = project.base / "mirror.toml"
+    table.write_text("[mirror]\n")
+    project.environ["BRAMBLE_MIRROR"] = str(table)
+    recorded(project, *BUILD)
+    table.write_text("[mirrors]\n")
+    assert project.run(*BUILD).codes == ["fetch.mirror"]
+
+
+def test_a_program_of_the_machine_that_changes_is_copied_again(world: World) -> None:
+    tools = world.base / "bin"
+    tools.mkdir()
+    (tools / "hello").write_text("#!/bin/sh\necho one\n")
+    (tools / "hello").chmod(0o755)
+    world.environ["BRAMBLE_HOST_TOOLS"] = str(tools)
+    world.write(
+        default=f"""
+def f():
+    return derivation("f", "host_tools", env={{"tools": "sh {tools}/hello"}})
+"""
+    )
+    assert world.run(*BUILD).status == 0
+    first = recorded(world, *BUILD)
+    settle()
+    rewrite(tools / "hello", "#!/bin/sh\necho two\n", keep_times=False)
+    said = world.run(*BUILD)
+    assert not was_answered(said) and said.out != first.out
+
+
+def test_warnings_and_what_programs_print_are_said_again(world: World) -> None:
+    world.write(default='print("hello")\ndef f():\n    """F."""\n    print("from f")\n')
+    with (world.project / "bramble.toml").open("a") as file:
+        file.write("[pakage]\n")
+    for words in (
+        ("build",),
+        ("graph", "./:f"),
+        ("ls",),
+        ("ls", "--json"),
+        ("build", "--just-parse", "./:f"),
+    ):
+        recorded(world, *words)
+
+
+def test_a_damaged_record_is_passed_over(project: World) -> None:
+    first = recorded(project, *BUILD)
+    for path in records(project):
+        os.truncate(path, path.stat().st_size - 1)
+    assert project.run(*BUILD).out == first.out
+
+
+def test_a_cache_of_somebody_else_is_not_asked(project: World) -> None:
+    recorded(project, *BUILD)
+    (project.base / "home" / ".cache" / "bramble").chmod(0o777)
+    assert not was_answered(project.run(*BUILD))
+
+
+def test_doctor_says_whether_there_is_a_cache(project: World) -> None:
+    recorded(project, *BUILD)
+
+    def found() -> str:
+        findings = project.run("doctor", "--json").json["findings"]
+        return " ".join(one["fact"] for one in findings if one["topic"] == "cache")
+
+    cache = project.base / "home" / ".cache" / "bramble"
+    assert found().startswith(f"{cache}, ") and found().endswith(" MiB")
+    (cache / "answers").chmod(0o777)
+    assert f"{cache}/answers cannot be used" in found()
+
+
+def test_what_is_not_written_is_an_error(project: World) -> None:
+    recorded(project, "ls")
+    command = f"exec {sys.executable} -m bramble ls > /dev/full"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=project.project, env=project.environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1 and '"cli.output"' in done.stderr
+
+
+def test_a_program_that_changes_answers_nothing(project: World) -> None:
+    copy = project.base / "program"
+    shutil.copytree(ROOT / "bramble", copy / "bramble", ignore=shutil.ignore_patterns("__pycache__"))
+    reads = copy / "bramble" / "recall" / "reads.py"
+    reads.write_text(reads.read_text().replace("_OF_STARTING = 10 *", "_OF_STARTING = 0 *"))
+    project.environ["PYTHONPATH"] = str(copy)
+    settle()
+    recorded(project, "ls")
+    assert was_answered(project.run("ls"))
+    render = copy / "bramble" / "commands" / "ls.py"
+    render.write_text(render.read_text() + "\n")
+    assert not was_answered(project.run("ls"))
+
+
+# --- the question -----------------------------------------------------------------------------------------
+
+# What is read where something has to be built, fetched or typed, and decides nothing where that is not so.
+ELSEWHERE = {
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy", "NETRC", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+}
+
+
+class Watched(dict[str, str]):
+    """An environment that remembers what is asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__(HOME="/h")
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: object = None) -> object:  # type: ignore[override]
+        self.asked.add(key)
+        return super().get(key, default)  # type: ignore[arg-type]
+
+
+def test_every_variable_that_is_read_is_part_of_the_question() -> None:
+    watched = Watched()
+    read_surface(watched)
+    read_setting(watched)
+    assert {"BRAMBLE_PATH", "HOME", "CLICOLOR_FORCE", "XDG_CACHE_HOME"} <= watched.asked
+    plain = question_of(["ls"], {"HOME": "/h"})
+    for name in watched.asked - ELSEWHERE:
+        assert question_of(["ls"], {"HOME": "/h", name: "/other"}) != plain, name
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [
+        (sys, "version", "4.0"),
+        (sys, "base_prefix", "/elsewhere"),
+        (os, "geteuid", lambda: 4321),
+        (os, "getcwd", lambda: "/elsewhere"),
+        (os, "isatty", lambda number: number == 2),
+        (sys, "getfilesystemencoding", lambda: "latin-1"),
+    ],
+)
+def test_so_are_the_python_the_user_the_place_and_the_streams(
+    monkeypatch: pytest.MonkeyPatch, module: object, name: str, value: object
+) -> None:
+    plain = question_of(["ls"], {})
+    monkeypatch.setattr(module, name, value)
+    assert question_of(["ls"], {}) != plain
+
+
+def test_words_are_told_apart() -> None:
+    assert question_of(["a", "b"], {}) != question_of(["a b"], {}) != question_of(["b", "a"], {})
+    assert question_of(["X"], {"LANG": "C"}) != question_of(["LANG=C", "X"], {})
+
+
+def test_a_process_without_streams_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert question_of(["ls"], {}) is None

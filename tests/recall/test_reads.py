@@ -1,0 +1,229 @@
+"""What is noted of the disk, and which changes are seen: all that the essay of the room promises."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bramble.recall.reads import Reads
+from bramble.recall.witness import all_hold
+
+LATER = 3600 * 10**9
+Note = Callable[[Reads, Path], None]
+
+
+def noted(note: Note, place: Path) -> str:
+    """Return the witnesses of what is noted, by a process that begins when all is long settled."""
+    reads = Reads(time.time_ns() + LATER)
+    note(reads, place)
+    assert not reads.doubt
+    return reads.text()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "file").write_text("one")
+    (tmp_path / "dir" / "sub").mkdir(parents=True)
+    (tmp_path / "dir" / "in").write_text("in")
+    (tmp_path / "link").symlink_to("file")
+    yield tmp_path
+
+
+def of(method: str, name: str) -> Note:
+    def note(reads: Reads, place: Path) -> None:
+        getattr(reads, method)(f"{place}/{name}")
+
+    return note
+
+
+def file_of(name: str) -> Note:
+    return lambda reads, place: reads.file(str(place), name)
+
+
+def same_size(place: Path) -> None:
+    (place / "file").write_text("two")
+
+
+def same_size_and_time(place: Path) -> None:
+    before = (place / "file").stat()
+    (place / "file").write_text("two")
+    os.utime(place / "file", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replaced_by_another_of_the_same_time(place: Path) -> None:
+    before = (place / "file").stat()
+    (place / "new").write_text("two")
+    os.utime(place / "new", ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.rename(place / "new", place / "file")
+
+
+def touched_back(place: Path) -> None:
+    before = (place / "file").stat()
+    os.utime(place / "file")
+    os.utime(place / "file", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def made(name: str) -> Callable[[Path], None]:
+    return lambda place: (place / name).write_text("")  # type: ignore[return-value]
+
+
+def relinked(place: Path) -> None:
+    (place / "link").unlink()
+    (place / "link").symlink_to("dir/in")
+
+
+def moved_behind_a_link(place: Path) -> None:
+    os.rename(place / "dir", place / "moved")
+    (place / "dir").symlink_to("moved")
+
+
+CHANGES = [
+    (of("stamp", "file"), same_size),
+    (of("stamp", "file"), same_size_and_time),
+    (of("stamp", "file"), replaced_by_another_of_the_same_time),
+    (of("stamp", "file"), touched_back),
+    (of("stamp", "file"), lambda place: (place / "file").unlink()),
+    (of("stamp", "file"), lambda place: (place / "file").chmod(0o600)),
+    (of("stamp", "absent"), made("absent")),
+    (of("stamp", "absent/below"), lambda place: (place / "absent").mkdir() or made("absent/below")(place)),
+    (of("stamp", "dir"), made("dir/new")),
+    (of("stamp", "dir"), lambda place: (place / "dir" / "in").unlink()),
+    (of("stamp", "dir"), lambda place: os.rename(place / "dir" / "in", place / "dir" / "out")),
+    (of("stamp", "link"), relinked),
+    (of("chain", "link"), same_size),
+    (of("chain", "link"), relinked),
+    (of("way", "link"), relinked),
+    (of("way", "dir/in"), moved_behind_a_link),
+    (file_of("dir/in"), moved_behind_a_link),
+    (of("kind", "file"), lambda place: (place / "file").unlink()),
+    (of("kind", "dir"), moved_behind_a_link),
+    (of("place", "dir"), moved_behind_a_link),
+    (of("place", "dir"), lambda place: (place / "dir").chmod(0o777)),
+]
+
+
+@pytest.mark.parametrize(("note", "change"), CHANGES)
+def test_a_change_is_seen(place: Path, note: Note, change: Callable[[Path], None]) -> None:
+    text = noted(note, place)
+    assert all_hold(text)
+    time.sleep(0.02)  # the next tick of the kernel's clock
+    change(place)
+    assert not all_hold(text)
+
+
+def test_what_is_not_part_of_a_witness_changes_nothing(place: Path) -> None:
+    text = noted(of("place", "dir"), place) + "\0" + noted(of("kind", "file"), place)
+    made("dir/new")(place)
+    same_size(place)
+    (place / "file").read_text()
+    assert all_hold(text)
+
+
+@pytest.mark.parametrize("name", ["with\nline", "with blank", "\udcff", "é", "s", "t"])
+def test_any_name_can_be_noted(place: Path, name: str) -> None:
+    made(name)(place)
+    text = noted(of("stamp", name), place)
+    assert all_hold(os.fsdecode(os.fsencode(text)))
+    (place / name).unlink()
+    assert not all_hold(text)
+
+
+def test_what_changed_after_the_process_began_is_not_believed(place: Path) -> None:
+    reads = Reads((place / "file").stat().st_ctime_ns - 1)
+    reads.stamp(f"{place}/file")
+    assert "has just been changed" in reads.doubt
+
+
+@pytest.mark.parametrize("age", [0, 10, 49])
+def test_nor_what_changed_just_before(place: Path, age: int) -> None:
+    reads = Reads((place / "file").stat().st_ctime_ns + age * 10**6)
+    reads.stamp(f"{place}/file")
+    assert reads.doubt
+
+
+def test_a_file_from_the_future_is_not_believed(place: Path) -> None:
+    now = time.time_ns()
+    os.utime(place / "file", ns=(now, now + LATER))
+    reads = Reads(now + LATER // 2)
+    reads.stamp(f"{place}/file")
+    assert reads.doubt
+
+
+def test_whole_seconds_are_a_coarse_clock(place: Path) -> None:
+    class Status:
+        st_mtime_ns = st_ctime_ns = 10 * 10**9
+
+    assert not Reads(11 * 10**9)._old_enough(Status(), 11 * 10**9)  # type: ignore[arg-type]
+    assert Reads(13 * 10**9)._old_enough(Status(), 13 * 10**9)  # type: ignore[arg-type]
+
+
+def test_a_file_of_the_program_must_be_older(place: Path) -> None:
+    changed = (place / "file").stat().st_ctime_ns
+    reads = Reads(changed + 9 * 10**9)
+    reads.program(f"{place}/file")
+    assert reads.doubt
+    # A module in an archive is the archive.
+    reads = Reads(changed + 12 * 10**9)
+    reads.program(f"{place}/file/inside/module.py")
+    assert not reads.doubt and f"{place}/file\0" in reads.text()
+
+
+def test_what_cannot_be_looked_at_does_not_hold(place: Path) -> None:
+    text = noted(of("stamp", "file"), place)
+    assert not all_hold(text + "\0s\0" + "x" * 5000 + "\0")  # a name that is too long
+    assert not all_hold(text + "\0?\0/\0")  # a kind that is unknown
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look anywhere")
+def test_nor_what_may_not_be_looked_at(place: Path) -> None:
+    text = noted(of("stamp", "dir/in"), place)
+    (place / "dir").chmod(0)
+    try:
+        assert not all_hold(text)
+        reads = Reads(time.time_ns() + LATER)
+        reads.stamp(f"{place}/dir/in")
+        assert reads.doubt
+    finally:
+        (place / "dir").chmod(0o700)
+
+
+def table(reads: Reads, place: Path) -> None:
+    reads.table(f"{place}/dir", ["in", "absent"])
+
+
+def test_a_table_is_looked_through_when_its_directory_has_changed(place: Path) -> None:
+    text = noted(table, place)
+    time.sleep(0.02)
+    made("dir/new")(place)
+    assert all_hold(text)  # another file came
+    (place / "other").write_text("in")
+    os.rename(place / "other", place / "dir" / "in")
+    assert not all_hold(text)
+
+
+def test_a_file_that_a_table_lacks_may_not_come(place: Path) -> None:
+    text = noted(table, place)
+    time.sleep(0.02)
+    made("dir/absent")(place)
+    assert not all_hold(text)
+
+
+def test_a_table_of_a_directory_that_is_being_changed_names_each_file(place: Path) -> None:
+    reads = Reads(time.time_ns() + LATER)
+    os.utime(place / "dir", ns=(0, time.time_ns() + 2 * LATER))
+    table(reads, place)
+    assert not reads.doubt and f"{place}/dir\0-\n" in reads.text()
+    assert all_hold(reads.text())
+
+
+def test_nothing_is_noted_twice(place: Path) -> None:
+    reads = Reads(time.time_ns() + LATER)
+    reads.stamp(f"{place}/file")
+    first = reads.text()
+    same_size(place)
+    reads.stamp(f"{place}/file")
+    assert reads.text() == first
