@@ -21,89 +21,72 @@ class Unwritten(OSError):
     """Standard output takes nothing more: the disk is full, or it cannot be written to."""
 
 
-class _Heard(io.FileIO):
-    """A standard stream that remembers what was written to it, as long as that is little."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number, "wb", closefd=False)
-        self.said: list[bytes] = []
-        self.complete = True
-        self._room = _LONGEST
-
-    def write(self, data: Any) -> int:
-        written = super().write(data) or 0
-        self._room -= written
-        if self._room < 0:
-            self.forget()
-        if self.complete:
-            self.said.append(bytes(data[:written]))
-        return written
-
-    def forget(self) -> None:
-        """Remember nothing: what was said cannot be said again."""
-        self.complete = False
-        self.said.clear()
-
-
-class _Output(_Heard):
+class _Output(io.FileIO):
     """Standard output. A closed pipe is a BrokenPipeError, as everywhere; any other failure is Unwritten."""
 
     def write(self, data: Any) -> int:
         try:
-            return super().write(data)
+            return super().write(data) or 0
         except BrokenPipeError:
             raise
         except OSError as error:
             raise Unwritten(error.errno, error.strerror) from None
 
 
-class _Errors(_Heard):
-    """Standard error. What is written to it after standard output has been cannot be said again in order."""
+class _Heard(io.TextIOWrapper):
+    """A standard stream that remembers what was written to it, as long as that is little.
 
-    def __init__(self, output: _Output) -> None:
-        super().__init__(2)
-        self._output = output
+    It remembers texts: an interruption may come between writing and remembering, and what is written again
+    because the layers below could not know that it was written would be shown twice.
+    """
 
-    def write(self, data: Any) -> int:
-        if self._output.said:
-            self._output.forget()
-        return super().write(data)
+    said: Optional[list[str]] = None  # None: not remembered
+    room = _LONGEST
+    before: Optional[_Heard] = None  # a stream that must not be written to before this one
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        self.room -= written
+        if self.room < 0 or (self.before is not None and self.before.said):
+            self.said = None
+        if self.said is not None:
+            self.said.append(text)
+        return written
 
 
 def prepare_streams() -> None:
     """Make the streams fit for anything that may be printed (spec: cli.output, cli.charset)."""
     _open_closed_streams()
     codecs.register_error(_SUBSTITUTES, _substitute)
-    output = _Output(1)
     if _is_plain(sys.stdout, 1):
-        sys.stdout = io.TextIOWrapper(
-            io.BufferedWriter(output),
+        heard = _Heard(
+            io.BufferedWriter(_Output(1, "wb", closefd=False)),
             encoding=sys.stdout.encoding,
             errors=_SUBSTITUTES,
             line_buffering=bool(sys.stdout.line_buffering or getattr(sys.stdout, "write_through", False)),
         )
-    if _is_plain(sys.stderr, 2):
-        sys.stderr = io.TextIOWrapper(
-            io.BufferedWriter(_Errors(output)),
+        heard.said = []
+        sys.stdout = heard
+    if _is_plain(sys.stderr, 2) and isinstance(sys.stdout, _Heard):
+        errors = _Heard(
+            io.BufferedWriter(io.FileIO(2, "wb", closefd=False)),
             encoding=sys.stderr.encoding,
             errors="backslashreplace",
             line_buffering=True,
         )
+        errors.said, errors.before = [], sys.stdout
+        sys.stderr = errors
     elif isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
 
 
 def heard() -> Optional[tuple[bytes, bytes]]:
-    """Return what was written to standard error, and after that to standard output.
-
-    None if that is not known. What is still held back is not part of it.
-    """
+    """Return what was said on standard error, then on standard output; None if that is not known."""
     said = []
     for stream in (sys.stderr, sys.stdout):
-        raw = getattr(getattr(stream, "buffer", None), "raw", None)
-        if not isinstance(raw, _Heard) or not raw.complete:
+        if not isinstance(stream, _Heard) or stream.said is None:
             return None
-        said.append(b"".join(raw.said))
+        said.append("".join(stream.said).encode(stream.encoding, stream.errors or "strict"))
     return said[0], said[1]
 
 

@@ -78,12 +78,14 @@ class Kept:
         return True
 
     def usable(self) -> bool:
-        """Say whether what is kept here can be used, and more can be kept."""
+        """Say whether what is kept here can be used, and more be kept; what is absent can be made."""
         try:
-            directory = self._open(make=True)
+            directory = self._open(make=False)
             if directory is None:
                 return False
             os.close(directory)
+        except FileNotFoundError:
+            return True
         except OSError:
             return False
         return os.access(os.path.join(self.root, *self.below), os.W_OK)
