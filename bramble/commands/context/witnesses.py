@@ -25,7 +25,7 @@ def note_build(reads: Reads, evaluated: Evaluated, result: BuildResult, setting:
 
     What has no place in a record spoils it: generators, stores of others.
     """
-    # spec: recall.build
+    # spec: recall.witness
     store, report, graph = result.store, result.report, evaluated.evaluation.graph
     if store.read_only:
         reads.spoil("the store is only read")
