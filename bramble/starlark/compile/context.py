@@ -155,8 +155,6 @@ class Context:
         # How many loops and comprehensions are around what is being made.
         self.loops = 0
         self.comprehensions = 0
-        # Above 0 inside the iterable of a comprehension, where Python allows no `:=`.
-        self.no_walrus = 0
         self.parameters = {p.index for p in scope.parameters}
         # Parameters (by declaration) whose Python function is in a variable of its own.
         self.prepared: set[int] = set()

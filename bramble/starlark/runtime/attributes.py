@@ -81,6 +81,12 @@ def having(x: Value, name: str) -> Value:
     return x
 
 
+def lacking(x: Value, name: str) -> bool:
+    """Return False. Raises EvalError when `x` has no attribute of that name."""
+    having(x, name)
+    return False
+
+
 def attribute(x: Value, name: str) -> Value:
     """Return `x.name`. Raises EvalError when there is no such attribute."""
     # spec: starlark.attribute

@@ -12,13 +12,15 @@ from operator import and_, or_, sub
 
 from ..errors import EvalError
 from .arguments import bounds, want_int, want_items, want_sized
-from .interruptible import fill, have_all
+from .interruptible import fill, have_all, put_all
 from .iteration import items_of, sized_of
 from .operators import add as add_values
 from .operators import bit_or
 from .values import (
     DICT_CLASSES,
+    ODD,
     Dict,
+    FrozenDict,
     List,
     Set,
     entries,
@@ -204,10 +206,22 @@ def update(d: Dict, args: tuple[Value, ...], kwargs: Mapping[str, Value]) -> Non
         dict.update(d, kwargs)
 
 
+def update_from(d: Dict, source: Value) -> None:
+    """Execute `d.update(source)`."""
+    kind = source.__class__
+    if d.__class__ is Dict and (kind is Dict or kind is FrozenDict):
+        put_all(d, source)
+    else:
+        update(d, (source,), {})
+
+
 def or_in_place(d: Value, other: Value) -> Value:
     """Return what `d |= other` binds; a dict or set is changed in place."""
     if isinstance(d, Dict) and isinstance(other, Dict):
         refuse_change(d, "apply |= to")
+        if d.__class__ is Dict and other.__class__ not in ODD:
+            put_all(d, other)
+            return d
         for key, value in entries(other):
             put(d, key, value)
         return d

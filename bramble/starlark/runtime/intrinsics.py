@@ -8,8 +8,16 @@ from __future__ import annotations
 
 from ..errors import EvalError
 from .arguments import want_int, want_sized, wrong_type
-from .attributes import attribute, bound_method, call_method, having, set_attribute
-from .collection_methods import LIST_METHODS, add_in_place, or_in_place, pairs_of, put_pairs
+from .attributes import attribute, bound_method, call_method, having, lacking, set_attribute
+from .collection_methods import (
+    DICT_METHODS,
+    LIST_METHODS,
+    add_in_place,
+    or_in_place,
+    pairs_of,
+    put_pairs,
+    update_from,
+)
 from .functions import (
     Builtin,
     Function,
@@ -52,7 +60,7 @@ from .operators import (
     within,
 )
 from .order import sort_items
-from .string_methods import STRING_METHODS, split_at
+from .string_methods import STRING_METHODS, split_at, split_words
 from .text import convert, display, to_repr, to_str
 from .unboxed import (
     boxed_dict,
@@ -76,10 +84,13 @@ from .values import (
     MUTABLE,
     ODD,
     SET_CLASSES,
+    BusyDict,
     BusyList,
+    BusySet,
     Dict,
     FrozenDict,
     FrozenList,
+    FrozenSet,
     Key,
     List,
     NoneType,
@@ -95,7 +106,7 @@ from .values import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from types import FunctionType
     from typing import NoReturn, Optional
 
@@ -169,6 +180,10 @@ def settled(name: str, number: int, x: Value) -> Value:
 
 
 _SETTLED = frozenset({tuple, range, FrozenList})
+# What is no value of a program: a list of Python's own, and the views of a dict.
+VIEWS = frozenset({list, type({}.keys()), type({}.values()), type({}.items())})
+# What Python iterates as Starlark does, where nothing can change it meanwhile.
+ITERABLE = frozenset({List, BusyList, FrozenList, tuple, Dict, BusyDict, FrozenDict, Set, BusySet, FrozenSet})
 
 
 def each_enumerate(x: Value, start: Value = 0) -> Value:
@@ -180,6 +195,12 @@ def each_enumerate(x: Value, start: Value = 0) -> Value:
 def each_zip(*iterables: Value) -> Value:
     """Return an iterator of what `zip(*iterables)` has, for a loop over it."""
     return zip(*[settled("zip", number, x) for number, x in enumerate(iterables, 1)])
+
+
+def pairs(found: Iterable[Value]) -> Iterator[Value]:
+    """Yield items, each of which must be a pair, as a loop over two variables takes them apart."""
+    for one in found:
+        yield unpack(one, 2)
 
 
 def percent_d(x: Value) -> str:
@@ -418,6 +439,7 @@ BUILTINS: dict[str, Value] = {
     ".unpack": unpack,
     ".method": call_method,
     ".having": having,
+    ".lacking": lacking,
     ".callable_of": callable_of,
     ".entry_of": entry_of,
     ".call": call_with_parts,
@@ -457,6 +479,7 @@ BUILTINS: dict[str, Value] = {
     ".contains": contains,
     ".listed": listed,
     ".split_at": split_at,
+    ".split_words": split_words,
     ".share_defaults": share_defaults,
     ".sorted1": sorted1,
     ".plain_sorted": plain_sorted,
@@ -469,6 +492,9 @@ BUILTINS: dict[str, Value] = {
     ".each_enumerate": each_enumerate,
     ".each_zip": each_zip,
     ".settled": settled,
+    ".pairs": pairs,
+    ".in_iterable": ITERABLE,
+    ".in_view": VIEWS,
     "c.enumerate": enumerate,
     "c.zip": zip,
     ".display": display,
@@ -481,6 +507,8 @@ BUILTINS: dict[str, Value] = {
     ".in_set": SET_CLASSES,
     **{f"str.{name}": method[0] for name, method in STRING_METHODS.items()},
     **{f".List.{name}": method[0] for name, method in LIST_METHODS.items()},
+    **{f".Dict.{name}": method[0] for name, method in DICT_METHODS.items()},
+    ".Dict.update": update_from,
     **{f"b.{name}": builtin.function for name, builtin in UNIVERSE.items() if isinstance(builtin, Builtin)},
     **{
         f".{name}": function

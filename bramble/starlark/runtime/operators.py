@@ -23,6 +23,7 @@ from .values import (
     NATIVE_TYPE_NAMES,
     SET_CLASSES,
     Dict,
+    Key,
     List,
     Set,
     contains,
@@ -48,6 +49,8 @@ MAX_ITEMS = 1 << 24
 MAX_TEXT = 1 << 26
 
 MAX_SHIFT = 512
+# A text of one part that is repeated less often is not too long.
+_FEW = MAX_TEXT // PART
 
 
 def _unknown(op: str, a: Value, b: Value) -> NoReturn:
@@ -110,6 +113,12 @@ def subtract(a: Value, b: Value) -> Value:
 def multiply(a: Value, b: Value) -> Value:
     """Return `a * b`."""
     # spec: starlark.repetition, starlark.limit.int
+    if b.__class__ is int and 0 <= b < _FEW:
+        kind = a.__class__
+        if kind is str and len(a) <= PART:
+            return a * b
+        if kind is List and len(a) * b <= PART:
+            return List(a[:] * b)
     if a.__class__ is int and b.__class__ is int:
         if a.bit_length() + b.bit_length() > 2 * MAX_INT_BITS:
             too_large()
@@ -429,7 +438,13 @@ def set_index(x: Value, i: Value, value: Value) -> None:
     """Execute `x[i] = value`."""
     # spec: starlark.assign.element, starlark.iteration.order-of-checks
     kind = x.__class__
-    if kind in DICT_CLASSES:
+    if kind is Dict:
+        k = key_of(i)
+        if k.__class__ is Key:
+            put(x, i, value)
+        else:
+            dict.__setitem__(x, k, value)
+    elif kind in DICT_CLASSES:
         refuse_change(x, "insert into")
         put(x, i, value)
     elif kind in LIST_CLASSES:

@@ -6,7 +6,7 @@ import re
 
 from .arguments import bounds, clamp, want_bool, want_int, want_items, want_string, wrong_type
 from .interruptible import CHARACTERS, cut, mapped, parts
-from .limits import search, search_backwards
+from .limits import COMPARES_ANEW, SHORT_SEARCH, search, search_backwards
 from .operators import MAX_TEXT
 from .values import List, fail_with, type_name
 from .views import BytesElems, StringCodepoints, StringElems
@@ -151,11 +151,15 @@ def _affixes(name: str, value: Value) -> Value:
 
 def startswith(s: str, *args: Value) -> bool:
     affixes = _affixes("startswith", args[0])
+    if len(args) == 1:
+        return s.startswith(affixes)
     return s.startswith(affixes, *bounds("startswith", 2, args[1:], len(s)))
 
 
 def endswith(s: str, *args: Value) -> bool:
     affixes = _affixes("endswith", args[0])
+    if len(args) == 1:
+        return s.endswith(affixes)
     return s.endswith(affixes, *bounds("endswith", 2, args[1:], len(s)))
 
 
@@ -188,7 +192,7 @@ def _split(name: str, s: str, args: tuple[Value, ...]) -> List:
     most = clamp(want_int(name, 2, args[1])) if len(args) > 1 else -1
     most = max(most, -1)
     if not args or args[0] is None:
-        if len(s) <= CHARACTERS and (not s.isascii() or not any(char in s for char in _NOT_SPACE)):
+        if len(s) <= CHARACTERS and (s.isprintable() or not any(char in s for char in _NOT_SPACE)):
             return List(s.split(None, most) if name == "split" else s.rsplit(None, most))
         return List(_split_space(s, most) if name == "split" else _rsplit_space(s, most))
     separator = want_string(name, 1, args[0])
@@ -207,6 +211,11 @@ def _split(name: str, s: str, args: tuple[Value, ...]) -> List:
 def split_at(s: str, separator: str) -> List:
     """Return `s.split(separator)` where both are known to be strings."""
     return List(s.split(separator)) if separator and len(s) <= CHARACTERS else split(s, separator)
+
+
+def split_words(s: str) -> List:
+    """Return `s.split()`."""
+    return List(s.split()) if len(s) <= CHARACTERS and s.isprintable() else split(s)
 
 
 def _split_space(s: str, most: int) -> list[str]:
@@ -250,10 +259,19 @@ def rpartition(s: str, separator: Value) -> tuple[str, str, str]:
     return s.rpartition(separator)
 
 
-def replace(s: str, *args: Value) -> str:
-    old = want_string("replace", 1, args[0])
-    new = want_string("replace", 2, args[1])
-    most = clamp(want_int("replace", 3, args[2])) if len(args) > 2 else -1
+def replace(s: str, old: Value, new: Value, *counts: Value) -> str:
+    if (
+        not counts
+        and old.__class__ is str
+        and new.__class__ is str
+        and len(s) <= CHARACTERS
+        and len(new) <= SHORT_SEARCH
+        and (len(old) <= SHORT_SEARCH or not COMPARES_ANEW)
+    ):
+        return s.replace(old, new)
+    want_string("replace", 1, old)
+    want_string("replace", 2, new)
+    most = clamp(want_int("replace", 3, counts[0])) if counts else -1
     search("replace", s, old)
     if (
         len(new) > len(old)
@@ -276,7 +294,8 @@ def removesuffix(s: str, suffix: Value) -> str:
 
 
 def join(s: str, iterable: Value) -> str:
-    items = want_items("join", 1, iterable)
+    # Python reads a list of its own twice as fast as one of a class of ours.
+    items = iterable[:] if iterable.__class__ is List else want_items("join", 1, iterable)
     total = len(s) * len(items)
     if total > MAX_TEXT:
         fail_with("eval.limit", "join: result is too long")

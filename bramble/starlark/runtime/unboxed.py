@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..errors import EvalError
 from .arguments import want_sized
 from .attributes import run_method
-from .interruptible import fill, put_all, types_of
+from .interruptible import PART, fill, put_all, types_of
 from .operators import index, missing_key, multiply, set_index
 from .values import Dict, Key, List, OddDict, key_of, value_of
 
@@ -17,8 +17,14 @@ if TYPE_CHECKING:
     from .values import Value
 
 
+# So few keys are looked at in less time than the set of their types is made in.
+_SHORT = 16
+
+
 def repeat_raw(items: list[Value], count: Value) -> list[Value]:
     """Return `items * count`."""
+    if count.__class__ is int and count >= 0 and len(items) * count <= PART:
+        return items * count
     made: Value = multiply(List(items), count)
     return list(made)
 
@@ -46,6 +52,13 @@ def dict_method(x: dict[Value, Value], name: str, args: tuple[Value, ...], kwarg
 
 def boxed_dict(x: dict[Value, Value]) -> Dict:
     """Return a copy that a program may see."""
+    if len(x) <= _SHORT:
+        boxed = Dict(x)
+        for key in x:
+            if key.__class__ is Key:
+                boxed.__class__ = OddDict
+                break
+        return boxed
     boxed = Dict()
     put_all(boxed, x)
     if Key in types_of(x):

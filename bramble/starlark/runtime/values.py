@@ -86,10 +86,11 @@ class List(list):  # type: ignore[type-arg]
     __hash__ = None
 
     def __add__(self, other: Value) -> Value:
-        if isinstance(other, List):
-            made = List(self) if len(self) <= PART else fill(List(), self, len(self))
-            return fill(made, other, len(other))
-        return NotImplemented
+        if not isinstance(other, List):
+            return NotImplemented
+        if len(self) + len(other) <= PART:
+            return List([*self, *other])
+        return fill(fill(List(), self, len(self)), other, len(other))
 
     def __radd__(self, other: Value) -> Value:
         return NotImplemented
@@ -180,6 +181,8 @@ class Dict(dict):  # type: ignore[type-arg]
     def __or__(self, other: Value) -> Value:
         if not isinstance(other, Dict):
             return NotImplemented
+        if self.__class__ not in ODD and other.__class__ not in ODD and len(self) + len(other) <= PART:
+            return Dict({**self, **other})
         made = Dict()
         put_all(made, self)
         put_all(made, other)
@@ -352,7 +355,10 @@ def key_of(value: Value, walk: Optional[Walk] = None) -> Value:
     if kind is tuple:
         if walk is not None or len(value) > MAX_HASHED:
             (walk or Walk()).count(len(value))
-        if PLAIN_KEYS.issuperset(map(type, value)):
+        for item in value:
+            if item.__class__ is not str and item.__class__ not in PLAIN_KEYS:
+                break
+        else:
             return value
         walk = walk or Walk()
         walk.down("hashing")
@@ -491,8 +497,11 @@ def equal(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
     # spec: starlark.equality
     ca, cb = a.__class__, b.__class__
     if ca is str or cb is str:
-        return ca is cb and a == b
-    if ca is bool or cb is bool:
+        # A host's value may be equal to a string; a struct would ask here.
+        return bool(a == b) if ca is cb or not hasattr(cb if ca is str else ca, "starlark_equal") else False
+    if walk is None and ca is cb and (ca is List or ca is tuple):
+        return equal_sequences(a, b)
+    if ca is bool or cb is bool or a is None or b is None:
         return a is b
     if ca is int or ca is float:
         if cb is float or cb is int:
@@ -538,11 +547,17 @@ def equal_sequences(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
         if kind is str or (kind is int and y.__class__ is int):
             if x != y:
                 return False
+        elif x is None or kind is bool:
+            if x is not y:
+                return False
         else:
             walk = walk or Walk()
             if not equal(x, y, walk):
                 return False
     return True
+
+
+_MISSING = object()
 
 
 def _is_table(value: object) -> bool:
@@ -553,12 +568,16 @@ def equal_dicts(a: Dict, b: Dict, walk: Optional[Walk] = None) -> bool:
     """Return whether two dicts hold the same keys with equal values."""
     if len(a) != len(b):
         return False
-    walk = walk or Walk()
-    missing = object()
     for key, x in dict.items(a):
-        y = dict.get(b, key, missing)
-        if y is missing or not equal(x, y, walk):
-            return False
+        y = dict.get(b, key, _MISSING)
+        kind = x.__class__
+        if kind is str or (kind is int and y.__class__ is int):
+            if x != y:
+                return False
+        else:
+            walk = walk or Walk()
+            if y is _MISSING or not equal(x, y, walk):
+                return False
     return True
 
 

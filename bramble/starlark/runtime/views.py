@@ -30,6 +30,8 @@ class Elements:
         return self is other
 
     __hash__ = None  # type: ignore[assignment]
+    # `in` is for what can be asked: Python would go through the items.
+    __contains__ = None
 
 
 class StringElems(Elements):

@@ -41,8 +41,6 @@ def call_of(ctx: Context, node: tree.Call, made: Optional[Typed]) -> Typed:
     if isinstance(node.function, tree.Name) and calls_known(ctx, node):
         return call_known(ctx, node, node.function, positional, named)
     function = made[0] if made is not None else ctx.value(node.function)
-    if ctx.no_walrus and not py.is_simple(function):
-        return call_by_parts(ctx, node, (function, ANY), positional, named, [])
     first, function, ref = ctx.bind(function)
     line = ctx.unit.op(node.at, "call", ref, (shape_of(positional, named),))
     callee = callee_of(ctx, node.function, first, function, line)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from ...syntax import tree
 from .. import python_tree as py
-from ..context import TooDeep
 from ..facts.kinds import BOOL, STRING
 from .calls import call_of
 from .formatting import percent_format
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
 # After this many links a chain of operators is continued from a variable: Python's compiler recurses.
 CHAIN = 30
-# Without variables to continue from (in a comprehension's iterable) a chain may not be longer than this.
-_LONGEST_CHAIN = 150
 # The classes of types; those with several are named by the set of them.
 TYPE_CLASSES = {
     "NoneType": ".NoneType",
@@ -61,8 +58,6 @@ def chain(ctx: Context, node: tree.Expr) -> Typed:
             break
         links.append(base)
         base = left
-    if ctx.no_walrus and len(links) > _LONGEST_CHAIN:
-        raise TooDeep(node.start)
     made: Any = None
     done: list[expr] = []
     depth = 0
@@ -86,7 +81,7 @@ def chain(ctx: Context, node: tree.Expr) -> Typed:
             else:
                 made = _LINKS[link.__class__](ctx, link, made)
         depth += 1
-        if depth == CHAIN and links and not ctx.no_walrus:
+        if depth == CHAIN and links:
             depth = 0
             name = ctx.temp()
             done.append(py.walrus(name, made[0], ctx.line))
@@ -100,9 +95,9 @@ def binary(ctx: Context, node: tree.Binary) -> Typed:
     Formatting with a literal text and comparing the name of a type have code of their own.
     """
     # spec: starlark.expr.order
-    if tested_type(ctx, node) and not ctx.no_walrus:
+    if tested_type(ctx, node):
         return type_test(ctx, node), BOOL
-    formatted = percent_format(ctx, node) if node.op == "%" and not ctx.no_walrus else None
+    formatted = percent_format(ctx, node) if node.op == "%" else None
     return chain(ctx, node) if formatted is None else (formatted, STRING)
 
 

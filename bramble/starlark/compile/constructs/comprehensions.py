@@ -8,7 +8,7 @@ from ...syntax import tree
 from .. import python_tree as py
 from ..facts.collect import strip
 from ..facts.kinds import DICT, INT, LIST, STRING
-from .iteration import CHECK, LOCK, checked_items, counted_step, items_of
+from .iteration import CHECK, LOCK, VIEW, any_items, checked_items, counted_step, items_of
 from .targets import plain_targets, store_call, unpackable
 from .variables import condition, store_name
 
@@ -62,30 +62,29 @@ def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) 
             generators[-1].ifs.append(condition(ctx, clause.condition))
             continue
         outermost = number == 0
-        if outermost:
-            # Evaluated before the comprehension, outside its scope.
-            items, care, parts = items_of(ctx, clause.iterable, node.start)
-        else:
-            ctx.no_walrus += 1
-            items, care, parts = items_of(ctx, clause.iterable, node.start)
-            ctx.no_walrus -= 1
+        items, care, parts = items_of(ctx, clause.iterable, node.start)
         line = ctx.unit.op(clause.start, ".enter")
         if care == CHECK:
-            if not outermost:
-                ctx.no_walrus += 1
             items = checked_items(ctx, items, line)
-            if not outermost:
-                ctx.no_walrus -= 1
-        elif care == LOCK:
-            if outermost and not ctx.no_walrus:
-                items = py.helper(".hold", [py.load("$s", line), items], line)
-                locked = True
-            else:
-                items = py.helper(".marked", [items], line)
-        if outermost and not ctx.no_walrus and not py.is_simple(items):
+        elif care == LOCK and outermost:
+            items = py.helper(".hold", [py.load("$s", line), items], line)
+            locked = True
+        if not py.is_simple(items):
+            # Python allows no `:=` in what a clause iterates: the first one is evaluated before the
+            # comprehension, outside its scope, another one by a condition of the clause before.
             name = ctx.temp()
-            first.append(py.walrus(name, items, line))
+            made = py.walrus(name, items, line)
             items = py.load(name, line)
+            if outermost:
+                first.append(made)
+            else:
+                generators[-1].ifs.append(py.compare(made, py.IS, items, line))
+        # Not kept in a variable: what marks ends when the loop does.
+        if care == LOCK and not outermost:
+            items = any_items(items, clause.target, 0, line)
+        elif care == VIEW:
+            views = py.compare(py.class_of(items, line), py.COMPARE["in"], py.load(".in_view", line), line)
+            items = py.conditional(views, items, any_items(items, strip(clause.target), parts, line), line)
         generators += clauses_for(ctx, clause, items, parts, line)
         if ctx.limited and generators:
             generators[-1].ifs.insert(0, counted_step(line))
@@ -107,7 +106,12 @@ def comprehension_body(ctx: Context, node: tree.Comprehension, generators: list[
     value = ctx.value(body.value)
     line = ctx.unit.op(body.at, ".key_of")
     plain = not mask & ~(STRING | INT)
-    if not plain:
+    if not plain and mask & STRING:
+        first, again, _ref = ctx.bind(key)
+        key = py.conditional(
+            py.is_class(first, "str", line), again, py.helper(".key_of", [again], line), line
+        )
+    elif not plain:
         key = py.helper(".key_of", [key], line)
     made = DictComp(key, value, generators, lineno=line, col_offset=0)
     return py.helper(".Dict" if plain else ".dict_of_keys", [made], line), DICT

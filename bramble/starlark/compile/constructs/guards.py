@@ -176,6 +176,18 @@ def two_of_a_kind(left: Operand, right: Operand, line: int) -> expr:
     return tests[0] if len(tests) == 1 else py.boolean(py.OR, tests, line)
 
 
+def string_or_ints(left: Operand, right: Operand, line: int) -> expr:
+    """Emit the test that operands are compared by Python: the left one a string, or both of them ints."""
+    first_a, a, ma = left
+    first_b, b, mb = right
+    if first_b is not b or not ma & STRING:
+        return two_of_a_kind(left, right, line)
+    string = py.is_class(first_a, "str", line)
+    if not ma & mb & INT:
+        return string
+    return py.boolean(py.OR, [string, two_ints((a, a, ma), right, line)], line)
+
+
 def either(test: expr, op: str, a: expr, b: expr, name: str, line: int) -> expr:
     """Emit Python's comparison if the test holds, else the function for the other cases."""
     return py.conditional(test, py.compare(a, py.COMPARE[op], b, line), py.helper(name, [a, b], line), line)

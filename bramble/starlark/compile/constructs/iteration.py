@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from ..context import Context
 
-# Nothing to check; iterable by Python once its class is known; to be locked while it is iterated.
-FREE, CHECK, LOCK = "free", "check", "lock"
+# Nothing to check; iterable by Python once its class is known; to be locked while it is iterated; as FREE
+# where the first branch of the conditional expression is taken, else to be locked.
+FREE, CHECK, LOCK, VIEW = "free", "check", "lock", "view"
 
 
 def is_fresh(ctx: Context, node: tree.Expr) -> bool:
@@ -39,7 +40,7 @@ def items_of(ctx: Context, node: tree.Expr, loop: int) -> tuple[expr, str, int]:
         given = [a for a in inner.arguments if isinstance(a, tree.Expr)]
         if len(given) == len(inner.arguments) and 1 <= len(given) <= 3:
             return loop_range(ctx, inner, given), FREE, 0
-    if isinstance(inner, tree.Call) and not ctx.no_walrus:
+    if isinstance(inner, tree.Call):
         made = lazy_items(ctx, inner, loop)
         if made is not None:
             return made
@@ -97,7 +98,7 @@ def settled(ctx: Context, name: str, value: expr, number: expr, line: int) -> ex
 
 
 def dict_items(ctx: Context, node: tree.Call, dot: tree.Dot, loop: int) -> tuple[expr, str, int]:
-    """Return `d.items()` and its like as a Python tuple."""
+    """Return `d.items()` and its like as a view or a list of Python's own; VIEW: or as any value."""
     value, mask = looked_at(ctx, dot.operand)
     if mask == RAW_DICT:
         line = ctx.unit.op(node.at, "method")
@@ -108,27 +109,36 @@ def dict_items(ctx: Context, node: tree.Call, dot: tree.Dot, loop: int) -> tuple
         if not ctx.unit.ownership.needs_lock(ctx.start, loop, dot.operand):
             return view, FREE, parts
         # What is iterated is a copy of what the dict holds now.
-        return py.helper("c.tuple", [view], line), FREE, parts
+        return py.helper(".plain_list", [view], line), FREE, parts
     first, x, _ref = ctx.bind(value)
     line = ctx.unit.op(node.at, "method", (dot.at,))
-    native = py.helper("c.tuple", [py.method(dot.name, x, [], line)], line)
+    native = py.method(dot.name, x, [], line)
+    if ctx.unit.ownership.needs_lock(ctx.start, loop, dot.operand):
+        # What is iterated is a copy of what the dict holds now.
+        native = py.helper(".plain_list", [native], line)
     slow = slow_method(ctx, node, dot, x, [], [], [])
-    if mask != DICT:
-        # A struct may have a field of this name, whose result may be any list.
-        slow = py.helper(".marked", [slow], line)
     test = py.boolean(py.OR, [py.is_class(first, ".Dict", line), py.is_class(x, ".FrozenDict", line)], line)
-    parts = 2 if dot.name == "items" and mask == DICT else 0
-    return py.conditional(test, native, slow, line), FREE, parts
+    # A struct may have a field of this name, whose result may be any list.
+    care = FREE if mask == DICT else VIEW
+    return py.conditional(test, native, slow, line), care, 2 if dot.name == "items" else 0
+
+
+def any_items(value: expr, target: tree.Expr, parts: int, line: int) -> expr:
+    """Emit what is iterated of a value where Python's own view, of items of so many parts, was expected."""
+    marked = py.helper(".marked", [value], line)
+    pairs = parts == 2 and isinstance(target, (tree.Tuple, tree.List)) and len(target.items) == 2
+    return py.helper(".pairs", [marked], line) if pairs else marked
 
 
 def checked_items(ctx: Context, value: expr, line: int) -> expr:
     """Return an iterable for Python of a value that need not be locked."""
-    if ctx.no_walrus and not py.is_simple(value):
-        return bounded_rounds(ctx, py.helper(".iterate", [value], line), line)
     first, again, _ref = ctx.bind(value)
     plain = py.boolean(
         py.OR,
-        [py.is_class(first, ".List", line), py.is_class(again, "tuple", line)],
+        [
+            py.is_class(first, ".List", line),
+            py.compare(py.class_of(again, line), py.COMPARE["in"], py.load(".in_iterable", line), line),
+        ],
         line,
     )
     slow = bounded_rounds(ctx, py.helper(".iterate", [again], line), line)

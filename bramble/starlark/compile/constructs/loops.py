@@ -10,7 +10,7 @@ from ..context import TooDeep
 from ..facts.collect import strip
 from ..facts.kinds import ANY
 from .assignments import assign_to
-from .iteration import CHECK, LOCK, bounded_rounds, checked_items, counted_step, items_of
+from .iteration import CHECK, LOCK, VIEW, any_items, bounded_rounds, checked_items, counted_step, items_of
 from .targets import plain_targets
 from .variables import condition
 
@@ -66,6 +66,8 @@ def for_loop(ctx: Context, node: tree.For) -> list[stmt]:
     body = tick(ctx) + start + loop_body(ctx, node)
     if care == CHECK:
         items = checked_items(ctx, items, line)
+    elif care == VIEW:
+        items.orelse = any_items(items.orelse, target, parts, line)  # type: ignore[attr-defined]
     elif care == LOCK and ctx.loops >= _LOCKED_LOOPS:
         items = py.helper(".marked", [items], line)
     elif care == LOCK:

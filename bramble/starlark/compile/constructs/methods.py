@@ -20,6 +20,7 @@ from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING
 from .arguments import arguments_of, keyword_arguments, words_as_dict
 from .calls import call_with_stars
 from .formatting import formatted_call
+from .guards import is_short_text
 from .unboxed import is_native_key, key_test, may_be_native_key
 from .variables import has_plain_keys, unwrapped
 
@@ -61,9 +62,25 @@ STRING_PLAIN = frozenset(
     }
 )
 _SPLITS = {"rsplit": "str.rsplit", "split": ".split_at"}
+# Methods whose function is called at once for a receiver of the class, whatever the arguments are.
+_DIRECT: dict[str, dict[str, tuple[int, ...]]] = {
+    "str": {
+        **dict.fromkeys(("count", "endswith", "find", "rfind", "rindex", "startswith"), (1, 2, 3)),
+        **dict.fromkeys(("partition", "rpartition", "removeprefix", "removesuffix"), (1,)),
+        **dict.fromkeys(("lstrip", "rstrip", "strip", "splitlines"), (1,)),
+        **dict.fromkeys(("rsplit", "split"), (1, 2)),
+        "join": (1,),
+        "replace": (2, 3),
+    },
+    ".List": {"insert": (2,), "remove": (1,)},
+    ".Dict": {"update": (1,)},
+}
+# Methods that never make a string longer, and search nothing, or only forwards.
+_EASY = frozenset({"endswith", "lstrip", "removeprefix", "removesuffix", "rstrip", "startswith", "strip"})
 _STRIPS = frozenset({"strip", "lstrip", "rstrip"})
 # Replacements that make a string longer are left to the function that watches the size of the result, and
 # longer texts to search for backwards to those that watch the work, which is the product of both lengths.
+_KINDS = {"str": STRING, ".List": 0, ".Dict": 0}
 _BACKWARDS = frozenset({"rfind", "rindex", "rpartition", "rsplit"})
 _FORWARDS = frozenset({"count", "find", "index", "partition", "replace", "split"})
 
@@ -88,8 +105,6 @@ def method_call(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed) -
     if mx == RAW_DICT:
         return unboxed_dict_method(ctx, node, dot, x, positional, named)
     result = method_kind(mx, dot.name)
-    if ctx.no_walrus:
-        return slow_method(ctx, node, dot, x, positional, named), result
     if dot.name == "format" and mx == STRING and x.__class__.__name__ == "Constant":
         made = formatted_call(ctx, node.at, x.value, positional, named)  # type: ignore[attr-defined]
         if made is not None:
@@ -151,7 +166,7 @@ def unboxed_dict_method(
             return dict_view(name, x, [], ctx.line), result
         items = py.helper(f".raw_{name}", [x], ctx.line)
         return py.helper(".List", [items], ctx.line), result
-    keyed = name in ("get", "setdefault") and count in (1, 2) and not named and not ctx.no_walrus
+    keyed = name in ("get", "setdefault") and count in (1, 2) and not named
     if keyed and may_be_native_key(args[0][1], RAW_DICT):
         line = ctx.unit.op(node.at, "method")
         if is_native_key(args[0][1], RAW_DICT):
@@ -198,9 +213,9 @@ def fast_method(
         return guarded(ctx, node, dot, receiver, [], "str", STRING, partial(plain_string_method, ctx))
     if count in STRING_NATIVE.get(name, ()):
         args = [ctx.expr(a) for a in positional]
-        if len(ctx.unit.operations) - before > _SMALL or not native_strings(name, args):
-            return slow_method(ctx, node, dot, receiver[0], positional, [], [a for a, _ in args])
-        return guarded(ctx, node, dot, receiver, args, "str", STRING, native_string_method)
+        if native_strings(name, args) and len(ctx.unit.operations) - before <= _SMALL:
+            return guarded(ctx, node, dot, receiver, args, "str", STRING, native_string_method)
+        return string_method(ctx, node, dot, receiver, args)
     if name == "join" and count == 1 and receiver[0].__class__.__name__ == "Constant":
         return join(ctx, node, dot, receiver, unwrapped(ctx, positional[0]))
     if name in ("append", "pop") and receiver[1] == LIST and is_changeable(ctx, dot.operand):
@@ -216,10 +231,12 @@ def fast_method(
         return guarded(ctx, node, dot, receiver, args, ".List", 0, py.method)
     if name == "extend" and count == 1:
         return extend(ctx, node, dot, receiver, ctx.expr(positional[0]))
-    if name == "pop" and (count == 0 or (count == 1 and isinstance(positional[0], tree.Literal))):
+    if name == "pop" and count <= 2:
         args = [ctx.expr(a) for a in positional]
-        if all(mask == INT for _, mask in args):
+        if count < 2 and all(mask == INT and py.is_simple(value) for value, mask in args):
             return guarded(ctx, node, dot, receiver, args, ".List", 0, py.method)
+        if args and args[0][1] == STRING:
+            return tested(ctx, node, dot, receiver, args, (".Dict", "str", ""), py.method)
         return slow_method(ctx, node, dot, receiver[0], positional, [], [a for a, _ in args])
     if name in ("items", "keys", "values") and count == 0:
         return guarded(ctx, node, dot, receiver, [], ".Dict", 0, dict_view)
@@ -228,7 +245,107 @@ def fast_method(
         if len(ctx.unit.operations) - before <= _SMALL:
             return keyed_method(ctx, node, dot, receiver, args)
         return slow_method(ctx, node, dot, receiver[0], positional, [], [a for a, _ in args])
+    for class_name, methods in _DIRECT.items():
+        if count in methods.get(name, ()):
+            args = [ctx.expr(a) for a in positional]
+            classes, emit = python_method(class_name, name, args)
+            return tested(ctx, node, dot, receiver, args, (class_name, *classes), emit)
     return None
+
+
+def python_method(class_name: str, name: str, args: list[Typed]) -> tuple[tuple[str, ...], Any]:
+    """Return the classes that arguments must have for Python's own method, and how it is emitted.
+
+    Where there is no such thing it is the function of the method, for arguments of any class.
+    """
+    (value, mask), *others = args
+    if name in ("split", "rsplit") and others and is_short_text(value) and is_count(others[0][0]):
+        return (), split_few
+    if name == "remove" and mask & STRING:
+        # Strings are equal to strings only.
+        return ("str",), py.method
+    if name == "insert" and is_count(value):
+        return (), py.method
+    return (), partial(direct, class_name)
+
+
+def is_count(node: expr) -> bool:
+    """Return whether an argument is a literal int that Python takes as a count."""
+    return isinstance(node, Constant) and node.value.__class__ is int and 0 <= node.value < 1 << 31
+
+
+def split_few(name: str, x: expr, args: list[expr], line: int) -> expr:
+    """Emit `x.split(separator, most)`."""
+    return py.helper(".List", [py.method(name, x, args, line)], line)
+
+
+def string_method(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, args: list[Typed]) -> expr:
+    """Emit a method of a string for arguments that may be no strings: Python's where tests allow it."""
+    name = dot.name
+    strings = ("str",) * (1 + len(args))
+    if name in _EASY and (len(args) == 1 and args[0][1] & STRING):
+        return tested(ctx, node, dot, receiver, args, strings, native_string_method)
+    if name in _EASY and is_literal_strings(args[0][0]):
+        return tested(ctx, node, dot, receiver, args, ("str", ""), native_string_method)
+    if name in _FORWARDS and name != "replace" and not COMPARES_ANEW:
+        return tested(ctx, node, dot, receiver, args, strings, native_string_method)
+    return tested(ctx, node, dot, receiver, args, ("str",), partial(direct, "str"))
+
+
+def is_literal_strings(node: expr) -> bool:
+    """Return whether an argument is a tuple of literal strings."""
+    items = getattr(node, "elts", ())
+    return bool(items) and all(isinstance(i, Constant) and i.value.__class__ is str for i in items)
+
+
+def direct(class_name: str, name: str, x: expr, args: list[expr], line: int) -> expr:
+    """Emit a call of the function of a method."""
+    return py.helper(f"{class_name}.{name}", [x, *args], line)
+
+
+def tested(
+    ctx: Context,
+    node: tree.Call,
+    dot: tree.Dot,
+    receiver: Typed,
+    args: list[Typed],
+    classes: tuple[str, ...],
+    emit: Callable[[str, expr, list[expr], int], expr],
+) -> expr:
+    """Emit a method behind tests of the classes of its receiver and arguments; "" is any class.
+
+    All arguments are evaluated before the last test is made, whatever the others say, and after the
+    receiver is known to have the method. So the code of each stands in one place.
+    """
+    x, mx = receiver
+    first, x, ref = ctx.bind(x)
+    bound = [ctx.bind(value) for value, _ in args]
+    values = [again for _, again, _ in bound]
+    check = ctx.unit.op(dot.at, ".having")
+    line = ctx.unit.op(node.at, f"{classes[0]}.{dot.name}", ref, *[found for _, _, found in bound])
+    simple = all(one is again for one, again, _ in bound)
+    has_class = py.is_class(first, classes[0], line)
+    if not simple:
+        lacking = py.helper(".lacking", [x, py.constant(dot.name, check)], check)
+        has_class = py.boolean(py.OR, [has_class, lacking], line)
+    tests = [has_class] if first is not x or mx != _KINDS[classes[0]] else []
+    for number, (one, again, _) in enumerate(bound):
+        wanted = classes[number + 1] if number + 1 < len(classes) else ""
+        if wanted and (one is not again or args[number][1] != _KINDS[wanted]):
+            tests.append(py.is_class(one, wanted, line))
+        elif one is not again:
+            tests.append(py.compare(one, py.IS, again, line))
+    native = emit(dot.name, x, values, line)
+    if not tests:
+        return native
+    slow = slow_method(ctx, node, dot, x, [], [], values)
+    if simple:
+        test = tests[0] if len(tests) == 1 else py.boolean(py.AND, tests, line)
+    else:
+        test = tests[0]
+        for other in tests[1:]:
+            test = py.binary(test, "&", other, line)
+    return py.conditional(test, native, slow, line)
 
 
 def is_changeable(ctx: Context, node: tree.Expr) -> bool:
@@ -268,6 +385,8 @@ def guarded(
 
 def plain_string_method(ctx: Context, name: str, x: expr, _args: list[expr], line: int) -> expr:
     """Emit a method of a string without arguments."""
+    if name == "split":
+        return py.helper(".split_words", [x], line)
     if name in _STRIPS:
         return py.method(name, x, [py.constant(SPACE, line)], line)
     if name in ("lower", "upper"):
@@ -306,9 +425,15 @@ def join(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, items: T
     line = ctx.unit.op(node.at, "str.join", (x.value,), ref)  # type: ignore[attr-defined]
     if receiver[1] != STRING:
         return slow_method(ctx, node, dot, x, [], [], [items[0]])
-    native = py.call(py.attribute(x, "join", line), [again], line)
-    if items[1] in (LIST, RAW_LIST):
-        return py.call(py.attribute(x, "join", line), [first], line)
+    if isinstance(items[0], Constant):
+        return py.helper("str.join", [x, items[0]], line)
+    if items[1] == RAW_LIST:
+        return py.method("join", x, [first], line)
+    # A copy that is Python's own is made and read in less time than a `List` is read.
+    whole = py.slice_between(py.constant(None, line), py.constant(None, line), line)
+    if items[1] == LIST:
+        return py.method("join", x, [py.subscript(first, whole, line)], line)
+    native = py.method("join", x, [py.subscript(again, whole, line)], line)
     slow = py.helper("str.join", [x, again], line)
     return py.conditional(py.is_class(first, ".List", line), native, slow, line)
 

@@ -15,9 +15,11 @@ from .guards import (
     is_short,
     is_short_text,
     same_equality,
+    string_or_ints,
     two_ints,
     two_of_a_kind,
 )
+from .joining import joining
 from .variables import condition
 
 TYPE_CHECKING = False
@@ -75,8 +77,6 @@ def unary(ctx: Context, node: tree.Unary) -> Typed:
         return py.helper(name, [operand], ctx.unit.op(node.at, name)), result
     if mask == INT or (mask & ~NUMBER == 0 and node.op != "~"):
         return py.unary(node.op, operand, ctx.line), result
-    if ctx.no_walrus:
-        return py.helper(name, [operand], ctx.unit.op(node.at, name)), result
     first, again, ref = ctx.bind(operand)
     line = ctx.unit.op(node.at, name, ref)
     test = py.is_class(first, "int", line)
@@ -90,14 +90,13 @@ def binary_operation(ctx: Context, op: str, at: int, left: Typed, right: Typed) 
     b, mb = right
     result = kinds.of_binary(op, ma, mb)
     name = HELPERS[op]
-    if ctx.no_walrus and not (py.is_simple(a) and py.is_simple(b)):
-        return py.helper(name, [a, b], ctx.unit.op(at, name)), result
     if op in py.COMPARE:
         return comparison(ctx, op, at, left, right), BOOL
+    joined = joining(ctx, op, at, left, right)
+    if joined is not None:
+        return joined, result
     how = guard(op, ma, mb, b)
     grows = op == "*" and ma & INT and mb & INT and not (is_short(a) or is_short(b))
-    if grows and ctx.no_walrus:
-        how = "always"
     if how == "never" and ma == INT and mb == INT and op in _NEVER_FAIL:
         made = py.binary(a, op, b, ctx.unit.op(at, name))
         return (bounded(ctx, made, True) if grows else made), result
@@ -145,8 +144,13 @@ def comparison(ctx: Context, op: str, at: int, left: Typed, right: Typed) -> exp
     one, two = (first_a, a, ma), (first_b, b, mb)
     if op in ("in", "not in"):
         return membership(op, one, two, line)
-    made = (equality if op in ("==", "!=") else ordering)(op, one, two, line)
-    return either(two_of_a_kind(one, two, line), op, a, b, name, line) if made is None else made
+    if op in ("==", "!="):
+        made = equality(op, one, two, line)
+        test = string_or_ints
+    else:
+        made = ordering(op, one, two, line)
+        test = two_of_a_kind
+    return either(test(one, two, line), op, a, b, name, line) if made is None else made
 
 
 def membership(op: str, left: Operand, right: Operand, line: int) -> expr:
@@ -205,12 +209,13 @@ def equality(op: str, left: Operand, right: Operand, line: int) -> Optional[expr
     first_a, a, ma = left
     first_b, b, mb = right
     direct = py.compare(first_a, py.COMPARE[op], first_b, line)
-    if same_equality(ma, mb):
-        return direct
     identical = py.IS if op == "==" else py.IS_NOT
-    if NONE in (ma, mb) or (mb == BOOL and ma & BOOL) or (ma == BOOL and mb & BOOL):
+    literals = first_a.__class__.__name__ == first_b.__class__.__name__ == "Constant"
+    if not literals and (NONE in (ma, mb) or (mb == BOOL and ma & BOOL) or (ma == BOOL and mb & BOOL)):
         # None and the bools are equal to themselves only.
         return py.compare(first_a, identical, first_b, line)
+    if same_equality(ma, mb):
+        return direct
     if b.__class__.__name__ != "Constant" or mb != INT:
         return None
     value = b.value  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ def index_of(ctx: Context, at: int, left: Typed, right: Typed) -> Typed:
         return unboxed_index(ctx, at, x, mx, right)
     result = index_kind(mx)
     literal = x.__class__.__name__ == "Constant" and (mx != STRING or mi != INT)
-    if literal or (ctx.no_walrus and not (py.is_simple(x) and py.is_simple(i))):
+    if literal:
         return py.helper(".index", [x, i], ctx.unit.op(at, ".index")), result
     if mi in (INT, STRING, INT | STRING):
         x, ref_x = ctx.once(x)
@@ -63,7 +63,7 @@ def slice_of(ctx: Context, node: tree.Slice, left: Typed) -> Typed:
     elif raw:
         native = py.subscript(x, py.slice_between(parts[0][0], parts[1][0], line), line)
         return py.helper(".List", [native], line), LIST
-    if node.step is not None or not plain or literal or (ctx.no_walrus and not py.is_simple(x)):
+    if node.step is not None or not plain or literal:
         step = py.constant(None, ctx.line) if node.step is None else ctx.value(node.step)
         return py.helper(".slice_of", [x, parts[0][0], parts[1][0], step], line), result
     tests = [py.is_class(part, "int", line) for part, kind in parts if kind != INT]
@@ -94,9 +94,6 @@ def attribute_of(ctx: Context, node: tree.Dot, left: Typed) -> Typed:
     """`x.name`: the field of a struct at once, anything else by `.attribute`."""
     # spec: starlark.attribute
     x, _mask = left
-    if ctx.no_walrus and not py.is_simple(x):
-        line = ctx.unit.op(node.at, ".attribute")
-        return py.helper(".attribute", [x, py.constant(node.name, line)], line), ANY
     first, x, ref = ctx.bind(x)
     line = ctx.unit.op(node.at, ".attribute", ref, (node.name,))
     name = py.constant(node.name, line)

@@ -38,7 +38,7 @@ def unboxed_index(ctx: Context, at: int, x: expr, kind: int, right: Typed) -> Ty
     """Emit `x[i]`."""
     i, mi = right
     helper = ".raw_item" if kind == RAW_DICT else ".raw_element"
-    if not may_be_native_key(mi, kind) or (ctx.no_walrus and not py.is_simple(i)):
+    if not may_be_native_key(mi, kind):
         return py.helper(helper, [x, i], ctx.unit.op(at, helper)), ANY
     if is_native_key(mi, kind):
         i, ref_i = ctx.once(i)
@@ -72,11 +72,10 @@ def unboxed_membership(ctx: Context, op: str, at: int, left: Typed, items: expr,
     sure = STRING | INT if kind == RAW_DICT else STRING
     if not mask & ~sure:
         return py.compare(a, py.COMPARE[op], items, line)
-    simple = not ctx.no_walrus or py.is_simple(a)
-    first, a, _ref = ctx.bind(a) if simple else (a, a, "")
+    first, a, _ref = ctx.bind(a)
     found = py.helper(helper, [items, a], line)
     slow = found if op == "in" else py.unary("not", found, line)
-    if not mask & sure or not simple:
+    if not mask & sure:
         return slow if first is a else py.sequence([first], slow, line)
     test = py.is_class(first, "str", line)
     if kind == RAW_DICT and mask & INT:

@@ -50,7 +50,7 @@ def call_universal(
         return call_indirect(ctx, node, name, positional, named) if name in INDIRECT else None
     args = universal_arguments(ctx, name, positional)
     values = [x for x, _ in args]
-    if count == 1 and (not ctx.no_walrus or py.is_simple(values[0])):
+    if count == 1:
         x, mx = args[0]
         if name == "len":
             first, x, ref = ctx.bind(x)

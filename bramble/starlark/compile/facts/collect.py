@@ -374,10 +374,14 @@ class _Collector:
         if name:
             self.call_universal(node, name, work)
             return
+        joins = self.joins(function) and len(node.arguments) == 1
         for argument in reversed(node.arguments):
             if argument.__class__ in (tree.StarArgument, tree.StarStarArgument):
                 # What is called gets a copy.
                 self.uses_only(argument.value, work, "star")
+            elif joins and isinstance(argument, tree.Expr):
+                # A string keeps nothing of what it joins.
+                self.uses_only(argument, work, "join")
             else:
                 work.append(argument)
         if function.__class__ is tree.Name:
@@ -410,6 +414,14 @@ class _Collector:
             self.change(receiver, work, how)
         else:
             self.uses_only(receiver, work, how)
+
+    def joins(self, function: tree.Expr) -> bool:
+        """Return whether a callee is the method `join` of a literal string."""
+        return (
+            isinstance(function, tree.Dot)
+            and function.name == "join"
+            and isinstance(strip(function.operand), tree.Literal)
+        )
 
     def put_by_method(self, receiver: tree.Expr, method: str, node: tree.Call) -> None:
         """Note what a mutating method puts into its receiver."""

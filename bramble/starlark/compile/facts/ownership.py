@@ -61,7 +61,7 @@ _ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
 # What can be done with Python's own list or dict as with a List or Dict, or to a copy of it.
 _READING = frozenset(
     {
-        *("index", "store", "iterate", "truth", "return", "in"),
+        *("index", "store", "iterate", "truth", "return", "in", "join"),
         *(
             f"universal.{name}"
             for name in ("len", "sorted", "list", "tuple", "set", "reversed", "any", "all")

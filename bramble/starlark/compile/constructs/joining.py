@@ -1,0 +1,165 @@
+"""Operators that make a container of two: `a + b` of lists, `a | b` of dicts, `x * n` of a display or text.
+
+The operators of `List` and `Dict` are functions written in Python, to which Python's interpreter comes by a
+detour; a display of Python's own is made in less time than they are found. So where an operand is a
+display, or both are tested to be dicts, the whole is emitted as one display: `[*a, *b]`, `{**a, **b}`.
+
+What keeps it safe: only a `List` and a `Dict` pass the tests (a dict with odd keys is of another class), no
+more items than can be copied without looking for an interruption (runtime/interruptible.py), and each operand
+is evaluated once, in its place: where the test of the other one comes first, that is a variable.
+"""
+
+from __future__ import annotations
+
+from _ast import Constant, Dict, Starred, Tuple
+from _ast import List as ListDisplay
+
+from ...runtime.interruptible import PART
+from .. import python_tree as py
+from ..facts.kinds import DICT, INT, LIST, SET, STRING
+from .guards import guard_again
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _ast import expr
+    from typing import Any, Optional
+
+    from ..context import Context, Typed
+
+# The most that a literal is repeated without looking at the length of what is made.
+_MOST_TIMES = 1 << 10
+_MOST_TEXT = 64
+
+
+def joining(ctx: Context, op: str, at: int, left: Typed, right: Typed) -> Optional[expr]:
+    """Emit `left op right` as a display, or return None where it is none, or may well be something else."""
+    if op == "+" and (is_new(left[0], ".List") or is_new(right[0], ".List")):
+        return lists(ctx, at, left, right)
+    if op == "|" and left[1] & DICT and right[1] & DICT:
+        return dicts(ctx, at, left, right)
+    if op == "*" and right[1] & INT and not is_number(right[0]):
+        return repeated(ctx, at, left, right)
+    return None
+
+
+def is_number(node: expr) -> bool:
+    """Return whether a factor is a literal."""
+    return isinstance(node, Constant)
+
+
+def is_new(node: expr, made_by: str) -> bool:
+    """Return whether an expression is a new `.List(…)` or `.Dict(…)` of something of Python's own."""
+    function = getattr(node, "func", None)
+    return getattr(function, "id", "") == made_by and len(node.args) == 1  # type: ignore[attr-defined]
+
+
+class Part:
+    """One operand: its test, which evaluates it; how it is spread into the display; and as a value.
+
+    Of a new one it is what is inside that is evaluated and spread.
+    """
+
+    def __init__(self, ctx: Context, typed: Typed, made_by: str, line: int) -> None:
+        node = typed[0]
+        self.new = is_new(node, made_by)
+        inner = node.args[0] if self.new else node  # type: ignore[attr-defined]
+        literal = isinstance(inner, Tuple) and all(isinstance(item, Constant) for item in inner.elts)
+        if literal:
+            first = again = inner
+            self.reference: Any = ""
+        else:
+            first, again, self.reference = ctx.bind(inner)
+        self.spread = again
+        self.evaluates = first is not again
+        self.tests: list[expr] = []
+        self.value = again
+        if self.new:
+            if self.evaluates:
+                self.tests.append(py.compare(first, py.IS_NOT, py.constant(None, line), line))
+            self.value = py.helper(made_by, [again], line)
+        else:
+            self.tests.append(py.is_class(first, made_by, line))
+
+
+def all_of(parts: list[Part], sizes: list[expr], line: int) -> expr:
+    """Emit the tests of two operands, which evaluate both in their order, and those of their sizes."""
+    one, two = parts
+    tests = [*one.tests, *two.tests]
+    if two.evaluates and not one.new:
+        # Not `and`: the right operand must be evaluated in any case.
+        tests = [py.binary(one.tests[0], "&", two.tests[0], line)]
+    tests += sizes
+    if not tests:
+        return py.constant(True, line)
+    return tests[0] if len(tests) == 1 else py.boolean(py.AND, tests, line)
+
+
+def is_small(node: expr, line: int) -> expr:
+    """Emit the test that a list or dict is small enough to be copied in one step."""
+    size = py.helper(".native_len", [node], line)
+    return py.compare(size, py.COMPARE["<="], py.constant(PART, line), line)
+
+
+def lists(ctx: Context, at: int, left: Typed, right: Typed) -> Optional[expr]:
+    """`[a, b] + x`, `x + [a, b]`: one list of all items."""
+    # spec: starlark.concatenation
+    if not (left[1] & LIST and right[1] & LIST):
+        return None
+    line = ctx.unit.op(at, ".add")
+    parts = [Part(ctx, operand, ".List", line) for operand in (left, right)]
+    line = ctx.unit.op(at, ".add")
+    spread: list[expr] = []
+    for part in parts:
+        if isinstance(part.spread, Tuple):
+            spread += part.spread.elts
+        else:
+            spread.append(Starred(part.spread, py.LOAD, lineno=line, col_offset=0))
+    made = py.helper(".List", [ListDisplay(spread, py.LOAD, lineno=line, col_offset=0)], line)
+    test = all_of(parts, [is_small(part.value, line) for part in parts if not part.new], line)
+    return py.conditional(test, made, py.helper(".add", [part.value for part in parts], line), line)
+
+
+def dicts(ctx: Context, at: int, left: Typed, right: Typed) -> expr:
+    """`a | b`: one dict of all entries."""
+    # spec: starlark.set.operators
+    line = ctx.unit.op(at, ".bit_or")
+    parts = [Part(ctx, operand, ".Dict", line) for operand in (left, right)]
+    line = ctx.unit.op(at, ".bit_or", *[part.reference for part in parts])
+    made = py.helper(
+        ".Dict", [Dict([None, None], [p.spread for p in parts], lineno=line, col_offset=0)], line
+    )
+    test = all_of(parts, [is_small(part.value, line) for part in parts if not part.new], line)
+    a, b = parts[0].value, parts[1].value
+    slow = py.helper(".bit_or", [a, b], line)
+    if left[1] & right[1] & (INT | SET):
+        slow = py.conditional(guard_again("bool", a, b, line), py.binary(a, "|", b, line), slow, line)
+    return py.conditional(test, made, slow, line)
+
+
+def repeated(ctx: Context, at: int, left: Typed, right: Typed) -> Optional[expr]:
+    """`[a] * n`, `"text" * n`: Python's own for a few times."""
+    # spec: starlark.repetition
+    node: Any = left[0]
+    if left[1] == STRING and isinstance(node, Constant) and len(str(node.value)) <= _MOST_TEXT:
+        inner, made_by = left[0], ""
+    elif is_new(node, ".List") and isinstance(node.args[0], Tuple) and len(node.args[0].elts) == 1:
+        inner, made_by = node.args[0].elts[0], ".List"
+    else:
+        return None
+    first, again, _ = ctx.bind(inner)
+    count_first, count, _ = ctx.bind(right[0])
+    line = ctx.unit.op(at, ".multiply")
+    no_more = py.COMPARE["<="]
+    few = py.both(py.constant(0, line), no_more, count, no_more, py.constant(_MOST_TIMES, line), line)
+    tests = [py.is_class(count_first, "int", line), few]
+    if first is not again:
+        tests.insert(0, py.compare(first, py.IS, again, line))
+    if made_by:
+        native = py.helper(".List", [py.binary(py.list_of([again], line), "*", count, line)], line)
+        slow = py.helper(".List", [py.tuple_of([again], line)], line)
+    else:
+        native = py.binary(again, "*", count, line)
+        slow = again
+    return py.conditional(
+        py.boolean(py.AND, tests, line), native, py.helper(".multiply", [slow, count], line), line
+    )

@@ -1,0 +1,197 @@
+"""What compiled code does itself for common operands gives what the simple rule gives, for all operands.
+
+A method is called by its name and as a value, which knows no quick path; an operator is compared with the
+function of its rule. Operands are values of every type, frozen ones and a host's included, and each result,
+each error's words, and what is left of the operands must be the same.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, Callable
+
+import pytest
+
+from bramble.starlark import Builtin, EvalError, HostValue, Module, StarlarkError, Thread, call, freeze
+from bramble.starlark.compile.constructs.operators import HELPERS
+from bramble.starlark.runtime.intrinsics import BUILTINS
+from bramble.starlark.runtime.struct import STRUCT
+from bramble.starlark.runtime.text import to_repr
+
+from ..running import ran
+
+
+class Guest(HostValue):
+    """A value of a host that has the methods and operators of many types, and is equal to everything."""
+
+    type_name = "guest"
+
+    def attr(self, name: str) -> Any:
+        return Builtin(name, lambda _thread, args, _kwargs: (name, *args))
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 1
+
+    def __add__(self, other: object) -> str:
+        return "sum"
+
+    __radd__ = __or__ = __ror__ = __add__
+
+
+EXPRESSIONS = (
+    *('"abc"', '"b"', '""', "0", "1", "-1", "True", "1.0", "float('nan')", "None", "1 << 70", 'b"b"'),
+    *("[]", "[1, 2]", '["b", "a"]', "[True]", "[[1]]", "{}", '{"b": 1}', "{True: 1}", "{1: [2]}"),
+    *("()", '("b",)', "(1, 2)", "(True, float('nan'))", 'set(["b"])', "set([True])", "range(3)"),
+    *("struct(b = 1, items = lambda: [(1, 2)])", "struct(pop = len, update = len, items = lambda: [1])"),
+    *('"abc".elems()', '"x\\x1cy z"', '"é\\x1cy z\\n"'),
+)
+METHODS = {
+    **dict.fromkeys(("join", "remove", "update", "append", "extend", "removeprefix", "partition"), (1,)),
+    **dict.fromkeys(("strip", "startswith", "endswith", "find", "rfind", "count", "index", "rindex"), (1,)),
+    **dict.fromkeys(("insert", "replace", "setdefault"), (2,)),
+    **dict.fromkeys(("pop", "split", "rsplit", "get"), (1, 2)),
+    **dict.fromkeys(("split ", "strip ", "pop ", "items", "keys", "values", "clear", "upper"), (0,)),
+}
+LITERALS = ('"b"', '""', "1", "True", "[1]", "()", '("b", "c")', "None")
+
+
+def makers() -> list[Callable[[], Any]]:
+    """Return functions each of which makes a value; most of them also one that is frozen."""
+    text = "".join(f"def v{n}():\n    return {e}\n" for n, e in enumerate(EXPRESSIONS))
+    module = ran(text, struct=STRUCT)
+
+    def maker(name: str, frozen: bool) -> Callable[[], Any]:
+        def make() -> Any:
+            value = call(Thread(), module.globals[name], ())
+            if frozen:
+                freeze(value)
+            return value
+
+        return make
+
+    names = [f"v{n}" for n in range(len(EXPRESSIONS))]
+    found = [maker(name, False) for name in names]
+    found += [maker(n, True) for n, e in zip(names, EXPRESSIONS) if e[0] in "[{s"]
+    return [*found, Guest]
+
+
+MAKERS = makers()
+FEW = [m for n, m in enumerate(MAKERS) if n % 4 == 1 or n < 6]
+
+
+def outcome(function: Callable[..., Any], operands: list[Callable[[], Any]]) -> tuple[str, ...]:
+    """Return the text of what comes of a call, and of what it left of its operands."""
+    values = [make() for make in operands]
+    try:
+        said = to_repr(function(*values))
+    except EvalError as error:
+        said = f"{error.code} {error.message}"
+    return (said, *[to_repr(value) + value.__class__.__name__ for value in values])
+
+
+def called(module: Module, name: str) -> Callable[..., Any]:
+    return lambda *args: call(Thread(), module.globals[name], args)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_does_what_the_same_method_as_a_value_does(method: str) -> None:
+    name = method.strip()
+    for count in METHODS[method]:
+        names = ["a", "b"][:count]
+        given = ", ".join(names)
+        lines = ["def same(x): return x", f"def quick({', '.join(['x', *names])}): return x.{name}({given})"]
+        lines += [f"def slow({', '.join(['x', *names])}):\n    m = x.{name}\n    return m({given})"]
+        lines += [f"def large({', '.join(['x', *names])}):"]
+        lines += [f"    return same(x).{name}({', '.join(f'same({n})' for n in names)})"]
+        module = ran("\n".join(lines) + "\n")
+        quick, slow, large = (called(module, n) for n in ("quick", "slow", "large"))
+        pools = [MAKERS, *([FEW if count == 2 else MAKERS] * count)]
+        for operands in product(*pools):
+            wanted = outcome(slow, list(operands))
+            assert outcome(quick, list(operands)) == wanted
+            assert outcome(large, list(operands)) == wanted
+
+
+@pytest.mark.parametrize("method", [m for m, counts in METHODS.items() if counts != (0,)])
+def test_a_method_with_literals_does_what_the_method_does(method: str) -> None:
+    lines = []
+    count = METHODS[method][-1]
+    for number, literals in enumerate(product(LITERALS, repeat=count)):
+        given = ", ".join(literals)
+        lines.append(f"def q{number}(x): return x.{method}({given})")
+        lines.append(f"def s{number}(x):\n    m = x.{method}\n    return m({given})")
+    lines += [f"def t{n}(x): return {e}.{method}(x)" for n, e in enumerate(EXPRESSIONS[:3])]
+    lines += [f"def u{n}(x):\n    m = ({e}).{method}\n    return m(x)" for n, e in enumerate(EXPRESSIONS[:3])]
+    module = ran("\n".join(lines) + "\n")
+    pairs = [(f"q{n}", f"s{n}") for n in range(len(LITERALS) ** count)]
+    for quick, slow in pairs + [(f"t{n}", f"u{n}") for n in range(3)]:
+        for make in FEW if count == 2 else MAKERS:
+            assert outcome(called(module, quick), [make]) == outcome(called(module, slow), [make])
+
+
+@pytest.mark.parametrize("op", HELPERS)
+def test_an_operator_does_what_its_rule_says(op: str) -> None:
+    rule = BUILTINS[HELPERS[op]]
+
+    def simple(a: Any, b: Any) -> Any:
+        return call(Thread(), Builtin("rule", lambda _thread, args, _kwargs: rule(*args)), (a, b))
+
+    lines = ["def same(x): return x", f"def quick(a, b): return a {op} b"]
+    lines += [f"def large(a, b): return same(a) {op} same(b)"]
+    lines += [f"def truth(a, b): return True if a {op} b else False"]
+    module = ran("\n".join(lines) + "\n")
+    for a, b in product(MAKERS, MAKERS):
+        wanted = outcome(simple, [a, b])
+        assert outcome(called(module, "quick"), [a, b]) == wanted
+        assert outcome(called(module, "large"), [a, b]) == wanted
+
+
+@pytest.mark.parametrize("op", HELPERS)
+def test_an_operator_with_a_literal_does_what_its_rule_says(op: str) -> None:
+    rule = BUILTINS[HELPERS[op]]
+    literals = [e for e in EXPRESSIONS if "lambda" not in e and "<<" not in e]
+    lines: list[str] = []
+    for number, literal in enumerate([*literals, "[x]", "[x, x]", '{"b": x}', "[y for y in [x]]", "(x,)"]):
+        lines.append(f"def v{number}(x): return {literal}")
+        for side, text in (("left", f"{literal} {op} x"), ("right", f"x {op} {literal}")):
+            body = f"def {side}{number}(x): return {text}"
+            try:
+                ran(body + "\n", struct=STRUCT)
+                lines.append(body)
+            except StarlarkError:
+                # Some are refused before they run.
+                continue
+    module = ran("\n".join(lines) + "\n", struct=STRUCT)
+    for name, make in product(module.globals, MAKERS):
+        if name[0] == "v":
+            continue
+        made = called(module, "v" + name.lstrip("leftrigh"))
+
+        def simple(x: Any, made: Any = made, left: bool = name.startswith("left")) -> Any:
+            a, b = (made(x), x) if left else (x, made(x))
+            return call(Thread(), Builtin("rule", lambda _thread, args, _kwargs: rule(*args)), (a, b))
+
+        assert outcome(called(module, name), [make]) == outcome(simple, [make])
+
+
+LOOPS = {
+    "loop": "out = []\n    for k, v in x.{0}():\n        out.append((k, v))\n    return out",
+    "outer": "return [(k, v) for k, v in x.{0}()]",
+    "inner": "return [(k, v) for i in [1] for k, v in x.{0}()]",
+    "dict": "return {{k: v for i in [1] for k, v in x.{0}()}}",
+    "whole": "return [i for i in x.{0}()]",
+    "call": "out = []\n    for i in x.{0}():\n        out.append(same(i))\n    return out",
+}
+
+
+@pytest.mark.parametrize("name", ["items", "keys", "values"])
+@pytest.mark.parametrize("how", LOOPS)
+def test_a_loop_over_a_view_is_one_over_the_list(how: str, name: str) -> None:
+    body = LOOPS[how].format(name)
+    slow = f"m = x.{name}\n    " + body.replace(f"x.{name}()", "same(m())")
+    module = ran(f"def same(x): return x\ndef quick(x):\n    {body}\ndef slow(x):\n    {slow}\n")
+    for make in MAKERS:
+        assert outcome(called(module, "quick"), [make]) == outcome(called(module, "slow"), [make])
