@@ -124,8 +124,6 @@ def call_with_stars(
     named arguments, though it stands behind them: so these are evaluated with it, and kept.
     """
     # spec: starlark.arguments
-    if ctx.no_walrus:
-        return call_by_parts(ctx, node, made, positional, named, stars)
     line = ctx.unit.op(node.at, "call")
     name = star_called(ctx, node.function) if made is None else ""
     if name:
