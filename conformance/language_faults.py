@@ -116,7 +116,7 @@ FAULTS: tuple[Fault, ...] = (
         ("string.splitlines", 'lines: list[str] = cut([], s, "\\n")\n', 'lines = [*s.splitlines(), ""]\n'),
         ("string.case", "    return full if len(full) == 1 else title_char(char)\n", "    return full\n"),
         ("string.class", "    return s.isdecimal() if", "    return s.isdigit() if"),
-        ("string.space", "(not s.isascii() or not any(char in s for char in _NOT_SPACE))", "True"),
+        ("string.space", "(s.isprintable() or not any(char in s for char in _NOT_SPACE))", "True"),
         (
             "string.startswith",
             "    if value.__class__ is tuple:\n",

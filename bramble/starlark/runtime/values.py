@@ -501,7 +501,9 @@ def equal(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
         return bool(a == b) if ca is cb or not hasattr(cb if ca is str else ca, "starlark_equal") else False
     if walk is None and ca is cb and (ca is List or ca is tuple):
         return equal_sequences(a, b)
-    if ca is bool or cb is bool or a is None or b is None:
+    if ca is bool or cb is bool:
+        return a is b
+    if a is None or b is None:
         return a is b
     if ca is int or ca is float:
         if cb is float or cb is int:
