@@ -153,9 +153,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "build.sources.object",
-        "bramble/store/publish/sources.py",
-        "mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644",
-        "mode = 0o644",
+        "bramble/store/publish/originals.py",
+        "size, executable = before.st_size, bool(before.st_mode & stat.S_IXUSR)",
+        "size, executable = before.st_size, False",
     ),
     Mutant(
         "build.environment",

@@ -31,6 +31,7 @@ from bramble.store.disk import Realisation, Store, StoreObject
 
 if TYPE_CHECKING:
     from bramble.build.maker import Maker
+    from bramble.store.records.stamps import Looks
 
 
 class Builder:
@@ -55,6 +56,7 @@ class Builder:
         self._lock = threading.Lock()
         self._made_by: Optional[Maker] = None
         self.sources: dict[Sources, Optional[SourceObject]] = {}  # what became of sources
+        self._looks: Looks = {}
         self._naming: dict[Sources, threading.Lock] = {}  # held by who finds that out
         self._seen: list[str] = []  # objects that are known, and not protected yet
         # Digests of those whose pin counts no longer, and whether they were fetched since.
@@ -112,9 +114,9 @@ class Builder:
             lock = self._naming.setdefault(sources, threading.Lock())
         with lock:
             if sources not in self.sources:
-                source = name_sources(sources, self._store, self._source_roots)
+                source = name_sources(sources, self._store, self._source_roots, self._looks)
                 if source is not None and source.name in self._options.demand:
-                    source = add_sources(sources, self._store, self._source_roots)
+                    source = add_sources(sources, self._store, self._source_roots, self._looks)
                 self.sources[sources] = source
             return self.sources[sources]
 

@@ -14,6 +14,7 @@ from bramble.store.files.failures import DiskFailures
 
 if TYPE_CHECKING:
     from bramble.store.disk import Store
+    from bramble.store.records.stamps import Looks
 
 
 def common_directory(location: str, files: Iterable[str]) -> str:
@@ -32,27 +33,33 @@ def common_directory(location: str, files: Iterable[str]) -> str:
     return "/".join(common)
 
 
-def add_sources(sources: Sources, store: Store, roots: Mapping[str, str]) -> Optional[SourceObject]:
+def add_sources(
+    sources: Sources, store: Store, roots: Mapping[str, str], looks: Optional[Looks] = None
+) -> Optional[SourceObject]:
     """Put the sources into the store, where they are not there yet; None when there are none.
 
-    `roots` gives the directory of each project. Raises build.unknown-project,
-    and what the store raises for a file that is missing or outside.
+    `roots` gives the directory of each project; what is in `looks` is not looked at again. Raises
+    build.unknown-project, and what the store raises for a file that is missing or outside.
     """
     # spec: build.sources.object
     if not sources.files:
         return None
     top, files, project, start = _place(sources, roots)
-    return SourceObject(store.add_sources(top, files, project=project), start)
+    return SourceObject(store.add_sources(top, files, project=project, looks=looks), start)
 
 
-def name_sources(sources: Sources, store: Store, roots: Mapping[str, str]) -> Optional[SourceObject]:
+def name_sources(
+    sources: Sources, store: Store, roots: Mapping[str, str], looks: Optional[Looks] = None
+) -> Optional[SourceObject]:
     """Return what `add_sources` would; where the store knows the files, it need not hold them."""
     # spec: build.demand
     if not sources.files:
         return None
     top, files, project, start = _place(sources, roots)
-    name = store.recall_sources(top, files, project=project)
-    return SourceObject(name or store.add_sources(top, files, project=project), start)
+    # What changes between the two is noticed when it is read.
+    looks = {} if looks is None else looks
+    name = store.recall_sources(top, files, project=project, looks=looks)
+    return SourceObject(name or store.add_sources(top, files, project=project, looks=looks), start)
 
 
 def _place(sources: Sources, roots: Mapping[str, str]) -> tuple[str, list[str], str, str]:

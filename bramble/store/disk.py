@@ -56,44 +56,63 @@ class Store(Objects):
         place = open_place(root, whose, create=create and not read_only, write=not read_only)
         return Store(place, whose, read_only=read_only)
 
-    def add_sources(self, root: str, files: Sequence[str], *, project: Optional[str] = None) -> str:
+    def add_sources(
+        self,
+        root: str,
+        files: Sequence[str],
+        *,
+        project: Optional[str] = None,
+        looks: Optional[stamps.Looks] = None,
+    ) -> str:
         """Make the named files one object and return its name.
 
         `files` are relative to the directory `root`. Files that have not changed
-        since the last time are not read. Links may point anywhere in the
-        directory `project` (`root` if it is None), and nowhere else.
+        since the last time are not read if the object of that time is there: they are taken from it. Links
+        may point anywhere in the directory `project` (`root` if it is None), and nowhere else. What is in
+        `looks` is not looked at again, see `bramble.store.records.stamps.look_at`.
 
         Raises BrambleError store.source-missing, store.source-special,
         store.source-link, store.source-outside, store.changed-while-read, and
         those of `publish`.
         """
         allowed = project or root
-        now, name = self._recall(root, files, allowed)
-        if name is not None and self.is_complete([name]):
-            return name
-        name = str(late("publish.sources", "copy_sources")(self, root, files, allowed))
+        now, known = self._recall(root, files, allowed, looks)
+        if known is not None and not self.is_complete([known.object]):
+            known = None
+        if known is not None and known.stamps == now.stamps:
+            return known.object
+        made: stamps.Known = late("publish.sources", "add_sources")(self, root, files, allowed, now, known)
         if not self.read_only:
             with DiskFailures("record the stamps of sources"):
-                stamps.remember(self.var, now, name, self.on_wait)
-        return name
+                stamps.remember(self.var, now.key, made, self.on_wait)
+        return made.object
 
     def recall_sources(
-        self, root: str, files: Sequence[str], *, project: Optional[str] = None
+        self,
+        root: str,
+        files: Sequence[str],
+        *,
+        project: Optional[str] = None,
+        looks: Optional[stamps.Looks] = None,
     ) -> Optional[str]:
         """Return the name that `add_sources` would return, if it is known without reading the files.
 
-        The object is protected, and need not be in the store. Raises BrambleError store.source-missing.
+        The object is protected, and need not be in the store. `looks` as in `add_sources`. Raises
+        BrambleError store.source-missing.
         """
         # spec: store.sources.stamps
-        return self._recall(root, files, project or root)[1]
+        now, known = self._recall(root, files, project or root, looks)
+        return known.object if known is not None and known.stamps == now.stamps else None
 
-    def _recall(self, root: str, files: Sequence[str], allowed: str) -> tuple[stamps.Stamps, Optional[str]]:
+    def _recall(
+        self, root: str, files: Sequence[str], allowed: str, looks: Optional[stamps.Looks]
+    ) -> tuple[stamps.Stamps, Optional[stamps.Known]]:
         with DiskFailures("look at sources"):
-            now = stamps.take(root, files, allowed)
-            name = stamps.recall(self.var, now)
-        if name is not None:
-            self.protect([name])
-        return now, name
+            now = stamps.take(root, files, allowed, looks)
+            known = stamps.recall(self.var, now)
+        if known is not None:
+            self.protect([known.object])
+        return now, known
 
     def workspace(self, name: str = "") -> AbstractContextManager[Workspace]:
         """Give a private directory on the store's file system, called `name`, which is removed at the end."""

@@ -242,6 +242,7 @@ class Failing(World):
         def refused(path: object) -> object:
             raise PermissionError(13, "Permission denied", path)
 
+        os.mkdir(self.store.object_path("a" * 32))
         with pytest.MonkeyPatch.context() as patched, pytest.raises(BrambleError) as caught:
             # In place of a mode, which does not hold root.
             patched.setattr(os, "scandir", refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -46,7 +47,12 @@ PROJECT = {
     "inputs": [[["./a:x"], B]],
 }
 ROOT = {"version": 1, "label": "mine", "objects": [A]}
-SOURCE = {"version": 1, "object": A, "stamps": [[33188, 1, 2, -3, 4]]}
+SOURCE = {
+    "version": 1,
+    "object": A,
+    "stamps": base64.b64encode(bytes(2 * schema.STAMP_SIZE)).decode(),
+    "contents": base64.b64encode(bytes(2 * schema.CONTENT_SIZE)).decode(),
+}
 PLACE = {"version": 1, "root": "", "directory": DIRECTORY, "moving": [["", DIRECTORY]]}
 BUILD = {
     "version": 1,
@@ -350,3 +356,10 @@ def meaning(read: Callable[[bytes], object], data: bytes) -> object:
         return read(data)
     except schema.Malformed:
         return None
+
+
+@pytest.mark.parametrize("field", ["stamps", "contents"])
+@pytest.mark.parametrize("wrong", ["", "A", "AAAA", "!" + SOURCE["stamps"][1:], SOURCE["stamps"] + " "])
+def test_stamps_and_contents_of_sources_are_of_as_many_files_each_whole(field: str, wrong: str) -> None:
+    with pytest.raises(schema.Malformed):
+        schema.source(said({**SOURCE, field: wrong}))

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
 from bramble.store.publish import sources
+from bramble.store.publish.originals import Originals, Receiver
+from bramble.store.questions.verify import verify
 from bramble.store.records import stamps
-from bramble.store.tree.reader import copy_contents
+from bramble.store.tree.reader import MTIME_NS
 from tests.store.conftest import grown, plant
 from tests.store.oracle import Exec, Link, Oracle, Tree
 
@@ -72,7 +77,7 @@ def test_unchanged_sources_are_not_read_again(
 ) -> None:
     age(project)
     name = store.add_sources(project, FILES)
-    monkeypatch.setattr(sources, "copy_sources", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(sources, "add_sources", lambda *_: pytest.fail("read again"))
     assert store.add_sources(project, FILES) == name
 
 
@@ -94,7 +99,8 @@ def test_stamps_are_trusted_once_the_clock_has_moved_on(
         )
         monkeypatch.setattr(stamps, "time", SimpleNamespace(time_ns=lambda: now))
         monkeypatch.setattr(stamps, "os", SimpleNamespace(lstat=lambda path: status, fsencode=os.fsencode))
-        return stamps.take(project, FILES, project).settled
+        found = stamps.take(project, FILES, project)
+        return found.stamps == found.kept
 
     second, step = 10**9, 50 * 10**6
     fine = 100 * second + 1
@@ -183,12 +189,260 @@ def test_a_source_behind_a_linked_directory_is_refused(store: Store, project: st
 def test_a_source_that_changes_while_it_is_copied_is_noticed(
     store: Store, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = copy_contents
+    real = os.read
 
-    def copy(source: int, target: int) -> None:
-        real(source, target)
+    def read(fd: int, size: int) -> bytes:
+        data = real(fd, size)
         Path(project, "a.c").write_text("int a = 1;")
+        return data
 
-    monkeypatch.setattr(sources, "copy_contents", copy)
+    monkeypatch.setattr(os, "read", read)
     assert error(store, project, "a.c").code == "store.changed-while-read"
     assert store.names() == []
+
+
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of files of the project that are opened from now on."""
+    names: list[str] = []
+    real = Originals._copy_file
+
+    def copy(self: Originals, file: str, name: str, base: bytes, to: Receiver) -> bytes:
+        names.append(file)
+        return real(self, file, name, base, to)
+
+    monkeypatch.setattr(Originals, "_copy_file", copy)
+    return names
+
+
+def inodes(store: Store, name: str) -> dict[str, int]:
+    return {file: os.lstat(f"{store.object_path(name)}/{file}").st_ino for file in FILES}
+
+
+def test_of_a_touched_file_the_content_is_read_and_of_no_other(
+    store: Store, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age(project)
+    name = store.add_sources(project, FILES)
+    os.utime(project + "/a.c", (1, 1))
+    age(project)
+    read = opened(monkeypatch)
+    assert store.recall_sources(project, FILES) is None
+    assert store.add_sources(project, FILES) == name
+    assert read == ["a.c"]
+    assert store.recall_sources(project, FILES) == name
+
+
+def test_of_a_changed_file_the_content_is_read_and_all_others_are_taken_from_the_former_object(
+    store: Store, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age(project)
+    former = inodes(store, store.add_sources(project, FILES))
+    Path(project, "lib/b.c").write_text("int changed;")
+    read = opened(monkeypatch)
+    name = store.add_sources(project, FILES)
+    expected: Tree = {**PROJECT, b"lib": {**LIB, b"b.c": b"int changed;"}}
+    assert name == Oracle().name(expected)
+    assert grown(store.object_path(name)) == expected
+    assert set(read) == {"lib/b.c"}
+    now = inodes(store, name)
+    assert {file for file in FILES if now[file] == former[file]} >= {"a.c", "run"}
+    assert verify(store).damages == ()
+
+
+def test_an_object_is_the_same_whether_it_was_copied_or_taken_from_a_former_one(
+    place: str, project: str
+) -> None:
+    big = os.urandom(3 << 20)
+    Path(project, "big").write_bytes(big)
+    Path(project, "lib/none").write_bytes(b"")
+    files = [*FILES, "big", "lib/none"]
+    age(project)
+    with contextlib.closing(Store.open(place + "/first")) as first:
+        first.add_sources(project, files)
+        Path(project, "run").write_text("#!/bin/bash")
+        age(project)
+        name = first.add_sources(project, files)
+        with contextlib.closing(Store.open(place + "/second")) as second:
+            assert second.add_sources(project, files) == name
+            assert forms(first.object_path(name)) == forms(second.object_path(name))
+            assert first.object(name) == second.object(name)
+
+
+def forms(top: str) -> dict[str, tuple[int, int, int]]:
+    """Modes, times and sizes of all that is in an object."""
+    found = {}
+    for directory, _, files in os.walk(top):
+        for name in ["", *files]:
+            status = os.lstat(os.path.join(directory, name))
+            size = status.st_size if name else 0
+            found[os.path.relpath(os.path.join(directory, name), top)] = (
+                status.st_mode,
+                status.st_mtime_ns,
+                size,
+            )
+    return found
+
+
+@pytest.mark.parametrize("damage", ["content", "mode", "time", "gone", "link", "directory"])
+def test_a_former_object_that_was_damaged_is_not_used(store: Store, project: str, damage: str) -> None:
+    age(project)
+    former = store.object_path(store.add_sources(project, FILES))
+    os.chmod(former, 0o755)
+    os.chmod(former + "/lib", 0o755)
+    if damage == "content":
+        os.chmod(former + "/a.c", 0o644)
+        Path(former, "a.c").write_bytes(b"int x;")
+        os.chmod(former + "/a.c", 0o444)
+        os.utime(former + "/a.c", ns=(MTIME_NS, MTIME_NS))
+    elif damage == "mode":
+        os.chmod(former + "/a.c", 0o644)
+    elif damage == "time":
+        os.utime(former + "/a.c", (5, 5))
+    elif damage == "gone":
+        os.unlink(former + "/a.c")
+    elif damage == "link":
+        os.unlink(former + "/lib/up")
+        os.symlink("../run", former + "/lib/up")
+    else:
+        os.rename(former + "/lib", former + "/bil")
+    Path(project, "run").write_text("#!/bin/bash")
+    name = store.add_sources(project, FILES)
+    assert name == Oracle().name({**PROJECT, b"run": Exec(b"#!/bin/bash")})
+    assert verify(store, [name]).damages == ()
+
+
+def test_where_a_file_cannot_have_another_name_it_is_copied(
+    store: Store, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age(project)
+    store.add_sources(project, FILES)
+    Path(project, "run").write_text("#!/bin/bash")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMLINK, os.strerror(errno.EMLINK))
+
+    monkeypatch.setattr(os, "link", refuse)
+    read = opened(monkeypatch)
+    expected: Tree = {**PROJECT, b"run": Exec(b"#!/bin/bash")}
+    name = store.add_sources(project, FILES)
+    assert name == Oracle().name(expected) and grown(store.object_path(name)) == expected
+    assert set(read) == {"run"}
+
+
+def test_a_file_whose_time_and_size_are_kept_in_the_same_tick_is_noticed(store: Store, project: str) -> None:
+    name = store.add_sources(project, FILES)
+    status = os.stat(project + "/a.c")
+    for content in ("int x;", "int y;", "int a;"):
+        Path(project, "a.c").write_text(content)
+        os.utime(project + "/a.c", ns=(status.st_atime_ns, status.st_mtime_ns))
+        expected: Tree = {**PROJECT, b"a.c": content.encode()}
+        assert store.add_sources(project, FILES) == Oracle().name(expected)
+    assert store.add_sources(project, FILES) == name
+
+
+def test_of_files_that_were_just_changed_only_these_are_read_again(
+    store: Store, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    age(project)
+    Path(project, "a.c").write_text("int z;")
+    name = store.add_sources(project, FILES)
+    read = opened(monkeypatch)
+    assert store.add_sources(project, FILES) == name
+    assert read == ["a.c"]
+    age(project)
+    assert store.add_sources(project, FILES) == name and read == ["a.c", "a.c"]
+    assert store.add_sources(project, FILES) == name and read == ["a.c", "a.c"]
+
+
+@pytest.mark.parametrize("how", ["link", "executable", "swapped", "fifo", "directory", "linked directory"])
+def test_a_file_that_has_become_something_else_is_noticed(store: Store, project: str, how: str) -> None:
+    age(project)
+    name = store.add_sources(project, FILES)
+    if how == "executable":
+        os.chmod(project + "/a.c", 0o755)
+        assert store.add_sources(project, FILES) == Oracle().name({**PROJECT, b"a.c": Exec(b"int a;")})
+    elif how == "swapped":
+        # A link to a file with the same content is another source than the file.
+        os.unlink(project + "/lib/up")
+        Path(project, "lib/up").write_text("../a.c")
+        expected: Tree = {**PROJECT, b"lib": {**LIB, b"up": b"../a.c"}}
+        assert store.add_sources(project, FILES) == Oracle().name(expected) != name
+    elif how == "linked directory":
+        os.rename(project + "/lib", project + "/real")
+        os.symlink("real", project + "/lib")
+        os.utime(project + "/real/b.c")
+        assert error(store, project, *FILES).code == "store.source-link"
+    else:
+        os.unlink(project + "/a.c")
+        if how == "link":
+            os.symlink("/etc/passwd", project + "/a.c")
+        elif how == "fifo":
+            os.mkfifo(project + "/a.c")
+        else:
+            os.mkdir(project + "/a.c")
+        code = "store.source-link" if how == "link" else "store.source-special"
+        assert error(store, project, *FILES).code == code
+
+
+def test_a_file_that_cannot_be_read_is_an_error_until_it_can_be(store: Store, project: str) -> None:
+    age(project)
+    os.chmod(project + "/a.c", 0)
+    if not os.access(project + "/a.c", os.R_OK):
+        assert error(store, project, *FILES).code == "store.permission"
+    os.chmod(project + "/a.c", 0o644)
+    assert store.add_sources(project, FILES) == Oracle().name(PROJECT)
+
+
+def test_sets_of_sources_that_overlap_look_at_each_file_once(
+    store: Store, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    real = os.lstat
+
+    def lstat(path: str, **more: Any) -> os.stat_result:
+        if isinstance(path, str) and path.startswith(project):
+            looked.append(path)
+        return real(path, **more)
+
+    age(project)
+    monkeypatch.setattr(os, "lstat", lstat)
+    looks: stamps.Looks = {}
+    names = [
+        store.add_sources(root, files, project=project, looks=looks)
+        for root, files in ((project, FILES), (project, FILES[:2]), (project + "/lib", ["b.c", "up"]))
+    ]
+    assert sorted(looked) == sorted(f"{project}/{file}" for file in FILES)
+    assert len(set(names)) == 3
+    assert grown(store.object_path(names[2])) == LIB
+    assert names == [
+        store.add_sources(root, files, project=project)
+        for root, files in ((project, FILES), (project, FILES[:2]), (project + "/lib", ["b.c", "up"]))
+    ]
+
+
+def test_sources_of_a_store_that_is_only_read_are_named(place: str, store: Store, project: str) -> None:
+    age(project)
+    name = store.add_sources(project, FILES)
+    with contextlib.closing(Store.open(store.root, read_only=True)) as reader:
+        Path(project, "a.c").write_text("int c;")
+        assert reader.add_sources(project, FILES) == Oracle().name({**PROJECT, b"a.c": b"int c;"})
+        assert reader.names() == [name]
+
+
+def test_names_in_any_order_and_more_than_once_are_the_same_object(store: Store, project: str) -> None:
+    Path(project, "lib.c").write_text("")
+    files = ["lib/up", "lib.c", "run", "a.c", "lib/b.c", "a.c", "run"]
+    expected = Oracle().name({**PROJECT, b"lib.c": b""})
+    assert store.add_sources(project, files) == expected
+    os.utime(project + "/run", (1, 1))
+    assert store.add_sources(project, files) == expected
+
+
+def test_sources_deeper_than_any_limit_of_python_are_an_object(store: Store, project: str) -> None:
+    way = "d/" * 1500
+    for size in range(0, len(way), 2):
+        os.mkdir(f"{project}/{way[:size]}d")
+    Path(project, way, "f").write_text("deep")
+    name = store.add_sources(project, [way + "f", "a.c"])
+    assert Path(store.object_path(name), way, "f").read_text() == "deep"
+    assert verify(store, [name]).damages == ()

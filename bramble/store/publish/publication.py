@@ -299,14 +299,47 @@ class _Publication:
         self._objects.sync([staged for staged, _ in self._staged])
         while self._staged:
             staged, name = self._staged[0]
-            try:
-                os.rename(staged, self._objects.object_path(name))
-            except OSError:
-                # Somebody else was faster with the same object: then ours is not needed.
-                if not self._objects.contains(name):
-                    raise
-                remove_tree(staged)
+            _name(self._objects, staged, name)
             self._staged.pop(0)
+
+
+def publish_laid_out(objects: Objects, directory: str, made: StoreObject) -> StoreObject:
+    """Make the object `made` of a directory in which the store itself has laid it out.
+
+    What is in the directory has the form of the store, and `made` is what its bytes came to. The directory
+    belongs to the store from now on; the name is there for good after the next `Objects.sync`. Returns
+    what is recorded of the object. Raises BrambleError for failed system calls (store.disk-full …).
+    """
+    # spec: store.publication
+    with DiskFailures("put an output into the store"):
+        # From here on nobody removes the object, neither the one that is there nor ours.
+        objects.protect([made.name])
+        finish_removal(objects, made.name)
+        if objects.contains(made.name):
+            return objects.record(made, sync=True)
+        made = objects.record(made)
+        staged = f"{objects.directory}/{STAGED}{made.name}-{unique()}"
+        os.rename(directory, staged)
+        try:
+            _seal_top(staged)
+            objects.sync([staged])
+            _name(objects, staged, made.name)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                remove_tree(staged)
+            raise
+        return made
+
+
+def _name(objects: Objects, staged: str, name: str) -> None:
+    """Give a staged directory the name of its object."""
+    try:
+        os.rename(staged, objects.object_path(name))
+    except OSError:
+        # Somebody else was faster with the same object: then ours is not needed.
+        if not objects.contains(name):
+            raise
+        remove_tree(staged)
 
 
 def _pieces_in(top: int, path: bytes, pieces: Pieces) -> Optional[Piece]:

@@ -1,137 +1,128 @@
-"""Sources: files of a project, copied into the store with modes that no umask has touched."""
+"""Sources: files of a project become an object, of which only what has changed is read from the project.
+
+The object is laid out and hashed in one walk, in the order of its archive. A file comes from one of two
+places:
+
+- from the project, which somebody may be changing: it is opened through no link, read once, and
+  refused if it changed meanwhile;
+- from the object that the same files became the last time, if its stamp is the one of then. It becomes a
+  second name (a hard link) of that file, as `store.optimise` would make it. All of it is read all the same,
+  since the name of the new object is a digest of it; so damage to the old object is seen,
+  and then everything is read from the project.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import posixpath
 import stat
-import tempfile
 from collections.abc import Iterator, Sequence
+from typing import Optional
 
-from bramble.errors import BrambleError
 from bramble.store.files.failures import DiskFailures
-from bramble.store.files.small import make_directory, make_way
-from bramble.store.files.walk import DIRECTORY_FLAGS, FILE_FLAGS, changed, special_kind
+from bramble.store.files.small import make_directory
+from bramble.store.files.walk import DIRECTORY_FLAGS
 from bramble.store.layout.workspace import workspace
-from bramble.store.model import RawOutput
-from bramble.store.path import shown
-from bramble.store.publish.publication import publish
+from bramble.store.model import StoreObject
+from bramble.store.publish.laying import Damaged, Laying, Nowhere
+from bramble.store.publish.originals import Originals
+from bramble.store.publish.publication import publish_laid_out
 from bramble.store.records.objects import Objects
-from bramble.store.records.reread import name_of
-from bramble.store.records.stamps import check_inside, missing
-from bramble.store.tree.reader import copy_contents
+from bramble.store.records.stamps import Known, Stamps, check_inside, different, mode_of
+from bramble.store.trust.schema import CONTENT_SIZE
 
 
-def copy_sources(objects: Objects, root: str, files: Sequence[str], allowed: str) -> str:
-    """Make one object of `files`, paths relative to `root`, and return its name.
+def add_sources(
+    objects: Objects, root: str, files: Sequence[str], allowed: str, now: Stamps, known: Optional[Known]
+) -> Known:
+    """Make one object of `files`, paths relative to `root`, and return what they have become.
 
-    Links are kept as links; they may point at nothing outside the directory
-    `allowed`, in which `root` lies.
+    `now` are their stamps. `known` is what they were the last time, if that object is in the store. Links are
+    kept as links; they may point at nothing outside the directory `allowed`, in which `root` lies.
 
     Raises BrambleError store.source-missing, store.source-special,
     store.source-link, store.source-outside, store.changed-while-read, and
     those of publication.
     """
     # spec: store.sources.object
-    with _directory_to_copy_to(objects) as work, DiskFailures("copy sources into the store"):
-        target = f"{work}/source"
-        make_directory(target)
-        for file in sorted(set(files)):
-            _copy(root, file, target, allowed)
-        if objects.read_only:
-            return name_of(objects, target)
-        return publish(objects, [RawOutput("out", target, "")], closure=(), build_name=None)["out"].name
+    for file in files:
+        check_inside(root, file)
+    with (
+        DiskFailures("copy sources into the store"),
+        contextlib.closing(Originals(root, allowed)) as originals,
+    ):
+        if known is not None:
+            changed = different(now, known)
+            if all(_is_same(originals, files, number, known) for number in changed):
+                # spec: store.sources.stamps
+                return Known(known.object, now.kept, known.contents)
+            # spec: store.sources.former
+            with contextlib.suppress(Damaged):
+                return _make(objects, originals, files, now, known, frozenset(changed))
+        return _make(objects, originals, files, now, None, frozenset())
+
+
+def _is_same(originals: Originals, files: Sequence[str], number: int, known: Known) -> bool:
+    """Say whether a file whose stamp is another one has the kind and the content that it had."""
+    before = mode_of(known.stamps, number)
+    mode = originals.mode(files[number])
+    if stat.S_IFMT(mode) != stat.S_IFMT(before) or (mode ^ before) & stat.S_IXUSR and stat.S_ISREG(mode):
+        return False
+    return originals.copy(files[number], b"", Nowhere()) == _content(known, number)
+
+
+def _make(
+    objects: Objects,
+    originals: Originals,
+    files: Sequence[str],
+    now: Stamps,
+    known: Optional[Known],
+    changed: frozenset[int],
+) -> Known:
+    """Lay out the object and publish it. Raises Damaged if the object of the last time cannot be used."""
+    split = [os.fsencode(file).split(b"/") for file in files]
+    contents = [b""] * len(files)
+    with contextlib.ExitStack() as stack:
+        former = -1
+        if known is not None:
+            former = os.open(objects.object_path(known.object), DIRECTORY_FLAGS)
+            stack.callback(os.close, former)
+        target = stack.enter_context(_directory_to_fill(objects))
+        laying = stack.enter_context(contextlib.closing(Laying(objects.directory, target, former)))
+        # In the order of the archive, as the names of directories are compared one by one.
+        last: list[bytes] = []
+        content = b""
+        for number in sorted(range(len(files)), key=split.__getitem__):
+            path = split[number]
+            if path != last:
+                base = path[-1]
+                laying.enter(path[:-1])
+                if known is not None and number not in changed:
+                    content = _content(known, number)
+                    laying.take_former(base, mode_of(known.stamps, number), content)
+                else:
+                    content = originals.copy(files[number], base, laying)
+                last = path
+            contents[number] = content
+        identity = laying.finish()
+        name = identity.name
+        if target is not None:
+            publish_laid_out(objects, target, StoreObject(name, (), identity.size))
+    return Known(name, now.kept, b"".join(contents))
+
+
+def _content(known: Known, number: int) -> bytes:
+    return known.contents[number * CONTENT_SIZE : (number + 1) * CONTENT_SIZE]
 
 
 @contextlib.contextmanager
-def _directory_to_copy_to(objects: Objects) -> Iterator[str]:
+def _directory_to_fill(objects: Objects) -> Iterator[Optional[str]]:
     # spec: store.read-only
     # Whoever may only read a store can still learn what its sources came to.
     if objects.read_only:
-        with tempfile.TemporaryDirectory(prefix="bramble-") as path:
-            yield path
+        yield None
     else:
         with workspace(objects.var) as work:
-            yield work.path
-
-
-def _copy(root: str, file: str, target: str, allowed: str) -> None:
-    check_inside(root, file)
-    parts = file.split("/")
-    above = posixpath.relpath(root, allowed)
-    directory = _open_parent(allowed, [*above.split("/"), *parts[:-1]], root, file)
-    try:
-        copy = f"{target}/{file}"
-        make_way(target, "/".join(parts[:-1]))
-        status = os.lstat(parts[-1], dir_fd=directory)
-        if stat.S_ISLNK(status.st_mode):
-            link = os.readlink(parts[-1], dir_fd=directory)
-            _check_link(root, file, link, allowed)
-            os.symlink(link, copy)
-        elif stat.S_ISREG(status.st_mode):
-            _copy_file(parts[-1], directory, copy, file)
-        else:
-            what = "a directory" if stat.S_ISDIR(status.st_mode) else special_kind(status.st_mode)
-            raise BrambleError(
-                "store.source-special",
-                f'the source "{shown(file)}" is {what}, not a file',
-                remedy="name the files in it, for example with files()",
-            )
-    except FileNotFoundError as error:
-        raise missing(root, file) from error
-    finally:
-        os.close(directory)
-
-
-def _open_parent(allowed: str, directories: Sequence[str], root: str, file: str) -> int:
-    """Open the directory of a source, through no link below the directory `allowed`."""
-    at = os.open(allowed, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    for directory in directories:
-        try:
-            below = os.open(directory, DIRECTORY_FLAGS, dir_fd=at)
-        except FileNotFoundError as error:
-            raise missing(root, file) from error
-        except NotADirectoryError as error:
-            raise BrambleError(
-                "store.source-link",
-                f'the source "{shown(file)}" is reached through a link',
-                remedy="name the file by the path it really has",
-            ) from error
-        finally:
-            os.close(at)
-        at = below
-    return at
-
-
-def _copy_file(name: str, directory: int, copy: str, file: str) -> None:
-    source = os.open(name, FILE_FLAGS, dir_fd=directory)
-    try:
-        before = os.fstat(source)
-        mode = 0o755 if before.st_mode & stat.S_IXUSR else 0o644
-        target = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            copy_contents(source, target)
-            os.fchmod(target, mode)
-            size = os.fstat(target).st_size
-        finally:
-            os.close(target)
-        after = os.fstat(source)
-        stamps = [(status.st_size, status.st_mtime_ns, status.st_ctime_ns) for status in (before, after)]
-        if stamps[0] != stamps[1] or size != before.st_size:
-            raise changed(os.fsencode(file))
-    finally:
-        os.close(source)
-
-
-def _check_link(root: str, file: str, link: str, allowed: str) -> None:
-    """Refuse a link whose target, read as text, does not lie in the directory `allowed`."""
-    # spec: store.sources.links
-    place = posixpath.normpath(posixpath.join(root, posixpath.dirname(file), link))
-    inside = posixpath.normpath(allowed)
-    if link.startswith("/") or not (place == inside or place.startswith(inside.rstrip("/") + "/")):
-        raise BrambleError(
-            "store.source-link",
-            f'the source "{shown(file)}" is a link to "{shown(link)}", outside of the project',
-            remedy="copy the file into the project",
-        )
+            target = f"{work.path}/source"
+            make_directory(target)
+            yield target

@@ -3,15 +3,20 @@
 What `git` calls the index. A file whose size, times and inode are those of the
 last time has the content of the last time, with one exception: a file that was
 changed so shortly before it was read that a second change could have left
-the same time. Such stamps are not kept.
+the same time. In the place of such a stamp is kept what no file has.
+
+Beside the stamp of each file its content has a digest. So where some stamps are other ones, those files
+are read and no others: perhaps they were only touched.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
@@ -21,46 +26,79 @@ from bramble.store.layout.place import BUILD_LOCKS
 from bramble.store.locks.advisory import alone
 from bramble.store.path import shown
 from bramble.store.trust import schema
-from bramble.store.trust.schema import VERSION
+from bramble.store.trust.schema import STAMP_SIZE, VERSION
 
 # File systems count time in steps: those of the kernel's clock (4 or 10 ms), or whole seconds or two.
 _STEP_NS = 50 * 10**6
 _COARSE_STEP_NS = 2 * 10**9
 
-Stamp = tuple[int, int, int, int, int]  # mode, size, mtime in ns, ctime in ns, inode
+# mode, size, mtime in ns, ctime in ns, inode: 40 bytes, compared and never read
+_PACK = struct.Struct("<5Q").pack
+_MODE = struct.Struct("<Q")
+_NO_TIMES = bytes(STAMP_SIZE - _MODE.size)  # what no file has: neither these times nor this inode
+_WORD = 2**64 - 1
+
+Look = tuple[bytes, bool]  # a stamp, and whether it can be trusted
+Looks = dict[str, Look]
+"""What was seen of files, by path: each is looked at once, however many sets of sources have it."""
 
 
 class Stamps(NamedTuple):
     """The files of one set of sources as they are now, and the name of their record."""
 
     key: str
-    stamps: tuple[Stamp, ...]
-    settled: bool
-    """Whether all files have been left alone long enough for their stamps to be trusted."""
+    stamps: bytes  # STAMP_SIZE of each file, in the order in which they were given
+    kept: bytes
+    """The same, without those that cannot be trusted, since their files were changed a moment ago."""
 
 
-def take(root: str, files: Sequence[str], allowed: str) -> Stamps:
+def take(root: str, files: Sequence[str], allowed: str, looks: Optional[Looks] = None) -> Stamps:
     """Return the stamps of `files`, paths relative to `root`.
 
-    Raises BrambleError store.source-missing.
+    What is in `looks` is not looked at again, and what is looked at goes into it. Raises BrambleError
+    store.source-missing.
     """
     # spec: store.sources.stamps
-    stamps: list[Stamp] = []
-    now = time.time_ns()
-    settled = True
     prefix = root.rstrip("/") + "/"
-    for file in files:
-        try:
-            status = os.lstat(prefix + file)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            check_inside(root, file)
-            raise missing(root, file) from error
-        changed, modified = status.st_ctime_ns, status.st_mtime_ns
-        step = _STEP_NS if changed % 10**9 or modified % 10**9 else _COARSE_STEP_NS
-        settled = settled and max(changed, modified) < now - step
-        stamps.append((status.st_mode, status.st_size, modified, changed, status.st_ino))
+    looks = {} if looks is None else looks
+    try:
+        found = look_at([prefix + file for file in files], looks)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        file = str(error.filename)[len(prefix) :]
+        check_inside(root, file)
+        raise missing(root, file) from error
     key = digest(b"\0".join(os.fsencode(part) for part in (root, allowed, *files)))
-    return Stamps(key, tuple(stamps), settled)
+    stamps = b"".join([stamp for stamp, _ in found])
+    if all([trusted for _, trusted in found]):
+        return Stamps(key, stamps, stamps)
+    kept = [stamp if trusted else stamp[: _MODE.size] + _NO_TIMES for stamp, trusted in found]
+    return Stamps(key, stamps, b"".join(kept))
+
+
+def look_at(paths: Iterable[str], looks: Looks) -> list[Look]:
+    """Return the stamps of files, links not followed, in the order of their paths: one lstat(2) for each.
+
+    What is in `looks` is not looked at again, and what is looked at goes into it. Two stamps of a path that
+    are equal, and of which the first could be trusted, are stamps of the same content. This is all
+    that is asked to find out that no source has changed: 20,000 files take about 60 ms. Raises OSError
+    (FileNotFoundError for a file that is not there).
+    """
+    # spec: store.sources.stamps
+    now = time.time_ns()
+    found = []
+    lstat, pack = os.lstat, _PACK
+    for path in paths:
+        look = looks.get(path)
+        if look is None:
+            status = lstat(path)
+            changed, modified = status.st_ctime_ns, status.st_mtime_ns
+            step = _STEP_NS if changed % 10**9 or modified % 10**9 else _COARSE_STEP_NS
+            stamp = pack(
+                status.st_mode, status.st_size, modified & _WORD, changed & _WORD, status.st_ino & _WORD
+            )
+            look = looks[path] = (stamp, max(changed, modified) < now - step)
+        found.append(look)
+    return found
 
 
 def check_inside(root: str, file: str) -> None:
@@ -83,15 +121,47 @@ def missing(root: str, file: str) -> BrambleError:
     )
 
 
-def recall(var: str, now: Stamps) -> Optional[str]:
-    """Return the name of the object that sources with these stamps became, or None."""
+class Known(NamedTuple):
+    """What sources have become: an object, of files with these stamps and contents, in their order."""
+
+    object: str
+    stamps: bytes
+    contents: bytes  # CONTENT_SIZE of each file: the SHA-256 of what is in it, of a link of its target
+
+
+def recall(var: str, now: Stamps) -> Optional[Known]:
+    """Return what these sources became the last time, whether or not they have changed since; or None."""
     found = schema.or_none(schema.source, read_file(f"{var}/sources/{now.key}"))
-    return found.object if found is not None and found.stamps == now.stamps else None
+    if found is None or len(found.stamps) != len(now.stamps):
+        return None
+    return Known(*found)
 
 
-def remember(var: str, stamps: Stamps, name: str, on_wait: Optional[Callable[[], None]] = None) -> None:
-    """Record that sources with these stamps became `name`. `on_wait` as in `LockFile.exclusive`."""
-    if stamps.settled:
-        fields = {"version": VERSION, "object": name, "stamps": stamps.stamps}
-        with alone(f"{var}/{BUILD_LOCKS}", stamps.key, on_wait):
-            write_file(f"{var}/sources/{stamps.key}", json.dumps(fields).encode(), sync=False)
+def remember(var: str, key: str, known: Known, on_wait: Optional[Callable[[], None]] = None) -> None:
+    """Record what sources have become. `on_wait` as in `LockFile.exclusive`."""
+    fields = {
+        "version": VERSION,
+        "object": known.object,
+        "stamps": base64.b64encode(known.stamps).decode(),
+        "contents": base64.b64encode(known.contents).decode(),
+    }
+    with alone(f"{var}/{BUILD_LOCKS}", key, on_wait):
+        write_file(f"{var}/sources/{key}", json.dumps(fields).encode(), sync=False)
+
+
+def different(now: Stamps, known: Known) -> list[int]:
+    """Return the numbers of the files whose stamps are other ones than those that are known."""
+    if now.stamps == known.stamps:
+        return []
+    size = STAMP_SIZE
+    return [
+        at // size
+        for at in range(0, len(now.stamps), size)
+        if now.stamps[at : at + size] != known.stamps[at : at + size]
+    ]
+
+
+def mode_of(stamps: bytes, number: int) -> int:
+    """Return the mode of a file, as stat(2) gives it, by its number among the stamps."""
+    mode: int = _MODE.unpack_from(stamps, number * STAMP_SIZE)[0]
+    return mode

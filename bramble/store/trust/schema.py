@@ -8,6 +8,7 @@ No name that stands in a record can lead out of the store.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +20,7 @@ from bramble.store.model import Realisation, StoreObject
 from bramble.store.path import LONGEST_ROOT, padded_store_dir
 
 VERSION = 1
+STAMP_SIZE, CONTENT_SIZE = 40, 32  # bytes that a record of sources has of each file
 RUNGS = ("namespaces", "landlock", "none")
 
 Value = TypeVar("Value")
@@ -73,10 +75,14 @@ class Root(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What `var/sources/DIGEST` says: an object, and the stamps of the files that became it."""
+    """What `var/sources/DIGEST` says: an object, and stamps and digests of the files that became it.
+
+    `stamps` has STAMP_SIZE bytes for each file, `contents` CONTENT_SIZE.
+    """
 
     object: str
-    stamps: tuple[tuple[int, ...], ...]
+    stamps: bytes
+    contents: bytes
 
 
 class Recipe(NamedTuple):
@@ -206,8 +212,14 @@ def explicit_root(data: bytes) -> Root:
 def source(data: bytes) -> Source:
     """Return what `var/sources/DIGEST` says. Raises Malformed."""
     # spec: store.sources.stamps
-    fields = record(data, "object", "stamps")
-    return Source(field(fields, "object", digest), field(fields, "stamps", array(array(_integer))))
+    fields = record(data, "object", "stamps", "contents")
+    found = Source(
+        field(fields, "object", digest), field(fields, "stamps", _bytes), field(fields, "contents", _bytes)
+    )
+    count = len(found.contents) // CONTENT_SIZE
+    if len(found.contents) != count * CONTENT_SIZE or len(found.stamps) != count * STAMP_SIZE:
+        raise Malformed("stamps and contents are not of as many files")
+    return found
 
 
 def recipe(data: bytes) -> Recipe:
@@ -281,6 +293,13 @@ def _integer(value: Any) -> int:
     if type(value) is not int or not -_LARGEST <= value <= _LARGEST:
         raise Malformed("a whole number is expected")
     return value
+
+
+def _bytes(value: Any) -> bytes:
+    try:
+        return base64.b64decode(text(value).encode("ascii"), validate=True)
+    except ValueError as error:
+        raise Malformed("base64 is expected") from error
 
 
 def _derivation(value: Any) -> str:
