@@ -271,6 +271,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "recipe = recipe_of(objects, filename)",
         "recipe = Recipe()",
     ),
+    Mutant("store.gc.former", "bramble/store/records/roots.py", "if no_longer:", "if False:"),
     Mutant("store.owner", "bramble/store/trust/owner.py", "if not mode & _OTHERS_WRITE:", "if True:"),
     Mutant(
         "store.owner.sticky",

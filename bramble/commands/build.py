@@ -36,6 +36,7 @@ from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.mirror import read_mirror
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
+from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import GENERATOR
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
@@ -251,7 +252,8 @@ def build_derivations(
     told = bool(report.built or report.failures)
     if found and not store.read_only:
         with contextlib.suppress(Cancelled):
-            told = store.record_roots(project.root, found, store.on_wait, report.names.values()) or told
+            made_with = _made_with(evaluated.evaluation.graph, report.names, found)
+            told = store.record_roots(project.root, found, store.on_wait, made_with) or told
     if told and not store.read_only:
         # spec: store.records.history
         # With nothing new there is nothing to record, and its modules are not loaded.
@@ -363,6 +365,17 @@ def options_of(
             netrc=setting.netrc,
         ),
     )
+
+
+def _made_with(
+    graph: DerivationGraph, names: Mapping[OutputRef, str], results: Mapping[str, Sequence[str]]
+) -> Sequence[str]:
+    """Return the objects that it takes to build targets again: all but results that no derivation takes."""
+    # spec: store.records.inputs
+    known = {ref.derivation for ref in names} & graph.derivations.keys()
+    taken = {names.get(ref) for id in known for ref in graph.derivations[id].dependencies}
+    last = {name for found in results.values() for name in found} - taken
+    return [name for name in names.values() if name not in last]
 
 
 def _targets(evaluated: Evaluated, report: BuildReport, store: Store, rounds: int) -> tuple[BuiltTarget, ...]:

@@ -239,12 +239,12 @@ class Store(Objects):
         project: str,
         results: Mapping[str, Sequence[str]],
         on_wait: Optional[Callable[[], None]] = None,
-        needed: Collection[str] = (),
+        needed: Optional[Collection[str]] = None,
     ) -> bool:
         """Record what targets of a project came to: these objects stay until the targets come to others.
 
-        So do the `needed` ones, with which they were made, as far as they are there. Return False where all
-        that was recorded already.
+        So do the `needed` ones, with which they were made, as far as they are there (None: what was needed is
+        not known). Return False where all that was recorded already.
 
         `project` is its directory, absolute; `results` maps targets to names of
         objects. Targets that are not in it keep what they had. `on_wait` as in `building`.

@@ -66,11 +66,69 @@ def test_a_build_with_nothing_to_do_says_what_is_needed_now(built: World) -> Non
     (built.project / "word").write_text("1\n")
     one = result(built)
     assert one != two
-    assert built.run("gc").status == 0
+    assert built.run("gc", "--keep-former", "0d").status == 0
     # What was built and what is needed is what the last build was of, though that had built nothing.
     assert built.run("build", "--offline", "--json", "./:app").json["built"] == []
     (built.project / "word").write_text("2\n")
     assert built.run("build", "--offline", "--json", "./:app").json["built"] == ["app", "lib"]
+
+
+MANY = """
+load("example.com/p/tools")
+
+def top():
+    leaves = [tools.script("leaf", ": > $out/%s; : LEAF" % n) for n in range(300)]
+    return tools.script("top", ": > $out/f; : TOP " + " ".join([str(leaf) for leaf in leaves][:LEAVES]))
+"""
+
+
+# spec: store.gc.former
+@pytest.mark.parametrize("change", [("TOP", "OTHER"), ("LEAVES", "0"), ("LEAF", "CHANGED")])
+def test_going_back_after_a_collection_builds_the_top_alone(tooled: World, change: tuple[str, str]) -> None:
+    first = MANY.replace("LEAVES", "300")
+    tooled.write(default=first)
+    name = result(tooled, "./:top")
+    objects = tooled.objects()
+    assert len(objects) > 300
+    tooled.write(default=MANY.replace(*change).replace("LEAVES", "300").replace(": > $out/f", ": > $out/g"))
+    assert result(tooled, "./:top") != name
+    assert tooled.run("gc").status == 0
+    assert objects - tooled.objects() == {name}, "more than the result of before went"
+    tooled.write(default=first)
+    done = tooled.run("build", "--offline", "--json", "./:top")
+    assert (done.status, done.json["built"]) == (0, ["top"])
+
+
+# spec: store.gc.former, cli.gc
+def test_what_was_needed_before_is_told_and_can_go(tooled: World) -> None:
+    text = """
+load("example.com/p/tools")
+
+def low():
+    return tools.script("low", "echo %s > $out/f")
+
+def app():
+    return tools.script("app", "cat %%s/f > $out/app" %% low())
+"""
+    tooled.write(default=text % "one")
+    # Both are results, and what one of them was made with is kept as that.
+    assert tooled.run("build", "./...").status == 0
+    low, app = result(tooled, "./:low"), result(tooled, "./:app")
+    tooled.write(default=text % "two")
+    assert tooled.run("build", "./...").status == 0
+    report = tooled.run("gc", "--json").json
+    assert report["freed"] == [app]
+    assert report["former_of"] == {str(tooled.project): {"objects": 1, "size": 4}}
+    assert re.search(r"are results, 4 B what they were made with before\)", tooled.run("gc", "--dry-run").out)
+    projects = Path(tooled.store, "var", "inputs")
+    for record in projects.iterdir():
+        os.utime(record, (time.time() - 6 * 86400,) * 2)
+    assert tooled.run("gc", "--json").json["freed"] == []
+    for record in projects.iterdir():
+        os.utime(record, (time.time() - 8 * 86400,) * 2)
+    report = tooled.run("gc", "--json").json
+    assert report["freed"] == [low] and set(report["freed_by"]) == {str(tooled.project)}
+    assert tooled.run("build", "--json", "./...").json["built"] == []
 
 
 def test_only_results_stay_when_that_is_asked_for(built: World) -> None:
@@ -169,8 +227,11 @@ def test_records_of_what_was_needed_once_are_removed(built: World) -> None:
     (first,) = os.listdir(Path(built.store, "var", "inputs"))
     (built.project / "word").write_text("2\n")
     result(built)
-    assert len(os.listdir(Path(built.store, "var", "inputs"))) == 2
+    # One of what is needed now, and one of what is needed no longer.
+    assert len(set(os.listdir(Path(built.store, "var", "inputs"))) - {first}) == 2
     assert built.run("gc").status == 0
+    assert first not in os.listdir(Path(built.store, "var", "inputs"))
+    assert built.run("gc", "--keep-former", "0d").status == 0
     (left,) = os.listdir(Path(built.store, "var", "inputs"))
     assert left != first
 

@@ -1,4 +1,4 @@
-"""`bramble gc [--dry-run] [--older-than AGE] [--max-size SIZE] [--results-only]`."""
+"""`bramble gc [--dry-run] [--older-than AGE] [--max-size SIZE] [--results-only] [--keep-former AGE]`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Optional
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.quantities import age, byte_count
 from bramble.cli.render import harmless, print_json, size
-from bramble.commands.gc import GcReport, Share, collect_garbage
+from bramble.commands.gc import KEEP_FORMER, GcReport, Share, collect_garbage
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep results alone, and not what building them again needs",
     )
+    parser.add_argument(
+        "--keep-former",
+        type=age,
+        default=KEEP_FORMER,
+        metavar="AGE",
+        help="for how long what targets were made with before stays, for who goes back (7d; 0d: it goes)",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -42,6 +49,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         max_size=arguments.max_size,
         forget_idle=arguments.forget_idle,
         results_only=arguments.results_only,
+        keep_former=arguments.keep_former,
     )
     if arguments.json:
         print_json(_as_json(report))
@@ -59,7 +67,9 @@ def _print(report: GcReport, max_size: Optional[int]) -> None:
         used = report.last_used.get(project)
         when = f", last built {_ago(used)}" if used else ""
         results = report.results_of.get(project, share).size
-        of_these = f" ({size(results)} are results)" if results < share.size else ""
+        former = report.former_of.get(project, Share()).size
+        was = f", {size(former)} what they were made with before" if former else ""
+        of_these = f" ({size(results)} are results{was})" if results < share.size else ""
         print(f"{size(share.size):>10}  held by {harmless(project)}{of_these}{when}")
     for project, share in sorted(report.freed_by.items(), key=lambda item: -item[1].size):
         whose = f"of {harmless(project)}" if project else "of no known project"
@@ -71,7 +81,7 @@ def _print(report: GcReport, max_size: Optional[int]) -> None:
     if max_size is not None and report.kept.size > max_size and not report.dry_run:
         # spec: cli.gc
         print(f"{size(report.kept.size)} stay, since projects need them or they were used; ", end="")
-        print("--results-only and --forget-idle free more")
+        print("--keep-former 0d, --results-only and --forget-idle free more")
 
 
 def _ago(moment: float) -> str:
@@ -89,6 +99,7 @@ def _as_json(report: GcReport) -> dict[str, object]:
         "freed_by": {project: _share(share) for project, share in report.freed_by.items()},
         "held_by": {project: _share(share) for project, share in report.held_by.items()},
         "results_of": {project: _share(share) for project, share in report.results_of.items()},
+        "former_of": {project: _share(share) for project, share in report.former_of.items()},
         "last_used": {project: int(used) for project, used in report.last_used.items()},
         "forgotten": list(report.forgotten),
         "leftovers": report.leftovers,

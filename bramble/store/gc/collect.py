@@ -43,10 +43,19 @@ from bramble.store.locks.uses import Leases
 from bramble.store.records.files import read_object
 from bramble.store.records.objects import Objects
 from bramble.store.records.reread import record_of, reread
-from bramble.store.records.roots import ProjectRoots, change_project, explicit_roots, inputs_of, projects
+from bramble.store.records.roots import (
+    ProjectRoots,
+    change_project,
+    explicit_roots,
+    former_since,
+    inputs_of,
+    projects,
+)
 
 # So many objects are locked at a time: for some hundredths of a second.
 _BATCH = 256
+# What targets were made with before is kept for so many seconds, for whoever goes back to that.
+KEEP_FORMER = 7 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,9 @@ class GcReport:
 
     `freed` are names of objects in the order of removal. `freed_by` has, by
     project ("" is nobody's), what went; `held_by` what each living project
-    holds, shared objects counted for each, and `results_of` what of that are results with all that they
-    refer to; `last_used` when something of it
-    was last built (s since 1970). `forgotten` are projects that are no longer
+    holds, shared objects counted for each, `results_of` what of that are results with all that they
+    refer to, and `former_of` what is held only since targets were made with it before; `last_used` when
+    something of it was last built (s since 1970). `forgotten` are projects that are no longer
     there. `leftovers` counts what crashed processes had left behind.
     """
 
@@ -76,6 +85,7 @@ class GcReport:
     freed_by: Mapping[str, Share] = field(default_factory=dict)
     held_by: Mapping[str, Share] = field(default_factory=dict)
     results_of: Mapping[str, Share] = field(default_factory=dict)
+    former_of: Mapping[str, Share] = field(default_factory=dict)
     last_used: Mapping[str, float] = field(default_factory=dict)
     forgotten: tuple[str, ...] = ()
     leftovers: int = 0
@@ -89,6 +99,7 @@ def collect(
     max_size: Optional[int] = None,
     forget_idle: Optional[float] = None,
     results_only: bool = False,
+    keep_former: float = KEEP_FORMER,
     is_project: Callable[[str], bool] = os.path.isdir,
     on_freed: Optional[Callable[[str, int], None]] = None,
 ) -> GcReport:
@@ -97,7 +108,8 @@ def collect(
     With `older_than` (seconds) only what was not used for so long; with
     `max_size` (bytes) only as much, least recently used first, as brings the
     store down to that. With `results_only` what targets were made with is not
-    needed. `forget_idle` (seconds): projects of which nothing was
+    needed. What they were made with before, and are no longer, is needed for `keep_former`
+    seconds after that was replaced. `forget_idle` (seconds): projects of which nothing was
     built for so long are forgotten, as are those for which `is_project` is
     false. `on_freed(name, size)` is called for each object as it goes.
 
@@ -113,7 +125,14 @@ def collect(
         leftovers = 0 if dry_run else remove_leftovers(objects)
         if not dry_run:
             seal_unfinished(objects)
-        collector = _Collector(objects, is_project, forget_idle, dry_run=dry_run, results_only=results_only)
+        collector = _Collector(
+            objects,
+            is_project,
+            forget_idle,
+            dry_run=dry_run,
+            results_only=results_only,
+            keep_former=keep_former,
+        )
         try:
             chosen = collector.choose(older_than, max_size)
             freed = chosen if dry_run else collector.sweep(chosen, on_freed)
@@ -164,12 +183,14 @@ class _Collector:
         *,
         dry_run: bool,
         results_only: bool,
+        keep_former: float = 0.0,
     ) -> None:
         self._objects = objects
         self._is_project = is_project
         self._idle_since = None if forget_idle is None else time.time() - forget_idle
         self._dry_run = dry_run
         self._results_only = results_only
+        self._former_until = time.time() - keep_former
         self._inputs: dict[str, tuple[str, ...]] = {}  # what records hold never changes
         self.locks = LockFile(f"{objects.var}/{OBJECT_LOCKS}")
         self._leases = Leases(objects.var)
@@ -225,7 +246,7 @@ class _Collector:
 
     def _needed(self, roots: ProjectRoots) -> set[str]:
         # spec: store.gc.inputs
-        made_with = self._made_with(roots)
+        made_with = self._made_with(self._without_former(roots))
         return {*roots.objects} if self._results_only else {*roots.objects, *made_with}
 
     def _made_with(self, roots: ProjectRoots) -> set[str]:
@@ -233,6 +254,19 @@ class _Collector:
         if not all(name in self._inputs for _, name in roots.inputs):
             self._inputs.update(inputs_of(self._objects, roots))
         return {object for _, name in roots.inputs for object in self._inputs.get(name, ())}
+
+    def _without_former(self, roots: ProjectRoots, *, all_of_it: bool = False) -> ProjectRoots:
+        """Return the roots without what targets were made with before, if that was long ago."""
+        # spec: store.gc.former
+        return roots._replace(
+            inputs=tuple(
+                (targets, name)
+                for targets, name in roots.inputs
+                if targets
+                or not (all_of_it or self._results_only)
+                and former_since(self._objects, name) > self._former_until
+            )
+        )
 
     def _is_forgotten(self, roots: ProjectRoots) -> bool:
         return self.is_gone(roots.project, roots.used)
@@ -367,7 +401,7 @@ class _Collector:
             if self._is_forgotten(roots):
                 return None
             former = tuple(name for name in roots.former if self._objects.contains(name))
-            return roots._replace(former=former)
+            return self._without_former(roots)._replace(former=former)
 
         for path, _ in projects(self._objects):
             change_project(self._objects, path, without_what_is_gone)
@@ -381,6 +415,7 @@ class _Collector:
             for name in reachable(nodes, (*roots.objects, *roots.former)):
                 owners.setdefault(name, roots.project)
         for roots in self._live_projects:
+            # As they were before those that are too old were forgotten.
             for name in reachable(nodes, {*roots.former, *self._made_with(roots)}):
                 owners.setdefault(name, roots.project)
         by: dict[str, list[str]] = {}
@@ -397,10 +432,16 @@ class _Collector:
                 for roots in self._live_projects
             },
             {roots.project: self._share(reachable(nodes, roots.objects)) for roots in self._live_projects},
+            {roots.project: self._share(self._only_former(roots)) for roots in self._live_projects},
             {roots.project: roots.used for roots in self._live_projects},
             tuple(roots.project for _, roots in self._forgotten),
             leftovers,
         )
+
+    def _only_former(self, roots: ProjectRoots) -> set[str]:
+        """Return what a project holds only since its targets were made with it before."""
+        now = self._without_former(roots, all_of_it=True)
+        return reachable(self._nodes, self._needed(roots)) - reachable(self._nodes, self._needed(now))
 
     def _share(self, names: Iterable[str]) -> Share:
         sizes = [self._nodes[name].size for name in names]

@@ -7,7 +7,7 @@ import functools
 import json
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
@@ -22,7 +22,8 @@ from bramble.store.records.objects import NOTE_USE_AFTER, Objects
 from bramble.store.trust import schema
 from bramble.store.trust.schema import VERSION
 
-_MOST_INPUTS = 64  # sets of targets of one project
+# Sets of targets of one project; and so many times what they were made with before.
+_MOST_INPUTS = _MOST_FORMER = 64
 
 
 class ProjectRoots(NamedTuple):
@@ -31,7 +32,8 @@ class ProjectRoots(NamedTuple):
     `project` is its directory; `results` maps targets to names of objects;
     `former` are objects that were results once and may not be collected yet;
     `used` is when something of it was last built, in seconds since 1970. `inputs` has for targets that were
-    built together, sorted, the digest of the record of all objects that they were made with (`inputs_of`).
+    built together, sorted, the digest of the record of all objects that they were made with (`inputs_of`);
+    and for no targets that of what some were made with before, and are no longer (`former_since`).
     """
 
     project: str
@@ -51,7 +53,7 @@ def record_results(
     project: str,
     results: Mapping[str, Sequence[str]],
     on_wait: Optional[Callable[[], None]] = None,
-    needed: Collection[str] = (),
+    needed: Optional[Collection[str]] = None,
 ) -> bool:
     """Record what targets of a project came to; see `Store.record_roots`."""
     # spec: store.records.project
@@ -59,8 +61,8 @@ def record_results(
     path = f"{objects.var}/projects/{key}"
     objects.protect(name for names in results.values() for name in names)
     new = {target: tuple(names) for target, names in results.items()}
-    made_with = tuple(sorted(set(needed)))
-    inputs = (tuple(sorted(new)), schema.digest_of(made_with)) if made_with else None
+    made_with = tuple(sorted(set(needed or ())))
+    inputs = None if needed is None else (tuple(sorted(new)), schema.digest_of(made_with))
     locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
     try:
         # A collector that has read the record may remove it: it counts only while that cannot be.
@@ -80,11 +82,20 @@ def record_results(
         objects.sync()
         kept = before.inputs if before else ()
         if inputs is not None:
-            # A collector that finds it unused removes it with this lock held.
+            # A collector that finds a record unused removes it with this lock held.
             locks.share(inputs[1], on_wait)
             _write_inputs(objects, inputs[1], made_with)
-            kept = tuple(one for one in kept if not set(one[0]) <= set(inputs[0]))
-            kept = (*kept[-_MOST_INPUTS + 1 :], inputs)
+            replaced = {one for one in kept if one[0] and set(one[0]) <= set(inputs[0])}
+            former_inputs = [one for one in kept if not one[0]]
+            no_longer = _no_longer_needed(objects, replaced, made_with)
+            if no_longer:
+                one = ((), schema.digest_of(no_longer))
+                locks.share(one[1], on_wait)
+                _write_inputs(objects, one[1], no_longer)
+                os.utime(f"{objects.var}/inputs/{one[1]}")
+                former_inputs = [*(other for other in former_inputs if other != one), one]
+            others = [one for one in kept if one[0] and one not in replaced]
+            kept = (*former_inputs[-_MOST_FORMER:], *others[-_MOST_INPUTS + 1 :], inputs)
         write_project(path, ProjectRoots(project, merged, tuple(former), 0.0, kept))
         return True
     finally:
@@ -160,6 +171,26 @@ def _write_inputs(objects: Objects, name: str, made_with: Sequence[str]) -> None
     if schema.or_none(functools.partial(schema.inputs, name), read_file(path)) is None:
         write_file(path, json.dumps({"version": VERSION, "objects": made_with}).encode(), sync=True)
         sync_directory(f"{objects.var}/inputs")
+
+
+def _no_longer_needed(
+    objects: Objects, replaced: Iterable[tuple[tuple[str, ...], str]], made_with: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what targets were made with when they were built before, and are not now."""
+    # spec: store.gc.former
+    found: set[str] = set()
+    for _, name in replaced:
+        path = f"{objects.var}/inputs/{name}"
+        found.update(schema.or_none(functools.partial(schema.inputs, name), read_file(path)) or ())
+    return tuple(sorted(found.difference(made_with)))
+
+
+def former_since(objects: Objects, name: str) -> float:
+    """Return when what the record of inputs `name` says was last replaced (s since 1970); 0 if it is gone."""
+    try:
+        return os.stat(f"{objects.var}/inputs/{name}").st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def inputs_of(objects: Objects, roots: ProjectRoots) -> dict[str, tuple[str, ...]]:
