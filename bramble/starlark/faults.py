@@ -12,7 +12,7 @@ import sys
 from .bounds import Overtime
 from .errors import EvalError, Frame, StarlarkError
 from .runtime.attributes import NoAttribute
-from .runtime.functions import Stopped
+from .runtime.functions import Stopped, mangle
 from .runtime.intrinsics import BUILTINS, DisplayError, explain_call
 from .runtime.operators import (
     NotSliceable,
@@ -97,7 +97,24 @@ def _steps(error: BaseException) -> list[Step]:
         if not steps or steps[-1][0] is not traceback.tb_frame:
             steps.append((traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno))
         traceback = traceback.tb_next
+    if isinstance(error, UnboundLocalError) and steps:
+        steps[-1] = _load(*steps[-1])
     return steps
+
+
+def _load(frame: FrameType, instruction: int, number: Optional[int]) -> Step:
+    """Return where the variable without a value was loaded.
+
+    Python 3.11 joins two instructions in a row, in a loop that has run for a while: when the second one
+    fails, the place is that of the first.
+    """
+    state = state_of(frame)
+    line = _line(frame.f_code, instruction, number)
+    if state is not None and 0 < line <= len(state.operations):
+        _offset, helper, *references = state.operations[line - 1]
+        if helper != "local" or mangle(references[0][0]) in frame.f_locals:
+            return frame, instruction + 2, _line(frame.f_code, instruction + 2, None)
+    return frame, instruction, line
 
 
 def _running() -> Iterator[Step]:
@@ -108,12 +125,14 @@ def _running() -> Iterator[Step]:
         frame = frame.f_back
 
 
-def _calls(steps: Iterable[Step]) -> Iterator[Frame]:
-    """Yield the calls of programs among Python's frames; both are innermost first."""
+def _calls(steps: Iterable[Step], inner: bool = False) -> Iterator[Frame]:
+    """Yield the calls of programs among Python's frames; both are innermost first.
+
+    `inner` is whether there is a call inside of all of these: one that could not bind.
+    """
     # Where a comprehension was that is a frame of Python's only: there the call around it is, too.
     place: Optional[Position] = None
-    # Whether a call of a program has been yielded, and no built-in function that made it.
-    inner = False
+    # From here on `inner` is whether a call has been yielded, and no built-in function that made it.
     for frame, instruction, line in steps:
         state = state_of(frame)
         if state is None:
@@ -142,7 +161,6 @@ def translate(error: BaseException) -> BaseException:
     if isinstance(error, (SystemExit, GeneratorExit)):
         return error
     steps = _steps(error)
-    stack = [*_calls(reversed(steps))][::-1]
     innermost, line = None, 0
     for frame, instruction, number in reversed(steps):
         if state_of(frame) is not None:
@@ -150,6 +168,7 @@ def translate(error: BaseException) -> BaseException:
             break
     last = steps[-1][0] if steps else None
     made = _meaning(error, innermost, line, error.__traceback__ is None or last is innermost)
+    stack = [*_calls(reversed(steps), bool(made.stack))][::-1]
     if stack and not made.stack and innermost is not None:
         stack[-1] = _exact(made, innermost, line, stack[-1])
     made.stack = (*stack, *made.stack)

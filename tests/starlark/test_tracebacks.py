@@ -195,3 +195,24 @@ def test_an_interruption_at_any_instruction_has_a_place() -> None:
         with pytest.raises(EvalError) as caught:
             execute(program, predeclared={"begin": Builtin("begin", interrupt_after(wait))}, thread=Thread())
         assert str(caught.value.position).startswith(("f.star:2:", "f.star:3:"))
+
+
+def test_a_key_function_that_cannot_bind_is_called_by_the_built_in() -> None:
+    error = failure("def f():\n    return 1\nsorted([1], key = f)\n")
+    assert error.calls().split("\n")[1:] == [
+        "  test.star:3:7: in <toplevel>",
+        "  <builtin>: in sorted",
+        "  test.star:1:1: in f",
+    ]
+
+
+def test_a_variable_without_a_value_has_its_place_in_a_loop_that_has_run_often() -> None:
+    # Python 3.11 joins the loads of two variables there.
+    text = (
+        "def f(x):\n    for i in range(50):\n        if i > 40:\n            print(x, y)\n    y = 1\nf(1)\n"
+    )
+    error = failure(text)
+    assert (error.code, str(error.position)) == ("eval.unbound", "test.star:4:22")
+    text = "def f(x):\n    for i in range(50):\n        if i > 40:\n            print(y)\n    y = 1\nf(1)\n"
+    error = failure(text)
+    assert (error.code, str(error.position)) == ("eval.unbound", "test.star:4:19")

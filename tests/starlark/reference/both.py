@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
-from bramble.starlark import Dialect, EvalError, StarlarkError, compile_program, execute, to_repr
+from bramble.starlark import (
+    Builtin,
+    Dialect,
+    EvalError,
+    StarlarkError,
+    call,
+    compile_program,
+    execute,
+    to_repr,
+)
 from bramble.starlark import Thread as CompiledThread
 from bramble.starlark.errors import Position
 from bramble.starlark.reference import evaluate, universe, values
 from bramble.starlark.runtime.struct import STRUCT
 
 STEPS = 20_000
+# Programs that meet these are not compared: where they are met is not the language's.
+LIMITS = ("text of the value is too long", "Starlark stack overflow")
 
 
 class Outcome:
@@ -22,25 +33,48 @@ class Outcome:
         self.printed: list[str] = []
         self.globals: dict[str, str] = {}
         self.error: Optional[tuple[Any, ...]] = None
-        self.steps = False
+        self.limited = False
+
+    def end(self) -> Outcome:
+        """Note whether the program met a limit, and may have met it elsewhere."""
+        self.limited = self.limited or any(limit in str(self.seen) for limit in LIMITS)
+        return self
 
     @property
     def seen(self) -> tuple[Any, ...]:
         return self.printed, self.globals, self.error
 
     def fail(self, error: StarlarkError) -> None:
-        """Note an error: code, words, place and stack of an evaluation, codes and places of others."""
+        """Note an error: code, words and calls with their places; of others codes and places."""
         if isinstance(error, EvalError):
-            self.steps = error.limit == "steps"
-            stack = tuple([str(frame) for frame in error.stack])
-            self.error = (error.code, words(error.message), str(error.position), stack)
+            self.limited = error.limit == "steps"
+            assert str(error.stack[-1]).startswith(f"{error.position}:")
+            self.error = told(error)
         else:
             self.error = tuple([(one.code, one.message, str(one.position)) for one in error.errors])
 
 
-def words(message: str) -> str:
-    """Return a message without what depends on how a list is sorted: which two items were compared."""
-    return re.sub(r"\S+ < \S+ not implemented", "T < U not implemented", message)
+def attempted(work: Callable[[], Any]) -> Any:
+    """Return the value of a call, or what went wrong, and where, as text."""
+    try:
+        return work()
+    except EvalError as error:
+        if error.limit or error.code == "eval.host":
+            raise
+        return "; ".join(told(error))
+
+
+def told(error: EvalError) -> tuple[str, ...]:
+    """Return what is compared of an error.
+
+    Which two items were compared depends on how a list is sorted. Of two variables without a value in one
+    expression the compiler may find the second first, so that only the function is compared then.
+    """
+    stack = [str(frame) for frame in error.stack]
+    if error.code == "eval.unbound":
+        return (error.code, *stack[:-1], error.stack[-1].name)
+    words = re.sub(r"\S+ < \S+ not implemented", "T < U not implemented", error.message)
+    return (error.code, words, *stack)
 
 
 def compiled(files: Mapping[str, str], dialect: Dialect, **options: Any) -> Outcome:
@@ -52,8 +86,8 @@ def compiled(files: Mapping[str, str], dialect: Dialect, **options: Any) -> Outc
         if name not in files:
             raise EvalError("eval.load", "no such file")
         if name not in modules:
-            program = compile_program(files[name], name, dialect=dialect, predeclared=("struct",))
-            modules[name] = execute(program, predeclared={"struct": STRUCT}, thread=thread)
+            program = compile_program(files[name], name, dialect=dialect, predeclared=given)
+            modules[name] = execute(program, predeclared=given, thread=thread)
         return modules[name]
 
     def load(_thread: CompiledThread, name: str, _position: Optional[Position]) -> Any:
@@ -62,6 +96,10 @@ def compiled(files: Mapping[str, str], dialect: Dialect, **options: Any) -> Outc
     def write(line: str, _position: Optional[Position]) -> None:
         found.printed.append(line)
 
+    def attempt(own: CompiledThread, args: Any, _kwargs: Any) -> Any:
+        return attempted(lambda: call(own, args[0]))
+
+    given = {"struct": STRUCT, "attempt": Builtin("attempt", attempt)}
     thread = CompiledThread(print=write, load=load, **options)
     try:
         module = module_of("main.star")
@@ -69,7 +107,7 @@ def compiled(files: Mapping[str, str], dialect: Dialect, **options: Any) -> Outc
     except StarlarkError as error:
         assert error.code != "eval.host", error.__cause__
         found.fail(error)
-    return found
+    return found.end()
 
 
 def referred(files: Mapping[str, str], dialect: Dialect) -> Outcome:
@@ -81,23 +119,26 @@ def referred(files: Mapping[str, str], dialect: Dialect) -> Outcome:
         if name not in files:
             raise EvalError("eval.load", "no such file")
         if name not in modules:
-            given = {"struct": universe.STRUCT}
             modules[name] = evaluate.run(files[name], name, thread, dialect=dialect, predeclared=given)
         return modules[name]
 
+    def attempt(own: evaluate.Thread, args: Any, _kwargs: Any) -> Any:
+        return attempted(lambda: own.call(args[0], ()))
+
+    given = {"struct": universe.STRUCT, "attempt": values.Builtin("attempt", attempt)}
     thread = evaluate.Thread(found.printed.append, module_of, STEPS)
     try:
         globals = module_of("main.star")
         found.globals = {name: values.to_repr(value) for name, value in globals.items()}
     except StarlarkError as error:
         found.fail(error)
-    return found
+    return found.end()
 
 
 def difference(files: Mapping[str, str], dialect: Dialect) -> str:
     """Return where the two disagree about a program, or "" where they agree or it runs too long."""
     expected = referred(files, dialect)
-    if expected.steps:
+    if expected.limited:
         return ""
     actual = compiled(files, dialect)
     if actual.seen == expected.seen:
