@@ -8,12 +8,10 @@ keeps its traceback (spec: cli.errors).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A position in a text file. Lines and columns count from 1; a column counts code points."""
 
     file: str

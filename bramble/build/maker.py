@@ -12,7 +12,6 @@ import stat
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from bramble.build.builtin import OutputPlace, Request, builtin
@@ -161,7 +160,7 @@ class Maker:
         # spec: build.host-tools.trials
         rung, said, limits = self._options.sandbox, bytearray(), self._options.limits
         if silence is not None:
-            limits = replace(limits, silence=silence, seconds=5 * silence)
+            limits = limits._replace(silence=silence, seconds=5 * silence)
 
         def heard(data: bytes) -> None:
             said.extend(data[: _TRIAL_SAYS - len(said)])

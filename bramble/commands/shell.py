@@ -180,7 +180,7 @@ def open_shell(
             # At the end: what the build itself finds stays what it finds.
             own = [env["PATH"]] if env.get("PATH") else []
             env["PATH"] = ":".join([*own, f"{result.store.directory}/{brought}/bin"])
-        plain = replace(spec, env=tuple(sorted(env.items())))
+        plain = spec._replace(env=tuple(sorted(env.items())))
         argv, typed_in = own_shell(plain), ""
         if editor and (not argv or os.path.basename(os.path.realpath(argv[0])) not in _EDITING):
             place = f"{result.store.directory}/{editor}"
@@ -194,7 +194,7 @@ def open_shell(
         if wish.terminal:
             env.update({"TERM": setting.terminal_type} if setting.terminal_type else {})
             env.setdefault("PS1", _prompt(derivation.name, spec))
-        ready = replace(spec, argv=argv, env=tuple(sorted(env.items())), terminal=wish.terminal)
+        ready = spec._replace(argv=argv, env=tuple(sorted(env.items())), terminal=wish.terminal)
 
         def run() -> int:
             with launcher() as started:

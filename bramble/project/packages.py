@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from bramble.errors import BrambleError, Place
 from bramble.project.config import CONFIG_NAME, Dependency, ProjectConfig, load_config
@@ -71,7 +70,7 @@ def _read(owner: str, dependency: Dependency, name: str, directory: str, reads: 
     try:
         config = load_config(path, reads)
     except BrambleError as error:
-        place = error.place and replace(error.place, file=f"{name}/{error.place.file}")
+        place = error.place and error.place._replace(file=f"{name}/{error.place.file}")
         raise BrambleError(error.code, error.message, place=place, remedy=error.remedy) from error
     if config.name != name:
         raise _wrong(
@@ -98,4 +97,4 @@ def _wrong(owner: str, dependency: Dependency, fact: str, remedy: str) -> Brambl
 
 def _place(owner: str, dependency: Dependency) -> Place:
     place = dependency.place
-    return replace(place, file=f"{owner}/{place.file}") if owner else place
+    return place._replace(file=f"{owner}/{place.file}") if owner else place

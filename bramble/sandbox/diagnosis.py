@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno as codes
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 EUSERS = 87
@@ -14,8 +13,7 @@ FIRST_PRIVILEGED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What a machine says of itself, as far as it decides about sandboxes.
 
     `kernel` is its release, `version` its /proc/version; `unprivileged_userns`
@@ -31,7 +29,7 @@ class Settings:
     version: str = ""
     root: bool = False
     unprivileged_userns: int | None = None
-    max_namespaces: Mapping[str, int] = field(default_factory=dict)
+    max_namespaces: Mapping[str, int] = {}
     apparmor_restricts: bool = False
     apparmor_profile: str = ""
     seccomp: int = 0

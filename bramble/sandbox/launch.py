@@ -16,7 +16,6 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Optional
 
@@ -318,10 +317,10 @@ def with_real_sources(spec: SandboxSpec) -> SandboxSpec:
     if spec.purpose == "run" or spec.rung != "namespaces":
         return spec
     mounts = tuple(
-        replace(mount, source=os.path.realpath(mount.source)) if mount.source.startswith("/") else mount
+        mount._replace(source=os.path.realpath(mount.source)) if mount.source.startswith("/") else mount
         for mount in spec.mounts
     )
-    return replace(spec, mounts=mounts)
+    return spec._replace(mounts=mounts)
 
 
 def look(spec: SandboxSpec, facts: HostFacts) -> HostFacts:
@@ -336,7 +335,7 @@ def look(spec: SandboxSpec, facts: HostFacts) -> HostFacts:
     if spec.purpose == "run" and not spec.network:
         for path in sockets.shown(probe.read("/proc/net/unix"), spec.mounts):
             hidden.setdefault(path, "socket")
-    return replace(facts, sources=sources, hidden=hidden, links=programs.links(spec))
+    return facts._replace(sources=sources, hidden=hidden, links=programs.links(spec))
 
 
 def kind_of(source: str) -> str:

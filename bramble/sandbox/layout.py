@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import Mount
@@ -24,8 +24,7 @@ TEMPORARY = "/tmp"
 NORMAL = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[^/\0]+)+")
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """A mount of the wish; `kind` is "directory" or "file"; `within`: its target lies in another mount."""
 
     mount: Mount

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.sandbox import diagnosis
@@ -20,8 +19,7 @@ NAMESPACE_LIMITS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that was looked at: `good` is None where it is only worth knowing."""
 
     topic: str

@@ -15,9 +15,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.sandbox import ownership, refusals, terminal, wire
@@ -32,8 +31,7 @@ LOOK_FIRST, LOOK_SHARE, LOOK_RAREST = 0.5, 50, 10.0  # seconds, part of the time
 LOOK_LONGEST = 1.0  # seconds that one of them may take, for clocks and the caller have to wait
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a sandboxed program ended.
 
     `kind` is "exited" (`code` its status), "signalled" (`code` the signal),

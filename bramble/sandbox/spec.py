@@ -6,15 +6,13 @@ list of steps, and refuses a wish that cannot be granted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 RUNGS = ("namespaces", "landlock", "none")
 PURPOSES = ("build", "run")
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(NamedTuple):
     """One file or directory of the host, and the name under which the sandbox sees it.
 
     `source` and `target` are absolute paths; a symbolic link in `source` is
@@ -27,8 +25,7 @@ class Mount:
     writable: bool = False
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What a sandbox may use before it is killed. None is no limit of ours.
 
     `seconds` is wall clock time, `silence` the longest time in seconds without
@@ -47,8 +44,7 @@ class Limits:
     output_files: Optional[int] = None
 
 
-@dataclass(frozen=True)
-class SandboxSpec:
+class SandboxSpec(NamedTuple):
     """One program, and everything that it is given.
 
     `argv[0]` is the program as the sandbox sees it; a name without a slash is

@@ -9,7 +9,7 @@ tested without a kernel; `pid1.py` and `pid2.py` apply it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bramble.errors import BrambleError
 from bramble.sandbox import layout
@@ -71,8 +71,7 @@ ADDRESSES_NOT_RANDOM = 0x0040000  # personality(2): ADDR_NO_RANDOMIZE
 PREFER_TO_KILL = Step("prefer-to-kill", (500,))
 
 
-@dataclass(frozen=True)
-class HostFacts:
+class HostFacts(NamedTuple):
     """What has to be known of the machine before a sandbox can be described.
 
     `other_user`: the caller is root, and the sandbox is another user outside.
@@ -97,8 +96,8 @@ class HostFacts:
     proc: frozenset[str] = frozenset(PROC_READ_ONLY + PROC_HIDDEN_FILES + PROC_HIDDEN_DIRECTORIES)
     devices: tuple[str, ...] = tuple(DEVICES)
     network_files: tuple[str, ...] = ()
-    sources: Mapping[str, str] = field(default_factory=dict)
-    hidden: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = {}
+    hidden: Mapping[str, str] = {}
     links: tuple[tuple[str, str], ...] = ()
 
 

@@ -8,7 +8,6 @@ hold one function for each action of theirs; a test holds the lists equal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Union
 
 Argument = Union[str, int, bool, None, tuple["Argument", ...]]
@@ -129,8 +128,7 @@ ACTIONS: dict[str, Action] = {
 }
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One thing that one process does; `args` are in the order that ACTIONS names."""
 
     action: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import fcntl
 import json
 import os
@@ -27,7 +26,7 @@ from bramble.errors import BrambleError
 from bramble.sandbox import helper
 from bramble.sandbox.launch import Launcher
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
-from tests.sandbox.world import BUSYBOX, NO_BUSYBOX, static
+from tests.sandbox.world import BUSYBOX, NO_BUSYBOX, as_json, static
 
 pytestmark = pytest.mark.skipif(not static(BUSYBOX), reason=NO_BUSYBOX)
 PROGRAMS = (
@@ -60,7 +59,7 @@ def command(script: str, **wish: Any) -> list[str]:
         "limits": Limits(seconds=30),
     }
     spec = SandboxSpec(("/bin/busybox", "sh", "-c", script), mounts=mounts, **{**defaults, **wish})
-    return [sys.executable, "-B", "-m", "tests.sandbox.attached", json.dumps(dataclasses.asdict(spec)), ""]
+    return [sys.executable, "-B", "-m", "tests.sandbox.attached", json.dumps(as_json(spec)), ""]
 
 
 def programs() -> Path:

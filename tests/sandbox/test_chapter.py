@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import re
 from pathlib import Path
 
@@ -61,9 +60,7 @@ def test_the_rungs_and_the_purposes() -> None:
     assert quoted(paragraph("sandbox.rungs"))[:3] == list(RUNGS)
     build, run = PURPOSES
     assert f"a *{build}* or for a *{run}*" in paragraph("sandbox.purposes")
-    randomised = [
-        args("personality", dataclasses.replace(SPEC, purpose=purpose)) == [] for purpose in PURPOSES
-    ]
+    randomised = [args("personality", SPEC._replace(purpose=purpose)) == [] for purpose in PURPOSES]
     assert randomised == [False, True]
 
 
@@ -84,7 +81,7 @@ def test_the_wish_has_the_fields_that_are_named() -> None:
     )
     places = [text.index(word) for word in words]
     assert places == sorted(places)
-    assert len(words) == len(dataclasses.fields(SandboxSpec))
+    assert len(words) == len(SandboxSpec._fields)
 
 
 def test_who_the_program_is() -> None:
@@ -114,7 +111,7 @@ def test_the_constants_of_a_process() -> None:
 def test_the_tree_of_files() -> None:
     text = paragraph("sandbox.tree")
     there, etc, gone = text.split("directories", 1)[1].split(".", 2)
-    made = [path for path, _ in args("directory", dataclasses.replace(SPEC, mounts=()))]
+    made = [path for path, _ in args("directory", SPEC._replace(mounts=()))]
     assert quoted(there) == [path for path in made if str(path).count("/") == 1]
     assert [f"/etc/{name}" for name in quoted(etc)[1:]] == [
         path for path in files() if str(path).startswith("/etc/")
@@ -133,7 +130,7 @@ def test_the_file_systems_in_memory() -> None:
         and "25% and 12% of the memory of the machine, in this order" in text
         and f"{1 << 20:,} files" in text
     )
-    limited = dataclasses.replace(SPEC, limits=Limits(memory=1 << 20))
+    limited = SPEC._replace(limits=Limits(memory=1 << 20))
     assert {(size, inodes) for _, mode, size, inodes in args("tmpfs", limited) if mode == 0o1777} == {
         (str(1 << 20), str((1 << 20) // 1024 + 1))
     }
@@ -183,7 +180,7 @@ def test_the_namespaces() -> None:
     assert list(made) == list(words)  # type: ignore[call-overload]
     places = [text.index(word, len("A sandbox has namespaces")) for word in words.values()]
     assert places == sorted(places)
-    (shared,) = args("clone", dataclasses.replace(SPEC, network=True))[0]
+    (shared,) = args("clone", SPEC._replace(network=True))[0]
     assert set(made) - set(shared) == {"net"}  # type: ignore[call-overload]
 
 
@@ -276,11 +273,11 @@ def test_the_limits() -> None:
         "output_size": "size of all files",
         "output_files": "number",
     }
-    assert list(words) == [field.name for field in dataclasses.fields(Limits)]
+    assert list(words) == [*Limits._fields]
     text = paragraph("sandbox.limits")
     assert all(word in text for word in words.values())
     by_process = Limits(memory=1, processes=1, file_size=1)
-    set_by_step = {name for name, *_ in args("rlimit", dataclasses.replace(SPEC, limits=by_process))}
+    set_by_step = {name for name, *_ in args("rlimit", SPEC._replace(limits=by_process))}
     assert {f"RLIMIT_{name}" for name in set_by_step - {"CORE", "NOFILE", "STACK"}} == set(
         re.findall(r"RLIMIT_[A-Z]+", paragraph("sandbox.limits.process"))
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 
 import pytest
@@ -16,7 +15,7 @@ PLAIN = Settings(kernel="6.1", version="Linux version 6.1", max_namespaces={"max
 
 
 def settings(**changes: object) -> Settings:
-    return dataclasses.replace(PLAIN, **changes)  # type: ignore[arg-type]
+    return PLAIN._replace(**changes)  # type: ignore[arg-type]
 
 
 CASES = [
@@ -46,7 +45,7 @@ CASES = [
 def test_a_symptom_has_a_cause_and_a_way_out(
     action: str, code: int, machine: Settings, fact: str, remedy: str
 ) -> None:
-    found = diagnose(action, code, dataclasses.replace(machine, interpreter="/opt/python"))
+    found = diagnose(action, code, machine._replace(interpreter="/opt/python"))
     assert found is not None and fact in found.fact and remedy in found.remedy
 
 

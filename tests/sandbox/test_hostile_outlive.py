@@ -11,7 +11,7 @@ import pytest
 from bramble.sandbox.spec import Limits
 from tests.sandbox.processes import alive, children, gone, mark, wait_for
 from tests.sandbox.rawcalls import Of
-from tests.sandbox.world import World
+from tests.sandbox.world import World, as_json
 
 DAEMONS = {
     "background": "sleep {} &",
@@ -63,11 +63,10 @@ def test_when_the_tool_is_killed_everything_dies(here: World) -> None:
     number = mark()
     worker = here.asker.start()
     assert worker.stdin is not None
-    import dataclasses
     import json
 
     spec = here.spec(("/bin/sh", "-c", DAEMONS["many"].format(number, number) + f"; sleep {number}"))
-    worker.stdin.write(json.dumps({"spec": dataclasses.asdict(spec), "cancel_after": None}) + "\n")
+    worker.stdin.write(json.dumps({"spec": as_json(spec), "cancel_after": None}) + "\n")
     worker.stdin.flush()
     assert wait_for(lambda: len(alive(number)) > 10)
     helpers = children(worker.pid)

@@ -45,7 +45,7 @@ def test_the_share_of_a_machine(machine: HostFacts, memory: int, processes: int)
 
 def test_a_limit_takes_the_place_of_the_share_and_what_is_not_known_is_no_limit() -> None:
     machine = facts(16 * GIB, 100000, 2)
-    limited = SandboxSpec(**{**vars(SPEC), "limits": Limits(memory=15 * GIB, processes=5000)})
+    limited = SandboxSpec(**{**SPEC._asdict(), "limits": Limits(memory=15 * GIB, processes=5000)})
     assert shares(limited, machine) == (15 * GIB, 5000, 15 * GIB)
     assert shares(SPEC, HostFacts("x86_64")) == (None, None, None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -16,7 +15,7 @@ from bramble.sandbox.vocabulary import ACTIONS, BUILDER, HELPER, INIT, Step, des
 from bramble.sandbox.walls import landlock
 
 FACTS = HostFacts("x86_64", landlock=7, network_files=("/etc/hosts", "/etc/resolv.conf", "/etc/ssl/cert.pem"))
-ROOT = dataclasses.replace(FACTS, other_user=True)
+ROOT = FACTS._replace(other_user=True)
 MOUNTS = (
     Mount("/s/in", "/s/in"),
     Mount("/s/file", "/s/file"),
@@ -27,7 +26,7 @@ SPEC = SandboxSpec(("/s/in/sh", "-c", "x"), (("b", "2"), ("a", "1")), "/s/out", 
 
 
 def wish(**changes: Any) -> SandboxSpec:
-    return dataclasses.replace(SPEC, **changes)
+    return SPEC._replace(**changes)
 
 
 def actions(spec: SandboxSpec, facts: HostFacts = FACTS) -> list[str]:
@@ -160,7 +159,7 @@ def test_proc_comes_last_of_all_mounts_and_is_covered() -> None:
 
 
 def test_only_what_a_kernel_has_in_proc_is_covered() -> None:
-    facts = dataclasses.replace(FACTS, proc=frozenset({"sys", "kcore"}))
+    facts = FACTS._replace(proc=frozenset({"sys", "kcore"}))
     assert only("cover-file", SPEC, facts) == [("/proc/kcore",)]
     assert only("cover-directory", SPEC, facts) == []
 
@@ -232,16 +231,16 @@ def test_nesting_leaves_proc_uncovered_and_the_filter_open_for_namespaces() -> N
     assert only("seccomp", spec)[0][0] == "build+nesting"
     # A Landlock domain that holds rights on files could not mount.
     assert only("landlock", spec) == [(0, 0, landlock.SCOPE, ())]
-    assert only("landlock", spec, dataclasses.replace(FACTS, landlock=5)) == []
+    assert only("landlock", spec, FACTS._replace(landlock=5)) == []
 
 
 def test_landlock_holds_what_the_kernel_knows_and_no_more() -> None:
     for abi in range(1, 8):
-        ((fs, net, scoped, rules),) = only("landlock", SPEC, dataclasses.replace(FACTS, landlock=abi))
+        ((fs, net, scoped, rules),) = only("landlock", SPEC, FACTS._replace(landlock=abi))
         assert fs == landlock.known_fs(abi) and scoped == landlock.known_scopes(abi)
         assert net == 0, "the network namespace closes the network, and a build may use its loopback"
         assert all(allowed and allowed & ~fs == 0 for _, allowed in rules)
-    assert only("landlock", SPEC, dataclasses.replace(FACTS, landlock=0)) == []
+    assert only("landlock", SPEC, FACTS._replace(landlock=0)) == []
 
 
 def test_landlock_lets_writing_happen_where_mounts_do() -> None:
@@ -263,17 +262,17 @@ def test_limits_become_steps() -> None:
 
 
 def test_processes_are_not_counted_where_the_kernel_would_count_the_caller_s_too() -> None:
-    old = dataclasses.replace(FACTS, counts_processes=False)
+    old = FACTS._replace(counts_processes=False)
     spec = wish(limits=Limits(processes=50))
     assert "NPROC" not in [args[0] for args in only("rlimit", spec, old)]
-    assert "NPROC" in [args[0] for args in only("rlimit", spec, dataclasses.replace(old, other_user=True))]
+    assert "NPROC" in [args[0] for args in only("rlimit", spec, old._replace(other_user=True))]
 
 
 HOSTED = wish(mounts=(Mount("/s/in", "/s/in"), Mount("/s/out", "/s/out", True)))
 
 
 def test_the_landlock_rung_has_no_namespaces_and_all_the_rest() -> None:
-    spec = dataclasses.replace(HOSTED, rung="landlock")
+    spec = HOSTED._replace(rung="landlock")
     order = actions(spec)
     assert "clone" not in order and "fork" in order
     assert {"no-new-privileges", "landlock", "no-capabilities", "seccomp", "session", "signals"} <= set(order)
@@ -281,11 +280,11 @@ def test_the_landlock_rung_has_no_namespaces_and_all_the_rest() -> None:
     assert (net, scoped) == (landlock.TCP, landlock.SCOPE)
     assert "/" not in dict(rules) and "/proc" not in dict(rules)
     assert only("seccomp", spec)[0][0] == "build-inet-alone"
-    assert only("landlock", dataclasses.replace(spec, network=True))[0][1] == 0
+    assert only("landlock", spec._replace(network=True))[0][1] == 0
 
 
 def test_the_none_rung_is_an_explicit_absence() -> None:
-    order = actions(dataclasses.replace(HOSTED, rung="none"))
+    order = actions(HOSTED._replace(rung="none"))
     assert not {"clone", "landlock", "seccomp", "no-new-privileges", "no-capabilities"} & set(order)
     assert {"session", "standard-streams", "signals", "start-program-hosted"} <= set(order)
 
@@ -293,13 +292,13 @@ def test_the_none_rung_is_an_explicit_absence() -> None:
 @pytest.mark.parametrize("rung", ["landlock", "none"])
 def test_the_weaker_rungs_refuse_what_they_cannot_do(rung: str) -> None:
     assert refusal(wish(rung=rung)).code == "sandbox.mount"
-    assert refusal(dataclasses.replace(HOSTED, rung=rung, hidden=("/s/in/x",))).code == "sandbox.rung"
-    assert refusal(dataclasses.replace(HOSTED, rung=rung, terminal=True)).code == "sandbox.rung"
+    assert refusal(HOSTED._replace(rung=rung, hidden=("/s/in/x",))).code == "sandbox.rung"
+    assert refusal(HOSTED._replace(rung=rung, terminal=True)).code == "sandbox.rung"
 
 
 def test_landlock_without_landlock_is_an_error_and_never_nothing() -> None:
-    without = dataclasses.replace(FACTS, landlock=0)
-    assert refusal(dataclasses.replace(HOSTED, rung="landlock"), without).code == "sandbox.unavailable"
+    without = FACTS._replace(landlock=0)
+    assert refusal(HOSTED._replace(rung="landlock"), without).code == "sandbox.unavailable"
 
 
 @pytest.mark.parametrize(

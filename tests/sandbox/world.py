@@ -34,6 +34,12 @@ def static(path: str) -> bool:
         return result.returncode == 0 and b"ld-linux" not in file.read(8192)
 
 
+def as_json(spec: SandboxSpec) -> dict[str, Any]:
+    """Return a wish as `worker.spec_of` takes it."""
+    mounts = [mount._asdict() for mount in spec.mounts]
+    return {**spec._asdict(), "mounts": mounts, "limits": spec.limits._asdict()}
+
+
 @dataclasses.dataclass(frozen=True)
 class Result:
     """What came of a sandbox: the outcome or the error, and the output."""
@@ -92,9 +98,7 @@ class Asker:
         """Run one sandbox in the worker."""
         worker = self.start()
         assert worker.stdin is not None and worker.stdout is not None
-        worker.stdin.write(
-            json.dumps({"spec": dataclasses.asdict(spec), "cancel_after": cancel_after}) + "\n"
-        )
+        worker.stdin.write(json.dumps({"spec": as_json(spec), "cancel_after": cancel_after}) + "\n")
         worker.stdin.flush()
         answer = json.loads(worker.stdout.readline())
         return Result(**{**answer, "output": answer["output"].encode("latin-1")})

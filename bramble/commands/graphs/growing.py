@@ -340,7 +340,7 @@ def _evaluated(directory: str, file: str, lent: Lent, setting: Setting, target: 
     except BrambleError as error:
         if error.place is not None:
             # A file of that name stands in the project, too.
-            error.place = replace(error.place, file=os.path.join(directory, error.place.file))
+            error.place = error.place._replace(file=os.path.join(directory, error.place.file))
         raise
     (result,) = evaluation.results
     graph = DerivationGraph(

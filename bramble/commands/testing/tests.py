@@ -237,7 +237,7 @@ def run_tests(
     A test may take `seconds` (None: as long as a build). With `force` those that have passed run again.
     """
     by_id = {test.derivation: test for test in tests}
-    limits = replace(choices.limits, seconds=seconds)
+    limits = choices.limits._replace(seconds=seconds)
     choices = replace(
         choices,
         may_be_empty=frozenset(test.derivation for test in tests if test.program is not None),

@@ -11,8 +11,8 @@ Sources: seccomp(2), Documentation/userspace-api/seccomp_filter.rst, bpf(4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from bramble.sandbox.walls import numbers
 
@@ -96,8 +96,7 @@ MODES = {
 OPENS = {"open": (1, 2), "openat": (2, 3)}
 
 
-@dataclass(frozen=True)
-class Variant:
+class Variant(NamedTuple):
     """Which filter: `nesting` lets namespaces and mounts through, `inet` sockets of the internet families.
 
     `alone`: the table of processes is the sandbox's own.
@@ -118,8 +117,7 @@ class Variant:
         )
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One line of the table: when system call `call` passes `tests`, it fails with `errno`.
 
     A test is (argument, mask, values): the low 32 bits of the argument, masked
