@@ -142,9 +142,9 @@ def test_a_record_of_another_build_is_passed_over(store: Store, other: dict[str,
 @pytest.mark.parametrize("field", Facts._fields)
 @pytest.mark.parametrize("value", [None, 5, {"a": 1}, [["x"]], "\0", "../x", [[1, 2]], [["a", "b", "c"]]])
 def test_each_field_of_facts_has_its_type(field: str, value: object) -> None:
-    fields = {**FACTS._asdict(), field: value}
+    fields = {**FACTS._asdict(), "files": A, field: value}
     try:
-        read = form.facts(json.dumps(fields).encode())
+        read = form.facts(json.dumps(fields).encode(), {A: FACTS.files}.get)
     except form.Malformed:
         return
     assert isinstance(getattr(read, field), str) and isinstance(value, str) and "\0" not in value
@@ -154,11 +154,31 @@ def test_each_field_of_facts_has_its_type(field: str, value: object) -> None:
 def test_lines_that_are_no_facts_are_left_out(store: Store) -> None:
     record_build(store, a_build(), [an_entry(), an_entry(FACTS._replace(id=B))])
     path = directory(store) / "1.facts"
-    first, second, _ = path.read_bytes().split(b"\n")
-    path.write_bytes(
-        b"\n".join([first[:-9], b"\xff" * 80, second, second.replace(B.encode(), C.encode(), 1)])
-    )
+    files, first, second, _ = path.read_bytes().split(b"\n")
+    another = second.replace(B.encode(), C.encode(), 1)
+    path.write_bytes(b"\n".join([files, first[:-9], b"\xff" * 80, second, another]))
     assert list(facts_of(store, next(builds(store, "/p")))) == [B]
+    for broken in (b"", files[:-1], files[:-2], files + b"x", b"files ", b"files x"):
+        path.write_bytes(b"\n".join([broken, second]))
+        assert facts_of(store, next(builds(store, "/p"))) == {}
+
+
+# spec: store.records.history.facts
+def test_files_that_many_derivations_have_are_recorded_once(
+    store: Store,
+) -> None:
+    other = FACTS._replace(id=B, files=(*FACTS.files, SourceFile("c", B, "")))
+    none = FACTS._replace(id=C, source="", files=())
+    same = FACTS._replace(id=digest(b"4"), files=(SourceFile("a/b", A, "x"),))
+    entries = [an_entry(facts) for facts in (FACTS, other, none, same)]
+    for _ in range(2):
+        record_build(store, a_build(), entries)
+        found = facts_of(store, next(builds(store, "/p")))
+        assert found == {facts.id: facts for facts in (FACTS, other, none, same)}
+    assert (directory(store) / "2.facts").read_bytes().count(b'["a/b","' + A.encode()) == 2
+    record_build(store, a_build(), [an_entry(none), Entry(A, C, lambda before: before or none)])
+    assert facts_of(store, next(builds(store, "/p"))) == {C: none, A: FACTS}
+    assert b'["c"' not in (directory(store) / "3.facts").read_bytes()
 
 
 # spec: store.no-links

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Callable, Optional
 
 from bramble.store.history.model import Build, Ended, Facts, SourceFile
 from bramble.store.trust.schema import (
@@ -54,14 +55,32 @@ def build(data: bytes) -> Build:
     )
 
 
-def encode_facts(facts: Facts) -> bytes:
-    """Return the line that holds the facts of one derivation."""
-    return json.dumps(facts._asdict(), separators=(",", ":")).encode()
+def encode_facts(facts: Facts, files: str) -> bytes:
+    """Return the line that holds the facts of one derivation; `files` stands for its source files."""
+    return json.dumps({**facts._asdict(), "files": files}, separators=(",", ":")).encode()
 
 
-def facts(data: bytes) -> Facts:
-    """Return what a line of facts says. Raises Malformed."""
+def encode_files(files: Sequence[SourceFile]) -> bytes:
+    """Return the line that holds source files, which many derivations may have."""
+    return json.dumps(files, separators=(",", ":")).encode()
+
+
+def source_files(data: bytes) -> tuple[SourceFile, ...]:
+    """Return what a line of source files says. Raises Malformed."""
     # spec: store.records.history.facts
+    return field(decode(b'{"files":' + data + b"}"), "files", array(_file))
+
+
+def facts(data: bytes, files_of: Callable[[str], Optional[tuple[SourceFile, ...]]]) -> Facts:
+    """Return what a line of facts says; `files_of` gives the source files that it names. Raises Malformed."""
+
+    # spec: store.records.history.facts
+    def files(value: Any) -> tuple[SourceFile, ...]:
+        found = files_of(digest(value))
+        if found is None:
+            raise Malformed("source files are not there")
+        return found
+
     fields = decode(data)
     if set(fields) != set(Facts._fields):
         raise Malformed("other fields than it should have")
@@ -77,7 +96,7 @@ def facts(data: bytes) -> Facts:
         inputs=field(fields, "inputs", array(pair(digest, output))),
         project=field(fields, "project", text),
         source=field(fields, "source", _digest_or_none),
-        files=field(fields, "files", array(_file)),
+        files=field(fields, "files", files),
         rest=field(fields, "rest", array(pair(text, text))),
     )
 

@@ -1,7 +1,8 @@
 """The builds of a project, kept in `var/history`: a bounded number of them, each in two files.
 
     var/history/PROJECT/NUMBER         the build: when, how long, what was built, what failed
-    var/history/PROJECT/NUMBER.facts   a line for each derivation: what went in and what came out
+    var/history/PROJECT/NUMBER.facts   a line for each derivation: what went in and what came out,
+                                       and one for each list of source files that some of them have
 
 The second is written first, so that a build that can be read has its facts. Most of it is as it
 was in the build before: such a line is copied, not made. All that is changed here is changed under one lock.
@@ -20,7 +21,7 @@ from bramble.store.files.failures import DiskFailures
 from bramble.store.files.remove import remove_tree
 from bramble.store.files.small import make_directory, read_file, write_file
 from bramble.store.history import form
-from bramble.store.history.model import Build, Facts
+from bramble.store.history.model import Build, Facts, SourceFile
 from bramble.store.layout.place import BUILD_LOCKS
 from bramble.store.locks.advisory import alone
 from bramble.store.records.objects import Objects
@@ -34,6 +35,8 @@ _ALWAYS = 2  # builds: without the one before, nobody could say what has changed
 _FACTS = ".facts"
 _NAME = re.compile(r"[1-9][0-9]{0,14}")
 _LONGEST_MESSAGE = 2000
+_LIST = b"files "
+_FILES = re.compile(b',"files":"([a-z2-7]{%d})"' % DIGEST_LENGTH)
 
 
 class Entry(NamedTuple):
@@ -60,10 +63,12 @@ def record_build(objects: Objects, build: Build, entries: Sequence[Entry]) -> in
         with contextlib.suppress(FileExistsError):
             make_directory(directory)
         numbers = _numbers(directory)
-        before = _lines(f"{directory}/{numbers[-1]}{_FACTS}") if numbers else {}
+        before = _read_lines(f"{directory}/{numbers[-1]}{_FACTS}" if numbers else "")
         number = numbers[-1] + 1 if numbers else 1
-        lines = [_line(entry, before.get(entry.id)) for entry in entries]
-        write_file(f"{directory}/{number}{_FACTS}", b"".join(lines), sync=False)
+        lines = _NewLines(before)
+        for entry in entries:
+            lines.add(entry)
+        write_file(f"{directory}/{number}{_FACTS}", lines.data(), sync=False)
         failed = tuple(one._replace(message=one.message[:_LONGEST_MESSAGE]) for one in build.failed)
         data = form.encode_build(build._replace(number=number, failed=failed))
         write_file(f"{directory}/{number}", data, sync=False)
@@ -90,8 +95,9 @@ def facts_of(objects: Objects, build: Build) -> Mapping[str, Facts]:
     """
     path = f"{_directory(objects, digest(os.fsencode(build.project)))}/{build.number}{_FACTS}"
     found = {}
-    for id, (_, line) in _lines(path).items():
-        one = _read(line)
+    lines = _read_lines(path)
+    for id in lines.facts:
+        one = lines.of(id)
         if one is not None and one.id == id:
             found[id] = one
     return found
@@ -137,28 +143,77 @@ def _numbers(directory: str) -> list[int]:
     return []
 
 
-def _lines(path: str) -> dict[str, tuple[str, bytes]]:
-    """Return the lines of a file of facts by derivation id: stamp, facts not yet looked at."""
-    found = {}
-    for line in (read_file(path) or b"").split(b"\n"):
+class _Lines:
+    """What a file of facts holds, not yet looked at.
+
+    `facts` has the stamp and the facts of derivations by their id, `lists` source files by their digest.
+    """
+
+    def __init__(self, facts: dict[str, tuple[str, bytes]], lists: dict[str, bytes]) -> None:
+        self.facts, self.lists = facts, lists
+        self._files: dict[str, Optional[tuple[SourceFile, ...]]] = {}
+
+    def of(self, id: str) -> Optional[Facts]:
+        """Return the facts of a derivation; None if there are none, or none that can be believed."""
+        found = self.facts.get(id)
+        return None if found is None else or_none(lambda line: form.facts(line, self._files_of), found[1])
+
+    def _files_of(self, key: str) -> Optional[tuple[SourceFile, ...]]:
+        # Many derivations have the same list, and that may be long.
+        if key not in self._files:
+            self._files[key] = or_none(form.source_files, self.lists.get(key))
+        return self._files[key]
+
+
+def _read_lines(path: str) -> _Lines:
+    facts: dict[str, tuple[str, bytes]] = {}
+    lists: dict[str, bytes] = {}
+    for line in (path and read_file(path) or b"").split(b"\n"):
         id, stamp = (
             line[at : at + DIGEST_LENGTH].decode("ascii", "replace") for at in (0, DIGEST_LENGTH + 1)
         )
-        if is_digest(id) and is_digest(stamp):
-            found[id] = (stamp, line[2 * DIGEST_LENGTH + 2 :])
-    return found
+        if line.startswith(_LIST):
+            key, _, listed = line[len(_LIST) :].partition(b" ")
+            lists[key.decode("ascii", "replace")] = listed
+        elif is_digest(id) and is_digest(stamp):
+            facts[id] = (stamp, line[2 * DIGEST_LENGTH + 2 :])
+    return _Lines(facts, lists)
 
 
-def _line(entry: Entry, before: Optional[tuple[str, bytes]]) -> bytes:
-    if before is not None and before[0] == entry.stamp:
-        data = before[1]
-    else:
-        data = form.encode_facts(entry.make(_read(before[1]) if before else None))
-    return b"%s %s %s\n" % (entry.id.encode(), entry.stamp.encode(), data)
+class _NewLines:
+    """A file of facts in the making, after the one `before`."""
 
+    def __init__(self, before: _Lines) -> None:
+        self._before = before
+        self._lists: dict[str, bytes] = {}
+        # By id(): lists that are equal are mostly one value.
+        self._keys: dict[int, tuple[str, tuple[SourceFile, ...]]] = {}
+        self._lines: list[bytes] = []
 
-def _read(line: bytes) -> Optional[Facts]:
-    return or_none(form.facts, line)
+    def add(self, entry: Entry) -> None:
+        """Add what is to be recorded of a derivation."""
+        stamp, data = self._before.facts.get(entry.id, ("", b""))
+        named = _FILES.search(data)
+        key = named[1].decode() if named is not None else ""
+        if stamp == entry.stamp and key in self._before.lists:
+            self._lists[key] = self._before.lists[key]
+        else:
+            made = entry.make(self._before.of(entry.id))
+            data = form.encode_facts(made, self._key(made.files))
+        self._lines.append(b"%s %s %s\n" % (entry.id.encode(), entry.stamp.encode(), data))
+
+    def _key(self, files: tuple[SourceFile, ...]) -> str:
+        if id(files) not in self._keys:
+            data = form.encode_files(files)
+            key = digest(data)
+            self._lists[key] = data
+            self._keys[id(files)] = (key, files)
+        return self._keys[id(files)][0]
+
+    def data(self) -> bytes:
+        """Return all of it."""
+        lists = [b"%s%s %s\n" % (_LIST, key.encode(), data) for key, data in self._lists.items()]
+        return b"".join([*lists, *self._lines])
 
 
 def _forget_oldest(directory: str, numbers: Sequence[int]) -> None:
