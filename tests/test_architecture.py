@@ -69,7 +69,7 @@ FLOORS = {
         "starlark.spell",
         "starlark.dialect",
     ),
-    "starlark.runtime": ("starlark.record", "starlark.errors", "starlark.spell"),
+    "starlark.runtime": ("starlark.record", "starlark.errors", "starlark.spell", "starlark.late"),
     "starlark.compile": (
         *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
         *("starlark.syntax", "starlark.runtime"),
@@ -107,6 +107,7 @@ COMPOSED = ("starlark.compile",)
 PURE = (
     "errors",
     *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
+    "starlark.late",
     "starlark.syntax.*",
     "starlark.compile.facts.*",
     "derivation.*",
@@ -143,7 +144,7 @@ MAY_IMPORT_BY_NAME = (
     *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.self.command", "cli.verbs.store.command"),
     *("self.boot", "commands.build", "lang.failure", "lang.loader", "sandbox.launch"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),
-    *("starlark.__main__", "starlark.program", "starlark.kept"),
+    *("starlark.__main__", "starlark.program", "starlark.kept", "starlark.late"),
 )
 MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")

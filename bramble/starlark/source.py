@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 
 from .errors import Position, SyntaxFailure
+from .late import Pattern
 from .record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Union
 
-_LINE_END = r"\r\n?|\n"
-_SURROGATE = "[\ud800-\udfff]"
+_LINE_END = Pattern(r"\r\n?|\n")
+_SURROGATE = Pattern("[\ud800-\udfff]")
 
 
 class Source(Record):
@@ -42,7 +42,7 @@ class Source(Record):
                 bad = f"invalid UTF-8: byte 0x{source[error.start]:02x}"
                 end = len(text)
         if not bad and not text.isascii():
-            surrogate = re.search(_SURROGATE, text)
+            surrogate = _SURROGATE().search(text)
             if surrogate is not None:
                 bad = f"invalid character U+{ord(surrogate.group()):04X}: surrogates are not text"
                 end = surrogate.start()
@@ -69,4 +69,4 @@ class Source(Record):
 
 
 def _line_starts(text: str) -> tuple[int, ...]:
-    return (0, *(end.end() for end in re.finditer(_LINE_END, text)))
+    return (0, *(end.end() for end in _LINE_END().finditer(text)))

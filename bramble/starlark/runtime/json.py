@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from ..errors import EvalError
+from ..late import Pattern
 from .arguments import count_between, named_arguments, no_keywords, want_string
 from .functions import Builtin, HostValue, ModuleValue, Struct
 from .integers import MAX_DIGITS, int_from_digits, int_text
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _UNESCAPED = {'"': '"', "\\": "\\", "/": "/", "n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _BLANK = " \t\n\r"
-_DIGITS = re.compile("[0-9]+")
+_DIGITS = Pattern("[0-9]+")
 # What stands for itself in a string.
-_PLAIN = re.compile(r'[^"\\\x00-\x1f]+')
+_PLAIN = Pattern(r'[^"\\\x00-\x1f]+')
 
 
 # ---- encoding
@@ -228,7 +227,7 @@ class _Decoder:
             elif char < " ":
                 raise _Bad(at, f"invalid character {to_repr(char)} in string literal")
             else:
-                plain = _PLAIN.match(text, at, at + CHARACTERS)
+                plain = _PLAIN().match(text, at, at + CHARACTERS)
                 assert plain is not None  # at least this character is
                 out.append(plain[0])
                 at = plain.end()
@@ -281,7 +280,7 @@ class _Decoder:
         return number
 
     def digits(self, at: int) -> int:
-        found = _DIGITS.match(self.text, at, at + MAX_DIGITS + 1)
+        found = _DIGITS().match(self.text, at, at + MAX_DIGITS + 1)
         end = at if found is None else found.end()
         if end > at + MAX_DIGITS:
             # spec: starlark.limit.int

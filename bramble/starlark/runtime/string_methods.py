@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from ..late import Pattern
 from .arguments import bounds, clamp, want_bool, want_int, want_items, want_string, wrong_type
 from .interruptible import CHARACTERS, cut, mapped, parts
 from .limits import COMPARES_ANEW, SHORT_SEARCH, search, search_backwards
@@ -25,7 +24,7 @@ SPACE = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 _SPACES = frozenset(SPACE)
-_WORD = re.compile(f"[^{SPACE}]+")
+_WORD = Pattern(f"[^{SPACE}]+")
 _NOT_SPACE = ("\x1c", "\x1d", "\x1e", "\x1f")
 
 
@@ -220,7 +219,7 @@ def split_words(s: str) -> List:
 
 def _split_space(s: str, most: int) -> list[str]:
     parts: list[str] = []
-    for word in _WORD.finditer(s):
+    for word in _WORD().finditer(s):
         if len(parts) == most:
             parts.append(s[word.start() :])
             break

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from ..errors import EvalError
+from ..late import Pattern
 from .integers import int_text
 from .interruptible import CHARACTERS, parts
 from .limits import MAX_DEPTH
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 MAX_PRINTED = 1 << 25
 _PIECE = 8
 
-_BRACE = re.compile("[{}]")
+_BRACE = Pattern("[{}]")
 _ESCAPES = {
     '"': '\\"',
     "\\": "\\\\",
@@ -381,7 +380,7 @@ def parse_format(template: str) -> list[tuple[str, str, str]]:
             literal.append("}")
             position += 2
         else:
-            brace = _BRACE.search(template, position)
+            brace = _BRACE().search(template, position)
             stop = end if brace is None else brace.start()
             literal.append(template[position:stop])
             position = stop
