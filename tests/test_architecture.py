@@ -142,9 +142,9 @@ IMPURE_IMPORTS = frozenset(
 MAY_IMPORT_BY_NAME = (
     *("cli.first", "cli.invocation", "cli.main", "cli.table", "cli.building", "cli.progress"),
     *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.self.command", "cli.verbs.store.command"),
-    *("self.boot", "commands.build", "lang.failure", "lang.loader", "sandbox.launch"),
+    *("self.boot", "commands.build", "commands.context.evaluation", "lang.failure", "lang.loader"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),
-    *("starlark.__main__", "starlark.program", "starlark.kept", "starlark.late"),
+    *("sandbox.launch", "starlark.__main__", "starlark.program", "starlark.kept", "starlark.late"),
 )
 MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")

@@ -41,8 +41,8 @@ def answered(words: Sequence[str], environ: Mapping[str, str]) -> int | None:
         return None
     if kept is None or question is None:
         return None
-    answer = recall(kept, question, time.time())
-    return None if answer is None else _said(answer)
+    found = recall(kept, question, time.time())
+    return None if found is None else _said(found[0])
 
 
 def answers_of(environ: Mapping[str, str]) -> Kept | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Optional
@@ -40,8 +39,5 @@ class Recording:
         question = question_of(self._words, self._environ)
         if kept is None or question is None:
             return
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if file and name.partition(".")[0] == "bramble":
-                self.reads.program(file)
+        self.reads.modules()
         keep(kept, question, self.reads, packed(*said), time.time(), self._until)

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from typing import Optional
 
 from bramble.build.fetch.discretion import redact
-from bramble.commands.context.evaluation import MODULES
+from bramble.commands.context.evaluating import MODULES
 from bramble.commands.context.opening import open_store, root_of
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
-from bramble.recall.answers import ANSWERS
+from bramble.recall.answers import ANSWERS, EVALUATIONS
 from bramble.recall.kept import Kept
 from bramble.sandbox.launch import Launcher
 from bramble.sandbox.launch import examine as sandbox_findings
@@ -163,7 +163,7 @@ def _cache(setting: Setting) -> Finding:
         return Finding("cache", None, "there is no home directory for one: commands are slower", remedy)
     unusable = [
         f"{setting.cache}/{name}"
-        for name in (MODULES, ANSWERS)
+        for name in (MODULES, ANSWERS, EVALUATIONS)
         if not Kept(os.path.dirname(setting.cache), (os.path.basename(setting.cache), name)).usable()
     ]
     if unusable:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
-from bramble.commands.context.evaluation import module_cache
+from bramble.commands.context.evaluating import module_cache
 from bramble.commands.context.limits import bounded
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError

@@ -17,7 +17,7 @@ from bramble.commands.context.programs import executable, names_in, programs_of
 from bramble.commands.context.setting import Setting
 from bramble.derivation.template import Template
 from bramble.errors import BrambleError
-from bramble.lang.evaluate import RunRequest
+from bramble.lang.results import RunRequest
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import describe
 

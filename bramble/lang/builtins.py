@@ -10,9 +10,10 @@ from bramble.errors import BrambleError
 from bramble.lang.arguments import Checker, bind
 from bramble.lang.derivations import derivation
 from bramble.lang.failure import place_of, refuse, refuse_as
-from bramble.lang.session import Session, TestRequest, session_of
+from bramble.lang.results import RunRequest, TestRequest
+from bramble.lang.session import Session, session_of
 from bramble.lang.toml_module import TOML
-from bramble.lang.values import RunRequest, RunValue, output_of
+from bramble.lang.values import RunValue, output_of
 from bramble.project.files import find_files, is_directory, read_source
 from bramble.project.modules import ModuleFile
 from bramble.starlark import Builtin, Dict, List, ModuleValue, Thread, type_name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
 from bramble.derivation.graph import DerivationGraph
@@ -11,8 +10,9 @@ from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place, nearest
 from bramble.lang.failure import place_of
 from bramble.lang.loader import LoadedModule, Loader
-from bramble.lang.session import Session, TestRequest
-from bramble.lang.values import DerivationValue, RunRequest, RunValue
+from bramble.lang.results import Evaluation, TargetResult
+from bramble.lang.session import Session
+from bramble.lang.values import DerivationValue, RunValue
 from bramble.project.modules import ModuleFile, ModuleRoots, Target
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
@@ -22,33 +22,7 @@ from bramble.starlark.kept import Kept
 if TYPE_CHECKING:
     from bramble.derivation.document import Lent
 
-__all__ = ["Evaluation", "RunRequest", "TargetResult", "TestRequest", "evaluate"]
-
 _NO_PACKAGES: Mapping[str, str] = {}
-
-
-@dataclass(frozen=True)
-class TargetResult:
-    """What one function returned."""
-
-    target: str  # "module:function", the module by its full name
-    roots: tuple[OutputRef, ...]  # what is to be built: all outputs of each of these derivations
-    run: Optional[RunRequest] = None  # when the function returned a run() value
-    docstring: str = ""  # of the function, as it is written
-    needs: tuple[OutputRef, ...] = ()  # what a run() value needs besides, and nobody asked for
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What the targets returned, and all that is needed to build it."""
-
-    graph: DerivationGraph  # what the results and the tests need, dependencies first
-    results: tuple[TargetResult, ...]
-    tests: tuple[TestRequest, ...]
-    source_roots: Mapping[str, str]  # Sources.project → directory
-    places: Mapping[str, Place]  # derivation id → the call that made it first
-    warnings: tuple[str, ...]
-    errors: tuple[BrambleError, ...] = ()  # with `keep_going`: what was passed over, each error once
 
 
 def evaluate(

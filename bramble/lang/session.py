@@ -11,6 +11,7 @@ from bramble.derivation.model import Derivation, Sources
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place
 from bramble.lang.failure import as_bramble_error, place_of, refuse, refuse_as
+from bramble.lang.results import TestRequest
 from bramble.lang.values import DerivationValue
 from bramble.project.files import Listings
 from bramble.project.modules import ModuleFile, ModuleRoots
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     from bramble.derivation.document import Lent
 
 TOPLEVEL = "<toplevel>"
-
-
-class TestRequest(NamedTuple):
-    """A test that was registered while a target was evaluated."""
-
-    derivation: OutputRef
-    args: tuple[str, ...]  # the program and its arguments, which may hold references to outputs
-    target: str  # "module:function" whose call registered it
-    place: Optional[Place]
-    depth: int = 0  # how many calls were active: less is nearer to the target
 
 
 class Caller(NamedTuple):

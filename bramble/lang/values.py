@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef, Template
+from bramble.lang.results import RunRequest
 from bramble.starlark import HostValue
 
 
@@ -46,27 +46,6 @@ class DerivationValue(HostValue):
 
     def __hash__(self) -> int:
         return hash(self.derivation.id)
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """A program of an output, and what it may see: what `run()` says.
-
-    `args`, paths and values of `env` may refer to outputs, as in a derivation; a path that does begins with
-    the reference.
-    """
-
-    derivation: OutputRef
-    cmd: str
-    args: tuple[Template, ...] = ()
-    paths: tuple[Template, ...] = ()
-    read_only_paths: tuple[Template, ...] = ()
-    hidden_paths: tuple[Template, ...] = ()
-    network: bool = False
-    env: tuple[tuple[str, Template], ...] = ()  # sorted by name, unique
-    closure_path: bool = False  # PATH holds the bin directories of all that the program sees in the store
-    needs: tuple[OutputRef, ...] = ()  # what is referred to besides `derivation`, in the order written
-    owner: str = ""  # the package whose module calls run(); "" for the evaluated project
 
 
 class RunValue(HostValue):

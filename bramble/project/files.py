@@ -54,7 +54,7 @@ class Listings:
     def entries(self, directory: Names) -> Mapping[str, int]:
         """Return the names in a directory with their file types, in no promised order."""
         if directory not in self._directories:
-            self.reads.stamp(os.path.join(self.root, *directory))
+            self.reads.names(os.path.join(self.root, *directory))
             try:
                 with os.scandir(os.path.join(self.root, *directory)) as scanned:
                     found = {entry.name: _type(entry) for entry in scanned}

@@ -363,7 +363,7 @@ def _walk(
     waiting = [(inner, 1)]
     while waiting:
         directory, level = waiting.pop()
-        reads.stamp(os.path.join(root, directory))
+        reads.names(os.path.join(root, directory))
         try:
             entries = list(os.scandir(os.path.join(root, directory)))
         except OSError:

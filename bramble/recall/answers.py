@@ -10,22 +10,23 @@ from __future__ import annotations
 
 import os
 
-from bramble.recall.kept import Kept, name_of
+from bramble.recall.kept import Kept, fingerprint
 from bramble.recall.reads import Reads
 from bramble.recall.witness import all_hold
 
-ANSWERS = "answers"  # the directory in the cache
-MOST = 512  # answers that are kept
+# Directories in the cache.
+ANSWERS, EVALUATIONS = "answers", "evaluations"
+MOST, MOST_BYTES = 512, 256 << 20  # of the records of one directory
 _LARGEST = 32 << 20  # bytes of one
 
 
-def recall(kept: Kept, key: bytes, now: float) -> bytes | None:
-    """Return the answer that is kept for a key, if everything is as it was; None if there is none that holds.
+def recall(kept: Kept, key: bytes, now: float) -> tuple[bytes, str] | None:
+    """Return the answer that is kept for a key and its witnesses, if these hold; None if there is none.
 
     `now` is in seconds since 1970: before an answer was made, and after its time, it does not count.
     """
     # spec: recall.hold
-    found = kept.read(name_of(key))
+    found = kept.read(fingerprint(key))
     if found is None:
         return None
     head, _, rest = found.partition(b"\n")
@@ -35,8 +36,8 @@ def recall(kept: Kept, key: bytes, now: float) -> bytes | None:
         return None
     if rest[:key_size] != key or not made <= now < until:
         return None
-    text = rest[key_size : key_size + text_size]
-    return rest[key_size + text_size :] if all_hold(os.fsdecode(text)) else None
+    text = os.fsdecode(rest[key_size : key_size + text_size])
+    return (rest[key_size + text_size :], text) if all_hold(text) else None
 
 
 def keep(kept: Kept, key: bytes, reads: Reads, answer: bytes, now: float, until: float) -> bool:
@@ -46,4 +47,4 @@ def keep(kept: Kept, key: bytes, reads: Reads, answer: bytes, now: float, until:
     if reads.doubt or len(text) + len(answer) > _LARGEST:
         return False
     head = b"%d %d %d %d\n" % (len(key), len(text), int(now), int(until))
-    return kept.write(name_of(key), head + key + text + answer, MOST)
+    return kept.write(fingerprint(key), head + key + text + answer, MOST, MOST_BYTES)

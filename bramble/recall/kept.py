@@ -57,10 +57,10 @@ class Kept:
         checksum, content = data[:_CHECKSUM_SIZE], data[_CHECKSUM_SIZE:]
         return content if _checksum(content) == checksum else None
 
-    def write(self, name: str, content: bytes, most: int = 0) -> bool:
+    def write(self, name: str, content: bytes, most: int, most_bytes: int) -> bool:
         """Keep bytes under a name, for the user alone; say whether that was possible.
 
-        Of more than `most` files in the directory the oldest are removed (0: any number).
+        Of more than `most` files in the directory, or more than `most_bytes` in them, the oldest are removed.
         """
         # spec: dialect.cache
         try:
@@ -69,8 +69,7 @@ class Kept:
                 return False
             try:
                 _write_own(directory, name, _checksum(content) + content)
-                if most:
-                    _remove_oldest(directory, most)
+                _remove_oldest(directory, most, most_bytes)
             finally:
                 os.close(directory)
         except OSError:
@@ -116,23 +115,28 @@ def _checksum(content: bytes) -> bytes:
     return blake2b(content, digest_size=_CHECKSUM_SIZE).digest()
 
 
-def name_of(key: bytes) -> str:
-    """Return the name of a file for what belongs to a key."""
-    return blake2b(key, digest_size=20).hexdigest()
+def fingerprint(data: bytes) -> str:
+    """Return 40 characters that stand for some bytes."""
+    return blake2b(data, digest_size=20).hexdigest()
 
 
-def _remove_oldest(directory: int, most: int) -> None:
-    """Remove so many of the oldest files that a quarter of the room is free, if there are too many."""
+def _remove_oldest(directory: int, most: int, most_bytes: int) -> None:
+    """Remove the oldest files until a quarter of the room is free, if there is not enough of it."""
     # spec: recall.bounded
-    if len(names := os.listdir(directory)) <= most:
-        return
-    dated = []
-    for name in names:
+    files = []
+    for name in os.listdir(directory):
         try:
-            dated.append((os.lstat(name, dir_fd=directory).st_mtime_ns, name))
+            status = os.lstat(name, dir_fd=directory)
         except FileNotFoundError:
             continue
-    for _, name in sorted(dated)[: len(dated) - most * 3 // 4]:
+        files.append((status.st_mtime_ns, name, status.st_size))
+    number, size = len(files), sum(one for _, _, one in files)
+    if number <= most and size <= most_bytes:
+        return
+    for _, name, one in sorted(files):
+        if number <= most * 3 // 4 and size <= most_bytes * 3 // 4:
+            return
+        number, size = number - 1, size - one
         try:
             os.unlink(name, dir_fd=directory)
         except FileNotFoundError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import stat as modes
+import sys
 from collections.abc import Iterable
 
 from bramble.recall.witness import (
     KIND,
+    NAMES,
     PLACE,
     SEPARATOR,
     STAMP,
@@ -15,6 +17,7 @@ from bramble.recall.witness import (
     WAY,
     kind_of,
     look,
+    names_in,
     place_of,
     stamp_of,
     table,
@@ -45,9 +48,15 @@ class Reads:
         self.doubt = self.doubt or why
 
     def stamp(self, path: str) -> None:
-        """Note what `path` holds: the bytes of a file, the names in a directory, the target of a link."""
+        """Note what `path` holds: the bytes of a file, what is in a directory, the target of a link."""
         if (STAMP, path) not in self._noted:
             self._note(STAMP, path, self._stamped(path, self._look(path)))
+
+    def names(self, path: str) -> None:
+        """Note which names a directory has, and of what types."""
+        if (NAMES, path) not in self._noted:
+            stamp = self._stamped(path, self._look(path))
+            self._note(NAMES, path, f"{stamp}\n{names_in(path)}")
 
     def place(self, path: str) -> None:
         """Note that a directory is the one that it is, and who may write it, but not what it holds."""
@@ -100,6 +109,20 @@ class Reads:
         ]
         self._note(TABLE, directory, table(stamp or "-", files))
 
+    def include(self, text: str) -> None:
+        """Note the witnesses of a record, which hold."""
+        fields = iter(text.split(SEPARATOR))
+        for kind, path, value in zip(fields, fields, fields):
+            self._note(kind, path, value)
+
+    def modules(self) -> None:
+        """Note the modules of the running program, whose package is that of this room."""
+        package = __name__.partition(".")[0]
+        for name, module in list(sys.modules.items()):
+            file = getattr(module, "__file__", None)
+            if file and name.partition(".")[0] == package:
+                self.program(file)
+
     def program(self, path: str) -> None:
         """Note a file of the running program, which was read before anything could be noted."""
         while (found := self._look(path)) is None and os.path.dirname(path) != path:
@@ -151,6 +174,8 @@ class _NotNoted(Reads):
     """Notes nothing, for whoever records nothing."""
 
     def stamp(self, path: str) -> None: ...
+
+    def names(self, path: str) -> None: ...
 
     def place(self, path: str) -> None: ...
 

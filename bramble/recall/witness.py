@@ -3,6 +3,8 @@
 A witness is three texts: its kind, a path, and what was found there.
 
     stamp  everything that lstat(2) says: the same content, entries or target
+    names  the stamp of a directory and a fingerprint of the names and types in it: with another stamp it is
+           read again, since most that is done in a directory leaves the same names
     place  device, inode, mode and owner: the same directory, whatever is in it by now
     kind   the type of the file
     way    where the path leads when all symbolic links are followed
@@ -17,7 +19,9 @@ from __future__ import annotations
 import os
 import stat as modes
 
-STAMP, PLACE, KIND, WAY, TABLE = "s", "p", "k", "w", "t"
+from bramble.recall.kept import fingerprint
+
+STAMP, NAMES, PLACE, KIND, WAY, TABLE = "s", "n", "p", "k", "w", "t"
 SEPARATOR = "\0"
 
 
@@ -50,8 +54,26 @@ def look(path: str) -> os.stat_result | None:
         return None
 
 
+def names_in(directory: str) -> str:
+    """Return a fingerprint of the names and types of what a directory holds; "" where it cannot be read."""
+    try:
+        with os.scandir(directory) as entries:
+            found = sorted(f"{entry.name}/{_letter(entry)}" for entry in entries)
+    except OSError:
+        return ""
+    return fingerprint(os.fsencode("/".join(found)))
+
+
+def _letter(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return "l"
+    if entry.is_dir(follow_symlinks=False):
+        return "d"
+    return "f" if entry.is_file(follow_symlinks=False) else "o"
+
+
 def value(kind: str, path: str) -> str:
-    """Return what a witness of this kind would say of `path` now; not for tables."""
+    """Return what a witness of this kind would say of `path` now; not for tables and names."""
     if kind == WAY:
         return os.path.realpath(path)
     found = look(path)
@@ -71,6 +93,10 @@ def all_hold(text: str) -> bool:
         for kind, path, known in zip(fields, fields, fields):
             if kind == TABLE:
                 if not _table_holds(path, known):
+                    return False
+            elif kind == NAMES:
+                stamp, _, names = known.partition("\n")
+                if value(STAMP, path) != stamp and names_in(path) != names:
                     return False
             elif value(kind, path) != known:
                 return False

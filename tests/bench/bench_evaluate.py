@@ -33,7 +33,8 @@ from bramble.derivation.canonical import canonical_bytes  # noqa: E402
 from bramble.derivation.graph import DerivationGraph  # noqa: E402
 from bramble.derivation.resolve import resolve  # noqa: E402
 from bramble.derivation.template import OutputRef  # noqa: E402
-from bramble.lang.evaluate import Evaluation, evaluate  # noqa: E402
+from bramble.lang.evaluate import evaluate  # noqa: E402
+from bramble.lang.results import Evaluation  # noqa: E402
 from bramble.project.modules import parse_target  # noqa: E402
 from bramble.project.project import find_project  # noqa: E402
 from bramble.starlark.kept import Kept  # noqa: E402

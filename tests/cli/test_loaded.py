@@ -75,6 +75,12 @@ def test_what_is_answered_again_loads_twelve_modules(tooled: World) -> None:
         assert not HEAVY & set(found)
 
 
+def test_what_was_evaluated_before_needs_no_language(tooled: World) -> None:
+    recorded(tooled, "graph", "./tools:tools")
+    found = loaded(tooled, "build", "--just-parse", "./tools:tools")
+    assert not [name for name in found if name.startswith(("bramble.starlark", "bramble.lang.evaluate"))]
+
+
 def test_a_list_needs_nothing_that_builds(world: World) -> None:
     world.write(default='def f():\n    return derivation("f", "x")\n')
     loaded(world, "ls")

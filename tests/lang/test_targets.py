@@ -6,7 +6,7 @@ import pytest
 
 from bramble.derivation.template import Template
 from bramble.errors import Place
-from bramble.lang.evaluate import RunRequest
+from bramble.lang.results import RunRequest
 from tests.lang.worlds import NAME, World, failure
 
 DEFAULT = """

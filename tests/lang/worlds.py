@@ -8,7 +8,8 @@ from typing import Any, Optional
 
 from bramble.derivation.model import Derivation
 from bramble.errors import BrambleError
-from bramble.lang.evaluate import Evaluation, evaluate
+from bramble.lang.evaluate import evaluate
+from bramble.lang.results import Evaluation
 from bramble.project.modules import parse_target
 from bramble.project.project import find_project
 

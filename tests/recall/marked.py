@@ -35,7 +35,7 @@ def mark(world: World) -> None:
         errors, _, said = answer.partition(b"\n")
         if not said[int(errors) :].startswith(MARK):
             answer = errors + b"\n" + said[: int(errors)] + MARK + said[int(errors) :]
-            assert kept.write(path.name, head + b"\n" + rest[:sizes] + answer)
+            assert kept.write(path.name, head + b"\n" + rest[:sizes] + answer, 9999, 1 << 40)
 
 
 def was_answered(ran: Ran) -> bool:
@@ -52,10 +52,15 @@ def settle() -> None:
     time.sleep(STEP)
 
 
-def recorded(world: World, *words: str, **options: object) -> Ran:
-    """Run a command until its answer is recorded, and mark that; return what it said."""
+def wait_for_the_program() -> None:
+    """Wait until the program itself has been let alone for so long that its own stamps are believed."""
     youngest = max(path.stat().st_ctime for path in program_files())
     time.sleep(max(0.0, youngest + OF_STARTING - time.time()))
+
+
+def recorded(world: World, *words: str, **options: object) -> Ran:
+    """Run a command until its answer is recorded, and mark that; return what it said."""
+    wait_for_the_program()
     for _ in range(3):
         settle()
         before = {path.name: path.stat().st_mtime_ns for path in records(world)}

@@ -10,12 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from bramble.recall.answers import MOST, keep, recall
+from bramble.recall.answers import MOST, keep
+from bramble.recall.answers import recall as recall_with_witnesses
 from bramble.recall.kept import Kept
 from bramble.recall.reads import Reads
 
 NOW = 1_000_000.0
 KEY, ANSWER = b"build\0./:f", b"7\n\xe2\x9c\x94 f (c)out\n"
+
+
+def recall(kept: Kept, key: bytes, now: float) -> bytes | None:
+    found = recall_with_witnesses(kept, key, now)
+    return None if found is None else found[0]
 
 
 def reads_of(path: Path) -> Reads:
@@ -83,7 +89,7 @@ def test_a_record_that_was_cut_short_is_none(kept: Kept, size: int) -> None:
     "data", [b"", b"\n", b"1 2 3\n", b"a b c d\n", b"1 1 1 -1\n", b"-1 5 0 9999999999\n"]
 )
 def test_a_record_of_another_form_is_none(kept: Kept, data: bytes) -> None:
-    assert kept.write(file_of(kept).name, data)
+    assert kept.write(file_of(kept).name, data, 9, 1 << 30)
     assert recall(kept, KEY, NOW) is None
 
 
@@ -152,6 +158,15 @@ def test_the_oldest_are_removed(kept: Kept, tmp_path: Path) -> None:
     assert recall(kept, b"newest", NOW) == ANSWER and recall(kept, KEY, NOW) == ANSWER
     names = {path.name for path in directory.iterdir()}
     assert len(names) == MOST * 3 // 4 and f"{0:040x}" not in names and f"{MOST - 1:040x}" in names
+
+
+def test_the_oldest_are_removed_where_they_are_large(tmp_path: Path) -> None:
+    kept = Kept(str(tmp_path), ("bramble", "answers"))
+    for number in range(8):
+        assert kept.write(f"{number}", bytes(1000), 100, 5000)
+        os.utime(tmp_path / "bramble" / "answers" / f"{number}", (number, number))
+    names = sorted(path.name for path in (tmp_path / "bramble" / "answers").iterdir())
+    assert names in (["5", "6", "7"], ["4", "5", "6", "7"])
 
 
 def test_a_large_answer_is_not_kept(kept: Kept, tmp_path: Path) -> None:

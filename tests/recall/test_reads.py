@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,6 +94,12 @@ CHANGES = [
     (of("stamp", "dir"), made("dir/new")),
     (of("stamp", "dir"), lambda place: (place / "dir" / "in").unlink()),
     (of("stamp", "dir"), lambda place: os.rename(place / "dir" / "in", place / "dir" / "out")),
+    (of("names", "dir"), made("dir/new")),
+    (of("names", "dir"), lambda place: (place / "dir" / "in").unlink()),
+    (of("names", "dir"), lambda place: os.rename(place / "dir" / "in", place / "dir" / "out")),
+    (of("names", "dir"), lambda place: (place / "dir" / "in").unlink() or (place / "dir" / "in").mkdir()),
+    (of("names", "dir"), lambda place: shutil.rmtree(place / "dir")),
+    (of("names", "absent"), lambda place: (place / "absent").mkdir()),
     (of("stamp", "link"), relinked),
     (of("chain", "link"), same_size),
     (of("chain", "link"), relinked),
@@ -120,6 +127,14 @@ def test_what_is_not_part_of_a_witness_changes_nothing(place: Path) -> None:
     made("dir/new")(place)
     same_size(place)
     (place / "file").read_text()
+    assert all_hold(text)
+
+
+def test_names_that_came_and_went_are_the_same_names(place: Path) -> None:
+    text = noted(of("names", "dir"), place)
+    time.sleep(0.02)
+    made("dir/new")(place)
+    os.rename(place / "dir" / "new", place / "dir" / "in")
     assert all_hold(text)
 
 

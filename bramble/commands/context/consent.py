@@ -14,7 +14,7 @@ from typing import Optional
 
 from bramble.commands.context.evaluation import Evaluated
 from bramble.errors import BrambleError
-from bramble.lang.evaluate import RunRequest
+from bramble.lang.results import RunRequest
 from bramble.project.project import Project
 
 WORDS = {

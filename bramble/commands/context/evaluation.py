@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from bramble.commands.context.limits import bounded
 from bramble.commands.context.setting import Setting
 from bramble.derivation.canonical import canonical_bytes
 from bramble.errors import BrambleError
-from bramble.lang.evaluate import Evaluation, evaluate
+from bramble.lang.remembered import decode, encode
+from bramble.lang.results import Evaluation
 from bramble.project.modules import ModuleRoots, Target, parse_target
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
+from bramble.recall.answers import EVALUATIONS, keep, recall
+from bramble.recall.kept import Kept
 from bramble.recall.reads import NOT_NOTED, Reads
-from bramble.starlark.kept import Kept
 
-MODULES = "modules"  # the directory of compiled modules in the cache
+_COUNTS_FOR = 30 * 86400.0  # seconds for which a record is asked; after that it is made anew
 
 
 @dataclass(frozen=True)
@@ -48,28 +51,64 @@ def evaluate_targets(
     syntax, resolve, eval, load and derivation.
     """
     began = time.monotonic()
-    project = find_project(setting.cwd, reads)
+    noted = Reads(time.time_ns())
+    project = find_project(setting.cwd, noted)
     targets: list[Target] = [parse_target(word) for word in words]
-    packages = local_packages(project, reads)
-    with bounded(setting.limits):
-        evaluation = evaluate(
-            project,
-            targets,
-            packages=packages,
-            platform=setting.platform,
-            on_print=on_print,
-            cache=module_cache(setting.cache),
-            max_steps=setting.limits.steps,
-            keep_going=keep_going,
-            built_for=setting.target,
-            reads=reads,
+    packages = local_packages(project, noted)
+    cache = _records_in(setting.cache)
+    question = _question(words, setting, project, keep_going)
+    evaluation = None if cache is None else _recalled(cache, question, on_print, noted)
+    if evaluation is None:
+        printed: list[str] = []
+
+        def heard(line: str) -> None:
+            printed.append(line)
+            on_print(line)
+
+        # Loaded where there is something to evaluate, and the language with it.
+        evaluating: Any = importlib.import_module("bramble.commands.context.evaluating")
+        evaluation = evaluating.evaluate_anew(
+            *(project, packages, targets, setting, heard, keep_going, noted)
         )
+        if cache is not None and not evaluation.errors:
+            noted.modules()
+            now = time.time()
+            keep(cache, question, noted, encode(evaluation, printed), now, now + _COUNTS_FOR)
+    reads.include(noted.text())
+    if noted.doubt:
+        reads.spoil(noted.doubt)
     return Evaluated(project, packages, evaluation, (began, time.monotonic()))
 
 
-def module_cache(cache: Optional[str]) -> Optional[Kept]:
-    """Return the cache of compiled modules in the directory `cache`, which the person's own is made in."""
-    return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), MODULES))
+def _records_in(cache: Optional[str]) -> Optional[Kept]:
+    return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), EVALUATIONS))
+
+
+def _question(words: Sequence[str], setting: Setting, project: Project, keep_going: bool) -> bytes:
+    """Return all that decides an evaluation besides what is read from files."""
+    # spec: recall.evaluation
+    parts = [
+        *(os.path.dirname(os.path.abspath(__file__)), sys.version, sys.getfilesystemencoding()),
+        *(str(os.geteuid()), project.root, project.location, setting.cwd, setting.platform, setting.target),
+        *(str(tuple(setting.limits)), str(keep_going), *words),
+    ]
+    return "\0".join(parts).encode("utf-8", "surrogatepass")
+
+
+def _recalled(
+    cache: Kept, question: bytes, on_print: Callable[[str], None], noted: Reads
+) -> Optional[Evaluation]:
+    """Return what is recorded of an evaluation, and print what its programs printed; None for no record."""
+    # spec: recall.evaluation
+    found = recall(cache, question, time.time())
+    known = None if found is None else decode(found[0])
+    if found is None or known is None:
+        return None
+    evaluation, printed = known
+    for line in printed:
+        on_print(line)
+    noted.include(found[1])
+    return evaluation
 
 
 def parsed_graph(evaluated: Evaluated) -> dict[str, Any]:

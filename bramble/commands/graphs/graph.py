@@ -14,7 +14,7 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
-from bramble.lang.evaluate import Evaluation, TargetResult
+from bramble.lang.results import Evaluation, TargetResult
 from bramble.project.config import ProjectConfig
 from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project

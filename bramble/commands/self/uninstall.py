@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Optional
 
 from bramble.commands.complete import COMPLETION
-from bramble.commands.context.evaluation import MODULES
+from bramble.commands.context.evaluating import MODULES
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
 from bramble.commands.repl import HISTORY_NAME
 from bramble.commands.trust import TRUST_NAME
 from bramble.errors import BrambleError
+from bramble.recall.answers import ANSWERS, EVALUATIONS
 from bramble.sandbox.remount import unescape
 from bramble.self.origin import Origin, is_copy, origin
 from bramble.self.unpack import UNFINISHED
@@ -169,7 +170,7 @@ def _named(known: str) -> Callable[[str], bool]:
 
 def _is_of_the_cache(path: str) -> bool:
     name = os.path.basename(path)
-    return name in (MODULES, COMPLETION) or name.startswith(UNFINISHED) or is_copy(path)
+    return name in (MODULES, ANSWERS, EVALUATIONS, COMPLETION) or name.startswith(UNFINISHED) or is_copy(path)
 
 
 def _foreign(status: os.stat_result, is_kind: Callable[[int], bool]) -> str:

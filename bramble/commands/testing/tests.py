@@ -34,7 +34,7 @@ from bramble.derivation.model import Derivation
 from bramble.derivation.rules import NAME_LIMIT, check
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place, nearest
-from bramble.lang.evaluate import TargetResult, TestRequest
+from bramble.lang.results import TargetResult, TestRequest
 from bramble.project.modules import shown_target
 from bramble.store.disk import Store
 
