@@ -12,7 +12,7 @@ from operator import and_, or_, sub
 
 from ..errors import EvalError
 from .arguments import bounds, want_int, want_items, want_sized
-from .interruptible import fill, have_all, put_all
+from .interruptible import PART, fill, have_all, put_all
 from .iteration import items_of, sized_of
 from .operators import add as add_values
 from .operators import bit_or
@@ -210,7 +210,10 @@ def update_from(d: Dict, source: Value) -> None:
     """Execute `d.update(source)`."""
     kind = source.__class__
     if d.__class__ is Dict and (kind is Dict or kind is FrozenDict):
-        put_all(d, source)
+        if len(source) <= PART:
+            dict.update(d, source)
+        else:
+            put_all(d, source)
     else:
         update(d, (source,), {})
 

@@ -233,7 +233,9 @@ class Struct:
     type_name = "struct"
 
     def __init__(self, fields: Mapping[str, Value]) -> None:
-        self.fields = dict(sorted(fields.items()))
+        names = sorted(fields)
+        # Where they come in their order they are copied as they are.
+        self.fields = dict(fields) if names == [*fields] else {name: fields[name] for name in names}
 
     def __add__(self, other: Value) -> Value:
         if not isinstance(other, Struct):

@@ -14,8 +14,6 @@ from .collection_methods import (
     LIST_METHODS,
     add_in_place,
     or_in_place,
-    pairs_of,
-    put_pairs,
     update_from,
 )
 from .functions import (
@@ -30,7 +28,7 @@ from .functions import (
     entry_of,
 )
 from .integers import int_text
-from .interruptible import PART, fill, put_all
+from .interruptible import PART, fill
 from .iteration import MOST_ROUNDS, enter, items_of, iterable_of, leave, marked, rounds, unpack
 from .operators import (
     add,
@@ -77,7 +75,7 @@ from .unboxed import (
     set_element,
     setdefault,
 )
-from .universe import POSITIONAL, UNIVERSE, compared, length, make_range, to_int
+from .universe import POSITIONAL, UNIVERSE, compared, dict_of, length, make_range, to_int
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -290,14 +288,15 @@ def plain_items(x: Value = ()) -> list[Value]:
 
 def dict1(x: Value) -> Dict:
     """Return `dict(x)`."""
-    if x.__class__ is Dict or x.__class__ is FrozenDict:
-        if len(x) <= PART:
-            return Dict(x)
-        made = Dict()
-        put_all(made, x)
-        return made
-    made = Dict()
-    put_pairs("dict", made, pairs_of("dict", x))
+    if (x.__class__ is Dict or x.__class__ is FrozenDict) and len(x) <= PART:
+        return Dict(x)
+    return dict_of(x)
+
+
+def dict_with(x: Value, words: dict[str, Value]) -> Dict:
+    """Return `dict(x, **words)`."""
+    made = dict1(x)
+    made.update(words)
     return made
 
 
@@ -485,6 +484,7 @@ BUILTINS: dict[str, Value] = {
     ".plain_sorted": plain_sorted,
     ".plain_items": plain_items,
     ".dict1": dict1,
+    ".dict_with": dict_with,
     ".int_text": int_text,
     ".hold": hold,
     ".release": release,
@@ -497,6 +497,8 @@ BUILTINS: dict[str, Value] = {
     ".in_view": VIEWS,
     "c.enumerate": enumerate,
     "c.zip": zip,
+    "c.all": all,
+    "c.any": any,
     ".display": display,
     ".percent_d": percent_d,
     ".bound": bound_method,

@@ -311,6 +311,8 @@ def _ordered(a: Value, b: Value, op: str) -> int:
 
 def less(a: Value, b: Value) -> bool:
     """Return `a < b`."""
+    if a.__class__ is tuple and b.__class__ is tuple:
+        return compare(a, b, "<") < 0
     if a.__class__ in SET_CLASSES and b.__class__ in SET_CLASSES:
         return len(a) < len(b) and all(dict.__contains__(b, key) for key in a)
     if not (own_type(a) and own_type(b)):
@@ -320,6 +322,8 @@ def less(a: Value, b: Value) -> bool:
 
 def less_equal(a: Value, b: Value) -> bool:
     """Return `a <= b`."""
+    if a.__class__ is tuple and b.__class__ is tuple:
+        return compare(a, b, "<=") <= 0
     if a.__class__ in SET_CLASSES and b.__class__ in SET_CLASSES:
         return len(a) <= len(b) and all(dict.__contains__(b, key) for key in a)
     if not (own_type(a) and own_type(b)):
@@ -329,6 +333,8 @@ def less_equal(a: Value, b: Value) -> bool:
 
 def greater(a: Value, b: Value) -> bool:
     """Return `a > b`."""
+    if a.__class__ is tuple and b.__class__ is tuple:
+        return compare(a, b, ">") > 0
     if a.__class__ in SET_CLASSES and b.__class__ in SET_CLASSES:
         return less(b, a)
     if not (own_type(a) and own_type(b)):
@@ -338,6 +344,8 @@ def greater(a: Value, b: Value) -> bool:
 
 def greater_equal(a: Value, b: Value) -> bool:
     """Return `a >= b`."""
+    if a.__class__ is tuple and b.__class__ is tuple:
+        return compare(a, b, ">=") >= 0
     if a.__class__ in SET_CLASSES and b.__class__ in SET_CLASSES:
         return less_equal(b, a)
     if not (own_type(a) and own_type(b)):

@@ -10,8 +10,10 @@ stay in their order.
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..errors import EvalError
-from .interruptible import PART, types_of
+from .interruptible import types_of
 from .limits import Walk
 from .values import List, equal, type_name
 
@@ -50,8 +52,12 @@ def compare(a: Value, b: Value, op: str, walk: Optional[Walk] = None) -> int:
     if ca is cb and (ca is str or ca is bytes or ca is bool):
         return -1 if a < b else int(a > b)
     if (ca is tuple and cb is tuple) or (isinstance(a, List) and isinstance(b, List)):
-        walk = walk or Walk()
         for x, y in zip(a, b):
+            if x.__class__ is y.__class__ and (x.__class__ is int or x.__class__ is str):
+                if x == y:
+                    continue
+                return -1 if x < y else 1
+            walk = walk or Walk()
             if not equal(x, y, walk):
                 walk.down("comparison")
                 return compare(x, y, op, walk)
@@ -75,14 +81,20 @@ class _Ordered:
 
 def python_orders(keys: Value) -> bool:
     """Return whether Python orders values as Starlark does: ints, strings, tuples with columns of such."""
-    found = set(map(type, keys)) if len(keys) <= PART else types_of(keys)
+    kind = keys[0].__class__ if keys else str
+    if kind is str or kind is int:
+        for key in keys:
+            if key.__class__ is not kind:
+                break
+        else:
+            return True
+    found = types_of(keys)
     if len(found) == 1:
         kind = found.pop()
         if kind is str or kind is int or kind is bytes:
             return True
         if kind is tuple:
-            shapes = {tuple(map(type, key)) for key in keys}
-            return len(shapes) == 1 and _COLUMNS.issuperset(shapes.pop())
+            return _python_orders_tuples(keys)
         return kind is float and all(key == key for key in keys)
     return found == {int, float} and all(key == key for key in keys)
 
@@ -90,20 +102,35 @@ def python_orders(keys: Value) -> bool:
 _COLUMNS = frozenset({str, int, bytes})
 
 
+def _python_orders_tuples(keys: Value) -> bool:
+    """Return whether Python orders tuples as Starlark does.
+
+    It looks at the first items in which two differ. Where the first of all are different strings, as
+    those of the entries of a dict, the others do not matter.
+    """
+    first = {key[0] for key in keys if key and key[0].__class__ is str}
+    if len(first) == len(keys):
+        return True
+    shapes = {tuple(map(type, key)) for key in keys}
+    return len(shapes) == 1 and _COLUMNS.issuperset(shapes.pop())
+
+
 def sort_items(items: list[Value], keys: list[Value], reverse: bool) -> list[Value]:
     """Return `items` in the order of their `keys` (which may be `items` itself)."""
     plain = python_orders(keys)
     short = len(items) <= _FEW or len(items) <= _run_length(keys, plain)
     if keys is items and short:
-        return sorted(items, key=None if plain else _Ordered, reverse=reverse)
+        if plain:
+            return sorted(items, reverse=reverse)
+        return sorted(items, key=_Ordered, reverse=reverse)
     if keys is items and plain:
         return _sorted_in_runs(items, None, reverse, _run_length(keys, plain))
     ranks = keys if plain else [_Ordered(key) for key in keys]
-    numbers = range(len(items))
     if short:
-        order = sorted(numbers, key=ranks.__getitem__, reverse=reverse)
-    else:
-        order = _sorted_in_runs(numbers, ranks.__getitem__, reverse, _run_length(keys, plain))
+        # Python asks for the keys in the order of the items, whether it is to reverse it or not.
+        return sorted(items, key=partial(next, iter(ranks)), reverse=reverse)
+    numbers = range(len(items))
+    order = _sorted_in_runs(numbers, ranks.__getitem__, reverse, _run_length(keys, plain))
     return [items[number] for number in order]
 
 

@@ -19,9 +19,9 @@ from .arguments import (
 )
 from .attributes import attribute_names, find_attribute, no_attribute
 from .collection_methods import elements_of, pairs_of, put_pairs
-from .functions import Builtin, Function, HostValue, apply, entry_of
+from .functions import Builtin, Function, HostValue, Struct, apply, entry_of
 from .integers import int_from_digits, int_text
-from .interruptible import PART, fill, is_long, parts
+from .interruptible import PART, fill, is_long, parts, put_all
 from .iteration import enter, items_of, iterable_of, leave, range_length
 from .operators import MAX_ITEMS, to_float
 from .order import compare, python_orders, sort_items
@@ -31,7 +31,9 @@ from .values import (
     LIST_CLASSES,
     MUTABLE,
     SET_CLASSES,
+    BusyList,
     Dict,
+    FrozenDict,
     List,
     Set,
     fail_with,
@@ -119,10 +121,18 @@ def _chr(x: Value) -> str:
 
 def _dict(_thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Dict:
     count_between("dict", len(args), 0, 1)
-    made = Dict()
-    if args:
-        put_pairs("dict", made, pairs_of("dict", args[0]))
+    made = dict_of(args[0]) if args else Dict()
     dict.update(made, kwargs)
+    return made
+
+
+def dict_of(x: Value) -> Dict:
+    """Return `dict(x)`."""
+    made = Dict()
+    if x.__class__ is Dict or x.__class__ is FrozenDict:
+        put_all(made, x)
+    else:
+        put_pairs("dict", made, pairs_of("dict", x))
     return made
 
 
@@ -183,6 +193,8 @@ def _float_of_text(text: str) -> float:
 
 
 def _getattr(x: Value, name: Value, *default: Value) -> Value:
+    if x.__class__ is Struct and name.__class__ is str and name in x.fields:
+        return x.fields[name]
     found = find_attribute(x, want_string("getattr", 2, name))
     if found is not NotImplemented:
         return found
@@ -237,12 +249,15 @@ def to_int(x: Value) -> int:
     return fail_with("eval.argument", f"int: cannot convert {type_name(x)} to int")
 
 
+_SHORT_NUMBER = 18
 _PREFIXES = {"0x": 16, "0o": 8, "0b": 2}
 
 
 def _int_of_text(text: str, base: int) -> int:
     if base != 0 and not 2 <= base <= 36:
         fail_with("eval.value", "int: base must be an integer >= 2 && <= 36")
+    if base == 10 and len(text) <= _SHORT_NUMBER and text.isascii() and text.isdigit():
+        return int(text)
     digits = text[1:] if text[:1] in ("+", "-") and text else text
     prefix = _PREFIXES.get(digits[:2].lower())
     actual = base
@@ -285,6 +300,8 @@ def length(x: Value) -> int:
 
 
 def _list(x: Value = ()) -> List:
+    if (x.__class__ is List or x.__class__ is tuple) and len(x) <= PART:
+        return List(x)
     items = want_sized("list", 1, x)
     return fill(List(), items, len(items))
 
@@ -334,14 +351,24 @@ def compared(name: str, a: Value, b: Value, op: str) -> int:
 def _keyed(thread: Thread, key: Value, source: Value) -> tuple[list[Value], list[Value]]:
     """Return the items of an iterable and the key of each; the iterable is held while keys are computed."""
     # spec: starlark.iteration.locked
+    if source.__class__ is List and key.__class__ is Function and not thread.limited and takes_one(key):
+        items = source[:]
+        entry = key.entry
+        try:
+            # Marked inside: an interruption may come between any two steps.
+            source.__class__ = BusyList
+            return items, [entry(thread, item) for item in items]
+        finally:
+            if source.__class__ is BusyList:
+                source.__class__ = List  # type: ignore[assignment]
     lockable = source if source.__class__ in MUTABLE else None
     try:
         enter(source)
         found = items_of(source)
         items = found if found.__class__ is list else fill([], found, len(found))
         if key.__class__ is Function and takes_one(key):
-            entry = entry_of(thread, key)
-            return items, [entry(thread, item) for item in items]
+            counted = entry_of(thread, key)
+            return items, [counted(thread, item) for item in items]
         return items, [apply(thread, key, (item,), {}) for item in items]
     finally:
         leave(lockable)
@@ -405,18 +432,27 @@ def _set(x: Value = ()) -> Set:
     return elements_of("set", x)
 
 
+_SORTED_WORDS = frozenset({"key", "reverse"})
+
+
 def builtin_sorted(thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> List:
     # spec: starlark.sorted
-    bound = named_arguments("sorted", ("iterable", "key", "reverse"), args, kwargs, ("iterable",))
-    source = bound["iterable"]
+    bound: Mapping[str, Value] = kwargs
+    if len(args) == 1 and kwargs.keys() <= _SORTED_WORDS:
+        source = args[0]
+    else:
+        bound = named_arguments("sorted", ("iterable", "key", "reverse"), args, kwargs, ("iterable",))
+        source = bound["iterable"]
     reverse = want_bool("sorted", "reverse", bound.get("reverse", False))
     key = bound.get("key")
     if "key" in bound and not is_callable(key):
         wrong_type("sorted", "key", key, "callable")
-    if iterable_of(source) is None:
-        wrong_type("sorted", "iterable", source, "iterable")
-    if key is None:
+    if "key" not in bound:
         items = keys = items_of(source)
+        if items is None:
+            wrong_type("sorted", "iterable", source, "iterable")
+    elif iterable_of(source) is None:
+        wrong_type("sorted", "iterable", source, "iterable")
     else:
         items, keys = _keyed(thread, key, source)
     return List(sort_items(items, keys, reverse))

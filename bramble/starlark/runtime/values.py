@@ -52,7 +52,7 @@ NATIVE_TYPE_NAMES: dict[type, str] = {
 
 def type_name(value: Value) -> str:
     """Return what `type(value)` is in Starlark."""
-    name = NATIVE_TYPE_NAMES.get(value.__class__)
+    name = _TYPE_NAMES.get(value.__class__)
     if name is None:
         name = getattr(value.__class__, "type_name", None)
         if name is None or not isinstance(name, str):
@@ -345,6 +345,14 @@ LIST_CLASSES = frozenset({List, BusyList, FrozenList})
 DICT_CLASSES = frozenset({Dict, BusyDict, FrozenDict, OddDict, BusyOddDict, FrozenOddDict})
 SET_CLASSES = frozenset({Set, BusySet, FrozenSet, OddSet, BusyOddSet, FrozenOddSet})
 ODD = frozenset({OddDict, BusyOddDict, FrozenOddDict, OddSet, BusyOddSet, FrozenOddSet})
+
+
+_TYPE_NAMES: dict[type, str] = {
+    **NATIVE_TYPE_NAMES,
+    **dict.fromkeys(LIST_CLASSES, "list"),
+    **dict.fromkeys(DICT_CLASSES, "dict"),
+    **dict.fromkeys(SET_CLASSES, "set"),
+}
 
 
 def key_of(value: Value, walk: Optional[Walk] = None) -> Value:

@@ -123,10 +123,10 @@ def set_element(ctx: Context, target: tree.Index, x: Typed, i: Typed, value: exp
     if not mask & (INT | STRING) or xs.__class__.__name__ == "Constant":
         return [slow]
     classes = []
-    if mx & LIST and mask & INT:
-        classes.append(py.is_class(xs, ".List", line))
     if mx & kinds.DICT:
         classes.append(py.is_class(xs, ".Dict", line))
+    if mx & LIST and mask & INT:
+        classes.append(py.is_class(xs, ".List", line))
     sure = ctx.unit.ownership.changeable(ctx.start, target.operand)
     if not classes:
         return [slow]

@@ -15,6 +15,7 @@ from .formatting import percent_format
 from .methods import method_call_of
 from .operators import binary_operation, logic
 from .subscripts import attribute_of, index_of, slice_of
+from .types import tested_type, type_test
 from .unboxed import unboxed_membership
 from .variables import looked_at, unboxed_variable
 
@@ -28,19 +29,6 @@ if TYPE_CHECKING:
 
 # After this many links a chain of operators is continued from a variable: Python's compiler recurses.
 CHAIN = 30
-# The classes of types; those with several are named by the set of them.
-TYPE_CLASSES = {
-    "NoneType": ".NoneType",
-    "bool": "bool",
-    "dict": ".in_dict",
-    "float": "float",
-    "function": ".Function",
-    "int": "int",
-    "list": ".in_list",
-    "set": ".in_set",
-    "string": "str",
-    "tuple": "tuple",
-}
 
 
 def chain(ctx: Context, node: tree.Expr) -> Typed:
@@ -95,41 +83,11 @@ def binary(ctx: Context, node: tree.Binary) -> Typed:
     Formatting with a literal text and comparing the name of a type have code of their own.
     """
     # spec: starlark.expr.order
-    if tested_type(ctx, node):
-        return type_test(ctx, node), BOOL
+    test = tested_type(ctx, node)
+    if test is not None:
+        return type_test(ctx, test), BOOL
     formatted = percent_format(ctx, node) if node.op == "%" else None
     return chain(ctx, node) if formatted is None else (formatted, STRING)
-
-
-def tested_type(ctx: Context, node: tree.Node) -> bool:
-    """Return whether an expression is `type(x) == "name"`, for the name of a type with known classes."""
-    if not isinstance(node, tree.Binary) or node.op not in ("==", "!="):
-        return False
-    left, right = node.left, node.right
-    return (
-        isinstance(right, tree.Literal)
-        and right.value in TYPE_CLASSES
-        and isinstance(left, tree.Call)
-        and len(left.arguments) == 1
-        and isinstance(left.arguments[0], (tree.Name, tree.Index, tree.Dot))
-        and ctx.is_universal(left.function) == "type"
-    )
-
-
-def type_test(ctx: Context, node: tree.Binary) -> expr:
-    """Emit `type(x) == "name"` as a test of the class."""
-    value = ctx.value(node.left.arguments[0])  # type: ignore[attr-defined]
-    name = TYPE_CLASSES[node.right.value]  # type: ignore[attr-defined]
-    equal = node.op == "=="
-    if name.startswith(".in_"):
-        op = py.COMPARE["in" if equal else "not in"]
-        return py.compare(py.class_of(value, ctx.line), op, py.load(name, ctx.line), ctx.line)
-    return py.compare(
-        py.class_of(value, ctx.line),
-        py.IS if equal else py.IS_NOT,
-        py.class_named(name, ctx.line),
-        ctx.line,
-    )
 
 
 def operation(ctx: Context, node: tree.Binary, left: Typed) -> Typed:

@@ -8,8 +8,13 @@ from .. import python_tree as py
 from ..facts import kinds
 from ..facts.kinds import DICT, LIST, TUPLE
 
+# Displays of more entries are left to a function.
+_FEW_ENTRIES = 8
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _ast import expr
+
     from ...syntax import tree
     from ..context import Context, Typed
 
@@ -53,8 +58,37 @@ def dict_display(ctx: Context, node: tree.Dict) -> Typed:
     if len(keys) == len(pairs) and plain and len(set(keys)) == len(keys):
         display = PyDict([k for k, _ in pairs], [v for _, v in pairs], lineno=ctx.line, col_offset=0)
         return py.helper(".Dict", [display], ctx.line), DICT
+    if len(pairs) <= _FEW_ENTRIES:
+        return tested_display(ctx, node, pairs), DICT
     line = ctx.unit.op(node.start, "display", (tuple(entry.at for entry in node.entries),))
     return py.helper(".dict_display", [part for pair in pairs for part in pair], line), DICT
+
+
+def tested_display(ctx: Context, node: tree.Dict, pairs: list[tuple[expr, expr]]) -> expr:
+    """Emit a display of few entries as Python's own where all keys turn out to be different strings."""
+    first: list[expr] = []
+    bound: list[tuple[expr, expr]] = []
+    for pair in pairs:
+        again = []
+        for part in pair:
+            one, other, _ = ctx.bind(part)
+            again.append(other)
+            if one is not other:
+                first.append(one)
+        bound.append((again[0], again[1]))
+    line = ctx.unit.op(node.start, "display", (tuple(entry.at for entry in node.entries),))
+    display: expr = PyDict([k for k, _ in bound], [v for _, v in bound], lineno=line, col_offset=0)
+    tests = [py.is_class(key, "str", line) for key, _ in bound if key.__class__.__name__ != "Constant"]
+    if any(k.__class__.__name__ == "Constant" and k.value.__class__ is not str for k, _ in bound):  # type: ignore[attr-defined]
+        tests.append(py.constant(False, line))
+    if len(bound) > 1:
+        name = ctx.temp()
+        size = py.helper(".native_len", [py.walrus(name, display, line)], line)
+        tests.append(py.compare(size, py.COMPARE["=="], py.constant(len(bound), line), line))
+        display = py.load(name, line)
+    test = tests[0] if len(tests) == 1 else py.boolean(py.AND, tests, line)
+    slow = py.helper(".dict_display", [part for pair in bound for part in pair], line)
+    return py.sequence(first, py.conditional(test, py.helper(".Dict", [display], line), slow, line), line)
 
 
 def conditional(ctx: Context, node: tree.Conditional) -> Typed:

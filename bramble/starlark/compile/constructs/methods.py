@@ -11,12 +11,13 @@ from _ast import Constant
 from functools import partial
 
 from ...runtime.functions import SPECIAL_NAMES
+from ...runtime.interruptible import CHARACTERS
 from ...runtime.limits import COMPARES_ANEW, SHORT_SEARCH
-from ...runtime.string_methods import SPACE
+from ...runtime.string_methods import ASCII_SPACE, SPACE
 from ...syntax import tree
 from .. import python_tree as py
 from ..facts.kind_rules import method_kind
-from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING
+from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .arguments import arguments_of, keyword_arguments, words_as_dict
 from .calls import call_with_stars
 from .formatting import formatted_call
@@ -285,11 +286,21 @@ def string_method(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed,
     strings = ("str",) * (1 + len(args))
     if name in _EASY and (len(args) == 1 and args[0][1] & STRING):
         return tested(ctx, node, dot, receiver, args, strings, native_string_method)
+    if name == "replace" and all(is_short_text(value) for value, _ in args):
+        return tested(ctx, node, dot, receiver, args, ("str",), replaced)
     if name in _EASY and is_literal_strings(args[0][0]):
         return tested(ctx, node, dot, receiver, args, ("str", ""), native_string_method)
     if name in _FORWARDS and name != "replace" and not COMPARES_ANEW:
         return tested(ctx, node, dot, receiver, args, strings, native_string_method)
     return tested(ctx, node, dot, receiver, args, ("str",), partial(direct, "str"))
+
+
+def replaced(name: str, x: expr, args: list[expr], line: int) -> expr:
+    """Emit `x.replace(old, new)` for two short literals, of which the new one is longer."""
+    native = py.method(name, x, args, line)
+    size = py.helper(".native_len", [x], line)
+    few = py.compare(size, py.COMPARE["<="], py.constant(CHARACTERS, line), line)
+    return py.conditional(few, native, py.helper("str.replace", [x, *args], line), line)
 
 
 def is_literal_strings(node: expr) -> bool:
@@ -388,7 +399,11 @@ def plain_string_method(ctx: Context, name: str, x: expr, _args: list[expr], lin
     if name == "split":
         return py.helper(".split_words", [x], line)
     if name in _STRIPS:
-        return py.method(name, x, [py.constant(SPACE, line)], line)
+        # The fewer characters to look for, the sooner they are found.
+        first, x, _ref = ctx.bind(x)
+        short = py.method(name, x, [py.constant(ASCII_SPACE, line)], line)
+        slow = py.method(name, x, [py.constant(SPACE, line)], line)
+        return py.conditional(py.method("isascii", first, [], line), short, slow, line)
     if name in ("lower", "upper"):
         first, x, _ref = ctx.bind(x)
         ascii = py.method("isascii", first, [], line)
@@ -481,7 +496,10 @@ def keyed_method(
     if dot.name == "get":
         test = py.boolean(py.OR, [test, py.is_class(x, ".FrozenDict", line)], line)
     slow = slow_method(ctx, node, dot, x, [], [], [key, *rest])
-    if not mask & ~(STRING | INT):
+    if mask == TUPLE and dot.name == "get":
+        hashed = py.helper(".key_of", [key], line)
+        fast = py.method(dot.name, x, [hashed, *rest], line)
+    elif not mask & ~(STRING | INT):
         fast = py.method(dot.name, x, [key, *rest], line)
     else:
         first_key, again, _key_ref = ctx.bind(key)

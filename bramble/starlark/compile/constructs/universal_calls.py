@@ -7,7 +7,7 @@ from _ast import FormattedValue, JoinedStr
 from ...runtime.iteration import MOST_ROUNDS
 from .. import python_tree as py
 from ..facts import kinds
-from ..facts.kinds import ANY, INT, STRING
+from ..facts.kinds import ANY, DICT, INT, RAW_LIST, STRING
 from .arguments import words_as_dict
 from .variables import iterated, looked_at
 
@@ -36,6 +36,10 @@ TAKES_ITEMS = frozenset(
     {"all", "any", "enumerate", "list", "max", "min", "reversed", "set", "sorted", "tuple", "zip"}
 )
 _BIG = 1 << 63
+# Python compares ints of one of its digits sooner than others.
+_ONE_DIGIT = (1 << 30) - 1
+# Functions of a list of Python's own that are Python's own.
+_OF_PYTHON = frozenset({"all", "any", "tuple"})
 INDIRECT = frozenset({"dict", "fail", "int", "max", "min", "print", "sorted"})
 
 
@@ -65,6 +69,8 @@ def call_universal(
             return py.conditional(
                 py.is_class(first, "str", line), x, py.helper(".str", [x], line), line
             ), STRING
+        if mx == RAW_LIST and name in _OF_PYTHON:
+            return py.helper(f"c.{name}", [x], ctx.line), mask
         if name == "bool":
             return py.unary("not", py.unary("not", x, ctx.line), ctx.line), mask
     if name == "range" and count == 1 and args[0][1] == INT and py.is_simple(values[0]):
@@ -111,7 +117,7 @@ def decimal(ctx: Context, value: expr, at: int) -> expr:
     """Emit an int as decimal text; Python itself refuses very long ones."""
     first, again, _ref = ctx.bind(value)
     line = ctx.unit.op(at, ".int_text")
-    low, high = py.constant(-_BIG, line), py.constant(_BIG, line)
+    low, high = py.constant(-_ONE_DIGIT, line), py.constant(_ONE_DIGIT, line)
     small = py.both(low, py.COMPARE["<"], first, py.COMPARE["<"], high, line)
     part = FormattedValue(again, -1, None, lineno=line, col_offset=0)
     text = JoinedStr([part], lineno=line, col_offset=0)
@@ -130,5 +136,10 @@ def call_indirect(
     if name in ("sorted", "dict") and len(args) == 1 and not named:
         return py.helper(f".{name}1", [args[0][0]], ctx.unit.op(node.at, f".{name}1")), mask
     line = ctx.unit.op(node.at, f".{name}")
+    if name == "dict" and len(args) <= 1:
+        words = words_as_dict(ctx, named)
+        if not args:
+            return py.helper(".Dict", [words] if named else [], line), DICT
+        return py.helper(".dict_with", [args[0][0], words], line), DICT
     values = py.tuple_of([x for x, _ in args], line)
     return py.helper(f"b.{name}", [py.load("$s", line), values, words_as_dict(ctx, named)], line), mask
