@@ -183,7 +183,7 @@ FAULTS: tuple[Fault, ...] = (
     *_in(
         "runtime/functions",
         ("binding", "        if word in bound:\n", "        if False:\n"),
-        ("struct", "self.fields = dict(sorted(fields.items()))", "self.fields = dict(fields)"),
+        ("struct", "names = sorted(fields)", "names = [*fields]"),
         ("struct.merge", "{**self.fields, **other.fields}", "{**other.fields, **self.fields}"),
     ),
     *_in(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
-
 from ...syntax import tree
 from .. import python_tree as py
 from ..facts.collect import strip
@@ -11,8 +9,12 @@ from ..facts.collect import strip
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _ast import expr
+    from typing import Optional
 
     from ..context import Context
+
+    # The value, the names of types, and whether its type is to be one of them or none.
+    TypeTest = tuple[tree.Expr, list[str], bool]
 
 # The classes of types; those with several are named by the set of them.
 TYPE_CLASSES = {
@@ -37,14 +39,6 @@ _LITERALS: dict[type, str] = {str: "string", int: "int", float: "float"}
 _NAMES = {"None": "NoneType", "True": "bool", "False": "bool"}
 
 
-class TypeTest(NamedTuple):
-    """`type(value)` is, or is not, one of the types."""
-
-    value: tree.Expr
-    names: list[str]
-    equal: bool
-
-
 def tested_type(ctx: Context, node: tree.Node) -> Optional[TypeTest]:
     """Return the test of a type that an expression is, or None for any other expression."""
     if not isinstance(node, tree.Binary) or node.op not in ("==", "!=", "in", "not in"):
@@ -63,7 +57,7 @@ def tested_type(ctx: Context, node: tree.Node) -> Optional[TypeTest]:
     found = [name for name in names if name in TYPE_CLASSES]
     if value is None or len(found) < len(names):
         return None
-    return TypeTest(value, found, node.op in ("==", "in"))
+    return value, found, node.op in ("==", "in")
 
 
 def typed_value(ctx: Context, node: tree.Expr) -> Optional[tree.Expr]:
@@ -95,15 +89,16 @@ def name_of(ctx: Context, node: tree.Expr) -> Optional[str]:
 def type_test(ctx: Context, test: TypeTest) -> expr:
     """Emit the test of a type as one of the class."""
     # spec: starlark.types
-    first, again, _ = ctx.bind(ctx.value(test.value))
+    value, names, equal = test
+    first, again, _ = ctx.bind(ctx.value(value))
     tests: list[expr] = []
-    for name in dict.fromkeys(test.names):
+    for name in dict.fromkeys(names):
         found = py.class_of(again if tests else first, ctx.line)
         named = TYPE_CLASSES[name]
         if named.startswith(".in_"):
-            op = py.COMPARE["in" if test.equal else "not in"]
+            op = py.COMPARE["in" if equal else "not in"]
             tests.append(py.compare(found, op, py.load(named, ctx.line), ctx.line))
         else:
-            op = py.IS if test.equal else py.IS_NOT
+            op = py.IS if equal else py.IS_NOT
             tests.append(py.compare(found, op, py.class_named(named, ctx.line), ctx.line))
-    return tests[0] if len(tests) == 1 else py.boolean(py.OR if test.equal else py.AND, tests, ctx.line)
+    return tests[0] if len(tests) == 1 else py.boolean(py.OR if equal else py.AND, tests, ctx.line)
