@@ -501,6 +501,7 @@ BUILTINS: dict[str, Value] = {
     "c.any": any,
     ".display": display,
     ".percent_d": percent_d,
+    ".convert": convert,
     ".bound": bound_method,
     ".BusyList": BusyList,
     ".NoneType": NoneType,

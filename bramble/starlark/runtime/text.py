@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _string import formatter_parser  # type: ignore[import-not-found]
+
 from ..errors import EvalError
 from ..late import Pattern
 from .integers import int_text
@@ -346,6 +348,8 @@ def _convert_char(value: Value) -> str:
 
 # ---- str.format
 
+_CONVERSIONS = (None, "s", "r")
+
 
 def parse_format(template: str) -> list[tuple[str, str, str]]:
     """Return the pieces of a format string: (text before a field, field name, conversion).
@@ -353,6 +357,26 @@ def parse_format(template: str) -> list[tuple[str, str, str]]:
     The last piece has the conversion "" and is text only. Raises EvalError.
     """
     # spec: starlark.format
+    try:
+        found = list(formatter_parser(template))
+    except ValueError:
+        return simply_parsed(template)
+    pieces: list[tuple[str, str, str]] = []
+    before = ""
+    for text, name, spec, conversion in found:
+        before += text
+        if name is None:
+            continue
+        if spec or conversion not in _CONVERSIONS or "." in name or "[" in name:
+            return simply_parsed(template)
+        pieces.append((before, name, conversion or "s"))
+        before = ""
+    pieces.append((before, "", ""))
+    return pieces
+
+
+def simply_parsed(template: str) -> list[tuple[str, str, str]]:
+    """Return what `parse_format` does, or raise; Python's parser, which it asks, knows other rules."""
     pieces: list[tuple[str, str, str]] = []
     literal: list[str] = []
     position = 0
@@ -414,11 +438,12 @@ def _parse_field(field: str) -> tuple[str, str]:
 def apply_format(template: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> str:
     """Return `template.format(*args, **kwargs)`."""
     # spec: starlark.format.fields
-    out = Pieces()
-    automatic = 0
+    out: list[str] = []
+    size = automatic = 0
     numbered = False
     for literal, name, conversion in parse_format(template):
-        out.put(literal)
+        out.append(literal)
+        size += max(len(literal), _PIECE)
         if not conversion:
             continue
         if not name:
@@ -442,7 +467,11 @@ def apply_format(template: str, args: Sequence[Value], kwargs: Mapping[str, Valu
             value = kwargs[name]
         else:
             _bad_format(f"format: keyword {name} not found")
-        out.put(to_repr(value) if conversion == "r" else display(value))
+        text = to_repr(value) if conversion == "r" else display(value)
+        out.append(text)
+        size += max(len(text), _PIECE)
+        if size > MAX_PRINTED:
+            fail_with("eval.limit", "text of the value is too long")
     return "".join(out)
 
 

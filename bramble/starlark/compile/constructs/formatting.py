@@ -1,4 +1,8 @@
-"""`"text" % operands` and `"text".format(…)` with literal texts, as Python's formatted strings."""
+"""`"text" % operands` and `"text".format(…)` with texts that are known, as Python's formatted strings.
+
+A text is known if it is a literal, or a variable that is only ever assigned one literal. All operands are
+evaluated before the first is written: a verb may refuse its operand, and then the others have been evaluated.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from _ast import FormattedValue, JoinedStr
 from ...errors import EvalError
 from ...runtime.text import parse_format
 from ...syntax import tree
+from ...syntax.scopes import GLOBAL, LOCAL
 from .. import python_tree as py
 from ..facts.collect import strip
 from ..facts.kinds import DICT, INT, STRING, TUPLE
@@ -19,19 +24,49 @@ if TYPE_CHECKING:
 
     from ..context import Context, Typed
 
-# What `%` verbs do that need no more than the value.
-_VERBS = {"s": ".display", "d": ".percent_d", "r": ".repr"}
+# What writes an operand for each verb of `%`; `.convert` is told which verb.
+_VERBS = {"s": ".display", "d": ".percent_d", "r": ".repr", **dict.fromkeys("xXoci", ".convert")}
+# Verbs that take any operand.
+_EASY = "sr"
 
 
 def percent_format(ctx: Context, node: tree.Binary) -> Optional[expr]:
     """Emit `"text" % operands` as one formatted string, or return None for what is unusual."""
-    left = strip(node.left)
-    if not isinstance(left, tree.Literal) or not isinstance(left.value, str):
-        return None
-    pieces = parse_percent(left.value)
+    template = known_text(ctx, node.left)
+    pieces = None if template is None else parse_percent(template)
     if pieces is None:
         return None
-    texts, verbs = pieces
+    made = percent_of(ctx, node, template or "", *pieces)
+    return None if made is None else after_text(ctx, node.left, made)
+
+
+def known_text(ctx: Context, node: tree.Expr) -> Optional[str]:
+    """Return the string that an expression surely is when it has a value, or None."""
+    node = strip(node)
+    if isinstance(node, tree.Name):
+        binding = ctx.unit.uses[node.start]
+        inference = ctx.unit.inference
+        if binding.scope not in (LOCAL, GLOBAL) or binding.declared in inference.ownership.parameters:
+            return None
+        facts = inference.facts.get(ctx.start if binding.scope == LOCAL else -1)
+        assigned = [] if facts is None else facts.assigned.get(binding.declared, [])
+        if len(assigned) != 1 or assigned[0][0] != "is" or inference.open_globals:
+            return None
+        node = strip(assigned[0][1])
+    return node.value if isinstance(node, tree.Literal) and isinstance(node.value, str) else None
+
+
+def after_text(ctx: Context, template: tree.Expr, made: expr) -> expr:
+    """Emit an expression after the text that it is made with, which may be a variable without a value."""
+    if isinstance(strip(template), tree.Literal):
+        return made
+    return py.sequence([ctx.value(template)], made, ctx.line)
+
+
+def percent_of(
+    ctx: Context, node: tree.Binary, template: str, texts: list[str], verbs: list[str]
+) -> Optional[expr]:
+    """Emit a text with operands in the places of its verbs, or return None for what is unusual."""
     right = strip(node.right)
     if isinstance(right, tree.Tuple):
         if len(right.items) != len(verbs):
@@ -45,15 +80,20 @@ def percent_format(ctx: Context, node: tree.Binary) -> Optional[expr]:
         return joined(ctx, node.at, texts, verbs, [(value, mask)])
     # A tuple gives its items as operands, so the kind of the value must be known.
     first, again, ref = ctx.bind(value)
-    line = ctx.unit.op(node.at, ".modulo", (left.value,), ref)
+    line = ctx.unit.op(node.at, ".modulo", (template,), ref)
     simple = py.boolean(py.OR, [py.is_class(first, "str", line), py.is_class(again, "int", line)], line)
     fast = joined(ctx, node.at, texts, verbs, [(again, mask)])
-    slow = py.helper(".modulo", [py.constant(left.value, line), again], line)
+    slow = py.helper(".modulo", [py.constant(template, line), again], line)
     return py.conditional(simple, fast, slow, line)
 
 
 def joined(ctx: Context, at: int, texts: list[str], verbs: list[str], operands: list[Typed]) -> expr:
     """Emit texts with formatted operands between them."""
+    hard = next((n for n, verb in enumerate(verbs) if verb not in _EASY), len(verbs))
+    before: list[expr] = []
+    if not all(py.is_simple(value) for value, _mask in operands[hard + 1 :]):
+        # One may be refused before another one has been evaluated.
+        before, operands = evaluated(ctx, operands)
     parts: list[expr] = []
     for text, verb, operand in zip(texts, verbs, operands):
         if text:
@@ -61,15 +101,24 @@ def joined(ctx: Context, at: int, texts: list[str], verbs: list[str], operands: 
         parts.append(FormattedValue(text_of(ctx, at, verb, operand), -1, None, lineno=ctx.line, col_offset=0))
     if texts[-1]:
         parts.append(py.constant(texts[-1], ctx.line))
-    return JoinedStr(parts, lineno=ctx.line, col_offset=0)
+    return py.sequence(before, JoinedStr(parts, lineno=ctx.line, col_offset=0), ctx.line)
+
+
+def evaluated(ctx: Context, operands: list[Typed]) -> tuple[list[expr], list[Typed]]:
+    """Return how to evaluate operands in their order, and then how to get each again."""
+    bound = [ctx.bind(value) for value, _mask in operands]
+    before = [first for first, again, _ref in bound if first is not again]
+    return before, [(again, mask) for (_first, again, _ref), (_value, mask) in zip(bound, operands)]
 
 
 def text_of(ctx: Context, at: int, verb: str, operand: Typed) -> expr:
     """Emit the text of one operand."""
     value, mask = operand
     line = ctx.unit.op(at, _VERBS[verb])
-    if mask == INT and verb in "sd":
+    if mask == INT and verb in "sdi":
         return decimal(ctx, value, at)
+    if _VERBS[verb] == ".convert":
+        return py.helper(".convert", [py.constant(verb, line), value], line)
     if verb != "s":
         return py.helper(_VERBS[verb], [value], line)
     if mask == STRING:
@@ -82,7 +131,7 @@ def text_of(ctx: Context, at: int, verb: str, operand: Typed) -> expr:
 def formatted_call(
     ctx: Context, at: int, template: str, positional: list[tree.Expr], named: list[tree.NamedArgument]
 ) -> Optional[expr]:
-    """Emit `"literal".format(…)`, or return None when something about it is wrong or unusual."""
+    """Emit `"text".format(…)`, or return None when something about it is wrong or unusual."""
     try:
         pieces = parse_format(template)
     except EvalError:
@@ -94,17 +143,21 @@ def formatted_call(
             return None
         numbers = iter(range(len(fields)))
         fields = [name or str(next(numbers)) for name in fields]
-    if fields != places:
-        # An argument is used twice, in another order, not at all, or is missing.
+    if not set(fields) <= set(places):
         return None
     operands = [ctx.expr(a) for a in positional] + [ctx.expr(a.value) for a in named]
+    before: list[expr] = []
+    if fields != places:
+        # An argument is used twice, in another order, or not at all.
+        before, operands = evaluated(ctx, operands)
+        operands = [operands[places.index(name)] for name in fields]
     texts = [text for text, _, _ in pieces]
     verbs = ["r" if conversion == "r" else "s" for _, _, conversion in pieces if conversion]
-    return joined(ctx, at, texts, verbs, operands)
+    return py.sequence(before, joined(ctx, at, texts, verbs, operands), ctx.line)
 
 
 def parse_percent(template: str) -> Optional[tuple[list[str], list[str]]]:
-    """Return the texts and verbs of a `%` format, or None when it has others than %s, %d, %r, %%."""
+    """Return the texts and verbs of a `%` format, or None when it has others than these and `%%`."""
     texts: list[str] = []
     verbs: list[str] = []
     text = ""

@@ -20,7 +20,7 @@ from ..facts.kind_rules import method_kind
 from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .arguments import arguments_of, keyword_arguments, words_as_dict
 from .calls import call_with_stars
-from .formatting import formatted_call
+from .formatting import after_text, formatted_call, known_text
 from .guards import is_short_text
 from .unboxed import is_native_key, key_test, may_be_native_key
 from .variables import has_plain_keys, unwrapped
@@ -106,10 +106,11 @@ def method_call(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed) -
     if mx == RAW_DICT:
         return unboxed_dict_method(ctx, node, dot, x, positional, named)
     result = method_kind(mx, dot.name)
-    if dot.name == "format" and mx == STRING and x.__class__.__name__ == "Constant":
-        made = formatted_call(ctx, node.at, x.value, positional, named)  # type: ignore[attr-defined]
+    template = known_text(ctx, dot.operand) if dot.name == "format" else None
+    if template is not None:
+        made = formatted_call(ctx, node.at, template, positional, named)
         if made is not None:
-            return made, STRING
+            return after_text(ctx, dot.operand, made), STRING
     if not named:
         fast = fast_method(ctx, node, dot, receiver, positional)
         if fast is not None:
