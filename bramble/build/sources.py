@@ -62,6 +62,17 @@ def name_sources(
     return SourceObject(name or store.add_sources(top, files, project=project, looks=looks), start)
 
 
+def contents_of(
+    sources: Sources, name: str, store: Store, roots: Mapping[str, str]
+) -> Optional[list[tuple[bytes, int]]]:
+    """Return the SHA-256 and the mode of each source file, when they became the object `name`.
+
+    None if that is not recorded. Raises build.unknown-project.
+    """
+    top, files, project, _ = _place(sources, roots)
+    return store.source_contents(name, top, files, project=project)
+
+
 def _place(sources: Sources, roots: Mapping[str, str]) -> tuple[str, list[str], str, str]:
     """Return the source directory, the files relative to it, the project's, and where the build starts."""
     root = roots.get(sources.project)

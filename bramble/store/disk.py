@@ -104,12 +104,26 @@ class Store(Objects):
         now, known = self._recall(root, files, project or root, looks)
         return known.object if known is not None and known.stamps == now.stamps else None
 
+    def source_contents(
+        self, name: str, root: str, files: Sequence[str], *, project: Optional[str] = None
+    ) -> Optional[list[tuple[bytes, int]]]:
+        """Return the SHA-256 and the mode of each file when they became the object `name`.
+
+        Of a link it is the SHA-256 of its target. None if that is not recorded. The other arguments are
+        as in `add_sources`.
+        """
+        # spec: store.sources.stamps
+        with DiskFailures("look at sources"):
+            key = stamps.key_of(root, files, project or root)
+            known = stamps.recall(self.var, key, len(files))
+        return stamps.contents(known) if known is not None and known.object == name else None
+
     def _recall(
         self, root: str, files: Sequence[str], allowed: str, looks: Optional[stamps.Looks]
     ) -> tuple[stamps.Stamps, Optional[stamps.Known]]:
         with DiskFailures("look at sources"):
             now = stamps.take(root, files, allowed, looks)
-            known = stamps.recall(self.var, now)
+            known = stamps.recall(self.var, now.key, len(files))
         if known is not None:
             self.protect([known.object])
         return now, known

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat
 import time
@@ -345,11 +346,13 @@ def test_of_files_that_were_just_changed_only_these_are_read_again(
 ) -> None:
     age(project)
     Path(project, "a.c").write_text("int z;")
+    now = os.stat(project + "/a.c").st_ctime_ns + 10**6
+    monkeypatch.setattr(stamps, "time", SimpleNamespace(time_ns=lambda: now))
     name = store.add_sources(project, FILES)
     read = opened(monkeypatch)
     assert store.add_sources(project, FILES) == name
     assert read == ["a.c"]
-    age(project)
+    now += 10**9
     assert store.add_sources(project, FILES) == name and read == ["a.c", "a.c"]
     assert store.add_sources(project, FILES) == name and read == ["a.c", "a.c"]
 
@@ -446,3 +449,16 @@ def test_sources_deeper_than_any_limit_of_python_are_an_object(store: Store, pro
     name = store.add_sources(project, [way + "f", "a.c"])
     assert Path(store.object_path(name), way, "f").read_text() == "deep"
     assert verify(store, [name]).damages == ()
+
+
+def test_what_sources_held_is_known_of_the_object_that_they_became(store: Store, project: str) -> None:
+    name = store.add_sources(project, FILES)
+    held = store.source_contents(name, project, FILES)
+    assert held is not None
+    texts = [b"int a;", b"int b;", b"../a.c", b"#!/bin/sh"]
+    assert [content for content, _ in held] == [hashlib.sha256(text).digest() for text in texts]
+    assert [stat.filemode(mode)[:4:3] for _, mode in held] == ["--", "--", "lx", "-x"]
+    assert store.source_contents(name, project, FILES[:2]) is None
+    Path(project, "a.c").write_text("int z;")
+    store.add_sources(project, FILES)
+    assert store.source_contents(name, project, FILES) is None

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
 from bramble.build.options import BuildReport
-from bramble.build.sources import common_directory
+from bramble.build.sources import common_directory, contents_of
 from bramble.build.task import Cancelled
 from bramble.commands.context.evaluation import Evaluated
 from bramble.derivation.model import Derivation, Sources
@@ -56,7 +56,7 @@ def record(
     resolved = {one.id: one.resolved for one in report.failures}
     resolved.update((id, name[:DIGEST_LENGTH]) for id, name in report.derivations.items())
     # Many derivations have the same sources: these are read once.
-    files_of = functools.lru_cache(maxsize=None)(_files)
+    files_of = functools.lru_cache(maxsize=None)(functools.partial(_files, evaluated, store))
     entries = [_entry(evaluated, report, store, resolved, files_of, id) for id in graph.order(roots)]
     # spec: store.records.history
     with contextlib.suppress(BrambleError, Cancelled):
@@ -91,7 +91,7 @@ def _facts(
     if before is not None and before.source == source:
         files = before.files
     else:
-        files = files_of(derivation.sources, store.object_path(source)) if source else ()
+        files = files_of(derivation.sources, source) if source else ()
     return facts_with(derivation, parts, files)
 
 
@@ -124,8 +124,13 @@ def facts_with(derivation: Derivation, parts: Sequence[str], files: tuple[Source
     )
 
 
-def _files(sources: Sources, directory: str) -> tuple[SourceFile, ...]:
-    """Return what the source files hold, as the store has them; none where it does not."""
+def _files(evaluated: Evaluated, store: Store, sources: Sources, source: str) -> tuple[SourceFile, ...]:
+    """Return what the source files held when they became the object `source`; none if that is not known."""
+    known = contents_of(sources, source, store, evaluated.evaluation.source_roots)
+    if known is not None:
+        each = zip(sources.files, known)
+        return tuple([SourceFile(file, encode(content), _kind(mode)) for file, (content, mode) in each])
+    directory = store.object_path(source)
     common = common_directory(sources.location, sources.files)
     return files_below(sources, directory, len(common) + 1 if common else 0)
 
@@ -152,4 +157,10 @@ def _file(name: str, path: str) -> SourceFile:
     with open(path, "rb", buffering=0) as file:
         for block in iter(functools.partial(file.read, _BLOCK), b""):
             read.update(block)
-    return SourceFile(name, encode(read.digest()), "x" if status.st_mode & stat.S_IXUSR else "")
+    return SourceFile(name, encode(read.digest()), _kind(status.st_mode))
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "l"
+    return "x" if mode & stat.S_IXUSR else ""

@@ -26,7 +26,7 @@ from bramble.store.layout.place import BUILD_LOCKS
 from bramble.store.locks.advisory import alone
 from bramble.store.path import shown
 from bramble.store.trust import schema
-from bramble.store.trust.schema import STAMP_SIZE, VERSION
+from bramble.store.trust.schema import CONTENT_SIZE, STAMP_SIZE, VERSION
 
 # File systems count time in steps: those of the kernel's clock (4 or 10 ms), or whole seconds or two.
 _STEP_NS = 50 * 10**6
@@ -67,12 +67,17 @@ def take(root: str, files: Sequence[str], allowed: str, looks: Optional[Looks] =
         file = str(error.filename)[len(prefix) :]
         check_inside(root, file)
         raise missing(root, file) from error
-    key = digest(b"\0".join(os.fsencode(part) for part in (root, allowed, *files)))
+    key = key_of(root, files, allowed)
     stamps = b"".join([stamp for stamp, _ in found])
     if all([trusted for _, trusted in found]):
         return Stamps(key, stamps, stamps)
     kept = [stamp if trusted else stamp[: _MODE.size] + _NO_TIMES for stamp, trusted in found]
     return Stamps(key, stamps, b"".join(kept))
+
+
+def key_of(root: str, files: Sequence[str], allowed: str) -> str:
+    """Return the name of the record of one set of sources."""
+    return digest(os.fsencode("\0".join((root, allowed, *files))))
 
 
 def look_at(paths: Iterable[str], looks: Looks) -> list[Look]:
@@ -129,12 +134,10 @@ class Known(NamedTuple):
     contents: bytes  # CONTENT_SIZE of each file: the SHA-256 of what is in it, of a link of its target
 
 
-def recall(var: str, now: Stamps) -> Optional[Known]:
-    """Return what these sources became the last time, whether or not they have changed since; or None."""
-    found = schema.or_none(schema.source, read_file(f"{var}/sources/{now.key}"))
-    if found is None or len(found.stamps) != len(now.stamps):
-        return None
-    return Known(*found)
+def recall(var: str, key: str, count: int) -> Optional[Known]:
+    """Return what `count` sources became the last time, whether or not they have changed since; or None."""
+    found = schema.or_none(schema.source, read_file(f"{var}/sources/{key}"))
+    return Known(*found) if found is not None and len(found.stamps) == count * STAMP_SIZE else None
 
 
 def remember(var: str, key: str, known: Known, on_wait: Optional[Callable[[], None]] = None) -> None:
@@ -165,3 +168,12 @@ def mode_of(stamps: bytes, number: int) -> int:
     """Return the mode of a file, as stat(2) gives it, by its number among the stamps."""
     mode: int = _MODE.unpack_from(stamps, number * STAMP_SIZE)[0]
     return mode
+
+
+def contents(known: Known) -> list[tuple[bytes, int]]:
+    """Return the SHA-256 and the mode of each file."""
+    size = CONTENT_SIZE
+    return [
+        (known.contents[number * size : (number + 1) * size], mode_of(known.stamps, number))
+        for number in range(len(known.contents) // size)
+    ]
