@@ -27,7 +27,8 @@ def lock_key(builder: str, name: str, env: Mapping[str, str]) -> Optional[str]:
     if builder == "fetch_git":
         url, reference = needed(builder, name, env, "url"), needed(builder, name, env, "reference")
         inner = " submodules=true" if wants_submodules(name, env) else ""
-        return f"fetch_git {_anonymous(url)}@{reference}{inner}"
+        below = wanted_directory(name, env)
+        return f"fetch_git {_anonymous(url)}@{reference}{inner}" + (f" directory={below}" if below else "")
     return None
 
 
@@ -42,6 +43,23 @@ def wants_submodules(name: str, env: Mapping[str, str]) -> bool:
             remedy='submodules is "true" or "false"',
         )
     return value in _YES
+
+
+def wanted_directory(name: str, env: Mapping[str, str]) -> str:
+    """Return the directory of the repository that a `fetch_git` asks for, "" for all of it.
+
+    `name` is the derivation's. Raises derivation.env.
+    """
+    # spec: build.fetch-git.directory
+    below = env.get("directory", "")
+    if below and (any(part in ("", ".", "..") for part in below.split("/")) or wants_submodules(name, env)):
+        raise BrambleError(
+            "derivation.env",
+            f'"{name}": directory is {ascii(below)}, with submodules={env.get("submodules", "")!r}',
+            remedy='directory is the path of a directory in the repository, such as "lib/x"; '
+            "submodules are for a whole repository",
+        )
+    return below
 
 
 def _anonymous(url: str) -> str:

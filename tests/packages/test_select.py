@@ -1,4 +1,4 @@
-"""Minimal version selection: the answer is minimal, the same in any order, and that of a search of all sets."""
+"""Minimal version selection: the answer is minimal, of no order, and that of a search of all sets."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from bramble.build.fetch.reach import check_repository
 from bramble.build.fetch.secure import authorities
 from bramble.build.fetch.submodules import DEEPEST, url_of, urls_of
 from bramble.build.options import FetchOptions
-from bramble.build.pins import needed, wants_submodules
+from bramble.build.pins import needed, wanted_directory, wants_submodules
 from bramble.build.stamps import Stamp
 from bramble.errors import BrambleError
 from bramble.sandbox.limits.usage import memory_of_machine
@@ -45,6 +45,7 @@ class _Part:
 
     url: str
     reference: str
+    directory: str = ""  # all that is taken of it; "": the whole
     top: Path = ()  # where its files go
     depth: int = 0
 
@@ -61,7 +62,8 @@ def make(request: Request) -> tuple[Stamp, ...]:
     secrets: list[str] = []
     try:
         inner = wants_submodules(request.name, request.env)
-        _fetch(_Part(url, reference), inner, request, secrets)
+        directory = wanted_directory(request.name, request.env)
+        _fetch(_Part(url, reference, directory), inner, request, secrets)
     except BrambleError as error:
         raise scrubbed(error, secrets) from None
     return ()
@@ -85,7 +87,7 @@ def _fetch(whole: _Part, inner: bool, request: Request, secrets: list[str]) -> N
             number += 1
             make_directory(scratch, 0o700)
             git, place = _git(part, scratch, until - time.monotonic(), request, options, secrets)
-            found = _write(git, _tree(git, place, part.reference), part, target, budget)
+            found = _write(git, _tree(git, place, part), part, target, budget)
             if inner:
                 waiting += _submodules(git, part, found)
         if target.is_empty():
@@ -133,7 +135,7 @@ def _submodules(git: Git, part: _Part, found: Submodules) -> list[_Part]:
             raise CommitBroken(f"submodules lie in one another more than {DEEPEST} deep")
         urls = urls_of(said)
         return [
-            _Part(url_of(path, urls, part.url), commit.decode(), (*part.top, *path), part.depth + 1)
+            _Part(url_of(path, urls, part.url), commit.decode(), "", (*part.top, *path), part.depth + 1)
             for path, commit in found.commits.items()
         ]
     except CommitBroken as error:
@@ -211,9 +213,10 @@ def _refused(url: str, why: str) -> BrambleError:
     )
 
 
-def _tree(git: Git, place: str, reference: str) -> str:
-    """Fetch, and return the hash of the commit's tree."""
+def _tree(git: Git, place: str, part: _Part) -> str:
+    """Fetch, and return the hash of the commit's tree, or of the directory that is wanted."""
     # spec: build.fetch-git
+    reference = part.reference
     is_hash = _HASH.fullmatch(reference)
     # A name may begin with a plus, or be a word of git's own ("tag"): a plus of ours makes it only a name.
     asked = reference if is_hash else f"+{reference}"
@@ -238,6 +241,12 @@ def _tree(git: Git, place: str, reference: str) -> str:
     failed, tree = git.ask("rev-parse", "--verify", f"{commit}^{{commit}}^{{tree}}")
     if failed:
         raise git.failure("fetch", said or tree)
+    if part.directory:
+        # spec: build.fetch-git.directory
+        failed, tree = git.ask("rev-parse", "--verify", f"{tree.decode('ascii').strip()}:{part.directory}")
+        failed = failed or git.ask("cat-file", "tree", tree.decode("ascii").strip())[0]
+        if failed:
+            raise git.failure("directory", f"there is no directory {part.directory} in the commit".encode())
     return tree.decode("ascii").strip()
 
 
