@@ -31,13 +31,11 @@ def with_dependency(text: str, name: str, needs: dict[str, str]) -> str:
     before = document.values.get(_TABLE, {}).get(name)
     if before == _value(needs) or before == needs:
         return text
+    new: Optional[str]
     if before is None:
         new = _added(text, document, name, needs)
     elif isinstance(before, dict) and before.keys() == needs.keys():
-        new = text
-        for key in needs:
-            if before[key] != needs[key]:
-                new = _replaced(new, parse_document(new, CONFIG_NAME), (_TABLE, name, key), needs[key])
+        new = _replaced_each(text, name, before, needs)
     elif isinstance(before, str) and needs.keys() == {"version"}:
         new = _replaced(text, document, (_TABLE, name), needs["version"])
     else:
@@ -78,6 +76,15 @@ def _checked(new: Optional[str], document: TomlDocument, name: str, value: Any) 
         place=document.key_place((_TABLE,)) if _TABLE in document.values else None,
         remedy=f"write {entry} yourself" if value is not None else f"take {entry} yourself",
     )
+
+
+def _replaced_each(text: str, name: str, before: dict[str, str], needs: dict[str, str]) -> Optional[str]:
+    """Return the text with the other strings of a table in the place of its own."""
+    new: Optional[str] = text
+    for key in needs:
+        if new is not None and before[key] != needs[key]:
+            new = _replaced(new, parse_document(new, CONFIG_NAME), (_TABLE, name, key), needs[key])
+    return new
 
 
 def _replaced(text: str, document: TomlDocument, path: tuple[str, ...], value: str) -> Optional[str]:

@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, replace
-from typing import Optional
+from dataclasses import dataclass
 
 from bramble.build.builtin import Request
-from bramble.build.fetch.address import PORTS, name_and_password, parse_url
 from bramble.build.fetch.archives.confined import UNUSABLE, Clash, ConfinedTree, Outside, Path
 from bramble.build.fetch.archives.unpack import Budget, TooLarge, UnpackLimits
 from bramble.build.fetch.commit import CommitBroken, Objects, Submodules, write_commit
-from bramble.build.fetch.discretion import redact, scrubbed, secrets_of, secrets_of_login
-from bramble.build.fetch.git import Git, Login, Surroundings, find_git
-from bramble.build.fetch.local import local_path
-from bramble.build.fetch.netrc import login_for
-from bramble.build.fetch.proxies import proxy_of
-from bramble.build.fetch.reach import check_repository
-from bramble.build.fetch.secure import authorities
+from bramble.build.fetch.discretion import redact, scrubbed
+from bramble.build.fetch.git import Git
+from bramble.build.fetch.repository import Asking, open_repository, refused
 from bramble.build.fetch.submodules import DEEPEST, url_of, urls_of
-from bramble.build.options import FetchOptions
 from bramble.build.pins import needed, wanted_directory, wants_submodules
 from bramble.build.stamps import Stamp
 from bramble.errors import BrambleError
-from bramble.sandbox.limits.usage import memory_of_machine
 from bramble.store.files.small import make_directory
 
 # To which schemes a server may send git on.
@@ -59,21 +51,20 @@ def make(request: Request) -> tuple[Stamp, ...]:
     # spec: build.fetch-git
     url = needed("fetch_git", request.name, request.env, "url")
     reference = needed("fetch_git", request.name, request.env, "reference")
-    secrets: list[str] = []
+    asking = Asking(request.name, request.options, request.listener)
     try:
         inner = wants_submodules(request.name, request.env)
         directory = wanted_directory(request.name, request.env)
-        _fetch(_Part(url, reference, directory), inner, request, secrets)
+        _fetch(_Part(url, reference, directory), inner, request, asking)
     except BrambleError as error:
-        raise scrubbed(error, secrets) from None
+        raise scrubbed(error, asking.secrets) from None
     return ()
 
 
-def _fetch(whole: _Part, inner: bool, request: Request, secrets: list[str]) -> None:
+def _fetch(whole: _Part, inner: bool, request: Request, asking: Asking) -> None:
     """Write the files of a repository, and with `inner` those of its submodules, into the output."""
-    options = request.options.bounded_fetch
-    seconds = options.git_seconds if options.seconds is None else options.seconds
-    until = time.monotonic() + seconds
+    options = asking.fetch
+    until = time.monotonic() + asking.seconds
     limits = UnpackLimits(
         options.unpacked_bytes, options.unpacked_ratio, options.unpacked_members, request.listener.cancelled
     )
@@ -82,44 +73,18 @@ def _fetch(whole: _Part, inner: bool, request: Request, secrets: list[str]) -> N
     with ConfinedTree(request.output, once=True) as target:
         while waiting:
             part = waiting.pop()
-            secrets += secrets_of(part.url)
             scratch = f"{request.scratch}/{number}"
             number += 1
             make_directory(scratch, 0o700)
-            git, place = _git(part, scratch, until - time.monotonic(), request, options, secrets)
+            git, place = open_repository(part.url, asking, scratch, until - time.monotonic())
+            if _NO_REFERENCE.match(part.reference):
+                word = f"{part.reference!r} is not the name of a branch, a tag or a commit"
+                raise refused(part.url, word)
             found = _write(git, _tree(git, place, part), part, target, budget)
             if inner:
                 waiting += _submodules(git, part, found)
         if target.is_empty():
             raise git.failure("cat-file", b"the commit has no files")
-
-
-def _git(
-    part: _Part,
-    scratch: str,
-    seconds: float,
-    request: Request,
-    options: FetchOptions,
-    secrets: list[str],
-) -> tuple[Git, str]:
-    """Return the git for a repository, and what it is to fetch from."""
-    place = _place(part.url, options)
-    if _NO_REFERENCE.match(part.reference):
-        raise _refused(part.url, f"{part.reference!r} is not the name of a branch, a tag or a commit")
-    scheme = _scheme(place)
-    given = Surroundings(
-        request.options.host_path,
-        max(round(options.timeout), 1),
-        protocols=_LEADS_TO.get(scheme, scheme or "file:ssh"),
-        file_size=options.largest,
-        memory=request.options.limits.memory or memory_of_machine() // 2,
-    )
-    if scheme in PORTS:
-        place, given = _over_http(place, options, given)
-        if given.login:
-            secrets += secrets_of_login(given.login.name, given.login.password)
-    program = find_git(request.name, request.options.host_path)
-    return Git(program, scratch, part.url, given, seconds, request.listener), place
 
 
 def _submodules(git: Git, part: _Part, found: Submodules) -> list[_Part]:
@@ -140,77 +105,6 @@ def _submodules(git: Git, part: _Part, found: Submodules) -> list[_Part]:
         ]
     except CommitBroken as error:
         raise git.failure("submodules", str(error).encode("utf-8", "surrogateescape")) from None
-
-
-def _place(url: str, options: FetchOptions) -> str:
-    """Return what git is to fetch from. Raises fetch.git for what is no such address, fetch.offline."""
-    mirrored = options.mirror.get(url)
-    place = url if mirrored is None else mirrored
-    scheme = _scheme(place)
-    host = place.partition("://")[2] if scheme else place
-    # host:path is ssh, unless there is a slash before the colon (git-fetch(1), GIT URLS).
-    network = scheme in _NETWORK or (not scheme and ":" in place.partition("/")[0])
-    if host.startswith("-") or "@-" in host.partition("/")[0] or "::" in place.partition("/")[0]:
-        raise _refused(url, "it is no address of a repository")
-    if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in place):
-        raise _refused(url, "there is a control character in it")
-    # spec: build.fetch.offline
-    if network and options.offline:
-        raise BrambleError(
-            "fetch.offline",
-            f"{redact(url)} is not in the store, and nothing may be fetched while offline",
-            remedy="run once without --offline, or give a local copy of the repository in the mirror table",
-        )
-    if not network:
-        path = local_path(parse_url(place)) if scheme == "file" else place
-        if scheme not in ("", "file") or not path.startswith("/"):
-            raise _refused(url, "it is neither an absolute path nor a URL of http, https, ssh, git or file")
-        if mirrored is None or mirrored in options.own_mirror:
-            check_repository(path, url, options.reach)
-        # What was looked at is what git gets, whatever it takes a URL of a file for.
-        return path
-    # spec: build.fetch.secrets
-    shown = re.sub(r"//[^/?#]*@", "//", place) if scheme in PORTS else place
-    if redact(shown) != shown:
-        raise _refused(url, "everybody could read the password in it while git runs")
-    return place
-
-
-def _scheme(place: str) -> str:
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", place)
-    return found.group(1).lower() if found else ""
-
-
-def _over_http(place: str, options: FetchOptions, given: Surroundings) -> tuple[str, Surroundings]:
-    """Return the URL without its password, and what git needs to reach it."""
-    # spec: build.fetch.secrets, build.fetch.netrc, build.fetch.proxy, build.fetch.tls
-    parts = parse_url(place)
-    user, at, host = parts.netloc.rpartition("@")
-    server = f"{parts.scheme}://{host}"
-    login: Optional[Login] = None
-    if at:
-        name, _, password = name_and_password(user).partition(":")
-        login = Login(server, name, password)
-    else:
-        entry = login_for(options.netrc, parts.hostname or "", default=parts.scheme == "https")
-        login = Login(server, entry.login, entry.password) if entry else None
-    if login and "\n" in login.name + login.password:
-        raise _refused(place, "there is a line feed in its password")
-    proxy = proxy_of(parts, options.proxies)
-    return parts._replace(netloc=host).geturl(), replace(
-        given,
-        proxy=None if proxy is None else proxy.geturl(),
-        authorities=authorities(options.ca_file, options.ca_directory),
-        login=login,
-    )
-
-
-def _refused(url: str, why: str) -> BrambleError:
-    return BrambleError(
-        "fetch.git",
-        f'git cannot get "{redact(url)}": {why}',
-        remedy="check the URL and the reference; `git ls-remote` shows what is there",
-    )
 
 
 def _tree(git: Git, place: str, part: _Part) -> str:

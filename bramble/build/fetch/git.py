@@ -102,15 +102,15 @@ class Git:
         self.run("init", "--quiet", "--bare", "--template=", *form, repository)
         self._environment = {**self._environment, "GIT_DIR": repository}
 
-    def run(self, *arguments: str) -> bytes:
-        """Run git and return what it says. Raises fetch.git, fetch.timeout, Cancelled."""
-        status, said = self.ask(*arguments)
+    def run(self, *arguments: str, keep: int = _SAID) -> bytes:
+        """Run git and return the end of what it says. Raises fetch.git, fetch.timeout, Cancelled."""
+        status, said = self.ask(*arguments, keep=keep)
         if status:
             raise self.failure(arguments[0], said)
         return said
 
-    def ask(self, *arguments: str) -> tuple[int, bytes]:
-        """Run git and return its exit status and the end of what it says, errors included."""
+    def ask(self, *arguments: str, keep: int = _SAID) -> tuple[int, bytes]:
+        """Run git and return its exit status and the last `keep` bytes that it says, errors included."""
         process = subprocess.Popen(
             [*self._program, *arguments],
             stdin=subprocess.DEVNULL,
@@ -120,7 +120,7 @@ class Git:
             cwd=self._scratch,
             start_new_session=True,
         )
-        said = self._wait(process)
+        said = self._wait(process, keep)
         return process.returncode, said
 
     @contextlib.contextmanager
@@ -175,23 +175,25 @@ class Git:
             detail=said.decode("utf-8", "replace").strip(),
         )
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> bytes:
+    def _wait(self, process: subprocess.Popen[bytes], keep: int) -> bytes:
         """Return the end of what git says: a server can have it say whatever it likes, for an hour."""
         assert process.stdout is not None
-        said, ended = b"", False
+        said, ended = bytearray(), False
         poll = select.poll()
         poll.register(process.stdout, select.POLLIN)
         try:
             while not ended:
                 if poll.poll(_POLL * 1000):
                     piece = os.read(process.stdout.fileno(), _SAID)
-                    said, ended = (said + piece)[-_SAID:], not piece
+                    said += piece
+                    del said[: max(len(said) - keep, 0)]
+                    ended = not piece
                 self._refuse_to_go_on()
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_POLL)
                 self._refuse_to_go_on()
-            return said
+            return bytes(said)
         finally:
             if process.poll() is None:
                 _end(process)

@@ -180,6 +180,30 @@ class Submodules(RepositoryWorld):
         it = self.fetch_git(self.first[:8])
         self.assertEqual(self.tree(self.built(it), it)["d/f"], b"two\n")
 
+    def below(self, directory: str, **more: str) -> Derivation:
+        env = {"url": "file://" + self.repository, "reference": "main", "directory": directory, **more}
+        return derivation("cloned", "fetch_git", env=env)
+
+    # spec: build.fetch-git.directory
+    def test_a_directory_of_a_repository(self) -> None:
+        self.fill(self.repository, {"a/b/f": "deep", "a/g": "high", "top": "out"}, {})
+        it = self.below("a/b")
+        report = self.built(it)
+        self.assertEqual(self.tree(report, it), {"f": b"deep"})
+        self.assertEqual(list(report.new_pins), [f"fetch_git file://{self.repository}@main directory=a/b"])
+
+    def test_what_is_no_directory_is_refused(self) -> None:
+        os.symlink("a", f"{self.repository}/to-a")
+        self.git("-C", self.repository, "add", "to-a")
+        self.fill(self.repository, {"a/f": "x"}, {})
+        for directory in ("b", "a/f", "to-a", "to-a/f", "a/F"):
+            with self.subTest(directory=directory):
+                self.assertIn("no directory", self.failure(self.below(directory), "fetch.git").detail)
+        for directory in ("/a", "a/", "a//b", "..", "a/../a", "./a"):
+            with self.subTest(directory=directory):
+                self.failure(self.below(directory), "derivation.env")
+        self.failure(self.below("a", submodules="true"), "derivation.env")
+
 
 def test_relative_urls_mean_what_git_says():
     for base, url, meant in (
@@ -211,29 +235,3 @@ def test_of_the_settings_only_paths_and_urls_are_read():
 def test_what_is_of_this_machine_is_known():
     assert all(map(is_local, ("/a", "a", "./a:b", "file:///a", "FILE:///a", "a/b:c")))
     assert not any(map(is_local, ("h:a", "u@h:a", "https://h/a", "ssh://h/a", "git://h/a")))
-
-
-class Directories(Submodules):
-    def below(self, directory: str, **more: str) -> Derivation:
-        env = {"url": "file://" + self.repository, "reference": "main", "directory": directory, **more}
-        return derivation("cloned", "fetch_git", env=env)
-
-    # spec: build.fetch-git.directory
-    def test_a_directory_of_a_repository(self) -> None:
-        self.fill(self.repository, {"a/b/f": "deep", "a/g": "high", "top": "out"}, {})
-        it = self.below("a/b")
-        report = self.built(it)
-        self.assertEqual(self.tree(report, it), {"f": b"deep"})
-        self.assertEqual(list(report.new_pins), [f"fetch_git file://{self.repository}@main directory=a/b"])
-
-    def test_what_is_no_directory_is_refused(self) -> None:
-        os.symlink("a", f"{self.repository}/to-a")
-        self.git("-C", self.repository, "add", "to-a")
-        self.fill(self.repository, {"a/f": "x"}, {})
-        for directory in ("b", "a/f", "to-a", "to-a/f", "a/F"):
-            with self.subTest(directory=directory):
-                self.assertIn("no directory", self.failure(self.below(directory), "fetch.git").detail)
-        for directory in ("/a", "a/", "a//b", "..", "a/../a", "./a"):
-            with self.subTest(directory=directory):
-                self.failure(self.below(directory), "derivation.env")
-        self.failure(self.below("a", submodules="true"), "derivation.env")
