@@ -14,25 +14,31 @@ version could take away the requirement for which it was chosen, and there would
 
 Versions that differ in MAJOR do not replace one another: they are as different as two packages are.
 A name in a package's `load` means the major version that the package's own bramble.toml asks for.
+
+A requirement may say where the package is instead of a least version: a directory, or one commit. The
+version that stands there is then what it is, and must do for everyone who requires the package in that
+major version; what the project says of a place holds over what its packages say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
+from bramble.errors import BrambleError
 from bramble.project.versions import Version
 
 
 class Release(NamedTuple):
-    """One version of one package."""
+    """One version of one package, or what stands at a place of its own."""
 
     name: str
     version: Version
+    source: str = ""  # a directory ("path …") or a commit ("rev …"); "": what is published as this version
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.version}"
+        return f"{self.name}@{self.version}" + (f" ({self.source})" if self.source else "")
 
 
 class Slot(NamedTuple):
@@ -42,39 +48,39 @@ class Slot(NamedTuple):
     major: int
 
 
-Requirements = Mapping[str, Version]  # name of a package → the least version that will do
+Requirements = Mapping[str, Release]  # by name: the release of the least version that will do
 Asker = Optional[Release]  # None: the project itself
 
 
 class Asked(NamedTuple):
-    """One requirement: who has it, and the least version that will do."""
+    """One requirement: who has it, and what it says."""
 
     by: Asker
-    version: Version
+    release: Release
 
 
 @dataclass(frozen=True)
 class Selection:
     """The chosen versions, and all that was required on the way."""
 
-    chosen: Mapping[Slot, Version]  # sorted
+    chosen: Mapping[Slot, Release]  # sorted
     required: Mapping[Asker, Requirements]  # by everyone in the smallest set
 
     def meant(self, asker: Asker, name: str) -> Optional[Release]:
         """Return the release that `name` means in the modules of `asker`; None where it requires none."""
         # spec: packages.majors
         least = self.required[asker].get(name)
-        return None if least is None else Release(name, self.chosen[Slot(name, least.major)])
+        return None if least is None else self.chosen[_slot(least)]
 
     def asked(self, slot: Slot) -> tuple[Asked, ...]:
         """Return who requires a package in this major version: the greatest version first, then by name."""
         found = [
             Asked(asker, needs[slot.name])
             for asker, needs in self.required.items()
-            if slot.name in needs and needs[slot.name].major == slot.major
+            if slot.name in needs and _slot(needs[slot.name]) == slot
         ]
         found.sort(key=lambda one: (one.by is not None, one.by or ()))
-        return tuple(sorted(found, key=lambda one: one.version, reverse=True))
+        return tuple(sorted(found, key=lambda one: one.release.version, reverse=True))
 
     def used(self) -> tuple[Release, ...]:
         """Return the chosen releases whose modules the project can reach, those it requires first.
@@ -94,23 +100,67 @@ class Selection:
 
 
 def select(project: Requirements, requirements_of: Callable[[Release], Requirements]) -> Selection:
-    """Return the version of every package that `project` needs, directly or not.
+    """Return the release of every package that `project` needs, directly or not.
 
     `requirements_of` is asked once for each release that anybody requires; what it raises is raised.
+    Raises config.versions where a package is required at two places, or a place holds a lesser version
+    than somebody requires.
     """
     # spec: packages.selection
     required: dict[Asker, Requirements] = {None: project}
     waiting = list(_releases(project))
+    slots: dict[Slot, dict[Release, None]] = {}
     for release in waiting:
         if release not in required:
+            slots.setdefault(_slot(release), {})[release] = None
             required[release] = requirements_of(release)
             waiting += _releases(required[release])
-    chosen: dict[Slot, Version] = {}
-    for release in waiting:
-        slot = Slot(release.name, release.version.major)
-        chosen[slot] = max(chosen.get(slot, release.version), release.version)
-    return Selection({slot: chosen[slot] for slot in sorted(chosen)}, required)
+    selection = Selection({slot: max(slots[slot], key=_version) for slot in sorted(slots)}, required)
+    placed = {slot: found for slot in slots if (found := _at_a_place(selection, slot, slots[slot]))}
+    return Selection({**selection.chosen, **placed}, required) if placed else selection
+
+
+def _at_a_place(selection: Selection, slot: Slot, required: Iterable[Release]) -> Optional[Release]:
+    """Return the release at a place of its own that holds for a slot; None where nobody names a place."""
+    # spec: packages.selection.places
+    placed = [release for release in required if release.source]
+    if not placed:
+        return None
+    own = selection.required[None].get(slot.name)
+    if own is None or own not in placed:
+        if len(placed) > 1:
+            first, second = (_first_asker(selection, slot, release) for release in placed[:2])
+            raise BrambleError(
+                "config.versions",
+                f"{first} needs {placed[0]}, and {second} needs {placed[1]}",
+                remedy=f'say in this project\'s bramble.toml which "{slot.name}" it is',
+            )
+        own = placed[0]
+    greatest = selection.asked(slot)[0]
+    if greatest.release.version > own.version:
+        raise BrambleError(
+            "config.versions",
+            f"{_shown(greatest.by)} needs {greatest.release}, and what is used is {own}",
+            remedy="use a later commit, a directory that holds a later version, or a published version",
+        )
+    return own
+
+
+def _first_asker(selection: Selection, slot: Slot, release: Release) -> str:
+    return next(_shown(one.by) for one in selection.asked(slot) if one.release == release)
+
+
+def _shown(asker: Asker) -> str:
+    return "this project" if asker is None else str(asker)
+
+
+def _slot(release: Release) -> Slot:
+    return Slot(release.name, release.version.major)
+
+
+def _version(release: Release) -> Version:
+    return release.version
 
 
 def _releases(requirements: Requirements) -> Iterator[Release]:
-    return (Release(name, requirements[name]) for name in sorted(requirements))
+    return (requirements[name] for name in sorted(requirements))

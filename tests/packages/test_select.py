@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bramble.errors import BrambleError
 from bramble.packages.select import Release, Requirements, Selection, Slot, select
 from bramble.project.versions import Version
 
@@ -20,7 +22,12 @@ Universe = dict[tuple[str, str], dict[str, str]]
 
 
 def requirements(needs: dict[str, str]) -> Requirements:
-    return {name: v(least) for name, least in needs.items()}
+    """Return requirements of versions, "1.0.0", and of places, "1.0.0 path ../x"."""
+    found = {}
+    for name, text in needs.items():
+        version, _, source = text.partition(" ")
+        found[name] = Release(name, v(version), source)
+    return found
 
 
 def asker(universe: Universe) -> Callable[[Release], Requirements]:
@@ -29,8 +36,8 @@ def asker(universe: Universe) -> Callable[[Release], Requirements]:
 
 def chosen(selection: Selection) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for slot, version in selection.chosen.items():
-        found.setdefault(slot.name, []).append(str(version))
+    for slot, release in selection.chosen.items():
+        found.setdefault(slot.name, []).append(" ".join([str(release.version), *release.source.split()]))
     return found
 
 
@@ -71,8 +78,32 @@ def test_packages_that_require_one_another_end() -> None:
 def test_who_required_a_version_is_known() -> None:
     universe = {("a", "1.0.0"): {"c": "1.1.0"}, ("b", "1.0.0"): {"c": "1.3.0"}}
     selection = select(requirements({"a": "1.0.0", "b": "1.0.0", "c": "1.0.0"}), asker(universe))
-    found = [(str(one.by or ""), str(one.version)) for one in selection.asked(Slot("c", 1))]
+    found = [(str(one.by or ""), str(one.release.version)) for one in selection.asked(Slot("c", 1))]
     assert found == [("b@1.0.0", "1.3.0"), ("a@1.0.0", "1.1.0"), ("", "1.0.0")]
+
+
+def test_what_stands_at_a_place_holds_for_all() -> None:
+    universe = {("a", "1.0.0"): {"c": "1.1.0"}}
+    assert solved({"a": "1.0.0", "c": "1.2.0 path ../c"}, universe)["c"] == ["1.2.0 path ../c"]
+    # Another major version is another thing.
+    universe = {("a", "1.0.0"): {"c": "2.1.0"}}
+    assert solved({"a": "1.0.0", "c": "1.2.0 rev x"}, universe)["c"] == ["1.2.0 rev x", "2.1.0"]
+
+
+def test_a_place_that_holds_too_little_is_an_error() -> None:
+    with pytest.raises(BrambleError) as caught:
+        solved({"a": "1.0.0", "c": "1.0.0 rev x"}, {("a", "1.0.0"): {"c": "1.1.0"}})
+    assert caught.value.code == "config.versions"
+    assert "a@1.0.0 needs c@1.1.0" in caught.value.message and "(rev x)" in caught.value.message
+
+
+def test_of_two_places_the_project_says_which() -> None:
+    universe = {("a", "1.0.0"): {"c": "1.0.0 rev x"}, ("b", "1.0.0"): {"c": "1.0.0 rev y"}}
+    with pytest.raises(BrambleError) as caught:
+        solved({"a": "1.0.0", "b": "1.0.0"}, universe)
+    assert "a@1.0.0 needs c@1.0.0 (rev x), and b@1.0.0 needs" in caught.value.message
+    chosen = solved({"a": "1.0.0", "b": "1.0.0", "c": "1.0.0 rev y"}, universe)
+    assert chosen["c"] == ["1.0.0 rev y"]
 
 
 def test_each_release_is_asked_once() -> None:
@@ -143,4 +174,4 @@ def test_a_further_requirement_never_lowers_a_version(
     more = dict(universe)
     more["z", "1.0.0"] = {name: version}
     after = select(requirements({**needs, "z": "1.0.0"}), asker(more)).chosen
-    assert all(after[slot] >= least for slot, least in before.items())
+    assert all(after[slot].version >= least.version for slot, least in before.items())
