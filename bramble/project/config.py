@@ -24,15 +24,17 @@ _KNOWN: Mapping[str, tuple[str, ...]] = {
     "": ("package", "dependencies", "mirror"),
     "package": ("name", "version"),
 }
-_KNOWN_OF_DEPENDENCY = ("version", "path")
+_KNOWN_OF_DEPENDENCY = ("version", "path", "git", "rev")
 
 
 @dataclass(frozen=True)
 class Dependency:
     """Another project that this one loads modules of."""
 
-    version: Optional[str]  # the least version that will do; None beside a path: any
+    version: Optional[str]  # the least version that will do; None beside a path or a revision: any
     path: str = ""  # a directory relative to the project, used instead of a published package
+    git: str = ""  # the repository, where it is elsewhere than the name says
+    rev: str = ""  # a commit, branch or tag of the repository, used instead of a published version
     place: Place = field(default=Place(CONFIG_NAME), compare=False)  # what bramble.toml says of it
 
 
@@ -193,10 +195,10 @@ def _dependencies(document: TomlDocument, table: Mapping[str, Any]) -> dict[str,
             continue
         if not isinstance(value, dict):
             raise _type_error(document, path, "a version or a table", value)
-        if "version" not in value and value.get("path", "") == "":
+        if "version" not in value and not (value.get("path") or value.get("rev")):
             raise BrambleError(
                 "config.missing",
-                f'the dependency "{name}" has neither version nor path',
+                f'the dependency "{name}" has neither version nor path nor rev',
                 place=document.value_place(path),
                 remedy=f'write "{name}" = "0.1.0"',
             )
@@ -204,9 +206,22 @@ def _dependencies(document: TomlDocument, table: Mapping[str, Any]) -> dict[str,
         if version is not None:
             key = (*path, "version")
             version = _version(document, _string(document, key, version), key)
-        directory = _string(document, (*path, "path"), value.get("path", ""))
-        found[name] = Dependency(version, directory, document.value_place(path))
+        places = {key: _string(document, (*path, key), value.get(key, "")) for key in ("path", "git", "rev")}
+        _refuse_two_places(document, path, value)
+        found[name] = Dependency(version, **places, place=document.value_place(path))
     return found
+
+
+def _refuse_two_places(document: TomlDocument, path: Path, value: Mapping[str, Any]) -> None:
+    # spec: project.config.dependencies
+    for key, other in (("path", "git"), ("path", "rev"), ("rev", "version")):
+        if value.get(key) and value.get(other):
+            raise BrambleError(
+                "config.dependency",
+                f'the dependency "{path[-1]}" has both {key} and {other}',
+                place=document.value_place(path),
+                remedy=f"leave {other if key == 'path' else key} out",
+            )
 
 
 def _mirror(document: TomlDocument, table: Mapping[str, Any]) -> dict[str, str]:
