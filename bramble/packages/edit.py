@@ -11,11 +11,10 @@ import re
 from typing import Any, Optional
 
 from bramble.errors import BrambleError
-from bramble.project.config import CONFIG_NAME
 from bramble.project.lockedit import quoted
 from bramble.project.toml import TomlDocument, parse_document
 
-_TABLE = "dependencies"
+CONFIG_NAME, _TABLE = "bramble.toml", "dependencies"
 _STRING = re.compile(r"""("(?!"")(?:[^"\\]|\\.)*"|'(?!'')[^']*')""")
 
 
