@@ -65,7 +65,7 @@ def parse_signature(text: str) -> Signature:
 
 
 def parse_key(line: str) -> bytes:
-    """Return the 32 bytes of a public key as ssh writes it: `ssh-ed25519 BASE64 [COMMENT]`. Raises NoSignature."""
+    """Return the 32 bytes of a key in a line `ssh-ed25519 BASE64 [COMMENT]`. Raises NoSignature."""
     words = line.split(None, 2)
     if len(words) < 2 or words[0].encode() != KEY_TYPE:
         raise NoSignature("a key is written ssh-ed25519 AAAA…")
