@@ -12,6 +12,7 @@ _OF_KEYS = (
     "url",
     "reference",
     "submodules",
+    "directory",
     "executable",
     "name",
     "strip",

@@ -22,7 +22,7 @@ major version; what the project says of a place holds over what its packages say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
@@ -99,22 +99,27 @@ class Selection:
         return tuple(found)
 
 
-def select(project: Requirements, requirements_of: Callable[[Release], Requirements]) -> Selection:
+def select(
+    project: Requirements, requirements_of: Callable[[Sequence[Release]], Sequence[Requirements]]
+) -> Selection:
     """Return the release of every package that `project` needs, directly or not.
 
-    `requirements_of` is asked once for each release that anybody requires; what it raises is raised.
+    `requirements_of` returns what each of some releases requires; it is asked once for each release that
+    anybody requires, for as many at a time as are known. What it raises is raised.
     Raises config.versions where a package is required at two places, or a place holds a lesser version
     than somebody requires.
     """
     # spec: packages.selection
     required: dict[Asker, Requirements] = {None: project}
-    waiting = list(_releases(project))
     slots: dict[Slot, dict[Release, None]] = {}
-    for release in waiting:
-        if release not in required:
+    news = list(_releases(project))
+    while news:
+        for release in news:
             slots.setdefault(_slot(release), {})[release] = None
-            required[release] = requirements_of(release)
-            waiting += _releases(required[release])
+        answers = requirements_of(news)
+        required.update(zip(news, answers))
+        named = dict.fromkeys(release for needs in answers for release in _releases(needs))
+        news = [release for release in named if release not in required]
     selection = Selection({slot: max(slots[slot], key=_version) for slot in sorted(slots)}, required)
     placed = {slot: found for slot in slots if (found := _at_a_place(selection, slot, slots[slot]))}
     return Selection({**selection.chosen, **placed}, required) if placed else selection

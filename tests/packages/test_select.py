@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Callable
 
 import pytest
@@ -30,8 +31,8 @@ def requirements(needs: dict[str, str]) -> Requirements:
     return found
 
 
-def asker(universe: Universe) -> Callable[[Release], Requirements]:
-    return lambda release: requirements(universe.get((release.name, str(release.version)), {}))
+def asker(universe: Universe) -> Callable[[Sequence[Release]], list[Requirements]]:
+    return lambda several: [requirements(universe.get((one.name, str(one.version)), {})) for one in several]
 
 
 def chosen(selection: Selection) -> dict[str, list[str]]:
@@ -109,9 +110,9 @@ def test_of_two_places_the_project_says_which() -> None:
 def test_each_release_is_asked_once() -> None:
     asked: list[Release] = []
 
-    def requirements_of(release: Release) -> Requirements:
-        asked.append(release)
-        return requirements({name: "1.0.0" for name in NAMES})
+    def requirements_of(several: Sequence[Release]) -> list[Requirements]:
+        asked.extend(several)
+        return [requirements({name: "1.0.0" for name in NAMES}) for _ in several]
 
     select(requirements({"a": "1.0.0", "b": "1.0.0"}), requirements_of)
     assert sorted(str(one) for one in asked) == ["a@1.0.0", "b@1.0.0", "c@1.0.0"]

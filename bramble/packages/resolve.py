@@ -1,0 +1,313 @@
+"""From what a project requires to the directories of its packages: what is read, checked, and chosen.
+
+Where sources of packages come from is the caller's: a `Source` is asked for trees, several at a time,
+and returns directories whose content has been verified. Here their bramble.toml is read, held against
+what they were asked for as, and handed to `select`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Optional, Protocol
+
+from bramble.errors import BrambleError, Place
+from bramble.packages.select import Asker, Release, Requirements, Selection, select
+from bramble.project.config import CONFIG_NAME, Dependency, ProjectConfig, load_config
+from bramble.project.project import Project
+from bramble.project.versions import Version
+
+_PROJECT = "project"  # the source of the project that is resolved, where a package requires it
+_PATH, _REV = "path ", "rev "
+
+
+class Ask(NamedTuple):
+    """What a source is asked for: a version of a package, or a revision of its repository."""
+
+    name: str
+    version: Optional[Version]  # None: `rev` says what
+    rev: str = ""
+    git: str = ""  # the repository, where it is elsewhere than the name says
+
+    @property
+    def key(self) -> str:
+        """Return the key under which a lock keeps it."""
+        # spec: packages.lock
+        return f"{self.name}@{self.version}" if self.version is not None else f"{self.name} rev={self.rev}"
+
+
+class Tree(NamedTuple):
+    """The verified sources of a package."""
+
+    directory: str  # absolute
+    digest: str  # of the tree in canonical form, which is the name of the object
+    commit: str  # full hash, "" where it is not known any more
+
+
+class Source(Protocol):
+    """Where the sources of packages come from."""
+
+    def trees(self, asks: Sequence[Ask]) -> Sequence[Tree]:
+        """Return the tree of each of these. Raises BrambleError where one cannot be had."""
+
+
+class Package(NamedTuple):
+    """A package whose modules a project can reach."""
+
+    release: Release
+    directory: str  # absolute
+    meanings: Mapping[str, str]  # name in its own `load`s → key of the package that is meant
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """All packages of a project, and how they were chosen.
+
+    The key of a package is its name; where the project has several major versions of it, that name is
+    the key of the one that the project itself requires, else of the greatest, and the others' keys are
+    NAME@MAJOR.
+    """
+
+    selection: Selection
+    packages: Mapping[str, Package]  # by key, in the order in which they are reached
+    meanings: Mapping[str, str]  # name in the project's own `load`s → key
+    trees: Mapping[Ask, Tree]  # all that a source was asked for, used or not
+
+
+def resolve(project: Project, source: Source) -> Resolution:
+    """Return the packages that a project's modules can load from, directly or not.
+
+    Raises config.* at the entry of a bramble.toml that cannot be met, packages.* for a package that is
+    not what it was asked for as, and whatever `source` raises.
+    """
+    # spec: packages.resolve
+    walk = _Walk(project, source)
+    selection = select(walk.requirements("", project.root, project.config), walk.requirements_of)
+    keys = _keys(selection)
+    keys.update({one: project.name for one in selection.used() if one.source == _PROJECT})
+    packages = {
+        keys[release]: Package(release, walk.directories[release], _meanings(selection, release, keys))
+        for release in selection.used()
+        if release.source != _PROJECT
+    }
+    return Resolution(selection, packages, _meanings(selection, None, keys), walk.found)
+
+
+def _keys(selection: Selection) -> dict[Release, str]:
+    # spec: packages.majors
+    plain: dict[str, Release] = {}
+    for release in selection.used():
+        known = plain.get(release.name)
+        if known is None or known.version < release.version:
+            plain[release.name] = release
+    for name in selection.required[None]:
+        own = selection.meant(None, name)
+        assert own is not None  # It is required right here.
+        plain[name] = own
+    return {
+        release: release.name if plain[release.name] == release else f"{release.name}@{release.version.major}"
+        for release in selection.used()
+    }
+
+
+def _meanings(selection: Selection, asker: Asker, keys: Mapping[Release, str]) -> dict[str, str]:
+    found = ((name, selection.meant(asker, name)) for name in selection.required[asker])
+    return {name: keys[release] for name, release in found if release is not None}
+
+
+@dataclass
+class _Walk:
+    """What has been read on the way."""
+
+    project: Project
+    source: Source
+    directories: dict[Release, str] = field(default_factory=dict)
+    configs: dict[Release, ProjectConfig] = field(default_factory=dict)
+    found: dict[Ask, Tree] = field(default_factory=dict)
+    _repositories: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → who says it, URL
+
+    def requirements_of(self, releases: Sequence[Release]) -> list[Requirements]:
+        """Return what each of these releases requires."""
+        published = [release for release in releases if not release.source]
+        asks = [self._ask(release.name, release.version) for release in published]
+        for release, ask, tree in zip(published, asks, self._trees(asks)):
+            self.directories[release] = tree.directory
+            self.configs[release] = _published(ask, tree)
+        return [self._required_by(release) for release in releases]
+
+    def requirements(self, owner: str, root: str, config: ProjectConfig) -> Requirements:
+        """Return the dependencies of a bramble.toml as requirements; what stands at a place is read.
+
+        `owner` is the package whose it is, "" for the project; `root` its directory, "" for one that was
+        fetched.
+        """
+        revisions = {}
+        for name, one in config.dependencies.items():
+            self._settle(owner, name, one)
+            if one.rev:
+                revisions[name] = self._ask(name, None, one.rev)
+        trees = dict(zip(revisions, self._trees(list(revisions.values()))))
+        found: dict[str, Release] = {}
+        for name, one in config.dependencies.items():
+            if one.path and (root or one.version is None):
+                release = self._at_a_path(owner, root, name, one)
+            elif one.rev:
+                release = self._at_a_revision(revisions[name], trees[name])
+            else:
+                release = Release(name, Version.parse(one.version or ""))
+            if name == self.project.name:
+                release = self._itself(owner, one, release)
+            found[name] = release
+        return found
+
+    def _required_by(self, release: Release) -> Requirements:
+        if release.source == _PROJECT:
+            return {}
+        is_path = release.source.startswith(_PATH)
+        root = self.directories[release] if is_path else ""
+        return self.requirements(release.name, root, self.configs[release])
+
+    def _trees(self, asks: Sequence[Ask]) -> list[Tree]:
+        missing = [ask for ask in dict.fromkeys(asks) if ask not in self.found]
+        if missing:
+            self.found.update(zip(missing, self.source.trees(missing)))
+        return [self.found[ask] for ask in asks]
+
+    def _ask(self, name: str, version: Optional[Version], rev: str = "") -> Ask:
+        return Ask(name, version, rev, self._repositories.get(name, ("", ""))[1])
+
+    def _settle(self, owner: str, name: str, one: Dependency) -> None:
+        """Note which repository a name means: what the project says holds, and packages must agree."""
+        # spec: packages.place.one
+        if one.path or not (one.git or name in self._repositories):
+            return
+        first, known = self._repositories.setdefault(name, (owner, one.git))
+        if one.git and known != one.git and first:
+            raise _wrong(
+                owner,
+                one,
+                f'"{name}" is in {one.git} here, and in {known} for {first}',
+                f"say in this project's {CONFIG_NAME} which of them it is",
+            )
+
+    def _at_a_path(self, owner: str, root: str, name: str, one: Dependency) -> Release:
+        # spec: project.packages
+        if not root:
+            raise _wrong(
+                owner,
+                one,
+                f'"{name}" is in a directory, {one.path}, which came with nobody\'s copy of "{owner}"',
+                "write the version that is published beside the path, or the revision instead of it",
+            )
+        directory = os.path.realpath(os.path.join(root, one.path))
+        config = _at_path(owner, one, name, directory)
+        release = Release(name, Version.parse(config.version), _PATH + directory)
+        self.directories[release], self.configs[release] = directory, config
+        return release
+
+    def _at_a_revision(self, ask: Ask, tree: Tree) -> Release:
+        config = _checked(ask, tree)
+        release = Release(ask.name, Version.parse(config.version), _REV + ask.rev)
+        self.directories[release], self.configs[release] = tree.directory, config
+        return release
+
+    def _itself(self, owner: str, one: Dependency, release: Release) -> Release:
+        """Return what a package means that requires the project: it, or another major version of it."""
+        # spec: packages.itself
+        own = Version.parse(self.project.config.version)
+        if not owner or (release.source.startswith(_PATH) and self.directories[release] != self.project.root):
+            raise _wrong(
+                owner,
+                one,
+                f'"{release.name}" is the name of this project itself',
+                "leave it out: a project loads its own modules without naming itself; or rename one of the two",
+            )
+        if release.version.major != own.major:
+            return release
+        if release.version > own:
+            raise BrambleError(
+                "config.versions",
+                f'"{owner}" needs {release}, and this project is {own}',
+                place=_place(owner, one),
+                remedy=f"raise the version in {CONFIG_NAME} when the project has what is needed",
+            )
+        return Release(release.name, own, _PROJECT)
+
+
+def _at_path(owner: str, one: Dependency, name: str, directory: str) -> ProjectConfig:
+    path = os.path.join(directory, CONFIG_NAME)
+    if not os.path.lexists(path):
+        raise _wrong(
+            owner,
+            one,
+            f'there is no {CONFIG_NAME} in {directory}, where "{name}" should be',
+            "correct the path",
+        )
+    config = _read(path, name)
+    if config.name != name:
+        raise _wrong(
+            owner,
+            one,
+            f'the project in {directory} calls itself "{config.name}", not "{name}"',
+            f'write "{config.name}", or correct the path',
+        )
+    if one.version is not None:
+        found, wanted = Version.parse(config.version), Version.parse(one.version)
+        if found < wanted or found.major != wanted.major:
+            raise BrambleError(
+                "config.versions",
+                f'"{name}" is needed in version {wanted}, and {directory} holds {found}',
+                place=_place(owner, one),
+                remedy="change the version that is asked for, or the path",
+            )
+    return config
+
+
+def _published(ask: Ask, tree: Tree) -> ProjectConfig:
+    """Return what the bramble.toml of a published version says, which is what its tag says."""
+    # spec: packages.tag.agrees
+    config = _checked(ask, tree)
+    if config.version != str(ask.version):
+        raise BrambleError(
+            "packages.version",
+            f"{CONFIG_NAME} of {ask.key} says version {config.version}",
+            remedy="it was published wrongly: tell its author, and use another version",
+        )
+    return config
+
+
+def _checked(ask: Ask, tree: Tree) -> ProjectConfig:
+    # spec: packages.name.agrees
+    path = os.path.join(tree.directory, CONFIG_NAME)
+    if not os.path.lexists(path):
+        raise BrambleError(
+            "packages.no-project",
+            f"there is no {CONFIG_NAME} in {ask.key}",
+            remedy="it is no package: use another version, or read its files with fetch_git",
+        )
+    config = _read(path, ask.name)
+    if config.name != ask.name:
+        raise BrambleError(
+            "packages.name",
+            f'{ask.key} calls itself "{config.name}"',
+            remedy=f'write "{config.name}" where you mean it; a package is named after its place',
+        )
+    return config
+
+
+def _read(path: str, name: str) -> ProjectConfig:
+    try:
+        return load_config(path)
+    except BrambleError as error:
+        place = error.place and replace(error.place, file=f"{name}/{error.place.file}")
+        raise BrambleError(error.code, error.message, place=place, remedy=error.remedy) from error
+
+
+def _wrong(owner: str, dependency: Dependency, fact: str, remedy: str) -> BrambleError:
+    return BrambleError("config.dependency", fact, place=_place(owner, dependency), remedy=remedy)
+
+
+def _place(owner: str, dependency: Dependency) -> Place:
+    place = dependency.place
+    return replace(place, file=f"{owner}/{place.file}") if owner else place
