@@ -39,6 +39,15 @@ def places(name: str) -> tuple[RepositoryPlace, ...]:
     return tuple(_place(parts, depth) for depth in range(len(parts), 1, -1))
 
 
+def place_of_url(url: str) -> RepositoryPlace:
+    """Return the place that a URL of a repository means: what follows a name with `.git` is a directory."""
+    # spec: packages.names.git
+    head, mark, directory = url.rpartition(f"{_SUFFIX}/")
+    return (
+        RepositoryPlace(head + _SUFFIX, directory.strip("/")) if mark and head else RepositoryPlace(url, "")
+    )
+
+
 def _place(parts: list[str], depth: int) -> RepositoryPlace:
     return RepositoryPlace("https://" + "/".join(parts[:depth]), "/".join(parts[depth:]))
 

@@ -1,0 +1,122 @@
+"""The repositories of packages: where each is, which versions it has, and which commit each of these is.
+
+A repository is asked once in a command, whatever is then wanted of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+from bramble.build.fetch.references import references
+from bramble.build.fetch.repository import Asking
+from bramble.errors import BrambleError, nearest
+from bramble.packages.names import RepositoryPlace, is_remote, place_of_url, places, version_of
+from bramble.packages.resolve import Ask
+from bramble.project.versions import Version
+
+_TAGS, _HEADS = "refs/tags/", "refs/heads/"
+_SHOWN = 8  # versions that an error lists
+
+
+class Repository(NamedTuple):
+    """What is known of the repository of a package."""
+
+    place: RepositoryPlace
+    versions: Mapping[Version, str]  # in order → full hash of the commit
+    references: Mapping[str, str]  # full names of all branches and tags, and HEAD → commit
+
+    def newest(self) -> Optional[Version]:
+        """Return the greatest version that is no pre-release; where there are only these, of these."""
+        # spec: packages.newest
+        released = [version for version in self.versions if not version.pre_release]
+        return max(released or self.versions, default=None)
+
+
+@dataclass
+class Repositories:
+    """Asks repositories for what they have. `scratch` is an empty directory of mode 0700."""
+
+    asking: Asking
+    scratch: str
+    _known: dict[tuple[str, str], Repository] = field(default_factory=dict)
+
+    def of(self, name: str, git: str = "") -> Repository:
+        """Return the repository of a package, which is at `git`, or "": where its name says.
+
+        Raises packages.unknown where there is none, and what asking raises.
+        """
+        # spec: packages.names.place
+        if (name, git) not in self._known:
+            self._known[name, git] = self._found(name, (place_of_url(git),) if git else _places(name))
+        return self._known[name, git]
+
+    def commit(self, ask: Ask) -> tuple[RepositoryPlace, str]:
+        """Return where the sources are that are asked for, and their commit, or the reference that means it.
+
+        Raises packages.unknown, packages.unknown-version.
+        """
+        repository = self.of(ask.name, ask.git)
+        if ask.version is None:
+            known = (repository.references.get(kind + ask.rev) for kind in (_TAGS, _HEADS, ""))
+            return repository.place, next((commit for commit in known if commit), ask.rev)
+        commit = repository.versions.get(ask.version)
+        if commit is None:
+            raise _unknown_version(ask, repository)
+        return repository.place, commit
+
+    def _found(self, name: str, candidates: Sequence[RepositoryPlace]) -> Repository:
+        errors = []
+        for place in candidates:
+            try:
+                found = self._asked(place.url)
+            except BrambleError as error:
+                if error.code != "fetch.git":
+                    raise
+                errors.append(error)
+                continue
+            tags = {
+                version: commit
+                for reference, commit in found.items()
+                if reference.startswith(_TAGS)
+                and (version := version_of(place.directory, reference[len(_TAGS) :])) is not None
+            }
+            return Repository(place, {version: tags[version] for version in sorted(tags)}, found)
+        raise BrambleError(
+            "packages.unknown",
+            f'there is no repository of the package "{name}": '
+            + ("git could not read " + " nor ".join(place.url for place in candidates)),
+            remedy="check the name; where the repository is elsewhere than the name says, "
+            f'write "{name}" = {{ git = "URL", version = "…" }}',
+            detail="\n".join(error.detail for error in errors),
+        )
+
+    def _asked(self, url: str) -> Mapping[str, str]:
+        scratch = os.path.join(self.scratch, str(len(os.listdir(self.scratch))))
+        os.mkdir(scratch, 0o700)
+        return references(url, self.asking, scratch)
+
+
+def _places(name: str) -> tuple[RepositoryPlace, ...]:
+    found = places(name) if is_remote(name) else ()
+    if not found:
+        raise BrambleError(
+            "packages.unknown",
+            f'the name "{name}" says no place of a repository: HOST/PATH is expected',
+            remedy='write where it is: { git = "URL", version = "…" }, or { path = "../x" }',
+        )
+    return found
+
+
+def _unknown_version(ask: Ask, repository: Repository) -> BrambleError:
+    known = [str(version) for version in reversed(repository.versions)]
+    meant = nearest(str(ask.version), known)
+    listed = ", ".join(known[:_SHOWN]) + (" …" if len(known) > _SHOWN else "")
+    return BrambleError(
+        "packages.unknown-version",
+        f'the package "{ask.name}" has no version {ask.version}',
+        remedy=(f"did you mean {meant}? " if meant else "")
+        + (f"it has {listed}" if known else "it has none: no tag of its repository is a version"),
+    )
