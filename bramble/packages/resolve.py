@@ -221,7 +221,7 @@ class _Walk:
                 owner,
                 one,
                 f'"{release.name}" is the name of this project itself',
-                "leave it out: a project loads its own modules without naming itself; or rename one of the two",
+                "leave it out: a project loads its own modules without naming itself; or rename one",
             )
         if release.version.major != own.major:
             return release

@@ -56,7 +56,7 @@ class Obtaining:
         trees = {ask: tree for ask, tree in found.items() if tree is not None}
         if missing:
             with self.store.workspace() as workspace:
-                trees.update(self._fetched(missing, workspace.scratch))
+                trees.update(self._fetched(missing, workspace.path))
         return [trees[ask] for ask in asks]
 
     def _fetched(self, asks: Sequence[Ask], scratch: str) -> dict[Ask, Tree]:

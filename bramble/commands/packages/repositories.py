@@ -6,7 +6,7 @@ A repository is asked once in a command, whatever is then wanted of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
@@ -77,13 +77,7 @@ class Repositories:
                     raise
                 errors.append(error)
                 continue
-            tags = {
-                version: commit
-                for reference, commit in found.items()
-                if reference.startswith(_TAGS)
-                and (version := version_of(place.directory, reference[len(_TAGS) :])) is not None
-            }
-            return Repository(place, {version: tags[version] for version in sorted(tags)}, found)
+            return Repository(place, dict(sorted(_versions(place.directory, found))), found)
         raise BrambleError(
             "packages.unknown",
             f'there is no repository of the package "{name}": '
@@ -110,8 +104,16 @@ def _places(name: str) -> tuple[RepositoryPlace, ...]:
     return found
 
 
+def _versions(directory: str, found: Mapping[str, str]) -> Iterator[tuple[Version, str]]:
+    for reference, commit in found.items():
+        if reference.startswith(_TAGS):
+            version = version_of(directory, reference[len(_TAGS) :])
+            if version is not None:
+                yield version, commit
+
+
 def _unknown_version(ask: Ask, repository: Repository) -> BrambleError:
-    known = [str(version) for version in reversed(repository.versions)]
+    known = [str(version) for version in reversed(list(repository.versions))]
     meant = nearest(str(ask.version), known)
     listed = ", ".join(known[:_SHOWN]) + (" …" if len(known) > _SHOWN else "")
     return BrambleError(
