@@ -42,13 +42,12 @@ MAY_IMPORT = {
     "cache": ("errors", "store", "derivation"),
     "remote": ("errors", "derivation", "build"),
     "image": ("errors", "store"),
-    "registry": ("errors", "project"),
     "self": ("", "errors", "project.toml", "store.digest"),
     # It starts whatever the file holds.
     "self.boot": ("__main__",),
     "commands": (
         *("", "errors", "self", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
-        *("cache", "remote", "image", "registry", "recall"),
+        *("cache", "remote", "image", "recall", "packages"),
     ),
     "cli": ("", "errors", "interpreter", "commands", "recall"),
     "isolation": (),
@@ -65,11 +64,7 @@ STORE_KEEPS = (
 # Floor of a room → what its modules may import of that room, besides their own floor: floors and modules.
 FLOORS = {
     "starlark.syntax": (
-        "starlark.record",
-        "starlark.errors",
-        "starlark.source",
-        "starlark.spell",
-        "starlark.dialect",
+        *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
     ),
     "starlark.runtime": ("starlark.record", "starlark.errors", "starlark.spell", "starlark.late"),
     "starlark.compile": (
@@ -113,25 +108,15 @@ PURE = (
     "starlark.syntax.*",
     "starlark.compile.facts.*",
     "derivation.*",
-    "store.digest",
-    "store.path",
-    "store.model",
-    "store.objects.*",
-    "store.gc.mark",
-    "store.history.model",
-    "store.history.changes",
-    "store.trust.schema",
+    *("store.digest", "store.path", "store.model", "store.objects.*", "store.gc.mark", "store.trust.schema"),
+    *("store.history.model", "store.history.changes"),
     *("sandbox.spec", "sandbox.steps", "sandbox.layout", "sandbox.vocabulary"),
     "sandbox.walls.*",
     *("self.metadata", "self.sdist"),
     "signatures.*",
     *("packages.edit", "packages.names", "packages.select"),
-    "project.lockedit",
-    "project.toml",
-    "project.toml_scalars",
-    "project.versions",
-    "build.events",
-    "build.plan",
+    *("project.lockedit", "project.toml", "project.toml_scalars", "project.versions", "project.packages"),
+    *("build.events", "build.plan"),
 )
 IMPURE_IMPORTS = frozenset(
     {
@@ -146,7 +131,8 @@ IMPURE_IMPORTS = frozenset(
 MAY_IMPORT_BY_NAME = (
     *("cli.first", "cli.invocation", "cli.main", "cli.table", "cli.building", "cli.progress"),
     *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.self.command", "cli.verbs.store.command"),
-    *("self.boot", "commands.build", "commands.context.evaluation", "lang.failure", "lang.loader"),
+    *("self.boot", "commands.build", "commands.context.packages", "commands.context.evaluation"),
+    *("lang.failure", "lang.loader"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),
     *("sandbox.launch", "starlark.__main__", "starlark.program", "starlark.kept", "starlark.late"),
 )

@@ -116,6 +116,7 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
         store_of=arguments.store_of,
         target=arguments.built_for or "",
         cached=not arguments.no_cache,
+        locked=getattr(arguments, "locked", False),
     )
 
 

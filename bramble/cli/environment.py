@@ -58,6 +58,7 @@ def read_setting(
     store_of: Optional[str] = None,
     target: str = "",
     cached: bool = True,
+    locked: bool = False,
 ) -> Setting:
     """Return the setting of this invocation; with `cached` False it has no cache (spec: recall.off).
 
@@ -82,6 +83,7 @@ def read_setting(
         limits=read_limits(environ) if limits is None else limits,
         store_of=store_of,
         target=target,
+        locked=locked,
         host_tools=tuple(
             path for path in environ.get("BRAMBLE_HOST_TOOLS", "").split(":") if path.startswith("/")
         ),

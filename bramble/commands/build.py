@@ -42,6 +42,7 @@ from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.project.lockfile import read_lock, update_lock
 from bramble.project.modules import shown_target
+from bramble.project.packages import Packages
 from bramble.project.project import Project
 from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
@@ -250,6 +251,9 @@ def build_derivations(
         if label in found:
             found[label] += [report.outputs[ref].name for ref in result.needs if ref in report.outputs]
     told = bool(report.built or report.failures)
+    if found:
+        # spec: packages.kept
+        found.update({f"package {key}": [name] for key, name in evaluated.packages.objects.items()})
     if found and not store.read_only:
         with contextlib.suppress(Cancelled):
             made_with = _made_with(evaluated.evaluation.graph, report.names, found)
@@ -325,9 +329,7 @@ def _may_use_network(project: Project, setting: Setting, given: bool) -> bool:
     return given or bool(trust.may_generate(project, setting))
 
 
-def options_of(
-    project: Project, packages: Mapping[str, str], setting: Setting, choices: BuildChoices
-) -> BuildOptions:
+def options_of(project: Project, packages: Packages, setting: Setting, choices: BuildChoices) -> BuildOptions:
     """Return how the targets of a project are built in this setting. Raises fetch.mirror."""
     # The table of the person holds over the project's.
     own = {url: os.path.join(project.root, path) for url, path in project.config.mirror.items()}
@@ -352,7 +354,7 @@ def options_of(
         limits_of=choices.limits_of,
         may_be_empty=choices.may_be_empty,
         host_trusted=setting.host_tools,
-        strangers=(project.root, *packages.values(), setting.store_root),
+        strangers=(project.root, *packages.directories.values(), setting.store_root),
         fetch=FetchOptions(
             offline=setting.offline,
             mirror={**own, **(read_mirror(setting.mirror_table) if setting.mirror_table else {})},

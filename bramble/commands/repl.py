@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Optional
 
 from bramble.commands.context.evaluating import module_cache
+from bramble.commands.context.evaluation import packages_of
 from bramble.commands.context.limits import bounded
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.lang.interactive import Interactive
 from bramble.project.config import ProjectConfig
-from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
 from bramble.starlark.repl import Lines, converse, prepare_editor
 
@@ -75,7 +75,7 @@ def open_repl(setting: Setting, on_print: Callable[[str], None], texts: Mapping[
         here, project = False, Project(os.path.realpath(setting.cwd), ProjectConfig(_NO_PROJECT, "0.0.0"))
     interactive = Interactive(
         project,
-        local_packages(project),
+        packages_of(project, setting, on_print),
         in_project=here,
         platform=setting.platform,
         on_print=on_print,

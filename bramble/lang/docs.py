@@ -10,6 +10,7 @@ from bramble.lang.failure import as_bramble_error, place_of
 from bramble.lang.loader import DIALECT, read_module
 from bramble.library import modules as library
 from bramble.project.modules import ModuleFile, ModuleRoots, library_module
+from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.starlark import StarlarkError
@@ -56,7 +57,7 @@ def module_docs(
             remedy=f"the project's root is {project.root}",
         )
     docs, errors = [], []
-    for module in ModuleRoots(project, {}, reads).near("" if inner == "." else inner):
+    for module in ModuleRoots(project, NO_PACKAGES, reads).near("" if inner == "." else inner):
         try:
             docs.append(_docs(module, reads))
         except BrambleError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Optional
 
 from bramble.derivation.graph import DerivationGraph
@@ -14,6 +14,7 @@ from bramble.lang.results import Evaluation, TargetResult
 from bramble.lang.session import Session
 from bramble.lang.values import DerivationValue, RunValue
 from bramble.project.modules import ModuleFile, ModuleRoots, Target
+from bramble.project.packages import NO_PACKAGES, Packages
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.starlark import Dict, Function, List, Set, StarlarkError, call, type_name
@@ -22,14 +23,12 @@ from bramble.starlark.kept import Kept
 if TYPE_CHECKING:
     from bramble.derivation.document import Lent
 
-_NO_PACKAGES: Mapping[str, str] = {}
-
 
 def evaluate(
     project: Project,
     targets: Sequence[Target],
     *,
-    packages: Mapping[str, str] = _NO_PACKAGES,
+    packages: Packages = NO_PACKAGES,
     platform: str,
     on_print: Callable[[str], None],
     cache: Optional[Kept] = None,
@@ -41,7 +40,7 @@ def evaluate(
 ) -> Evaluation:
     """Call the functions that the targets mean, and return the derivations that come of it.
 
-    `packages` maps the names of packages to their directories, `platform` is
+    `packages` are those that modules can load from, `platform` is
     this machine's (`linux-amd64`), `on_print` gets each line that a program
     prints, `cache` is for compiled modules (None: no
     cache), `max_steps` ends programs after so many loop rounds and calls (None: they
@@ -79,7 +78,7 @@ def evaluate(
         graph=graph,
         results=tuple(results.values()),
         tests=tuple(session.tests),
-        source_roots={"": project.root, **packages},
+        source_roots={"": project.root, **packages.directories},
         places={key: session.places[key] for key in graph.derivations if key in session.places},
         warnings=(*project.config.warnings, *session.warnings),
         errors=tuple(passed_over.errors),

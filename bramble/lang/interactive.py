@@ -13,6 +13,7 @@ from bramble.lang.loader import DIALECT, Loader
 from bramble.lang.session import Session
 from bramble.library import modules as library
 from bramble.project.modules import ModuleFile, ModuleRoots
+from bramble.project.packages import Packages
 from bramble.project.project import Project
 from bramble.starlark import Module, Position, StarlarkError, Thread, to_repr
 from bramble.starlark.kept import Kept
@@ -34,7 +35,7 @@ class Interactive:
     def __init__(
         self,
         project: Project,
-        packages: Mapping[str, str],
+        packages: Packages,
         *,
         in_project: bool,
         platform: str,
@@ -79,7 +80,7 @@ class Interactive:
     def modules(self) -> list[str]:
         """Return the names of all modules that can be loaded, sorted."""
         names = set(library.MODULES)
-        for name in (*([self.project.name] if self.in_project else []), *self.packages):
+        for name in (*([self.project.name] if self.in_project else []), *self.packages.directories):
             try:
                 names |= {module.name for module in self.session.roots.below_module(name)}
             except BrambleError:

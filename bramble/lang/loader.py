@@ -119,6 +119,8 @@ class Loader:
     _predeclared: Mapping[str, Any] = field(init=False)
     _loaded: dict[str, LoadedModule] = field(default_factory=dict)
     _failed: dict[str, BrambleError] = field(default_factory=dict)
+    # Package of the loading module, name that it says → what is meant (spec: packages.majors).
+    _meant: dict[tuple[str, str], ModuleFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._predeclared = predeclared(self.session.platform, self.session.built_for)
@@ -151,19 +153,27 @@ class Loader:
                 self._loaded[current.name] = LoadedModule(current, program, self._execute(program))
                 waiting.pop()
                 continue
-            name = needs.pop(0)
+            said = needs.pop(0)
+            following = self._located(said, current, program)
+            name = following.name
             if name in self._loaded:
                 continue
             if name in self._failed:
                 raise self._failed[name]
             active = [module.name for _, module, _ in waiting]
             if name in active:
-                raise self._cycle([*active[active.index(name) :], name], program)
-            try:
-                following = self.session.roots.locate(name)
-            except BrambleError as error:
-                raise self._misnamed(error, name, current, program) from error
+                raise self._cycle([*active[active.index(name) :], name], program, said)
             waiting.append(self._begin(following))
+
+    def _located(self, said: str, loader: ModuleFile, program: Program) -> ModuleFile:
+        """Return the module that a name means in a module, which loads it."""
+        key = (loader.project, said)
+        if key not in self._meant:
+            try:
+                self._meant[key] = self.session.roots.locate(said, loader.project)
+            except BrambleError as error:
+                raise self._misnamed(error, said, loader, program) from error
+        return self._meant[key]
 
     def _begin(self, file: ModuleFile) -> _Loading:
         name = self.session.name_of(file)
@@ -182,17 +192,19 @@ class Loader:
         # spec: dialect.print
         self.on_print(text)
 
-    def _give(self, _thread: Thread, module: str, _position: Optional[Position]) -> Module:
+    def _give(self, _thread: Thread, module: str, position: Optional[Position]) -> Module:
         # spec: dialect.load, dialect.load.module
         # Whatever a file loads has been executed before it.
-        return self._loaded[module].module
+        assert position is not None  # of the statement that loads it
+        loader = self.session.files[position.file]
+        return self._loaded[self._meant[loader.project, module].name].module
 
-    def _cycle(self, names: list[str], program: Program) -> BrambleError:
+    def _cycle(self, names: list[str], program: Program, said: str) -> BrambleError:
         # spec: dialect.load.cycle
         return BrambleError(
             "load.cycle",
             "modules that load one another: " + " → ".join(names),
-            place=_load_place(program, names[-1]),
+            place=_load_place(program, said),
             remedy="move what both need into a module of its own",
         )
 

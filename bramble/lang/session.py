@@ -87,7 +87,7 @@ class Session:
 
     def root_of(self, project: str) -> Optional[str]:
         """Return the directory of a project as derivations name it, None when it is not here."""
-        return self.roots.packages.get(project) if project else self.roots.project.root
+        return self.roots.packages.directories.get(project) if project else self.roots.project.root
 
     def caller(self, thread: Thread) -> Caller:
         """Return who called the built-in that is running."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
-DEPENDENCIES, COMMITS = "Dependencies", "Commits"
+from bramble.project.lockfile import COMMITS, DEPENDENCIES
 
 
 class Locked(NamedTuple):

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Protocol
 
 from bramble.errors import BrambleError, Place
-from bramble.packages.select import Asker, Release, Requirements, Selection, select
+from bramble.packages.select import Asker, Release, Requirements, Selection, Unmet, select
 from bramble.project.config import CONFIG_NAME, Dependency, ProjectConfig, load_config
+from bramble.project.packages import Packages
 from bramble.project.project import Project
 from bramble.project.versions import Version
+from bramble.recall.reads import NOT_NOTED, Reads
 
 _PROJECT = "project"  # the source of the project that is resolved, where a package requires it
 _PATH, _REV = "path ", "rev "
@@ -57,6 +59,7 @@ class Package(NamedTuple):
 
     release: Release
     directory: str  # absolute
+    object: str  # of the store, "" for one in a directory of its own
     meanings: Mapping[str, str]  # name in its own `load`s → key of the package that is meant
 
 
@@ -74,20 +77,38 @@ class Resolution:
     meanings: Mapping[str, str]  # name in the project's own `load`s → key
     trees: Mapping[Ask, Tree]  # all that a source was asked for, used or not
 
+    def of_modules(self) -> Packages:
+        """Return the packages as modules of the project see them."""
+        return Packages(
+            directories={key: one.directory for key, one in self.packages.items()},
+            meanings={"": self.meanings, **{key: one.meanings for key, one in self.packages.items()}},
+            objects={key: one.object for key, one in self.packages.items() if one.object},
+        )
 
-def resolve(project: Project, source: Source) -> Resolution:
+
+def resolve(project: Project, source: Source, reads: Reads = NOT_NOTED) -> Resolution:
     """Return the packages that a project's modules can load from, directly or not.
+
+    `reads` notes what decides that, besides what `source` reads.
 
     Raises config.* at the entry of a bramble.toml that cannot be met, packages.* for a package that is
     not what it was asked for as, and whatever `source` raises.
     """
     # spec: packages.resolve
-    walk = _Walk(project, source)
-    selection = select(walk.requirements("", project.root, project.config), walk.requirements_of)
+    walk = _Walk(project, source, reads)
+    try:
+        selection = select(walk.requirements("", project.root, project.config), walk.requirements_of)
+    except Unmet as unmet:
+        raise walk.unmet(unmet) from None
     keys = _keys(selection)
     keys.update({one: project.name for one in selection.used() if one.source == _PROJECT})
     packages = {
-        keys[release]: Package(release, walk.directories[release], _meanings(selection, release, keys))
+        keys[release]: Package(
+            release,
+            walk.directories[release],
+            walk.objects.get(release, ""),
+            _meanings(selection, release, keys),
+        )
         for release in selection.used()
         if release.source != _PROJECT
     }
@@ -122,7 +143,9 @@ class _Walk:
 
     project: Project
     source: Source
+    reads: Reads
     directories: dict[Release, str] = field(default_factory=dict)
+    objects: dict[Release, str] = field(default_factory=dict)
     configs: dict[Release, ProjectConfig] = field(default_factory=dict)
     found: dict[Ask, Tree] = field(default_factory=dict)
     _repositories: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → who says it, URL
@@ -132,8 +155,8 @@ class _Walk:
         published = [release for release in releases if not release.source]
         asks = [self._ask(release.name, release.version) for release in published]
         for release, ask, tree in zip(published, asks, self._trees(asks)):
-            self.directories[release] = tree.directory
-            self.configs[release] = _published(ask, tree)
+            self.directories[release], self.objects[release] = tree.directory, tree.digest
+            self.configs[release] = _published(ask, tree, self.reads)
         return [self._required_by(release) for release in releases]
 
     def requirements(self, owner: str, root: str, config: ProjectConfig) -> Requirements:
@@ -160,6 +183,14 @@ class _Walk:
                 release = self._itself(owner, one, release)
             found[name] = release
         return found
+
+    def unmet(self, unmet: Unmet) -> BrambleError:
+        """Return the error for a requirement that cannot be met, at the entry that states it."""
+        owner, config = "", self.project.config
+        if unmet.asker is not None:
+            owner, config = unmet.asker.name, self.configs[unmet.asker]
+        place = _place(owner, config.dependencies[unmet.name])
+        return BrambleError(unmet.code, unmet.fact, place=place, remedy=unmet.remedy)
 
     def _required_by(self, release: Release) -> Requirements:
         if release.source == _PROJECT:
@@ -200,16 +231,18 @@ class _Walk:
                 f'"{name}" is in a directory, {one.path}, which came with nobody\'s copy of "{owner}"',
                 "write the version that is published beside the path, or the revision instead of it",
             )
+        self.reads.way(os.path.join(root, one.path))
         directory = os.path.realpath(os.path.join(root, one.path))
-        config = _at_path(owner, one, name, directory)
+        config = _at_path(owner, one, name, directory, self.reads)
         release = Release(name, Version.parse(config.version), _PATH + directory)
         self.directories[release], self.configs[release] = directory, config
         return release
 
     def _at_a_revision(self, ask: Ask, tree: Tree) -> Release:
-        config = _checked(ask, tree)
+        config = _checked(ask, tree, self.reads)
         release = Release(ask.name, Version.parse(config.version), _REV + ask.rev)
         self.directories[release], self.configs[release] = tree.directory, config
+        self.objects[release] = tree.digest
         return release
 
     def _itself(self, owner: str, one: Dependency, release: Release) -> Release:
@@ -235,7 +268,7 @@ class _Walk:
         return Release(release.name, own, _PROJECT)
 
 
-def _at_path(owner: str, one: Dependency, name: str, directory: str) -> ProjectConfig:
+def _at_path(owner: str, one: Dependency, name: str, directory: str, reads: Reads) -> ProjectConfig:
     path = os.path.join(directory, CONFIG_NAME)
     if not os.path.lexists(path):
         raise _wrong(
@@ -244,7 +277,7 @@ def _at_path(owner: str, one: Dependency, name: str, directory: str) -> ProjectC
             f'there is no {CONFIG_NAME} in {directory}, where "{name}" should be',
             "correct the path",
         )
-    config = _read(path, name)
+    config = _read(path, name, reads)
     if config.name != name:
         raise _wrong(
             owner,
@@ -264,10 +297,10 @@ def _at_path(owner: str, one: Dependency, name: str, directory: str) -> ProjectC
     return config
 
 
-def _published(ask: Ask, tree: Tree) -> ProjectConfig:
+def _published(ask: Ask, tree: Tree, reads: Reads) -> ProjectConfig:
     """Return what the bramble.toml of a published version says, which is what its tag says."""
     # spec: packages.tag.agrees
-    config = _checked(ask, tree)
+    config = _checked(ask, tree, reads)
     if config.version != str(ask.version):
         raise BrambleError(
             "packages.version",
@@ -277,7 +310,7 @@ def _published(ask: Ask, tree: Tree) -> ProjectConfig:
     return config
 
 
-def _checked(ask: Ask, tree: Tree) -> ProjectConfig:
+def _checked(ask: Ask, tree: Tree, reads: Reads) -> ProjectConfig:
     # spec: packages.name.agrees
     path = os.path.join(tree.directory, CONFIG_NAME)
     if not os.path.lexists(path):
@@ -286,7 +319,7 @@ def _checked(ask: Ask, tree: Tree) -> ProjectConfig:
             f"there is no {CONFIG_NAME} in {ask.key}",
             remedy="it is no package: use another version, or read its files with fetch_git",
         )
-    config = _read(path, ask.name)
+    config = _read(path, ask.name, reads)
     if config.name != ask.name:
         raise BrambleError(
             "packages.name",
@@ -296,11 +329,11 @@ def _checked(ask: Ask, tree: Tree) -> ProjectConfig:
     return config
 
 
-def _read(path: str, name: str) -> ProjectConfig:
+def _read(path: str, name: str, reads: Reads) -> ProjectConfig:
     try:
-        return load_config(path)
+        return load_config(path, reads)
     except BrambleError as error:
-        place = error.place and replace(error.place, file=f"{name}/{error.place.file}")
+        place = error.place and error.place._replace(file=f"{name}/{error.place.file}")
         raise BrambleError(error.code, error.message, place=place, remedy=error.remedy) from error
 
 
@@ -310,4 +343,4 @@ def _wrong(owner: str, dependency: Dependency, fact: str, remedy: str) -> Brambl
 
 def _place(owner: str, dependency: Dependency) -> Place:
     place = dependency.place
-    return replace(place, file=f"{owner}/{place.file}") if owner else place
+    return place._replace(file=f"{owner}/{place.file}") if owner else place

@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
-from bramble.errors import BrambleError
 from bramble.project.versions import Version
 
 
@@ -99,6 +98,14 @@ class Selection:
         return tuple(found)
 
 
+class Unmet(Exception):
+    """A requirement that cannot be met: this error, at the entry of `name` in the bramble.toml of `asker`."""
+
+    def __init__(self, code: str, asker: Asker, name: str, fact: str, remedy: str) -> None:
+        super().__init__(fact)
+        self.code, self.asker, self.name, self.fact, self.remedy = code, asker, name, fact, remedy
+
+
 def select(
     project: Requirements, requirements_of: Callable[[Sequence[Release]], Sequence[Requirements]]
 ) -> Selection:
@@ -106,8 +113,8 @@ def select(
 
     `requirements_of` returns what each of some releases requires; it is asked once for each release that
     anybody requires, for as many at a time as are known. What it raises is raised.
-    Raises config.versions where a package is required at two places, or a place holds a lesser version
-    than somebody requires.
+    Raises Unmet where a package is required at two places, or a place holds a lesser version than somebody
+    requires.
     """
     # spec: packages.selection
     required: dict[Asker, Requirements] = {None: project}
@@ -135,24 +142,28 @@ def _at_a_place(selection: Selection, slot: Slot, required: Iterable[Release]) -
     if own is None or own not in placed:
         if len(placed) > 1:
             first, second = (_first_asker(selection, slot, release) for release in placed[:2])
-            raise BrambleError(
-                "config.versions",
-                f"{first} needs {placed[0]}, and {second} needs {placed[1]}",
-                remedy=f'say in this project\'s bramble.toml which "{slot.name}" it is',
+            raise Unmet(
+                "config.dependency",
+                second,
+                slot.name,
+                f"{_shown(first)} needs {placed[0]}, and {_shown(second)} needs {placed[1]}",
+                f'say in this project\'s bramble.toml which "{slot.name}" it is',
             )
         own = placed[0]
     greatest = selection.asked(slot)[0]
     if greatest.release.version > own.version:
-        raise BrambleError(
+        raise Unmet(
             "config.versions",
+            greatest.by,
+            slot.name,
             f"{_shown(greatest.by)} needs {greatest.release}, and what is used is {own}",
-            remedy="use a later commit, a directory that holds a later version, or a published version",
+            "use a later commit, a directory that holds a later version, or a published version",
         )
     return own
 
 
-def _first_asker(selection: Selection, slot: Slot, release: Release) -> str:
-    return next(_shown(one.by) for one in selection.asked(slot) if one.release == release)
+def _first_asker(selection: Selection, slot: Slot, release: Release) -> Asker:
+    return next(one.by for one in selection.asked(slot) if one.release == release)
 
 
 def _shown(asker: Asker) -> str:

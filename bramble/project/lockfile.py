@@ -25,7 +25,13 @@ from bramble.project.toml import TomlDocument, decode, parse_document
 from bramble.recall.reads import NOT_NOTED, Reads
 
 URL_HASHES = "URLHashes"
-_DIGEST = re.compile(r"[a-z2-7]{32}")
+DEPENDENCIES, COMMITS = "Dependencies", "Commits"
+_A_DIGEST = re.compile(r"[a-z2-7]{32}"), "a digest: 32 characters of a-z and 2-7 are"
+_FORMS = {
+    URL_HASHES: _A_DIGEST,
+    DEPENDENCIES: _A_DIGEST,
+    COMMITS: (re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"), "a commit: 40 or 64 characters of 0-9 and a-f are"),
+}
 _NO_PLACES: Mapping[tuple[str, str], Place] = {}
 
 
@@ -78,11 +84,12 @@ def parse_lock(text: str) -> Lock:
             if not isinstance(value, str):
                 raise _type_error(document, (table, key), f'the value of "{key}" is not a string')
             places[table, key] = document.value_place((table, key))
-            if table == URL_HASHES and _DIGEST.fullmatch(value) is None:
-                # spec: project.lock.url-hashes
+            form = _FORMS.get(table)
+            if form is not None and form[0].fullmatch(value) is None:
+                # spec: project.lock.url-hashes, packages.lock
                 raise BrambleError(
                     "lock.value",
-                    f'"{value}" is not a digest: 32 characters of a-z and 2-7 are expected',
+                    f'"{value}" is not {form[1]} expected',
                     place=places[table, key],
                     remedy="restore the line from version control, or delete it to fetch again",
                 )

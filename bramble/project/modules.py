@@ -7,13 +7,14 @@ module of a project begins with the project's name.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError, nearest
 from bramble.library import modules as library
 from bramble.project.config import CONFIG_NAME
+from bramble.project.packages import Packages
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
 
@@ -127,15 +128,17 @@ class ModuleRoots:
     """
 
     project: Project
-    packages: Mapping[str, str]  # module name of a package → its directory
+    packages: Packages
     reads: Reads = field(default=NOT_NOTED, compare=False, repr=False)
 
-    def locate(self, module: str) -> ModuleFile:
-        """Return the file of a module.
+    def locate(self, module: str, within: Optional[str] = None) -> ModuleFile:
+        """Return the file of a module; its name is what modules of the package `within` call it.
 
-        Raises load.unknown-package when no project or package has such a name,
-        load.unknown-module when it has no such file, load.ambiguous when two
-        files claim the name.
+        `within` is the project of a `ModuleFile`, and None where a person names the module.
+
+        Raises load.unknown-package when no project or package has such a name, load.undeclared when
+        `within` does not require the one that has it, load.unknown-module when it has no such file,
+        load.ambiguous when two files claim the name.
         """
         # spec: project.modules.names
         if any(part in ("", ".", "..") for part in module.split("/")):
@@ -146,9 +149,33 @@ class ModuleRoots:
             )
         if in_library(module):
             return library_module(module)
-        owner, root = self.owner(module)
-        inner = module[len(owner) + 1 :]
-        return _locate(module, owner, root, inner, self.reads)
+        owner, root = self.owner(module) if within is None else ("", "")
+        if within is not None:
+            # spec: packages.majors, packages.load.declared
+            name = self._declared(module, within)
+            owner = self._names(within)[name]
+            root = self.packages.directories.get(owner, self.project.root)
+            module = owner + module[len(name) :]
+        return _locate(module, owner, root, module[len(owner) + 1 :], self.reads)
+
+    def _names(self, within: str) -> Mapping[str, str]:
+        """Return what names of packages mean in one package: name → key."""
+        of_package = "" if within == self.project.name else within
+        return {**self.packages.meanings.get(of_package, {}), within.partition("@")[0]: within}
+
+    def _declared(self, module: str, within: str) -> str:
+        """Return the package that a module's name begins with, of those that `within` requires."""
+        name = _longest(module, self._names(within))
+        if name is not None:
+            return name
+        key = self.owner(module)[0]
+        name = key.partition("@")[0]
+        whose = "this project" if within == self.project.name else f'"{within}"'
+        raise BrambleError(
+            "load.undeclared",
+            f'the module "{module}" is of the package "{name}", which {whose} does not require',
+            remedy=f'name it under [dependencies] in the {CONFIG_NAME} of {whose}: "{name}" = "…"',
+        )
 
     def owner(self, module: str) -> tuple[str, str]:
         """Return name and directory of the project or package that a module name belongs to.
@@ -157,13 +184,10 @@ class ModuleRoots:
         """
         if in_library(module):
             return library.PACKAGE, ""
-        roots = {self.project.name: self.project.root, **self.packages}
-        # A name belongs to the longest root that it continues with a slash: "a/bc" is not in "a/b".
-        prefix = module
-        while prefix not in roots:
-            prefix, slash, _ = prefix.rpartition("/")
-            if not slash:
-                raise self._unknown_package(module)
+        roots = {self.project.name: self.project.root, **self.packages.directories}
+        prefix = _longest(module, roots)
+        if prefix is None:
+            raise self._unknown_package(module)
         return prefix, roots[prefix]
 
     def _unknown_package(self, module: str) -> BrambleError:
@@ -175,7 +199,7 @@ class ModuleRoots:
                     remedy="say in bramble.toml which directory holds it: "
                     f'"{name}" = {{ version = "{dependency.version}", path = "../…" }}',
                 )
-        names = [self.project.name, *self.packages]
+        names = [self.project.name, *self.packages.directories]
         meant = nearest(module, names) or nearest(module.rpartition("/")[0], names)
         hint = f'did you mean "{meant}"? ' if meant else ""
         return BrambleError(
@@ -244,6 +268,16 @@ class ModuleRoots:
             return [library_module(name) for name in sorted(names) or [module]]
         owner, root = self.owner(module)
         return _listed(module, owner, root, module[len(owner) + 1 :], self.reads)
+
+
+def _longest(module: str, names: Container[str]) -> Optional[str]:
+    """Return the longest name that a module's continues with a slash: "a/bc" is not in "a/b"."""
+    prefix = module
+    while prefix not in names:
+        prefix, slash, _ = prefix.rpartition("/")
+        if not slash:
+            return None
+    return prefix
 
 
 def in_library(module: str) -> bool:

@@ -1,14 +1,8 @@
-"""Versions of packages, and which one of each a project gets.
-
-Versions are those of Semantic Versioning 2.0.0. Selection is minimal: of all
-versions that are asked for, the greatest, and never one that nobody asked for.
-So a result changes only when a requirement does, and there is nothing to solve.
-"""
+"""Versions of packages: those of Semantic Versioning 2.0.0, and their order."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import total_ordering
 
@@ -73,39 +67,3 @@ class Version:
 
     def __hash__(self) -> int:
         return hash(self._precedence())
-
-
-Requirements = Mapping[str, Version]  # package name → least version that will do
-
-
-def select_versions(
-    requirements: Requirements, requirements_of: Callable[[str, Version], Requirements]
-) -> dict[str, Version]:
-    """Return the version of every package that the requirements need, directly or not; sorted by name.
-
-    `requirements_of` is asked once for each version that anybody requires.
-    Raises config.versions when two major versions of one package are required.
-    """
-    # spec: project.versions.selection
-    chosen: dict[str, tuple[Version, str]] = {}
-    seen: set[tuple[str, Version]] = set()
-    waiting = [(name, requirements[name], "this project") for name in sorted(requirements, reverse=True)]
-    while waiting:
-        name, version, asker = waiting.pop()
-        if name in chosen:
-            other, other_asker = chosen[name]
-            if other.major != version.major:
-                raise BrambleError(
-                    "config.versions",
-                    f"{asker} needs {name} {version}, and {other_asker} needs {other}",
-                    remedy="versions that differ in their first number do not replace one another: "
-                    "change one of the requirements",
-                )
-        if name not in chosen or chosen[name][0] < version:
-            chosen[name] = (version, asker)
-        if (name, version) in seen:
-            continue
-        seen.add((name, version))
-        needs = requirements_of(name, version)
-        waiting += [(need, needs[need], f"{name} {version}") for need in sorted(needs, reverse=True)]
-    return {name: chosen[name][0] for name in sorted(chosen)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bramble.derivation.model import Sources
-from tests.lang.worlds import World, failure
+from tests.lang.worlds import World, failure, one_package
 
 
 def world(tmp_path, body: str) -> World:
@@ -294,7 +294,7 @@ def written_whole():
     return src.written_whole()
 """,
     )
-    packages = {"other.test/lib": str(tmp_path / "lib")}
+    packages = one_package("other.test/lib", str(tmp_path / "lib"))
 
     def sources(name: str) -> Sources:
         return made.derivation(f"./app:{name}", packages=packages).sources
@@ -309,7 +309,7 @@ def written_whole():
     assert error.code == "derivation.sources" and "other.test/lib" in error.message
     assert made.error("./app:written", packages=packages).code == "derivation.sources"
     evaluation = made.evaluate("./app:theirs", packages=packages)
-    assert evaluation.source_roots == {"": str((tmp_path / "p").resolve()), **packages}
+    assert evaluation.source_roots == {"": str((tmp_path / "p").resolve()), **packages.directories}
 
 
 @pytest.mark.parametrize(

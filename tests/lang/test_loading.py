@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lang.worlds import NAME, World, failure
+from tests.lang.worlds import NAME, World, failure, one_package
 
 LIB = """
 \"\"\"A library.\"\"\"
@@ -168,14 +168,14 @@ def test_an_error_in_a_package_names_the_package(tmp_path):
     world = World(tmp_path / "p", default='load("other.test/lib")\n')
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib/default.bramble").write_text("x = 1 // 0\n")
-    error = world.error("./:f", packages={"other.test/lib": str(tmp_path / "lib")})
+    error = world.error("./:f", packages=one_package("other.test/lib", str(tmp_path / "lib")))
     assert str(error.place) == "other.test/lib/default.bramble:1:7"
 
 
 def test_a_package_cannot_load_what_it_does_not_know(tmp_path):
     world = World(tmp_path / "p", default='load("other.test/lib/x")\n')
     (tmp_path / "lib").mkdir()
-    error = world.error("./:f", packages={"other.test/lib": str(tmp_path / "lib")})
+    error = world.error("./:f", packages=one_package("other.test/lib", str(tmp_path / "lib")))
     assert (error.code, str(error.place)) == ("load.unknown-module", "default.bramble:1:6")
 
 

@@ -11,9 +11,15 @@ from bramble.errors import BrambleError
 from bramble.lang.evaluate import evaluate
 from bramble.lang.results import Evaluation
 from bramble.project.modules import parse_target
+from bramble.project.packages import Packages
 from bramble.project.project import find_project
 
 NAME = "example.test/p"
+
+
+def one_package(name: str, directory: str) -> Packages:
+    """Return a package that the project requires."""
+    return Packages({name: directory}, {"": {name: name}})
 
 
 class World:

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bramble.errors import BrambleError
-from bramble.packages.select import Release, Requirements, Selection, Slot, select
+from bramble.packages.select import Release, Requirements, Selection, Slot, Unmet, select
 from bramble.project.versions import Version
 
 v = Version.parse
@@ -92,17 +91,17 @@ def test_what_stands_at_a_place_holds_for_all() -> None:
 
 
 def test_a_place_that_holds_too_little_is_an_error() -> None:
-    with pytest.raises(BrambleError) as caught:
+    with pytest.raises(Unmet) as caught:
         solved({"a": "1.0.0", "c": "1.0.0 rev x"}, {("a", "1.0.0"): {"c": "1.1.0"}})
     assert caught.value.code == "config.versions"
-    assert "a@1.0.0 needs c@1.1.0" in caught.value.message and "(rev x)" in caught.value.message
+    assert "a@1.0.0 needs c@1.1.0" in caught.value.fact and "(rev x)" in caught.value.fact
 
 
 def test_of_two_places_the_project_says_which() -> None:
     universe = {("a", "1.0.0"): {"c": "1.0.0 rev x"}, ("b", "1.0.0"): {"c": "1.0.0 rev y"}}
-    with pytest.raises(BrambleError) as caught:
+    with pytest.raises(Unmet) as caught:
         solved({"a": "1.0.0", "b": "1.0.0"}, universe)
-    assert "a@1.0.0 needs c@1.0.0 (rev x), and b@1.0.0 needs" in caught.value.message
+    assert "a@1.0.0 needs c@1.0.0 (rev x), and b@1.0.0 needs" in caught.value.fact
     chosen = solved({"a": "1.0.0", "b": "1.0.0", "c": "1.0.0 rev y"}, universe)
     assert chosen["c"] == ["1.0.0 rev y"]
 

@@ -9,6 +9,7 @@ import pytest
 
 from bramble.errors import BrambleError
 from bramble.project.modules import ModuleRoots, Target, parse_target
+from bramble.project.packages import NO_PACKAGES, Packages
 from bramble.project.project import Project, find_project
 
 NAME = "example.com/p"
@@ -23,7 +24,7 @@ def make(root: Path, *files: str) -> Project:
 
 
 def roots(root: Path, *files: str) -> ModuleRoots:
-    return ModuleRoots(make(root, *files), {})
+    return ModuleRoots(make(root, *files), NO_PACKAGES)
 
 
 def code_of(action) -> str:
@@ -99,7 +100,7 @@ def test_files_and_directories_are_modules(tmp_path: Path):
 
 def test_paths_start_where_the_command_runs(tmp_path: Path):
     make(tmp_path, "a/default.bramble", "a/b.bramble", "c.bramble")
-    found = ModuleRoots(find_project(str(tmp_path / "a")), {})
+    found = ModuleRoots(find_project(str(tmp_path / "a")), NO_PACKAGES)
     assert found.of_path("./").path == "a/default.bramble"
     assert found.of_path("./b").name == f"{NAME}/a/b"
     assert found.of_path("../c").name == f"{NAME}/c"
@@ -136,7 +137,7 @@ def test_a_name_belongs_to_the_longest_root_that_it_continues(tmp_path: Path):
     project = make(tmp_path / "main", "default.bramble")
     found = ModuleRoots(
         project,
-        {NAME + "q": str(tmp_path / "lib"), NAME + "/deep/er": str(tmp_path / "inner")},
+        Packages({NAME + "q": str(tmp_path / "lib"), NAME + "/deep/er": str(tmp_path / "inner")}),
     )
     assert found.locate(f"{NAME}q/x").root == str(tmp_path / "lib")
     assert found.locate(f"{NAME}/deep/er/x").root == str(tmp_path / "inner")

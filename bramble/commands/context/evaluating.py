@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 from bramble.commands.context.limits import bounded
@@ -11,6 +11,7 @@ from bramble.commands.context.setting import Setting
 from bramble.lang.evaluate import evaluate
 from bramble.lang.results import Evaluation
 from bramble.project.modules import Target
+from bramble.project.packages import Packages
 from bramble.project.project import Project
 from bramble.recall.reads import Reads
 from bramble.starlark.kept import Kept
@@ -20,7 +21,7 @@ MODULES = "modules"  # the directory of compiled modules in the cache
 
 def evaluate_anew(
     project: Project,
-    packages: Mapping[str, str],
+    packages: Packages,
     targets: Sequence[Target],
     setting: Setting,
     on_print: Callable[[str], None],

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -17,7 +17,7 @@ from bramble.errors import BrambleError
 from bramble.lang.remembered import decode, encode
 from bramble.lang.results import Evaluation
 from bramble.project.modules import ModuleRoots, Target, parse_target
-from bramble.project.packages import local_packages
+from bramble.project.packages import NO_PACKAGES, Packages
 from bramble.project.project import Project, find_project
 from bramble.recall.answers import EVALUATIONS, keep, recall
 from bramble.recall.kept import Kept
@@ -31,7 +31,7 @@ class Evaluated:
     """A project and what its functions returned for the targets that were asked for."""
 
     project: Project
-    packages: Mapping[str, str]  # name → directory
+    packages: Packages
     evaluation: Evaluation
     took: tuple[float, float] = (0.0, 0.0)  # when that began and ended, by the monotonic clock
 
@@ -54,7 +54,7 @@ def evaluate_targets(
     noted = Reads(time.time_ns())
     project = find_project(setting.cwd, noted)
     targets: list[Target] = [parse_target(word) for word in words]
-    packages = local_packages(project, noted)
+    packages = packages_of(project, setting, on_print, noted)
     cache = _records_in(setting.cache)
     question = _question(words, setting, project, keep_going)
     evaluation = None if cache is None else _recalled(cache, question, on_print, noted)
@@ -109,6 +109,22 @@ def _recalled(
         on_print(line)
     noted.include(found[1])
     return evaluation
+
+
+def packages_of(
+    project: Project, setting: Setting, on_line: Callable[[str], None], reads: Reads = NOT_NOTED
+) -> Packages:
+    """Return the packages of a project; sources that are not in the store are fetched, and put into the lock.
+
+    `on_line` is told of each, `reads` notes what decides the result. Raises config.*, packages.*, fetch.*,
+    lock.*.
+    """
+    if not project.config.dependencies:
+        return NO_PACKAGES
+    # Loaded for that alone, as all that is seldom asked for.
+    resolved = importlib.import_module("bramble.commands.context.packages").resolved
+    found: Packages = resolved(project, setting, on_line, reads).of_modules()
+    return found
 
 
 def parsed_graph(evaluated: Evaluated) -> dict[str, Any]:

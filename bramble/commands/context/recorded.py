@@ -11,6 +11,7 @@ from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError, nearest
 from bramble.project.modules import ModuleRoots, parse_target, shown_target
+from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project, find_project
 from bramble.store.disk import Store
 from bramble.store.history.changes import match
@@ -115,7 +116,7 @@ class _Meant:
         self._function, self._recursive = target.function, target.recursive
         self._module = target.name
         if target.kind == "path":
-            inner = ModuleRoots(project, {}).inner(target.name)
+            inner = ModuleRoots(project, NO_PACKAGES).inner(target.name)
             self._module = f"{project.name}/{inner}" if inner else project.name
 
     def __contains__(self, name: str) -> bool:

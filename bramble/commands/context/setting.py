@@ -35,7 +35,7 @@ class Setting:
     typed, `offline` forbids the network, `limits` are what evaluation may use,
     `host_tools` directories from which a project may take programs by their paths
     (spec: build.host-tools.reach), `target` what is built for, as build files
-    see it ("": this machine).
+    see it ("": this machine), `locked` forbids every change of the lock.
     """
 
     cwd: str
@@ -56,3 +56,4 @@ class Setting:
     store_of: Optional[str] = None
     host_tools: tuple[str, ...] = ()
     target: str = ""
+    locked: bool = False

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from bramble.commands.context.evaluation import Evaluated
+from bramble.commands.context.evaluation import Evaluated, packages_of
 from bramble.commands.context.setting import Setting
 from bramble.derivation.document import GraphDocument, Result, document_value, read_document
 from bramble.derivation.graph import DerivationGraph
@@ -16,7 +16,6 @@ from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.lang.results import Evaluation, TargetResult
 from bramble.project.config import ProjectConfig
-from bramble.project.packages import local_packages
 from bramble.project.project import Project, find_project
 from bramble.starlark.syntax.outline import clean_docstring
 
@@ -75,7 +74,7 @@ def submitted(data: bytes, setting: Setting, root: Optional[str]) -> Evaluated:
         )
     document = read_document(data)
     project = _project(setting.cwd, root)
-    packages = local_packages(project)
+    packages = packages_of(project, setting, lambda line: None)
     evaluation = Evaluation(
         graph=document.graph,
         results=tuple(
@@ -87,7 +86,7 @@ def submitted(data: bytes, setting: Setting, root: Optional[str]) -> Evaluated:
             for result in document.results
         ),
         tests=(),
-        source_roots={"": project.root, **packages},
+        source_roots={"": project.root, **packages.directories},
         places=document.places,
         warnings=project.config.warnings,
     )

@@ -9,122 +9,93 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Callable
+from collections.abc import Sequence
+from typing import Callable, Optional
 
 from bramble.build.engine import build
-from bramble.build.events import Event
 from bramble.build.fetch.repository import Asking
-from bramble.build.options import BuildOptions
 from bramble.build.task import Listener
+from bramble.commands.build import BuildChoices, options_of
+from bramble.commands.context.opening import open_store
+from bramble.commands.context.setting import Setting
 from bramble.commands.packages.repositories import Repositories
 from bramble.derivation.graph import DerivationGraph
-from bramble.derivation.model import Derivation
+from bramble.derivation.model import DEFAULT_OUTPUTS, Derivation
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place
 from bramble.packages.locked import Locked, locked
 from bramble.packages.resolve import Ask, Tree
 from bramble.project.files import LOCK_NAME
-from bramble.store.disk import Store
+from bramble.project.lockfile import DEPENDENCIES, Lock
+from bramble.project.packages import NO_PACKAGES
+from bramble.project.project import Project
 
-Tables = Mapping[str, Mapping[str, str]]
 
+def fetched(
+    asks: Sequence[Ask], project: Project, setting: Setting, lock: Lock, on_line: Callable[[str], None]
+) -> list[Tree]:
+    """Return the sources of packages, which are in the store afterwards.
 
-@dataclass
-class Obtaining:
-    """A source of packages: what the lock names and the store has, and git for the rest.
-
-    `tables` are those of the lock. `added` grows: what was fetched that the lock does not name.
+    Raises packages.*, fetch.*, and store.* where there is no store to put them in.
     """
-
-    store: Store
-    tables: Tables
-    options: BuildOptions
-    on_event: Callable[[Event], None]
-    cancelled: threading.Event
-    added: dict[str, Locked] = field(default_factory=dict)
-
-    def trees(self, asks: Sequence[Ask]) -> list[Tree]:
-        """Return the sources of packages, fetched where need be.
-
-        Raises packages.*, fetch.*, and lock.mismatch for sources that are not those of the lock.
-        """
-        # spec: packages.obtain
-        found = {ask: present(self.store, self.tables, ask) for ask in asks}
-        missing = [ask for ask, tree in found.items() if tree is None]
-        trees = {ask: tree for ask, tree in found.items() if tree is not None}
-        if missing:
-            with self.store.workspace() as workspace:
-                trees.update(self._fetched(missing, workspace.path))
-        return [trees[ask] for ask in asks]
-
-    def _fetched(self, asks: Sequence[Ask], scratch: str) -> dict[Ask, Tree]:
-        silent = Listener(lambda *_: None, lambda *_: None, lambda *_: None, self.cancelled)
-        repositories = Repositories(Asking("a package", self.options, silent), scratch)
-        wanted = {ask: self._derivation(ask, repositories) for ask in asks}
+    # spec: packages.obtain
+    store = open_store(setting)
+    options = options_of(project, NO_PACKAGES, setting, BuildChoices(keep_going=True))
+    cancelled = threading.Event()
+    for ask in asks:
+        on_line(f"fetching {ask.key}")
+    with store.workspace() as workspace:
+        silent = Listener(lambda *_: None, lambda *_: None, lambda *_: None, cancelled)
+        repositories = Repositories(Asking("a package", options, silent), workspace.path)
+        wanted = [_derivation(ask, locked(lock.tables, ask.key), repositories) for ask in asks]
         report = build(
-            DerivationGraph.of(one for one, _ in wanted.values()),
-            [one.id for one, _ in wanted.values()],
-            store=self.store,
+            DerivationGraph.of(one for one, _ in wanted),
+            [one.id for one, _ in wanted],
+            store=store,
             source_roots={},
             pins={},
-            options=self.options,
-            on_event=self.on_event,
-            cancelled=self.cancelled,
+            options=options,
+            on_event=lambda _: None,
+            cancelled=cancelled,
         )
-        keys = {one.id: ask.key for ask, (one, _) in wanted.items()}
-        if report.failures:
-            errors = [self._explained(one.error, keys[one.id]) for one in report.failures]
-            errors[0].others = tuple(errors[1:])
-            raise errors[0]
-        trees = {}
-        for ask, (one, commit) in wanted.items():
-            name = report.names[OutputRef(one.id, "out")]
-            trees[ask] = Tree(os.path.join(self.store.directory, name), name, commit)
-            if locked(self.tables, ask.key) is None:
-                self.added[ask.key] = Locked(name, commit)
-        return trees
+    if report.failures:
+        keys = {one.id: ask for ask, (one, _) in zip(asks, wanted)}
+        errors = [_explained(one.error, keys[one.id], lock) for one in report.failures]
+        errors[0].others = tuple(errors[1:])
+        raise errors[0]
+    names = [report.names[OutputRef(one.id, DEFAULT_OUTPUTS[0])] for one, _ in wanted]
+    # What was read to choose versions stays as long as the project is known, as what its targets come to.
+    store.record_roots(project.root, {f"package {ask.key}": [name] for ask, name in zip(asks, names)})
+    return [
+        Tree(os.path.join(store.directory, name), name, commit) for name, (_, commit) in zip(names, wanted)
+    ]
 
-    def _derivation(self, ask: Ask, repositories: Repositories) -> tuple[Derivation, str]:
-        """Return the derivation that fetches the sources, and their commit."""
-        known = locked(self.tables, ask.key)
-        place, commit = repositories.commit(ask)
-        if known is not None and known.commit:
-            # Where a tag has been moved, the lock holds, as long as the repository has the commit.
-            commit = known.commit
-        env = {"url": place.url, "reference": commit}
-        if place.directory:
-            env["directory"] = place.directory
-        if known is not None:
-            env["hash"] = known.digest
-        name = ask.name.rpartition("/")[2]
-        made = Derivation(
-            name=f"{name}-{ask.version}" if ask.version is not None else name,
-            builder=Template("fetch_git"),
-            env=tuple((key, Template(value)) for key, value in sorted(env.items())),
-        )
-        return made, commit
 
-    def _explained(self, error: BrambleError, key: str) -> BrambleError:
-        known = locked(self.tables, key)
-        if error.code == "fetch.hash-mismatch" and known is not None:
-            # spec: packages.lock.mismatch
-            return BrambleError(
-                "packages.digest",
-                f"the sources of {key} are not those that the lock names: {error.message}",
-                place=Place(LOCK_NAME),
-                remedy="a version never changes: somebody has moved its tag, or the lock is wrong; "
-                "find out which before you delete the line",
-            )
+def _derivation(ask: Ask, known: Optional[Locked], repositories: Repositories) -> tuple[Derivation, str]:
+    """Return the derivation that fetches the sources of a package, and their commit."""
+    place, commit = repositories.commit(ask, known.commit if known is not None else "")
+    env = {"url": place.url, "reference": commit}
+    if place.directory:
+        env["directory"] = place.directory
+    if known is not None:
+        env["hash"] = known.digest
+    name = ask.name.rpartition("/")[2]
+    made = Derivation(
+        name=f"{name}-{ask.version}" if ask.version is not None else name,
+        builder=Template("fetch_git"),
+        env=tuple((key, Template(value)) for key, value in sorted(env.items())),
+    )
+    return made, commit
+
+
+def _explained(error: BrambleError, ask: Ask, lock: Lock) -> BrambleError:
+    if error.code != "fetch.hash-mismatch":
         return error
-
-
-def present(store: Store, tables: Tables, ask: Ask) -> Tree | None:
-    """Return the sources of a package that a lock names, if the store has them."""
-    # spec: packages.obtain
-    known = locked(tables, ask.key)
-    if known is None:
-        return None
-    directory = os.path.join(store.directory, known.digest)
-    return Tree(directory, known.digest, known.commit) if os.path.isdir(directory) else None
+    # spec: packages.lock.mismatch
+    return BrambleError(
+        "packages.digest",
+        f"the sources of {ask.key} are not those that the lock names: {error.message}",
+        place=lock.places.get((DEPENDENCIES, ask.key), Place(LOCK_NAME)),
+        remedy="a version never changes: somebody has moved its tag, or the lock is wrong; "
+        "find out which before you delete the line",
+    )

@@ -50,18 +50,24 @@ class Repositories:
         """
         # spec: packages.names.place
         if (name, git) not in self._known:
-            self._known[name, git] = self._found(name, (place_of_url(git),) if git else _places(name))
+            self._known[name, git] = self._found(name, _candidates(name, git))
         return self._known[name, git]
 
-    def commit(self, ask: Ask) -> tuple[RepositoryPlace, str]:
+    def commit(self, ask: Ask, known: str = "") -> tuple[RepositoryPlace, str]:
         """Return where the sources are that are asked for, and their commit, or the reference that means it.
 
-        Raises packages.unknown, packages.unknown-version.
+        `known` is the commit in the lock: it holds even where the tag has been moved, and where there is
+        only one place to look, nobody is asked. Raises packages.unknown, packages.unknown-version.
         """
+        candidates = _candidates(ask.name, ask.git)
+        if known and len(candidates) == 1:
+            return candidates[0], known
         repository = self.of(ask.name, ask.git)
+        if known:
+            return repository.place, known
         if ask.version is None:
-            known = (repository.references.get(kind + ask.rev) for kind in (_TAGS, _HEADS, ""))
-            return repository.place, next((commit for commit in known if commit), ask.rev)
+            means = (repository.references.get(kind + ask.rev) for kind in (_TAGS, _HEADS, ""))
+            return repository.place, next((commit for commit in means if commit), ask.rev)
         commit = repository.versions.get(ask.version)
         if commit is None:
             raise _unknown_version(ask, repository)
@@ -93,7 +99,9 @@ class Repositories:
         return references(url, self.asking, scratch)
 
 
-def _places(name: str) -> tuple[RepositoryPlace, ...]:
+def _candidates(name: str, git: str) -> tuple[RepositoryPlace, ...]:
+    if git:
+        return (place_of_url(git),)
     found = places(name) if is_remote(name) else ()
     if not found:
         raise BrambleError(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.project.packages import local_packages
+from bramble.packages.resolve import Ask, Tree, resolve
 from bramble.project.project import find_project
 
 
@@ -26,7 +27,14 @@ def package(root: Path, name: str, version: str = "0.1.0", **paths: str) -> Path
 
 
 def found(directory: Path) -> dict[str, str]:
-    return local_packages(find_project(str(directory)))
+    return dict(resolve(find_project(str(directory)), NoSource()).of_modules().directories)
+
+
+class NoSource:
+    """A source of packages for projects that need none."""
+
+    def trees(self, asks: Sequence[Ask]) -> list[Tree]:
+        raise AssertionError(asks)
 
 
 def error_of(directory: Path) -> BrambleError:
