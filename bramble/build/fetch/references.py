@@ -20,7 +20,7 @@ def references(url: str, asking: Asking, scratch: str) -> Mapping[str, str]:
     Keys are `HEAD` and full names such as `refs/tags/v1.0.0`; an annotated tag means the commit that it
     is a tag of. `scratch` is an empty directory of mode 0700. Raises fetch.*; Cancelled.
     """
-    # spec: build.references
+    # spec: packages.references
     try:
         git, place = open_repository(url, asking, scratch, asking.seconds)
         said = git.run("ls-remote", "--quiet", "--", place, keep=_LARGEST)
