@@ -25,6 +25,7 @@ from bramble.errors import BrambleError
 from bramble.store.digest import digest
 from bramble.store.disk import RawOutput, Realisation, Store
 from bramble.store.gc.collect import collect
+from bramble.store.locks import uses
 from bramble.store.questions.verify import verify
 from bramble.store.records.roots import add_root, explicit_roots, remove_root
 from bramble.store.transfer.stream import export_objects, import_objects
@@ -41,6 +42,8 @@ class Worker:
         self.dice = random.Random(seed)
         self.seed = seed
         self.count = 0
+        # Some say at once in a lease what they use, some after a few objects, some never.
+        uses.MOST_BYTES = self.dice.choice([0, 2, uses.MOST_BYTES])
 
     def run(self, until: float) -> None:
         """Work until the clock says `until`."""
