@@ -209,20 +209,36 @@ def update_lock(
     # spec: project.lock.update
     if not pins and not dropped:
         return read_lock(path)
-    with _alone(path, take):
-        text = _read(path)
-        before = parse_lock(text)
-        after = without(merge(before, pins, table=table, replaced=replaced), dropped, table=table)
-        if after is not before:
-            # Loaded when something changes: a build of nothing only reads.
-            edit = importlib.import_module("bramble.project.lockedit")
-            write_lock(path, edit.edited(text, LOCK_NAME, after.tables))
-        return after
+    with alone(path, take):
+        return change_lock(
+            path,
+            lambda lock: without(merge(lock, pins, table=table, replaced=replaced), dropped, table=table),
+        )
+
+
+def change_lock(path: str, change: Callable[[Lock], Lock]) -> Lock:
+    """Write what `change` makes of the lock file at `path`, if that is another one, and return it.
+
+    The caller keeps other writers away (`alone`). Raises lock.*, and what `change` raises.
+    """
+    text = _read(path)
+    before = parse_lock(text)
+    after = change(before)
+    if after is not before:
+        # Loaded when something changes: a build of nothing only reads.
+        edit = importlib.import_module("bramble.project.lockedit")
+        write_lock(path, edit.edited(text, LOCK_NAME, after.tables))
+    return after
 
 
 @contextmanager
-def _alone(path: str, take: Callable[[int, str], None]) -> Iterator[None]:
-    """Hold the advisory lock on the directory of a file; file systems without locks go without (flock(2))."""
+def alone(
+    path: str, take: Callable[[int, str], None] = lambda handle, path: fcntl.flock(handle, fcntl.LOCK_EX)
+) -> Iterator[None]:
+    """Hold the advisory lock on the directory of a file; file systems without locks go without (flock(2)).
+
+    Raises lock.unwritable where the directory cannot be opened.
+    """
     directory = os.path.dirname(path) or "."
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

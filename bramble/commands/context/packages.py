@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from bramble.commands.context.opening import root_of
 from bramble.commands.context.setting import Setting
@@ -20,6 +20,13 @@ from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.store.layout.place import locate
 
 
+class Chosen(NamedTuple):
+    """The packages of a project, and what its lock does not say of them yet."""
+
+    resolution: Resolution
+    added: Mapping[str, Locked]  # by key, sorted
+
+
 def resolved(
     project: Project, setting: Setting, on_line: Callable[[str], None], reads: Reads = NOT_NOTED
 ) -> Resolution:
@@ -30,10 +37,44 @@ def resolved(
     """
     # spec: packages.obtain
     path = os.path.join(project.root, LOCK_NAME)
-    source = _FromStore(project, setting, read_lock(path, reads), on_line, reads)
+    found = chosen(project, setting, read_lock(path, reads), on_line, reads)
+    if found.added:
+        tables = entries(found.added)
+        for table in (COMMITS, DEPENDENCIES):
+            update_lock(path, tables[table], table=table)
+        say_added(found.added, on_line)
+    return found.resolution
+
+
+def chosen(
+    project: Project,
+    setting: Setting,
+    lock: Lock,
+    on_line: Callable[[str], None],
+    reads: Reads = NOT_NOTED,
+) -> Chosen:
+    """Return how the packages of a project are chosen, by what `lock` says; no lock file is written.
+
+    Sources that are not in the store are fetched. Raises as `resolved` does.
+    """
+    source = _FromStore(project, setting, lock, on_line, reads)
     resolution = resolve(project, source, reads)
-    source.settle(path)
-    return resolution
+    return Chosen(resolution, dict(sorted(source.added.items())))
+
+
+def entries(added: Mapping[str, Locked]) -> dict[str, dict[str, str]]:
+    """Return the entries of a lock that say this of packages: table → key → value."""
+    # spec: packages.lock
+    return {
+        DEPENDENCIES: {key: one.digest for key, one in added.items()},
+        COMMITS: {key: one.commit for key, one in added.items()},
+    }
+
+
+def say_added(added: Mapping[str, Locked], on_line: Callable[[str], None]) -> None:
+    """Say what was put into the lock."""
+    for key, one in added.items():
+        on_line(f"{LOCK_NAME}: added {key}, commit {one.commit[:12]}, {one.digest}")
 
 
 @dataclass
@@ -45,8 +86,7 @@ class _FromStore:
     lock: Lock
     on_line: Callable[[str], None]
     reads: Reads
-    _fetching: Any = None  # what fetches, loaded for that alone
-    _added: dict[str, Locked] = field(default_factory=dict)
+    added: dict[str, Locked] = field(default_factory=dict)
 
     def trees(self, asks: Sequence[Ask]) -> list[Tree]:
         found = {ask: self._present(ask) for ask in asks}
@@ -54,25 +94,15 @@ class _FromStore:
         if missing:
             self._refuse_new(missing)
             self.reads.spoil("sources of packages were fetched")
-            fetching = importlib.import_module("bramble.commands.packages.obtain")
+            fetching: Any = importlib.import_module("bramble.commands.packages.obtain")
             found.update(
                 zip(missing, fetching.fetched(missing, self.project, self.setting, self.lock, self.on_line))
             )
         trees = [tree for tree in found.values() if tree is not None]
         for ask, tree in zip(found, trees):
             if locked(self.lock.tables, ask.key) is None:
-                self._added[ask.key] = Locked(tree.digest, tree.commit)
+                self.added[ask.key] = Locked(tree.digest, tree.commit)
         return trees
-
-    def settle(self, path: str) -> None:
-        """Put what was found out into the lock, and say so."""
-        # spec: packages.lock
-        if not self._added:
-            return
-        update_lock(path, {key: one.commit for key, one in self._added.items()}, table=COMMITS)
-        update_lock(path, {key: one.digest for key, one in self._added.items()}, table=DEPENDENCIES)
-        for key, one in sorted(self._added.items()):
-            self.on_line(f"{LOCK_NAME}: added {key}, commit {one.commit[:12]}, {one.digest}")
 
     def _present(self, ask: Ask) -> Optional[Tree]:
         known = locked(self.lock.tables, ask.key)

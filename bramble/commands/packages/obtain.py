@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Callable, Optional
 
 from bramble.build.engine import build
@@ -29,6 +30,20 @@ from bramble.project.files import LOCK_NAME
 from bramble.project.lockfile import DEPENDENCIES, Lock
 from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project
+from bramble.store.disk import Store
+
+
+@contextmanager
+def repositories_of(project: Project, setting: Setting) -> Iterator[tuple[Store, Repositories]]:
+    """Give the store, and what asks repositories as the project and this machine have it.
+
+    Raises fetch.mirror, and store.* where there is no store.
+    """
+    store = open_store(setting)
+    options = options_of(project, NO_PACKAGES, setting, BuildChoices(keep_going=True))
+    silent = Listener(lambda *_: None, lambda *_: None, lambda *_: None, threading.Event())
+    with store.workspace() as workspace:
+        yield store, Repositories(Asking("a package", options, silent), workspace.path)
 
 
 def fetched(
@@ -39,14 +54,9 @@ def fetched(
     Raises packages.*, fetch.*, and store.* where there is no store to put them in.
     """
     # spec: packages.obtain
-    store = open_store(setting)
-    options = options_of(project, NO_PACKAGES, setting, BuildChoices(keep_going=True))
-    cancelled = threading.Event()
     for ask in asks:
         on_line(f"fetching {ask.key}")
-    with store.workspace() as workspace:
-        silent = Listener(lambda *_: None, lambda *_: None, lambda *_: None, cancelled)
-        repositories = Repositories(Asking("a package", options, silent), workspace.path)
+    with repositories_of(project, setting) as (store, repositories):
         wanted = [_derivation(ask, locked(lock.tables, ask.key), repositories) for ask in asks]
         report = build(
             DerivationGraph.of(one for one, _ in wanted),
@@ -54,9 +64,9 @@ def fetched(
             store=store,
             source_roots={},
             pins={},
-            options=options,
+            options=repositories.asking.options,
             on_event=lambda _: None,
-            cancelled=cancelled,
+            cancelled=repositories.asking.listener.cancelled,
         )
     if report.failures:
         keys = {one.id: ask for ask, (one, _) in zip(asks, wanted)}

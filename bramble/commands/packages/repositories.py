@@ -5,10 +5,11 @@ A repository is asked once in a command, whatever is then wanted of it.
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
 from bramble.build.fetch.references import references
 from bramble.build.fetch.repository import Asking
@@ -18,6 +19,7 @@ from bramble.packages.resolve import Ask
 from bramble.project.versions import Version
 
 _TAGS, _HEADS = "refs/tags/", "refs/heads/"
+_AT_ONCE = 8  # repositories that are asked
 _SHOWN = 8  # versions that an error lists
 
 
@@ -28,11 +30,14 @@ class Repository(NamedTuple):
     versions: Mapping[Version, str]  # in order → full hash of the commit
     references: Mapping[str, str]  # full names of all branches and tags, and HEAD → commit
 
-    def newest(self) -> Optional[Version]:
-        """Return the greatest version that is no pre-release; where there are only these, of these."""
+    def newest(self, major: Optional[int] = None) -> Optional[Version]:
+        """Return the greatest version that is no pre-release; where there are only these, of these.
+
+        With `major` only versions of that MAJOR count. None where there is none.
+        """
         # spec: packages.newest
-        released = [version for version in self.versions if not version.pre_release]
-        return max(released or self.versions, default=None)
+        known = [version for version in self.versions if major in (None, version.major)]
+        return max([version for version in known if not version.pre_release] or known, default=None)
 
 
 @dataclass
@@ -52,6 +57,18 @@ class Repositories:
         if (name, git) not in self._known:
             self._known[name, git] = self._found(name, _candidates(name, git))
         return self._known[name, git]
+
+    def several(self, names: Sequence[tuple[str, str]]) -> list[Union[Repository, BrambleError]]:
+        """Return the repository of each of these, name and `git`, or why it cannot be had; many at a time."""
+
+        def one(name: tuple[str, str]) -> Union[Repository, BrambleError]:
+            try:
+                return self.of(*name)
+            except BrambleError as error:
+                return error
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(one, names))
 
     def commit(self, ask: Ask, known: str = "") -> tuple[RepositoryPlace, str]:
         """Return where the sources are that are asked for, and their commit, or the reference that means it.
@@ -94,9 +111,7 @@ class Repositories:
         )
 
     def _asked(self, url: str) -> Mapping[str, str]:
-        scratch = os.path.join(self.scratch, str(len(os.listdir(self.scratch))))
-        os.mkdir(scratch, 0o700)
-        return references(url, self.asking, scratch)
+        return references(url, self.asking, tempfile.mkdtemp(dir=self.scratch))
 
 
 def _candidates(name: str, git: str) -> tuple[RepositoryPlace, ...]:
