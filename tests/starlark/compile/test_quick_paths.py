@@ -195,3 +195,77 @@ def test_a_loop_over_a_view_is_one_over_the_list(how: str, name: str) -> None:
     module = ran(f"def same(x): return x\ndef quick(x):\n    {body}\ndef slow(x):\n    {slow}\n")
     for make in MAKERS:
         assert outcome(called(module, "quick"), [make]) == outcome(called(module, "slow"), [make])
+
+
+FORMATS = (
+    *('"{} {}".format(a, b)', '"{1} {0} {1}".format(a, b)', '"{x!r}{y}".format(x = a, y = b)'),
+    *('"{y}".format(x = a, y = b)', '"{0}".format(a, b)', '"{00} {1}".format(a, b)', '"{} {0}".format(a, b)'),
+    *('"{2}".format(a, b)', '"{z}".format(x = a)', '"{a.b}".format(a = a)', '"{".format(a)', '"".format(a)'),
+    *('"%s %r" % (a, b)', '"%d%%%s" % (a, b)', '"%x %X" % (a, b)', '"%o %i" % (a, b)', '"%c %e" % (a, b)'),
+    *('"%f %g" % (a, b)', '"%q %s" % (a, b)', '"%s" % (a, b)', '"%s %s %s" % (a, b)', '"%s" % a', '"%d" % a'),
+    *('"%x" % a', '"%(b)s" % a', '"%" % a', '"%%" % a', '"" % a', '"%c" % b', '"%s %s" % b', '"%G" % b'),
+)
+
+
+@pytest.mark.parametrize("text", FORMATS)
+def test_a_format_is_the_same_written_out_in_a_global_variable_and_given(text: str) -> None:
+    template, rest = text[: text.index('"', 1) + 1], text[text.index('"', 1) + 1 :]
+    lines = [f"T = {template}", f"def literal(a, b): return {text}", f"def constant(a, b): return T{rest}"]
+    lines += [f"def given(a, b, t = {template}): return t{rest}", "def same(x): return x"]
+    called_for = rest.replace("a,", "same(a),").replace("b)", "same(b))")
+    lines += [f"def large(a, b): return {template}{called_for}"]
+    module = ran("\n".join(lines) + "\n")
+    for a, b in product(MAKERS, FEW):
+        wanted = outcome(called(module, "given"), [a, b])
+        for name in ("literal", "constant", "large"):
+            assert outcome(called(module, name), [a, b]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        # All operands are evaluated before anything is made of them.
+        ('"%d %s" % ("x", fail("first"))', "fail: first"),
+        ('"{1}{0}".format(fail("first"), fail("second"))', "fail: first"),
+        ("{[]: 1, 2: fail('first')}", "fail: first"),
+        ('{fail("first"): fail("second")}', "fail: first"),
+        ('[fail("first")] + fail("second")', "fail: first"),
+        ('None + [fail("first")]', "fail: first"),
+        ('None | {"a": fail("first")}', "fail: first"),
+        ('None.replace(fail("first"), "")', "NoneType has no .replace field or method"),
+        ('"a".replace(fail("first"), fail("second"))', "fail: first"),
+        # A variable that has no value yet, though it has one text only.
+        ("LATER % 1", "global variable LATER referenced before assignment"),
+        ("LATER.format(fail('first'))", "global variable LATER referenced before assignment"),
+    ],
+)
+def test_operands_are_evaluated_in_their_order(expression: str, message: str) -> None:
+    with pytest.raises(EvalError) as caught:
+        ran(f"def f():\n    return {expression}\nf()\nLATER = '%d {{}}'\n")
+    assert caught.value.message == message
+    assert caught.value.position is not None and caught.value.position.line == 2
+
+
+@pytest.mark.parametrize(
+    ("test", "names"),
+    [
+        ("type(x) == type([])", {"list"}),
+        ("type({}) == type(x)", {"dict"}),
+        ('type(x) == type("")', {"string"}),
+        ("type(x) != type(1)", {"int"}),
+        ("type(x) == type(None)", {"NoneType"}),
+        ("type(x) == type(True)", {"bool"}),
+        ("type(x) == type(())", {"tuple"}),
+        ('"list" == type(x)', {"list"}),
+        ('type(x) in ("list", "dict", "list")', {"list", "dict"}),
+        ('type(x) not in ["string", type(1.0)]', {"string", "float"}),
+        ('type(x) in ("set", "range")', {"set", "range"}),
+        ("type(x) == type([1])", {"list"}),
+    ],
+)
+def test_a_test_of_a_type_is_one_of_its_name(test: str, names: set[str]) -> None:
+    module = ran(f"def f(x): return {test}\ndef name(x): return type(x)\n")
+    for make in MAKERS:
+        wanted = call(Thread(), module.globals["name"], (make(),)) in names
+        negated = "!=" in test or "not in" in test
+        assert call(Thread(), module.globals["f"], (make(),)) is (wanted is not negated)
