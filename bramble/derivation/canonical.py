@@ -20,7 +20,7 @@ def canonical_bytes(derivation: Derivation) -> bytes:
     dependencies = [
         f'{{"Hash":{text(ref.derivation)},"Output":{text(ref.output)}}}' for ref in derivation.dependencies
     ]
-    return encoded(
+    before = (
         f'{{"Args":{texts([arg.text for arg in derivation.args])}'
         f',"Builder":{text(derivation.builder.text)}'
         f',"Dependencies":{array(dependencies)}'
@@ -29,17 +29,17 @@ def canonical_bytes(derivation: Derivation) -> bytes:
         + (',"Network":true' if derivation.network else "")
         + f',"Outputs":{texts(derivation.outputs)}'
         f',"Platform":{text(derivation.platform)}'
-        f',"Sources":{derivation.sources.text}'
-        + (f',"Target":{text(derivation.target)}' if derivation.target else "")
-        + "}"
+        ',"Sources":'
     )
+    after = (f',"Target":{text(derivation.target)}' if derivation.target else "") + "}"
+    return encoded(before) + derivation.sources.encoded + encoded(after)
 
 
-def sources_text(sources: Sources) -> str:
-    """Return the canonical JSON of the sources of a derivation; `Sources.text` is the same, made once."""
+def sources_bytes(sources: Sources) -> bytes:
+    """Return the canonical JSON of the sources of a derivation; `Sources.encoded` is the same, made once."""
     # spec: derivation.sources.project
     location = sources.project + "//" + sources.location if sources.project else sources.location
-    return f'{{"Files":{texts(sources.files)},"Location":{text(location)}}}'
+    return encoded(f'{{"Files":{texts(sources.files)},"Location":{text(location)}}}')
 
 
 def derivation_id(derivation: Derivation) -> str:

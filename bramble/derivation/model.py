@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from bramble.derivation.canonical import derivation_id, sources_text
+from bramble.derivation.canonical import derivation_id, sources_bytes
 from bramble.derivation.template import OutputRef, Template, references_in
 
 # spec: derivation.builder.built-in
@@ -29,9 +29,9 @@ class Sources:
     files: tuple[str, ...] = ()  # relative to the project, "/" between names, sorted, unique
 
     @cached_property
-    def text(self) -> str:
+    def encoded(self) -> bytes:
         """The canonical JSON of the sources. Raises derivation.text as `canonical_bytes` does."""
-        return sources_text(self)
+        return sources_bytes(self)
 
     @cached_property
     def well_formed(self) -> bool:

@@ -410,7 +410,7 @@ def test_the_same_files_in_two_places_are_sources_with_two_locations(tmp_path):
     evaluation = made.evaluate()
     found = [evaluation.graph.get(root.derivation).sources for root in evaluation.results[0].roots]
     assert found == [Sources("", "lib/deep", ("x.c",)), Sources("", "lib", ("x.c",))]
-    assert found[0] != found[1] and found[0].text != found[1].text
+    assert found[0] != found[1] and found[0].encoded != found[1].encoded
 
 
 def test_a_list_that_files_returned_is_the_programs_to_change(tmp_path):
