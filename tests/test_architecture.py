@@ -129,8 +129,17 @@ IMPURE_IMPORTS = frozenset(
 # Modules that import by name what is seldom needed: commands, built-in builders, the sandbox's launcher.
 # Every name of a module that stands in them as text counts as an import.
 MAY_IMPORT_BY_NAME = (
-    *("cli.first", "cli.invocation", "cli.main", "cli.table", "cli.building", "cli.progress"),
-    *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.self.command", "cli.verbs.store.command"),
+    *(
+        "cli.first",
+        "cli.invocation",
+        "cli.main",
+        "cli.table",
+        "cli.building",
+        "cli.progress",
+        "cli.verbs.test",
+    ),
+    *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.test"),
+    *("cli.verbs.self.command", "cli.verbs.store.command"),
     *("self.boot", "commands.build", "commands.context.packages", "commands.context.evaluation"),
     *("lang.failure", "lang.loader"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),

@@ -20,7 +20,7 @@ from bramble.recall.kept import Kept
 
 NO_CACHE = "--no-cache"
 # Commands of which some are answered again.
-_ANSWERED = frozenset(("build", "graph", "ls"))
+_ANSWERED = frozenset(("build", "graph", "ls", "test"))
 # Variables that decide what a command says, where nothing has to be built or fetched.
 _NAMES = frozenset(("CI", "CLICOLOR_FORCE", "HOME", "LANG", "LANGUAGE", "NO_COLOR", "TERM"))
 _BEGINNINGS = ("BRAMBLE_", "LC_", "PYTHON", "XDG_")

@@ -297,6 +297,31 @@ def test_warnings_and_what_programs_print_are_said_again(world: World) -> None:
         recorded(world, *words)
 
 
+def test_tests_that_have_passed_are_not_looked_at_again(project: World) -> None:
+    path = project.project / "default.bramble"
+    path.write_text(
+        path.read_text()
+        + """
+def checks():
+    test(script("checked", "grep one src/a > $out/x || cat src/a > $out/x", sources = files(["src/*"])))
+"""
+    )
+    assert project.run("test").status == 0
+    recorded(project, "test")
+    settle()
+    edit_source(project)
+    ran = project.run("test")
+    assert ran.status == 0 and not was_answered(ran)
+
+
+@pytest.mark.parametrize("more", [("--force",), ("--junit", "report.xml"), ("--list",)])
+def test_tests_that_are_asked_for_more_are(project: World, more: tuple[str, ...]) -> None:
+    for _ in range(3):
+        settle()
+        project.run("test", *more)
+    assert not records(project)
+
+
 def test_a_damaged_record_is_passed_over(project: World) -> None:
     first = recorded(project, *BUILD)
     for path in records(project):

@@ -128,6 +128,7 @@ class Projects(RuleBasedStateMachine):
         for name in sorted(self.world.objects())[:1]:
             path = Path(os.path.realpath(self.world.store / "store" / name))
             if path.is_dir():
+                path.chmod(0o700)  # to move it somewhere else is to write to it
                 os.rename(path, self.world.base / f"lost-{os.urandom(4).hex()}")
 
     @rule(words=st.sampled_from(COMMANDS), below=st.booleans(), waits=st.booleans())

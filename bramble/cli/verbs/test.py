@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import os
+from typing import Any
 
 from bramble.cli.building import (
     add_build_options,
@@ -68,7 +70,10 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     report = None if arguments.junit is None else os.path.join(setting.cwd, arguments.junit)
     if report is not None:
         check_writable(report, within=setting.cwd)
-    evaluated = evaluate_words(arguments.targets or ["./..."], setting, keep_going=True)
+    recording = arguments.recording
+    evaluated = evaluate_words(
+        arguments.targets or ["./..."], setting, keep_going=True, reads=recording.reads
+    )
     refuse_other_projects(evaluated)
     tests = registered(evaluated)
     demand_tests(evaluated, tests, arguments.targets)
@@ -94,7 +99,19 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     if report is not None:
         write_file(report, junit(evaluated.project.name, found).encode("utf-8"), within=setting.cwd)
     _print_outcomes(evaluated, found, arguments.json)
+    if status == 0 and not result.built and _only_looked(arguments):
+        # Loaded where there may be something to record.
+        witnesses: Any = importlib.import_module("bramble.commands.context.witnesses")
+        recording.changed_nothing(witnesses.note_build(recording.reads, asked, result, setting))
     return status
+
+
+def _only_looked(arguments: argparse.Namespace) -> bool:
+    """Tell whether a run of tests that had all passed before has done nothing besides printing."""
+    # spec: recall.commands
+    return not any(
+        (arguments.junit, arguments.force, arguments.trace, arguments.refresh, arguments.keep_failed)
+    )
 
 
 def _print_list(tests: tuple[Test, ...], as_json: bool) -> None:
