@@ -29,7 +29,11 @@ def note_build(reads: Reads, evaluated: Evaluated, result: BuildResult, setting:
     store, report, graph = result.store, result.report, evaluated.evaluation.graph
     if store.read_only:
         reads.spoil("the store is only read")
-    if result.new_pins or result.skipped or any(graph.get(id).builtin == GENERATOR for id in report.cached):
+    if any(one.builtin == GENERATOR for one in graph.derivations.values()):
+        # The report speaks of derivations that came of it, which this graph does not know.
+        reads.spoil("a graph is generated")
+        return 0.0
+    if result.new_pins or result.skipped:
         reads.spoil("the lock may change")
     reads.file(evaluated.project.root, LOCK_NAME)
     if setting.mirror_table:
