@@ -134,9 +134,11 @@ class Builtin:
     with `fail_with(code, message)` or by raising an EvalError; any other exception
     reaches the host as the cause of an EvalError `eval.host`. `docstring` is for
     `help`-like tools. A method of a value has the value as its `receiver`.
+    `entry` is what compiled code calls, as `entry(thread, *args, **kwargs)`; it may be given where a call
+    is to take no detour.
     """
 
-    __slots__ = ("name", "function", "receiver", "docstring")
+    __slots__ = ("name", "function", "receiver", "docstring", "entry")
     type_name = "builtin_function_or_method"
 
     def __init__(
@@ -145,11 +147,21 @@ class Builtin:
         function: Callable[[Thread, tuple[Value, ...], dict[str, Value]], Value],
         receiver: Value = None,
         docstring: Optional[str] = None,
+        entry: Optional[Callable[..., Value]] = None,
     ) -> None:
         self.name = name
         self.function = function
         self.receiver = receiver
         self.docstring = docstring
+        if entry is not None:
+            self.entry = entry
+
+    def __getattr__(self, name: str) -> Callable[..., Value]:
+        # Made when it is first asked for: most methods of values that are looked up are called only once.
+        if name != "entry":
+            raise AttributeError(name)
+        self.entry = self.invoke
+        return self.entry
 
     def __repr__(self) -> str:
         if self.receiver is None:
@@ -441,5 +453,5 @@ class _Callable:
 def callable_of(callee: Value) -> Callable[..., Value]:
     """Return what compiled code calls, with the thread first, for a callee that is not a Function."""
     if callee.__class__ is Builtin:
-        return callee.invoke
+        return callee.entry
     return _Callable(callee)

@@ -398,6 +398,7 @@ BUILTINS: dict[str, Value] = {
     ".FrozenDict": FrozenDict,
     ".Set": Set,
     ".Function": Function,
+    ".Builtin": Builtin,
     ".Struct": Struct,
     ".add": add,
     ".subtract": subtract,

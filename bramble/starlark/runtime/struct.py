@@ -18,4 +18,15 @@ def _struct(_thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) 
     return Struct(kwargs)
 
 
-STRUCT = Builtin("struct", _struct)
+def _made(_thread: Thread, /, *args: Value, **kwargs: Value) -> Struct:
+    if args:
+        fail_with("eval.argument", "struct: unexpected positional arguments")
+    made = _new(Struct)
+    names = sorted(kwargs)
+    # Nobody else has this dict.
+    made.fields = kwargs if names == [*kwargs] else {name: kwargs[name] for name in names}
+    return made
+
+
+_new = Struct.__new__
+STRUCT = Builtin("struct", _struct, entry=_made)

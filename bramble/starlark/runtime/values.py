@@ -472,8 +472,11 @@ def freeze(root: Value) -> None:
                 held = value
             else:
                 held = dict.keys(value)
-                if isinstance(value, Dict):
+                if not _SETTLED.issuperset(map(type, dict.values(value))):
                     work += [item for item in dict.values(value) if item.__class__ not in _SETTLED]
+            # Most hold nothing but strings and numbers, which is seen sooner without looking at each.
+            if _SETTLED.issuperset(map(type, held)):
+                continue
         elif id(value) in seen:
             continue
         elif kind is tuple:

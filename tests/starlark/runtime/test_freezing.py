@@ -154,3 +154,25 @@ def test_the_host_can_freeze_a_value_itself() -> None:
         ran("d[True].add(2)\n", d=table)
     with pytest.raises(EvalError):
         ran("d['a'].append(2)\n", d=table)
+
+
+def test_what_is_deep_inside_of_keys_and_values_is_frozen_too() -> None:
+    text = """
+def make():
+    inner = []
+    def get():
+        return inner
+    return get, inner
+get, inner = make()
+strings = {"a": 1, "b": "c"}
+mixed = {"a": 1, "b": [[1]], (1, "x"): {"k": ({"deep": [2]},)}}
+functions = {get: 1}
+lists = ["a", 1, None, ["b"]]
+"""
+    found = ran(text).globals
+    assert found["strings"].__class__.__name__ == "FrozenDict"
+    for value in (found["mixed"]["b"], found["mixed"]["b"][0], found["lists"][3], found["inner"]):
+        assert value.__class__.__name__ == "FrozenList"
+    (deep,) = found["mixed"][1, "x"]["k"]
+    assert deep.__class__.__name__ == "FrozenDict"
+    assert deep["deep"].__class__.__name__ == "FrozenList"

@@ -94,6 +94,8 @@ def entry_of(ctx: Context, first: expr, function: expr, line: int) -> expr:
     else:
         known = py.attribute(function, "entry", line)
     other = py.helper(".callable_of", [function], line)
+    if not ctx.limited:
+        other = py.conditional(py.is_class(function, ".Builtin", line), known, other, line)
     return py.conditional(py.is_class(first, ".Function", line), known, other, line)
 
 
