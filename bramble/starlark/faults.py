@@ -12,7 +12,7 @@ import sys
 from .bounds import Overtime
 from .errors import EvalError, Frame, StarlarkError
 from .runtime.attributes import NoAttribute
-from .runtime.functions import Stopped, mangle
+from .runtime.functions import INNER_PART, Stopped, mangle
 from .runtime.intrinsics import BUILTINS, DisplayError, explain_call
 from .runtime.operators import (
     NotSliceable,
@@ -143,7 +143,8 @@ def _calls(steps: Iterable[Step], inner: bool = False) -> Iterator[Frame]:
         name = frame.f_code.co_name
         if place is None:
             place = state.position(_line(frame.f_code, instruction, line))
-        if name in _INLINE or (name == "<lambda>" and not frame.f_code.co_argcount):
+        inside = name in _INLINE or name.startswith(INNER_PART)
+        if inside or (name == "<lambda>" and not frame.f_code.co_argcount):
             continue
         if name == "<lambda>" or name.startswith("$f"):
             name = "lambda"

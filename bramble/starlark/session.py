@@ -14,7 +14,7 @@ from .errors import EvalError, Frame, Position, StarlarkError, SyntaxFailure
 from .faults import ModuleState
 from .program import Program
 from .runtime.attributes import attribute_names
-from .runtime.functions import Builtin, Function, FunctionInfo, ModuleValue, mangle
+from .runtime.functions import INNER_PART, Builtin, Function, FunctionInfo, ModuleValue, mangle
 from .runtime.intrinsics import BUILTINS
 from .runtime.text import to_repr, to_str
 from .runtime.universe import UNIVERSE
@@ -123,7 +123,9 @@ class Session:
         self.variables["$module"] = ModuleState(program, self.operations, self.thread.limited)
         # Each input may take as many steps as the thread allows.
         self.thread.steps = self.thread.left = 0
-        named = [part.replace(co_name=INPUT) for part in parts]
+        named = [
+            part if part.co_name.startswith(INNER_PART) else part.replace(co_name=INPUT) for part in parts
+        ]
         return run_parts(self.thread, named, self.variables)
 
     def _renumber(self, error: StarlarkError) -> None:

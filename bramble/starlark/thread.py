@@ -9,7 +9,7 @@ from types import FunctionType
 from .embedding import check_value
 from .errors import EvalError, StarlarkError
 from .faults import ModuleState, running_calls, translate
-from .runtime.functions import ModuleValue, Stopped, apply, mangle
+from .runtime.functions import INNER_PART, ModuleValue, Stopped, apply, mangle
 from .runtime.intrinsics import BUILTINS
 from .runtime.iteration import leave, leave_again
 from .runtime.values import fail_with, freeze
@@ -230,6 +230,9 @@ def run_parts(thread: Thread, parts: Sequence[CodeType], variables: dict[str, Va
     def entry(thread: Thread) -> Value:
         value = None
         for part in parts:
+            if part.co_name.startswith(INNER_PART):
+                variables[part.co_name] = FunctionType(part, variables)
+                continue
             value = FunctionType(part, variables)(thread)
         return value
 

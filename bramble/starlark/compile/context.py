@@ -16,16 +16,18 @@ stand inside its own.
 
 from __future__ import annotations
 
-from _ast import Pass, expr, stmt
+from _ast import Global, Pass, arg, expr, stmt
 
-from ..runtime.functions import mangle
+from ..runtime.functions import INNER_PART, mangle
 from ..syntax import tree
 from ..syntax.scopes import UNIVERSAL
 from . import python_tree as py
+from .parts import PART, bound_names, compiled, divided, inner_name, is_divided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import CodeType
     from typing import Any, Optional, Union
 
     from ..syntax.scopes import FunctionScope, Resolution
@@ -69,6 +71,8 @@ class Unit:
         self.known = {name: resolution.functions[node.start] for name, node in inference.known.items()}
         # Where names are declared that `load` binds: they live among the globals.
         self.loaded = loaded
+        # The functions of parts of long bodies outside functions.
+        self.inner_parts: list[CodeType] = []
         self.functions: dict[int, tuple[FunctionScope, tree.Node]] = generic.functions if generic else {}
 
     def raw_name(self, name: str) -> str:
@@ -187,6 +191,8 @@ class Context:
 
     def block(self, body: Sequence[tree.Stmt]) -> list[stmt]:
         """Return the Python statements for a sequence of Starlark's; at least one."""
+        if self.start < 0 and len(body) > PART and is_divided(body, self.loops):
+            return [made for part in divided(body) for made in self.called_part(part)]
         made: list[stmt] = []
         outer = self.hoisted
         for node in body:
@@ -196,6 +202,24 @@ class Context:
             made += statements
         self.hoisted = outer
         return made or [Pass(lineno=self.line, col_offset=0)]
+
+    def part(self, name: str, statements: Sequence[tree.Stmt]) -> stmt:
+        """Return a Python function for statements outside functions: its first line is the operation's."""
+        body = self.block(statements)
+        names = bound_names(statements, self.unit.raw_name, self.loops)
+        if names:
+            body.insert(0, Global(sorted(names), lineno=self.line, col_offset=0))
+        hidden = arg("$s", lineno=self.line, col_offset=0)
+        made = py.function(name, py.parameters([], [], None, [], [], None, hidden), body)
+        made.lineno = self.line
+        return made
+
+    def called_part(self, statements: Sequence[tree.Stmt]) -> list[stmt]:
+        """Return the Python statement that calls a function that is made of Starlark's statements."""
+        made = compiled(self.part(INNER_PART, statements))
+        name = inner_name(len(self.unit.inner_parts))
+        self.unit.inner_parts.append(made.replace(co_name=name))
+        return [py.expression(py.helper(name, [py.load("$s", self.line)], self.line), self.line)]
 
     # -- operands
 

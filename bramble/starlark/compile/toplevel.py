@@ -9,32 +9,26 @@ Python function itself, for calls that need no checking.
 *Why parts.* For every function inside another, Python's compiler copies the set of
 the names that the outer one has: in one function for the whole file that took time
 quadratic in its length. Nothing but globals outlives a statement, so a file may be
-cut between any two.
+cut between any two, and the body of a long `if` or `for` outside functions as well
+(parts.py).
 """
 
 from __future__ import annotations
 
-from _ast import Global, Module, arg
-
-from ..runtime.functions import mangle
 from ..syntax import tree
-from . import python_tree as py
 from .context import Context, Options, Unit
-from .facts.collect import strip
 from .facts.inference import Inference, read
+from .parts import PART, compiled, outside_functions
 from .table import TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import CodeType
     from typing import Any
 
     from ..dialect import Dialect
     from ..syntax.scopes import Resolution
-
-# Statements of a file that become one Python function.
-PART = 32
 
 
 def compile_file(
@@ -80,53 +74,21 @@ def _compile(
         last = body[-1]
         body[-1] = tree.Return(last.start, last.end, last.value)
     parts = [body[at : at + PART] for at in range(0, len(body), PART)] or [[]]
-    return tuple([_part(ctx, part) for part in parts]), unit
+    made = [_part(ctx, part) for part in parts]
+    return (*unit.inner_parts, *made), unit
 
 
 def _part(ctx: Context, statements: Sequence[tree.Stmt]) -> CodeType:
     """Return the code of one function `<toplevel>`, whose first line is that of its first operation."""
     ctx.line = len(ctx.unit.operations) + 1
-    body = ctx.block(statements)
-    names = _assigned(ctx.unit, statements)
-    if names:
-        body.insert(0, Global(sorted(names), lineno=ctx.line, col_offset=0))
-    hidden = arg("$s", lineno=ctx.line, col_offset=0)
-    toplevel = py.function("<toplevel>", py.parameters([], [], None, [], [], None, hidden), body)
-    toplevel.lineno = ctx.line
-    # A module of its own: Python's compiler copies what any function of a module calls global, too.
-    module = compile(Module([toplevel], []), "<starlark>", "exec", dont_inherit=True, optimize=0)
-    code: CodeType = next(c for c in module.co_consts if hasattr(c, "co_code"))
-    return code
-
-
-def _assigned(unit: Unit, body: Sequence[tree.Stmt]) -> set[str]:
-    """Return the Python names of the globals that statements bind. Others that they name need no mention."""
-    names: set[str] = set()
-    targets: list[tree.Expr] = []
-    for node in _outside_functions(body):
-        if isinstance(node, tree.Def):
-            name = node.name.name
-            names |= {mangle(name), f"{mangle(name)}!", unit.raw_name(name)}
-        elif isinstance(node, tree.Load):
-            targets += [s.local for s in node.symbols]
-        elif isinstance(node, tree.LoadModule):
-            targets.append(node.local)
-        elif isinstance(node, (tree.Assign, tree.AugAssign, tree.For)):
-            targets.append(node.target)
-    while targets:
-        target = strip(targets.pop())
-        if isinstance(target, tree.Name):
-            names.add(mangle(target.name))
-        elif isinstance(target, (tree.Tuple, tree.List)):
-            targets += target.items
-    return names
+    return compiled(ctx.part("<toplevel>", statements))
 
 
 def _toplevel_names(body: Sequence[tree.Stmt]) -> tuple[dict[str, tree.Def], set[int]]:
     """Return the global functions, and the places where `load` binds names."""
     known: dict[str, tree.Def] = {}
     loaded: set[int] = set()
-    for node in _outside_functions(body):
+    for node in outside_functions(body):
         if isinstance(node, tree.Def):
             known[node.name.name] = node
         elif isinstance(node, tree.Load):
@@ -134,17 +96,3 @@ def _toplevel_names(body: Sequence[tree.Stmt]) -> tuple[dict[str, tree.Def], set
         elif isinstance(node, tree.LoadModule):
             loaded.add(node.local.start)
     return known, loaded
-
-
-def _outside_functions(body: Sequence[tree.Stmt]) -> Iterator[tree.Stmt]:
-    """Give every statement outside functions, whatever loops and conditions it stands in; the last first."""
-    work: list[tree.Stmt] = list(body)
-    while work:
-        node = work.pop()
-        yield node
-        if isinstance(node, (tree.For, tree.While)):
-            work += node.body
-        elif isinstance(node, tree.If):
-            for branch in node.branches:
-                work += branch.body
-            work += node.otherwise

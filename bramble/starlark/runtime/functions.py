@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 SPECIAL_NAMES = frozenset({"None", "True", "False", "__debug__"})
 
 
+# How the names of functions begin that are parts of a file's bodies (compile/parts.py).
+INNER_PART = "<part"
+
+
 def mangle(name: str) -> str:
     """Return the Python name of a Starlark variable."""
     return f"{name}$" if name in SPECIAL_NAMES else name

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from bramble.starlark import EvalError, Program, SyntaxFailure, compile_program, execute
-from bramble.starlark.compile import toplevel
+from bramble.starlark import Dialect, EvalError, Program, SyntaxFailure, Thread, compile_program, execute
+from bramble.starlark.compile import parts, toplevel
 from bramble.starlark.compile.facts.kind_rules import KindRules
+from bramble.starlark.session import Session
 
 from ..running import ran
 
@@ -152,13 +153,20 @@ def names_to_copy(monkeypatch: pytest.MonkeyPatch, text: str) -> int:
         copied += names * sum(isinstance(one, (ast.FunctionDef, ast.Lambda)) for one in ast.walk(module))
         return compile(module, *args, **options)
 
-    monkeypatch.setattr(toplevel, "compile", counted, raising=False)
-    compile_program(text, "test.star")
+    monkeypatch.setattr(parts, "compile", counted, raising=False)
+    compile_program(text, "test.star", dialect=Dialect(toplevel_control=True))
     return copied
 
 
-def test_twice_as_many_functions_are_twice_the_work_for_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    once, twice = (names_to_copy(monkeypatch, functions_and_calls(n)) for n in (200, 400))
+@pytest.mark.parametrize("before", ["", "if True:\n    if True:\n", "for _ in [1]:\n    if True:\n"])
+def test_twice_as_many_functions_are_twice_the_work_for_python(
+    monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    def program(count: int) -> str:
+        text = functions_and_calls(count)
+        return before + "".join(f"        {line}\n" for line in text.split("\n")) if before else text
+
+    once, twice = (names_to_copy(monkeypatch, program(n)) for n in (200, 400))
     assert once and twice < 2.2 * once
 
 
@@ -208,3 +216,64 @@ def test_a_long_program_is_kept_in_all_its_parts() -> None:
     program = compile_program(functions_and_calls(100), "test.star")
     again = Program.from_bytes(program.to_bytes())
     assert execute(again).globals["v99"] == 198
+
+
+def long_bodies(count: int) -> str:
+    """Return a program whose bodies outside functions have so many statements, of all kinds."""
+
+    def body(indent: str, name: str) -> str:
+        lines = []
+        for i in range(count):
+            lines.append(f"def {name}f{i}(x):\n{indent}    return x + {i}")
+            lines.append(f"{name}v{i} = {name}f{i}(1) + {f'{name}v{i - 1}' if i else '0'}")
+        return "".join(f"{indent}{line}\n" for line in lines)
+
+    return (
+        "total = 0\nseen = []\n"
+        f"if total == 0:\n{body('    ', 'a')}"
+        "    if total:\n        pass\n    else:\n"
+        f"{body('        ', 'b')}"
+        f"elif True:\n{body('    ', 'c')}"
+        "for n in [1, 2, 3]:\n"
+        + "".join(f"    total += n + {i}\n" for i in range(count))
+        + "    seen.append([total for _ in range(1)][0])\n"
+        + "for n in [1, 2, 3]:\n"
+        + "".join(f"    total += n * {i}\n" for i in range(count))
+        + "    if n == 2:\n        break\n"
+    )
+
+
+@pytest.mark.parametrize("limit", [None, 1_000_000])
+def test_long_bodies_outside_functions_do_what_short_ones_do(limit: int | None) -> None:
+    dialect = Dialect(toplevel_control=True, global_reassign=True)
+    for count in (3, 200):
+        program = compile_program(long_bodies(count), "long.star", dialect=dialect)
+        for one in (program, Program.from_bytes(program.to_bytes())):
+            found = execute(one, thread=Thread(max_steps=limit)).globals
+            assert found[f"av{count - 1}"] == found[f"bv{count - 1}"] == sum(range(1, count + 1))
+            assert "cv0" not in found
+            each = sum(range(count))
+            assert found["seen"] == [each + count, 2 * each + 3 * count, 3 * each + 6 * count]
+            assert found["total"] == 3 * each + 6 * count + 3 * each
+            assert not [name for name in found if "<" in name]
+
+
+def test_an_error_in_a_long_body_has_the_stack_that_it_has_in_a_short_one() -> None:
+    dialect = Dialect(toplevel_control=True, global_reassign=True)
+    for count in (1, 100):
+        text = "if True:\n" + "    x = [1]\n" * count + "    y = [i + 'a' for i in x]\n"
+        with pytest.raises(EvalError) as caught:
+            execute(compile_program(text, "long.star", dialect=dialect))
+        assert [(frame.name, str(frame.position)) for frame in caught.value.stack] == [
+            ("<toplevel>", f"long.star:{count + 2}:12")
+        ]
+    text = "if True:\n" + "    x = 1\n" * 100 + "    if x:\n        y = z\n" + "    x = 2\n" * 100 + "z = 1\n"
+    with pytest.raises(EvalError, match="global variable z referenced before assignment"):
+        execute(compile_program(text, "long.star", dialect=dialect))
+
+
+def test_a_long_body_can_be_typed() -> None:
+    session = Session(Dialect(), {}, Thread())
+    for start in (0, 1):
+        session.run("if True:\n" + "".join(f"    x{i} = {i + start}\n" for i in range(100)) + "\n")
+        assert session.run("x99") == 99 + start
