@@ -84,7 +84,7 @@ class Store(Objects):
         made: stamps.Known = late("publish.sources", "add_sources")(self, root, files, allowed, now, known)
         if not self.read_only:
             with DiskFailures("record the stamps of sources"):
-                stamps.remember(self.var, now.key, made, self.on_wait)
+                stamps.remember(self.var, root, files, allowed, made, self.on_wait)
         return made.object
 
     def recall_sources(

@@ -462,3 +462,55 @@ def test_what_sources_held_is_known_of_the_object_that_they_became(store: Store,
     Path(project, "a.c").write_text("int z;")
     store.add_sources(project, FILES)
     assert store.source_contents(name, project, FILES) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "read"),
+    [
+        ([*FILES, "lib/new.c", "other/x"], ["lib/new.c", "other/x"]),
+        (["a.c", "run"], []),
+        (["lib/b.c"], []),
+        (["other/x"], ["other/x"]),
+    ],
+)
+def test_of_other_files_of_the_same_root_only_those_are_read_that_are_new(
+    store: Store,
+    place: str,
+    project: str,
+    monkeypatch: pytest.MonkeyPatch,
+    files: list[str],
+    read: list[str],
+) -> None:
+    os.mkdir(project + "/other")
+    Path(project, "other/x").write_text("x")
+    Path(project, "lib/new.c").write_text("int new;")
+    age(project)
+    store.add_sources(project, FILES)
+    opens = opened(monkeypatch)
+    name = store.add_sources(project, files)
+    assert opens == read
+    monkeypatch.undo()
+    with contextlib.closing(Store.open(place + "/another")) as another:
+        assert another.add_sources(project, files) == name
+        assert forms(store.object_path(name)) == forms(another.object_path(name))
+    assert verify(store).damages == ()
+
+
+def test_a_file_of_another_set_of_sources_is_read_when_it_has_changed(store: Store, project: str) -> None:
+    age(project)
+    store.add_sources(project, FILES)
+    Path(project, "a.c").write_text("int z;")
+    assert store.add_sources(project, ["a.c", "run"]) == Oracle().name(
+        {b"a.c": b"int z;", b"run": Exec(b"#!/bin/sh")}
+    )
+    # What was left out of a set is no part of it, though nothing that is left has changed.
+    assert store.add_sources(project, ["run"]) == Oracle().name({b"run": Exec(b"#!/bin/sh")})
+
+
+def test_without_the_object_of_the_last_sources_all_is_read(store: Store, project: str) -> None:
+    age(project)
+    name = store.add_sources(project, FILES)
+    os.chmod(store.object_path(name), 0o755)
+    os.rename(store.object_path(name), store.root + "/gone")
+    with contextlib.closing(Store.open(store.root)) as again:
+        assert again.add_sources(project, ["run"]) == Oracle().name({b"run": Exec(b"#!/bin/sh")})

@@ -5,10 +5,10 @@ places:
 
 - from the project, which somebody may be changing: it is opened through no link, read once, and
   refused if it changed meanwhile;
-- from the object that the same files became the last time, if its stamp is the one of then. It becomes a
-  second name (a hard link) of that file, as `store.optimise` would make it. All of it is read all the same,
-  since the name of the new object is a digest of it; so damage to the old object is seen,
-  and then everything is read from the project.
+- from the object that the same files became the last time, or else the last files of the same root, if its
+  stamp is the one of then. It becomes a second name (a hard link) of that file, as `store.optimise` would
+  make it. All of it is read all the same, since the name of the new object is a digest of it; so damage to
+  the old object is seen, and then everything is read from the project.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bramble.store.publish.laying import Damaged, Laying, Nowhere
 from bramble.store.publish.originals import Originals
 from bramble.store.publish.publication import publish_laid_out
 from bramble.store.records.objects import Objects
-from bramble.store.records.stamps import Known, Stamps, check_inside, different, mode_of
+from bramble.store.records.stamps import Known, Stamps, check_inside, different, mode_of, related
 from bramble.store.trust.schema import CONTENT_SIZE
 
 
@@ -51,14 +51,15 @@ def add_sources(
         DiskFailures("copy sources into the store"),
         contextlib.closing(Originals(root, allowed)) as originals,
     ):
-        if known is not None:
-            changed = different(now, known)
-            if all(_is_same(originals, files, number, known) for number in changed):
+        were = known or related(objects.var, root, files, allowed)
+        if were is not None and objects.is_complete([were.object]):
+            changed = different(now, were)
+            if known is not None and all(_is_same(originals, files, number, known) for number in changed):
                 # spec: store.sources.stamps
                 return Known(known.object, now.kept, known.contents)
             # spec: store.sources.former
             with contextlib.suppress(Damaged):
-                return _make(objects, originals, files, now, known, frozenset(changed))
+                return _make(objects, originals, files, now, were, frozenset(changed))
         return _make(objects, originals, files, now, None, frozenset())
 
 

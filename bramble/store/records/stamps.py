@@ -137,19 +137,57 @@ class Known(NamedTuple):
 def recall(var: str, key: str, count: int) -> Optional[Known]:
     """Return what `count` sources became the last time, whether or not they have changed since; or None."""
     found = schema.or_none(schema.source, read_file(f"{var}/sources/{key}"))
-    return Known(*found) if found is not None and len(found.stamps) == count * STAMP_SIZE else None
+    if found is None or len(found.stamps) != count * STAMP_SIZE:
+        return None
+    return Known(found.object, found.stamps, found.contents)
 
 
-def remember(var: str, key: str, known: Known, on_wait: Optional[Callable[[], None]] = None) -> None:
-    """Record what sources have become. `on_wait` as in `LockFile.exclusive`."""
-    fields = {
+def related(var: str, root: str, files: Sequence[str], allowed: str) -> Optional[Known]:
+    """Return what the last sources of the same root have become, as if they had been `files`; or None.
+
+    Files that were not among them have stamps that no file has.
+    """
+    found = schema.or_none(schema.source, read_file(f"{var}/sources/{_latest(root, allowed)}"))
+    if found is None or not found.names:
+        return None
+    numbers = {name: number for number, name in enumerate(found.names)}
+    each = [numbers.get(file, len(numbers)) for file in files]
+    held = found.contents + bytes(CONTENT_SIZE)
+    seen = found.stamps + bytes(STAMP_SIZE)
+    return Known(
+        found.object,
+        b"".join([seen[at * STAMP_SIZE : (at + 1) * STAMP_SIZE] for at in each]),
+        b"".join([held[at * CONTENT_SIZE : (at + 1) * CONTENT_SIZE] for at in each]),
+    )
+
+
+def remember(
+    var: str,
+    root: str,
+    files: Sequence[str],
+    allowed: str,
+    known: Known,
+    on_wait: Optional[Callable[[], None]] = None,
+) -> None:
+    """Record what sources have become, twice: by their names, and as the last of their root.
+
+    `on_wait` as in `LockFile.exclusive`.
+    """
+    fields: dict[str, object] = {
         "version": VERSION,
         "object": known.object,
         "stamps": base64.b64encode(known.stamps).decode(),
         "contents": base64.b64encode(known.contents).decode(),
     }
-    with alone(f"{var}/{BUILD_LOCKS}", key, on_wait):
-        write_file(f"{var}/sources/{key}", json.dumps(fields).encode(), sync=False)
+    for key in (key_of(root, files, allowed), _latest(root, allowed)):
+        with alone(f"{var}/{BUILD_LOCKS}", key, on_wait):
+            write_file(f"{var}/sources/{key}", json.dumps(fields).encode(), sync=False)
+        fields["names"] = list(files)
+
+
+def _latest(root: str, allowed: str) -> str:
+    # No source has the name "", so no set of sources has this key.
+    return key_of(root, [""], allowed)
 
 
 def different(now: Stamps, known: Known) -> list[int]:

@@ -77,12 +77,14 @@ class Root(NamedTuple):
 class Source(NamedTuple):
     """What `var/sources/DIGEST` says: an object, and stamps and digests of the files that became it.
 
-    `stamps` has STAMP_SIZE bytes for each file, `contents` CONTENT_SIZE.
+    `stamps` has STAMP_SIZE bytes for each file, `contents` CONTENT_SIZE. `names` are their paths; none where
+    the name of the record is the digest of them.
     """
 
     object: str
     stamps: bytes
     contents: bytes
+    names: tuple[str, ...] = ()
 
 
 class Recipe(NamedTuple):
@@ -212,13 +214,18 @@ def explicit_root(data: bytes) -> Root:
 def source(data: bytes) -> Source:
     """Return what `var/sources/DIGEST` says. Raises Malformed."""
     # spec: store.sources.stamps
-    fields = record(data, "object", "stamps", "contents")
+    fields = record(data, "object", "stamps", "contents", optional=("names",))
     found = Source(
-        field(fields, "object", digest), field(fields, "stamps", _bytes), field(fields, "contents", _bytes)
+        field(fields, "object", digest),
+        field(fields, "stamps", _bytes),
+        field(fields, "contents", _bytes),
+        field(fields, "names", array(text)) if "names" in fields else (),
     )
     count = len(found.contents) // CONTENT_SIZE
     if len(found.contents) != count * CONTENT_SIZE or len(found.stamps) != count * STAMP_SIZE:
         raise Malformed("stamps and contents are not of as many files")
+    if len(found.names) not in (0, count):
+        raise Malformed("names are not of as many files")
     return found
 
 
