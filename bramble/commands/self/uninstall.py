@@ -168,9 +168,13 @@ def _named(known: str) -> Callable[[str], bool]:
     return is_ours
 
 
+# What is kept there: by commands, and by `python -m bramble.starlark`.
+_CACHES = (MODULES, ANSWERS, EVALUATIONS, COMPLETION, "starlark")
+
+
 def _is_of_the_cache(path: str) -> bool:
     name = os.path.basename(path)
-    return name in (MODULES, ANSWERS, EVALUATIONS, COMPLETION) or name.startswith(UNFINISHED) or is_copy(path)
+    return name in _CACHES or name.startswith(UNFINISHED) or is_copy(path)
 
 
 def _foreign(status: os.stat_result, is_kind: Callable[[int], bool]) -> str:
