@@ -178,10 +178,14 @@ def settled(name: str, number: int, x: Value) -> Value:
 
 
 _SETTLED = frozenset({tuple, range, FrozenList})
+# What is equal to no list and no dict.
+SCALARS = frozenset({str, int, bool, float, NoneType, bytes, tuple, range})
 # What is no value of a program: a list of Python's own, and the views of a dict.
 VIEWS = frozenset({list, type({}.keys()), type({}.values()), type({}.items())})
 # What Python iterates as Starlark does, where nothing can change it meanwhile.
-ITERABLE = frozenset({List, BusyList, FrozenList, tuple, Dict, BusyDict, FrozenDict, Set, BusySet, FrozenSet})
+ITERABLE = frozenset(
+    {list, List, BusyList, FrozenList, tuple, Dict, BusyDict, FrozenDict, Set, BusySet, FrozenSet}
+)
 
 
 def each_enumerate(x: Value, start: Value = 0) -> Value:
@@ -267,7 +271,7 @@ def sorted1(x: Value) -> List:
 
 def plain_sorted(x: Value) -> list[Value]:
     """Return `sorted(x)` as a list of Python's own."""
-    items = items_of(x)
+    items = x if x.__class__ is list else items_of(x)
     if items is None:
         wrong_type("sorted", "iterable", x, "iterable")
     return sort_items(items, items, False)
@@ -496,6 +500,7 @@ BUILTINS: dict[str, Value] = {
     ".pairs": pairs,
     ".in_iterable": ITERABLE,
     ".in_view": VIEWS,
+    ".in_scalar": SCALARS,
     "c.enumerate": enumerate,
     "c.zip": zip,
     "c.all": all,

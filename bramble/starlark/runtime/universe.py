@@ -300,7 +300,7 @@ def length(x: Value) -> int:
 
 
 def _list(x: Value = ()) -> List:
-    if (x.__class__ is List or x.__class__ is tuple) and len(x) <= PART:
+    if (x.__class__ is List or x.__class__ is tuple or x.__class__ is list) and len(x) <= PART:
         return List(x)
     items = want_sized("list", 1, x)
     return fill(List(), items, len(items))

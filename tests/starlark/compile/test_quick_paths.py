@@ -178,20 +178,37 @@ def test_an_operator_with_a_literal_does_what_its_rule_says(op: str) -> None:
 
 
 LOOPS = {
-    "loop": "out = []\n    for k, v in x.{0}():\n        out.append((k, v))\n    return out",
-    "outer": "return [(k, v) for k, v in x.{0}()]",
-    "inner": "return [(k, v) for i in [1] for k, v in x.{0}()]",
-    "dict": "return {{k: v for i in [1] for k, v in x.{0}()}}",
-    "whole": "return [i for i in x.{0}()]",
-    "call": "out = []\n    for i in x.{0}():\n        out.append(same(i))\n    return out",
+    "loop": "out = []\n    for k, v in x.{0}:\n        out.append((k, v))\n    return out",
+    "outer": "return [(k, v) for k, v in x.{0}]",
+    "inner": "return [(k, v) for i in [1] for k, v in x.{0}]",
+    "dict": "return {{k: v for i in [1] for k, v in x.{0}}}",
+    "whole": "return [i for i in x.{0}]",
+    "call": "out = []\n    for i in x.{0}:\n        out.append(same(i))\n    return out",
 }
 
 
-@pytest.mark.parametrize("name", ["items", "keys", "values"])
+CALLS = ("items()", "keys()", "values()", 'split("b")')
+LOOPS |= {
+    f"in {name}": f"return {text}"
+    for name, text in {
+        "sorted": "sorted(x.{0})",
+        "list": "[list(x.{0}), tuple(x.{0}), reversed(x.{0}), any(x.{0}), all(x.{0})]",
+        "zip": "[zip(x.{0}, x.{0}), enumerate(x.{0}), [p for p in zip(x.{0}, x.{0})]]",
+        "set": "set(x.{0})",
+        "max": "max(x.{0})",
+        "join": "'-'.join(x.{0})",
+        "dict": "dict(x.{0})",
+        "key": "sorted(x.{0}, key = str, reverse = True)",
+    }.items()
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("how", LOOPS)
 def test_a_loop_over_a_view_is_one_over_the_list(how: str, name: str) -> None:
     body = LOOPS[how].format(name)
-    slow = f"m = x.{name}\n    " + body.replace(f"x.{name}()", "same(m())")
+    method, _, given = name.partition("(")
+    slow = f"m = x.{method}\n    " + body.replace(f"x.{name}", f"same(m({given})")
     module = ran(f"def same(x): return x\ndef quick(x):\n    {body}\ndef slow(x):\n    {slow}\n")
     for make in MAKERS:
         assert outcome(called(module, "quick"), [make]) == outcome(called(module, "slow"), [make])

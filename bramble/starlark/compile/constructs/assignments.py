@@ -126,7 +126,8 @@ def set_element(ctx: Context, target: tree.Index, x: Typed, i: Typed, value: exp
     if mx & kinds.DICT:
         classes.append(py.is_class(xs, ".Dict", line))
     if mx & LIST and mask & INT:
-        classes.append(py.is_class(xs, ".List", line))
+        # What is likely comes first.
+        classes.insert(0 if mask == INT else 1, py.is_class(xs, ".List", line))
     sure = ctx.unit.ownership.changeable(ctx.start, target.operand)
     if not classes:
         return [slow]

@@ -85,10 +85,13 @@ def guard(op: str, ma: int, mb: int, b: expr) -> str:
     not worth a test.
     """
     both_int = ma == INT and mb == INT
-    unless_bool = "bool" if (ma | mb) & BOOL else "never"
+    # Python takes a bool for an int only beside a number: what else there may be makes it raise.
+    numbers = ma & (NUMBER | BOOL) and mb & (NUMBER | BOOL)
+    unless_bool = "bool" if (ma | mb) & BOOL and numbers else "never"
     if op in ("+", "-", "|", "&", "^"):
         return unless_bool
     if op == "*":
+        unless_bool = "bool" if (ma | mb) & BOOL else "never"
         repeats = (ma & _SEQUENCE and mb & INT) or (mb & _SEQUENCE and ma & INT)
         if not repeats:
             return unless_bool
@@ -153,6 +156,8 @@ def unless_bool(left: Operand, right: Operand, line: int) -> expr:
     if first_b is b:
         if not mb & BOOL:
             return py.compare(class_a, py.IS_NOT, boolean, line)
+        if not ma & BOOL and first_a is a:
+            return py.compare(class_b, py.IS_NOT, boolean, line)
         return py.both(class_a, py.IS_NOT, boolean, py.IS_NOT, class_b, line)
     if first_a is a:
         if not ma & BOOL:

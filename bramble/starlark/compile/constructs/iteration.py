@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ...runtime.interruptible import CHARACTERS
 from ...syntax import tree
 from .. import python_tree as py
 from ..facts.collect import FRESH, strip
 from ..facts.kinds import DICT, LIST, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
+from .guards import is_short_text
 from .methods import slow_method
 from .universal_calls import loop_range
 from .variables import has_plain_keys, iterated, looked_at
@@ -80,6 +82,10 @@ def lazy_items(ctx: Context, node: tree.Call, loop: int) -> Optional[tuple[expr,
             return py.helper(f"c.{name}", sure, line), FREE, 2 if name == "enumerate" else count
         return py.helper(f".each_{name}", args, line), FREE, 2 if name == "enumerate" else count
     function = strip(node.function)
+    if isinstance(function, tree.Dot) and function.name == "split" and count == 1:
+        separator = strip(given[0])
+        if isinstance(separator, tree.Literal) and is_short_text(ctx.value(separator)) and separator.value:
+            return split_items(ctx, node, function, separator)
     if isinstance(function, tree.Dot) and count == 0:
         if function.name in ("items", "keys", "values"):
             return dict_items(ctx, node, function, loop)
@@ -95,6 +101,22 @@ def settled(ctx: Context, name: str, value: expr, number: expr, line: int) -> ex
     first, again, _ref = ctx.bind(value)
     slow = bounded_rounds(ctx, py.helper(".settled", [py.constant(name, line), number, again], line), line)
     return py.conditional(py.is_class(first, ".List", line), again, slow, line)
+
+
+def split_items(
+    ctx: Context, node: tree.Call, dot: tree.Dot, separator: tree.Literal
+) -> tuple[expr, str, int]:
+    """Return `x.split("literal")` as a list of Python's own, or of a very long text as any value."""
+    value, mask = ctx.expr(dot.operand)
+    first, x, _ref = ctx.bind(value)
+    line = ctx.unit.op(node.at, "method", (dot.at,))
+    literal = py.constant(separator.value, line)
+    size = py.compare(
+        py.helper(".native_len", [x], line), py.COMPARE["<="], py.constant(CHARACTERS, line), line
+    )
+    test = py.boolean(py.AND, [py.is_class(first, "str", line), size], line)
+    native = py.method("split", x, [literal], line)
+    return py.conditional(test, native, slow_method(ctx, node, dot, x, [], [], [literal]), line), VIEW, 0
 
 
 def dict_items(ctx: Context, node: tree.Call, dot: tree.Dot, loop: int) -> tuple[expr, str, int]:

@@ -1,8 +1,9 @@
 """Operators that make a container of two: `a + b` of lists, `a | b` of dicts, `x * n` of a display or text.
 
 The operators of `List` and `Dict` are functions written in Python, to which Python's interpreter comes by a
-detour; a display of Python's own is made in less time than they are found. So where an operand is a
-display, or both are tested to be dicts, the whole is emitted as one display: `[*a, *b]`, `{**a, **b}`.
+detour; a display of Python's own is made in less time than they are found. So where an operand is
+known to be a list, or both are tested to be dicts, the whole is emitted as one display: `[*a, *b]` or
+`{**a, **b}`.
 
 What keeps it safe: only a `List` and a `Dict` pass the tests (a dict with odd keys is of another class), no
 more items than can be copied without looking for an interruption (runtime/interruptible.py), and each operand
@@ -33,7 +34,7 @@ _MOST_TEXT = 64
 
 def joining(ctx: Context, op: str, at: int, left: Typed, right: Typed) -> Optional[expr]:
     """Emit `left op right` as a display, or return None where it is none, or may well be something else."""
-    if op == "+" and (is_new(left[0], ".List") or is_new(right[0], ".List")):
+    if op == "+" and LIST in (left[1], right[1]):
         return lists(ctx, at, left, right)
     if op == "|" and left[1] & DICT and right[1] & DICT:
         return dicts(ctx, at, left, right)
@@ -72,20 +73,20 @@ class Part:
         self.spread = again
         self.evaluates = first is not again
         self.tests: list[expr] = []
-        self.value = again
-        if self.new:
-            if self.evaluates:
-                self.tests.append(py.compare(first, py.IS_NOT, py.constant(None, line), line))
-            self.value = py.helper(made_by, [again], line)
-        else:
+        self.value = py.helper(made_by, [again], line) if self.new else again
+        # Whether it surely is spread as it should be.
+        self.sure = self.new or typed[1] == LIST
+        if not self.sure:
             self.tests.append(py.is_class(first, made_by, line))
+        elif self.evaluates:
+            self.tests.append(py.compare(first, py.IS_NOT, py.constant(None, line), line))
 
 
 def all_of(parts: list[Part], sizes: list[expr], line: int) -> expr:
     """Emit the tests of two operands, which evaluate both in their order, and those of their sizes."""
     one, two = parts
     tests = [*one.tests, *two.tests]
-    if two.evaluates and not one.new:
+    if two.evaluates and not one.sure:
         # Not `and`: the right operand must be evaluated in any case.
         tests = [py.binary(one.tests[0], "&", two.tests[0], line)]
     tests += sizes

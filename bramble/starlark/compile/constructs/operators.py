@@ -133,6 +133,9 @@ def comparison(ctx: Context, op: str, at: int, left: Typed, right: Typed) -> exp
     b, mb = right
     if COMPARES_ANEW and op in ("in", "not in") and ma & STRING and mb & STRING and not is_short_text(a):
         return py.helper(name, [a, b], ctx.unit.op(at, name))
+    special = against_display(ctx, op, at, left, b)
+    if special is not None:
+        return special
     exact = (ma == INT and mb == INT) or (ma == STRING and mb == STRING)
     if exact or (op in ("in", "not in") and ma == STRING and not mb & (RANGE | OTHER)):
         a, ref_a = ctx.once(a)
@@ -153,6 +156,42 @@ def comparison(ctx: Context, op: str, at: int, left: Typed, right: Typed) -> exp
     return either(test(one, two, line), op, a, b, name, line) if made is None else made
 
 
+def against_display(ctx: Context, op: str, at: int, left: Typed, b: expr) -> Optional[expr]:
+    """Emit `x == []`, `x == {}`, `x in ("a", "b")` by a look at x alone, or return None for anything else."""
+    name = HELPERS[op]
+    made_by = getattr(getattr(b, "func", None), "id", "")
+    if op in ("==", "!=") and made_by in (".List", ".Dict") and not b.args:  # type: ignore[attr-defined]
+        first, a, _ref = ctx.bind(left[0])
+        line = ctx.unit.op(at, name)
+        empty = py.unary("not", a, line)
+        native = empty if op == "==" else py.unary("not", empty, line)
+        scalar = py.COMPARE["not in" if op == "==" else "in"]
+        other = py.boolean(
+            py.AND if op == "==" else py.OR,
+            [
+                py.compare(py.class_of(a, line), scalar, py.load(".in_scalar", line), line),
+                py.helper(name, [a, b], line),
+            ],
+            line,
+        )
+        return py.conditional(py.is_class(first, made_by, line), native, other, line)
+    if op not in ("in", "not in"):
+        return None
+    if made_by == ".List" and b.args:  # type: ignore[attr-defined]
+        b = b.args[0]  # type: ignore[attr-defined]
+    items = getattr(b, "elts", ()) if b.__class__.__name__ == "Tuple" else ()
+    classes = {item.value.__class__ if item.__class__.__name__ == "Constant" else None for item in items}
+    if not classes or not classes <= {str, int}:
+        return None
+    if int not in classes or not left[1] & BOOL:
+        return py.compare(left[0], py.COMPARE[op], b, ctx.line)
+    # Python takes True for 1.
+    first, a, _ref = ctx.bind(left[0])
+    line = ctx.unit.op(at, name)
+    test = py.compare(py.class_of(first, line), py.IS_NOT, py.class_named("bool", line), line)
+    return either(test, op, a, b, name, line)
+
+
 def membership(op: str, left: Operand, right: Operand, line: int) -> expr:
     """Emit `in` or `not in`, by Python's for a string in what is no range, or an int in a dict."""
     first_a, a, ma = left
@@ -161,6 +200,8 @@ def membership(op: str, left: Operand, right: Operand, line: int) -> expr:
         return py.helper(HELPERS[op], [first_a, first_b], line)
     not_range = py.compare(py.class_of(first_b, line), py.IS_NOT, py.class_named("range", line), line)
     plain = py.is_class(first_a if first_b is b else a, "str", line)
+    if ma == STRING and first_a is a:
+        return either(not_range, op, a, b, HELPERS[op], line)
     if ma & INT:
         # Among the elements of a list there may be True, which Python takes for 1.
         table = py.is_class(b, ".Dict", line)

@@ -30,7 +30,7 @@ def index_of(ctx: Context, at: int, left: Typed, right: Typed) -> Typed:
     first_x, x, ref_x = ctx.bind(x)
     first_i, i, ref_i = ctx.bind(i)
     line = ctx.unit.op(at, ".index", ref_x, ref_i)
-    names = ("str", "int") if mx == DICT else ("int", "str")
+    names = ("str", "int") if mx & DICT else ("int", "str")
     tests = [py.is_class(i, kind, line) for kind in names]
     if first_x is x:
         tests[0] = py.is_class(first_i, names[0], line)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..context import Context, Typed
 
 # Functions that make a List, and those that make a list of Python's own instead.
-PLAIN_VERSIONS = {".list": ".plain_items", ".sorted1": ".plain_sorted"}
+PLAIN_VERSIONS = {".list": ".plain_items", ".sorted1": ".plain_sorted", ".listed": ".plain_list"}
 CONSTANT_NAMES: dict[str, Optional[bool]] = {"None": None, "True": True, "False": False}
 
 
@@ -103,6 +103,11 @@ def unwrapped(ctx: Context, node: tree.Expr) -> Typed:
     if name in PLAIN_VERSIONS:
         value.func.id = PLAIN_VERSIONS[name]  # type: ignore[attr-defined]
         return value, RAW_LIST
+    native = getattr(value, "body", None)
+    if getattr(getattr(native, "func", None), "id", "") == ".listed":
+        # `d.items()` of what is tested to be a dict: either a list of Python's own, or any value.
+        native.func.id = ".plain_list"  # type: ignore[union-attr]
+        return value, ANY
     return value, mask
 
 
