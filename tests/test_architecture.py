@@ -55,7 +55,7 @@ MAY_IMPORT = {
 }
 
 # What every floor of the store speaks of; and what those that keep something in it stand on.
-STORE_SPEAKS_OF = ("store.digest", "store.path", "store.model", "store.late")
+STORE_SPEAKS_OF = ("store.digest", "store.shape", "store.path", "store.model", "store.late")
 STORE_KEEPS = (
     *(*STORE_SPEAKS_OF, "store.files", "store.objects", "store.tree"),
     *("store.trust", "store.locks", "store.layout"),
@@ -108,7 +108,15 @@ PURE = (
     "starlark.syntax.*",
     "starlark.compile.facts.*",
     "derivation.*",
-    *("store.digest", "store.path", "store.model", "store.objects.*", "store.gc.mark", "store.trust.schema"),
+    *(
+        "store.digest",
+        "store.shape",
+        "store.path",
+        "store.model",
+        "store.objects.*",
+        "store.gc.mark",
+        "store.trust.schema",
+    ),
     *("store.history.model", "store.history.changes"),
     *("sandbox.spec", "sandbox.steps", "sandbox.layout", "sandbox.vocabulary"),
     "sandbox.walls.*",
@@ -138,10 +146,10 @@ MAY_IMPORT_BY_NAME = (
         "cli.progress",
         "cli.verbs.test",
     ),
-    *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.test"),
+    *("cli.again", "cli.verbs.build", "cli.verbs.completion", "cli.verbs.run", "cli.verbs.test"),
     *("cli.verbs.self.command", "cli.verbs.store.command"),
     *("self.boot", "commands.build", "commands.context.packages", "commands.context.evaluation"),
-    *("lang.failure", "lang.loader"),
+    *("lang.failure", "lang.loader", "sandbox.refusals"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),
     *("sandbox.launch", "starlark.__main__", "starlark.program", "starlark.kept", "starlark.late"),
 )

@@ -20,7 +20,8 @@ from bramble.recall.kept import Kept
 
 NO_CACHE = "--no-cache"
 # Commands of which some are answered again.
-_ANSWERED = frozenset(("build", "graph", "ls", "test"))
+_ANSWERED = frozenset(("build", "graph", "ls", "run", "test"))
+_RUN = b"run "  # begins an answer that is a program to be run
 # Variables that decide what a command says, where nothing has to be built or fetched.
 _NAMES = frozenset(("CI", "CLICOLOR_FORCE", "HOME", "LANG", "LANGUAGE", "NO_COLOR", "TERM"))
 _BEGINNINGS = ("BRAMBLE_", "LC_", "PYTHON", "XDG_")
@@ -80,7 +81,14 @@ def packed(errors: bytes, output: bytes) -> bytes:
     return b"%d\n%b%b" % (len(errors), errors, output)
 
 
-def _said(answer: bytes) -> int:
+def run_packed(errors: bytes, prepared: bytes) -> bytes:
+    """Return an answer that is a program to be run, after standard error was given something."""
+    return _RUN + packed(errors, prepared)
+
+
+def _said(answer: bytes) -> int | None:
+    if answer.startswith(_RUN):
+        return _run(answer[len(_RUN) :])
     size, _, rest = answer.partition(b"\n")
     errors, output = rest[: int(size)], rest[int(size) :]
     for number, data in ((2, errors), (1, output)):
@@ -89,6 +97,14 @@ def _said(answer: bytes) -> int:
         except OSError as fault:
             return int(import_module("bramble.cli.main").not_written(fault, number))
     return 0
+
+
+def _run(answer: bytes) -> int | None:
+    """Run a program as it was run before; None where something of it is gone."""
+    # spec: recall.run
+    size, _, rest = answer.partition(b"\n")
+    status: int | None = import_module("bramble.cli.again").run_again(rest[: int(size)], rest[int(size) :])
+    return status
 
 
 def _write(number: int, data: bytes) -> None:

@@ -163,6 +163,14 @@ def not_written(fault: OSError, number: int) -> int:
     return FAILURE
 
 
+def refused(error: BrambleError) -> int:
+    """Say why a program could not be run again, and return the exit status."""
+    with contextlib.suppress(OSError):
+        prepare_streams()
+        print_error(error, read_surface(os.environ))
+    return FAILURE
+
+
 def _flushed(status: int, surface: Surface) -> int:
     """Write what is held back, and return the exit status: FAILURE when that cannot be written."""
     try:

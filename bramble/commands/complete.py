@@ -15,7 +15,7 @@ from typing import NamedTuple, Optional
 import bramble
 from bramble.errors import BrambleError
 from bramble.project.access import read_file
-from bramble.project.config import CONFIG_NAME
+from bramble.project.names import CONFIG_NAME
 from bramble.project.project import Project, find_project
 from bramble.starlark.kept import Kept
 

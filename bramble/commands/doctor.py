@@ -19,9 +19,10 @@ from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.recall.answers import ANSWERS, EVALUATIONS
 from bramble.recall.kept import Kept
+from bramble.sandbox import probe
 from bramble.sandbox.launch import Launcher
-from bramble.sandbox.launch import examine as sandbox_findings
 from bramble.sandbox.probe import Finding
+from bramble.sandbox.spec import SandboxSpec
 from bramble.store.disk import Store
 from bramble.store.layout.medium import LAYERS, MEMORY, NETWORKS, Medium, mount_of
 from bramble.store.layout.medium import examine as examine_medium
@@ -193,3 +194,24 @@ def _proxies(setting: Setting) -> Finding:
         return Finding("proxies", None, "none")
     shown = [f"{scheme}: {redact(url)}" for scheme, url in sorted(setting.proxies.items())]
     return Finding("proxies", None, ", ".join(shown))
+
+
+def sandbox_findings(launcher: Launcher) -> tuple[Finding, ...]:
+    """Return what this machine allows, for `bramble doctor`: settings, and a sandbox that is really made.
+
+    Builds can run when no finding has `good` False.
+    """
+    found = list(probe.settings_findings(probe.read_settings()))
+    abi = 0
+    tried: Optional[BrambleError] = None
+    try:
+        abi = launcher.facts.landlock
+        # Every step is taken; that the last one finds no program is the sign that all others went well.
+        launcher.run(SandboxSpec(("/nothing",), (), "/", ()), on_output=lambda data: None)
+    except BrambleError as error:
+        tried = error
+    sandbox = probe.sandbox_finding(tried)
+    if sandbox.good:
+        # What works outweighs what a setting seems to forbid.
+        found = [finding for finding in found if finding.good is not False]
+    return (*found, sandbox, probe.landlock_finding(abi), probe.group_finding())

@@ -7,7 +7,7 @@ from typing import Optional
 
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
-from bramble.project.config import CONFIG_NAME
+from bramble.project.names import CONFIG_NAME
 from bramble.store.gc.collect import KEEP_FORMER, GcReport, Share, collect
 
 __all__ = ["KEEP_FORMER", "GcReport", "Share", "collect_garbage"]

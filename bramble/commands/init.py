@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from bramble.errors import BrambleError, nearest
 from bramble.project.access import create_file
-from bramble.project.config import CONFIG_NAME, load_config
+from bramble.project.config import load_config
+from bramble.project.names import CONFIG_NAME
 from bramble.project.project import find_project
 
 _MODULE = "default.bramble"

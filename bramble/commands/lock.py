@@ -16,8 +16,8 @@ from bramble.commands.context.evaluation import Evaluated, evaluate_targets
 from bramble.commands.context.setting import Setting
 from bramble.derivation.graph import DerivationGraph
 from bramble.errors import BrambleError, Place, nearest
-from bramble.project.files import LOCK_NAME
 from bramble.project.lockfile import URL_HASHES, Lock, read_lock, update_lock
+from bramble.project.names import LOCK_NAME
 from bramble.project.project import find_project
 
 __all__ = ["Conflict", "Download", "Locked", "Survey", "fetch", "prune", "survey", "wanted"]

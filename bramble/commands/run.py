@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,20 +12,15 @@ from bramble.commands.build import BuildResult, launcher
 from bramble.commands.context.consent import Asked, asked, asked_to_generate, check_granted
 from bramble.commands.context.consent import below as _below
 from bramble.commands.context.evaluation import Evaluated
-from bramble.commands.context.guarded import Guarded
 from bramble.commands.context.programs import executable, names_in, programs_of
 from bramble.commands.context.setting import Setting
+from bramble.commands.running import Prepared
 from bramble.derivation.template import Template
 from bramble.errors import BrambleError
 from bramble.lang.results import RunRequest
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import describe
-
-_TOO_MUCH = {
-    "memory": ("used more memory than it may", "raise --memory if it needs more"),
-    "processes": ("had more processes than it may", "raise --processes if it needs more"),
-    "disk": ("left hardly any room on the disk", "make room on the disk that it writes to"),
-}
+from bramble.store.layout.place import OBJECT_LOCKS
 
 
 @dataclass(frozen=True)
@@ -86,18 +81,16 @@ def run_request(evaluated: Evaluated) -> RunRequest:
     return RunRequest(derivation=result.roots[0], cmd="")
 
 
-def run_spec(
+def prepare(
     evaluated: Evaluated,
     result: BuildResult,
     request: RunRequest,
     choices: RunChoices,
     setting: Setting,
-    guard: Guarded,
     wish: Asked,
-) -> SandboxSpec:
-    """Return the sandbox for `request`; the objects it shows are protected from garbage collection.
+) -> Prepared:
+    """Return what decides the sandbox for `request`; the objects it shows are protected from collection.
 
-    `guard` are files that stay read-only unless the command line names them or says otherwise.
     `wish` is what was granted of what the request asks for.
 
     Raises BrambleError `run.*` (spec: cli.run and below).
@@ -156,22 +149,30 @@ def run_spec(
     ):
         for path in paths if given is None else ():
             check_granted(wish, kind, os.path.realpath(places[path]))
-    # Of a path that is named twice the stricter word holds.
-    mounts = {path: Mount(places[path], path, writable=True) for path in writable}
-    mounts.update((mount.target, mount) for mount in _kept_from(guard, writable, choices))
-    mounts.update((path, Mount(places[path], path)) for path in (*read_only, *exposed, *objects))
-    return SandboxSpec(
-        argv=(program, *words[1:]),
-        env=tuple(sorted(environment.items())),
-        cwd=setting.cwd if any(_below(setting.cwd, path) for path in visible) else "/",
-        mounts=tuple(mounts.values()),
-        hidden=(*hidden, *(os.path.join(root, "var") for root in exposed)),
-        network=choices.network or request.network,
-        nesting=choices.nesting,
-        terminal=choices.terminal,
-        rung=choices.rung,
-        limits=choices.limits,
-        purpose="run",
+    return Prepared(
+        spec=SandboxSpec(
+            argv=(program, *words[1:]),
+            env=tuple(sorted(environment.items())),
+            cwd=setting.cwd if any(_below(setting.cwd, path) for path in visible) else "/",
+            mounts=(),
+            hidden=(*hidden, *(os.path.join(root, "var") for root in exposed)),
+            network=choices.network or request.network,
+            nesting=choices.nesting,
+            terminal=choices.terminal,
+            rung=choices.rung,
+            limits=choices.limits,
+            purpose="run",
+        ),
+        writable=tuple(Mount(places[path], path, writable=True) for path in writable),
+        read_only=tuple(Mount(places[path], path) for path in (*read_only, *exposed, *objects)),
+        # Weaker rungs know no mounts: there it is said afterwards what was changed.
+        guards=not choices.unprotected and choices.rung == "namespaces",
+        # Only the person can name one of them: what a project names stays read-only.
+        named=tuple(os.path.realpath(path) for path in writable) if choices.paths is not None else (),
+        project=evaluated.project.root,
+        unprotected=choices.unprotected,
+        store=(store.directory, store.var, f"{store.var}/{OBJECT_LOCKS}"),
+        objects=closure,
     )
 
 
@@ -185,21 +186,6 @@ def _host_paths(
         if not os.path.lexists(path):
             raise BrambleError("run.no-path", f"{path} does not exist", remedy="name paths that exist")
     return found
-
-
-def _kept_from(guard: Guarded, writable: Collection[str], choices: RunChoices) -> Iterator[Mount]:
-    """Yield mounts that keep guarded files read-only where the program could write them otherwise."""
-    # spec: cli.run.guarded
-    # Weaker rungs know no mounts: there it is said afterwards what was changed.
-    if choices.unprotected or choices.rung != "namespaces":
-        return
-    # Only the person can name one of them: what a project names stays read-only.
-    named = {os.path.realpath(path) for path in writable} if choices.paths is not None else ()
-    for directory in writable:
-        real = os.path.realpath(directory)
-        for path in guard.solid:
-            if _below(path, real) and path not in named:
-                yield Mount(path, directory + path[len(real) :])
 
 
 def _words(home: str, arguments: Sequence[str]) -> list[str]:
@@ -235,20 +221,6 @@ def _program(home: str, word: str) -> str:
     raise BrambleError(
         "run.no-program", f"the output has no program {word!r}", remedy=programs_of(home, word)
     )
-
-
-def run_attached(spec: SandboxSpec) -> int:
-    """Run on the streams of this process; return the exit status, 128 and the signal when one ended it.
-
-    Raises BrambleError run.limit for a program that was ended since it used too much.
-    """
-    # spec: cli.exit-status, cli.run.limits
-    with launcher() as started:
-        outcome = started.run_attached(spec, 0, 1, 2)
-    if outcome.kind == "limit" and outcome.limit in _TOO_MUCH:
-        what, remedy = _TOO_MUCH[outcome.limit]
-        raise BrambleError("run.limit", f"the program was ended since it {what}", remedy=remedy)
-    return outcome.shell_status
 
 
 @dataclass(frozen=True)

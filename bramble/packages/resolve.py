@@ -14,7 +14,8 @@ from typing import NamedTuple, Optional, Protocol
 
 from bramble.errors import BrambleError, Place
 from bramble.packages.select import Asker, Release, Requirements, Selection, Unmet, select
-from bramble.project.config import CONFIG_NAME, Dependency, ProjectConfig, load_config
+from bramble.project.config import Dependency, ProjectConfig, load_config
+from bramble.project.names import CONFIG_NAME
 from bramble.project.packages import Packages
 from bramble.project.project import Project
 from bramble.project.versions import Version

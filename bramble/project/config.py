@@ -11,11 +11,10 @@ from typing import Any, Optional
 from bramble.errors import BrambleError, Place, nearest
 from bramble.library import modules as library
 from bramble.project.access import read_file
+from bramble.project.names import CONFIG_NAME
 from bramble.project.toml import Moment, Path, TomlDocument, decode, parse_document
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
-
-CONFIG_NAME = "bramble.toml"
 
 # spec: project.config.name
 _NAME_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~-]*")

@@ -12,10 +12,10 @@ from typing import Optional
 
 from bramble.errors import BrambleError, nearest
 from bramble.project.access import read_file
+from bramble.project.names import LOCK_NAME
 from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern
 from bramble.recall.reads import NOT_NOTED, Reads
 
-LOCK_NAME = "bramble.lock"
 READ_LIMIT = 16 << 20  # bytes of a file whose text a program asks for
 
 Names = tuple[str, ...]  # a path relative to the project, as its names

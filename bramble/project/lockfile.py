@@ -20,7 +20,7 @@ from typing import Callable
 
 from bramble.errors import BrambleError, Place
 from bramble.project.access import read_file, replace_file
-from bramble.project.files import LOCK_NAME
+from bramble.project.names import LOCK_NAME
 from bramble.project.toml import TomlDocument, decode, parse_document
 from bramble.recall.reads import NOT_NOTED, Reads
 

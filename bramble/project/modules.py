@@ -13,12 +13,11 @@ from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError, nearest
 from bramble.library import modules as library
-from bramble.project.config import CONFIG_NAME
+from bramble.project.names import CONFIG_NAME, SUFFIX
 from bramble.project.packages import Packages
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
 
-SUFFIX = ".bramble"
 DEFAULT = "default" + SUFFIX
 
 

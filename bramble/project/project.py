@@ -6,7 +6,8 @@ import os
 from typing import NamedTuple
 
 from bramble.errors import BrambleError
-from bramble.project.config import CONFIG_NAME, ProjectConfig, load_config
+from bramble.project.config import ProjectConfig, load_config
+from bramble.project.names import CONFIG_NAME
 from bramble.recall.reads import NOT_NOTED, Reads
 
 

@@ -22,14 +22,14 @@ from typing import Any, Optional
 import bramble
 from bramble.errors import BrambleError
 from bramble.interpreter import missing
-from bramble.sandbox import layout, probe, programs, refusals, running, sockets, terminal, wire
+from bramble.sandbox import layout, proc, programs, refusals, running, sockets, terminal, wire
 from bramble.sandbox.running import Outcome, Running
 from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.steps import DEVICES, NETWORK_FILES, HostFacts, steps
 from bramble.sandbox.vocabulary import BUILDER, HELPER, INIT, Step
 from bramble.sandbox.walls.numbers import ARCHITECTURES
 
-__all__ = ["Launcher", "Outcome", "examine"]
+__all__ = ["Launcher", "Outcome"]
 
 CONTROL = 3
 FIRST_OF_OURS = 10  # descriptors below are in the way of those that the helper finds
@@ -264,7 +264,7 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
             return os.posix_spawn(
                 python,
                 argv,
-                loader_environment(probe.read("/proc/self/maps")),
+                loader_environment(proc.read("/proc/self/maps")),
                 file_actions=actions,
                 # It is of our process group until it has a session of its own: keys are not for it.
                 setsigmask=signal.valid_signals(),
@@ -333,7 +333,7 @@ def look(spec: SandboxSpec, facts: HostFacts) -> HostFacts:
             nearest = max(shown, key=lambda mount: len(mount.target))
             hidden[path] = kind_of_hidden(nearest.source + path[len(nearest.target) :], path)
     if spec.purpose == "run" and not spec.network:
-        for path in sockets.shown(probe.read("/proc/net/unix"), spec.mounts):
+        for path in sockets.shown(proc.read("/proc/net/unix"), spec.mounts):
             hidden.setdefault(path, "socket")
     return facts._replace(sources=sources, hidden=hidden, links=programs.links(spec))
 
@@ -395,24 +395,3 @@ def recoded(value: Any, encoding: str) -> Any:
     if isinstance(value, str):
         return value.encode(encoding, "surrogateescape").decode("utf-8", "surrogateescape")
     return value
-
-
-def examine(launcher: Launcher) -> tuple[probe.Finding, ...]:
-    """Return what this machine allows, for `bramble doctor`: settings, and a sandbox that is really made.
-
-    Builds can run when no finding has `good` False.
-    """
-    found = list(probe.settings_findings(probe.read_settings()))
-    abi = 0
-    tried: Optional[BrambleError] = None
-    try:
-        abi = launcher.facts.landlock
-        # Every step is taken; that the last one finds no program is the sign that all others went well.
-        launcher.run(SandboxSpec(("/nothing",), (), "/", ()), on_output=lambda data: None)
-    except BrambleError as error:
-        tried = error
-    sandbox = probe.sandbox_finding(tried)
-    if sandbox.good:
-        # What works outweighs what a setting seems to forbid.
-        found = [finding for finding in found if finding.good is not False]
-    return (*found, sandbox, probe.landlock_finding(abi), probe.group_finding())

@@ -10,6 +10,7 @@ from bramble.errors import BrambleError
 from bramble.sandbox import diagnosis
 from bramble.sandbox.diagnosis import Settings
 from bramble.sandbox.limits import groups
+from bramble.sandbox.proc import read
 from bramble.sandbox.steps import PASSWD
 
 SYSCTL = "/proc/sys/"
@@ -48,15 +49,6 @@ def read_settings(interpreter: str = sys.executable) -> Settings:
         nested=read("/etc/passwd") == PASSWD,
         interpreter=os.path.realpath(interpreter),
     )
-
-
-def read(path: str) -> str:
-    """Return a file of /proc as text, empty when it cannot be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def number(text: str) -> Optional[int]:

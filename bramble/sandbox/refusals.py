@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno as codes
+import importlib
 import os
 from collections.abc import Sequence
 
 from bramble.errors import BrambleError
-from bramble.sandbox import layout, probe
+from bramble.sandbox import layout
 from bramble.sandbox.diagnosis import Diagnosis, diagnose
 from bramble.sandbox.vocabulary import Step
 
@@ -59,7 +60,9 @@ def refusal(step: Step, errno: int, path: str, detail: str, shown: Sequence[str]
     if step.action == "device" and errno == codes.ENXIO:
         device, *numbers = step.args
         return wrong_device(str(device), numbers)
-    known = diagnose(step.action, errno, probe.read_settings())
+    # What asks the machine about everything is loaded when something was refused.
+    settings = importlib.import_module("bramble.sandbox.probe").read_settings()
+    known = diagnose(step.action, errno, settings)
     if known is None and step.action in MOUNTS:
         return BrambleError(
             "sandbox.mount",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
-DIGEST_LENGTH = 32
-ALPHABET = b"abcdefghijklmnopqrstuvwxyz234567"
+from bramble.store.shape import ALPHABET, DIGEST_LENGTH, is_digest
+
+__all__ = ["ALPHABET", "DIGEST_LENGTH", "digest", "encode", "is_digest"]
 
 _DIGEST_BYTES = 20
-_ALPHABET_SET = frozenset(ALPHABET.decode())
 _LETTERS = bytes.maketrans(bytes(range(32)), ALPHABET)
 
 
@@ -50,8 +50,3 @@ def encode(sha256: bytes) -> str:
 def digest(data: bytes) -> str:
     """Return the digest of `data`: always DIGEST_LENGTH characters of `a-z2-7`."""
     return encode(hashlib.sha256(data).digest())
-
-
-def is_digest(text: str) -> bool:
-    """Say whether `text` has the shape of a digest. (Whether it names anything is another question.)"""
-    return len(text) == DIGEST_LENGTH and _ALPHABET_SET.issuperset(text)

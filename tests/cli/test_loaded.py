@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from tests.cli.world import ROOT, World
-from tests.recall.marked import recorded
+from tests.recall.marked import prepared, recorded
 
 # As the one file starts: without `site`, and without what running a directory takes.
 START = (
@@ -17,7 +17,7 @@ START = (
     "from bramble.__main__ import start; sys.exit(start())"
 )
 # Modules of Bramble beyond this are to be argued for; now there are some fewer.
-MOST_FOR_LS, MOST_FOR_A_BUILD = 105, 135
+MOST_FOR_LS, MOST_FOR_A_BUILD, MOST_TO_RUN_AGAIN = 105, 135, 50
 # All that is loaded where an answer is given again, by whatever command; and `bramble.cli.invocation`, which
 # is imported by name, and such modules Python does not count.
 TO_ANSWER = [
@@ -79,6 +79,19 @@ def test_what_was_evaluated_before_needs_no_language(tooled: World) -> None:
     recorded(tooled, "graph", "./tools:tools")
     found = loaded(tooled, "build", "--just-parse", "./tools:tools")
     assert not [name for name in found if name.startswith(("bramble.starlark", "bramble.lang.evaluate"))]
+
+
+def test_a_program_that_is_run_again_needs_the_sandbox_and_the_locks(tooled: World) -> None:
+    words = ("run", "./tools:tools", "sh", "-c", "true")
+    prepared(tooled, *words)
+    found = loaded(tooled, *words)
+    rooms = {name.split(".")[1] for name in ours(found) if "." in name}
+    assert rooms == {
+        *("__main__", "cli", "commands", "errors", "interpreter", "isolation", "project"),
+        *("recall", "sandbox", "store"),
+    }
+    assert not {"argparse", "ctypes", "dataclasses", "hashlib", "inspect", "json"} & set(found)
+    assert len(ours(found)) <= MOST_TO_RUN_AGAIN
 
 
 def test_a_list_needs_nothing_that_builds(world: World) -> None:

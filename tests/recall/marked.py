@@ -58,6 +58,18 @@ def wait_for_the_program() -> None:
     time.sleep(max(0.0, youngest + OF_STARTING - time.time()))
 
 
+def prepared(world: World, *words: str) -> None:
+    """Run a program until how it is run is recorded."""
+    wait_for_the_program()
+    for _ in range(3):
+        settle()
+        before = records(world)
+        assert world.run(*words).status == 0
+        if records(world) != before:
+            return
+    raise AssertionError("no record was made")
+
+
 def recorded(world: World, *words: str, **options: object) -> Ran:
     """Run a command until its answer is recorded, and mark that; return what it said."""
     wait_for_the_program()

@@ -38,7 +38,8 @@ elif kind == "absent":
     os.unlink(f"{made}/{broken}")
 mount("--rbind", made, "/dev")
 from bramble.errors import BrambleError
-from bramble.sandbox.launch import Launcher, examine
+from bramble.commands.doctor import sandbox_findings
+from bramble.sandbox.launch import Launcher
 from bramble.sandbox.spec import SandboxSpec
 said = []
 try:
@@ -47,7 +48,7 @@ try:
             launcher.run(SandboxSpec(("/nothing",), (), "/", ()), on_output=lambda data: None)
         except BrambleError as error:
             said = [error.code, error.message, error.remedy]
-        found = [one.to_json() for one in examine(launcher) if one.good is False]
+        found = [one.to_json() for one in sandbox_findings(launcher) if one.good is False]
 except BrambleError as error:
     said, found = [error.code, error.message, error.remedy], "no launcher"
 print(json.dumps([said, found]))

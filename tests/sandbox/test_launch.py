@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from bramble.commands.doctor import sandbox_findings
 from bramble.errors import BrambleError
 from bramble.sandbox import layout
-from bramble.sandbox.launch import Launcher, Outcome, check_machine, examine, loader_environment, parts_of
+from bramble.sandbox.launch import Launcher, Outcome, check_machine, loader_environment, parts_of
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import Step
 from tests.sandbox.processes import alive, children, gone, mark, wait_for
@@ -285,7 +286,7 @@ def test_a_plan_starts_nothing(launcher: Launcher) -> None:
 
 
 def test_the_machine_is_examined_by_making_a_sandbox(launcher: Launcher) -> None:
-    findings = {finding.topic: finding for finding in examine(launcher)}
+    findings = {finding.topic: finding for finding in sandbox_findings(launcher)}
     assert findings["sandbox"].good is True
     assert {"kernel", "landlock", "control groups"} <= set(findings)
     assert all(finding.to_json()["fact"] for finding in findings.values())

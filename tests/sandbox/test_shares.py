@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bramble.commands import run
+from bramble.commands import running
 from bramble.errors import BrambleError
 from bramble.sandbox.launch import Launcher, Outcome
 from bramble.sandbox.limits import usage, watch
@@ -114,9 +114,9 @@ def test_too_much_ends_the_sandbox(here: World, script: str, wish: dict[str, Any
 def test_a_run_that_takes_too_much_is_an_error_with_a_remedy(
     launcher: Launcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "launcher", lambda: contextlib.nullcontext(launcher))
+    monkeypatch.setattr(running, "Launcher", lambda: contextlib.nullcontext(launcher))
     ended = Outcome("limit", 9, "memory")
     monkeypatch.setattr(launcher, "run_attached", lambda *arguments: ended)
     with pytest.raises(BrambleError) as caught:
-        run.run_attached(SPEC)
+        running.run_attached(SPEC)
     assert caught.value.code == "run.limit" and "--memory" in (caught.value.remedy or "")

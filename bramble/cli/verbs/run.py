@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import sys
 import termios
+from typing import Any
 
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
 from bramble.cli.environment import Surface
-from bramble.cli.explaining import print_explanation
+from bramble.cli.recording import Recording
 from bramble.cli.render import on_one_line, say
-from bramble.commands.build import Limits
+from bramble.commands.build import BuildResult, Limits
 from bramble.commands.context.consent import Asked, asked, can_be_asked, refusal
-from bramble.commands.context.guarded import changed, guarded
+from bramble.commands.context.evaluation import Evaluated
+from bramble.commands.context.guarded import guarded
 from bramble.commands.context.setting import Setting
-from bramble.commands.run import RunChoices, explain, run_attached, run_request, run_spec
+from bramble.commands.run import RunChoices, explain, prepare, run_request
+from bramble.commands.running import Prepared, packed, run, sandbox_of
 from bramble.commands.trust import grant, granted
 
 
@@ -54,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Build, run, and return the program's exit status."""
     setting = setting_of(arguments)
-    evaluated = evaluate_words([arguments.target], setting)
+    evaluated = evaluate_words([arguments.target], setting, reads=arguments.recording.reads)
     request = run_request(evaluated)
     wish = asked(
         evaluated,
@@ -82,19 +86,39 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         unprotected=arguments.unprotected,
     )
     before = guarded(evaluated.project.root)
-    spec = run_spec(evaluated, result, request, choices, setting, before, wish)
+    prepared = prepare(evaluated, result, request, choices, setting, wish)
     if arguments.explain:
+        spec = sandbox_of(prepared, before)
         requests = [{**one.to_json(), "granted": agreed, "text": str(one)} for one in wish.items]
-        print_explanation(explain(spec), as_json=arguments.json, asked=requests)
+        # Loaded for that alone.
+        explaining: Any = importlib.import_module("bramble.cli.explaining")
+        explaining.print_explanation(explain(spec), as_json=arguments.json, asked=requests)
         return 0
-    if spec.rung != "namespaces":
-        say(f"warning: running with --sandbox={spec.rung}, which protects less than namespaces")
-    status = run_attached(spec)
-    if not arguments.unprotected:
-        # spec: cli.run.guarded
-        for path in changed(before, guarded(evaluated.project.root)):
-            say(f"warning: while the program ran, {on_one_line(path)} was made, changed or removed")
-    return status
+    if choices.rung != "namespaces":
+        say(f"warning: running with --sandbox={choices.rung}, which protects less than namespaces")
+    if not wish.items and _only_looked(arguments) and not result.built:
+        _record(prepared, evaluated, result, setting, arguments.recording)
+    ran = run(prepared, before)
+    for path in ran.changed:
+        say(f"warning: while the program ran, {on_one_line(path)} was made, changed or removed")
+    return ran.status
+
+
+def _only_looked(arguments: argparse.Namespace) -> bool:
+    """Tell whether nothing but the program itself has an effect, where nothing had to be built."""
+    # spec: recall.run
+    more = (arguments.trace, arguments.check, arguments.rounds, arguments.refresh, arguments.keep_failed)
+    return not any(more)
+
+
+def _record(
+    prepared: Prepared, evaluated: Evaluated, result: BuildResult, setting: Setting, recording: Recording
+) -> None:
+    """Keep what was found out about this run, for the next one with the same words."""
+    witnesses: Any = importlib.import_module("bramble.commands.context.witnesses")
+    until = witnesses.note_build(recording.reads, evaluated, result, setting)
+    witnesses.note_run(recording.reads, result, prepared)
+    recording.keep_run(packed(prepared), until)
 
 
 def _answered(wish: Asked, setting: Setting, surface: Surface) -> bool:

@@ -10,22 +10,19 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bramble.project.access import read_file
-from bramble.project.config import CONFIG_NAME
-from bramble.project.files import LOCK_NAME
-from bramble.project.modules import SUFFIX
+from bramble.project.names import CONFIG_NAME, LOCK_NAME, SUFFIX
 
 _NAMES = (".git", CONFIG_NAME, LOCK_NAME)
 _Stamp = tuple[int, int, int, int]
 
 
-@dataclass(frozen=True)
-class Guarded:
+class Guarded(NamedTuple):
     """Absolute path → what it was like; `solid` are no symbolic links; what links lead to is among them."""
 
-    stamps: Mapping[str, _Stamp] = field(default_factory=dict)
+    stamps: Mapping[str, _Stamp] = {}
     solid: tuple[str, ...] = ()
 
 

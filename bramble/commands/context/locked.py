@@ -8,7 +8,7 @@ from typing import Optional
 from bramble.build.downloads import compare, downloads
 from bramble.commands.context.evaluation import Evaluated
 from bramble.errors import BrambleError, Place
-from bramble.project.files import LOCK_NAME
+from bramble.project.names import LOCK_NAME
 
 
 def refuse_unpinned(evaluated: Evaluated, roots: Sequence[str], pins: Mapping[str, str]) -> None:

@@ -13,8 +13,8 @@ from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError, Place
 from bramble.packages.locked import Locked, locked
 from bramble.packages.resolve import Ask, Resolution, Tree, resolve
-from bramble.project.files import LOCK_NAME
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, Lock, read_lock, update_lock
+from bramble.project.names import LOCK_NAME
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.store.layout.place import locate

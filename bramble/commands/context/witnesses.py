@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 from bramble.build.stamps import Stamp
 from bramble.commands.build import LOCK_NAME, BuildResult
@@ -15,6 +16,10 @@ from bramble.store.digest import digest
 from bramble.store.disk import Store
 from bramble.store.layout.place import LINK, place_of_failed
 from bramble.store.records.objects import NOTE_USE_AFTER
+
+if TYPE_CHECKING:
+    # It loads the sandbox, of which a build with nothing to do has no need.
+    from bramble.commands.running import Prepared
 
 # What of a realisation says something of files of this machine.
 _WITH_STAMPS = ("host_tools", "fetch_url")
@@ -59,6 +64,18 @@ def note_build(reads: Reads, evaluated: Evaluated, result: BuildResult, setting:
     registered = f"{store.var}/projects/{digest(os.fsencode(evaluated.project.root))}"
     reads.stamp(registered)
     return _noted_again(store, result, registered)
+
+
+def note_run(reads: Reads, result: BuildResult, prepared: Prepared) -> None:
+    """Note what decided how a program is run, besides what `note_build` notes."""
+    # spec: recall.run
+    # Each is a file of its own that is only replaced; what an object refers to decides what is shown.
+    reads.table(f"{result.store.var}/objects", sorted(prepared.objects))
+    for mount in (*prepared.writable, *prepared.read_only):
+        reads.kind(mount.target)
+        reads.way(mount.target)
+    reads.way(prepared.project)
+    reads.way(prepared.spec.cwd)
 
 
 def _note_store(reads: Reads, store: Store, setting: Setting) -> None:

@@ -32,7 +32,8 @@ from bramble.lang.evaluate import evaluate
 from bramble.project.access import read_file
 from bramble.project.config import ProjectConfig
 from bramble.project.lockfile import Lock, update_lock
-from bramble.project.modules import DEFAULT, SUFFIX, parse_target
+from bramble.project.modules import DEFAULT, parse_target
+from bramble.project.names import SUFFIX
 from bramble.project.project import Project
 from bramble.store.digest import digest
 from bramble.store.disk import Store

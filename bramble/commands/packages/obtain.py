@@ -26,8 +26,8 @@ from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place
 from bramble.packages.locked import Locked, locked
 from bramble.packages.resolve import Ask, Tree
-from bramble.project.files import LOCK_NAME
 from bramble.project.lockfile import DEPENDENCIES, Lock
+from bramble.project.names import LOCK_NAME
 from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project
 from bramble.store.disk import Store

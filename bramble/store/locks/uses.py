@@ -51,9 +51,9 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
-from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.files.small import unique
 from bramble.store.locks.advisory import LockFile, lock_whole
+from bramble.store.shape import DIGEST_LENGTH, is_digest
 
 MOST_BYTES = 64  # locks; above that a process has one
 LEASE = "locks/uses-"  # begins the name of a lease in `var`
