@@ -137,15 +137,7 @@ IMPURE_IMPORTS = frozenset(
 # Modules that import by name what is seldom needed: commands, built-in builders, the sandbox's launcher.
 # Every name of a module that stands in them as text counts as an import.
 MAY_IMPORT_BY_NAME = (
-    *(
-        "cli.first",
-        "cli.invocation",
-        "cli.main",
-        "cli.table",
-        "cli.building",
-        "cli.progress",
-        "cli.verbs.test",
-    ),
+    *("cli.first", "cli.invocation", "cli.main", "cli.table", "cli.building", "cli.progress"),
     *("cli.again", "cli.verbs.build", "cli.verbs.completion", "cli.verbs.run", "cli.verbs.test"),
     *("cli.verbs.self.command", "cli.verbs.store.command"),
     *("self.boot", "commands.build", "commands.context.packages", "commands.context.evaluation"),

@@ -51,7 +51,7 @@ def run(world: World, *words: str) -> tuple[int, str, bool]:
         cwd=world.project, env=world.environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     loaded = (world.project / "loaded").read_text().split()
-    return done.returncode, done.stdout, "bramble.lang.evaluate" not in loaded
+    return done.returncode, done.stdout, "bramble.cli.again" in loaded
 
 
 def test_the_program_runs_each_time_and_its_status_is_its_own(project: World) -> None:
@@ -142,7 +142,9 @@ def break_program(kept: Kept, path: Path) -> None:
     prepared = unpacked(said[int(errors) :])
     spec = prepared.spec._replace(argv=("/nowhere", *prepared.spec.argv[1:]))
     broken = said[: int(errors)] + packed(prepared._replace(spec=spec))
-    assert kept.write(path.name, head + b"\n" + rest[: key + text] + _RUN + errors + b"\n" + broken)
+    assert kept.write(
+        path.name, head + b"\n" + rest[: key + text] + _RUN + errors + b"\n" + broken, 64, 1 << 20
+    )
 
 
 def test_a_prepared_run_is_read_as_it_was_written() -> None:
