@@ -55,12 +55,16 @@ def answers_of(environ: Mapping[str, str]) -> Kept | None:
 
 
 def question_of(words: Sequence[str], environ: Mapping[str, str]) -> bytes | None:
-    """Return all that decides an answer besides what is read from files; None where a stream is closed.
+    """Return all that decides an answer besides what is read from files; None where something else does.
+
+    That is a stream that is closed, or the list of users, which says where homes are.
 
     Raises OSError where the working directory is gone, and ValueError for what is no text.
     """
     # spec: recall.key
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        return None
+    if "HOME" not in environ or "BRAMBLE_STORE_OF" in environ or any("--store-of" in word for word in words):
         return None
     surroundings = sorted(
         f"{name}={value}" for name, value in environ.items() if name in _NAMES or name.startswith(_BEGINNINGS)

@@ -81,13 +81,17 @@ def prepare_streams() -> None:
 
 
 def heard() -> Optional[tuple[bytes, bytes]]:
-    """Return what was said on standard error, then on standard output; None if that is not known."""
+    """Return what was said on standard error, then on standard output.
+
+    None if that is not known, or was about the moment: who had to wait for another process need not again.
+    """
     said = []
     for stream in (sys.stderr, sys.stdout):
         if not isinstance(stream, _Heard) or stream.said is None:
             return None
         said.append("".join(stream.said).encode(stream.encoding, stream.errors or "strict"))
-    return said[0], said[1]
+    # spec: store.locks.told
+    return None if b"\nwaiting: " in b"\n" + said[0] else (said[0], said[1])
 
 
 def flush_output() -> None:

@@ -297,6 +297,15 @@ def test_warnings_and_what_programs_print_are_said_again(world: World) -> None:
         recorded(world, *words)
 
 
+def test_what_was_waited_for_is_not_said_again(project: World) -> None:
+    recorded(project, "graph", "./:f")
+    text = (project.project / "default.bramble").read_text()
+    (project.project / "default.bramble").write_text('print("waiting: process 1")\n' + text)
+    for _ in range(3):
+        settle()
+        assert not was_answered(project.run("graph", "./:f"))
+
+
 def test_tests_that_have_passed_are_not_looked_at_again(project: World) -> None:
     path = project.project / "default.bramble"
     path.write_text(
@@ -417,16 +426,23 @@ def test_every_variable_that_is_read_is_part_of_the_question() -> None:
 def test_so_are_the_python_the_user_the_place_and_the_streams(
     monkeypatch: pytest.MonkeyPatch, module: object, name: str, value: object
 ) -> None:
-    plain = question_of(["ls"], {})
+    plain = question_of(["ls"], {"HOME": "/h"})
     monkeypatch.setattr(module, name, value)
-    assert question_of(["ls"], {}) != plain
+    assert question_of(["ls"], {"HOME": "/h"}) != plain
 
 
 def test_words_are_told_apart() -> None:
-    assert question_of(["a", "b"], {}) != question_of(["a b"], {}) != question_of(["b", "a"], {})
-    assert question_of(["X"], {"LANG": "C"}) != question_of(["LANG=C", "X"], {})
+    home = {"HOME": "/h"}
+    assert question_of(["a", "b"], home) != question_of(["a b"], home) != question_of(["b", "a"], home)
+    assert question_of(["X"], {**home, "LANG": "C"}) != question_of(["LANG=C", "X"], home)
+
+
+def test_where_the_list_of_users_decides_nothing_is_asked() -> None:
+    assert question_of(["ls"], {"XDG_CACHE_HOME": "/c"}) is None
+    assert question_of(["ls"], {"HOME": "/h", "BRAMBLE_STORE_OF": "ann"}) is None
+    assert question_of(["--store-of=ann", "ls"], {"HOME": "/h"}) is None
 
 
 def test_a_process_without_streams_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
-    assert question_of(["ls"], {}) is None
+    assert question_of(["ls"], {"HOME": "/h"}) is None
