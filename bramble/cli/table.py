@@ -209,6 +209,10 @@ VERBS = (
                 "delete what was not used for a month, until 20 GiB are left",
                 "bramble gc --older-than 30d --max-size 20G",
             ),
+            (
+                "delete also what was needed before changes of the last week",
+                "bramble gc --keep-former 0d",
+            ),
         ),
     ),
     Verb(

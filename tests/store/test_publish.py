@@ -17,7 +17,7 @@ from bramble.store.files import sync
 from bramble.store.files.spool import Spool
 from bramble.store.path import prefix_of_record
 from bramble.store.questions.verify import verify
-from bramble.store.tree import reader as trees
+from bramble.store.tree import form as trees
 from tests.store.conftest import grown, plant, publish
 from tests.store.oracle import Exec, Link, Oracle, Tree
 

@@ -18,7 +18,7 @@ from bramble.store.publish import sources
 from bramble.store.publish.originals import Originals, Receiver
 from bramble.store.questions.verify import verify
 from bramble.store.records import stamps
-from bramble.store.tree.reader import MTIME_NS
+from bramble.store.tree.form import MTIME_NS
 from tests.store.conftest import grown, plant
 from tests.store.oracle import Exec, Link, Oracle, Tree
 

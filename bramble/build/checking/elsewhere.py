@@ -25,7 +25,7 @@ from bramble.store.files.walk import (
 )
 from bramble.store.objects.identity import BLOCK_SIZE
 from bramble.store.path import padded_store_dir
-from bramble.store.tree.reader import DIRECTORY_MODE, MTIME_NS
+from bramble.store.tree.form import DIRECTORY_MODE, MTIME_NS
 from bramble.store.tree.unpack import Rewriter
 
 

@@ -24,7 +24,7 @@ from bramble.store.files.small import open_lock, unique
 from bramble.store.locks.advisory import lock_whole
 from bramble.store.objects.identity import BLOCK_SIZE
 from bramble.store.records.objects import Objects
-from bramble.store.tree.reader import DIRECTORY_MODE, seal
+from bramble.store.tree.form import DIRECTORY_MODE, seal
 
 # Whoever opens directories of objects holds it exclusive (flock), and has written something into it.
 OPEN_DIRECTORIES = "locks/optimise"

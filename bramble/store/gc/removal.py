@@ -18,7 +18,7 @@ from bramble.store.files.small import sync_directory, unique
 from bramble.store.layout.place import BUILD_LOCKS
 from bramble.store.locks.advisory import alone
 from bramble.store.records.objects import TRASH, Objects
-from bramble.store.tree.reader import copy_stored
+from bramble.store.tree.form import copy_stored
 
 
 def take_out(objects: Objects, name: str) -> Optional[str]:

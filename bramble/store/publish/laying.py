@@ -14,8 +14,8 @@ from bramble.store.objects import archive
 from bramble.store.objects.identity import Identity, Meaning, Stream
 from bramble.store.path import record_prefix
 from bramble.store.publish.originals import SMALL
+from bramble.store.tree.form import DIRECTORY_MODE, MTIME_NS, seal, stored_mode
 from bramble.store.tree.hashing import ParallelHash
-from bramble.store.tree.reader import DIRECTORY_MODE, MTIME_NS, seal, stored_mode
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BLOCK = 1 << 20

@@ -36,8 +36,9 @@ from bramble.store.objects.identity import BLOCK_SIZE, ERASED, Identity, Meaning
 from bramble.store.objects.pieces import Piece, Pieces, windows_of
 from bramble.store.path import record_prefix, shown
 from bramble.store.records.objects import STAGED, Objects
+from bramble.store.tree.form import DIRECTORY_MODE, Patch, finish, seal
 from bramble.store.tree.hashing import ParallelHash
-from bramble.store.tree.reader import DIRECTORY_MODE, Patch, Reading, TreeReader, finish, seal
+from bramble.store.tree.reader import Reading, TreeReader
 
 _SEARCHED_AT_ONCE = 1 << 16  # bytes of a file that may hide names
 

@@ -22,7 +22,7 @@ from bramble.store.path import shown
 from bramble.store.records.files import read_object
 from bramble.store.records.objects import STAGED, TRASH, Objects
 from bramble.store.records.reread import record_of, reread
-from bramble.store.tree.reader import seal, stored_mode
+from bramble.store.tree.form import seal, stored_mode
 from bramble.store.trust.schema import Malformed, decode, is_derivation
 
 DerivationCheck = Callable[[str, bytes], bool]

@@ -47,7 +47,7 @@ from bramble.store.locks.advisory import lock_whole
 from bramble.store.objects.identity import BLOCK_SIZE
 from bramble.store.path import shown
 from bramble.store.records.objects import STAGED, TRASH
-from bramble.store.tree.reader import DIRECTORY_MODE, MTIME_NS, copy_stored, seal, stored_mode
+from bramble.store.tree.form import DIRECTORY_MODE, MTIME_NS, copy_stored, seal, stored_mode
 from bramble.store.tree.unpack import Rewriter
 from bramble.store.trust.owner import Owner, missing_parts
 from bramble.store.trust.schema import is_derivation

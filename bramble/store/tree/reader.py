@@ -1,4 +1,4 @@
-"""Reading a tree on disk into a stream, and giving it the form it keeps in the store."""
+"""Reading a tree on disk into a stream."""
 
 from __future__ import annotations
 
@@ -6,28 +6,27 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Callable, Optional, Protocol
 
-from bramble.errors import BrambleError
 from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.files import walk
-from bramble.store.files.attributes import attributes_of, remove_attribute
-from bramble.store.files.small import unique
 from bramble.store.objects import archive
-from bramble.store.objects.identity import BLOCK_SIZE, Identity, Stream, Text
-from bramble.store.path import shown
-
-# 2 January 1980: zip knows nothing before 1980, and this is later than that in every time zone.
-MTIME_NS = 315619200 * 10**9
-_TIMES = (MTIME_NS, MTIME_NS)
+from bramble.store.objects.identity import BLOCK_SIZE, Identity, Text
+from bramble.store.tree.form import (
+    DIRECTORY_MODE,
+    EXECUTABLE_MODE,
+    FILE_MODE,
+    MTIME_NS,
+    TIMES,
+    has_attributes,
+    seal,
+    special_file,
+    stored_mode,
+)
 
 # Files up to this size are read at once.
 _SMALL = 1 << 17
-
-FILE_MODE, EXECUTABLE_MODE = 0o444, 0o555
-DIRECTORY_MODE = 0o555
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class TreeReader:
         elif status.st_mtime_ns != MTIME_NS and stat.S_ISREG(status.st_mode):
             # That of a directory is another one where `optimise` was cut short, and matters to nobody.
             self.odd = b'"%s" has another time of change than the store gives' % name
-        elif _attributes(fd):
+        elif has_attributes(fd):
             self.odd = b'"%s" has extended attributes' % name
 
     def _read(self, member: walk.Member) -> None:
@@ -138,7 +137,7 @@ class TreeReader:
         target = os.readlink(member.base, dir_fd=member.parent)
         self._named(member.base)
         if self._prepare:
-            os.utime(member.base, ns=_TIMES, dir_fd=member.parent, follow_symlinks=False)
+            os.utime(member.base, ns=TIMES, dir_fd=member.parent, follow_symlinks=False)
             if stream.targets.stored(target, b"") != target:
                 self.unfinished = True
         stream.member(member.directory, member.base, archive.SYMLINK, 0, 0, target)
@@ -204,180 +203,3 @@ class TreeReader:
         mode = os.lstat(member.base, dir_fd=member.parent).st_mode
         os.chmod(member.base, stat.S_IMODE(mode) | stat.S_IRUSR, dir_fd=member.parent)
         return os.open(member.base, walk.FILE_FLAGS, dir_fd=member.parent)
-
-
-def special_file(member: walk.Member) -> BrambleError:
-    """Return the error for a member that is no file, directory or link."""
-    # spec: objects.canonical.special
-    status = os.lstat(member.base, dir_fd=member.parent)
-    return BrambleError(
-        "store.special-file",
-        f'"{shown(member.name[1:])}" is {walk.special_kind(status.st_mode)}; an output holds only files, '
-        "directories and symbolic links",
-        remedy="let the build remove it before it ends",
-    )
-
-
-def _attributes(fd: int) -> bool:
-    """Say whether an open file has attributes that somebody gave to it; the system has its own."""
-    try:
-        return any(not name.startswith("security.") for name in attributes_of(fd))
-    except OSError:
-        return False
-
-
-def stored_mode(mode: int) -> int:
-    """Return the mode that a file has in the store, given the one it was made with."""
-    return EXECUTABLE_MODE if mode & stat.S_IXUSR else FILE_MODE
-
-
-def seal(fd: int, mode: int) -> None:
-    """Give an open file or directory the form of the store: no attributes, `mode`, the one mtime."""
-    # spec: objects.canonical.stored
-    with contextlib.suppress(OSError):
-        # Some attributes belong to the system (security.selinux) and cannot be removed.
-        for attribute in attributes_of(fd):
-            os.fchmod(fd, mode | 0o200)  # what its owner may not write keeps its attributes (xattr(7))
-            with contextlib.suppress(OSError):
-                remove_attribute(fd, attribute)
-    os.fchmod(fd, mode)
-    os.utime(fd, ns=_TIMES)
-
-
-Patch = tuple[int, int, Optional[bytes]]  # number of the file, offset in it, what to store (None: the name)
-
-
-def finish(top: int, stream: Stream, name: bytes, patches: Iterable[Patch]) -> None:
-    """Make the tree below `top` what is stored under `name`: the second walk, where one is needed.
-
-    `stream` is the one that has read the tree; `patches` are its edits, in order.
-    """
-    left = iter(patches)
-    patch = next(left, None)
-    number = 0
-    with contextlib.closing(walk.walk(top, stream.names.hashed)) as members:
-        for member in members:
-            base, parent = member.base, member.parent
-            if member.kind == walk.FILE:
-                here: list[tuple[int, bytes]] = []
-                while patch is not None and patch[0] == number:
-                    here.append((patch[1], patch[2] or name))
-                    patch = next(left, None)
-                    if len(here) == 4096:
-                        _finish_file(member, here)
-                        here.clear()
-                number += 1
-                _finish_file(member, here)
-            elif member.kind == walk.SYMLINK:
-                _finish_link(member, stream, name)
-            if member.kind != walk.DIRECTORY:
-                stored_base = stream.names.stored(base, name)
-                if stored_base != base:
-                    _writable(parent)
-                    os.rename(base, stored_base, src_dir_fd=parent, dst_dir_fd=parent)
-            if member.kind == walk.LEAVE:
-                seal(member.fd, DIRECTORY_MODE)
-
-
-def _writable(directory: int) -> None:
-    if not os.fstat(directory).st_mode & stat.S_IWUSR:
-        os.fchmod(directory, 0o755)
-
-
-def _replace(member: walk.Member, make: Callable[[bytes], None]) -> None:
-    """Put something new in the place of a member, by a rename in its directory."""
-    _writable(member.parent)
-    new = b".new-" + os.fsencode(unique())
-    make(new)
-    os.rename(new, member.base, src_dir_fd=member.parent, dst_dir_fd=member.parent)
-
-
-def _finish_link(member: walk.Member, stream: Stream, name: bytes) -> None:
-    base, parent = member.base, member.parent
-    target = os.readlink(base, dir_fd=parent)
-    stored = stream.targets.stored(target, name)
-    if stored != target:
-        _replace(member, lambda new: os.symlink(stored, new, dir_fd=parent))
-        os.utime(base, ns=_TIMES, dir_fd=parent, follow_symlinks=False)
-
-
-def _finish_file(member: walk.Member, patches: list[tuple[int, bytes]]) -> None:
-    base, parent = member.base, member.parent
-    status = os.lstat(base, dir_fd=parent)
-    linked = status.st_nlink > 1
-    # The last of several hard links has one name left when it is met, and was sealed by no walk yet.
-    sealed = stat.S_IMODE(status.st_mode) == stored_mode(status.st_mode) and status.st_mtime_ns == MTIME_NS
-    if sealed and not linked and not patches:
-        return
-    if linked:
-        _replace(member, lambda new: _copy(base, new, parent))
-    os.chmod(base, 0o600, dir_fd=parent)
-    fd = os.open(base, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
-    try:
-        for offset, data in patches:
-            os.pwrite(fd, data, offset)
-        seal(fd, stored_mode(status.st_mode))
-    finally:
-        os.close(fd)
-
-
-def _copy(base: bytes, new: bytes, parent: int) -> None:
-    source = os.open(base, walk.FILE_FLAGS, dir_fd=parent)
-    try:
-        target = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=parent)
-        try:
-            copy_contents(source, target)
-        finally:
-            os.close(target)
-    finally:
-        os.close(source)
-
-
-def copy_contents(source: int, target: int) -> None:
-    """Append what is left of one open file to another, in the kernel."""
-    while os.sendfile(target, source, None, 1 << 24):
-        pass
-
-
-def copy_stored(source: str, target: str) -> None:
-    """Copy an object to `target`, where nothing is yet, in the form of the store.
-
-    Raises OSError, and BrambleError store.special-file and store.changed-while-read.
-    """
-    os.mkdir(target, 0o700)
-    with contextlib.ExitStack() as stack:
-        top = os.open(source, walk.DIRECTORY_FLAGS)
-        stack.callback(os.close, top)
-        new = os.open(target, walk.DIRECTORY_FLAGS)
-        stack.callback(os.close, new)
-        members = stack.enter_context(contextlib.closing(walk.walk(top)))
-        way = stack.enter_context(contextlib.closing(walk.Descent(new)))
-        for member in members:
-            if member.kind == walk.DIRECTORY:
-                os.mkdir(member.base, 0o700, dir_fd=way.fd)
-                way.enter(member.base)
-            elif member.kind == walk.LEAVE:
-                seal(way.fd, DIRECTORY_MODE)
-                way.leave()
-            elif member.kind == walk.FILE:
-                _copy_sealed(member, way.fd)
-            elif member.kind == walk.SYMLINK:
-                os.symlink(os.readlink(member.base, dir_fd=member.parent), member.base, dir_fd=way.fd)
-                os.utime(member.base, ns=_TIMES, dir_fd=way.fd, follow_symlinks=False)
-            else:
-                raise special_file(member)
-        seal(new, DIRECTORY_MODE)
-
-
-def _copy_sealed(member: walk.Member, directory: int) -> None:
-    source = os.open(member.base, walk.FILE_FLAGS, dir_fd=member.parent)
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        target = os.open(member.base, flags, 0o600, dir_fd=directory)
-        try:
-            copy_contents(source, target)
-            seal(target, stored_mode(os.fstat(source).st_mode))
-        finally:
-            os.close(target)
-    finally:
-        os.close(source)
