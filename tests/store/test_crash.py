@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import time
@@ -10,10 +11,12 @@ import pytest
 
 from bramble.store.digest import digest
 from bramble.store.disk import RawOutput, Realisation, Store
+from bramble.store.files.remove import remove_tree
 from bramble.store.gc.collect import collect
 from bramble.store.gc.optimise import optimise
 from bramble.store.questions.verify import verify
 from bramble.store.records.files import read_object
+from bramble.store.records.roots import add_root
 from bramble.store.transfer.stream import export_objects, import_objects
 from tests.store import crash
 from tests.store.conftest import plant, publish
@@ -118,6 +121,21 @@ def test_a_crash_while_sources_are_added_at_any_moment(memory: str, loss: crash.
         return lambda: Store.open(world.root).add_sources(memory + "/p", ["a", "d/b"])
 
     every_crash(memory, "sources", add, loss)
+
+
+@losses
+def test_a_crash_while_changed_sources_are_added_at_any_moment(memory: str, loss: crash.Loss) -> None:
+    files = ["a", "d/b", "d/c"]
+
+    def add(world: World) -> Callable[[], object]:
+        remove_tree(memory + "/p")
+        plant({b"a": b"1", b"d": {b"b": Exec(b"2"), b"c": Link(b"b")}}, memory + "/p")
+        with contextlib.closing(Store.open(world.root)) as store:
+            add_root(store, "former", [store.add_sources(memory + "/p", files)])
+        Path(memory, "p/a").write_text("changed")
+        return lambda: Store.open(world.root).add_sources(memory + "/p", files)
+
+    every_crash(memory, "changed", add, loss)
 
 
 @losses

@@ -52,20 +52,6 @@ def reread(objects: Objects, name: str, known: Collection[str] = (), *, parallel
         return Reread(reader.read(top), reader.odd)
 
 
-def name_of(objects: Objects, path: str) -> str:
-    """Return the name that the directory `path`, which refers to no object, would have in the store.
-
-    Raises OSError, and BrambleError store.special-file or store.changed-while-read.
-    """
-    meaning = Meaning(os.fsencode(objects.directory), record_prefix(), own=b"")
-    places: list[int] = []
-    top = os.open(path, DIRECTORY_FLAGS)
-    try:
-        return TreeReader(Stream(meaning, hashlib.sha256(), places), Reading()).read(top).name
-    finally:
-        os.close(top)
-
-
 def scratch_of(objects: Objects) -> str:
     """Return a directory for what is too much for the memory while an object is read."""
     return "/tmp" if objects.read_only else f"{objects.var}/{WORK}"
