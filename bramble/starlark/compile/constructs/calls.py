@@ -1,4 +1,24 @@
-"""Calls: of functions of the same file, of universal functions, of anything."""
+"""Calls: of functions of the same file, of universal functions, of anything.
+
+The simple rule of a call is to evaluate the callee and the arguments, to check that they bind, and to call
+(`.call`, in runtime/intrinsics.py). Here the check comes afterwards. Python's own call binds as Starlark
+does, and where it cannot it raises a TypeError before the callee has done anything.
+
+**Why that is safe.** Such a TypeError has no frame but the caller's in its traceback; one from inside of
+the callee has at least one more. Only for the first is the operation looked up (faults.py) and its operands
+asked what is wrong (`explain_call`): the callee, how many arguments stand in the text, their names, and what
+follows `*` and `**`. Nothing has run since they were evaluated, so they are what they were.
+
+**Where the two differ**, and so what is done before: Python iterates strings after `*`, and what a host
+says; so what is no tuple or `List` goes through `.star`. After `**` it takes any mapping; so what is no
+`Dict` goes through `.star_star`. It takes what follows `*` before the named arguments, which stand before it.
+And it has names that no variable may have: parameters with such names have others there, and their function
+an entry that knows (`RenamingEntry`).
+
+**Who is called** is known for a global function that is bound once: its Python function is called at once,
+without a look at the value. With stars it is the one for anybody (facts/inference.py), since nothing is known
+of what they bring.
+"""
 
 from __future__ import annotations
 

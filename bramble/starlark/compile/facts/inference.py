@@ -8,7 +8,9 @@ container holds, which is more about kinds, follows from that. What was private 
 so in the second.
 
 *Two views.* A file is compiled for strangers who call its functions with anything, and for itself.
-`Inference` says below how the two differ. A function that both views know equally well is made once.
+`Inference` says below how the two differ. A function that both views know equally well is made once. A call
+with `*` or `**` may give a function anything: what is called so is made for strangers, and what it returns is
+concluded from parameters of any kind.
 
 *Recursion.* A function may come back to itself only by a circle of calls by name, or by calling something
 that is not known. Functions that call nothing, or only functions that call nothing back, are in no circle

@@ -12,7 +12,8 @@ function runs. So
 - every assignment to it is a display, a comprehension, a slice, an operator other than `and` and `or`, a
   call of a universal function that makes a container, or something that is no container;
 - it is never *used as a value* but in ways that keep nothing: it is indexed, iterated, measured, its
-  methods are called, it is returned. Passing it to a function, putting it into another container, or
+  methods are called, it is returned, its items are the arguments of a call (`*x`, `**x`), which gets
+  a tuple or dict of its own. Passing it to a function, putting it into another container, or
   assigning it to a target that is no local name lets it *escape* (collect.py);
 - it is no parameter, which others hold as well, and no variable of an inner function, which may run at
   any time.
