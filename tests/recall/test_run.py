@@ -28,7 +28,7 @@ def asking():
 START = (
     "import sys; sys.path.insert(0, sys.argv[1]); del sys.argv[1]; "
     "from bramble.__main__ import start; status = start(); "
-    "print(*(name for name in sys.modules if name.startswith('bramble')), file=open('loaded', 'w')); "
+    "print(*(name for name in [*sys.modules] if name.startswith('bramble')), file=open('loaded', 'w')); "
     "sys.exit(status)"
 )
 COUNTING = "echo x >> count; cat count; while read l; do n=$((n+1)); done < count; exit $n"
