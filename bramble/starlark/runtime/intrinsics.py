@@ -58,7 +58,7 @@ from .operators import (
     within,
 )
 from .order import sort_items
-from .string_methods import STRING_METHODS, split_at, split_words
+from .string_methods import STRING_METHODS, plain_split, plain_words, split_at, split_words
 from .text import convert, display, to_repr, to_str
 from .unboxed import (
     boxed_dict,
@@ -75,7 +75,7 @@ from .unboxed import (
     set_element,
     setdefault,
 )
-from .universe import POSITIONAL, UNIVERSE, compared, dict_of, length, make_range, to_int
+from .universe import POSITIONAL, UNIVERSE, compared, dict_of, length, make_range, plain_reversed, to_int
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -488,6 +488,9 @@ BUILTINS: dict[str, Value] = {
     ".sorted1": sorted1,
     ".plain_sorted": plain_sorted,
     ".plain_items": plain_items,
+    ".plain_reversed": plain_reversed,
+    ".plain_split": plain_split,
+    ".plain_words": plain_words,
     ".dict1": dict1,
     ".dict_with": dict_with,
     ".int_text": int_text,

@@ -213,6 +213,16 @@ def split_at(s: str, separator: str) -> List:
     return List(s.split(separator)) if separator and len(s) <= CHARACTERS else split(s, separator)
 
 
+def plain_split(s: str, separator: str) -> list[str]:
+    """Return `s.split(separator)` as a list of Python's own."""
+    return s.split(separator) if separator and len(s) <= CHARACTERS else [*split(s, separator)]
+
+
+def plain_words(s: str) -> list[str]:
+    """Return `s.split()` as a list of Python's own."""
+    return s.split() if len(s) <= CHARACTERS and s.isprintable() else [*split(s)]
+
+
 def split_words(s: str) -> List:
     """Return `s.split()`."""
     return List(s.split()) if len(s) <= CHARACTERS and s.isprintable() else split(s)

@@ -111,9 +111,13 @@ def setdefault(x: dict[Value, Value], key: Value, default: Value = None) -> Valu
 
 def keys(x: dict[Value, Value]) -> list[Value]:
     """Return the keys as the program knows them."""
+    if Key not in types_of(x):
+        return list(x)
     return [key.value if key.__class__ is Key else key for key in x]
 
 
 def items(x: dict[Value, Value]) -> list[tuple[Value, Value]]:
     """Return the entries as the program knows them."""
+    if Key not in types_of(x):
+        return list(x.items())
     return [(value_of(key), value) for key, value in x.items()]

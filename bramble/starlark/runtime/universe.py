@@ -424,8 +424,15 @@ def _repr(x: Value) -> str:
 
 
 def _reversed(x: Value) -> List:
+    return List(plain_reversed(x))
+
+
+def plain_reversed(x: Value) -> list[Value]:
+    """Return `reversed(x)` as a list of Python's own."""
+    if (x.__class__ is List or x.__class__ is list) and len(x) <= PART:
+        return x[::-1]
     items = want_sized("reversed", 1, x)
-    return fill(List(), reversed(items), len(items))
+    return fill([], reversed(items), len(items))
 
 
 def _set(x: Value = ()) -> Set:

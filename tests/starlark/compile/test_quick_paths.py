@@ -286,3 +286,47 @@ def test_a_test_of_a_type_is_one_of_its_name(test: str, names: set[str]) -> None
         wanted = call(Thread(), module.globals["name"], (make(),)) in names
         negated = "!=" in test or "not in" in test
         assert call(Thread(), module.globals["f"], (make(),)) is (wanted is not negated)
+
+
+@pytest.mark.parametrize(
+    ("quick", "slow"),
+    [
+        ("x[a]", "same(x)[same(a)]"),
+        ("same(x)[a]", "x[same(a)]"),
+        ('x.split("b")[0]', 'same(x.split("b"))[same(0)]'),
+        ('x.split("b")[a]', 'same(x.split("b"))[same(a)]'),
+        ('x.split("b")[7]', 'same(x.split("b"))[same(7)]'),
+        ("x.split()[-1]", "same(x.split())[same(-1)]"),
+    ],
+)
+def test_an_index_is_the_same_however_it_is_written(quick: str, slow: str) -> None:
+    module = ran(f"def same(x): return x\ndef quick(x, a): return {quick}\ndef slow(x, a): return {slow}\n")
+    rule = BUILTINS[".index"]
+    for x, a in product(MAKERS, MAKERS):
+        wanted = outcome(called(module, "slow"), [x, a])
+        assert outcome(called(module, "quick"), [x, a]) == wanted
+        if quick == "x[a]":
+            simple = Builtin("rule", lambda _thread, args, _kwargs: rule(*args))
+            assert outcome(lambda *args, simple=simple: call(Thread(), simple, args), [x, a]) == wanted
+
+
+@pytest.mark.parametrize(
+    "bounds", ["a:", ":a", "a:b", "same(a):b", "a:same(b)", "same(a):", "len('a'):", "1:-1"]
+)
+def test_a_slice_is_what_its_rule_says(bounds: str) -> None:
+    lower, _, upper = bounds.partition(":")
+    module = ran(
+        f"def same(x): return x\ndef quick(x, a, b): return x[{bounds}]\n"
+        f"def large(x, a, b): return same(x)[{bounds}]\n"
+        f"def slow(x, a, b): return (x, {lower or None}, {upper or None})\n"
+    )
+    rule = BUILTINS[".slice_of"]
+
+    def simple(x: Any, a: Any, b: Any) -> Any:
+        operands = call(Thread(), module.globals["slow"], (x, a, b))
+        return call(Thread(), Builtin("rule", lambda _thread, args, _kwargs: rule(*args, None)), operands)
+
+    for operands in product(MAKERS, FEW, FEW):
+        wanted = outcome(simple, list(operands))
+        assert outcome(called(module, "quick"), list(operands)) == wanted
+        assert outcome(called(module, "large"), list(operands)) == wanted

@@ -6,9 +6,12 @@ from .. import python_tree as py
 from ..facts.kind_rules import index_kind, slice_kind
 from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING
 from .unboxed import unboxed_index
+from .variables import with_plain_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _ast import expr
+
     from ...syntax import tree
     from ..context import Context, Typed
 
@@ -23,6 +26,9 @@ def index_of(ctx: Context, at: int, left: Typed, right: Typed) -> Typed:
     literal = x.__class__.__name__ == "Constant" and (mx != STRING or mi != INT)
     if literal:
         return py.helper(".index", [x, i], ctx.unit.op(at, ".index")), result
+    if mi == INT:
+        # Of a list that is made for this only.
+        with_plain_list(x)
     if mi in (INT, STRING, INT | STRING):
         x, ref_x = ctx.once(x)
         i, ref_i = ctx.once(i)
@@ -56,6 +62,9 @@ def slice_of(ctx: Context, node: tree.Slice, left: Typed) -> Typed:
     nothing = py.constant(None, ctx.line), INT
     parts = [nothing if part is None else ctx.expr(part) for part in (node.lower, node.upper)]
     line = ctx.unit.op(node.at, ".slice_of", (node.operand.start,))
+    possible = all(kind & INT for _part, kind in parts) and node.step is None and not raw
+    if possible and not all(py.is_simple(part) for part, _ in parts):
+        return evaluated_slice(ctx, node, left, parts), result
     plain = all(kind & INT and py.is_simple(part) for part, kind in parts)
     literal = x.__class__.__name__ == "Constant" and mask != STRING
     if raw and (node.step is not None or not plain or any(kind != INT for _, kind in parts)):
@@ -88,6 +97,34 @@ def slice_of(ctx: Context, node: tree.Slice, left: Typed) -> Typed:
         return made, result
     test = py.boolean(py.AND, tests, line) if len(tests) > 1 else tests[0]
     return py.conditional(test, made, slow, line), result
+
+
+def evaluated_slice(ctx: Context, node: tree.Slice, left: Typed, parts: list[Typed]) -> expr:
+    """Emit `x[a:b]` whose bounds are evaluated: all operands before the first test that fails."""
+    first, x, _ref = ctx.bind(left[0])
+    line = ctx.unit.op(node.at, ".slice_of", (node.operand.start,))
+    bounds: list[expr] = []
+    tests: list[expr] = []
+    again: list[expr] = []
+    for part, kind in parts:
+        one, other, _ref = ctx.bind(part)
+        bounds.append(other)
+        if one is not other or kind != INT:
+            tests.append(py.is_class(one, "int", line))
+            again.append(py.is_class(other, "int", line))
+    made = py.subscript(x, py.slice_between(bounds[0], bounds[1], line), line)
+    whole = py.is_class(first, ".List", line)
+    for test in tests:
+        whole = py.binary(whole, "&", test, line)
+    text = py.boolean(py.AND, [py.is_class(x, "str", line), *again], line)
+    slow = py.helper(".slice_of", [x, *bounds, py.constant(None, line)], line)
+    if left[1] == STRING:
+        text_first = py.is_class(first, "str", line)
+        for test in tests:
+            text_first = py.binary(text_first, "&", test, line)
+        return py.conditional(text_first, made, slow, line)
+    lists = py.helper(".List", [made], line)
+    return py.conditional(whole, lists, py.conditional(text, made, slow, line), line)
 
 
 def attribute_of(ctx: Context, node: tree.Dot, left: Typed) -> Typed:

@@ -12,12 +12,19 @@ from ..facts.kinds import ANY, BOOL, DICT, FUNCTION, LIST, NONE, RAW_DICT, RAW_L
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _ast import expr
-    from typing import Optional
+    from typing import Any, Optional
 
     from ..context import Context, Typed
 
 # Functions that make a List, and those that make a list of Python's own instead.
-PLAIN_VERSIONS = {".list": ".plain_items", ".sorted1": ".plain_sorted", ".listed": ".plain_list"}
+PLAIN_VERSIONS = {
+    ".list": ".plain_items",
+    ".listed": ".plain_list",
+    ".reversed": ".plain_reversed",
+    ".sorted1": ".plain_sorted",
+    ".split_at": ".plain_split",
+    ".split_words": ".plain_words",
+}
 CONSTANT_NAMES: dict[str, Optional[bool]] = {"None": None, "True": True, "False": False}
 
 
@@ -103,12 +110,19 @@ def unwrapped(ctx: Context, node: tree.Expr) -> Typed:
     if name in PLAIN_VERSIONS:
         value.func.id = PLAIN_VERSIONS[name]  # type: ignore[attr-defined]
         return value, RAW_LIST
-    native = getattr(value, "body", None)
-    if getattr(getattr(native, "func", None), "id", "") == ".listed":
-        # `d.items()` of what is tested to be a dict: either a list of Python's own, or any value.
-        native.func.id = ".plain_list"  # type: ignore[union-attr]
-        return value, ANY
-    return value, mask
+    return value, ANY if with_plain_list(value) else mask
+
+
+def with_plain_list(value: expr) -> bool:
+    """Make the List that is a value under a test, as `d.items()` is if d is a dict, a list of Python's own.
+
+    Return whether there was one: then it is either such a list or any value.
+    """
+    native: Any = getattr(value, "body", None)
+    name = getattr(getattr(native, "func", None), "id", "")
+    if name in PLAIN_VERSIONS:
+        native.func.id = PLAIN_VERSIONS[name]
+    return name in PLAIN_VERSIONS
 
 
 def has_plain_keys(ctx: Context, node: tree.Expr) -> bool:
