@@ -9,7 +9,21 @@ import pytest
 
 from bramble.starlark import StarlarkError, compile_program
 
-VALUES = ["None", "True", "1", "1.5", '"a"', 'b"a"', "(1,)", "()", "[1]", "{1: 2}", "(lambda: 1)", "len"]
+VALUES = [
+    "None",
+    "True",
+    "1",
+    "1.5",
+    '"a"',
+    'b"a"',
+    "(1,)",
+    "()",
+    "[1]",
+    "{1: 2}",
+    "(lambda: 1)",
+    "len",
+    "[].clear()",
+]
 ALONE = ["-{}", "+{}", "~{}", "not {}", "{}()", "{}[0]", '{}["a"]', "{}.x", "{}.x()", "{}[1:2]", "{}[::2]"]
 ALONE += ["[x for x in {}]", "1 if {} else 2", "len(*{})", "dict(**{})", 'type({}) == "int"', '"%d" % {}']
 PAIRS = ["+", "*", "%", "<<", "==", "!=", "<", "in", "not in", "and", "or"]

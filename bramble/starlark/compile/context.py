@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     Expression = Callable[["Context", Any], Typed]
     Statement = Callable[["Context", Any], list[stmt]]
 
+_LOOPS = frozenset({tree.For, tree.While})
+_LEAVING = frozenset({tree.Return, tree.Break, tree.Continue})
 _OPERATORS = {operator.__class__.__name__: op for op, operator in py.BINARY.items()}
 
 
@@ -160,6 +162,11 @@ class Context:
         self.loops = 0
         self.comprehensions = 0
         self.parameters = {p.index for p in scope.parameters}
+        # Local variables that have a value here, by their indexes. Others may have none, which is an error
+        # where their turn is: they are not read again later, as a variable otherwise is.
+        self.settled = set(self.parameters)
+        # Those that have one at the end of the block that was made last; None: the end is not reached.
+        self.settled_at_end: Optional[set[int]] = None
         # Parameters (by declaration) whose Python function is in a variable of its own.
         self.prepared: set[int] = set()
         # The operation of the statement: for code that cannot fail, but can be interrupted.
@@ -185,7 +192,13 @@ class Context:
         """Return the Python statements for a Starlark one, which is an operation itself."""
         outer = self.line
         self.line = self.unit.op(node.start, "statement")
+        before = self.settled
+        if node.__class__ in _LOOPS:
+            self.settled = set(before)
         made = self.unit.table.statements[node.__class__](self, node)
+        if node.__class__ in _LOOPS:
+            # There may be no round.
+            self.settled = before
         self.line = outer
         return made
 
@@ -194,13 +207,15 @@ class Context:
         if self.start < 0 and len(body) > PART and is_divided(body, self.loops):
             return [made for part in divided(body) for made in self.called_part(part)]
         made: list[stmt] = []
-        outer = self.hoisted
+        outer, before = self.hoisted, self.settled
+        self.settled = set(before)
         for node in body:
             self.hoisted = []
             statements = self.statement(node)
             made += self.hoisted
             made += statements
-        self.hoisted = outer
+        self.settled_at_end = None if body and body[-1].__class__ in _LEAVING else self.settled
+        self.hoisted, self.settled = outer, before
         return made or [Pass(lineno=self.line, col_offset=0)]
 
     def part(self, name: str, statements: Sequence[tree.Stmt]) -> stmt:

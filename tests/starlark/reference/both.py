@@ -67,12 +67,9 @@ def attempted(work: Callable[[], Any]) -> Any:
 def told(error: EvalError) -> tuple[str, ...]:
     """Return what is compared of an error.
 
-    Which two items were compared depends on how a list is sorted. Of two variables without a value in one
-    expression the compiler may find the second first, so that only the function is compared then.
+    Which two items were compared depends on how a list is sorted.
     """
     stack = [str(frame) for frame in error.stack]
-    if error.code == "eval.unbound":
-        return (error.code, *stack[:-1], error.stack[-1].name)
     words = re.sub(r"\S+ < \S+ not implemented", "T < U not implemented", error.message)
     return (error.code, words, *stack)
 

@@ -110,7 +110,8 @@ EXPRESSIONS = {
         %a == None  %a != None  (%d == %d)  %s.isdigit()  (%f == %f)  not %b  %s in (%s, %s)  %i > 0
         type(%l) == 'list'  (%b == %i)  (%i == %b)  (%t == %t)  ((%i, %i) == (%b, %i))  ([%f] == [%i])
         (%f, %b) == (%f, %i)  %b in [%i, %i]  %f in (%f, %i)  (%n == [%b])  %f != %f  (%f < %i)  (%f >= %f)
-        (%s == %a)  (%i == %a)  (%i != %a)  (%a in [%a, %a])  (%d == {%b: %i})  type(%d) != "dict"  (%s in %u)  (%i == 0)  %i  %l  %s  %d  %i == %f
+        (%s == %a)  (%i == %a)  (%i != %a)  (%a in [%a, %a])  (%d == {%b: %i})
+        type(%d) != "dict"  (%s in %u)  (%i == 0)  %i  %l  %s  %d  %i == %f
     """),
     "n": split(r"""
         [%i, %i]  (%n + %n)  %n[%i:]  %n[:%i]  sorted(%n)  list(%n)  %m.values()  [x for x in %n]

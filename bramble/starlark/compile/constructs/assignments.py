@@ -39,12 +39,13 @@ def assign(ctx: Context, node: tree.Assign) -> list[stmt]:
         and len(target.items) == len(given.items)
         and target.items
     ):
-        targets, later = targets_of(ctx, target.items, node.at)
         pairs = zip(target.items, given.items)
         values = py.tuple_of([value_for(ctx, t, item) for t, item in pairs], ctx.line)
+        targets, later = targets_of(ctx, target.items, node.at)
         return [py.assign(py.tuple_of(targets, ctx.line, py.STORE), values, ctx.line), *later]
     if isinstance(target, tree.Name):
-        return [py.assign(store_name(ctx, target), value_for(ctx, target, node.value), ctx.line)]
+        value = value_for(ctx, target, node.value)
+        return [py.assign(store_name(ctx, target), value, ctx.line)]
     value, mask = ctx.expr(node.value)
     return assign_to(ctx, target, value, mask, node.at)
 

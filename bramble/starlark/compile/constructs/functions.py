@@ -17,6 +17,7 @@ from ..facts.kinds import FUNCTION
 from .calls import prepare
 from .iteration import counted_step
 from .loops import tick
+from .variables import settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def def_statement(ctx: Context, node: tree.Def) -> list[stmt]:
     inner = inner_context(ctx, node, ctx.unit.generic if known and node.parameters else None)
     made = py.function(raw, parameters, function_body(inner, node, node.body))
     value = function_value(ctx, node, py.load(raw, ctx.line))
+    settle(ctx, node.name)
     statements = [made, py.assign(py.store(name, ctx.line), value, ctx.line)]
     if known and node.name.name in ctx.unit.inference.specialised:
         statements += specialised(ctx, node, raw)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _ast import Constant
+
 from ...runtime.limits import COMPARES_ANEW
 from .. import python_tree as py
 from ..facts import kinds
@@ -245,6 +247,11 @@ def with_literal(op: str, number: expr, literal: expr, line: int) -> expr:
     return py.unary("not", py.compare(number, py.COMPARE["<=" if op == ">" else "<"], literal, line), line)
 
 
+def is_text_or_number(node: expr) -> bool:
+    """Return whether an operand is a literal, and not None or a bool."""
+    return isinstance(node, Constant) and node.value.__class__ is not bool and node.value is not None
+
+
 def equality(op: str, left: Operand, right: Operand, line: int) -> Optional[expr]:
     """Emit `==` or `!=` without a test of classes, or return None when one is needed."""
     first_a, a, ma = left
@@ -254,6 +261,9 @@ def equality(op: str, left: Operand, right: Operand, line: int) -> Optional[expr
     literals = first_a.__class__.__name__ == first_b.__class__.__name__ == "Constant"
     if not literals and (NONE in (ma, mb) or (mb == BOOL and ma & BOOL) or (ma == BOOL and mb & BOOL)):
         # None and the bools are equal to themselves only.
+        if is_text_or_number(first_a) or is_text_or_number(first_b):
+            # Python warns of `is` beside a literal, and beside None the other operator says the same.
+            return direct
         return py.compare(first_a, identical, first_b, line)
     if same_equality(ma, mb):
         return direct

@@ -63,7 +63,14 @@ def if_statement(ctx: Context, node: tree.If) -> list[stmt]:
     """`if c: … elif d: … else: …`: the first body whose condition is true, else the last."""
     # spec: starlark.statement.if
     otherwise = ctx.block(node.otherwise) if node.otherwise else []
-    branches = [(condition(ctx, b.condition), ctx.block(b.body)) for b in node.branches]
+    ends = [ctx.settled_at_end if node.otherwise else ctx.settled]
+    branches = []
+    for branch in node.branches:
+        branches.append((condition(ctx, branch.condition), ctx.block(branch.body)))
+        ends.append(ctx.settled_at_end)
+    reached = [end for end in ends if end is not None]
+    if reached:
+        ctx.settled |= set.intersection(*reached)
     if len(branches) <= _BRANCHES:
         return nested_branches(ctx, branches, otherwise)
     # A long chain in parts: `pending` says that the parts so far have chosen nothing.

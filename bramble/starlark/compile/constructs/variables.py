@@ -57,7 +57,10 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
     line = ctx.line
     if scope == FREE or binding.index not in ctx.parameters:
         line = ctx.unit.op(node.start, "local", (name,))
-    return py.load(mangle(name), line), mask
+    loaded = py.load(mangle(name), line)
+    if scope != FREE and binding.index not in ctx.settled:
+        return py.walrus(ctx.temp(), loaded, line), mask
+    return loaded, mask
 
 
 def unboxed_variable(ctx: Context, node: tree.Expr) -> tuple[Optional[expr], int]:
@@ -137,5 +140,13 @@ def condition(ctx: Context, node: tree.Expr) -> expr:
 
 
 def store_name(ctx: Context, node: tree.Name) -> expr:
-    """Emit a name as a target."""
+    """Emit a name as a target, after the value that it gets."""
+    settle(ctx, node)
     return py.store(mangle(node.name), ctx.line)
+
+
+def settle(ctx: Context, node: tree.Name) -> None:
+    """Note that a variable has a value from here on."""
+    binding = ctx.unit.uses[node.start]
+    if binding.scope != GLOBAL:
+        ctx.settled.add(binding.index)
