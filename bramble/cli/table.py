@@ -166,6 +166,60 @@ VERBS = (
         ),
     ),
     Verb(
+        "add",
+        "bramble.cli.verbs.packages.add",
+        "require packages, and choose their versions",
+        "project",
+        (
+            ("the newest version of a package", "bramble add example.com/lib"),
+            (
+                "one version of it, and see first what that brings",
+                "bramble add --dry-run example.com/lib@1.0.0",
+            ),
+            ("a project beside this one", "bramble add --path ../tools"),
+        ),
+    ),
+    Verb(
+        "remove",
+        "bramble.cli.verbs.packages.remove",
+        "require packages no more",
+        "project",
+        (
+            ("see what would leave with a package", "bramble remove --dry-run example.com/lib"),
+            ("take a package out of bramble.toml and bramble.lock", "bramble remove example.com/lib"),
+        ),
+    ),
+    Verb(
+        "update",
+        "bramble.cli.verbs.packages.update",
+        "raise required packages to their newest versions",
+        "project",
+        (
+            ("see what there is newer of the same MAJOR, and write nothing", "bramble update --dry-run"),
+            ("raise one package, also to a later MAJOR", "bramble update --major example.com/lib"),
+        ),
+    ),
+    Verb(
+        "outdated",
+        "bramble.cli.verbs.packages.outdated",
+        "say which required packages have newer versions",
+        "project",
+        (
+            ("what `update` would take, and what only `update --major` would", "bramble outdated"),
+            ("the same for a program to read", "bramble outdated --json"),
+        ),
+    ),
+    Verb(
+        "deps",
+        "bramble.cli.verbs.packages.deps",
+        "print the packages of a project, and who requires each",
+        "look",
+        (
+            ("the tree, and for each version who asked for it", "bramble deps"),
+            ("the ways that lead to one package", "bramble deps --why example.com/base"),
+        ),
+    ),
+    Verb(
         "lock",
         "bramble.cli.verbs.lock",
         "download and pin what a project needs, and check the pins",
@@ -322,6 +376,7 @@ TOPICS = (
     Topic("builders", "fetch_url, fetch_git, host_tools and their variables"),
     Topic("host_tools", "programs of this machine in a build"),
     Topic("library", "std, std/c, std/python and the other modules that come along"),
+    Topic("packages", "packages from git repositories: adding, updating, versions, the lock"),
     Topic("targets", "how to name what is to be built"),
     Topic("graphs", "graphs as JSON, from any program and of derivation_output"),
     Topic("sandbox", "what a build can see and do, and its limits"),

@@ -19,13 +19,14 @@ from bramble.project.names import CONFIG_NAME
 from bramble.project.project import Project, find_project
 from bramble.starlark.kept import Kept
 
-__all__ = ["Candidate", "program_stamp", "read_kept", "targets", "write_kept"]
+__all__ = ["Candidate", "dependencies", "program_stamp", "read_kept", "targets", "write_kept"]
 
 SUFFIX = ".bramble"
 MOST_NAMES = 5000  # of one directory that are looked at
 MOST_CANDIDATES = 500
 COMPLETION = "completion"  # the directory in the cache
 _KEPT_NAME = "commands"
+_GROUPS = ("cli/verbs/packages", "cli/verbs/self", "cli/verbs/store")
 _LARGEST = 1 << 20  # bytes of a module that is looked through
 _DEF = re.compile(rb"^def[ \t]+([A-Za-z][A-Za-z0-9_]*)[ \t]*\(([^)]*)\)", re.M)
 
@@ -41,7 +42,15 @@ def program_stamp() -> str:
     """Return a name that changes when the program may have changed: 40 hexadecimal digits."""
     top = os.path.dirname(os.path.abspath(bramble.__file__))
     seen = [bramble.__version__]
-    for directory in ("cli", "cli/completion", "cli/verbs", "cli/verbs/self", "cli/verbs/store", "commands"):
+    for directory in (
+        "cli",
+        "cli/completion",
+        "cli/verbs",
+        "cli/verbs/packages",
+        "cli/verbs/self",
+        "cli/verbs/store",
+        "commands",
+    ):
         try:
             with os.scandir(os.path.join(top, directory)) as entries:
                 for entry in sorted(entries, key=lambda one: one.name):
@@ -94,6 +103,20 @@ def targets(word: str, directory: str) -> list[Candidate]:
     if len(found) == 1 and found[0].text.endswith(":"):
         return _functions(project, found[0].text[:-1], "")
     return found[:MOST_CANDIDATES]
+
+
+def dependencies(word: str, directory: str) -> list[Candidate]:
+    """Return the packages that bramble.toml requires and that begin with `word`, with their versions."""
+    # spec: cli.completion.dependencies
+    try:
+        known = find_project(directory).config.dependencies
+    except BrambleError:
+        return []
+    return [
+        Candidate(name, one.version or one.path or one.rev)
+        for name, one in sorted(known.items())
+        if name.startswith(word)
+    ][:MOST_CANDIDATES]
 
 
 def _places(project: Project, word: str) -> list[Candidate]:

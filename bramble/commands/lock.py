@@ -13,15 +13,18 @@ from bramble.build.downloads import Conflict, Download, Locked, compare, downloa
 from bramble.build.fetch.discretion import anonymous
 from bramble.commands.build import BuildChoices, BuildResult, Event, build_derivations
 from bramble.commands.context.evaluation import Evaluated, evaluate_targets
+from bramble.commands.context.packages import chosen
 from bramble.commands.context.setting import Setting
 from bramble.derivation.graph import DerivationGraph
 from bramble.errors import BrambleError, Place, nearest
-from bramble.project.lockfile import URL_HASHES, Lock, read_lock, update_lock
+from bramble.packages.locked import unused
+from bramble.project.lockfile import COMMITS, DEPENDENCIES, URL_HASHES, Lock, read_lock, update_lock
 from bramble.project.names import LOCK_NAME
-from bramble.project.project import find_project
+from bramble.project.project import Project, find_project
 
 __all__ = ["Conflict", "Download", "Locked", "Survey", "fetch", "prune", "survey", "wanted"]
 
+PACKAGE_TABLES = (COMMITS, DEPENDENCIES)
 # spec: cli.lock.platforms
 PLATFORMS = ("linux-amd64", "linux-arm64")
 
@@ -56,6 +59,8 @@ def survey(words: Sequence[str], setting: Setting, on_print: Callable[[str], Non
     lock = read_lock(os.path.join(project.root, LOCK_NAME))
     every = [f"{project.name}/...", *words]
     own = evaluate_targets(every, setting, on_print)
+    # Evaluation may have put packages into it.
+    lock = read_lock(os.path.join(project.root, LOCK_NAME))
     evaluations: list[Evaluated] = [own]
     unseen: list[str] = []
     for platform in PLATFORMS:
@@ -81,8 +86,18 @@ def survey(words: Sequence[str], setting: Setting, on_print: Callable[[str], Non
     graph = DerivationGraph.of(derivations[one.id] for one in found if one.alone)
     evaluation = replace(own.evaluation, graph=graph, results=(), tests=(), places=places)
     locked = compare(found, lock.url_hashes)
-    locked = replace(locked, unused=tuple(key for key in locked.unused if not _is_of_a_graph(key, lock)))
+    unused_pins = [key for key in locked.unused if not _is_of_a_graph(key, lock)]
+    locked = replace(locked, unused=(*unused_pins, *_unused_packages(project, setting, lock)))
     return Survey(replace(own, evaluation=evaluation), locked, lock, tuple(unseen))
+
+
+def _unused_packages(project: Project, setting: Setting, lock: Lock) -> list[str]:
+    """Return the keys of packages in the lock that are not read to choose the project's packages."""
+    # spec: project.lock.prune
+    if not any(lock.tables.get(table) for table in PACKAGE_TABLES):
+        return []
+    needed = [ask.key for ask in chosen(project, setting, lock, _unheard).resolution.trees]
+    return sorted({key for entries in unused(lock.tables, needed).values() for key in entries})
 
 
 def _is_of_a_graph(key: str, lock: Lock) -> bool:
@@ -230,6 +245,10 @@ def conflicts(seen: Survey) -> list[BrambleError]:
 def prune(seen: Survey) -> Mapping[str, str]:
     """Take the entries out of the lock file that nothing uses; return those that are gone. Raises lock.*."""
     # spec: project.lock.prune
-    dropped = {key: seen.lock.url_hashes[key] for key in seen.locked.unused}
-    after = update_lock(seen.path, {}, dropped=dropped).url_hashes
-    return {key: value for key, value in dropped.items() if key not in after}
+    gone: dict[str, str] = {}
+    for table in (*PACKAGE_TABLES, URL_HASHES):
+        entries = seen.lock.tables.get(table, {})
+        dropped = {key: entries[key] for key in seen.locked.unused if key in entries}
+        after = update_lock(seen.path, {}, table=table, dropped=dropped).tables.get(table, {})
+        gone.update({key: value for key, value in dropped.items() if key not in after})
+    return gone

@@ -119,6 +119,19 @@ def test_a_line_that_makes_no_sense_is_answered_with_nothing(project: World) -> 
     assert project.run("completion", "--answer", "bash", ".bramble $(x", "." + BREAKS).out == ""
 
 
+def test_packages_that_are_required_are_offered(project: World) -> None:
+    # spec: cli.completion.dependencies
+    path = project.project / "bramble.toml"
+    text = path.read_text()
+    path.write_text(text + '[dependencies]\n"example.com/b" = "1.0.0"\n"example.com/a" = { path = "../a" }\n')
+    try:
+        for verb in ("remove", "update"):
+            assert answered(project, verb, "") == ["example.com/a", "example.com/b"]
+            assert answered(project, verb, "example.com/b") == ["example.com/b"]
+    finally:
+        path.write_text(text)
+
+
 def test_targets_are_found_without_an_evaluation(project: World) -> None:
     # spec: cli.completion.targets
     functions = ["./:hello", "./:with_default"]

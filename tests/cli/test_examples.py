@@ -22,11 +22,31 @@ import pytest
 from bramble.cli.table import GROUPS, VERBS, Verb
 from tests.cli.world import ROOT, World, remove_store
 
+# A package with two versions, of two MAJORs, in the project's own mirror, and one beside the project.
+PACKAGES = """
+    git init -q lib && cd lib
+    for version in 1.0.0 2.0.0; do
+        printf '[package]\\nname = "example.com/lib"\\nversion = "%s"\\n' $version >bramble.toml
+        printf '[dependencies]\\n"example.com/base" = "1.0.0"\\n' >>bramble.toml
+        git add -A
+        git -c user.name=x -c user.email=x@example.com commit -qm x && git tag v$version
+    done
+    cd .. && git init -q base && cd base
+    printf '[package]\\nname = "example.com/base"\\nversion = "1.0.0"\\n' >bramble.toml
+    git add -A
+    git -c user.name=x -c user.email=x@example.com commit -qm x && git tag v1.0.0
+    cd .. && mkdir -p ../tools
+    printf '[package]\\nname = "example.com/tools"\\nversion = "1.0.0"\\n' >../tools/bramble.toml
+    echo '[mirror]' >>bramble.toml
+    for name in lib base; do printf '"https://example.com/%s" = "%s"\\n' $name $name >>bramble.toml; done
+    bramble add example.com/lib@1.0.0"""
+
 # Lines for a shell that come before the examples of a command: files to read, builds to look at.
 BEFORE = {
     "run": "mkdir -p out",
     "shell": "echo exit 1 >build.sh; ! bramble build ./:hello_world",
     "why-built": "echo : >>build.sh; bramble build ./:hello_world",
+    **dict.fromkeys(("add", "remove", "update", "outdated", "deps"), PACKAGES),
     "star": """
         echo 'assert.eq(1 + 2, 3)' >sums.star
         printf 'def f():\\n    n = 3\\n    while n > 0:\\n        n -= 1\\nf()\\n' >count.star""",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bramble.cli.completion.grammar import Command, Standing, standing
 from bramble.cli.topics.texts import text
-from bramble.commands.complete import Candidate, targets
+from bramble.commands.complete import Candidate, dependencies, targets
 
 # What the operands and values that help calls so may be; of all others nothing is known.
 _BY_KIND = {
@@ -17,6 +17,7 @@ _BY_KIND = {
     "OBJECT": "targets",
     "A": "targets",
     "B": "targets",
+    "DEPENDENCY": "dependencies",
     "CODE": "codes",
     "DIR": "directories",
     "FILE": "files",
@@ -95,6 +96,8 @@ def _values(kind: str, choices: Mapping[str, str], current: str, directory: str)
         return Answer((), sort)
     if sort == "targets":
         return Answer(tuple(targets(current, directory)))
+    if sort == "dependencies":
+        return Answer(tuple(dependencies(current, directory)))
     if sort == "codes":
         return _chosen(dict(_CODE.findall(text("errors"))), current)
     return NOTHING

@@ -1,0 +1,1 @@
+"""The commands about packages: `add`, `remove`, `update`, `deps`, `outdated`."""

@@ -1,0 +1,196 @@
+"""`bramble add`: a project requires packages, or others of their versions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Optional
+
+from bramble.commands.context.setting import Setting
+from bramble.commands.packages.asking import (
+    asked,
+    commit_of,
+    exact,
+    locked_names,
+    moved,
+    no_version,
+    unknown_revision,
+)
+from bramble.commands.packages.asking import newer as newer_than
+from bramble.commands.packages.changing import Change, change
+from bramble.commands.packages.obtain import repositories_of
+from bramble.commands.packages.repositories import Repository
+from bramble.errors import BrambleError
+from bramble.packages.edit import with_dependency
+from bramble.packages.resolve import Resolution
+from bramble.project.config import CONFIG_NAME, Dependency, broken_name, load_config
+from bramble.project.files import LOCK_NAME
+from bramble.project.lockfile import DEPENDENCIES, read_lock
+from bramble.project.modules import in_library
+from bramble.project.project import Project, find_project
+from bramble.project.versions import Version
+
+LATEST = "latest"
+
+
+class Wanted(NamedTuple):
+    """What a person asks for: `version` is what stands behind the `@`, "" for nothing."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Added:
+    """What came of `add`."""
+
+    change: Change
+    names: tuple[str, ...]  # those that were asked for
+    warnings: tuple[str, ...]
+
+    def brought(self, name: str) -> int:
+        """Return how many other packages the package `name` requires, directly or not."""
+        return len(_closure(self.change.resolution, name)) - 1
+
+
+def add(
+    words: Sequence[str],
+    setting: Setting,
+    on_line: Callable[[str], None],
+    *,
+    git: str = "",
+    path: Optional[str] = None,
+    dry_run: bool = False,
+) -> Added:
+    """Require the packages that `words` name, NAME or NAME@VERSION, and write bramble.toml and the lock.
+
+    `git` is the repository of the one package that is named then; `path` a directory of it, relative to
+    where the person stands, whose bramble.toml names it if no word does. `on_line` is told what is fetched
+    and locked. Raises config.*, packages.*, fetch.*, lock.*, store.*; nothing is written then.
+    """
+    # spec: packages.add
+    project = find_project(setting.cwd)
+    wanted = [_wanted(word) for word in words]
+    if project.name in (one.name for one in wanted):
+        # spec: packages.itself
+        raise BrambleError(
+            "config.dependency",
+            f'"{project.name}" is the name of this project itself',
+            remedy="leave it out: a project loads its own modules without naming itself",
+        )
+    warnings: list[str] = []
+    if path is not None:
+        needs = _at_path(project, wanted, setting, path)
+    else:
+        needs, warnings = _published(project, wanted, setting, git)
+
+    def edit(text: str) -> str:
+        for name, entry in needs.items():
+            text = with_dependency(text, name, dict(entry))
+        return text
+
+    found = change(project, setting, edit, on_line, dry_run=dry_run)
+    return Added(found, tuple(needs), tuple(warnings))
+
+
+def _wanted(word: str) -> Wanted:
+    """Return what a word asks for. Raises config.name with the name that was meant."""
+    name, at, version = word.partition("@")
+    wrong = broken_name(name)
+    if "://" in word or "@" in version or (at and ":" in version):
+        rest = word.partition("://")[2] or word.rpartition("@")[2].replace(":", "/")
+        meant = rest.rpartition("@")[2].removesuffix("/").removesuffix(".git")
+        raise BrambleError(
+            "config.name",
+            f"{ascii(word)} is no name of a package, but an address",
+            remedy=f"a package is named after its place: bramble add {meant}; "
+            "where it is elsewhere than its name says: bramble add NAME --git URL",
+        )
+    if wrong is None and in_library(name):
+        wrong = f'"{name}" is of the library that comes with Bramble, and needs no entry'
+    if wrong is not None or (at and not version):
+        raise BrambleError(
+            "config.name",
+            wrong or f"there is no version behind the @ of {ascii(word)}",
+            remedy="write it as it names itself, for example: bramble add example.com/lib@1.2.0",
+        )
+    return Wanted(name, version)
+
+
+def _at_path(
+    project: Project, wanted: Sequence[Wanted], setting: Setting, path: str
+) -> dict[str, Mapping[str, str]]:
+    directory = os.path.realpath(os.path.join(setting.cwd, path))
+    shown = os.path.relpath(directory, project.root)
+    if not os.path.lexists(os.path.join(directory, CONFIG_NAME)):
+        raise BrambleError(
+            "config.dependency",
+            f"there is no {CONFIG_NAME} in {directory}",
+            remedy="name the directory of another project",
+        )
+    if not wanted:
+        return {load_config(os.path.join(directory, CONFIG_NAME)).name: {"path": shown}}
+    one = wanted[0]
+    version = {"version": str(Version.parse(one.version))} if one.version else {}
+    return {one.name: {**version, "path": shown}}
+
+
+def _published(
+    project: Project, wanted: Sequence[Wanted], setting: Setting, git: str
+) -> tuple[dict[str, Mapping[str, str]], list[str]]:
+    """Return what bramble.toml is to say of the packages, and warnings about their repositories."""
+    known = project.config.dependencies
+    lock = read_lock(os.path.join(project.root, LOCK_NAME))
+    places = {
+        one.name: git or (known[one.name].git if one.name in known else "")
+        for one in wanted
+        if _exact(one.version) is None
+    }
+    names = {*known, *locked_names(lock)}
+    repositories: dict[str, Repository] = {}
+    if places:
+        with repositories_of(project, setting) as (_, asking):
+            repositories = asked(asking, places, names)
+    needs: dict[str, Mapping[str, str]] = {}
+    for one in wanted:
+        place = git or (known[one.name].git if one.name in known else "")
+        said = _said(one, repositories.get(one.name), known.get(one.name))
+        needs[one.name] = {"git": place, **said} if place else said
+    return needs, moved(lock, repositories, lock.tables.get(DEPENDENCIES, {}))
+
+
+def _said(one: Wanted, repository: Optional[Repository], current: Optional[Dependency]) -> Mapping[str, str]:
+    # spec: packages.add.version, packages.add.revision
+    exact = _exact(one.version)
+    if exact is not None:
+        return {"version": str(exact)}
+    assert repository is not None  # Whoever names no version is asked about.
+    if one.version in ("", LATEST):
+        newest = repository.newest()
+        if newest is None:
+            raise no_version(one.name, repository)
+        if not one.version and current is not None and current.version and not current.path:
+            newest = newer_than(Version.parse(current.version), repository, major=False)
+        return {"version": str(newest)}
+    commit = commit_of(one.version, repository)
+    if commit is None:
+        raise unknown_revision(one.name, one.version, repository)
+    return {"rev": commit}
+
+
+def _exact(text: str) -> Optional[Version]:
+    """Return the version that a person names, also as its tag is written; None for anything else."""
+    return exact(text[1:] if text.startswith("v") else text)
+
+
+def _closure(resolution: Resolution, name: str) -> set[str]:
+    """Return the keys of a package that the project requires and of all that it requires."""
+    waiting = [resolution.meanings[name]]
+    found = set(waiting)
+    for key in waiting:
+        if key in resolution.packages:
+            new = set(resolution.packages[key].meanings.values()) - found
+            found |= new & resolution.packages.keys()
+            waiting += sorted(new)
+    return found
