@@ -100,10 +100,8 @@ class Dependencies:
         return {
             "name": release.name,
             "version": str(release.version),
-            "path": package.release.source[len(_PATH) :]
-            if package.release.source.startswith(_PATH)
-            else None,
-            "rev": package.release.source[len(_REV) :] if package.release.source.startswith(_REV) else None,
+            "path": self._path(release),
+            "rev": release.source[len(_REV) :] if release.source.startswith(_REV) else None,
             "commit": None if tree is None else tree.commit or None,
             "digest": None if tree is None else tree.digest,
             "requires": dict(package.meanings),
