@@ -20,9 +20,9 @@ from bramble.packages.locked import unused
 from bramble.packages.resolve import Resolution
 from bramble.packages.select import Release, Slot
 from bramble.project.access import read_file
-from bramble.project.config import CONFIG_NAME, Dependency, parse_config
-from bramble.project.files import LOCK_NAME
+from bramble.project.config import Dependency, parse_config
 from bramble.project.lockfile import Lock, alone, change_lock, merge, read_lock, without
+from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.project.project import Project
 from bramble.project.toml import decode
 

@@ -12,8 +12,8 @@ from bramble.commands.packages.changing import Change, change
 from bramble.lang.loads import Load, loads_of
 from bramble.packages.edit import without_dependency
 from bramble.project.config import parse_config
-from bramble.project.files import LOCK_NAME
 from bramble.project.lockfile import read_lock
+from bramble.project.names import LOCK_NAME
 from bramble.project.project import Project, find_project
 
 

@@ -26,8 +26,8 @@ from bramble.errors import BrambleError
 from bramble.packages.edit import with_dependency
 from bramble.packages.resolve import Ask, Resolution
 from bramble.project.config import Dependency, parse_config
-from bramble.project.files import LOCK_NAME
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, Lock, read_lock
+from bramble.project.names import LOCK_NAME
 from bramble.project.project import Project, find_project
 from bramble.project.versions import Version
 
