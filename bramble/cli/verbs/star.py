@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 
-from bramble.cli.environment import Surface
+from bramble.cli.environment import Surface, read_cache
 from bramble.cli.evaluating import add_evaluation_options, limits_of
 from bramble.cli.render import print_error, say
 from bramble.commands.context.setting import EvaluationLimits
@@ -24,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-toplevel-control", action="store_true", help="if, for and while outside functions"
     )
-    add_evaluation_options(parser, cached=False)
+    add_evaluation_options(parser)
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
@@ -36,12 +37,13 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         toplevel_control=arguments.allow_toplevel_control,
     )
     limits = limits_of(arguments)
+    cache = None if arguments.no_cache else read_cache(os.environ)
     status = 0
     for path in arguments.files:
         if arguments.each:
             _each(path, dialect, limits)
             continue
-        error = run_file(path, dialect, say, limits)
+        error = run_file(path, dialect, say, limits, cache)
         if error is not None:
             print_error(error, surface)
             status = 1
