@@ -118,7 +118,7 @@ PURE = (
         "store.trust.schema",
     ),
     *("store.history.model", "store.history.changes"),
-    *("sandbox.spec", "sandbox.steps", "sandbox.layout", "sandbox.vocabulary"),
+    *("sandbox.spec", "sandbox.steps", "sandbox.layout", "sandbox.vocabulary", "sandbox.wire"),
     "sandbox.walls.*",
     *("self.metadata", "self.sdist"),
     "signatures.*",
@@ -138,10 +138,10 @@ IMPURE_IMPORTS = frozenset(
 # Every name of a module that stands in them as text counts as an import.
 MAY_IMPORT_BY_NAME = (
     *("cli.first", "cli.invocation", "cli.main", "cli.table", "cli.building", "cli.progress"),
-    *("cli.again", "cli.verbs.build", "cli.verbs.completion", "cli.verbs.run", "cli.verbs.test"),
+    *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.run", "cli.verbs.test"),
     *("cli.verbs.self.command", "cli.verbs.store.command"),
     *("self.boot", "commands.build", "commands.context.packages", "commands.context.evaluation"),
-    *("lang.failure", "lang.loader", "sandbox.refusals"),
+    *("lang.failure", "lang.loader", "commands.again", "sandbox.refusals", "sandbox.start"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),
     *("sandbox.launch", "starlark.__main__", "starlark.program", "starlark.kept", "starlark.late"),
 )

@@ -107,8 +107,15 @@ def _run(answer: bytes) -> int | None:
     """Run a program as it was run before; None where something of it is gone."""
     # spec: recall.run
     size, _, rest = answer.partition(b"\n")
-    status: int | None = import_module("bramble.cli.again").run_again(rest[: int(size)], rest[int(size) :])
-    return status
+    try:
+        ran = import_module("bramble.commands.again").run_again(rest[: int(size)], rest[int(size) :])
+    except Exception as fault:
+        return int(import_module("bramble.cli.main").not_run(fault))
+    if ran is None:
+        return None
+    for path in ran.changed:
+        import_module("bramble.cli.render").say_changed(path)
+    return int(ran.status)
 
 
 def _write(number: int, data: bytes) -> None:

@@ -163,8 +163,11 @@ def not_written(fault: OSError, number: int) -> int:
     return FAILURE
 
 
-def refused(error: BrambleError) -> int:
-    """Say why a program could not be run again, and return the exit status."""
+def not_run(fault: Exception) -> int:
+    """Say why a program could not be run again, and return the exit status. Raises what is our own fault."""
+    error = fault if isinstance(fault, BrambleError) else understood(fault)
+    if error is None:
+        raise fault
     with contextlib.suppress(OSError):
         prepare_streams()
         print_error(error, read_surface(os.environ))

@@ -43,6 +43,11 @@ def say(text: str, stream: Optional[TextIO] = None) -> None:
     print(text.encode(encoding, "backslashreplace").decode(encoding), file=out, flush=True)
 
 
+def say_changed(path: str) -> None:
+    """Say that a program that was run has touched what decides what is run next (spec: cli.run.guarded)."""
+    say(f"warning: while the program ran, {on_one_line(path)} was made, changed or removed")
+
+
 def print_json(value: Any) -> None:
     """Print a result as one JSON document on standard output."""
     print(json.dumps(value, indent=2, ensure_ascii=True))

@@ -16,6 +16,7 @@ from bramble.commands.context.guarded import Guarded, changed, guarded
 from bramble.errors import BrambleError
 from bramble.sandbox.launch import Launcher
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
+from bramble.sandbox.start import Started
 from bramble.store.locks.advisory import LocksUnsupported
 from bramble.store.locks.uses import Uses
 
@@ -73,24 +74,26 @@ def _kept_from(prepared: Prepared, guard: Guarded) -> Iterator[Mount]:
                 yield Mount(path, mount.target + path[len(real) :])
 
 
-def run(prepared: Prepared, before: Guarded) -> Ran:
+def run(prepared: Prepared, before: Guarded, started: Optional[Started] = None) -> Ran:
     """Run the program on the streams of this process; `before` are the guarded files as they are now.
+
+    `started` is a helper that was started for it.
 
     Raises BrambleError as `run_attached` does.
     """
-    status = run_attached(sandbox_of(prepared, before))
+    status = run_attached(sandbox_of(prepared, before), started)
     # spec: cli.run.guarded
     return Ran(status, () if prepared.unprotected else changed(before, guarded(prepared.project)))
 
 
-def run_attached(spec: SandboxSpec) -> int:
+def run_attached(spec: SandboxSpec, started: Optional[Started] = None) -> int:
     """Run on the streams of this process; return the exit status, 128 and the signal when one ended it.
 
     Raises BrambleError run.limit for a program that was ended since it used too much, and sandbox.*.
     """
     # spec: cli.exit-status, cli.run.limits
-    with Launcher() as started:
-        outcome = started.run_attached(spec, 0, 1, 2)
+    with Launcher(started=started) as launcher:
+        outcome = launcher.run_attached(spec, 0, 1, 2)
     if outcome.kind == "limit" and outcome.limit in _TOO_MUCH:
         what, remedy = _TOO_MUCH[outcome.limit]
         raise BrambleError("run.limit", f"the program was ended since it {what}", remedy=remedy)

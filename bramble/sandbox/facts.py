@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 
-from bramble.sandbox import identity, syscalls
+from bramble.sandbox import identity, syscalls, wire
 from bramble.sandbox.limits import usage
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EPERM, ENOSYS = 1, 38
 
 
-def gather(who: identity.Identity, network_files: list[str], devices: list[str]) -> dict[str, Any]:
+def gather(who: identity.Identity) -> dict[str, Any]:
     """Return what the caller has to know of this machine to describe a sandbox."""
     try:
         abi = syscalls.landlock_create_ruleset(b"", 1)
@@ -32,8 +32,8 @@ def gather(who: identity.Identity, network_files: list[str], devices: list[str])
         "processes": usage.processes_of_machine(resource.getrlimit(resource.RLIMIT_NPROC)[0]),
         "processors": os.cpu_count() or 1,
         "proc": [name for name in os.listdir("/proc") if not name.isdigit()],
-        "devices": [name for name in devices if os.path.exists("/dev/" + name)],
-        "network_files": [path for path in network_files if os.access(path, os.R_OK)],
+        "devices": [name for name in wire.DEVICES if os.path.exists("/dev/" + name)],
+        "network_files": [path for path in wire.NETWORK_FILES if os.access(path, os.R_OK)],
     }
 
 

@@ -20,7 +20,6 @@ import gc
 import os
 import resource
 import select
-import sys
 import termios
 
 from bramble.sandbox import child, facts, identity, pid1, syscalls, wire
@@ -501,10 +500,8 @@ def settle() -> None:
 
 
 def main() -> None:
-    """Serve on descriptor 3; the arguments are files for network sandboxes, and devices: one in each line."""
+    """Serve on descriptor 3."""
     settle()
     helper = Helper(CONTROL)
-    network_files, devices = sys.argv[1].split("\n"), sys.argv[2].split("\n")
-    word = facts.gather(helper.identity, network_files, devices)
-    helper.control.send(wire.packed(word), _socket.MSG_NOSIGNAL)
+    helper.control.send(wire.packed(facts.gather(helper.identity)), _socket.MSG_NOSIGNAL)
     helper.run()

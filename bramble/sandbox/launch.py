@@ -7,10 +7,8 @@ for each other, and the end of either side is heard by the other at once.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib
 import os
-import signal
 import socket
 import stat
 import sys
@@ -19,22 +17,18 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Optional
 
-import bramble
 from bramble.errors import BrambleError
 from bramble.interpreter import missing
-from bramble.sandbox import layout, proc, programs, refusals, running, sockets, terminal, wire
+from bramble.sandbox import layout, programs, refusals, running, sockets, start, terminal, wire
 from bramble.sandbox.running import Outcome, Running
 from bramble.sandbox.spec import SandboxSpec
-from bramble.sandbox.steps import DEVICES, NETWORK_FILES, HostFacts, steps
+from bramble.sandbox.steps import HostFacts, steps
 from bramble.sandbox.vocabulary import BUILDER, HELPER, INIT, Step
 from bramble.sandbox.walls.numbers import ARCHITECTURES
 
 __all__ = ["Launcher", "Outcome"]
 
-CONTROL = 3
-FIRST_OF_OURS = 10  # descriptors below are in the way of those that the helper finds
 FIRST_WORD = 1 << 16
-BOOTSTRAP = "import sys;sys.path.append(sys.argv.pop(1));from bramble.sandbox import helper;helper.main()"
 
 
 class Launcher:
@@ -45,24 +39,23 @@ class Launcher:
     sandbox.launcher-died when the helper cannot be started or is lost.
     """
 
-    def __init__(self, python: str = sys.executable) -> None:
+    def __init__(self, python: str = sys.executable, started: Optional[start.Started] = None) -> None:
+        """`started` is a helper that has been started before, and is then this launcher's."""
         self._lock = threading.Lock()
         self._facts: Optional[HostFacts] = None
         self._refused = ""  # why root may not have a sandbox with namespaces
         self._listens = True  # the helper can hear of the end of a process
         check_machine(os.uname().machine, sys.maxsize, os.path.exists("/proc/self/stat"))
-        with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
-            self._control, end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            ours.callback(self._control.close)
-            theirs.callback(end.close)
-            self._complaints, complain = os.pipe()
-            ours.callback(os.close, self._complaints)
-            theirs.callback(os.close, complain)
-            null = terminal.null_device()
-            theirs.callback(os.close, null)
-            os.set_blocking(self._complaints, False)
-            self._pid = spawn(python, ((null, 0), (null, 1), (complain, 2), (end.fileno(), CONTROL)))
-            ours.pop_all()
+        try:
+            started = started or start.helper(python)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "no interpreter is known"
+            raise BrambleError(
+                "sandbox.launcher-died",
+                f"the helper process cannot be started: {python}: {reason}",
+                remedy="run Bramble with a Python interpreter that can be executed",
+            ) from error
+        self._started, self._control, self._complaints = started, started.control, started.complaints
 
     def __enter__(self) -> Launcher:
         return self
@@ -77,13 +70,8 @@ class Launcher:
 
     def close(self) -> None:
         """End the helper and every sandbox that still runs, and wait until they are gone."""
-        if self._pid:
-            self._control.close()
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(self._pid, 0)
-            self._pid = 0
-            complaints, self._complaints = self._complaints, -1
-            os.close(complaints)
+        self._started.close()
+        self._complaints = -1
 
     @property
     def facts(self) -> HostFacts:
@@ -128,7 +116,7 @@ class Launcher:
         cannot be made or the program cannot be executed.
         """
         output, write_end = os.pipe()
-        null = terminal.null_device()
+        null = start.null_device()
         try:
             with contextlib.ExitStack() as handed:
                 handed.callback(os.close, null)
@@ -156,7 +144,7 @@ class Launcher:
             terminal.require(stdin)
         screen = stdin if spec.terminal else -1
         with contextlib.ExitStack() as ours:
-            null = terminal.null_device()
+            null = start.null_device()
             ours.callback(os.close, null)
             handed = contextlib.ExitStack()
             streams: list[int] = []
@@ -206,7 +194,8 @@ class Launcher:
         try:
             with theirs:
                 fds = [theirs.fileno(), *streams, streams[0] if screen < 0 else screen]
-                socket.send_fds(self._control, [b"job"], fds)
+                rights = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
+                self._control.sendmsg([b"job"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
             channel.sendall(job)
         except OSError as error:
             channel.close()
@@ -251,54 +240,6 @@ def check_machine(machine: str, largest: int, proc: bool) -> None:
         )
 
 
-def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
-    """Start the helper with the descriptors (ours, its) and no environment of ours; return its pid."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(bramble.__file__)))
-    flags = ["-B"] if sys.dont_write_bytecode else []
-    if sys.pycache_prefix:
-        flags += ["-X", f"pycache_prefix={sys.pycache_prefix}"]
-    argv = [python, "-I", "-S", *flags, "-c", BOOTSTRAP, root, "\n".join(NETWORK_FILES), "\n".join(DEVICES)]
-    try:
-        actions = [(os.POSIX_SPAWN_DUP2, above(fd), number) for fd, number in streams]
-        try:
-            return os.posix_spawn(
-                python,
-                argv,
-                loader_environment(proc.read("/proc/self/maps")),
-                file_actions=actions,
-                # It is of our process group until it has a session of its own: keys are not for it.
-                setsigmask=signal.valid_signals(),
-            )
-        finally:
-            for _, fd, _ in actions:
-                os.close(fd)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no interpreter is known"
-        raise BrambleError(
-            "sandbox.launcher-died",
-            f"the helper process cannot be started: {python}: {reason}",
-            remedy="run Bramble with a Python interpreter that can be executed",
-        ) from error
-
-
-def loader_environment(maps: str) -> dict[str, str]:
-    """Return what the loader needs to find a Python whose inner parts are a library: nothing for others.
-
-    Some distributions tell the loader by LD_LIBRARY_PATH, which the helper
-    would lack. `maps` is our own proc_pid_maps(5).
-    """
-    for line in maps.splitlines():
-        path = line.partition("/")[2]
-        if path.rpartition("/")[2].startswith("libpython3"):
-            return {"LD_LIBRARY_PATH": "/" + path.rpartition("/")[0]}
-    return {}
-
-
-def above(fd: int) -> int:
-    """Return a copy of a descriptor that is none of those the helper is to find."""
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_OF_OURS)
-
-
 def piped(fd: int, ours: contextlib.ExitStack, *, writes: bool) -> tuple[int, terminal.Flow]:
     """Return the sandbox's end of a pipe that stands for `fd`, and the flow between our end and `fd`."""
     read_end, write_end = os.pipe()
@@ -333,7 +274,7 @@ def look(spec: SandboxSpec, facts: HostFacts) -> HostFacts:
             nearest = max(shown, key=lambda mount: len(mount.target))
             hidden[path] = kind_of_hidden(nearest.source + path[len(nearest.target) :], path)
     if spec.purpose == "run" and not spec.network:
-        for path in sockets.shown(proc.read("/proc/net/unix"), spec.mounts):
+        for path in sockets.shown(start.read("/proc/net/unix"), spec.mounts):
             hidden.setdefault(path, "socket")
     return facts._replace(sources=sources, hidden=hidden, links=programs.links(spec))
 

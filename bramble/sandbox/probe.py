@@ -10,7 +10,7 @@ from bramble.errors import BrambleError
 from bramble.sandbox import diagnosis
 from bramble.sandbox.diagnosis import Settings
 from bramble.sandbox.limits import groups
-from bramble.sandbox.proc import read
+from bramble.sandbox.start import read
 from bramble.sandbox.steps import PASSWD
 
 SYSCTL = "/proc/sys/"

@@ -17,6 +17,7 @@ from bramble.sandbox.layout import Placed, Tree
 from bramble.sandbox.spec import PURPOSES, RUNGS, SandboxSpec
 from bramble.sandbox.vocabulary import Step
 from bramble.sandbox.walls import landlock, seccomp
+from bramble.sandbox.wire import DEVICES
 
 # spec: sandbox.identity.user
 UID = 1000
@@ -27,9 +28,6 @@ HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 
 NAMESPACES = ("user", "mount", "pid", "ipc", "uts", "net", "cgroup")
 # name → (major, minor): Documentation/admin-guide/devices.txt
-DEVICES = {
-    "null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0),
-}  # fmt: skip
 DEVICE_LINKS = (
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -48,12 +46,6 @@ PROC_HIDDEN_FILES = (
 PROC_HIDDEN_DIRECTORIES = ("acpi", "asound", "scsi")
 
 # spec: sandbox.network.files
-NETWORK_FILES = (
-    "/etc/hosts", "/etc/nsswitch.conf", "/etc/protocols", "/etc/resolv.conf", "/etc/services",
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)  # fmt: skip
-
 ROOT_SIZE = "16m"
 DEVICES_SIZE, DEVICES_FILES = "64k", "64"
 # spec: sandbox.temporary: sizes of /tmp and /dev/shm, when the wish limits no memory, and files of each

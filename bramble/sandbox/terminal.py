@@ -22,10 +22,9 @@ from types import FrameType
 from typing import Optional
 
 from bramble.errors import BrambleError
-from bramble.sandbox import refusals
+from bramble.sandbox.start import NULL_DEVICE, null_device
 
 CHUNK = 1 << 16
-NULL_DEVICE = os.makedev(1, 3)
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 Handler = Callable[[int, Optional[FrameType]], None]
 
@@ -94,17 +93,6 @@ class Flow:
         if self.open and self.own_sink:
             os.close(self.sink)
         self.open = False
-
-
-def null_device() -> int:
-    """Open the null device. Raises sandbox.unavailable where another file stands in its place."""
-    # spec: sandbox.devices.checked
-    fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    status = os.fstat(fd)
-    if not stat.S_ISCHR(status.st_mode) or status.st_rdev != NULL_DEVICE:
-        os.close(fd)
-        raise refusals.wrong_device(os.devnull, (os.major(NULL_DEVICE), os.minor(NULL_DEVICE)))
-    return fd
 
 
 def is_file(fd: int) -> bool:

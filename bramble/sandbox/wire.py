@@ -1,7 +1,8 @@
-"""How the caller and the helper write to each other: values of Python, each with its length before it.
+"""What the caller and the helper have in common: how they write to each other, and what the helper looks for.
 
-Both are one program, run by one interpreter, so they use the form that this one has for its own bytecode. It
-is there without importing anything, and the helper starts in less than two thirds of the time.
+They write values of Python, each with its length before it. Both are one program, run by one interpreter, so
+they use the form that this one has for its own bytecode. It is there without importing anything, and the
+helper starts in less than two thirds of the time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+# Devices that a sandbox may have: name → major and minor number.
+DEVICES = {
+    "null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0),
+}  # fmt: skip
+# Files of the machine that a sandbox with the network needs, where they exist.
+NETWORK_FILES = (
+    "/etc/hosts", "/etc/nsswitch.conf", "/etc/protocols", "/etc/resolv.conf", "/etc/services",
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)  # fmt: skip
 _LENGTH = 4  # bytes, little endian
 
 

@@ -51,7 +51,7 @@ def run(world: World, *words: str) -> tuple[int, str, bool]:
         cwd=world.project, env=world.environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     loaded = (world.project / "loaded").read_text().split()
-    return done.returncode, done.stdout, "bramble.cli.again" in loaded
+    return done.returncode, done.stdout, "bramble.commands.again" in loaded
 
 
 def test_the_program_runs_each_time_and_its_status_is_its_own(project: World) -> None:

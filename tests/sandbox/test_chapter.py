@@ -12,8 +12,9 @@ from bramble.sandbox import diagnosis, launch, probe, terminal
 from bramble.sandbox.diagnosis import Settings
 from bramble.sandbox.helper import RECEIVED
 from bramble.sandbox.spec import PURPOSES, RUNGS, Limits, Mount, SandboxSpec
-from bramble.sandbox.steps import DEVICES, NETWORK_FILES, PASSWD, HostFacts, steps
+from bramble.sandbox.steps import PASSWD, HostFacts, steps
 from bramble.sandbox.walls import landlock, numbers, seccomp
+from bramble.sandbox.wire import DEVICES, NETWORK_FILES
 
 TOP = Path(__file__).parents[2]
 CHAPTER = (TOP / "spec" / "07-sandbox.md").read_text(encoding="utf-8")

@@ -18,8 +18,9 @@ import pytest
 from bramble.commands.doctor import sandbox_findings
 from bramble.errors import BrambleError
 from bramble.sandbox import layout
-from bramble.sandbox.launch import Launcher, Outcome, check_machine, loader_environment, parts_of
+from bramble.sandbox.launch import Launcher, Outcome, check_machine, parts_of
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
+from bramble.sandbox.start import loader_environment
 from bramble.sandbox.vocabulary import Step
 from tests.sandbox.processes import alive, children, gone, mark, wait_for
 from tests.sandbox.world import BUSYBOX, NO_BUSYBOX, World, owners_can_be_shown, static
@@ -105,7 +106,7 @@ def test_nothing_is_left_open_or_unreaped(launcher: Launcher) -> None:
     def open_files(pid: int) -> int:
         return len(os.listdir(f"/proc/{pid}/fd"))
 
-    helper = launcher._pid
+    helper = launcher._started.pid
     with contextlib.suppress(BrambleError):
         run(launcher, SandboxSpec(("/nothing",), (), "/", ()))
     run(launcher, shell("true"))
@@ -176,7 +177,7 @@ def test_a_caller_s_own_failure_ends_the_sandbox_before_it_is_heard(
             shell("echo x; /bin/busybox sleep 1; echo late > /out/late", Mount(str(tmp_path), "/out", True)),
             on_output=fail,
         )
-    assert children(launcher._pid) == []
+    assert children(launcher._started.pid) == []
     assert not (tmp_path / "late").exists()
 
 
@@ -282,7 +283,7 @@ def test_a_thousand_mounts_work(launcher: Launcher, tmp_path: Path) -> None:
 
 def test_a_plan_starts_nothing(launcher: Launcher) -> None:
     planned = launcher.plan(shell("true"))
-    assert planned[-1].action == "execute" and children(launcher._pid) == []
+    assert planned[-1].action == "execute" and children(launcher._started.pid) == []
 
 
 def test_the_machine_is_examined_by_making_a_sandbox(launcher: Launcher) -> None:
@@ -295,7 +296,7 @@ def test_the_machine_is_examined_by_making_a_sandbox(launcher: Launcher) -> None
 def test_a_helper_that_is_gone_is_an_error_and_takes_its_sandboxes_along() -> None:
     with Launcher() as launcher:
         run(launcher, shell("true"))
-        threading.Timer(0.3, os.kill, (launcher._pid, signal.SIGKILL)).start()
+        threading.Timer(0.3, os.kill, (launcher._started.pid, signal.SIGKILL)).start()
         number = mark()
         error = refused(launcher, shell(f"/bin/busybox sleep {number}"))
         assert error.code == "sandbox.launcher-died"
@@ -313,7 +314,7 @@ def test_closing_the_launcher_ends_what_still_runs() -> None:
 
     thread = threading.Thread(target=long)
     thread.start()
-    assert wait_for(lambda: children(launcher._pid))
+    assert wait_for(lambda: children(launcher._started.pid))
     launcher.close()
     thread.join(10)
     assert not thread.is_alive() and outcomes[0].kind == "cancelled"

@@ -114,7 +114,7 @@ def test_too_much_ends_the_sandbox(here: World, script: str, wish: dict[str, Any
 def test_a_run_that_takes_too_much_is_an_error_with_a_remedy(
     launcher: Launcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "Launcher", lambda: contextlib.nullcontext(launcher))
+    monkeypatch.setattr(running, "Launcher", lambda started: contextlib.nullcontext(launcher))
     ended = Outcome("limit", 9, "memory")
     monkeypatch.setattr(launcher, "run_attached", lambda *arguments: ended)
     with pytest.raises(BrambleError) as caught:

@@ -12,7 +12,7 @@ from typing import Any
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
 from bramble.cli.environment import Surface
 from bramble.cli.recording import Recording
-from bramble.cli.render import on_one_line, say
+from bramble.cli.render import on_one_line, say, say_changed
 from bramble.commands.build import BuildResult, Limits
 from bramble.commands.context.consent import Asked, asked, can_be_asked, refusal
 from bramble.commands.context.evaluation import Evaluated
@@ -100,7 +100,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         _record(prepared, evaluated, result, setting, arguments.recording)
     ran = run(prepared, before)
     for path in ran.changed:
-        say(f"warning: while the program ran, {on_one_line(path)} was made, changed or removed")
+        say_changed(path)
     return ran.status
 
 
