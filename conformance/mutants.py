@@ -214,9 +214,9 @@ MUTANTS: tuple[Mutant, ...] = (
             ),
             ("sandbox.identity.user", "UID = 1000", "UID = 0"),
             ("sandbox.identity.machine", 'Step("hostname", ("localhost",))', 'Step("hostname", ("host",))'),
-            ("sandbox.devices", ', "tty": (5, 0)', ""),
         )
     ),
+    Mutant("sandbox.devices", "bramble/sandbox/wire.py", ', "tty": (5, 0)', ""),
     Mutant(
         "sandbox.special", "bramble/sandbox/walls/seccomp.py", "SETUID_SETGID = 0o6000", "SETUID_SETGID = 0"
     ),
