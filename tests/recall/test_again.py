@@ -344,6 +344,35 @@ def test_a_cache_of_somebody_else_is_not_asked(project: World) -> None:
     assert not was_answered(project.run(*BUILD))
 
 
+def test_a_project_that_is_only_read_is_like_any_other(project: World) -> None:
+    paths = [project.project, *project.project.rglob("*")]
+    modes = {path: path.lstat().st_mode & 0o777 for path in paths if not path.is_symlink()}
+    for path, mode in modes.items():
+        path.chmod(mode & 0o555)
+    recorded(project, *BUILD)
+    for path, mode in modes.items():
+        path.chmod(mode)
+    # Another mode is another stamp.
+    assert not was_answered(project.run(*BUILD))
+
+
+def test_a_cache_that_is_only_read_is_still_asked(project: World) -> None:
+    first = recorded(project, *BUILD)
+    for path in (project.base / "home" / ".cache" / "bramble").iterdir():
+        path.chmod(0o555)
+    assert was_answered(project.run(*BUILD))
+    said = project.run(*BUILD, "-q")
+    assert (said.status, said.out) == (0, first.out)
+
+
+def test_two_that_ask_at_once_get_the_same(project: World) -> None:
+    settle()
+    for _ in range(3):
+        several = [project.start(*BUILD) for _ in range(4)]
+        said = {process.communicate(timeout=120) for process in several}
+        assert len(said) == 1 and all(process.returncode == 0 for process in several)
+
+
 def test_doctor_says_whether_there_is_a_cache(project: World) -> None:
     recorded(project, *BUILD)
 
