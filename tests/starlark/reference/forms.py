@@ -90,6 +90,7 @@ EXPRESSIONS = {
         (lambda v: v + 1)(%i)  [x + 1 for x in [%i]][0]  {"a": %i}["a"]  (%i, %i)[1]
     """),
     "s": split(r"""
+        "%%s" %% (%a,)  "%%s %%s" %% (%s, %t)  "<%%s>" %% [%a]
         (%s + %s)  %s.upper()  %s.strip()  str(%i)  str(%a)  repr(%a)  "%%s-%%d" %% (%a, %i)
         "{}/{}".format(%a, %s)  %s[%i:]  %s[:%i]  %s[::-1]  %s.replace(%s, %s)  ",".join(%u)  type(%a)
         (%s * (%i %% 4))  "<%%s>" %% %s  "%%r|%%s" %% (%a, %a)  %s.title()  %s.lower()
@@ -190,12 +191,14 @@ FAULTY = {
         %n[%i]  int(%s)  %n.pop()  %n.index(%i)  ord(%s)  max(%l)  %m[%s]  %t[0]  len(%a)  (%i // %i)
     """),
     "s": split(r"""
+        %s[%i:%i:%i]  "%%s" %% %a  "%%s-%%s" %% %t  "<%%d>" %% %t  "%%s" %% %t
         %s[%i]  "%%(k)s" %% %d  %s.format(%a)  %s %% %a  %s %% %t  ",".join(%l)  %u[%i]  "%%d" %% %a
     """),
     "b": split(r"""
         (%a < %a)  (%t < %t)  (%a in %a)  (%a in %e)  (%l < %l)  %s < %i
     """),
     "n": split(r"""
+        %n[%i:%i:%i]  %n[::0]
         sorted(%l)  sorted(%l, key = len)  [x + 1 for x in %l]  [-x for x in %l]  %n + %t  [x for x in %i]
     """),
     "u": split(r"""

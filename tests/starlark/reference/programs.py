@@ -274,6 +274,10 @@ class Maker:
             inner.update({name.strip("()[]"): name.strip("()[]")[0] for name in targets.split(", ")})
             inner.update({"v": "a"} if "v" in inner else {})
         self.block(inner, f"{indent}    ", depth - 1, loops + 1, inside)
+        if inside and self.often(0.5):
+            # What was locked is free again.
+            free = tuple(form for form in (*EFFECTS, *STORES) if form[1] == names[inside])
+            self.lines.append(indent + inside + self.filled(self.pick(free)[2:], names, 1))
         if self.often(0.02):
             # They have no value if the loop had no round.
             names.update(inner)
