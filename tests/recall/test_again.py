@@ -193,10 +193,13 @@ def test_a_file_from_the_future_costs_time_and_no_more(project: World) -> None:
     assert not records(project)
 
 
-def test_a_nearer_project_is_found(project: World) -> None:
-    words, below = ("graph", "../:f"), project.project / "sub"
+@pytest.mark.parametrize("nearer", ["sub/deep", "sub"])
+def test_a_nearer_project_is_found(project: World, nearer: str) -> None:
+    words, below = ("graph", "../../:f"), project.project / "sub" / "deep"
+    below.mkdir()
     recorded(project, *words, cwd=below)
-    (below / "bramble.toml").write_text('[package]\nname = "example.com/q"\nversion = "0.1.0"\n')
+    configuration = project.project / nearer / "bramble.toml"
+    configuration.write_text('[package]\nname = "example.com/q"\nversion = "0.1.0"\n')
     assert project.run(*words, cwd=below).codes == ["load.outside"]
 
 
