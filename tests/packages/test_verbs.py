@@ -336,3 +336,31 @@ def test_prune_takes_out_packages_that_are_not_read(desk: Published) -> None:
     assert done.out.splitlines() == [f"unused    {key}" for key in gone]
     assert json.loads(desk.run("lock", "--prune", "--json").out)["removed"] == gone
     assert locked(desk) == read_keys({"b": "1.2.0"})
+
+
+def test_the_place_of_an_error_is_one_in_the_file_that_is_there(desk: Published) -> None:
+    wrong = f'"{HOST}/b" = {{ path = "../nowhere" }}\n'
+    write(desk, HEAD + f"[dependencies]\n{wrong}")
+    done = desk.run("add", f"{HOST}/a")
+    # It would be line 7 of the new one.
+    assert (done.codes, done.errors[0]["at"]) == (["config.dependency"], "bramble.toml:6:20")
+    assert said(desk) == HEAD + f"[dependencies]\n{wrong}"
+    # What breaks all else can be taken out.
+    assert desk.run("remove", f"{HOST}/b").status == 0
+    tools = desk.base / "other"
+    tools.mkdir(exist_ok=True)
+    (tools / "bramble.toml").write_text(toml("example.test/other", "0.3.0", {}))
+    done = desk.run("add", "example.test/misnamed", "--path", "../other")
+    assert (done.codes, done.errors[0]["at"]) == (["config.dependency"], None)
+
+
+def test_a_longer_name_of_another_package_is_not_the_removed_one(desk: Published) -> None:
+    for name, directory in (("example.test/t", "t"), ("example.test/t/more", "more")):
+        (desk.project / directory).mkdir()
+        (desk.project / directory / "bramble.toml").write_text(toml(name, "0.1.0", {}))
+        assert desk.run("add", "--path", directory).status == 0
+    desk.write(default='load("example.test/t/more/x")\nload("example.test/t/sub")\n')
+    done = desk.run("remove", "example.test/t")
+    assert [line.partition(" is still")[0] for line in done.err.splitlines()] == [
+        'warning: default.bramble:2:6: "example.test/t/sub"'
+    ]
