@@ -73,6 +73,9 @@ def extend_in_place(x: List, values: Value) -> None:
 
 def add_in_place(x: Value, other: Value) -> Value:
     """Return what `x += other` binds; a list is changed in place."""
+    if x.__class__ is List and other.__class__ is List and len(other) <= PART:
+        list.extend(x, other)
+        return x
     if isinstance(x, List):
         extend_in_place(x, other)
         return x

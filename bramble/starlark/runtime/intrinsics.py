@@ -290,16 +290,9 @@ def plain_items(x: Value = ()) -> list[Value]:
     return fill([], items, len(items))
 
 
-def dict1(x: Value) -> Dict:
-    """Return `dict(x)`."""
-    if (x.__class__ is Dict or x.__class__ is FrozenDict) and len(x) <= PART:
-        return Dict(x)
-    return dict_of(x)
-
-
 def dict_with(x: Value, words: dict[str, Value]) -> Dict:
     """Return `dict(x, **words)`."""
-    made = dict1(x)
+    made = dict_of(x)
     made.update(words)
     return made
 
@@ -491,7 +484,7 @@ BUILTINS: dict[str, Value] = {
     ".plain_reversed": plain_reversed,
     ".plain_split": plain_split,
     ".plain_words": plain_words,
-    ".dict1": dict1,
+    ".dict1": dict_of,
     ".dict_with": dict_with,
     ".int_text": int_text,
     ".hold": hold,

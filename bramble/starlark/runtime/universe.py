@@ -128,8 +128,11 @@ def _dict(_thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) ->
 
 def dict_of(x: Value) -> Dict:
     """Return `dict(x)`."""
+    plain = x.__class__ is Dict or x.__class__ is FrozenDict
+    if plain and len(x) <= PART:
+        return Dict(x)
     made = Dict()
-    if x.__class__ is Dict or x.__class__ is FrozenDict:
+    if plain:
         put_all(made, x)
     else:
         put_pairs("dict", made, pairs_of("dict", x))
@@ -234,6 +237,8 @@ def to_int(x: Value) -> int:
     """Return `int(x)`."""
     # spec: starlark.int.function
     kind = x.__class__
+    if kind is str and len(x) <= _SHORT_NUMBER and x.isascii() and x.isdigit():
+        return int(x)
     if kind is int:
         return x  # type: ignore[no-any-return]
     if kind is bool:
@@ -256,8 +261,6 @@ _PREFIXES = {"0x": 16, "0o": 8, "0b": 2}
 def _int_of_text(text: str, base: int) -> int:
     if base != 0 and not 2 <= base <= 36:
         fail_with("eval.value", "int: base must be an integer >= 2 && <= 36")
-    if base == 10 and len(text) <= _SHORT_NUMBER and text.isascii() and text.isdigit():
-        return int(text)
     digits = text[1:] if text[:1] in ("+", "-") and text else text
     prefix = _PREFIXES.get(digits[:2].lower())
     actual = base
