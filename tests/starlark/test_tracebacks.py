@@ -216,3 +216,8 @@ def test_a_variable_without_a_value_has_its_place_in_a_loop_that_has_run_often()
     text = "def f(x):\n    for i in range(50):\n        if i > 40:\n            print(y)\n    y = 1\nf(1)\n"
     error = failure(text)
     assert (error.code, str(error.position)) == ("eval.unbound", "test.star:4:19")
+
+
+def test_all_arguments_are_evaluated_before_one_is_refused() -> None:
+    assert place("def f(x):\n    for a, b in zip(x, zip(x, x)):\n        pass\nf(1)\n") == "2:27"
+    assert place("def f(x):\n    return [a for a, b in zip(x, zip(x, x))]\nf(1)\n") == "2:37"

@@ -78,8 +78,12 @@ def lazy_items(ctx: Context, node: tree.Call, loop: int) -> Optional[tuple[expr,
         if plain and not any(ctx.unit.ownership.needs_lock(ctx.start, loop, a) for a in given):
             # Nothing changes them meanwhile, so they need not be copied.
             numbers = [py.constant(number, line) for number in range(1, count + 1)]
-            sure = [settled(ctx, name, a, number, line) for a, number in zip(args, numbers)]
-            return py.helper(f"c.{name}", sure, line), FREE, 2 if name == "enumerate" else count
+            # All of them are evaluated before the first is looked at.
+            bound = [ctx.bind(a)[:2] for a in args] if count > 1 else [(args[0], args[0])]
+            made = [first for first, again in bound if first is not again]
+            sure = [settled(ctx, name, a, number, line) for (_, a), number in zip(bound, numbers)]
+            items = py.sequence(made, py.helper(f"c.{name}", sure, line), line)
+            return items, FREE, 2 if name == "enumerate" else count
         return py.helper(f".each_{name}", args, line), FREE, 2 if name == "enumerate" else count
     function = strip(node.function)
     if isinstance(function, tree.Dot) and function.name == "split" and count == 1:
