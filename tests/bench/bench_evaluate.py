@@ -242,6 +242,8 @@ def main() -> None:
     parser.add_argument("--counts", default="1,100,1000,10000,30000")
     parser.add_argument("--shapes", default=",".join(SHAPES))
     options = parser.parse_args()
+    # As `bramble.cli.main` has it.
+    gc.set_threshold(100_000, 5, 1_000_000)
     print(f"Python {sys.version.split()[0]}")
     for shape in options.shapes.split(","):
         for count in map(int, options.counts.split(",")):
