@@ -62,11 +62,11 @@ def slice_of(ctx: Context, node: tree.Slice, left: Typed) -> Typed:
     nothing = py.constant(None, ctx.line), INT
     parts = [nothing if part is None else ctx.expr(part) for part in (node.lower, node.upper)]
     line = ctx.unit.op(node.at, ".slice_of", (node.operand.start,))
-    possible = all(kind & INT for _part, kind in parts) and node.step is None and not raw
+    literal = x.__class__.__name__ == "Constant" and mask != STRING
+    possible = all(kind & INT for _part, kind in parts) and node.step is None and not raw and not literal
     if possible and not all(py.is_simple(part) for part, _ in parts):
         return evaluated_slice(ctx, node, left, parts), result
     plain = all(kind & INT and py.is_simple(part) for part, kind in parts)
-    literal = x.__class__.__name__ == "Constant" and mask != STRING
     if raw and (node.step is not None or not plain or any(kind != INT for _, kind in parts)):
         x = py.helper(".List", [x], line)
     elif raw:
