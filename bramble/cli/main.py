@@ -165,6 +165,11 @@ def not_written(fault: OSError, number: int) -> int:
 
 def not_run(fault: Exception) -> int:
     """Say why a program could not be run again, and return the exit status. Raises what is our own fault."""
+    if isinstance(fault, BrokenPipeError):
+        # As in `_ended`: nobody is there to be told.
+        return FAILURE
+    if isinstance(fault, MemoryError):
+        fault = out_of_memory()
     error = fault if isinstance(fault, BrambleError) else understood(fault)
     if error is None:
         raise fault

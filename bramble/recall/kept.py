@@ -176,7 +176,8 @@ def _read_own(directory: int, name: str) -> bytes:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or not _is_own(status) or status.st_size > _LARGEST:
             return b""
-        return file.read(_LARGEST)
+        # A buffer of that size is made: of a limit it would be most of what a process may have.
+        return file.read(status.st_size)
 
 
 def _write_own(directory: int, name: str, data: bytes) -> None:

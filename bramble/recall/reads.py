@@ -53,8 +53,13 @@ class Reads:
             self._note(STAMP, path, self._stamped(path, self._look(path)))
 
     def names(self, path: str) -> None:
-        """Note which names a directory has, and of what types."""
+        """Note which names a directory has, and of what types; of a link those of what it leads to."""
         if (NAMES, path) not in self._noted:
+            found = self._look(path)
+            if found is not None and modes.S_ISLNK(found.st_mode):
+                # The stamp of the link does not say what comes into the directory.
+                self.way(path)
+                path = os.path.realpath(path)
             stamp = self._stamped(path, self._look(path))
             self._note(NAMES, path, f"{stamp}\n{names_in(path)}")
 
@@ -137,7 +142,10 @@ class Reads:
         at = root
         for part in path.split("/")[:-1]:
             at = f"{at}/{part}"
-            self.place(at)
+            if (PLACE, at) not in self._noted:
+                self.place(at)
+                # What has just been put in its place may hold files that are old.
+                self._stamped(at, self._look(at))
 
     def text(self) -> str:
         """Return all witnesses as one text, which `witness.all_hold` understands."""

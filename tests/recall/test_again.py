@@ -193,6 +193,17 @@ def test_a_file_from_the_future_costs_time_and_no_more(project: World) -> None:
     assert not records(project)
 
 
+def test_what_comes_into_a_directory_behind_a_link_is_found(project: World) -> None:
+    project.write(real__one='def f(): return derivation("f", "./x")\n')
+    (project.project / "link").symlink_to("real")
+    words = ("graph", "./link/...")
+    recorded(project, *words)
+    project.write(real__two='def g(): return derivation("g", "./x")\n')
+    settle()
+    ran = project.run(*words)
+    assert ran.out.splitlines()[::2] == ["example.com/p/link/one:f", "example.com/p/link/two:g"]
+
+
 @pytest.mark.parametrize("nearer", ["sub/deep", "sub"])
 def test_a_nearer_project_is_found(project: World, nearer: str) -> None:
     words, below = ("graph", "../../:f"), project.project / "sub" / "deep"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from bramble.recall.answers import MOST, keep
 from bramble.recall.answers import recall as recall_with_witnesses
 from bramble.recall.kept import Kept
 from bramble.recall.reads import Reads
+from tests.cli.world import ROOT
 
 NOW = 1_000_000.0
 KEY, ANSWER = b"build\0./:f", b"7\n\xe2\x9c\x94 f (c)out\n"
@@ -193,3 +196,19 @@ def test_two_processes_leave_one_of_two_whole_records(kept: Kept, tmp_path: Path
         assert writer.exitcode == 0
     assert seen <= {ANSWER, *answers} and recall(kept, KEY, NOW) in answers
     assert [path.name for path in file_of(kept).parent.iterdir()] == [file_of(kept).name]
+
+
+READ = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+from bramble.recall.kept import Kept
+pages = int(open("/proc/self/statm").read().split()[0])
+most = pages * resource.getpagesize() + (64 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+sys.exit(Kept(sys.argv[2], ("bramble", "answers")).read(sys.argv[3]) is None)
+"""
+
+
+def test_to_read_a_record_takes_no_more_memory_than_it_is_large(kept: Kept, tmp_path: Path) -> None:
+    words = (sys.executable, "-I", "-c", READ, str(ROOT), str(tmp_path), file_of(kept).name)
+    assert subprocess.run(words, check=False).returncode == 0

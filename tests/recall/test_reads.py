@@ -31,6 +31,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "dir" / "sub").mkdir(parents=True)
     (tmp_path / "dir" / "in").write_text("in")
     (tmp_path / "link").symlink_to("file")
+    (tmp_path / "linked").symlink_to("dir")
     yield tmp_path
 
 
@@ -77,6 +78,11 @@ def relinked(place: Path) -> None:
     (place / "link").symlink_to("dir/in")
 
 
+def relinked_directory(place: Path) -> None:
+    (place / "linked").unlink()
+    (place / "linked").symlink_to("dir/sub")
+
+
 def moved_behind_a_link(place: Path) -> None:
     os.rename(place / "dir", place / "moved")
     (place / "dir").symlink_to("moved")
@@ -100,6 +106,9 @@ CHANGES = [
     (of("names", "dir"), lambda place: (place / "dir" / "in").unlink() or (place / "dir" / "in").mkdir()),
     (of("names", "dir"), lambda place: shutil.rmtree(place / "dir")),
     (of("names", "absent"), lambda place: (place / "absent").mkdir()),
+    (of("names", "linked"), made("dir/new")),
+    (of("names", "linked"), lambda place: (place / "dir" / "in").unlink()),
+    (of("names", "linked"), relinked_directory),
     (of("stamp", "link"), relinked),
     (of("chain", "link"), same_size),
     (of("chain", "link"), relinked),
@@ -120,6 +129,16 @@ def test_a_change_is_seen(place: Path, note: Note, change: Callable[[Path], None
     time.sleep(0.02)  # the next tick of the kernel's clock
     change(place)
     assert not all_hold(text)
+
+
+def test_a_directory_that_took_the_place_of_another_is_not_believed(place: Path) -> None:
+    shutil.copytree(place / "dir", place / "other")
+    time.sleep(0.1)
+    reads = Reads(time.time_ns())
+    os.rename(place / "dir", place / "former")
+    os.rename(place / "other", place / "dir")
+    reads.source(str(place), "dir/in")
+    assert reads.doubt
 
 
 def test_what_is_not_part_of_a_witness_changes_nothing(place: Path) -> None:

@@ -92,6 +92,29 @@ def test_whatever_decides_how_is_found_out_again(project: World, change: object)
     assert run(project, *words) == (0, "ran\n", False)
 
 
+def test_a_path_to_be_hidden_that_is_gone_is_an_error(project: World) -> None:
+    (project.project / "secret").mkdir()
+    words = ("run", "--hidden-paths", "secret", "./:sh", "-c", "echo ran")
+    run(project, *words)
+    assert run(project, *words) == (0, "ran\n", True)
+    (project.project / "secret").rmdir()
+    assert run(project, *words) == (1, "", False)
+
+
+def test_a_program_whose_warnings_nobody_reads_is_not_run(project: World) -> None:
+    words = ("run", "./:sh", "-c", "echo > ran")
+    run(project, *words)
+    assert run(project, *words)[2]
+    (project.project / "ran").unlink()
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        project.command(*words), cwd=project.project, env=project.environment(), stderr=writing, timeout=120
+    )
+    os.close(writing)
+    assert done.returncode == 1 and not (project.project / "ran").exists()
+
+
 def test_files_that_have_come_since_are_kept_from_the_program(project: World) -> None:
     words = ("run", "./:sh", "-c", "echo y > sub/new.bramble")
     (project.project / "sub").mkdir()

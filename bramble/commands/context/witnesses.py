@@ -74,6 +74,8 @@ def note_run(reads: Reads, result: BuildResult, prepared: Prepared) -> None:
     for mount in (*prepared.writable, *prepared.read_only):
         reads.kind(mount.target)
         reads.way(mount.target)
+    for path in prepared.spec.hidden:
+        reads.kind(path)
     reads.way(prepared.project)
     reads.way(prepared.spec.cwd)
 
