@@ -180,10 +180,10 @@ FAULTS: tuple[Fault, ...] = (
         ("display", "        if k in made:\n", "        if False:\n"),
         ("arguments", "            if key in kwargs:\n                repeated(function, key)\n", ""),
     ),
+    *_in("runtime/struct", ("struct", "names = sorted(kwargs)", "names = [*kwargs]")),
     *_in(
         "runtime/functions",
         ("binding", "        if word in bound:\n", "        if False:\n"),
-        ("struct", "names = sorted(fields)", "names = [*fields]"),
         ("struct.merge", "{**self.fields, **other.fields}", "{**other.fields, **self.fields}"),
     ),
     *_in(
