@@ -34,7 +34,8 @@ statements run, since none of them depends on it. What is not understood counts 
 a rule in collect.py has its names taken as used. Of all that may be done with a raw container only `return`
 gives it away as it is, and after that the variable is gone: nobody can tell the copy from the original.
 The method `join` of a literal text reads a list and keeps nothing of it. A dict is Python's own with
-the keys that a `Dict` has inside, so a key that Python would take for another one (`True`, `1.0`, NaN) is wrapped in both.
+the keys that a `Dict` has inside, so a key that Python would take for another one (`True`, `1.0`, NaN)
+is wrapped in both.
 
 **What breaks it.** A built-in that is listed in KEEPS_NOTHING and keeps its argument, or calls back; a
 method that returns its receiver; a use that is allowed to raw containers (`_RAW_USES`) and tells a
