@@ -173,7 +173,9 @@ class ModuleRoots:
         raise BrambleError(
             "load.undeclared",
             f'the module "{module}" is of the package "{name}", which {whose} does not require',
-            remedy=f'name it under [dependencies] in the {CONFIG_NAME} of {whose}: "{name}" = "…"',
+            remedy=f"require it: bramble add {name}"
+            if within == self.project.name
+            else f'name it under [dependencies] in the {CONFIG_NAME} of {whose}: "{name}" = "…"',
         )
 
     def owner(self, module: str) -> tuple[str, str]:
@@ -204,8 +206,8 @@ class ModuleRoots:
         return BrambleError(
             "load.unknown-package",
             f'the module "{module}" is neither in this project ({self.project.name}) nor in a dependency',
-            remedy=f"{hint}a module of this project begins with the project's name; another project is named "
-            f'under [dependencies] in {CONFIG_NAME}, as in "example.com/lib" = {{ path = "../lib" }}',
+            remedy=f"{hint}a module of this project begins with the project's name; another project is "
+            "required first: bramble add NAME, or bramble add --path DIR",
         )
 
     def of_path(self, path: str) -> ModuleFile:

@@ -100,7 +100,7 @@ def test_a_target_without_functions_is_no_error(world):
         ("./:needs_keyword", "load.parameters", "name"),
         ("./:text", "load.result", "return a derivation"),
         ("./lib:x", "load.unknown-module", "modules are"),
-        ("other.test/x:f", "load.unknown-package", "dependencies"),
+        ("other.test/x:f", "load.unknown-package", "bramble add"),
         ("make", "load.unknown-package", "the target ./:make;"),
     ],
 )

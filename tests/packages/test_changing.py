@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -231,6 +233,23 @@ def test_files_that_are_links_and_directories_without_a_right(crowd: Published) 
             assert crowd.run("add", f"{HOST}/a").codes == ["cli.unwritable"]
         finally:
             crowd.project.chmod(0o755)
+
+
+def test_ctrl_c_does_not_wait_for_a_server_that_does_not_answer(crowd: Published) -> None:
+    fresh(crowd)
+    before = said(crowd)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        silent.settimeout(60)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/x.git"
+        process = crowd.start("add", f"{HOST}/x", "--git", url)
+        silent.accept()
+        process.send_signal(signal.SIGINT)
+        # Without an answer git would be given minutes.
+        process.communicate(timeout=15)
+    assert process.returncode == 130
+    assert said(crowd) == before
 
 
 _steady = sorted(set(UNIVERSE) - {"moved", "removed", "renamed"})

@@ -68,7 +68,12 @@ class Repositories:
                 return error
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return list(pool.map(one, names))
+            try:
+                return list(pool.map(one, names))
+            except BaseException:
+                # Whoever gives up does not wait for servers that do not answer.
+                self.asking.listener.cancelled.set()
+                raise
 
     def commit(self, ask: Ask, known: str = "") -> tuple[RepositoryPlace, str]:
         """Return where the sources are that are asked for, and their commit, or the reference that means it.
