@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
-from bramble.recall.answers import ANSWERS, recall
+from bramble.recall.answers import ANSWERS, reader, recall
 from bramble.recall.kept import Kept
 
 NO_CACHE = "--no-cache"
@@ -72,7 +72,7 @@ def question_of(words: Sequence[str], environ: Mapping[str, str]) -> bytes | Non
     machine = os.uname()
     parts = [
         *(os.path.dirname(os.path.abspath(__file__)), sys.version, sys.base_prefix),
-        *(machine.sysname, machine.machine, str(os.geteuid()), os.getcwd()),
+        *(machine.sysname, machine.machine, reader(), os.getcwd()),
         *(f"{sys.stdout.encoding} {sys.stderr.encoding} {sys.getfilesystemencoding()}",),
         *(str([os.isatty(number) for number in range(3)]),),
         *(str(len(surroundings)), *surroundings, *words),

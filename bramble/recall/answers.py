@@ -20,6 +20,12 @@ MOST, MOST_BYTES = 512, 256 << 20  # of the records of one directory
 _LARGEST = 32 << 20  # bytes of one
 
 
+def reader() -> str:
+    """Return who reads: with owner, group and mode of a file that decides whether it can be read."""
+    # spec: recall.key, recall.evaluation
+    return " ".join(map(str, (os.geteuid(), os.getegid(), *sorted(os.getgroups()))))
+
+
 def recall(kept: Kept, key: bytes, now: float) -> tuple[bytes, str] | None:
     """Return the answer that is kept for a key and its witnesses, if these hold; None if there is none.
 

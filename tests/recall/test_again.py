@@ -461,6 +461,8 @@ def test_every_variable_that_is_read_is_part_of_the_question() -> None:
         (sys, "version", "4.0"),
         (sys, "base_prefix", "/elsewhere"),
         (os, "geteuid", lambda: 4321),
+        (os, "getegid", lambda: 4321),
+        (os, "getgroups", lambda: [4321]),
         (os, "getcwd", lambda: "/elsewhere"),
         (os, "isatty", lambda number: number == 2),
         (sys, "getfilesystemencoding", lambda: "latin-1"),

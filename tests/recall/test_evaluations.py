@@ -109,6 +109,10 @@ def test_nothing_is_evaluated_then(evaluations: Evaluations, monkeypatch: pytest
             evaluations(*words, **setting)
     with pytest.raises(AssertionError, match=refused):
         evaluations(keep_going=True)
+    # Who is in other groups may not be able to read the same files.
+    monkeypatch.setattr("os.getgroups", lambda: [4321])
+    with pytest.raises(AssertionError, match=refused):
+        evaluations()
 
 
 def _refused(monkeypatch: pytest.MonkeyPatch) -> str:

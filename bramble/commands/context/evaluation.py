@@ -19,7 +19,7 @@ from bramble.lang.results import Evaluation
 from bramble.project.modules import ModuleRoots, Target, parse_target
 from bramble.project.packages import NO_PACKAGES, Packages
 from bramble.project.project import Project, find_project
-from bramble.recall.answers import EVALUATIONS, keep, recall
+from bramble.recall.answers import EVALUATIONS, keep, reader, recall
 from bramble.recall.kept import Kept
 from bramble.recall.reads import NOT_NOTED, Reads
 
@@ -89,7 +89,7 @@ def _question(words: Sequence[str], setting: Setting, project: Project, keep_goi
     # spec: recall.evaluation
     parts = [
         *(os.path.dirname(os.path.abspath(__file__)), sys.version, sys.getfilesystemencoding()),
-        *(str(os.geteuid()), project.root, project.location, setting.cwd, setting.platform, setting.target),
+        *(reader(), project.root, project.location, setting.cwd, setting.platform, setting.target),
         *(str(tuple(setting.limits)), str(keep_going), *words),
     ]
     return "\0".join(parts).encode("utf-8", "surrogatepass")
