@@ -9,6 +9,7 @@ import pytest
 from bramble.commands.context.evaluation import Evaluated, evaluate_targets
 from bramble.commands.context.setting import EvaluationLimits, Setting
 from bramble.lang.remembered import decode, encode
+from bramble.project.packages import Packages
 from bramble.recall.answers import EVALUATIONS
 from bramble.recall.kept import Kept
 from bramble.recall.reads import Reads
@@ -110,7 +111,14 @@ def test_nothing_is_evaluated_then(evaluations: Evaluations, monkeypatch: pytest
     with pytest.raises(AssertionError, match=refused):
         evaluations(keep_going=True)
     # Who is in other groups may not be able to read the same files.
-    monkeypatch.setattr("os.getgroups", lambda: [4321])
+    with monkeypatch.context() as patched:
+        patched.setattr("os.getgroups", lambda: [4321])
+        with pytest.raises(AssertionError, match=refused):
+            evaluations()
+    evaluations()
+    # In another store packages are elsewhere, and what is evaluated names their directories.
+    elsewhere = Packages({"example.com/d": "/elsewhere"})
+    monkeypatch.setattr("bramble.commands.context.evaluation.packages_of", lambda *_: elsewhere)
     with pytest.raises(AssertionError, match=refused):
         evaluations()
 

@@ -56,7 +56,7 @@ def evaluate_targets(
     targets: list[Target] = [parse_target(word) for word in words]
     packages = packages_of(project, setting, on_print, noted)
     cache = _records_in(setting.cache)
-    question = _question(words, setting, project, keep_going)
+    question = _question(words, setting, project, packages, keep_going)
     evaluation = None if cache is None else _recalled(cache, question, on_print, noted)
     if evaluation is None:
         printed: list[str] = []
@@ -84,13 +84,17 @@ def _records_in(cache: Optional[str]) -> Optional[Kept]:
     return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), EVALUATIONS))
 
 
-def _question(words: Sequence[str], setting: Setting, project: Project, keep_going: bool) -> bytes:
+def _question(
+    words: Sequence[str], setting: Setting, project: Project, packages: Packages, keep_going: bool
+) -> bytes:
     """Return all that decides an evaluation besides what is read from files."""
     # spec: recall.evaluation
     parts = [
         *(os.path.dirname(os.path.abspath(__file__)), sys.version, sys.getfilesystemencoding()),
         *(reader(), project.root, project.location, setting.cwd, setting.platform, setting.target),
         *(str(tuple(setting.limits)), str(keep_going), *words),
+        # In another store they are elsewhere, and so are their sources.
+        str(sorted(packages.directories.items())),
     ]
     return "\0".join(parts).encode("utf-8", "surrogatepass")
 
