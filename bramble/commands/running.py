@@ -124,7 +124,8 @@ def unpacked(data: bytes) -> Prepared:
 def hold(prepared: Prepared) -> Optional[Uses]:
     """Keep the objects of a run from being removed, until what is returned is closed.
 
-    None where one of them is gone, or cannot be kept: then they have to be looked for, and perhaps built.
+    None where one of them is gone, cannot be kept, or cannot be executed, as where their file system does not
+    allow that any more: then they have to be looked for, and perhaps built.
     """
     # spec: store.gc.protection
     directory, var, locks = prepared.store
@@ -133,7 +134,8 @@ def hold(prepared: Prepared) -> Optional[Uses]:
         uses.add(prepared.objects)
     except (OSError, LocksUnsupported, BrambleError):
         return None
-    if all(os.path.lexists(f"{directory}/{name}") for name in prepared.objects):
+    there = all(os.path.lexists(f"{directory}/{name}") for name in prepared.objects)
+    if there and os.access(prepared.spec.argv[0], os.X_OK):
         return uses
     uses.close()
     return None

@@ -149,11 +149,11 @@ def test_an_error_of_the_sandbox_is_told_as_ever(project: World) -> None:
     for path in records(project):
         break_program(kept, path)
     ran = project.run(*words)
-    assert ran.codes == ["sandbox.builder-missing"] and ran.status == 1
+    assert ran.codes == ["sandbox.cwd"] and ran.status == 1
 
 
 def break_program(kept: Kept, path: Path) -> None:
-    """Let a recorded run be of a program that is not there."""
+    """Let a recorded run be in a directory that is not there."""
     found = kept.read(path.name)
     assert found is not None
     head, _, rest = found.partition(b"\n")
@@ -163,7 +163,7 @@ def break_program(kept: Kept, path: Path) -> None:
         return
     errors, _, said = answer[len(_RUN) :].partition(b"\n")
     prepared = unpacked(said[int(errors) :])
-    spec = prepared.spec._replace(argv=("/nowhere", *prepared.spec.argv[1:]))
+    spec = prepared.spec._replace(cwd="/nowhere")
     broken = said[: int(errors)] + packed(prepared._replace(spec=spec))
     assert kept.write(
         path.name, head + b"\n" + rest[: key + text] + _RUN + errors + b"\n" + broken, 64, 1 << 20
@@ -193,10 +193,17 @@ def test_objects_are_held_while_all_are_there(tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).mkdir()
     store = (str(tmp_path), str(tmp_path), str(tmp_path / "locks" / "objects"))
-    prepared = Prepared(SandboxSpec((), (), "/", ()), (), (), True, (), "/", False, store, names)
+    prepared = Prepared(SandboxSpec(("/bin/sh",), (), "/", ()), (), (), True, (), "/", False, store, names)
     held = hold(prepared)
     assert held is not None
     held.close()
     os.rmdir(tmp_path / names[1])
     assert hold(prepared) is None
     assert hold(prepared._replace(store=("/nowhere", "/nowhere", "/nowhere/locks"))) is None
+
+
+def test_a_program_that_cannot_be_executed_any_more_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "program").touch(0o644)
+    spec = SandboxSpec((str(tmp_path / "program"),), (), "/", ())
+    store = (str(tmp_path), str(tmp_path), str(tmp_path / "objects"))
+    assert hold(Prepared(spec, (), (), True, (), "/", False, store, ())) is None
