@@ -30,6 +30,8 @@ def lock_text(tables: Tables) -> str:
 def edited(text: str, name: str, tables: Tables) -> str:
     """Return `text`, which is that of a lock file, with the changes that make it say `tables`.
 
+    A table without entries is as if it were not there.
+
     `name` is the file's. A text that is not written one entry a line is written anew.
     """
     # spec: project.lock.text
@@ -40,7 +42,8 @@ def edited(text: str, name: str, tables: Tables) -> str:
     new = _changed(lines, document, tables)
     if new is not None:
         try:
-            if parse_document(new, name).values == {key: dict(value) for key, value in tables.items()}:
+            said = {table: value for table, value in parse_document(new, name).values.items() if value != {}}
+            if said == {table: dict(entries) for table, entries in tables.items() if entries}:
                 return new
         except BrambleError:
             pass  # What looked like an entry was part of something else.
@@ -61,6 +64,8 @@ def _changed(lines: list[str], document: TomlDocument, tables: Tables) -> Option
             if found is None:
                 return None
             kept[at] = None if after is None else lines[at][:column] + quoted(after) + found[2]
+    for table in document.values.keys() - tables.keys():
+        _drop_header(kept, (document.key_place((table,)).line or 1) - 1)
     added: dict[int, list[tuple[int, str, list[str]]]] = {}
     for table in tables:
         for at, kind, name, new_lines in _additions(table, tables[table], lines, document):
@@ -77,6 +82,22 @@ def _changed(lines: list[str], document: TomlDocument, tables: Tables) -> Option
         if at < len(lines) and kept[at] is not None:
             out.append(str(kept[at]))
     return "".join(line + "\n" for line in out)
+
+
+def _drop_header(kept: list[Optional[str]], at: int) -> None:
+    """Take out the header of a table that has no entries any more, and a blank line beside it.
+
+    Where somebody wrote a comment into the table, it stays.
+    """
+    end = at + 1
+    while end < len(kept) and not (kept[end] or "").lstrip().startswith("["):
+        if (kept[end] or "").strip():
+            return
+        end += 1
+    kept[at] = None
+    blank = [number for number in (at - 1, *range(at + 1, end)) if number >= 0 and kept[number] is not None]
+    if blank and not str(kept[blank[0]]).strip():
+        kept[blank[0]] = None
 
 
 def _additions(

@@ -162,7 +162,8 @@ def without(lock: Lock, dropped: Mapping[str, str], *, table: str = URL_HASHES) 
     if not gone:
         return lock
     left = {key: value for key, value in known.items() if key not in gone}
-    return Lock({**lock.tables, table: left}, lock.places)
+    others = {name: entries for name, entries in lock.tables.items() if name != table}
+    return Lock({**others, table: left} if left else others, lock.places)
 
 
 def write_lock(path: str, text: str) -> None:

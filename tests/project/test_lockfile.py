@@ -212,6 +212,16 @@ def test_comments_order_and_blank_lines_stay_when_entries_come_change_and_go():
     assert edited(MINE, "bramble.lock", tables) == expected
 
 
+def test_a_header_goes_with_its_last_entry_unless_somebody_wrote_below_it():
+    # spec: project.lock.text
+    commits = f'[Commits]\n  "p@1.0.0" = "x"\n\n'
+    rest = f'[URLHashes]\n  "a" = "{A}"\n'
+    assert edited(commits + rest, "bramble.lock", {"URLHashes": {"a": A}}) == rest
+    assert edited(rest + "\n" + commits, "bramble.lock", {"URLHashes": {"a": A}}) == rest + "\n"
+    noted = rest + "\n[Commits]\n# Ours.\n"
+    assert edited(noted + '  "p@1.0.0" = "x"\n', "bramble.lock", {"URLHashes": {"a": A}}) == noted
+
+
 def test_line_ends_of_another_system_stay():
     text = f'[URLHashes]\r\n"a" = "{A}"\r\n'
     new = edited(text, "bramble.lock", {"URLHashes": {"a": B, "c": A}, "Z": {"k": "v"}})
@@ -232,7 +242,7 @@ def test_line_ends_of_another_system_stay():
 @pytest.mark.parametrize("after", [{"a": B}, {"a": A, "b": B}, {}])
 def test_an_entry_in_another_form_is_changed_all_the_same(text: str, after: dict[str, str]):
     others = {key: value for key, value in parse_lock(text).tables.items() if key != "URLHashes"}
-    tables = {"URLHashes": after, **others}
+    tables = {**({"URLHashes": after} if after else {}), **others}
     assert parse_lock(edited(text, "bramble.lock", tables)).tables == tables
 
 
