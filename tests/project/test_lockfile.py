@@ -214,7 +214,7 @@ def test_comments_order_and_blank_lines_stay_when_entries_come_change_and_go():
 
 def test_a_header_goes_with_its_last_entry_unless_somebody_wrote_below_it():
     # spec: project.lock.text
-    commits = f'[Commits]\n  "p@1.0.0" = "x"\n\n'
+    commits = '[Commits]\n  "p@1.0.0" = "x"\n\n'
     rest = f'[URLHashes]\n  "a" = "{A}"\n'
     assert edited(commits + rest, "bramble.lock", {"URLHashes": {"a": A}}) == rest
     assert edited(rest + "\n" + commits, "bramble.lock", {"URLHashes": {"a": A}}) == rest + "\n"
