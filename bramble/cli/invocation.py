@@ -109,12 +109,12 @@ def _run(answer: bytes) -> int | None:
     size, _, rest = answer.partition(b"\n")
     try:
         ran = import_module("bramble.commands.again").run_again(rest[: int(size)], rest[int(size) :])
+        if ran is None:
+            return None
+        for path in ran.changed:
+            import_module("bramble.cli.render").say_changed(path)
     except Exception as fault:
         return int(import_module("bramble.cli.main").not_run(fault))
-    if ran is None:
-        return None
-    for path in ran.changed:
-        import_module("bramble.cli.render").say_changed(path)
     return int(ran.status)
 
 

@@ -160,6 +160,7 @@ def not_written(fault: OSError, number: int) -> int:
         with contextlib.suppress(OSError):
             prepare_streams()
             print_error(unwritten(fault), read_surface(os.environ))
+        give_up_unwritten()
     return FAILURE
 
 
@@ -167,6 +168,7 @@ def not_run(fault: Exception) -> int:
     """Say why a program could not be run again, and return the exit status. Raises what is our own fault."""
     if isinstance(fault, BrokenPipeError):
         # As in `_ended`: nobody is there to be told.
+        give_up_unwritten()
         return FAILURE
     if isinstance(fault, MemoryError):
         fault = out_of_memory()
@@ -176,6 +178,7 @@ def not_run(fault: Exception) -> int:
     with contextlib.suppress(OSError):
         prepare_streams()
         print_error(error, read_surface(os.environ))
+    give_up_unwritten()
     return FAILURE
 
 
