@@ -129,6 +129,8 @@ def hold(prepared: Prepared) -> Optional[Uses]:
     """
     # spec: store.gc.protection
     directory, var, locks = prepared.store
+    if not os.path.isdir(directory):
+        return None  # Nothing is made where no store is any more.
     try:
         uses = Uses(var, locks)
         uses.add(prepared.objects)

@@ -62,8 +62,10 @@ Programs can be kept on disk, where only this user can write. `ProgramCache.comp
 
     >>> from bramble.starlark.cache import ProgramCache
     >>> from bramble.starlark.kept import Kept
-    >>> cache = ProgramCache(Kept("/nowhere", ("programs",)))
-    >>> cache.compile("x = 1", "x.star").globals
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as place:
+    ...     cache = ProgramCache(Kept(place, ("programs",)))
+    ...     cache.compile("x = 1", "x.star").globals
     ('x',)
 
 Programs of strangers run in `bounds.bounded_memory()`, with a deadline or a number of steps.

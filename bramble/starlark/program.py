@@ -23,7 +23,7 @@ else:
     import _signal as signal
 
 # Changes whenever the generated code or its tables do, so that cached programs of before are not run.
-FORMAT = 5
+FORMAT = 6
 _STANDARD = Dialect()
 
 

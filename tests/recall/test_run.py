@@ -204,7 +204,9 @@ def test_objects_are_held_while_all_are_there(tmp_path: Path) -> None:
     held.close()
     os.rmdir(tmp_path / names[1])
     assert hold(prepared) is None
-    assert hold(prepared._replace(store=("/nowhere", "/nowhere", "/nowhere/locks"))) is None
+    gone = str(tmp_path / "gone")
+    assert hold(prepared._replace(store=(gone, gone, f"{gone}/locks"))) is None
+    assert not os.path.exists(gone)
 
 
 def test_a_program_that_cannot_be_executed_any_more_is_looked_for(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from .parts import PART, bound_names, compiled, divided, inner_name, is_divided
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence, Set
     from types import CodeType
     from typing import Any, Optional, Union
 
@@ -99,19 +99,22 @@ class TooDeep(Exception):
         self.offset = offset
 
 
-def describe(node: Any, depth: int = 4) -> Optional[Operand]:
-    """Return how the value of an expression is found again: see `faults.operand`. None when it cannot be."""
+def describe(node: Any, lost: Set[str], depth: int = 4) -> Optional[Operand]:
+    """Return how the value of an expression is found again: see `faults.operand`. None when it cannot be.
+
+    Variables with the names `lost` have no value any more by then.
+    """
     kind = node.__class__.__name__
     if kind == "Name":
-        return node.id  # type: ignore[no-any-return]
+        return None if node.id in lost else node.id
     if kind == "Constant":
         return (node.value,)
     if depth and kind == "BinOp":
         op = _OPERATORS[node.op.__class__.__name__]
-        left, right = describe(node.left, depth - 1), describe(node.right, depth - 1)
+        left, right = describe(node.left, lost, depth - 1), describe(node.right, lost, depth - 1)
     elif depth and kind == "Subscript" and node.slice.__class__.__name__ != "Slice":
         op = "[]"
-        left, right = describe(node.value, depth - 1), describe(node.slice, depth - 1)
+        left, right = describe(node.value, lost, depth - 1), describe(node.slice, lost, depth - 1)
     else:
         return None
     return None if left is None or right is None else (op, left, right)
@@ -161,6 +164,9 @@ class Context:
         # How many loops and comprehensions are around what is being made.
         self.loops = 0
         self.comprehensions = 0
+        # Variables of the comprehensions around what is being made, where an error finds no value in them:
+        # since Python 3.12 they are the function's own, and are taken away when an error leaves (PEP 709).
+        self.lost: frozenset[str] = frozenset()
         self.parameters = {p.index for p in scope.parameters}
         # Local variables that have a value here, by their indexes. Others may have none, which is an error
         # where their turn is: they are not read again later, as a variable otherwise is.
@@ -246,7 +252,7 @@ class Context:
     def bind(self, node: PyExpr) -> tuple[PyExpr, PyExpr, Operand]:
         """Return how to evaluate an operand first, how to get it again, and how an error finds it."""
         kind = node.__class__.__name__
-        if kind == "Name":
+        if kind == "Name" and node.id not in self.lost:  # type: ignore[attr-defined]
             return node, node, node.id  # type: ignore[attr-defined]
         if kind == "Constant":
             return node, node, (node.value,)  # type: ignore[attr-defined]
@@ -259,7 +265,7 @@ class Context:
 
         Arithmetic on variables is done again then; other values are kept in a variable.
         """
-        described = describe(node)
+        described = describe(node, self.lost)
         if described is not None:
             return node, described
         name = self.temp()

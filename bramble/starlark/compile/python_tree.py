@@ -257,11 +257,14 @@ def parameters(
     )
 
 
+# Since Python 3.12, which also gave functions parameters of types.
+COMPREHENSIONS_ARE_INLINE = "type_params" in FunctionDef._fields
+
+
 def function(name: str, parameters: arguments, body: list[stmt]) -> stmt:
     """`def name(parameters): body`"""
     made = FunctionDef(name, parameters, body, [], None, lineno=1, col_offset=0)
-    if "type_params" in FunctionDef._fields:
-        # Since Python 3.12.
+    if COMPREHENSIONS_ARE_INLINE:
         made.type_params = []  # type: ignore[attr-defined]
     return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _ast import DictComp, Lambda, ListComp, comprehension
+from _ast import DictComp, Lambda, ListComp, Name, comprehension
 
 from ...syntax import tree
 from .. import python_tree as py
@@ -40,9 +40,11 @@ def comprehension_unboxed(ctx: Context, node: tree.Comprehension) -> Typed:
 def comprehended(ctx: Context, node: tree.Comprehension, raw: bool) -> Typed:
     """Emit a comprehension; `raw` makes Python's own list or dict of it."""
     hoisting, ctx.hoisting = ctx.hoisting, False
+    lost = ctx.lost
     ctx.comprehensions += 1
     value, mask = comprehension_of(ctx, node, raw)
     ctx.comprehensions -= 1
+    ctx.lost = lost
     ctx.hoisting = hoisting
     if ctx.comprehensions % _NESTED == _NESTED - 1:
         # Python 3.12 and 3.13 crash on too many of them within one function.
@@ -85,7 +87,10 @@ def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) 
         elif care == VIEW:
             views = py.compare(py.class_of(items, line), py.COMPARE["in"], py.load(".in_view", line), line)
             items = py.conditional(views, items, any_items(items, strip(clause.target), parts, line), line)
-        generators += clauses_for(ctx, clause, items, parts, line)
+        made_clauses = clauses_for(ctx, clause, items, parts, line)
+        generators += made_clauses
+        if py.COMPREHENSIONS_ARE_INLINE:
+            ctx.lost = ctx.lost.union(*[names_of(one.target) for one in made_clauses])
         if ctx.limited and generators:
             generators[-1].ifs.insert(0, counted_step(line))
     made, mask = comprehension_body(ctx, node, generators)
@@ -94,6 +99,13 @@ def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) 
     if locked:
         made = py.helper(".release", [py.load("$s", ctx.line), made], ctx.line)
     return py.sequence(first, made, ctx.line), mask
+
+
+def names_of(target: expr) -> set[str]:
+    """Return the names of the variables that a target of Python's gives a value."""
+    if isinstance(target, Name):
+        return {target.id}
+    return set().union(*map(names_of, getattr(target, "elts", ())))
 
 
 def comprehension_body(ctx: Context, node: tree.Comprehension, generators: list[comprehension]) -> Typed:
