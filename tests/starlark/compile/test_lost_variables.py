@@ -1,4 +1,4 @@
-"""Errors in comprehensions name the operands, though Python takes their variables away when an error leaves."""
+"""Errors in comprehensions name the operands, whose variables Python takes away when an error leaves."""
 
 from __future__ import annotations
 
