@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from bramble.cli.render import say
+from bramble.cli.render import harmless, say
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.setting import Setting
 from bramble.commands.graphs.graph import LARGEST, submitted
@@ -22,7 +22,9 @@ def submitted_graph(arguments: argparse.Namespace, setting: Setting) -> Evaluate
             f"{arguments.targets[0]} is named beside a graph, which is built as a whole",
             remedy="leave the targets out; what is wanted stands in the graph, under results",
         )
-    evaluated = submitted(_read(arguments.graph, setting.cwd), setting, arguments.root)
+    evaluated = submitted(
+        _read(arguments.graph, setting.cwd), setting, arguments.root, lambda line: say(harmless(line))
+    )
     for warning in evaluated.evaluation.warnings:
         say(f"warning: {warning}")
     return evaluated

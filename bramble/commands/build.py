@@ -82,6 +82,8 @@ __all__ = [
 ]
 
 LOCK_NAME = "bramble.lock"
+# What the sources of a project's packages are called among its roots, beside its targets.
+PACKAGES = "packages"
 _RUNGS_WEAKEST_FIRST = ("none", "landlock", "namespaces")
 
 
@@ -251,9 +253,9 @@ def build_derivations(
         if label in found:
             found[label] += [report.outputs[ref].name for ref in result.needs if ref in report.outputs]
     told = bool(report.built or report.failures)
-    if found:
+    if found and evaluated.packages.objects:
         # spec: packages.kept
-        found.update({f"package {key}": [name] for key, name in evaluated.packages.objects.items()})
+        found[PACKAGES] = list(evaluated.packages.objects)
     if found and not store.read_only:
         with contextlib.suppress(Cancelled):
             made_with = _made_with(evaluated.evaluation.graph, report.names, found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bramble.commands.context.evaluation import evaluate_targets
 from bramble.commands.context.opening import open_store, root_of
@@ -88,7 +89,8 @@ def find_object(store: Store, text: str, setting: Setting) -> tuple[str, ...]:
     # spec: cli.store.objects
     if ":" not in text or text.startswith("/"):
         return (resolve(store, text),)
-    evaluated = evaluate_targets([text], setting, lambda line: None)
+    # A question changes no lock.
+    evaluated = evaluate_targets([text], replace(setting, locked=True), lambda line: None)
     built = results_of(store, evaluated.project.root)
     found = [name for result in evaluated.evaluation.results for name in built.get(result.target, ())]
     present = tuple(dict.fromkeys(name for name in found if store.contains(name)))

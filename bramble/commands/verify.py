@@ -72,7 +72,7 @@ class _Rebuilder:
             return True
 
     def _build(self, roots: ProjectRoots, name: str) -> None:
-        setting = replace(self._setting, cwd=roots.project)
+        setting = replace(self._setting, cwd=roots.project, locked=True)
         choices = BuildChoices(demand=frozenset([name]))
         for target in sorted(roots.results):
             try:

@@ -60,7 +60,6 @@ class Package(NamedTuple):
 
     release: Release
     directory: str  # absolute
-    object: str  # of the store, "" for one in a directory of its own
     meanings: Mapping[str, str]  # name in its own `load`s → key of the package that is meant
 
 
@@ -78,12 +77,17 @@ class Resolution:
     meanings: Mapping[str, str]  # name in the project's own `load`s → key
     trees: Mapping[Ask, Tree]  # all that a source was asked for, used or not
 
+    @property
+    def objects(self) -> tuple[str, ...]:
+        """The objects of all sources that a source was asked for, sorted."""
+        return tuple(sorted({tree.digest for tree in self.trees.values()}))
+
     def of_modules(self) -> Packages:
         """Return the packages as modules of the project see them."""
         return Packages(
             directories={key: one.directory for key, one in self.packages.items()},
             meanings={"": self.meanings, **{key: one.meanings for key, one in self.packages.items()}},
-            objects={key: one.object for key, one in self.packages.items() if one.object},
+            objects=self.objects,
         )
 
 
@@ -107,7 +111,6 @@ def resolve(project: Project, source: Source, reads: Reads = NOT_NOTED) -> Resol
         keys[release]: Package(
             release,
             walk.directories[release],
-            walk.objects.get(release, ""),
             _meanings(selection, release, keys),
         )
         for release in selection.used()
@@ -146,7 +149,6 @@ class _Walk:
     source: Source
     reads: Reads
     directories: dict[Release, str] = field(default_factory=dict)
-    objects: dict[Release, str] = field(default_factory=dict)
     configs: dict[Release, ProjectConfig] = field(default_factory=dict)
     found: dict[Ask, Tree] = field(default_factory=dict)
     _repositories: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → who says it, URL
@@ -156,7 +158,7 @@ class _Walk:
         published = [release for release in releases if not release.source]
         asks = [self._ask(release.name, release.version) for release in published]
         for release, ask, tree in zip(published, asks, self._trees(asks)):
-            self.directories[release], self.objects[release] = tree.directory, tree.digest
+            self.directories[release] = tree.directory
             self.configs[release] = _published(ask, tree, self.reads)
         return [self._required_by(release) for release in releases]
 
@@ -229,7 +231,7 @@ class _Walk:
             raise _wrong(
                 owner,
                 one,
-                f'"{name}" is in a directory, {one.path}, which came with nobody\'s copy of "{owner}"',
+                f'"{name}" has the path {one.path}, and no path of a package that was fetched is followed',
                 "write the version that is published beside the path, or the revision instead of it",
             )
         self.reads.way(os.path.join(root, one.path))
@@ -243,7 +245,6 @@ class _Walk:
         config = _checked(ask, tree, self.reads)
         release = Release(ask.name, Version.parse(config.version), _REV + ask.rev)
         self.directories[release], self.configs[release] = tree.directory, config
-        self.objects[release] = tree.digest
         return release
 
     def _itself(self, owner: str, one: Dependency, release: Release) -> Release:

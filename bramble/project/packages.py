@@ -13,7 +13,8 @@ class Packages:
     directories: Mapping[str, str] = field(default_factory=dict)  # key → absolute directory
     # Key of a package ("": the project itself) → name of a package that it requires → key.
     meanings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    objects: Mapping[str, str] = field(default_factory=dict)  # key → object of the store, if it is one
+    # Of the store: all sources that were read to choose these, used or not, sorted.
+    objects: tuple[str, ...] = ()
 
 
 NO_PACKAGES = Packages()

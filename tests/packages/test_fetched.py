@@ -138,3 +138,45 @@ def test_what_is_wrong_is_said(market: Published) -> None:
 
 def remove_store(market: Published) -> None:
     world.remove_store(market.store)
+
+
+def test_sources_are_kept_while_they_are_read_and_no_longer(market: Published) -> None:
+    # spec: packages.kept
+    market.publish("example.test/base", "1.0.0", default="")
+    market.publish("example.test/lib", "1.2.0", {"example.test/base": "1.0.0"}, default=LIB.format("one"))
+    market.publish("example.test/lib", "1.3.0", default=LIB.format("two"))
+    market.needs(lib="1.2.0")
+    market.write(default=APP)
+    assert market.evaluated().status == 0
+    first = market.objects()
+    assert len(first) == 2
+    assert market.run("gc", "--keep-former", "0d").status == 0
+    assert market.objects() == first
+    assert market.run("update").status == 0
+    second = market.objects() - first
+    assert market.run("gc", "--keep-former", "0d").status == 0
+    assert market.objects() == second and len(second) == 1
+    assert market.run("remove", "example.test/lib").status == 0
+    assert market.run("gc", "--keep-former", "0d").status == 0
+    assert market.objects() == set()
+
+
+def test_a_question_changes_no_lock(market: Published) -> None:
+    market.publish("example.test/lib", "1.2.0", default=LIB.format("one"))
+    market.needs(lib="1.2.0")
+    market.write(default=APP)
+    assert market.evaluated().status == 0
+    (market.project / "bramble.lock").unlink()
+    assert market.run("store", "path", "./:f").codes == ["lock.locked"]
+    assert market.lock == ""
+
+
+def test_a_submitted_graph_says_what_it_locks(market: Published) -> None:
+    market.publish("example.test/lib", "1.2.0", default=LIB.format("one"))
+    market.write(default='def f():\n    return derivation("f", "x")\n')
+    graph = market.base / "graph.json"
+    graph.write_text(market.run("graph", "--json", "./:f").out)
+    market.needs(lib="1.2.0")
+    done = market.run("build", "--graph", str(graph), "--just-parse")
+    assert done.status == 0, done.err
+    assert "bramble.lock: added example.test/lib@1.2.0" in done.err

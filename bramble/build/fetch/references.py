@@ -24,6 +24,9 @@ def references(url: str, asking: Asking, scratch: str) -> Mapping[str, str]:
     try:
         git, place = open_repository(url, asking, scratch, asking.seconds)
         said = git.run("ls-remote", "--quiet", "--", place, keep=_LARGEST)
+        if len(said) == _LARGEST:
+            # The beginning is gone, and with it nobody knows which.
+            raise git.failure("ls-remote", b"there are more references than can be read")
         return dict(meanings(said))
     except BrambleError as error:
         raise scrubbed(error, asking.secrets) from None

@@ -25,6 +25,7 @@ class Chosen(NamedTuple):
 
     resolution: Resolution
     added: Mapping[str, Locked]  # by key, sorted
+    fetched: bool  # sources came into the store
 
 
 def resolved(
@@ -43,6 +44,9 @@ def resolved(
         for table in (COMMITS, DEPENDENCIES):
             update_lock(path, tables[table], table=table)
         say_added(found.added, on_line)
+    if found.fetched:
+        keep: Any = importlib.import_module("bramble.commands.packages.obtain").keep_sources
+        keep(project, setting, found.resolution)
     return found.resolution
 
 
@@ -59,7 +63,7 @@ def chosen(
     """
     source = _FromStore(project, setting, lock, on_line, reads)
     resolution = resolve(project, source, reads)
-    return Chosen(resolution, dict(sorted(source.added.items())))
+    return Chosen(resolution, dict(sorted(source.added.items())), source.fetched)
 
 
 def entries(added: Mapping[str, Locked]) -> dict[str, dict[str, str]]:
@@ -87,12 +91,14 @@ class _FromStore:
     on_line: Callable[[str], None]
     reads: Reads
     added: dict[str, Locked] = field(default_factory=dict)
+    fetched: bool = False
 
     def trees(self, asks: Sequence[Ask]) -> list[Tree]:
         found = {ask: self._present(ask) for ask in asks}
         missing = [ask for ask, tree in found.items() if tree is None]
         if missing:
             self._refuse_new(missing)
+            self.fetched = True
             self.reads.spoil("sources of packages were fetched")
             fetching: Any = importlib.import_module("bramble.commands.packages.obtain")
             found.update(

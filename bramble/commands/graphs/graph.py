@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from bramble.commands.context.evaluation import Evaluated, packages_of
 from bramble.commands.context.setting import Setting
@@ -60,11 +60,14 @@ def graph_value(evaluated: Evaluated) -> dict[str, Any]:
     return document_value(document_of(evaluated))
 
 
-def submitted(data: bytes, setting: Setting, root: Optional[str]) -> Evaluated:
+def submitted(
+    data: bytes, setting: Setting, root: Optional[str], on_line: Callable[[str], None]
+) -> Evaluated:
     """Return the graph that another program wrote as if it had been evaluated.
 
     Sources are relative to the directory `root` (None: to the project around the
-    working directory, and to the working directory itself where there is none).
+    working directory, and to the working directory itself where there is none). `on_line` is told which
+    sources of packages are fetched and locked.
     Raises `graph.*`, `derivation.*` and config.*.
     """
     # spec: cli.build.graph
@@ -74,7 +77,7 @@ def submitted(data: bytes, setting: Setting, root: Optional[str]) -> Evaluated:
         )
     document = read_document(data)
     project = _project(setting.cwd, root)
-    packages = packages_of(project, setting, lambda line: None)
+    packages = packages_of(project, setting, on_line)
     evaluation = Evaluation(
         graph=document.graph,
         results=tuple(

@@ -15,6 +15,7 @@ from typing import NamedTuple, Optional
 from bramble.commands.context.packages import Chosen, chosen, entries, say_added
 from bramble.commands.context.setting import Setting
 from bramble.commands.context.written import write_file
+from bramble.commands.packages.obtain import keep_sources
 from bramble.errors import BrambleError
 from bramble.packages.locked import unused
 from bramble.packages.resolve import Resolution
@@ -91,6 +92,7 @@ def change(
             return result
         if _written(project, text, new, lock, found, renewed):
             say_added(found.added, on_line)
+            keep_sources(after, setting, found.resolution)
             return result
 
 

@@ -16,16 +16,17 @@ from typing import Callable, Optional
 from bramble.build.engine import build
 from bramble.build.fetch.repository import Asking
 from bramble.build.task import Listener
-from bramble.commands.build import BuildChoices, options_of
+from bramble.commands.build import PACKAGES, BuildChoices, options_of
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
+from bramble.commands.packages.asking import asked
 from bramble.commands.packages.repositories import Repositories
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import DEFAULT_OUTPUTS, Derivation
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place
 from bramble.packages.locked import Locked, locked
-from bramble.packages.resolve import Ask, Tree
+from bramble.packages.resolve import Ask, Resolution, Tree
 from bramble.project.lockfile import DEPENDENCIES, Lock
 from bramble.project.names import LOCK_NAME
 from bramble.project.packages import NO_PACKAGES
@@ -57,7 +58,10 @@ def fetched(
     for ask in asks:
         on_line(f"fetching {ask.key}")
     with repositories_of(project, setting) as (store, repositories):
-        wanted = [_derivation(ask, locked(lock.tables, ask.key), repositories) for ask in asks]
+        known = [locked(lock.tables, ask.key) for ask in asks]
+        unsaid = {ask.name: ask.git for ask, one in zip(asks, known) if repositories.must_ask(ask, one)}
+        asked(repositories, unsaid)
+        wanted = [_derivation(ask, one, repositories) for ask, one in zip(asks, known)]
         report = build(
             DerivationGraph.of(one for one, _ in wanted),
             [one.id for one, _ in wanted],
@@ -74,16 +78,23 @@ def fetched(
         errors[0].others = tuple(errors[1:])
         raise errors[0]
     names = [report.names[OutputRef(one.id, DEFAULT_OUTPUTS[0])] for one, _ in wanted]
-    # What was read to choose versions stays as long as the project is known, as what its targets come to.
-    store.record_roots(project.root, {f"package {ask.key}": [name] for ask, name in zip(asks, names)})
     return [
         Tree(os.path.join(store.directory, name), name, commit) for name, (_, commit) in zip(names, wanted)
     ]
 
 
+def keep_sources(project: Project, setting: Setting, resolution: Resolution) -> None:
+    """Keep the sources of a project's packages in the store as long as the project is known, and no others.
+
+    Raises store.*.
+    """
+    # spec: packages.kept
+    open_store(setting).record_roots(project.root, {PACKAGES: resolution.objects})
+
+
 def _derivation(ask: Ask, known: Optional[Locked], repositories: Repositories) -> tuple[Derivation, str]:
     """Return the derivation that fetches the sources of a package, and their commit."""
-    place, commit = repositories.commit(ask, known.commit if known is not None else "")
+    place, commit = repositories.commit(ask, known)
     env = {"url": place.url, "reference": commit}
     if place.directory:
         env["directory"] = place.directory

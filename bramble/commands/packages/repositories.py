@@ -14,6 +14,7 @@ from typing import NamedTuple, Optional, Union
 from bramble.build.fetch.references import references
 from bramble.build.fetch.repository import Asking
 from bramble.errors import BrambleError, nearest
+from bramble.packages.locked import Locked
 from bramble.packages.names import RepositoryPlace, is_remote, place_of_url, places, version_of
 from bramble.packages.resolve import Ask
 from bramble.project.versions import Version
@@ -75,18 +76,22 @@ class Repositories:
                 self.asking.listener.cancelled.set()
                 raise
 
-    def commit(self, ask: Ask, known: str = "") -> tuple[RepositoryPlace, str]:
+    def must_ask(self, ask: Ask, known: Optional[Locked]) -> bool:
+        """Tell whether only its repository can say where the sources are, or which commit they are of."""
+        return known is None or not known.commit or len(_candidates(ask.name, ask.git)) > 1
+
+    def commit(self, ask: Ask, known: Optional[Locked]) -> tuple[RepositoryPlace, str]:
         """Return where the sources are that are asked for, and their commit, or the reference that means it.
 
-        `known` is the commit in the lock: it holds even where the tag has been moved, and where there is
-        only one place to look, nobody is asked. Raises packages.unknown, packages.unknown-version.
+        `known` is what the lock says: its commit holds even where the tag has been moved. Raises
+        packages.unknown, packages.unknown-version.
         """
-        candidates = _candidates(ask.name, ask.git)
-        if known and len(candidates) == 1:
-            return candidates[0], known
+        if known is not None and known.commit:
+            # spec: packages.obtain
+            asked = self.must_ask(ask, known)
+            place = self.of(ask.name, ask.git).place if asked else _candidates(ask.name, ask.git)[0]
+            return place, known.commit
         repository = self.of(ask.name, ask.git)
-        if known:
-            return repository.place, known
         if ask.version is None:
             means = (repository.references.get(kind + ask.rev) for kind in (_TAGS, _HEADS, ""))
             return repository.place, next((commit for commit in means if commit), ask.rev)
