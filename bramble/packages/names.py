@@ -65,9 +65,10 @@ def version_of(directory: str, tag: str) -> Optional[Version]:
     if not tag.startswith(prefix):
         return None
     try:
-        return Version.parse(tag[len(prefix) :])
+        found = Version.parse(tag[len(prefix) :])
     except BrambleError:
         return None
+    return None if found.build else found
 
 
 def is_remote(name: str) -> bool:

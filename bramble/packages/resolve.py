@@ -214,15 +214,16 @@ class _Walk:
     def _settle(self, owner: str, name: str, one: Dependency) -> None:
         """Note which repository a name means: what the project says holds, and packages must agree."""
         # spec: packages.place.one
-        if one.path or not (one.git or name in self._repositories):
+        if one.path:
             return
+        # An entry without `git` names one, too: else a package could lead others elsewhere.
         first, known = self._repositories.setdefault(name, (owner, one.git))
-        if one.git and known != one.git and first:
+        if known != one.git and first:
             raise _wrong(
                 owner,
                 one,
-                f'"{name}" is in {one.git} here, and in {known} for {first}',
-                f"say in this project's {CONFIG_NAME} which of them it is",
+                f'"{name}" is in another repository here than "{first}" says',
+                f"say in this project's {CONFIG_NAME} where it is",
             )
 
     def _at_a_path(self, owner: str, root: str, name: str, one: Dependency) -> Release:
@@ -307,7 +308,7 @@ def _published(ask: Ask, tree: Tree, reads: Reads) -> ProjectConfig:
         raise BrambleError(
             "packages.version",
             f"{CONFIG_NAME} of {ask.key} says version {config.version}",
-            remedy="it was published wrongly: tell its author, and use another version",
+            remedy="its author makes tag and bramble.toml agree; until then use another version",
         )
     return config
 

@@ -135,21 +135,25 @@ def select(
 def _at_a_place(selection: Selection, slot: Slot, required: Iterable[Release]) -> Optional[Release]:
     """Return the release at a place of its own that holds for a slot; None where nobody names a place."""
     # spec: packages.selection.places
-    placed = [release for release in required if release.source]
-    if not placed:
+    if not any(release.source for release in required):
         return None
-    own = selection.required[None].get(slot.name)
-    if own is None or own not in placed:
-        if len(placed) > 1:
-            first, second = (_first_asker(selection, slot, release) for release in placed[:2])
-            raise Unmet(
-                "config.dependency",
-                second,
-                slot.name,
-                f"{_shown(first)} needs {placed[0]}, and {_shown(second)} needs {placed[1]}",
-                f'say in this project\'s bramble.toml which "{slot.name}" it is',
-            )
-        own = placed[0]
+    # In the order of the walk: what the project says comes first.
+    asked = [
+        Asked(by, needs[slot.name])
+        for by, needs in selection.required.items()
+        if slot.name in needs and _slot(needs[slot.name]) == slot
+    ]
+    first, own = asked[0]
+    other = next((one for one in asked if one.release != own), None)
+    if other is not None and not (first is None and own.source):
+        # No package decides what others get for a name: neither where it is, nor which commit of it.
+        raise Unmet(
+            "config.dependency",
+            other.by,
+            slot.name,
+            f"{_shown(first)} needs {own}, and {_shown(other.by)} needs {other.release}",
+            f'say in this project\'s bramble.toml which "{slot.name}" it is, by path or rev',
+        )
     greatest = selection.asked(slot)[0]
     if greatest.release.version > own.version:
         raise Unmet(
@@ -160,10 +164,6 @@ def _at_a_place(selection: Selection, slot: Slot, required: Iterable[Release]) -
             "use a later commit, a directory that holds a later version, or a published version",
         )
     return own
-
-
-def _first_asker(selection: Selection, slot: Slot, release: Release) -> Asker:
-    return next(one.by for one in selection.asked(slot) if one.release == release)
 
 
 def _shown(asker: Asker) -> str:

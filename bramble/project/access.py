@@ -73,7 +73,7 @@ def _whole(handle: int, largest: int) -> bytes:
 def replace_file(
     root: str, path: str, data: bytes, *, new_mode: int = 0o644, mode: int | None = None
 ) -> None:
-    """Give a file below `root` new content: all of it, durably, or none. Its permissions stay.
+    """Give a file below `root` new content: all of it, durably, or none. Its permissions and owner stay.
 
     `new_mode` are those of a file that is not there yet, `mode` those of any.
 
@@ -81,14 +81,18 @@ def replace_file(
     """
     # spec: project.access.write
     with _standing(root, path) as (directory, name):
-        given = new_mode
+        given, owner = new_mode, None
         with contextlib.suppress(FileNotFoundError):
             before = os.lstat(name, dir_fd=directory)
             _check_regular(before)
-            given = before.st_mode & 0o777
+            given, owner = before.st_mode & 0o777, (before.st_uid, before.st_gid)
         temporary = f".{name}.{os.urandom(8).hex()}.new"
         try:
             _write(temporary, directory, data, given if mode is None else mode)
+            if owner is not None and owner != (os.geteuid(), os.getegid()):
+                # Root may; for others a file of somebody else's becomes their own, as it must.
+                with contextlib.suppress(PermissionError):
+                    os.chown(temporary, *owner, dir_fd=directory, follow_symlinks=False)
             os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):

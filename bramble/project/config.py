@@ -190,7 +190,9 @@ def _dependencies(document: TomlDocument, table: Mapping[str, Any]) -> dict[str,
                 remedy='a dependency is named as it names itself, in quotes: "example.com/lib" = "0.1.0"',
             )
         if isinstance(value, str):
-            found[name] = Dependency(_version(document, value, path), place=document.value_place(path))
+            if Version.parse(_version(document, value, path)).build:
+                raise _without_build(document, path, value)
+            found[name] = Dependency(value, place=document.value_place(path))
             continue
         if not isinstance(value, dict):
             raise _type_error(document, path, "a version or a table", value)
@@ -205,14 +207,34 @@ def _dependencies(document: TomlDocument, table: Mapping[str, Any]) -> dict[str,
         if version is not None:
             key = (*path, "version")
             version = _version(document, _string(document, key, version), key)
+        if version is not None and Version.parse(version).build:
+            raise _without_build(document, (*path, "version"), version)
         places = {key: _string(document, (*path, key), value.get(key, "")) for key in ("path", "git", "rev")}
         _refuse_two_places(document, path, value)
         found[name] = Dependency(version, **places, place=document.value_place(path))
     return found
 
 
+def _without_build(document: TomlDocument, path: Path, version: str) -> BrambleError:
+    # spec: packages.names.tag
+    return BrambleError(
+        "config.version",
+        f'"{version}" has build metadata, and no version of a package is published with it',
+        place=document.value_place(path),
+        remedy=f'write "{version.partition("+")[0]}"',
+    )
+
+
 def _refuse_two_places(document: TomlDocument, path: Path, value: Mapping[str, Any]) -> None:
     # spec: project.config.dependencies
+    for key in ("path", "git", "rev"):
+        if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in value.get(key, "")):
+            raise BrambleError(
+                "config.dependency",
+                f'there is a control character in the {key} of "{path[-1]}"',
+                place=document.value_place((*path, key)),
+                remedy="take it out",
+            )
     for key, other in (("path", "git"), ("path", "rev"), ("rev", "version")):
         if value.get(key) and value.get(other):
             raise BrambleError(

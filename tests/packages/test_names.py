@@ -29,6 +29,7 @@ def test_a_part_that_ends_in_git_ends_the_repository() -> None:
         ("", "v1.2.3", "1.2.3"),
         ("", "v1.2.3-rc.1", "1.2.3-rc.1"),
         ("", "1.2.3", None),
+        ("", "v1.2.3+x", None),
         ("", "v1.2", None),
         ("", "sub/v1.2.3", None),
         ("sub", "sub/v1.2.3", "1.2.3"),

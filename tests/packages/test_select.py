@@ -97,6 +97,17 @@ def test_a_place_that_holds_too_little_is_an_error() -> None:
     assert "a@1.0.0 needs c@1.1.0" in caught.value.fact and "(rev x)" in caught.value.fact
 
 
+def test_no_package_decides_what_others_get() -> None:
+    universe = {("a", "1.0.0"): {"c": "1.1.0 rev x"}, ("b", "1.0.0"): {"c": "1.0.0"}}
+    for needs in ({"a": "1.0.0", "c": "1.0.0"}, {"a": "1.0.0", "b": "1.0.0"}):
+        with pytest.raises(Unmet) as caught:
+            solved(needs, universe)
+        assert caught.value.code == "config.dependency"
+    # Nobody else requires it, or the project says so itself.
+    assert solved({"a": "1.0.0"}, universe)["c"] == ["1.1.0 rev x"]
+    assert solved({"a": "1.0.0", "c": "1.1.0 rev x"}, universe)["c"] == ["1.1.0 rev x"]
+
+
 def test_of_two_places_the_project_says_which() -> None:
     universe = {("a", "1.0.0"): {"c": "1.0.0 rev x"}, ("b", "1.0.0"): {"c": "1.0.0 rev y"}}
     with pytest.raises(Unmet) as caught:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
+from bramble.build.fetch.discretion import redact
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.asking import (
     asked,
@@ -79,6 +82,13 @@ def add(
             f'"{project.name}" is the name of this project itself',
             remedy="leave it out: a project loads its own modules without naming itself",
         )
+    if redact(git) != git:
+        # spec: packages.add.secrets
+        raise BrambleError(
+            "config.dependency",
+            f"the address {redact(git)} holds a password, and {CONFIG_NAME} is read by everybody",
+            remedy="leave it out, and write name and password for that host into ~/.netrc",
+        )
     warnings: list[str] = []
     if path is not None:
         needs = _at_path(project, wanted, setting, path)
@@ -98,13 +108,21 @@ def _wanted(word: str) -> Wanted:
     """Return what a word asks for. Raises config.name with the name that was meant."""
     name, at, version = word.partition("@")
     wrong = broken_name(name)
-    if "://" in word or "@" in version or (at and ":" in version):
-        rest = word.partition("://")[2] or word.rpartition("@")[2].replace(":", "/")
-        meant = rest.rpartition("@")[2].removesuffix("/").removesuffix(".git")
+    if word.startswith((".", "/", "~")):
         raise BrambleError(
             "config.name",
-            f"{ascii(word)} is no name of a package, but an address",
-            remedy=f"a package is named after its place: bramble add {meant}; "
+            f"{ascii(word)} is no name of a package, but a path",
+            remedy=f"for what is in that directory: bramble add --path {shlex.quote(word)}; "
+            "for a repository there: bramble add NAME --git /ABSOLUTE/PATH",
+        )
+    if "://" in word or "@" in version or (at and ":" in version):
+        rest = word.partition("://")[2] or word.rpartition("@")[2].replace(":", "/")
+        place = re.split("[?#]", rest.rpartition("@")[2])[0]
+        meant = place.removesuffix("/").removesuffix(".git")
+        raise BrambleError(
+            "config.name",
+            f"{ascii(redact(word))} is no name of a package, but an address",
+            remedy=f"a package is named after its place: bramble add {shlex.quote(meant) or 'NAME'}; "
             "where it is elsewhere than its name says: bramble add NAME --git URL",
         )
     if wrong is None and in_library(name):

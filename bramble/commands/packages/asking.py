@@ -6,9 +6,11 @@ All that `add`, `update` and `outdated` ask of others before anything is changed
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Optional
 
+from bramble.build.fetch.discretion import redact
 from bramble.commands.packages.repositories import Repositories, Repository
 from bramble.errors import BrambleError, nearest
 from bramble.project.config import Dependency
@@ -91,7 +93,7 @@ def unknown_revision(name: str, revision: str, repository: Repository) -> Brambl
     return BrambleError(
         "packages.unknown-revision",
         f'the repository of the package "{name}" has no branch or tag {ascii(revision)}',
-        remedy=(f"did you mean {meant}? " if meant else "")
+        remedy=(f"did you mean {shlex.quote(meant)}? " if meant else "")
         + "write a branch, a tag, a version, or all digits of a commit's hash",
     )
 
@@ -101,8 +103,8 @@ def no_version(name: str, repository: Repository) -> BrambleError:
     branch = next((one[len(_KINDS[1]) :] for one in repository.references if one.startswith(_KINDS[1])), "")
     return BrambleError(
         "packages.unknown-version",
-        f'the package "{name}" has no version: no tag of {repository.place.url} is one',
-        remedy=f"use a commit: bramble add {name}@{branch or 'BRANCH'}",
+        f'the package "{name}" has no version: no tag of {redact(repository.place.url)} is one',
+        remedy=f"use a commit: bramble add {shlex.quote(f'{name}@{branch}') if branch else f'{name}@BRANCH'}",
     )
 
 
@@ -130,14 +132,14 @@ def moved(lock: Lock, repositories: Mapping[str, Repository], used: Iterable[str
         now = repository.versions.get(version)
         if now is None:
             warnings.append(
-                f"the tag of {key} is gone from {repository.place.url}; "
+                f"the tag of {key} is gone from {redact(repository.place.url)}; "
                 f"it stays commit {commits[key][:12]}, which the lock names"
             )
         elif now != commits[key]:
             warnings.append(
-                f"the tag of {key} has been MOVED in {repository.place.url}: it means commit {now} now, "
-                f"and the lock names {commits[key]}, which stays; a version never changes: ask its author "
-                "what happened"
+                f"the tag of {key} has been MOVED in {redact(repository.place.url)}: "
+                f"it means commit {now} now, and the lock names {commits[key]}, which stays; "
+                "a version never changes: ask its author what happened"
             )
     return warnings
 

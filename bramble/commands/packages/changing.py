@@ -26,6 +26,7 @@ from bramble.project.lockfile import Lock, alone, change_lock, merge, read_lock,
 from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.project.project import Project
 from bramble.project.toml import decode
+from bramble.store.locks.advisory import lock_briefly
 
 __all__ = ["Change", "Dependency", "Release", "Step", "change", "requirers", "tidied"]
 
@@ -110,7 +111,7 @@ def _written(
             lock = merge(lock, pins, table=table, replaced=replaced[table])
         return lock
 
-    with alone(path):
+    with alone(path, lock_briefly):
         if _text(project) != text:
             return False
         before = _content(path)

@@ -33,6 +33,9 @@ from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project
 from bramble.store.disk import Store
 
+# Of a derivation whose name its author did not choose: it is part of the name of a file.
+_LONGEST_NAME = 100
+
 
 @contextmanager
 def repositories_of(project: Project, setting: Setting) -> Iterator[tuple[Store, Repositories]]:
@@ -100,9 +103,9 @@ def _derivation(ask: Ask, known: Optional[Locked], repositories: Repositories) -
         env["directory"] = place.directory
     if known is not None:
         env["hash"] = known.digest
-    name = ask.name.rpartition("/")[2]
+    name = ask.name.rpartition("/")[2] + ("" if ask.version is None else f"-{ask.version}")
     made = Derivation(
-        name=f"{name}-{ask.version}" if ask.version is not None else name,
+        name=name[:_LONGEST_NAME],
         builder=Template("fetch_git"),
         env=tuple((key, Template(value)) for key, value in sorted(env.items())),
     )

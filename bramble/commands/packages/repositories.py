@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Union
 
+from bramble.build.fetch.discretion import redact
 from bramble.build.fetch.references import references
 from bramble.build.fetch.repository import Asking
 from bramble.errors import BrambleError, nearest
 from bramble.packages.locked import Locked
-from bramble.packages.names import RepositoryPlace, is_remote, place_of_url, places, version_of
+from bramble.packages.names import RepositoryPlace, is_remote, place_of_url, places, tag_of, version_of
 from bramble.packages.resolve import Ask
 from bramble.project.versions import Version
 
@@ -114,10 +115,10 @@ class Repositories:
         raise BrambleError(
             "packages.unknown",
             f'there is no repository of the package "{name}": '
-            + ("git could not read " + " nor ".join(place.url for place in candidates)),
+            + ("git could not read " + " nor ".join(redact(place.url) for place in candidates)),
             remedy="check the name; where the repository is elsewhere than the name says, "
             f'write "{name}" = {{ git = "URL", version = "…" }}',
-            detail="\n".join(error.detail for error in errors),
+            detail="\n".join(error.detail or error.message for error in errors),
         )
 
     def _asked(self, url: str) -> Mapping[str, str]:
@@ -145,6 +146,10 @@ def _versions(directory: str, found: Mapping[str, str]) -> Iterator[tuple[Versio
                 yield version, commit
 
 
+def _tag(repository: Repository) -> str:
+    return tag_of(repository.place.directory, Version(1, 2, 0)) + ", or another one of that form"
+
+
 def _unknown_version(ask: Ask, repository: Repository) -> BrambleError:
     known = [str(version) for version in reversed(list(repository.versions))]
     meant = nearest(str(ask.version), known)
@@ -153,5 +158,5 @@ def _unknown_version(ask: Ask, repository: Repository) -> BrambleError:
         "packages.unknown-version",
         f'the package "{ask.name}" has no version {ask.version}',
         remedy=(f"did you mean {meant}? " if meant else "")
-        + (f"it has {listed}" if known else "it has none: no tag of its repository is a version"),
+        + (f"it has {listed}" if known else f"it has none: its repository has no tag {_tag(repository)}"),
     )
