@@ -20,6 +20,7 @@ from conformance.script import Error
 
 _NUMBERED = re.compile(r"(\d\d)([a-z]?)-([a-z0-9-]+)\.md")
 _ROOM = re.compile(r"^Rooms?: .*`(?:bramble/[a-z/]+|conformance/)`", re.MULTILINE)
+_INFORMATIVE = re.compile(r"\A# [^\n]*\n\nThis page is informative\.")
 _UNTESTABLE = re.compile(r"untestable:\s+(\S[^\n]*(?:\n[^\n]+)*)")
 _CODE_REFERENCE = re.compile(r"\bspec:\s+(" + ID_PATTERN.pattern + r"(?:,\s+" + ID_PATTERN.pattern + r")*)")
 _FENCE = re.compile(r"(`{3,}|~{3,})")
@@ -37,10 +38,11 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter: its paragraphs, and whether it names its room."""
+    """One chapter: its paragraphs, whether it names its room, and whether it states no rules."""
 
     path: str
     room: bool
+    informative: bool
     paragraphs: tuple[Paragraph, ...]
     text: str
 
@@ -80,7 +82,8 @@ def parse_chapter(path: str, text: str) -> Chapter:
             paragraphs.append(
                 Paragraph(named.group(1), path, number, " ".join(reason.group(1).split()) if reason else None)
             )
-    return Chapter(path, _ROOM.search(text) is not None, tuple(paragraphs), text)
+    informative = _INFORMATIVE.match(text) is not None
+    return Chapter(path, _ROOM.search(text) is not None, informative, tuple(paragraphs), text)
 
 
 def _paragraph_text(lines: Sequence[str]) -> str:
@@ -134,6 +137,11 @@ def _chapter_problems(chapters: Sequence[Chapter]) -> Iterator[str]:
         numbered = _NUMBERED.fullmatch(name)
         if numbered is None:
             yield f"{chapter.path}: a chapter is called NN-name.md"
+            continue
+        if chapter.informative:
+            # Rules that stand apart from their chapter would be found by nobody.
+            for paragraph in chapter.paragraphs:
+                yield f"{paragraph.path}:{paragraph.line}: an informative page holds no rule"
             continue
         if not chapter.room:
             yield f"{chapter.path}: it does not name its room (Room: `bramble/…`)"

@@ -48,6 +48,15 @@ def problems(
     return list(trace.trace(chapters, cases, references).problems)
 
 
+def test_an_informative_page_needs_no_room_and_holds_no_rule() -> None:
+    page = "# 0. Introduction\n\nThis page is informative. It says what is where.\n"
+    rule = "\n**`store.padding`** A rule.\n"
+    assert not [one for one in problems(chapter=page, name="00-introduction.md") if "00-" in one]
+    assert "00-introduction.md:5: an informative page holds no rule" in problems(
+        chapter=page + rule, name="00-introduction.md"
+    )
+
+
 def test_paragraphs_are_found_with_their_reasons() -> None:
     chapter = trace.parse_chapter("05-store.md", CHAPTER)
     assert [(one.id, one.line, one.untestable) for one in chapter.paragraphs] == [
