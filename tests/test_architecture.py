@@ -122,8 +122,9 @@ PURE = (
     "sandbox.walls.*",
     *("self.metadata", "self.sdist"),
     "signatures.*",
-    *("packages.edit", "packages.names", "packages.select"),
-    *("project.lockedit", "project.toml", "project.toml_scalars", "project.versions", "project.packages"),
+    *("packages.edit", "packages.names", "packages.select", "packages.registry.*"),
+    *("project.lockedit", "project.names", "project.packages", "project.toml", "project.toml_scalars"),
+    "project.versions",
     *("build.events", "build.plan"),
 )
 IMPURE_IMPORTS = frozenset(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -11,13 +10,10 @@ from typing import Any, Optional
 from bramble.errors import BrambleError, Place, nearest
 from bramble.library import modules as library
 from bramble.project.access import read_file
-from bramble.project.names import CONFIG_NAME
+from bramble.project.names import CONFIG_NAME, broken_name
 from bramble.project.toml import Moment, Path, TomlDocument, decode, parse_document
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
-
-# spec: project.config.name
-_NAME_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~-]*")
 
 _KNOWN: Mapping[str, tuple[str, ...]] = {
     "": ("package", "dependencies", "mirror"),
@@ -82,19 +78,6 @@ def parse_config(text: str, filename: str = CONFIG_NAME) -> ProjectConfig:
         mirror=_mirror(document, _table(document, values, "mirror") or {}),
         warnings=tuple(_warnings(document)),
     )
-
-
-def broken_name(name: str) -> Optional[str]:
-    """Return what is wrong with the name of a project or a module, or None."""
-    # spec: project.config.name
-    if not name:
-        return "the name is empty"
-    for part in name.split("/"):
-        if not part:
-            return f'"{name}" has an empty part between slashes'
-        if _NAME_PART.fullmatch(part) is None:
-            return f"{ascii(part)} cannot be a part of a module name"
-    return None
 
 
 def _type_error(document: TomlDocument, path: Path, expected: str, value: Any) -> BrambleError:

@@ -1,7 +1,26 @@
-"""The names of the files that make a directory a project."""
+"""The names of projects and their modules, and of the files that make a directory a project. Pure."""
 
 from __future__ import annotations
+
+import re
+from typing import Optional
 
 CONFIG_NAME = "bramble.toml"
 LOCK_NAME = "bramble.lock"
 SUFFIX = ".bramble"  # of a module
+
+# spec: project.config.name
+_NAME_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~-]*")
+
+
+def broken_name(name: str) -> Optional[str]:
+    """Return what is wrong with the name of a project or a module, or None."""
+    # spec: project.config.name
+    if not name:
+        return "the name is empty"
+    for part in name.split("/"):
+        if not part:
+            return f'"{name}" has an empty part between slashes'
+        if _NAME_PART.fullmatch(part) is None:
+            return f"{ascii(part)} cannot be a part of a module name"
+    return None

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bramble.errors import BrambleError
-from bramble.project.config import Dependency, broken_name, load_config, parse_config
+from bramble.project.config import Dependency, load_config, parse_config
+from bramble.project.names import broken_name
 from bramble.project.project import find_project
 
 GOOD = '[package]\nname = "example.com/hello"\nversion = "0.0.1"\n'

@@ -27,10 +27,10 @@ from bramble.commands.packages.repositories import Repository
 from bramble.errors import BrambleError
 from bramble.packages.edit import with_dependency
 from bramble.packages.resolve import Resolution
-from bramble.project.config import Dependency, broken_name, load_config
+from bramble.project.config import Dependency, load_config
 from bramble.project.lockfile import DEPENDENCIES, read_lock
 from bramble.project.modules import in_library
-from bramble.project.names import CONFIG_NAME, LOCK_NAME
+from bramble.project.names import CONFIG_NAME, LOCK_NAME, broken_name
 from bramble.project.project import Project, find_project
 from bramble.project.versions import Version
 

@@ -1,0 +1,171 @@
+"""What the owner of a registry signs: how long the index is, and what it holds so far. Pure.
+
+    bramble registry 1
+    packages.example.com
+    18371
+    9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    -----BEGIN SSH SIGNATURE-----
+    …
+
+The first line is the form's name and version, the second the *origin*, by which the owner calls the
+registry wherever it is served; then come the size in bytes and the SHA-256 of what the index holds up to
+there. The signature is one of ssh-keygen, in a namespace of its own, over these four lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import NamedTuple, NoReturn, Optional
+
+from bramble.errors import BrambleError
+from bramble.packages.registry.bounds import LARGEST_CHECKPOINT, LARGEST_INDEX
+from bramble.signatures.sshsig import NoSignature, key_text, parse_key, parse_signature
+
+CHECKPOINT = "index.signed"
+NAMESPACE = "bramble-registry"
+_FORM = re.compile(
+    r"bramble registry 1\n"
+    r"([!-~]{1,255})\n"
+    r"(0|[1-9][0-9]{0,14})\n"
+    r"([0-9a-f]{64})\n"
+)  # fmt: skip
+_ORIGIN = re.compile(r"[!-~]{1,255}")
+
+
+class Checkpoint(NamedTuple):
+    """What an index was at some time."""
+
+    origin: str
+    size: int  # in bytes
+    sha256: str  # of these bytes, 64 digits
+
+    @property
+    def text(self) -> bytes:
+        """The four lines that are signed."""
+        return f"bramble registry 1\n{self.origin}\n{self.size}\n{self.sha256}\n".encode("ascii")
+
+
+def checkpoint_of(origin: str, index: bytes) -> Checkpoint:
+    """Return the checkpoint of an index. Raises registry.checkpoint for an origin that is none."""
+    # spec: registry.checkpoint
+    if _ORIGIN.fullmatch(origin) is None:
+        _refuse(f"{ascii(origin)} is no origin: 1 to 255 printable ASCII characters without spaces")
+    return Checkpoint(origin, len(index), hashlib.sha256(index).hexdigest())
+
+
+def signed_form(checkpoint: Checkpoint, signature: str) -> bytes:
+    """Return the content of the file: the checkpoint, then its signature as ssh-keygen writes it."""
+    return checkpoint.text + signature.rstrip("\n").encode("ascii") + b"\n"
+
+
+def verified(data: bytes, key: str) -> Checkpoint:
+    """Return the checkpoint in the content of `index.signed`, which `key` has signed.
+
+    `key` is a public key as ssh writes it. Raises registry.checkpoint where the form is another,
+    registry.signature where that key has not signed it, config.registries where `key` is none.
+    """
+    # spec: registry.checkpoint, registry.signature
+    checkpoint, signature = _parted(data)
+    try:
+        wanted = parse_key(key)
+    except NoSignature as error:
+        raise BrambleError(
+            "config.registries",
+            f"{ascii(key[:100])} is no public key that can be used: {error}",
+            remedy='write the line of the registry\'s public key: "ssh-ed25519 AAAA…"',
+        ) from None
+    try:
+        found = parse_signature(signature)
+    except NoSignature as error:
+        raise _unsigned(f"it holds no signature that can be used: {error}") from None
+    if found.key != wanted:
+        raise _unsigned(f"it is signed with {key_text(found.key)}, and {key_text(wanted)} is trusted")
+    if not found.is_of(checkpoint.text, NAMESPACE):
+        raise _unsigned("the signature is not one of this text")
+    return checkpoint
+
+
+def believed(data: bytes) -> Checkpoint:
+    """Return the checkpoint in the content of `index.signed`, whoever signed it. Raises registry.checkpoint.
+
+    For the registry itself, which reads what it wrote.
+    """
+    return _parted(data)[0]
+
+
+def refuse_rewritten(before: Optional[Checkpoint], now: Checkpoint, index: bytes) -> None:
+    """Demand that `index`, cut at its size, is what `now` says, and continues what `before` said.
+
+    Raises registry.history where another origin speaks, where the index is shorter than it was, and where
+    its beginning is another; registry.index where it is not what was signed.
+    """
+    # spec: registry.history
+    if before is not None:
+        refuse_older(before, now)
+        _refuse_another(before, hashlib.sha256(index[: before.size]).hexdigest())
+    found = hashlib.sha256(index[: now.size]).hexdigest()
+    if len(index) < now.size or found != now.sha256:
+        raise BrambleError(
+            "registry.index",
+            f"the first {now.size} bytes of the index have the SHA-256 {found}, and {now.sha256} is signed",
+            remedy="whoever runs the registry has to mend it: nothing of it is used until then",
+        )
+
+
+def refuse_older(before: Checkpoint, now: Checkpoint) -> None:
+    """Demand that `now` can be later than `before`, as far as the two alone tell. Raises registry.history."""
+    # spec: registry.history
+    if now.origin != before.origin:
+        raise _rewritten(f'it is called "{now.origin}" now, and was "{before.origin}"')
+    if now.size < before.size:
+        raise _rewritten(f"its index had {before.size} bytes, and is signed with {now.size} now")
+    if now.size == before.size:
+        _refuse_another(before, now.sha256)
+
+
+def _refuse_another(before: Checkpoint, found: str) -> None:
+    if found != before.sha256:
+        raise _rewritten(
+            f"the first {before.size} bytes of its index had the SHA-256 {before.sha256}, "
+            f"and have {found} now"
+        )
+
+
+def _parted(data: bytes) -> tuple[Checkpoint, str]:
+    if len(data) > LARGEST_CHECKPOINT:
+        _refuse(f"it has {len(data)} bytes, and at most {LARGEST_CHECKPOINT} are read")
+    try:
+        text = data.decode("ascii")
+    except UnicodeDecodeError:
+        _refuse("it holds something else than ASCII")
+    found = _FORM.match(text)
+    if found is None:
+        _refuse(f"it begins with {ascii(text[:60])}")
+    if int(found[2]) > LARGEST_INDEX:
+        _refuse(f"an index of {found[2]} bytes is signed, and at most {LARGEST_INDEX} are read")
+    return Checkpoint(found[1], int(found[2]), found[3]), text[found.end() :]
+
+
+def _refuse(fact: str) -> NoReturn:
+    raise BrambleError(
+        "registry.checkpoint",
+        f"{CHECKPOINT} is no checkpoint of a registry: {fact}",
+        remedy="check the URL; what is there is not used",
+    )
+
+
+def _unsigned(fact: str) -> BrambleError:
+    return BrambleError(
+        "registry.signature",
+        f"{CHECKPOINT} is not what the trusted key has signed: {fact}",
+        remedy="nothing of this registry is used; ask whoever runs it which key it has, over another way",
+    )
+
+
+def _rewritten(fact: str) -> BrambleError:
+    return BrambleError(
+        "registry.history",
+        f"the registry has rewritten its history: {fact}",
+        remedy="nothing of it is used, for versions may not be what they were; ask whoever runs it why",
+    )
