@@ -1,4 +1,4 @@
-"""The verbs that change a case's world between commands: write, env, serve."""
+"""The verbs that change a case's world between commands: write, env, serve, git."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 import shutil
 from collections.abc import Mapping
 
-from conformance import listing
+from conformance import listing, repositories
 from conformance.outcome import Broken, Missing
 from conformance.routes import parse_routes
-from conformance.script import Env, Serve, Write
+from conformance.script import Env, Git, Serve, Write
 from conformance.serve import serving
 from conformance.session import World, remove
 from conformance.words import expand_text
@@ -99,3 +99,26 @@ def serve(action: Serve, world: World, sections: Mapping[str, str], servers: con
 
     routes = parse_routes(sections[action.routes])
     world.values[action.name] = servers.enter_context(serving(routes, read))
+
+
+def git(action: Git, world: World) -> None:
+    """Change a repository. Raises Broken where a tag or a branch is to mean what is not there."""
+    repository = world.path(action.path.expand(world.values))
+    name = action.name.expand(world.values)
+    commit = "" if action.commit is None else action.commit.expand(world.values)
+    try:
+        if action.how == "commit":
+            made = repositories.commit(repository, world.path(name))
+            for tag in action.tags:
+                repositories.tag(repository, tag.expand(world.values), made)
+            if action.hash_name is not None:
+                world.values[action.hash_name] = made
+        elif action.how == "untag":
+            repositories.untag(repository, name)
+        elif action.how == "branch":
+            repositories.branch(repository, name, commit)
+        else:
+            repositories.tag(repository, name, commit, annotated=action.how == "annotate")
+    except (OSError, repositories.NoCommit) as problem:
+        # Whatever the implementation did, a repository is the case's own.
+        raise Broken(f"git {action.how} {name}: {problem}") from None

@@ -30,7 +30,7 @@ from conformance.outcome import (
 )
 from conformance.printed import check_ending, error_fits, errors_shown, printed_errors, shown
 from conformance.routes import BadRoutes
-from conformance.script import Command, Env, Error, Json, Same, Serve, Step, Text, Tree, Write
+from conformance.script import Command, Env, Error, Git, Json, Same, Serve, Step, Text, Tree, Write
 from conformance.session import Ended, World
 from conformance.words import Word, names_of
 
@@ -131,6 +131,8 @@ def _do(step: Step, progress: _Progress) -> None:
             changes.env(action, progress.world)
         elif isinstance(action, Serve):
             changes.serve(action, progress.world, progress.sections, progress.servers)
+        elif isinstance(action, Git):
+            changes.git(action, progress.world)
         elif action.capability not in progress.rules.capabilities:
             raise Missing(action.capability)
     except Mismatch as problem:

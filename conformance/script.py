@@ -115,13 +115,25 @@ class Serve:
 
 
 @dataclass(frozen=True)
+class Git:
+    """`git`: a change to a git repository of the case; the hash of a new commit becomes `$hash_name`."""
+
+    path: Word
+    how: str  # commit, tag, annotate, branch, untag
+    name: Word  # of the tag or the branch; of a commit: the directory that it is made of
+    commit: Optional[Word] = None  # what a tag or a branch means; None: the newest commit
+    tags: tuple[Word, ...] = ()  # of a new commit
+    hash_name: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class Need:
     """`need`: a capability without which the case ends here, unclaimed."""
 
     capability: str
 
 
-Action = Union[Command, Error, Json, Text, Tree, Same, Write, Env, Serve, Need]
+Action = Union[Command, Error, Json, Text, Tree, Same, Write, Env, Serve, Git, Need]
 
 
 @dataclass(frozen=True)
@@ -153,6 +165,9 @@ class Step:
             return (action.path, action.argument)
         if isinstance(action, Env):
             return () if action.value is None else (action.value,)
+        if isinstance(action, Git):
+            ends = () if action.commit is None else (action.commit,)
+            return (action.path, action.name, *ends, *action.tags)
         return ()
 
     def defines(self) -> Optional[str]:
@@ -160,6 +175,8 @@ class Step:
         action = self.action
         if isinstance(action, Serve):
             return action.name
+        if isinstance(action, Git):
+            return action.hash_name
         if isinstance(action, Json):
             return action.value.only_name()
         if isinstance(action, Text) and action.how == "is":
@@ -375,6 +392,24 @@ def _serve(rest: str) -> Serve:
     return Serve(words[0], words[1])
 
 
+def _git(rest: str) -> Git:
+    # spec: conformance.verbs.git
+    words = list(split_words(rest))
+    if len(words) < 3 or str(words[1]) not in _GIT:
+        raise BadStep(f"git has the shape: git PATH HOW NAME; HOW is one of {', '.join(_GIT)}")
+    path, how, name, more = words[0], str(words[1]), words[2], words[3:]
+    if how == "commit":
+        hash_name = more.pop().only_name() if more and more[-1].only_name() else None
+        return Git(path, how, name, tags=tuple(more), hash_name=hash_name)
+    if len(more) > _GIT[how]:
+        raise BadStep(f"git … {how} NAME is followed by {'a commit' if _GIT[how] else 'nothing more'}")
+    return Git(path, how, name, more[0] if more else None)
+
+
+# Each change of a repository, with how many words may follow its name; behind a commit, any number.
+_GIT: Mapping[str, int] = {"commit": -1, "tag": 1, "annotate": 1, "branch": 1, "untag": 0}
+
+
 def _need(rest: str) -> Need:
     # spec: conformance.verbs.need
     check_capability(rest)
@@ -411,6 +446,7 @@ _PARSERS: Mapping[str, Callable[[str], Action]] = {
     "write": _write,
     "env": _env,
     "serve": _serve,
+    "git": _git,
     "need": _need,
 }
 VERBS = tuple(_PARSERS)

@@ -134,6 +134,16 @@ def test_a_section_that_cannot_be_read_is_a_mistake_of_the_case(script: str) -> 
         parse_case_file("c.txt", with_script(script), "c")
 
 
+@pytest.mark.parametrize(
+    "step",
+    ["git r", "git r commit", "git r push d", "git r tag t c c", "git r untag t c", "git r commit d $a $b"],
+)
+def test_a_change_of_a_repository_has_its_shape(step: str) -> None:
+    parse_case_file("c.txt", with_script("git r commit d v1 v2 $a\ngit r tag t $a\nrun b\n"), "c")
+    with pytest.raises(CaseError):
+        parse_case_file("c.txt", with_script(f"{step}\nrun b\n"), "c")
+
+
 def test_names_in_single_quotes_are_text() -> None:
     case = parse_case_file("c.txt", with_script("run sh -c 'echo $out it''s'\n"), "c")
     action = case.steps[0].action

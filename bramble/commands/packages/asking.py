@@ -112,7 +112,7 @@ def newer(current: Version, repository: Repository, *, major: bool) -> Version:
     """Return the newest version to which `current` can be raised, of the same MAJOR unless `major`."""
     # spec: packages.update
     found = [repository.newest(current.major), repository.newest() if major else None]
-    return max(current, *(version for version in found if version is not None))
+    return max([current, *(version for version in found if version is not None)])
 
 
 def moved(lock: Lock, repositories: Mapping[str, Repository], used: Iterable[str]) -> list[str]:
