@@ -123,12 +123,16 @@ def export_objects(
         for name in order:
             words = ["object", name, *objects.references(name)]
             write(" ".join(words).encode() + b"\n")
-            _write_archive(objects, name, write)
+            write_archive(objects, name, write)
         write(b"end %d\n" % len(order))
     return order
 
 
-def _write_archive(objects: Objects, name: str, write: Callable[[Union[bytes, bytearray]], object]) -> None:
+def write_archive(objects: Objects, name: str, write: Callable[[Union[bytes, bytearray]], object]) -> None:
+    """Hand the archive of an object that is in the store to `write`, with the prefix of record in it.
+
+    Raises BrambleError store.export-damaged at its end, if it is not the archive of that object, and OSError.
+    """
     # spec: objects.export.checked
     directory = os.fsencode(objects.directory)
     references = objects.references(name)
@@ -188,6 +192,24 @@ def import_objects(
     if not source.at_end():
         raise Malformed("there is something behind its end")
     return ImportReport(tuple(importer.imported), tuple(importer.present), importer.size)
+
+
+def import_archive(
+    objects: Objects, name: str, read: Callable[[int], bytes], *, max_size: Optional[int] = None
+) -> bool:
+    """Put the object `name`, which refers to no other, into the store; `read` gives its archive.
+
+    Returns whether it is new. Raises BrambleError as `import_objects` does; then nothing was put there.
+    """
+    # spec: objects.export.archive
+    source = Source(read)
+    importer = _Importer(objects, source, max_size)
+    with DiskFailures("import objects"):
+        is_new = importer.take(name, ())
+        objects.sync()
+        if not source.at_end():
+            raise Malformed("there is something behind its end")
+    return is_new
 
 
 def _check_beginning(source: Source) -> None:
