@@ -65,6 +65,32 @@ def test_status_and_output_are_those_of_a_new_interpreter(
     assert (done.returncode, done.stdout, done.stderr) == (started.returncode, started.stdout, started.stderr)
 
 
+@pytest.mark.parametrize(
+    ("program", "output"),
+    [
+        ("forked._end(3)", ""),
+        ("forked._end(256 + 5)", ">&-"),
+        ("sys.stdout.write('said'); forked._end(0)", ""),
+        ("sys.stdout.write('said'); forked._end(0)", ">/dev/full"),
+        ("sys.stdout.close(); forked._end(1)", "2>/dev/full"),
+        ("atexit.register(print, 'done'); forked._end(1)", ""),
+        ("threading.Timer(0.1, print, ['late']).start(); forked._end(0)", ""),
+    ],
+)
+def test_the_end_is_that_of_an_interpreter(program: str, output: str) -> None:
+    found = []
+    for end in ("forked._end", "sys.exit"):
+        text = f"import atexit, sys, threading; from tests import forked; {program}"
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$0" -c "$1" {output}', sys.executable, text.replace("forked._end", end)],
+            cwd=forked.ROOT,
+            capture_output=True,
+            check=False,
+        )
+        found.append((done.returncode, done.stdout, done.stderr))
+    assert found[0] == found[1]
+
+
 def test_environment_directory_and_umask_are_the_commands_own(here: Path) -> None:
     told = run(here, "star", "wrong.star", environment={"BRAMBLE_ERROR_FORMAT": "json"}).stderr
     assert told.startswith(b'{"error"')
