@@ -41,7 +41,7 @@ ID_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9
 PARAGRAPH = re.compile(r"\*\*`([^`]+)`\*\*")
 _MARKER = re.compile(r"-- (.+) --")
 _HEADER = re.compile(r"([a-z]+):(?:\s+(.*))?")
-_EXPECTED = re.compile(r"###\s*(.*)")
+EXPECTED = re.compile(r"###\s*(.*)")
 _ONE_EXPECTED = re.compile(r"(" + CODE + r")(?::([1-9][0-9]*))?")
 _FENCE = re.compile(r"(`{3,}|~{3,})\s*(\S*)\s*(.*)")
 
@@ -422,7 +422,7 @@ def _parse_chunks(
 
 def _expected_errors(path: str, body: Sequence[str], first: int) -> Iterator[ExpectedError]:
     for number, line in enumerate(body, first):
-        marker = _EXPECTED.search(line)
+        marker = EXPECTED.search(line)
         if marker is None:
             continue
         expected = _comma_list(marker.group(1))

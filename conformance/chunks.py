@@ -1,4 +1,4 @@
-"""Chunks of Starlark: each in a process of its own, or many in one where the implementation offers that.
+"""Chunks of Starlark, each as two programs: in processes of their own, or many in one where that is offered.
 
 A batch decides nothing that a process of its own would not: whatever is odd
 about its answer, every chunk of it is run again alone (spec: conformance.contract.batch).
@@ -11,31 +11,32 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from random import Random
 from typing import Any, Optional
 
-from conformance import oracle
-from conformance.casefile import Chunk, ExpectedError
+from conformance.casefile import Chunk
 from conformance.outcome import FAILED, PASSED, Mismatch, Outcome
 from conformance.printed import check_ending, check_form, error_fits, errors_shown, printed_errors, shown
 from conformance.script import Error
 from conformance.session import World
+from conformance.twins import Program, programs_of
 from conformance.words import whole_text
 
 BATCH = 64
 
 
-def run_alone(case: Chunk, world: World) -> Outcome:
-    """Run one chunk with `star`."""
-    name = _name(case)
-    _write(case, world.path(name))
-    # spec: conformance.contract.star
-    ended = world.run(["star", *_options(case), name])
-    try:
-        check_ending(ended, 1 if case.errors else 0)
-        lines = ended.stderr.decode("utf-8", "replace").splitlines()
-        _check(case, name, printed_errors(ended.stderr), lines)
-    except Mismatch as problem:
-        return _failed(case, problem, shown(ended))
+def run_alone(case: Chunk, world: World, seed: str) -> Outcome:
+    """Run the two programs of one chunk with `star`. `seed` and the chunk's id decide what they are."""
+    for program in _programs(case, seed):
+        _write(program, world.path(program.name))
+        # spec: conformance.contract.star
+        ended = world.run(["star", *_options(case), program.name])
+        try:
+            check_ending(ended, 1 if program.errors else 0)
+            lines = ended.stderr.decode("utf-8", "replace").splitlines()
+            check(program, printed_errors(ended.stderr), lines)
+        except Mismatch as problem:
+            return _failed(case, program, problem, shown(ended))
     return Outcome(case, PASSED)
 
 
@@ -49,20 +50,22 @@ def batches(cases: Sequence[Chunk]) -> Iterator[tuple[Chunk, ...]]:
             yield tuple(group[start : start + BATCH])
 
 
-def run_together(cases: Sequence[Chunk], world: World) -> Optional[tuple[Outcome, ...]]:
+def run_together(cases: Sequence[Chunk], world: World, seed: str) -> Optional[tuple[Outcome, ...]]:
     """Run chunks with `star --each`; None where that gave no complete answer."""
+    given = [_programs(case, seed) for case in cases]
     names = []
-    for number, case in enumerate(cases):
+    for number, program in enumerate(program for pair in given for program in pair):
         os.mkdir(world.path(str(number)))
-        names.append(f"{number}/{_name(case)}")
-        _write(case, world.path(names[-1]))
+        names.append(f"{number}/{program.name}")
+        _write(program, world.path(names[-1]))
     started = time.monotonic()
     ended = world.run(["star", "--each", *_options(cases[0]), *names])
     answers = _answers(ended.stdout, names)
     if ended.status != 0 or answers is None:
         return None
     seconds = (time.monotonic() - started) / len(cases)
-    return tuple(_judged(case, name, answer, seconds) for case, name, answer in zip(cases, names, answers))
+    pairs = zip(answers[::2], answers[1::2])
+    return tuple(_judged(case, both, two, seconds) for case, both, two in zip(cases, given, pairs))
 
 
 def _answers(stdout: bytes, names: Sequence[str]) -> Optional[list[dict[str, Any]]]:
@@ -76,59 +79,73 @@ def _answers(stdout: bytes, names: Sequence[str]) -> Optional[list[dict[str, Any
     return answers if all(keys <= set(answer) for answer in answers) else None
 
 
-def _judged(case: Chunk, name: str, answer: Mapping[str, Any], seconds: float) -> Outcome:
-    try:
-        if answer["status"] != (1 if case.errors else 0):
-            raise Mismatch(f"its status is {answer['status']}, not {1 if case.errors else 0}")
-        for error in answer["errors"]:
-            check_form(error)
-        _check(case, name, answer["errors"], answer["printed"])
-    except Mismatch as problem:
-        return _failed(case, problem, json.dumps(answer, ensure_ascii=False, indent=1))
+def _judged(
+    case: Chunk, programs: Sequence[Program], answers: Sequence[Mapping[str, Any]], seconds: float
+) -> Outcome:
+    for program, answer in zip(programs, answers):
+        try:
+            status = 1 if program.errors else 0
+            if answer["status"] != status:
+                raise Mismatch(f"its status is {answer['status']}, not {status}")
+            for error in answer["errors"]:
+                check_form(error)
+            check(program, answer["errors"], answer["printed"], answer["file"])
+        except Mismatch as problem:
+            printed = json.dumps(answer, ensure_ascii=False, indent=1)
+            return _failed(case, program, problem, printed, seconds)
     return Outcome(case, PASSED, seconds)
 
 
-def _name(case: Chunk) -> str:
-    return os.path.splitext(os.path.basename(case.path))[0] + ".star"
+def _programs(case: Chunk, seed: str) -> tuple[Program, Program]:
+    return programs_of(case, Random(f"{seed} {case.id}"))
 
 
 def _options(case: Chunk) -> list[str]:
     return [f"--allow-{option}" for option in case.allow]
 
 
-def _token(case: Chunk) -> str:
-    return "reached " + oracle.digest(case.id.encode())
-
-
-def _write(case: Chunk, path: str) -> None:
-    # spec: conformance.star.success
-    # What must succeed shows that it ran to its end: an implementation that does nothing exits 0 as well.
-    ending = "" if case.errors else f'print("{_token(case)}")\n'
+def _write(program: Program, path: str) -> None:
     with open(path, "w", encoding="utf-8", newline="") as file:
-        file.write(case.source + ending)
+        file.write(program.text)
 
 
-def _check(case: Chunk, name: str, errors: Sequence[Mapping[str, Any]], printed: Sequence[str]) -> None:
-    _check_errors(case.errors, errors, name)
-    if not case.errors and _token(case) not in printed:
-        raise Mismatch("the chunk's last line, a print, was never reached")
+def check(
+    program: Program, errors: Sequence[Mapping[str, Any]], printed: Sequence[str], name: str = ""
+) -> None:
+    """Demand that a program ended with these errors and printed these lines. Raises Mismatch.
+
+    `name` is what the errors call its file, "": its own name.
+    """
+    _check_errors(program, errors, name or program.name)
+    # spec: conformance.star.twins
+    for line in program.printed:
+        if line not in printed:
+            raise Mismatch(f"it has not printed {line}, the value of an expression")
+    for line in program.unprinted:
+        if line in printed:
+            raise Mismatch(f"it has printed {line}, and nothing may run in a file with such an error")
 
 
-def _check_errors(expected: Sequence[ExpectedError], printed: Sequence[Mapping[str, Any]], name: str) -> None:
+def _check_errors(program: Program, printed: Sequence[Mapping[str, Any]], name: str) -> None:
     # spec: conformance.star.failure
     left = list(printed)
-    for one in expected:
+    for one in program.errors:
         wanted = Error(one.code, whole_text(name), one.line, one.column)
         match = next((error for error in left if error_fits(wanted, name, error)), None)
         if match is None:
-            column = f":{one.column}" if one.column is not None else ""
-            place = f"{name}:{one.line}{column}"
-            raise Mismatch(f"no error {one.code} at {place}; printed: {errors_shown(printed)}")
+            column = f"column {one.column} of " if one.column is not None else ""
+            line = program.text.split("\n")[one.line - 1]
+            place = f"{column}`{line}`, line {one.line} of what was given"
+            raise Mismatch(f"no error {one.code} in {place}; printed: {errors_shown(printed)}")
         left.remove(match)
     if left:
-        raise Mismatch(f"errors that no ### names: {errors_shown(left)}")
+        raise Mismatch(f"errors that were not to come: {errors_shown(left)}")
 
 
-def _failed(case: Chunk, problem: Mismatch, printed: str) -> Outcome:
+def _failed(case: Chunk, program: Program, problem: Mismatch, printed: str, seconds: float = 0.0) -> Outcome:
     source = case.source.strip("\n").split("\n")[0]
-    return Outcome(case, FAILED, 0.0, case.line, "", source, problem.message, printed)
+    given = "\n".join(
+        f"{number:4} {line}" for number, line in enumerate(program.text.splitlines(), 1) if line.strip()
+    )
+    what = f"{printed}\n--- what was given, {program.name} ---\n{given}"
+    return Outcome(case, FAILED, seconds, case.line, "", source, problem.message, what)

@@ -41,6 +41,7 @@ class Rules:
 
     capabilities: frozenset[str]
     accept: bool = False
+    seed: str = ""  # of what is chosen by chance
 
 
 @dataclass
@@ -62,7 +63,9 @@ class _Progress:
 def carry_out(case: Case, world: World, rules: Rules) -> Outcome:
     """Run one case in a new world and return what became of it."""
     started = time.monotonic()
-    outcome = chunks.run_alone(case, world) if isinstance(case, Chunk) else _script(case, world, rules)
+    outcome = (
+        chunks.run_alone(case, world, rules.seed) if isinstance(case, Chunk) else _script(case, world, rules)
+    )
     return Outcome(**{**outcome.__dict__, "seconds": time.monotonic() - started})
 
 

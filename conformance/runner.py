@@ -150,10 +150,14 @@ def run(
     accept: bool,
     jobs: int,
     parent: Optional[str],
+    seed: str = "",
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> tuple[Outcome, ...]:
-    """Run the cases, `jobs` at a time, and return their outcomes in the order of the cases."""
-    rules = Rules(capabilities, accept)
+    """Run the cases, `jobs` at a time, and return their outcomes in the order of the cases.
+
+    What is chosen by chance follows from `seed`: two runs with the same one give the same.
+    """
+    rules = Rules(capabilities, accept, seed)
 
     def alone(case: Case) -> Outcome:
         with worlds.new() as world:
@@ -163,7 +167,9 @@ def run(
         outcomes = None
         if len(group) > 1:
             with worlds.new() as world:
-                outcomes = chunks.run_together([case for case in group if isinstance(case, Chunk)], world)
+                outcomes = chunks.run_together(
+                    [case for case in group if isinstance(case, Chunk)], world, seed
+                )
         if outcomes is None:
             outcomes = tuple(alone(case) for case in group)
         for outcome in outcomes:

@@ -284,24 +284,27 @@ def test_the_ids_of_a_graph_are_recomputed() -> None:
 
 def test_a_chunk_succeeds_only_if_its_end_was_reached() -> None:
     assert outcome_of(chunk_of('print("a")\n')).status == "passed"
-    assert "never reached" in outcome_of(chunk_of("stop\n")).message
-    assert "exit status is 1" in outcome_of(chunk_of("boom eval.fail\n")).message
+    stopped = outcome_of(chunk_of("stop\n"))
+    assert stopped.status == "failed"
+    # It is said what was given, with its lines.
+    assert "stop" in stopped.shown and "what was given" in stopped.shown
+    assert outcome_of(chunk_of("boom eval.fail\n")).status == "failed"
 
 
 def test_a_chunk_fails_exactly_as_it_says() -> None:
+    def message(body: str) -> str:
+        return outcome_of(chunk_of(body)).message
+
     assert outcome_of(chunk_of("boom eval.fail:3 ### eval.fail\n")).status == "passed"
     assert outcome_of(chunk_of("boom eval.fail:3 ### eval.fail:3\n")).status == "passed"
     assert outcome_of(chunk_of("boom eval.fail:3 eval.key ### eval.key, eval.fail\n")).status == "passed"
-    assert (
-        "no error eval.fail at x.star:4:4"
-        in outcome_of(chunk_of("boom eval.fail:3 ### eval.fail:4\n")).message
+    assert "no error eval.fail in column 4 of `boom eval.fail:3`" in message(
+        "boom eval.fail:3 ### eval.fail:4\n"
     )
-    assert "no error eval.key" in outcome_of(chunk_of("boom eval.fail ### eval.key\n")).message
-    assert (
-        "no error eval.fail at x.star:4" in outcome_of(chunk_of("x ### eval.fail\nboom eval.fail\n")).message
-    )
-    assert "no ### names" in outcome_of(chunk_of("boom eval.fail ### eval.fail\nboom eval.key\n")).message
-    assert "exit status is 0" in outcome_of(chunk_of("x ### eval.fail\n")).message
+    assert "no error eval.key in `boom eval.fail`" in message("boom eval.fail ### eval.key\n")
+    assert "no error eval.fail in `x`" in message("x ### eval.fail\nboom eval.fail\n")
+    assert "errors that were not to come: eval.key" in message("boom eval.fail eval.key ### eval.fail\n")
+    assert "exit status is 0" in message("x ### eval.fail\n")
 
 
 def test_the_options_of_a_chunk_are_passed_on() -> None:

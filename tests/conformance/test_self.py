@@ -7,17 +7,15 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import pytest
 
 from conformance import runner
 from conformance.casefile import LEVELS, Case, Chunk
-from conformance.expect import Rules, carry_out
 from conformance.outcome import UNCLAIMED, Outcome
 from conformance.script import DIGEST, Error, Json, Text, Tree
-from conformance.session import Ended, Implementation, World, run_command
+from conformance.session import Ended, Implementation, run_command
 from tests.conformance.support import REFERENCE, TOP, forked_command
 
 
@@ -67,36 +65,10 @@ def test_programs_that_do_nothing_fail_every_case(program: str) -> None:
     path = shutil.which(program)
     assert path is not None
     cases = runner.load()
-    # Thousands of chunks are judged by what these programs do, below; here a few of them run for real.
+    # What is said of thousands of chunks is judged in test_twins; here a few of them run for real.
     chunks = [case for case in cases if isinstance(case, Chunk)]
     scripts = [case for case in cases if not isinstance(case, Chunk)]
     assert not_failed([*scripts, *sampled(chunks, 60)], [path]) == []
-
-
-class Idle(World):
-    """A world whose implementation is one of the programs that do nothing, without starting it."""
-
-    program = ""
-
-    def run(
-        self,
-        arguments: Sequence[str],
-        *,
-        directory: Optional[str] = None,
-        standard_input: Optional[str] = None,
-    ) -> Ended:
-        said = (" ".join(arguments) + "\n").encode() if self.program == "echo" else b""
-        return Ended(1 if self.program == "false" else 0, said, b"")
-
-
-@pytest.mark.parametrize("program", ["true", "false", "echo"])
-def test_programs_that_do_nothing_fail_every_chunk(program: str, tmp_path: Path) -> None:
-    world = Idle(Implementation((program,)), str(tmp_path))
-    world.program = program
-    os.mkdir(world.work)
-    cases = [case for case in runner.load() if isinstance(case, Chunk)]
-    outcomes = [carry_out(case, world, Rules(frozenset())) for case in cases]
-    assert [outcome.case.id for outcome in outcomes if outcome.status != "failed"] == []
 
 
 def has_golden_digest(case: Case) -> bool:
