@@ -43,11 +43,12 @@ MAY_IMPORT = {
     "remote": ("errors", "derivation", "build"),
     "image": ("errors", "store"),
     "self": ("", "errors", "project.toml", "store.digest"),
+    "serving": ("errors",),
     # It starts whatever the file holds.
     "self.boot": ("__main__",),
     "commands": (
         *("", "errors", "self", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
-        *("cache", "remote", "image", "recall", "packages"),
+        *("cache", "remote", "image", "recall", "packages", "serving"),
     ),
     "cli": ("", "errors", "interpreter", "commands", "recall"),
     "isolation": (),
@@ -125,6 +126,7 @@ PURE = (
     *("packages.edit", "packages.names", "packages.select", "packages.registry.*"),
     *("project.lockedit", "project.names", "project.packages", "project.toml", "project.toml_scalars"),
     "project.versions",
+    *("serving.request", "serving.answer"),
     *("build.events", "build.plan"),
 )
 IMPURE_IMPORTS = frozenset(

@@ -1,0 +1,305 @@
+"""What a version has to be before it is published: the work of one job, done in a process of its own.
+
+Nothing here adds anything to a registry. The package is fetched from the place of its name, and checked as
+a dependency of an empty project: so whatever holds of packages holds here, and nothing but their sources is
+read. All public functions that need no arguments are called, and what they return is built twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from bramble.commands.build import BuildChoices, Event, build_derivations
+from bramble.commands.context.evaluating import evaluate_anew
+from bramble.commands.context.evaluation import Evaluated
+from bramble.commands.context.limits import bounded
+from bramble.commands.context.mirror import read_mirror
+from bramble.commands.context.packages import chosen
+from bramble.commands.context.setting import Setting
+from bramble.commands.packages.obtain import keep_sources, repositories_of
+from bramble.commands.packages.repositories import Repository
+from bramble.commands.registry.jobs import Problem
+from bramble.commands.registry.reach import Places, addresses_of, check_asks, check_place
+from bramble.errors import BrambleError
+from bramble.lang.docs import ModuleDocs, package_docs
+from bramble.packages.names import version_of
+from bramble.packages.registry.documents import Documentation, Function, Module, Requirement
+from bramble.packages.registry.index import Entry
+from bramble.packages.registry.releases import broken_release
+from bramble.packages.resolve import Ask, Resolution, Tree
+from bramble.project.config import load_config
+from bramble.project.lockfile import COMMITS, DEPENDENCIES, Lock, read_lock, update_lock
+from bramble.project.modules import parse_target
+from bramble.project.names import CONFIG_NAME, LOCK_NAME
+from bramble.project.project import Project, find_project
+from bramble.project.versions import Version
+from bramble.recall.reads import NOT_NOTED
+from bramble.store.path import shown
+
+_PROJECT = "registry.invalid/check"  # RFC 2606: nobody's
+_MACHINE = "host_tools"  # the builder that copies programs of this machine
+_NO_VERSION = "0.0.0"
+
+
+@dataclass(frozen=True)
+class Around:
+    """With what a package is checked."""
+
+    setting: Setting
+    directory: str  # empty; the project that requires the package is made there
+    published: Mapping[tuple[str, str], Entry]  # (name, version) → what is in the registry
+    choices: BuildChoices
+    places: Places
+    say: Callable[[str], None]
+    on_event: Callable[[Event], None]
+    cancelled: threading.Event
+
+
+class Checked(NamedTuple):
+    """A version that may be published, or has been."""
+
+    entry: Entry
+    already: bool  # it is in the registry, and the same
+    directory: str = ""  # of its sources, an object of the store
+    documentation: Documentation = Documentation("", "", "", (), ())
+    impure: tuple[str, ...] = ()
+
+
+def places_of(setting: Setting, hosts: Sequence[str]) -> Places:
+    """Return from where packages may come: from these hosts, or from all that are public. Raises fetch.mirror."""
+    table = read_mirror(setting.mirror_table) if setting.mirror_table else {}
+    return Places(tuple(host.lower() for host in hosts), tuple(table), bool(setting.proxies))
+
+
+def check(name: str, reference: str, around: Around) -> Checked:
+    """Check one version of a package. Raises BrambleError for whatever speaks against it.
+
+    `reference` is a version or its tag, "" for the newest version.
+    """
+    # spec: registry.publish
+    wrong = broken_release(name, _NO_VERSION)
+    if wrong is not None:
+        raise BrambleError("registry.request", wrong, remedy="name a package by its place: example.com/lib")
+    check_place(name, around.places, addresses_of)
+    # Nobody's name and password are used for what everybody is going to see.
+    around = replace(around, setting=replace(around.setting, netrc=None))
+    version, commit = _wanted(name, reference, around)
+    around.say(f"{name}@{version} is commit {commit}")
+    known = around.published.get((name, str(version)))
+    if known is not None:
+        if known.commit != commit:
+            raise changed(known, commit)
+        around.say("it is published already")
+        return Checked(known, True)
+    return _checked(name, version, commit, around)
+
+
+def changed(known: Entry, commit: str) -> BrambleError:
+    """Return the error for a version that is published, and would be another one now."""
+    # spec: registry.publish.once
+    return BrambleError(
+        "registry.immutable",
+        f"{known.name}@{known.version} is published with commit {known.commit}, and its tag means {commit} now",
+        remedy="a version never changes: make a new one, and a tag for it",
+    )
+
+
+def _wanted(name: str, reference: str, around: Around) -> tuple[Version, str]:
+    """Return the version that is asked for, and its commit."""
+    with repositories_of(_project(around, {}), around.setting) as (_, repositories):
+        repository = repositories.of(name)
+        version = _version(name, reference, repository)
+        _, commit = repositories.commit(Ask(name, version), None)
+    return version, commit
+
+
+def _version(name: str, reference: str, repository: Repository) -> Version:
+    if reference:
+        found = version_of(repository.place.directory, reference) or version_of("", reference)
+        version = found or _parsed(reference)
+    else:
+        newest = repository.newest()
+        if newest is None:
+            raise BrambleError(
+                "packages.unknown-version",
+                f'the package "{name}" has no versions',
+                remedy="make a tag for one, as in: git tag v1.0.0 && git push --tags",
+            )
+        version = newest
+    wrong = broken_release(name, str(version))
+    if wrong is not None:
+        raise BrambleError("registry.request", wrong, remedy="publish a version without it")
+    return version
+
+
+def _parsed(reference: str) -> Version:
+    try:
+        return Version.parse(reference)
+    except BrambleError:
+        raise BrambleError(
+            "registry.request",
+            f"{ascii(reference)} is neither a version nor the tag of one",
+            remedy="versions alone are published: 1.2.0, or its tag v1.2.0",
+        ) from None
+
+
+def _checked(name: str, version: Version, commit: str, around: Around) -> Checked:
+    project = _project(around, {name: str(version)})
+    with bounded(around.setting.limits):
+        resolution = _resolution(project, around)
+    tree = _tree(resolution, Ask(name, version))
+    if tree.commit != commit:
+        raise BrambleError(
+            "registry.immutable",
+            f"the tag of {name}@{version} was moved from {commit} to {tree.commit} while it was looked at",
+            remedy="a version never changes: make a new one, and a tag for it",
+        )
+    entry = Entry(name, str(version), commit, tree.digest)
+    around.say(f"its sources are {tree.digest}")
+    _pin_as(tree, project)
+    evaluated, roots = _evaluated(name, project, resolution, around)
+    impure = _impure(evaluated, roots)
+    if roots:
+        result = build_derivations(
+            evaluated, roots, around.setting, around.choices, around.on_event, around.cancelled
+        )
+        if result.failures:
+            error = result.failures[0]
+            error.others = tuple(result.failures[1:])
+            raise error
+        if result.cancelled:
+            raise BrambleError("registry.interrupted", "the work was ended", remedy="ask for it again")
+        around.say(f"{len(roots)} derivations came out the same when they were built once more")
+    return Checked(entry, False, tree.directory, _documentation(entry, tree, resolution), impure)
+
+
+def _project(around: Around, requires: Mapping[str, str]) -> Project:
+    lines = ["[package]", f'name = "{_PROJECT}"', 'version = "0.0.0"', "[dependencies]"]
+    lines += [f'"{name}" = "{version}"' for name, version in requires.items()]
+    path = os.path.join(around.directory, CONFIG_NAME)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join([*lines, ""]))
+    return find_project(around.directory)
+
+
+def _resolution(project: Project, around: Around) -> Resolution:
+    """Return the packages that are needed: what the registry has of them is what it says."""
+    # spec: registry.publish.requires
+    tables: dict[str, dict[str, str]] = {DEPENDENCIES: {}, COMMITS: {}}
+    for (name, version), entry in around.published.items():
+        tables[DEPENDENCIES][f"{name}@{version}"] = entry.digest
+        tables[COMMITS][f"{name}@{version}"] = entry.commit
+
+    def allow(asks: Sequence[Ask]) -> None:
+        check_asks(asks, around.places, addresses_of)
+
+    found = chosen(project, around.setting, Lock(tables), around.say, allow=allow).resolution
+    keep_sources(project, around.setting, found)
+    return found
+
+
+def _tree(resolution: Resolution, wanted: Ask) -> Tree:
+    return next(
+        tree
+        for ask, tree in resolution.trees.items()
+        if (ask.name, ask.version) == (wanted.name, wanted.version)
+    )
+
+
+def _pin_as(tree: Tree, project: Project) -> None:
+    """Take over what the package's own lock says of downloads, and nothing else of it."""
+    # spec: registry.publish.pins
+    own = os.path.join(tree.directory, LOCK_NAME)
+    if os.path.lexists(own):
+        update_lock(os.path.join(project.root, LOCK_NAME), read_lock(own).url_hashes)
+
+
+def _evaluated(
+    name: str, project: Project, resolution: Resolution, around: Around
+) -> tuple[Evaluated, tuple[str, ...]]:
+    """Call the public functions of the package; return what came of it and the derivations that they mean."""
+    # spec: registry.publish.functions
+    packages = resolution.of_modules()
+    evaluation = evaluate_anew(
+        *(project, packages, [parse_target(f"{name}/...")], around.setting),
+        *(lambda line: around.say(f"print: {line}"), True, NOT_NOTED),
+    )
+    if evaluation.errors:
+        error = evaluation.errors[0]
+        error.others = evaluation.errors[1:]
+        raise error
+    refs = [ref for result in evaluation.results for ref in (*result.roots, *result.needs)]
+    roots = tuple(dict.fromkeys(ref.derivation for ref in refs))
+    around.say(f"{len(evaluation.results)} functions return {len(roots)} derivations")
+    return Evaluated(project, packages, evaluation), roots
+
+
+def _impure(evaluated: Evaluated, roots: Sequence[str]) -> tuple[str, ...]:
+    graph = evaluated.evaluation.graph
+    names = {graph.get(id).name for id in graph.order(roots) if graph.get(id).builder.text == _MACHINE}
+    return tuple(sorted(names))
+
+
+def _documentation(entry: Entry, tree: Tree, resolution: Resolution) -> Documentation:
+    """Return what a version says of itself. Raises BrambleError where a module cannot be read."""
+    # spec: registry.publish.docs
+    config = load_config(os.path.join(tree.directory, CONFIG_NAME))
+    requires = tuple(
+        Requirement(name, one.version or "", one.rev) for name, one in sorted(config.dependencies.items())
+    )
+    modules = package_docs(Project(tree.directory, config))
+    description = getattr(config, "description", "")
+    return Documentation(entry.name, entry.version, description, tuple(map(_module, modules)), requires)
+
+
+def _module(docs: ModuleDocs) -> Module:
+    functions = [Function(one.name, one.parameters, one.docstring) for one in docs.functions]
+    return Module(docs.name, docs.docstring, tuple(functions))
+
+
+def outcome_as_json(checked: Checked) -> dict[str, object]:
+    """Return what the process that checked says to the one that publishes."""
+    return {
+        "version": 1,
+        "entry": list(checked.entry),
+        "already": checked.already,
+        "directory": shown(checked.directory),
+        "impure": list(checked.impure),
+    }
+
+
+class Outcome(NamedTuple):
+    """What the process that publishes is told: an entry, or a problem."""
+
+    entry: Entry
+    already: bool
+    directory: str
+    impure: tuple[str, ...]
+
+
+def read_outcome(data: bytes) -> Outcome:
+    """Return what was written, every part of it checked for its type. Raises ValueError."""
+    values = json.loads(data)
+    if not isinstance(values, dict):
+        raise ValueError("no outcome")
+    entry, already, directory, impure = (values.get(key) for key in ("entry", "already", "directory", "impure"))
+    if not (
+        isinstance(entry, list)
+        and len(entry) == len(Entry._fields)
+        and isinstance(already, bool)
+        and isinstance(directory, str)
+        and isinstance(impure, list)
+        and all(isinstance(one, str) for one in (*entry, *impure))
+    ):
+        raise ValueError("no outcome")
+    return Outcome(Entry(*entry), already, directory, tuple(impure))
+
+
+def problem_of(data: bytes) -> Problem:
+    """Return the problem that was written in place of an outcome. Raises ValueError."""
+    return Problem.read(json.loads(data))

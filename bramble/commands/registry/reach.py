@@ -1,0 +1,85 @@
+"""Which places a registry fetches packages from: those that the whole world can reach, or a list of hosts.
+
+Anybody may ask for a package, so anybody chooses what this machine connects to. Without a bound a name
+could lead it to what only it can reach: itself, its own network, the metadata of a cloud.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+from bramble.errors import BrambleError
+from bramble.packages.names import is_remote
+from bramble.packages.resolve import Ask
+
+Lookup = Callable[[str], Sequence[str]]  # host → its addresses, as text
+
+
+class Places(NamedTuple):
+    """From where packages may come."""
+
+    hosts: tuple[str, ...] = ()  # those alone, whatever their addresses; none: all that are public
+    mirrored: Collection[str] = ()  # URLs that whoever runs the registry has put elsewhere
+    by_proxy: bool = False  # a proxy looks names up, and decides
+
+
+def check_asks(asks: Sequence[Ask], places: Places, look_up: Lookup) -> None:
+    """Refuse what no registry fetches. Raises registry.place."""
+    # spec: registry.publish.places
+    for ask in asks:
+        if ask.git or ask.version is None:
+            raise BrambleError(
+                "registry.place",
+                f"{ask.key} is required from {ask.git or 'a revision'}, and a registry holds versions of what "
+                "is where its name says",
+                remedy=f'require a published version: "{ask.name}" = "1.2.0"',
+            )
+        check_place(ask.name, places, look_up)
+
+
+def check_place(name: str, places: Places, look_up: Lookup) -> None:
+    """Refuse a package whose host nobody may be led to. Raises registry.place."""
+    # spec: registry.publish.places
+    host = name.partition("/")[0].lower()
+    url = f"https://{host}/"
+    if not is_remote(name) or any(key.lower().startswith(url) for key in places.mirrored):
+        return
+    if places.hosts:
+        if host not in places.hosts:
+            raise _refused(name, f"this registry takes packages from {', '.join(places.hosts)}")
+        return
+    if host.replace(".", "").isdigit():
+        raise _refused(name, "its host is a number")
+    if places.by_proxy:
+        return
+    try:
+        addresses = look_up(host)
+    except OSError:
+        # git will say that there is no such host.
+        return
+    inner = [address for address in addresses if not _is_public(address)]
+    if inner:
+        raise _refused(name, f"its host has the address {inner[0]}, which is not of the public internet")
+
+
+def addresses_of(host: str) -> list[str]:
+    """Return the addresses of a host. Raises OSError."""
+    found = socket.getaddrinfo(host.encode("ascii"), 443, type=socket.SOCK_STREAM)
+    return [str(one[4][0]).partition("%")[0] for one in found]
+
+
+def _is_public(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    inner = getattr(found, "ipv4_mapped", None) or found
+    return bool(inner.is_global and not inner.is_multicast)
+
+
+def _refused(name: str, why: str) -> BrambleError:
+    return BrambleError(
+        "registry.place",
+        f'"{name}" is not fetched: {why}',
+        remedy="publish it where it is public, or in a registry that is told to fetch it: --places HOST",
+    )
