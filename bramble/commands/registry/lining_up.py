@@ -125,6 +125,15 @@ class Line:
             self._ended = True
             self._changed.notify_all()
 
+    def has_ended(self) -> bool:
+        """Tell whether nothing more is to be begun."""
+        return self._ended
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait so long, or until the line ends; return whether it has."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._ended, seconds)
+
     def get(self, id: int) -> Optional[Job]:
         """Return a job."""
         with self._changed:
@@ -149,6 +158,16 @@ class Line:
         """Wake up whoever follows a log: it has grown."""
         with self._changed:
             self._changed.notify_all()
+
+    def end_of_log(self, id: int, most: int) -> tuple[bytes, bool]:
+        """Return the last bytes of a log, and whether there are more before them."""
+        try:
+            with open(self.log_path(id), "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                file.seek(max(size - most, 0))
+                return file.read(most), size > most
+        except FileNotFoundError:
+            return b"", False
 
     def follow(self, id: int, start: int = 0, poll: float = 1.0) -> Iterator[bytes]:
         """Yield what a job prints, from a byte on, until it is over; b"" every `poll` seconds without news."""

@@ -1,0 +1,86 @@
+"""The key of a registry: made once by ssh-keygen, and used by it alone (ssh-keygen(1))."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+
+from bramble.errors import BrambleError
+from bramble.packages.registry.checkpoint import NAMESPACE
+
+_SECONDS = 60
+
+
+def public_key(path: str) -> str:
+    """Return the public key of the key at `path`, which is made if it is not there.
+
+    Raises registry.key where ssh-keygen cannot do it, and for a key that others may read.
+    """
+    # spec: registry.serve.key
+    if not os.path.lexists(path):
+        _make(path)
+    status = os.stat(path)
+    if status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid()):
+        raise BrambleError(
+            "registry.key",
+            f"others can read {path}, with which the registry signs",
+            remedy=f"chmod 600 {path}; where others have read it, make a new one and tell whoever trusts it",
+        )
+    words = _run(["-y", "-P", "", "-f", path]).decode("ascii", "replace").split()
+    if words[:1] != ["ssh-ed25519"] or len(words) < 2:
+        raise BrambleError(
+            "registry.key",
+            f"{path} is not a key of the kind ssh-ed25519",
+            remedy="make one: ssh-keygen -t ed25519 -N '' -f FILE",
+        )
+    return " ".join(words[:2])
+
+
+def signature(path: str, text: bytes) -> str:
+    """Return the armored signature of `text` by the key at `path`. Raises registry.key."""
+    with tempfile.TemporaryDirectory(prefix="bramble-sign-") as directory:
+        message = os.path.join(directory, "message")
+        with open(message, "xb") as file:
+            file.write(text)
+        _run(["-q", "-Y", "sign", "-f", path, "-n", NAMESPACE, message])
+        with open(message + ".sig", encoding="ascii") as signed:
+            return signed.read()
+
+
+def _make(path: str) -> None:
+    """Make a key; it has its name when it is whole."""
+    directory = os.path.dirname(path)
+    with tempfile.TemporaryDirectory(prefix=".key-", dir=directory) as made:
+        new = os.path.join(made, "key")
+        _run(["-q", "-t", "ed25519", "-N", "", "-C", "bramble registry", "-f", new])
+        os.chmod(new, 0o600)
+        os.rename(new + ".pub", path + ".pub")
+        os.rename(new, path)
+
+
+def _run(words: list[str]) -> bytes:
+    try:
+        done = subprocess.run(
+            ["ssh-keygen", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_SECONDS,
+        )
+    except FileNotFoundError:
+        raise BrambleError(
+            "registry.key",
+            "there is no ssh-keygen, which a registry signs with",
+            remedy="install OpenSSH: apt install openssh-client, dnf install openssh",
+        ) from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BrambleError("registry.key", f"ssh-keygen did not do it: {error}", remedy="try it by hand") from error
+    if done.returncode:
+        raise BrambleError(
+            "registry.key",
+            "ssh-keygen did not do it",
+            remedy="the lines above are its own; a key with a passphrase cannot be used by a server",
+            detail=done.stdout.decode("utf-8", "replace"),
+        )
+    return done.stdout

@@ -1,0 +1,274 @@
+"""What a registry answers: files as they are, jobs, and pages for whoever prefers them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Optional
+
+from bramble.commands.registry.catalogue import Catalogue
+from bramble.commands.registry.jobs import Job
+from bramble.commands.registry.lining_up import Line
+from bramble.commands.registry.pages.frame import POLICY, Surroundings, trouble
+from bramble.commands.registry.pages.jobs import Watched, job_page, jobs_page
+from bramble.commands.registry.pages.packages import list_page, package_page
+from bramble.errors import BrambleError
+from bramble.packages.registry.documents import documentation_document, versions_document
+from bramble.packages.registry.layout import PACKAGES, Kind, route
+from bramble.packages.registry.releases import broken_release, parse_release
+from bramble.serving.answer import REASONS, Answer, Coming, of_file
+from bramble.serving.files import open_below
+from bramble.serving.request import Refused, Request
+
+_HTML, _JSON, _TEXT = "text/html", "application/json", "text/plain"
+_SAFE = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", POLICY),
+    ("Referrer-Policy", "no-referrer"),
+)
+_READ = ("GET", "HEAD")
+_METHODS = (*_READ, "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
+_KINDS = {
+    Kind.CONFIG: "text/plain; charset=utf-8",
+    Kind.SOURCE: "application/x-tar",
+    Kind.DOCS: "application/json",
+    Kind.VERSIONS: "application/json",
+    PACKAGES: "application/json",
+}
+# A version never changes; everything else may at any time.
+_FOR_GOOD = (Kind.CONFIG, Kind.SOURCE, Kind.DOCS)
+_SHOWN_JOBS = 100
+_SHOWN_LOG = 64 << 10  # bytes of a log on a page
+_REFRESH = 3  # seconds
+_LONGEST_REFERENCE = 255
+_MOST_FOLLOWED = 64  # logs at once: each holds a connection for as long as its job takes
+_ANY = "0.0.0"  # a version, where only a name is checked
+# Codes of errors that are not the fault of what was asked for.
+_STATUSES = {"registry.too-many": (429, "60"), "registry.busy": (503, "60")}
+
+
+class Owned(NamedTuple):
+    """What whoever runs a registry has decided."""
+
+    origin: str
+    key: str  # public
+    url: str  # "" where it is the one that clients use
+    tokens: tuple[bytes, ...] = ()  # SHA-256 of each that may publish; none: everybody may
+    behind_proxy: bool = False  # clients are those that the field X-Forwarded-For names
+
+
+@dataclass
+class Site:
+    """Answers requests about one registry."""
+
+    owned: Owned
+    catalogue: Catalogue
+    line: Line
+    _followed: int = 0
+    _counting: threading.Lock = field(default_factory=threading.Lock)
+
+    def respond(self, request: Request) -> Answer:
+        """Return the answer to a request. Raises Refused."""
+        if request.method not in _METHODS:
+            raise Refused(501, f"the method {request.method[:20]} is not known")
+        # spec: registry.http.methods
+        allowed = (*_READ, "POST") if request.path == ("job",) else _READ
+        if request.method not in allowed:
+            raise Refused(405, f"{request.method} is not for this address", [("Allow", ", ".join(allowed))])
+        first = request.path[0]
+        if request.path == ("",):
+            return self._home(request)
+        if first == "job":
+            return self._post(request) if request.method == "POST" else self._jobs(request)
+        return self._file(request) or self._package(request)
+
+    def explain(self, request: Optional[Request], refused: Refused) -> Answer:
+        """Return the answer that says why a request is not answered as it stands."""
+        # spec: registry.http.errors
+        error = BrambleError("registry.http", refused.fact, remedy="see spec/13b-registry-server.md")
+        return self._error(request, refused.status, error, refused.fields)
+
+    def _around(self, request: Request) -> Surroundings:
+        url = self.owned.url or f"http://{request.fields.get('host', 'localhost')}"
+        return Surroundings("../" * (len(request.path) - 1) or "./", self.owned.origin, self.owned.key, url)
+
+    # --- files -------------------------------------------------------------------
+
+    def _file(self, request: Request) -> Optional[Answer]:
+        """Return a file of the registry; None for what is no address of one."""
+        found = route("/".join(request.path))
+        if found is None:
+            return None
+        opened = open_below(self.catalogue.top, request.path)
+        if opened is None:
+            raise Refused(404, "the registry has no such file")
+        keeps = "public, max-age=31536000, immutable" if found.kind in _FOR_GOOD else "no-cache"
+        fields = [
+            ("Content-Type", _KINDS.get(found.kind, "text/plain; charset=utf-8")),
+            ("Cache-Control", keeps),
+            *_SAFE,
+        ]
+        return of_file(request, *opened, fields)
+
+    # --- packages ----------------------------------------------------------------
+
+    def _home(self, request: Request) -> Answer:
+        query = request.parameters.get("q", "")[:200]
+        found = self.catalogue.search(query)
+        if not request.prefers(_HTML, _JSON):
+            listed = [{**one._asdict(), "requires": list(one.requires)} for one in found]
+            return _json(200, {"version": 1, "packages": listed})
+        total = len(self.catalogue.packages())
+        return _page(200, list_page(self._around(request), found, total, query))
+
+    def _package(self, request: Request) -> Answer:
+        if request.path[0] != "package" or len(request.path) < 2:
+            raise Refused(404, "there is nothing at this address")
+        text = "/".join(request.path[1:])
+        name, version = text, ""
+        release = parse_release(text)
+        if release is not None:
+            name, version = release
+        shown = self.catalogue.shown(name, version) if broken_release(name, _ANY) is None else None
+        if shown is None:
+            raise Refused(404, f'the registry has no package "{text}"')
+        if request.prefers(_HTML, _JSON):
+            return _page(200, package_page(self._around(request), shown))
+        if version:
+            return _answer(200, _JSON, documentation_document(shown.documentation))
+        return _answer(200, _JSON, versions_document(name, reversed(shown.versions)))
+
+    # --- jobs --------------------------------------------------------------------
+
+    def _jobs(self, request: Request) -> Answer:
+        if len(request.path) == 1:
+            jobs = self.line.latest(_SHOWN_JOBS, request.parameters.get("package", ""))
+            if request.prefers(_HTML, _JSON):
+                return _page(200, jobs_page(self._around(request), jobs))
+            return _json(200, {"version": 1, "jobs": [job.to_json() for job in jobs]})
+        number = request.path[1]
+        known = number.isascii() and number.isdigit() and len(number) <= 15
+        job = self.line.get(int(number)) if known else None
+        if job is None:
+            raise Refused(404, "the registry has no such job")
+        if request.path[2:] == ("logs",):
+            return self._log(request, job)
+        if len(request.path) != 2:
+            raise Refused(404, "there is nothing at this address")
+        if not request.prefers(_HTML, _JSON):
+            return _json(200, {**job.to_json(), "ahead": self.line.ahead(job)})
+        log, cut = self.line.end_of_log(job.id, _SHOWN_LOG)
+        watched = Watched(job, self.line.ahead(job), log.decode("utf-8", "replace"), cut)
+        # Without a script a page that changes has to be asked for again.
+        again = [] if job.is_over else [("Refresh", str(_REFRESH))]
+        return _page(200, job_page(self._around(request), watched), again)
+
+    def _log(self, request: Request, job: Job) -> Answer:
+        """Return what a job prints, until it is over."""
+        # spec: registry.jobs.log
+        start = request.parameters.get("from", "0")
+        if not (start.isascii() and start.isdigit() and len(start) <= 15):
+            raise Refused(400, "`from` is a number of bytes")
+        fields = [("Content-Type", f"{_TEXT}; charset=utf-8"), ("Cache-Control", "no-store"), *_SAFE]
+        with self._counting:
+            if self._followed >= _MOST_FOLLOWED:
+                raise Refused(503, "too many follow logs", [("Retry-After", "10")])
+            self._followed += 1
+        return Answer(200, fields, Coming(self.line.follow(job.id, int(start)), self._unfollow))
+
+    def _unfollow(self) -> None:
+        with self._counting:
+            self._followed -= 1
+
+    def _post(self, request: Request) -> Answer:
+        # spec: registry.jobs.ask
+        self._check_token(request)
+        if request.fields.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
+            # A form of another site can send neither this type nor an answer to the question for it.
+            raise Refused(415, f"a job is asked for with the type {_JSON}")
+        try:
+            wish = _wish(request.body)
+            job = self.line.add(*wish, self._client(request))
+        except BrambleError as error:
+            status, again = _STATUSES.get(error.code, (400, ""))
+            return self._error(request, status, error, [("Retry-After", again)] if again else [])
+        return _json(202, {**job.to_json(), "ahead": self.line.ahead(job)}, [("Location", f"job/{job.id}")])
+
+    def _check_token(self, request: Request) -> None:
+        # spec: registry.jobs.who
+        if not self.owned.tokens:
+            return
+        scheme, _, token = request.fields.get("authorization", "").partition(" ")
+        given = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
+        known = [hmac.compare_digest(given, one) for one in self.owned.tokens]
+        if scheme.lower() != "bearer" or not any(known):
+            raise Refused(
+                401,
+                "this registry publishes for those alone who have a token of it",
+                [("WWW-Authenticate", 'Bearer realm="bramble registry"')],
+            )
+
+    def _client(self, request: Request) -> str:
+        """Return for whom a job is counted: an address, of IPv6 the network that one client has."""
+        # spec: registry.jobs.bounds
+        text = request.client
+        if self.owned.behind_proxy:
+            text = request.fields.get("x-forwarded-for", text).rpartition(",")[2].strip()
+        try:
+            address = ipaddress.ip_address(text.partition("%")[0])
+        except ValueError:
+            return "unknown"
+        if address.version == 6:
+            return str(ipaddress.ip_network((address, 64), strict=False))
+        return str(address)
+
+    # --- errors ------------------------------------------------------------------
+
+    def _error(
+        self, request: Optional[Request], status: int, error: BrambleError, fields: Sequence[tuple[str, str]]
+    ) -> Answer:
+        if request is not None and request.prefers(_HTML, _JSON):
+            title = f"{status} {REASONS[status]}"
+            return _page(status, trouble(self._around(request), title, error.message), fields)
+        return _json(status, {"version": 1, **error.to_json()}, fields)
+
+
+def _wish(body: bytes) -> tuple[str, str]:
+    """Return the package and the reference that a body asks for. Raises registry.request."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    package = found.get("package") if isinstance(found, dict) else None
+    reference = found.get("reference", "") if isinstance(found, dict) else None
+    if not isinstance(package, str) or not isinstance(reference, str):
+        raise BrambleError(
+            "registry.request",
+            "no package is named",
+            remedy='send {"package": "example.com/lib", "reference": "1.2.0"}',
+        )
+    wrong = broken_release(package, _ANY)
+    if wrong is None and (len(reference) > _LONGEST_REFERENCE or not reference.isprintable()):
+        wrong = "the reference is none that a tag can have"
+    if wrong is not None:
+        raise BrambleError("registry.request", wrong, remedy="name a package by its place: example.com/lib")
+    return package, reference
+
+
+def _answer(status: int, kind: str, body: bytes, fields: Sequence[tuple[str, str]] = ()) -> Answer:
+    charset = "" if kind == _JSON else "; charset=utf-8"
+    known = [("Content-Type", kind + charset), ("Vary", "Accept"), ("Cache-Control", "no-cache"), *_SAFE, *fields]
+    return Answer(status, known, body)
+
+
+def _page(status: int, body: bytes, fields: Sequence[tuple[str, str]] = ()) -> Answer:
+    return _answer(status, _HTML, body, fields)
+
+
+def _json(status: int, values: Mapping[str, Any], fields: Sequence[tuple[str, str]] = ()) -> Answer:
+    return _answer(status, _JSON, json.dumps(values, ensure_ascii=True).encode("ascii") + b"\n", fields)
