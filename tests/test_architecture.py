@@ -142,7 +142,7 @@ IMPURE_IMPORTS = frozenset(
 MAY_IMPORT_BY_NAME = (
     *("cli.first", "cli.invocation", "cli.main", "cli.table", "cli.building", "cli.progress"),
     *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.run", "cli.verbs.test"),
-    *("cli.verbs.self.command", "cli.verbs.store.command"),
+    *("cli.verbs.self.command", "cli.verbs.store.command", "cli.verbs.packages.registry.command"),
     *("self.boot", "commands.build", "commands.context.packages", "commands.context.evaluation"),
     *("lang.failure", "lang.loader", "commands.again", "sandbox.refusals", "sandbox.start"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),

@@ -201,7 +201,7 @@ def build_shown(
         tracing: Any = importlib.import_module("bramble.cli.trace")
         path = os.path.join(setting.cwd, arguments.trace)
         trace = tracing.Trace(path, setting.cwd, evaluated.took, display)
-    with _Interrupts() as interrupts:
+    with Interrupts() as interrupts:
         try:
             result = (build or functools.partial(build_evaluated, evaluated))(
                 setting, choices, trace or display, interrupts.cancelled
@@ -234,7 +234,7 @@ def _skipped(count: int, keep_going: bool) -> str:
     return f"{count} more {verb} not built; --keep-going builds what does not need these"
 
 
-class _Interrupts:
+class Interrupts:
     """While it is open signals that end a process cancel the build; a second one ends the program.
 
     A signal that the program was started to ignore, as with nohup(1) or in the background, is ignored.
@@ -245,7 +245,7 @@ class _Interrupts:
         self.signal = int(signal.SIGINT)
         self._previous: list[tuple[int, object]] = []
 
-    def __enter__(self) -> _Interrupts:
+    def __enter__(self) -> Interrupts:
         for number in _ENDING:
             if signal.getsignal(number) is signal.SIG_IGN:
                 continue

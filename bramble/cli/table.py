@@ -210,6 +210,29 @@ VERBS = (
         ),
     ),
     Verb(
+        "publish",
+        "bramble.cli.verbs.packages.publish",
+        "ask a registry to publish a version of this project",
+        "project",
+        (
+            ("the version that bramble.toml says", "bramble publish --registry http://127.0.0.1:8617"),
+            (
+                "see whether it could be published, and ask nobody",
+                "bramble publish --dry-run --registry http://127.0.0.1:8617 v1.0.0",
+            ),
+        ),
+    ),
+    Verb(
+        "registry",
+        "bramble.cli.verbs.packages.registry.command",
+        "run a registry of packages, and check what it would publish",
+        "more",
+        (
+            ("serve a registry in a directory, on this machine alone", "bramble registry serve packages"),
+            ("do to a package what a registry does", "bramble registry check example.com/lib 1.0.0"),
+        ),
+    ),
+    Verb(
         "deps",
         "bramble.cli.verbs.packages.deps",
         "print the packages of a project, and who requires each",

@@ -65,6 +65,11 @@ def module_docs(
     return docs, errors
 
 
+def package_docs(project: Project) -> list[ModuleDocs]:
+    """Return the documentation of all modules of a project, by name. Raises load.*, syntax.*."""
+    return [_docs(module, NOT_NOTED) for module in ModuleRoots(project, NO_PACKAGES).below_path("./")]
+
+
 def library_docs(module: str, reads: Reads = NOT_NOTED) -> list[ModuleDocs]:
     """Return the documentation of a module of the library; of all its modules for `std` itself.
 

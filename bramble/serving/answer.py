@@ -9,13 +9,31 @@ from typing import Callable, NamedTuple, Optional, Union
 from bramble.serving.request import Request, byte_range
 
 REASONS = {
-    **{100: "Continue", 200: "OK", 202: "Accepted", 204: "No Content", 206: "Partial Content"},
-    **{303: "See Other", 304: "Not Modified", 308: "Permanent Redirect", 400: "Bad Request"},
-    **{401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed"},
-    **{408: "Request Timeout", 411: "Length Required", 413: "Content Too Large", 414: "URI Too Long"},
-    **{415: "Unsupported Media Type", 416: "Range Not Satisfiable", 429: "Too Many Requests"},
-    **{431: "Request Header Fields Too Large", 500: "Internal Server Error", 501: "Not Implemented"},
-    **{503: "Service Unavailable", 505: "HTTP Version Not Supported"},
+    100: "Continue",
+    200: "OK",
+    202: "Accepted",
+    204: "No Content",
+    206: "Partial Content",
+    303: "See Other",
+    304: "Not Modified",
+    308: "Permanent Redirect",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    411: "Length Required",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    415: "Unsupported Media Type",
+    416: "Range Not Satisfiable",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
 }
 _NO_BODY = (204, 304)
 

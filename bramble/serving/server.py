@@ -41,6 +41,9 @@ class Bounds(NamedTuple):
     largest_body: int = 16 << 10  # bytes
 
 
+USUAL = Bounds()
+
+
 class Address(NamedTuple):
     """Where to listen."""
 
@@ -85,7 +88,7 @@ class Server:
         respond: Callable[[Request], Answer],
         explain: Callable[[Optional[Request], Refused], Answer],
         on_fault: Callable[[str], None],
-        bounds: Bounds = Bounds(),
+        bounds: Bounds = USUAL,
     ) -> None:
         """Listen, so that clients can connect; they are answered by `run`. Raises registry.listen."""
         self._respond, self._explain, self._on_fault, self._bounds = respond, explain, on_fault, bounds
@@ -298,9 +301,7 @@ def _listen(address: Address) -> socket.socket:
     return sock
 
 
-def _send(
-    sock: socket.socket, answer: Answer, method: str, minor: int, stays: bool, bounds: Bounds
-) -> bool:
+def _send(sock: socket.socket, answer: Answer, method: str, minor: int, stays: bool, bounds: Bounds) -> bool:
     """Send an answer; return whether the connection can be used again. Raises OSError, _Gone."""
     body = answer.body
     sock.settimeout(bounds.stuck)
@@ -310,7 +311,9 @@ def _send(
         _all(sock, [head + body if has_body(answer, method) else head], bounds)
     elif isinstance(body, Stored):
         try:
-            _send_file(sock, answer, body, method, head_bytes(answer, body.end - body.start, now, stays), bounds)
+            _send_file(
+                sock, answer, body, method, head_bytes(answer, body.end - body.start, now, stays), bounds
+            )
         finally:
             os.close(body.fd)
     else:

@@ -56,12 +56,14 @@ def chosen(
     lock: Lock,
     on_line: Callable[[str], None],
     reads: Reads = NOT_NOTED,
+    allow: Callable[[Sequence[Ask]], None] = lambda _: None,
 ) -> Chosen:
     """Return how the packages of a project are chosen, by what `lock` says; no lock file is written.
 
-    Sources that are not in the store are fetched. Raises as `resolved` does.
+    Sources that are not in the store are fetched. `allow` is asked first, and raises what speaks against
+    it. Raises as `resolved` does.
     """
-    source = _FromStore(project, setting, lock, on_line, reads)
+    source = _FromStore(project, setting, lock, on_line, reads, allow)
     resolution = resolve(project, source, reads)
     return Chosen(resolution, dict(sorted(source.added.items())), source.fetched)
 
@@ -90,10 +92,12 @@ class _FromStore:
     lock: Lock
     on_line: Callable[[str], None]
     reads: Reads
+    allow: Callable[[Sequence[Ask]], None]
     added: dict[str, Locked] = field(default_factory=dict)
     fetched: bool = False
 
     def trees(self, asks: Sequence[Ask]) -> list[Tree]:
+        self.allow(asks)
         found = {ask: self._present(ask) for ask in asks}
         missing = [ask for ask, tree in found.items() if tree is None]
         if missing:

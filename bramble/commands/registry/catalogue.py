@@ -67,7 +67,7 @@ class Catalogue:
         return Shown(entry, parse_documentation(data), versions, dependents, known)
 
     def search(self, words: str) -> tuple[Listed, ...]:
-        """Return the packages that have all of these words in name or description, those in the name first."""
+        """Return the packages with all of these words in name or description, the names first."""
         # spec: registry.pages.search
         wanted = words.lower().split()
         found = []
@@ -93,5 +93,7 @@ def open_directory(path: str) -> int:
         return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise BrambleError(
-            "registry.directory", f"{path} cannot be read: {error.strerror}", remedy="name a directory of your own"
+            "registry.directory",
+            f"{path} cannot be read: {error.strerror}",
+            remedy="name a directory of your own",
         ) from error

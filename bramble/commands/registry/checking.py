@@ -39,11 +39,13 @@ from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.project.project import Project, find_project
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED
-from bramble.store.path import shown
+from bramble.store.history.failed import forget_failed
+from bramble.store.layout.place import place_of_failed
 
 _PROJECT = "registry.invalid/check"  # RFC 2606: nobody's
 _MACHINE = "host_tools"  # the builder that copies programs of this machine
 _NO_VERSION = "0.0.0"
+_HERE_ALONE = ("look inside: ", "its directories are kept", "--keep-failed ")
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,12 @@ class Checked(NamedTuple):
 
     entry: Entry
     already: bool  # it is in the registry, and the same
-    directory: str = ""  # of its sources, an object of the store
     documentation: Documentation = Documentation("", "", "", (), ())
     impure: tuple[str, ...] = ()
 
 
 def places_of(setting: Setting, hosts: Sequence[str]) -> Places:
-    """Return from where packages may come: from these hosts, or from all that are public. Raises fetch.mirror."""
+    """Return from where packages may come: these hosts, or all that are public. Raises fetch.mirror."""
     table = read_mirror(setting.mirror_table) if setting.mirror_table else {}
     return Places(tuple(host.lower() for host in hosts), tuple(table), bool(setting.proxies))
 
@@ -96,7 +97,11 @@ def check(name: str, reference: str, around: Around) -> Checked:
             raise changed(known, commit)
         around.say("it is published already")
         return Checked(known, True)
-    return _checked(name, version, commit, around)
+    try:
+        return _checked(name, version, commit, around)
+    finally:
+        # Nobody looks at what builds of strangers have left.
+        forget_failed(place_of_failed(around.setting.store_root, around.directory))
 
 
 def changed(known: Entry, commit: str) -> BrambleError:
@@ -104,7 +109,7 @@ def changed(known: Entry, commit: str) -> BrambleError:
     # spec: registry.publish.once
     return BrambleError(
         "registry.immutable",
-        f"{known.name}@{known.version} is published with commit {known.commit}, and its tag means {commit} now",
+        f"{known.release} is published with commit {known.commit}, and its tag means {commit} now",
         remedy="a version never changes: make a new one, and a tag for it",
     )
 
@@ -169,13 +174,20 @@ def _checked(name: str, version: Version, commit: str, around: Around) -> Checke
             evaluated, roots, around.setting, around.choices, around.on_event, around.cancelled
         )
         if result.failures:
-            error = result.failures[0]
-            error.others = tuple(result.failures[1:])
-            raise error
+            raise _failed(result.failures)
         if result.cancelled:
             raise BrambleError("registry.interrupted", "the work was ended", remedy="ask for it again")
         around.say(f"{len(roots)} derivations came out the same when they were built once more")
-    return Checked(entry, False, tree.directory, _documentation(entry, tree, resolution), impure)
+    return Checked(entry, False, _documentation(entry, tree, impure), impure)
+
+
+def _failed(failures: Sequence[BrambleError]) -> BrambleError:
+    """Return the errors of builds as one, without the ways to look at what they have left here."""
+    for error in failures:
+        lines = (error.remedy or "").splitlines()
+        error.remedy = "\n".join(line for line in lines if not line.startswith(_HERE_ALONE))
+    failures[0].others = tuple(failures[1:])
+    return failures[0]
 
 
 def _project(around: Around, requires: Mapping[str, str]) -> Project:
@@ -245,7 +257,7 @@ def _impure(evaluated: Evaluated, roots: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _documentation(entry: Entry, tree: Tree, resolution: Resolution) -> Documentation:
+def _documentation(entry: Entry, tree: Tree, impure: tuple[str, ...]) -> Documentation:
     """Return what a version says of itself. Raises BrambleError where a module cannot be read."""
     # spec: registry.publish.docs
     config = load_config(os.path.join(tree.directory, CONFIG_NAME))
@@ -254,7 +266,9 @@ def _documentation(entry: Entry, tree: Tree, resolution: Resolution) -> Document
     )
     modules = package_docs(Project(tree.directory, config))
     description = getattr(config, "description", "")
-    return Documentation(entry.name, entry.version, description, tuple(map(_module, modules)), requires)
+    return Documentation(
+        entry.name, entry.version, description, tuple(map(_module, modules)), requires, impure
+    )
 
 
 def _module(docs: ModuleDocs) -> Module:
@@ -268,7 +282,6 @@ def outcome_as_json(checked: Checked) -> dict[str, object]:
         "version": 1,
         "entry": list(checked.entry),
         "already": checked.already,
-        "directory": shown(checked.directory),
         "impure": list(checked.impure),
     }
 
@@ -278,7 +291,6 @@ class Outcome(NamedTuple):
 
     entry: Entry
     already: bool
-    directory: str
     impure: tuple[str, ...]
 
 
@@ -287,17 +299,16 @@ def read_outcome(data: bytes) -> Outcome:
     values = json.loads(data)
     if not isinstance(values, dict):
         raise ValueError("no outcome")
-    entry, already, directory, impure = (values.get(key) for key in ("entry", "already", "directory", "impure"))
+    entry, already, impure = (values.get(key) for key in ("entry", "already", "impure"))
     if not (
         isinstance(entry, list)
         and len(entry) == len(Entry._fields)
         and isinstance(already, bool)
-        and isinstance(directory, str)
         and isinstance(impure, list)
         and all(isinstance(one, str) for one in (*entry, *impure))
     ):
         raise ValueError("no outcome")
-    return Outcome(Entry(*entry), already, directory, tuple(impure))
+    return Outcome(Entry(*entry), already, tuple(impure))
 
 
 def problem_of(data: bytes) -> Problem:

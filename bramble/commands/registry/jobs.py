@@ -1,7 +1,7 @@
 """One job: what is to be published, and what has become of it. All pure but for the names of files.
 
-    queued → running → published
-                     → failed
+queued → running → published
+                 → failed
 """
 
 from __future__ import annotations

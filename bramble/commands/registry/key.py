@@ -75,7 +75,9 @@ def _run(words: list[str]) -> bytes:
             remedy="install OpenSSH: apt install openssh-client, dnf install openssh",
         ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise BrambleError("registry.key", f"ssh-keygen did not do it: {error}", remedy="try it by hand") from error
+        raise BrambleError(
+            "registry.key", f"ssh-keygen did not do it: {error}", remedy="try it by hand"
+        ) from error
     if done.returncode:
         raise BrambleError(
             "registry.key",

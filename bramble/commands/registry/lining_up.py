@@ -170,7 +170,7 @@ class Line:
             return b"", False
 
     def follow(self, id: int, start: int = 0, poll: float = 1.0) -> Iterator[bytes]:
-        """Yield what a job prints, from a byte on, until it is over; b"" every `poll` seconds without news."""
+        """Yield what a job prints, from a byte on, to its end; b"" after `poll` seconds without news."""
         # spec: registry.jobs.log
         at = start
         while True:
@@ -213,4 +213,3 @@ def _read_from(path: str, start: int) -> bytes:
             return file.read(1 << 16)
     except FileNotFoundError:
         return b""
-

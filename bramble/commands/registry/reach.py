@@ -33,8 +33,8 @@ def check_asks(asks: Sequence[Ask], places: Places, look_up: Lookup) -> None:
         if ask.git or ask.version is None:
             raise BrambleError(
                 "registry.place",
-                f"{ask.key} is required from {ask.git or 'a revision'}, and a registry holds versions of what "
-                "is where its name says",
+                f"{ask.key} is required from {ask.git or 'a revision'}, and a registry holds versions of "
+                "what is where its name says",
                 remedy=f'require a published version: "{ask.name}" = "1.2.0"',
             )
         check_place(ask.name, places, look_up)

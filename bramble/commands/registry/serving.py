@@ -1,9 +1,9 @@
 """Running a registry: its directory, its key, the worker, and the server that answers.
 
-    DIR/public   what everybody may have: any web server can serve it as it is (spec/13a-registry.md)
-    DIR/jobs     what was asked for, and what has become of it
-    DIR/work     what is under way; it is emptied when the server starts
-    DIR/key      with which the index is signed; key.pub is for everybody
+DIR/public   what everybody may have: any web server can serve it as it is (spec/13a-registry.md)
+DIR/jobs     what was asked for, and what has become of it
+DIR/work     what is under way; it is emptied when the server starts
+DIR/key      with which the index is signed; key.pub is for everybody
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from bramble.commands.registry.site import Owned, Site
 from bramble.commands.registry.working import DOCS, Task, Worker
 from bramble.errors import BrambleError
 from bramble.packages.registry.bounds import LARGEST_CONFIG, LARGEST_DOCUMENT
+from bramble.packages.registry.checkpoint import CHECKPOINT, believed
 from bramble.packages.registry.documents import parse_documentation
 from bramble.project.names import CONFIG_NAME
 from bramble.serving.server import Address, Server
@@ -90,11 +91,13 @@ def open_registry(wanted: Wanted, setting: Setting, on_fault: Callable[[str], No
         on_fault,
     )
     url = (wanted.url or f"http://{server.address}").rstrip("/")
-    origin = wanted.origin or url.partition("://")[2]
+    origin = _origin(public, wanted.origin or url.partition("://")[2], bool(wanted.origin))
     owner = Owner(origin, lambda text: signature(key_file, text))
     settle(public, owner)
     catalogue = Catalogue(open_directory(public))
-    site.append(Site(Owned(origin, key, wanted.url.rstrip("/"), tokens, wanted.behind_proxy), catalogue, line))
+    site.append(
+        Site(Owned(origin, key, wanted.url.rstrip("/"), tokens, wanted.behind_proxy), catalogue, line)
+    )
     worker = Worker(
         line,
         Task(wanted.words, wanted.environ, wanted.seconds),
@@ -117,7 +120,7 @@ def serve(registry: Registry) -> None:
 
 
 def read_tokens(path: str) -> tuple[bytes, ...]:
-    """Return the SHA-256 of each token in a file: one a line, of 16 characters at least. Raises registry.tokens."""
+    """Return the SHA-256 of each token in a file, one a line. Raises registry.tokens."""
     # spec: registry.jobs.who
     try:
         status = os.stat(path)
@@ -137,9 +140,25 @@ def read_tokens(path: str) -> tuple[bytes, ...]:
         fact = "a token in it has less than 16 characters, or others than ASCII has"
     if fact:
         raise BrambleError(
-            "registry.tokens", f"{path}: {fact}", remedy=f"head -c 24 /dev/urandom | base64 > {path}; chmod 600 {path}"
+            "registry.tokens",
+            f"{path}: {fact}",
+            remedy=f"head -c 24 /dev/urandom | base64 > {path}; chmod 600 {path}",
         )
     return tuple(hashlib.sha256(token.encode()).digest() for token in tokens)
+
+
+def _origin(public: str, wanted: str, insists: bool) -> str:
+    """Return what a registry calls itself: as it has from its beginning. Raises registry.origin."""
+    # spec: registry.serve.origin
+    signed = read_file(os.path.join(public, CHECKPOINT))
+    known = wanted if signed is None else believed(signed).origin
+    if insists and known != wanted:
+        raise BrambleError(
+            "registry.origin",
+            f'this registry is called "{known}", and its clients would take "{wanted}" for another one',
+            remedy="leave --origin out",
+        )
+    return known
 
 
 def _add(public: str, owner: Owner, store: Store, outcome: Outcome, place: str) -> None:
@@ -150,7 +169,11 @@ def _add(public: str, owner: Owner, store: Store, outcome: Outcome, place: str) 
     config = read_file(os.path.join(directory, CONFIG_NAME))
     docs = read_file(os.path.join(place, DOCS)) or b""
     documentation = parse_documentation(docs[: LARGEST_DOCUMENT + 1])
-    if config is None or len(config) > LARGEST_CONFIG or (documentation.name, documentation.version) != entry[:2]:
+    if (
+        config is None
+        or len(config) > LARGEST_CONFIG
+        or (documentation.name, documentation.version) != entry[:2]
+    ):
         raise BrambleError(
             "registry.worker",
             "the process that looked at the package has left what cannot be published",

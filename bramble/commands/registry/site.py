@@ -262,7 +262,13 @@ def _wish(body: bytes) -> tuple[str, str]:
 
 def _answer(status: int, kind: str, body: bytes, fields: Sequence[tuple[str, str]] = ()) -> Answer:
     charset = "" if kind == _JSON else "; charset=utf-8"
-    known = [("Content-Type", kind + charset), ("Vary", "Accept"), ("Cache-Control", "no-cache"), *_SAFE, *fields]
+    known = [
+        ("Content-Type", kind + charset),
+        ("Vary", "Accept"),
+        ("Cache-Control", "no-cache"),
+        *_SAFE,
+        *fields,
+    ]
     return Answer(status, known, body)
 
 

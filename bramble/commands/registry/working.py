@@ -25,16 +25,18 @@ from bramble.errors import BrambleError
 from bramble.store.files.remove import remove_tree
 from bramble.store.files.small import read_file
 
-OUTCOME, PROBLEM = "outcome.json", "problem.json"
+OUTCOME, PROBLEM, DOCS = "outcome.json", "problem.json", "docs.json"
+DIRECTORY = "{directory}"  # stands for the directory of a job
 _PIECE = 1 << 16
 _POLL = 0.2
 _TO_END = 10.0  # seconds that a process has to end by itself
+_OWN_CODES = "registry."
 _PAUSE = 5.0  # seconds before something is written again that could not be
 _OWN_LINES = 4096  # bytes that are kept free in a log for what is said at its end
 
 
 class Task(NamedTuple):
-    """How the process of a job is started: `{directory}` in the words is its directory."""
+    """How the process of a job is started: the word DIRECTORY means its directory, which is empty."""
 
     words: Sequence[str]  # before the package and the reference
     environ: Mapping[str, str]
@@ -46,7 +48,8 @@ _OUR_FAULT = Problem(
     "the server has made a mistake",
     remedy="whoever runs it finds more in its own log, and reports it",
 )
-Publish = Callable[[Outcome], None]  # adds a version for good; raises BrambleError
+# Adds a version for good, of which the directory of its job has the rest. Raises BrambleError.
+Publish = Callable[[Outcome, str], None]
 
 
 @dataclass
@@ -109,7 +112,7 @@ class Worker:
                 return None
             outcome = _outcome(job, place, status)
             if not outcome.already:
-                self.publish(outcome)
+                self.publish(outcome, place)
         except BrambleError as error:
             return job.failed_at(self.line.clock(), Problem.of(error))
         except _Failed as failed:
@@ -128,7 +131,7 @@ class Worker:
 
     def _process(self, job: Job, place: str, log: _Log) -> Optional[int]:
         """Run the process of a job; return its status, None where the line has ended meanwhile."""
-        words = [word.format(directory=place) for word in self.task.words]
+        words = [place if word == DIRECTORY else word for word in self.task.words]
         process = subprocess.Popen(
             [*words, "--", job.package, *([job.reference] if job.reference else [])],
             stdin=subprocess.PIPE,
@@ -245,8 +248,14 @@ class _Log:
         if self._lost:
             self._put(f"… {self._lost} more bytes were printed\n".encode())
         problem = job.problem
+        if problem is not None and not problem.code.startswith(_OWN_CODES):
+            return  # The process has said it.
         already = " already" if job.already else ""
-        said = f"{job.release} is{already} published" if problem is None else f"error[{problem.code}]: {problem.message}"
+        said = (
+            f"{job.release} is{already} published"
+            if problem is None
+            else f"error[{problem.code}]: {problem.message}"
+        )
         self._put(said.encode("utf-8", "replace")[: _OWN_LINES // 2] + b"\n")
 
     def close(self) -> None:

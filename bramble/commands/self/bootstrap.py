@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-import bramble
 from bramble.commands.context.written import unwritable
+from bramble.commands.self.once_more import own_command
 from bramble.commands.self.source import lay_out
 from bramble.errors import BrambleError
 from bramble.self.stages import difference, products, project_of
@@ -117,7 +116,7 @@ def _call(work: Work, home: str, earlier: Optional[Stage], nested: bool) -> tupl
     environ = dict(work.environ)
     if earlier is None:
         environ.update(work.at_first)
-        return [*_own_command(environ), *build], {**environ, "HOME": home}
+        return [*own_command(environ), *build], {**environ, "HOME": home}
     # spec: self.build.alone
     tools = earlier.tools_path
     command = [f"{tools}/bin/sh", f"{earlier.path}/bin/bramble"]
@@ -133,16 +132,6 @@ def _call(work: Work, home: str, earlier: Optional[Stage], nested: bool) -> tupl
         environ["BRAMBLE_HOST_TOOLS"] = tools
     environ["BRAMBLE_PYTHON"] = _python(f"{work.directory}/{earlier.number}/python", tools)
     return command, {**environ, "HOME": home}
-
-
-def _own_command(environ: dict[str, str]) -> list[str]:
-    """Return how to start the Bramble that runs once more, on the same Python."""
-    package = os.path.dirname(os.path.abspath(bramble.__file__))
-    if os.path.isdir(package):
-        return [sys.executable, "-I", "-S", package]
-    # It runs from the archive in the one file.
-    environ["BRAMBLE_PYTHON"] = sys.executable
-    return ["/bin/sh", os.path.dirname(package)]
 
 
 def _python(path: str, tools: str) -> str:

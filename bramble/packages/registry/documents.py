@@ -56,6 +56,7 @@ class Documentation(NamedTuple):
     description: str  # "" where it has none
     modules: tuple[Module, ...]
     requires: tuple[Requirement, ...]
+    impure: tuple[str, ...] = ()  # names of derivations that copy programs of the machine that builds them
 
 
 class Listed(NamedTuple):
@@ -110,6 +111,7 @@ def documentation_document(found: Documentation) -> bytes:
             for module in found.modules
         ],
         "requires": [one._asdict() for one in found.requires],
+        "impure": list(found.impure),
     }
     return _written(document, LARGEST_DOCUMENT)
 
@@ -139,6 +141,7 @@ def parse_documentation(data: bytes) -> Documentation:
         _text(document, "description"),
         tuple(modules),
         tuple(requires),
+        tuple(_texts(document, "impure")) if "impure" in document else (),
     )
 
 

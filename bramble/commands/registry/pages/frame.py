@@ -29,7 +29,8 @@ border-radius:.4rem;padding:.35rem .7rem}
 button{font:inherit;color:var(--text);background:var(--code);border:1px solid var(--line);
 border-radius:.4rem;padding:.35rem .9rem;cursor:pointer}
 main{border-top:1px solid var(--line);padding-top:1.25rem;padding-bottom:2rem}
-footer{color:var(--soft);font-size:.85rem;padding-top:1rem;padding-bottom:2rem;border-top:1px solid var(--line)}
+footer{color:var(--soft);font-size:.85rem;padding-top:1rem;padding-bottom:2rem;
+border-top:1px solid var(--line)}
 h1{font-size:1.55rem;line-height:1.25;margin:.25rem 0 .5rem;font-weight:650}
 h1 small{font-weight:400;color:var(--soft);font-size:1.1rem;white-space:nowrap}
 h2{font-size:1.15rem;margin:2rem 0 .6rem}
@@ -38,8 +39,8 @@ p{margin:.5rem 0}
 .soft{color:var(--soft)}
 .doc{white-space:pre-wrap;margin:.4rem 0}
 code,pre,.mono{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.9em}
-pre{background:var(--code);border:1px solid var(--line);border-radius:.4rem;padding:.7rem .9rem;margin:.6rem 0;
-white-space:pre-wrap}
+pre{background:var(--code);border:1px solid var(--line);border-radius:.4rem;padding:.7rem .9rem;
+margin:.6rem 0;white-space:pre-wrap}
 pre.log{max-height:34rem;overflow:auto}
 ul.plain{list-style:none;margin:0;padding:0}
 ul.plain>li{border-bottom:1px solid var(--line);padding:.7rem 0}
@@ -87,7 +88,9 @@ def page(around: Surroundings, title: str, *parts: Part, query: str = "") -> byt
     """Return a page as it is sent."""
     form = element(
         "form",
-        void("input", type="search", name="q", value=query, placeholder="Search packages", aria_label="Search"),
+        void(
+            "input", type="search", name="q", value=query, placeholder="Search packages", aria_label="Search"
+        ),
         element("button", "Search", type="submit"),
         action=around.root,
         method="get",

@@ -38,7 +38,9 @@ def jobs_page(around: Surroundings, jobs: Sequence[Job]) -> bytes:
         )
         for job in jobs
     ]
-    table: Part = element("table", head, *rows) if jobs else element("p", "Nobody has asked for anything yet.")
+    table: Part = (
+        element("table", head, *rows) if jobs else element("p", "Nobody has asked for anything yet.")
+    )
     how = element("p", "To publish a version of a package, in its project:", klass="soft")
     command = element("pre", f"bramble publish --registry {around.url}")
     return page(around, "Jobs", element("h1", "Jobs"), how, command, table)
@@ -65,7 +67,9 @@ def job_page(around: Surroundings, watched: Watched) -> bytes:
     if problem is not None:
         parts.append(element("h2", "Why it is not published"))
         where = f"{problem.at}: " if problem.at else ""
-        parts.append(element("p", element("code", problem.code), f" {where}{problem.message}", klass="failed"))
+        parts.append(
+            element("p", element("code", problem.code), f" {where}{problem.message}", klass="failed")
+        )
         if problem.remedy:
             parts.append(element("p", problem.remedy, klass="doc"))
         if problem.detail:
@@ -74,7 +78,9 @@ def job_page(around: Surroundings, watched: Watched) -> bytes:
     if watched.log:
         parts.append(element("pre", watched.log, klass="log"))
     all_of_it = link(address(around.root, "job", str(job.id), "logs"), "All of it, as text")
-    parts.append(element("p", all_of_it, " (only the end is shown above)" if watched.cut else "", klass="soft"))
+    parts.append(
+        element("p", all_of_it, " (only the end is shown above)" if watched.cut else "", klass="soft")
+    )
     return page(around, f"Job {job.id}", element("h1", f"Job {job.id}: {job.release}"), *parts)
 
 

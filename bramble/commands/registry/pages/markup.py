@@ -39,25 +39,30 @@ def _character(char: str) -> str:
     if escaped is not None:
         return escaped
     code = ord(char)
-    if (code < 0x20 and char not in "\n\t") or 0x7F <= code < 0xA0 or code in _TURNING or 0xD800 <= code < 0xE000:
+    if (
+        (code < 0x20 and char not in "\n\t")
+        or 0x7F <= code < 0xA0
+        or code in _TURNING
+        or 0xD800 <= code < 0xE000
+    ):
         return f"\\u{{{code:x}}}"
     return char
 
 
-def element(name: str, *parts: Part, **attributes: str) -> Html:
+def element(name: str, /, *parts: Part, **attributes: str) -> Html:
     """Return an element with these parts in it; `klass` and `for_` are the attributes class and for."""
     names = {"klass": "class", "for_": "for"}
     said = "".join(f' {names.get(key, key)}="{html(value)}"' for key, value in attributes.items())
     return Html(f"<{name}{said}>{html(parts)}</{name}>")
 
 
-def void(name: str, **attributes: str) -> Html:
+def void(name: str, /, **attributes: str) -> Html:
     """Return an element that can have nothing in it."""
     said = "".join(f' {key.replace("_", "-")}="{html(value)}"' for key, value in attributes.items())
     return Html(f"<{name}{said}>")
 
 
-def link(address: str, *parts: Part, **attributes: str) -> Html:
+def link(address: str, /, *parts: Part, **attributes: str) -> Html:
     """Return a link to an address of this registry, which `address` made."""
     return element("a", *parts, href=address, **attributes)
 

@@ -34,7 +34,11 @@ def list_page(around: Surroundings, found: Sequence[Listed], total: int, query: 
     more = f"And {len(found) - _MOST} more: search for what you need." if len(found) > _MOST else ""
     hint: Part = ""
     if not total:
-        hint = element("p", "Nothing is published here yet. In a project: ", _command(f"bramble publish --registry {around.url}"))
+        hint = element(
+            "p",
+            "Nothing is published here yet. In a project: ",
+            _command(f"bramble publish --registry {around.url}"),
+        )
     elif not found:
         hint = element("p", "No name and no description has these words.", klass="soft")
     return page(

@@ -1,0 +1,1 @@
+"""`bramble registry …`: running a registry of packages."""

@@ -1,0 +1,133 @@
+"""`bramble registry check [options] NAME [REFERENCE]`: what a registry does before it publishes."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Optional
+
+from bramble.cli.building import MOST_FILES, Interrupts
+from bramble.cli.environment import Surface, read_setting
+from bramble.cli.progress import Display
+from bramble.cli.render import harmless, say
+from bramble.commands.build import BuildChoices, Limits
+from bramble.commands.packages.registry.writing import read_registry
+from bramble.commands.registry.checking import Around, Checked, check, outcome_as_json, places_of
+from bramble.commands.registry.jobs import Problem
+from bramble.commands.registry.serving import PUBLIC
+from bramble.commands.registry.working import DOCS, OUTCOME, PROBLEM
+from bramble.errors import BrambleError
+from bramble.packages.registry.documents import documentation_document
+from bramble.packages.registry.index import Entry, all_entries
+
+_LOG_SIZE = 1 << 20  # bytes of what one build prints
+_TO_END = 8.0  # seconds that are left when standard input has ended
+
+
+def execute(arguments: argparse.Namespace, surface: Surface) -> int:
+    """Check a package, and say what was found."""
+    setting = read_setting(os.environ, arguments.directory, jobs=arguments.jobs, store_of=arguments.store_of)
+    choices = BuildChoices(
+        keep_going=True,
+        check=True,
+        locked=True,
+        pure=arguments.pure,
+        log_size=_LOG_SIZE,
+        limits=Limits(
+            memory=arguments.memory,
+            processes=arguments.processes,
+            output_size=arguments.output_size,
+            output_files=MOST_FILES,
+        ),
+    )
+    display = Display(surface)
+    with Interrupts() as interrupts, _directory(arguments.outcome) as directory:
+        if arguments.until_eof:
+            threading.Thread(target=_end_with_input, name="input", daemon=True).start()
+        around = Around(
+            setting=setting,
+            directory=_made(directory, "project"),
+            published=_published(arguments.published),
+            choices=choices,
+            places=places_of(setting, arguments.places),
+            say=lambda line: say(harmless(line)),
+            on_event=display,
+            cancelled=interrupts.cancelled,
+        )
+        try:
+            checked = check(arguments.package, arguments.reference, around)
+        except BrambleError as error:
+            _write(directory, PROBLEM, Problem.of(error).to_json())
+            raise
+        finally:
+            display.close()
+        _write_outcome(directory, checked)
+    if arguments.outcome is None:
+        print(_line(checked))
+    return 0
+
+
+def _line(checked: Checked) -> str:
+    entry = checked.entry
+    if checked.already:
+        return f"{entry.release} is published already, as commit {entry.commit}"
+    impure = f"; it depends on this machine: {', '.join(checked.impure)}" if checked.impure else ""
+    return f"{entry.release} can be published{harmless(impure)}"
+
+
+@contextlib.contextmanager
+def _directory(given: Optional[str]) -> Iterator[str]:
+    if given is not None:
+        yield os.path.abspath(given)
+        return
+    with tempfile.TemporaryDirectory(prefix="bramble-check-") as made:
+        yield made
+
+
+def _made(directory: str, name: str) -> str:
+    path = os.path.join(directory, name)
+    try:
+        os.mkdir(path, 0o700)
+    except OSError as error:
+        raise BrambleError(
+            "cli.no-directory",
+            f"{path} cannot be made: {error.strerror}",
+            remedy="name an empty directory of your own",
+        ) from error
+    return path
+
+
+def _published(registry: Optional[str]) -> Mapping[tuple[str, str], Entry]:
+    if registry is None:
+        return {}
+    _, index = read_registry(os.path.join(os.path.abspath(registry), PUBLIC))
+    return {(one.name, one.version): one for one in all_entries(index)}
+
+
+def _write_outcome(directory: str, checked: Checked) -> None:
+    if not checked.already:
+        with open(os.path.join(directory, DOCS), "wb") as file:
+            file.write(documentation_document(checked.documentation))
+    _write(directory, OUTCOME, outcome_as_json(checked))
+
+
+def _write(directory: str, name: str, values: Mapping[str, object]) -> None:
+    with open(os.path.join(directory, name), "w", encoding="ascii") as file:
+        json.dump(values, file)
+
+
+def _end_with_input() -> None:
+    """Wait until whoever has started this process is gone, then end it, at once if it does not by itself."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_TO_END)
+    os._exit(128 + signal.SIGTERM)

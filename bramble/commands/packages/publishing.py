@@ -1,0 +1,350 @@
+"""`bramble publish`: what can be seen here before a registry is asked, the asking, and how its job goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Optional
+
+from bramble.build.fetch.exchange import Sent, exchange
+from bramble.build.options import FetchOptions
+from bramble.commands.context.setting import Setting
+from bramble.commands.packages.obtain import repositories_of
+from bramble.errors import BrambleError
+from bramble.packages.names import is_remote, places, tag_of, version_of
+from bramble.project.config import parse_config
+from bramble.project.names import CONFIG_NAME
+from bramble.project.project import Project
+from bramble.project.toml import decode
+from bramble.project.versions import Version
+
+_LARGEST = 1 << 20  # bytes of an answer
+_SECONDS = 60  # for git on this machine
+_LOOKS = 5  # times that a log may break off without anything new before that is an error
+_PAUSE = 1.0  # seconds between two looks at a job
+_JSON = "application/json"
+STATES = ("queued", "running", "published", "failed")
+
+
+class Wish(NamedTuple):
+    """What a registry is going to be asked for."""
+
+    package: str
+    version: str
+    tag: str
+    commit: str
+    warnings: tuple[str, ...]
+
+
+class Job(NamedTuple):
+    """What a registry says of a job. All texts are its own, and not to be trusted."""
+
+    id: str
+    state: str
+    package: str
+    version: str
+    commit: str
+    digest: str
+    already: bool
+    impure: tuple[str, ...]
+    ahead: int
+    error: Optional[BrambleError]
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing of it will change any more."""
+        return self.state in ("published", "failed")
+
+
+# --- here ------------------------------------------------------------------------
+
+
+def wish_of(project: Project, reference: str, setting: Setting) -> Wish:
+    """Return what `reference` means, a version or its tag, "" for the version in bramble.toml.
+
+    Raises packages.unknown for a name that is no place, publish.* and packages.* for what speaks against it.
+    """
+    # spec: registry.client.checks
+    name = project.name
+    if not is_remote(name) or not places(name):
+        raise BrambleError(
+            "packages.unknown",
+            f'the name "{name}" says no place of a repository: HOST/PATH is expected',
+            remedy=f"name the project after its repository, in {CONFIG_NAME}: github.com/you/it",
+        )
+    top = os.path.realpath(_git(project.root, "rev-parse", "--show-toplevel").strip())
+    directory = os.path.relpath(os.path.realpath(project.root), top)
+    directory = "" if directory == "." else directory
+    version = _version(project, reference, directory)
+    tag = tag_of(directory, version)
+    commit = _commit(project.root, tag)
+    if not commit:
+        raise BrambleError(
+            "publish.no-tag",
+            f"there is no tag {tag} in this repository",
+            remedy=f"git tag {tag} && git push origin {tag}",
+        )
+    _check_config(project, directory, commit, tag, version)
+    warnings = []
+    if _git(project.root, "status", "--porcelain", "--", ".").strip():
+        warnings.append(f"what is not committed is not in {tag}")
+    if _commit(project.root, "HEAD", "") != commit:
+        warnings.append(f"{tag} is commit {commit[:12]}, and not what you have checked out")
+    if not setting.offline:
+        warnings += _pushed(project, tag, directory, version, commit, setting)
+    return Wish(name, str(version), tag, commit, tuple(warnings))
+
+
+def _version(project: Project, reference: str, directory: str) -> Version:
+    if not reference:
+        return Version.parse(project.config.version)
+    return version_of(directory, reference) or version_of("", reference) or Version.parse(reference)
+
+
+def _commit(root: str, reference: str, kind: str = "refs/tags/") -> str:
+    return _git(root, "rev-parse", "--quiet", "--verify", f"{kind}{reference}^{{commit}}", fails=True).strip()
+
+
+def _check_config(project: Project, directory: str, commit: str, tag: str, version: Version) -> None:
+    """Demand that the bramble.toml of a tag says what the tag does. Raises packages.*, config.*."""
+    # spec: packages.name.agrees, packages.tag.agrees
+    path = f"{directory}/{CONFIG_NAME}" if directory else CONFIG_NAME
+    text = _git(project.root, "show", f"{commit}:{path}", fails=True)
+    again = f"commit what is right, then: git tag -d {tag} && git tag {tag}"
+    if not text:
+        raise BrambleError("packages.no-project", f"there is no {path} in {tag}", remedy=again)
+    config = parse_config(decode(text.encode("utf-8", "surrogateescape"), path), f"{tag}:{path}")
+    if config.name != project.name:
+        raise BrambleError("packages.name", f'{path} in {tag} says the name "{config.name}"', remedy=again)
+    if config.version != str(version):
+        raise BrambleError(
+            "packages.version",
+            f"{path} in {tag} says version {config.version}, and the tag {version}",
+            remedy=f'write version = "{version}" and commit it; {again}',
+        )
+
+
+def _pushed(
+    project: Project, tag: str, directory: str, version: Version, commit: str, setting: Setting
+) -> list[str]:
+    """Demand that the repository that the name says has the tag. What cannot be asked is a warning."""
+    push = f"git push origin {tag}"
+    try:
+        with repositories_of(project, setting) as (_, repositories):
+            found = repositories.of(project.name)
+    except BrambleError as error:
+        if error.code == "packages.unknown":
+            raise BrambleError(
+                "publish.not-pushed",
+                error.message,
+                remedy="push the repository to where the name says that it is, or correct the name",
+                detail=error.detail,
+            ) from None
+        return [f"whether {tag} is pushed could not be seen: {error.message}"]
+    there = found.versions.get(version)
+    if found.place.directory != directory or there is None:
+        raise BrambleError(
+            "publish.not-pushed", f"{found.place.url} has no tag {tag} for {project.name}", remedy=push
+        )
+    if there != commit:
+        raise BrambleError(
+            "publish.not-pushed",
+            f"{tag} is commit {commit[:12]} here, and {there[:12]} in {found.place.url}",
+            remedy=f"git fetch --tags shows what is there; where nobody has it yet: {push} --force",
+        )
+    return []
+
+
+def _git(root: str, *words: str, fails: bool = False) -> str:
+    """Run the person's git in their project; where it may fail, `fails`, it says "" then.
+
+    Raises publish.no-repository.
+    """
+    try:
+        done = subprocess.run(
+            # Nothing that the repository names is run to look at it.
+            ["git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", *words],
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BrambleError(
+            "publish.no-repository", f"git cannot be asked: {error}", remedy="install git, and try again"
+        ) from None
+    if done.returncode and fails:
+        return ""
+    if done.returncode:
+        raise BrambleError(
+            "publish.no-repository",
+            f"{root} is in no repository of git, or in one that git does not read",
+            remedy="a registry fetches packages from git: git init, commit, push",
+            detail=done.stderr.decode("utf-8", "replace").strip(),
+        )
+    return done.stdout.decode("utf-8", "surrogateescape")
+
+
+# --- there -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A registry that is asked."""
+
+    url: str  # its root, without a slash at the end
+    options: FetchOptions
+    cancelled: threading.Event
+
+    def publish(self, package: str, reference: str) -> Job:
+        """Ask for a version to be published. Raises registry.refused, registry.answer, fetch.*."""
+        # spec: registry.jobs.ask
+        wish = json.dumps({"package": package, "reference": reference}).encode("ascii")
+        return self._job("job", Sent(_JSON, wish))
+
+    def job(self, id: str) -> Job:
+        """Return what has become of a job."""
+        return self._job(f"job/{id}", None)
+
+    def _job(self, path: str, sent: Optional[Sent]) -> Job:
+        url = f"{self.url}/{path}"
+        with exchange(url, self.options, self.cancelled, sent=sent) as (head, body):
+            data = b""
+            for piece in body:
+                data += piece
+                if len(data) > _LARGEST:
+                    raise _no_answer(url, "its answer does not end")
+        values = _read(url, data)
+        if not 200 <= head.status < 300:
+            raise _refused(url, head.status, values)
+        try:
+            return _read_job(values)
+        except (KeyError, TypeError, ValueError):
+            raise _no_answer(url, "what it says of a job has another form") from None
+
+    def follow(self, job: Job, on_text: Callable[[str], None]) -> Job:
+        """Hand on what a job prints until it is over, in pieces of text, and return what has become of it."""
+        # spec: registry.jobs.log
+        at, in_vain = 0, 0
+        while not job.is_over:
+            before = at
+            try:
+                at = self._follow(job.id, at, on_text)
+            except BrambleError as error:
+                in_vain = 0 if at > before else in_vain + 1
+                if (
+                    error.code not in ("fetch.timeout", "fetch.cut-short", "fetch.unreachable")
+                    or in_vain > _LOOKS
+                ):
+                    raise
+            job = self.job(job.id)
+            if not job.is_over and self.cancelled.wait(_PAUSE):
+                break
+        return job
+
+    def _follow(self, id: str, start: int, on_text: Callable[[str], None]) -> int:
+        url = f"{self.url}/job/{id}/logs?from={start}"
+        at, held = start, b""
+        with exchange(url, self.options, self.cancelled, accept="text/plain") as (head, body):
+            if head.status != 200:
+                raise _refused(url, head.status, {})
+            for piece in body:
+                at += len(piece)
+                # Whole lines: a letter may be cut in two.
+                whole, _, held = (held + piece).rpartition(b"\n")
+                if whole:
+                    on_text(whole.decode("utf-8", "replace"))
+                if len(held) > _LARGEST:
+                    raise _no_answer(url, "a line of the log does not end")
+            if held:
+                on_text(held.decode("utf-8", "replace"))
+        return at
+
+
+def _read(url: str, data: bytes) -> dict[str, Any]:
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise _no_answer(url, "it does not answer with JSON")
+    return values
+
+
+def _read_job(values: dict[str, Any]) -> Job:
+    id, state = values["id"], values["state"]
+    if not (isinstance(id, str) and id.isascii() and id.isalnum() and len(id) <= 64 and state in STATES):
+        raise ValueError("no job")
+    texts = [values.get(key) or "" for key in ("package", "release", "commit", "digest")]
+    impure, ahead, error = values.get("impure", []), values.get("ahead", 0), values.get("error")
+    if not all(isinstance(text, str) for text in (*texts, *impure)) or not isinstance(ahead, int):
+        raise TypeError("no job")
+    package, version, commit, digest = texts
+    return Job(
+        *(id, state, package, version, commit, digest),
+        *(bool(values.get("already")), tuple(impure), ahead, None if error is None else _error(error)),
+    )
+
+
+def _error(values: Any) -> BrambleError:
+    code, message, remedy, detail = (
+        str(values.get(key) or "") for key in ("error", "message", "remedy", "detail")
+    )
+    at = str(values.get("at") or "")
+    return BrambleError(
+        "registry.failed",
+        f"the registry does not publish it: [{code}] {f'{at}: ' if at else ''}{message}",
+        remedy=remedy or None,
+        detail=detail,
+    )
+
+
+def _refused(url: str, status: int, values: dict[str, Any]) -> BrambleError:
+    message, remedy = (values.get(key) for key in ("message", "remedy"))
+    said = f": {message}" if isinstance(message, str) else ""
+    if status == 401:
+        remedy = "write the token as a password for the host of the registry into ~/.netrc"
+    return BrambleError(
+        "registry.refused",
+        f"the registry answers {status}{said}",
+        remedy=remedy if isinstance(remedy, str) else f"check the URL: {url}",
+    )
+
+
+def _no_answer(url: str, fact: str) -> BrambleError:
+    return BrambleError(
+        "registry.answer", f"{url} is not answered as a registry does: {fact}", remedy="check the URL"
+    )
+
+
+def fetch_options(setting: Setting) -> FetchOptions:
+    """Return how this machine reaches registries."""
+    return FetchOptions(
+        offline=setting.offline,
+        proxies=setting.proxies,
+        ca_file=setting.ca_file,
+        ca_directory=setting.ca_directory,
+        netrc=setting.netrc,
+    )
+
+
+def as_json(url: str, job: Job, warnings: Sequence[str]) -> dict[str, Any]:
+    """Return what `publish --json` prints."""
+    # spec: registry.client.json
+    return {
+        "version": 1,
+        "registry": url,
+        "job": job.id,
+        "state": job.state,
+        "package": job.package,
+        "release": job.version or None,
+        "commit": job.commit or None,
+        "digest": job.digest or None,
+        "already": job.already,
+        "impure": list(job.impure),
+        "warnings": list(warnings),
+    }
