@@ -125,8 +125,7 @@ PURE = (
     "signatures.*",
     *("packages.edit", "packages.names", "packages.select", "packages.registry.*"),
     *("project.lockedit", "project.names", "project.packages", "project.toml", "project.toml_scalars"),
-    "project.versions",
-    *("serving.request", "serving.answer"),
+    *("project.versions", "serving.request", "serving.answer"),
     *("build.events", "build.plan"),
 )
 IMPURE_IMPORTS = frozenset(
@@ -141,9 +140,9 @@ IMPURE_IMPORTS = frozenset(
 # Every name of a module that stands in them as text counts as an import.
 MAY_IMPORT_BY_NAME = (
     *("cli.first", "cli.invocation", "cli.main", "cli.table", "cli.building", "cli.progress"),
-    *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.run", "cli.verbs.test"),
+    *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.run", "cli.verbs.test", "self.boot"),
     *("cli.verbs.self.command", "cli.verbs.store.command", "cli.verbs.packages.registry.command"),
-    *("self.boot", "commands.build", "commands.context.packages", "commands.context.evaluation"),
+    *("commands.build", "commands.context.packages", "commands.context.evaluation"),
     *("lang.failure", "lang.loader", "commands.again", "sandbox.refusals", "sandbox.start"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),
     *("sandbox.launch", "starlark.__main__", "starlark.program", "starlark.kept", "starlark.late"),

@@ -18,6 +18,11 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _TRUE = ("1", "true", "yes", "on")
 # How to speak to the person, and nothing that a build could depend on.
 _OF_SPEAKING = ("TERM", "NO_COLOR", "CLICOLOR_FORCE", "BRAMBLE_ERROR_FORMAT")
+# What is secret, or leads to it; and what another process would say or read in another way.
+_SECRET = (
+    *("NETRC", "SSH_AUTH_SOCK", "SSH_ASKPASS", "GIT_ASKPASS"),
+    *("BRAMBLE_ERROR_FORMAT", "BRAMBLE_STORE_OF"),
+)
 _OF_THE_MACHINE = ("LD_LIBRARY_PATH", "BRAMBLE_HOST_TOOLS", "TMPDIR")
 
 
@@ -116,6 +121,12 @@ def read_inherited(environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str
         for names in (_OF_SPEAKING, _OF_THE_MACHINE)
     )
     return every, first
+
+
+def read_handed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for a process that reads packages of strangers: none that leads to a secret."""
+    # spec: registry.publish.places
+    return {**{name: value for name, value in environ.items() if name not in _SECRET}, "NO_COLOR": "1"}
 
 
 def _quantity(environ: Mapping[str, str], name: str, read: Callable[[str], Any], usual: Any) -> Any:

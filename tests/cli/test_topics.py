@@ -164,7 +164,8 @@ def test_every_variable_that_is_read_is_listed_and_no_other(monkeypatch: pytest.
 
 
 READERS = (
-    r"(?:read_(?:surface|setting|limits|cache|inherited)|user_cache)\(\s*|(?:answered|Recording)\(words, "
+    r"(?:read_(?:surface|setting|limits|cache|inherited|handed_on)|user_cache)\(\s*|"
+    r"(?:answered|Recording)\(words, "
 )
 
 

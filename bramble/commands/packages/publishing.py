@@ -18,7 +18,7 @@ from bramble.errors import BrambleError
 from bramble.packages.names import is_remote, places, tag_of, version_of
 from bramble.project.config import parse_config
 from bramble.project.names import CONFIG_NAME
-from bramble.project.project import Project
+from bramble.project.project import Project, find_project
 from bramble.project.toml import decode
 from bramble.project.versions import Version
 
@@ -63,12 +63,14 @@ class Job(NamedTuple):
 # --- here ------------------------------------------------------------------------
 
 
-def wish_of(project: Project, reference: str, setting: Setting) -> Wish:
+def wish_of(reference: str, setting: Setting) -> Wish:
     """Return what `reference` means, a version or its tag, "" for the version in bramble.toml.
 
-    Raises packages.unknown for a name that is no place, publish.* and packages.* for what speaks against it.
+    Raises packages.unknown for a name that is no place, packages.* for what speaks against it,
+    and those of reading a project.
     """
     # spec: registry.client.checks
+    project = find_project(setting.cwd)
     name = project.name
     if not is_remote(name) or not places(name):
         raise BrambleError(
@@ -84,7 +86,7 @@ def wish_of(project: Project, reference: str, setting: Setting) -> Wish:
     commit = _commit(project.root, tag)
     if not commit:
         raise BrambleError(
-            "publish.no-tag",
+            "packages.no-tag",
             f"there is no tag {tag} in this repository",
             remedy=f"git tag {tag} && git push origin {tag}",
         )
@@ -139,7 +141,7 @@ def _pushed(
     except BrambleError as error:
         if error.code == "packages.unknown":
             raise BrambleError(
-                "publish.not-pushed",
+                "packages.not-pushed",
                 error.message,
                 remedy="push the repository to where the name says that it is, or correct the name",
                 detail=error.detail,
@@ -148,11 +150,11 @@ def _pushed(
     there = found.versions.get(version)
     if found.place.directory != directory or there is None:
         raise BrambleError(
-            "publish.not-pushed", f"{found.place.url} has no tag {tag} for {project.name}", remedy=push
+            "packages.not-pushed", f"{found.place.url} has no tag {tag} for {project.name}", remedy=push
         )
     if there != commit:
         raise BrambleError(
-            "publish.not-pushed",
+            "packages.not-pushed",
             f"{tag} is commit {commit[:12]} here, and {there[:12]} in {found.place.url}",
             remedy=f"git fetch --tags shows what is there; where nobody has it yet: {push} --force",
         )
@@ -162,7 +164,7 @@ def _pushed(
 def _git(root: str, *words: str, fails: bool = False) -> str:
     """Run the person's git in their project; where it may fail, `fails`, it says "" then.
 
-    Raises publish.no-repository.
+    Raises packages.no-repository.
     """
     try:
         done = subprocess.run(
@@ -175,13 +177,13 @@ def _git(root: str, *words: str, fails: bool = False) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrambleError(
-            "publish.no-repository", f"git cannot be asked: {error}", remedy="install git, and try again"
+            "packages.no-repository", f"git cannot be asked: {error}", remedy="install git, and try again"
         ) from None
     if done.returncode and fails:
         return ""
     if done.returncode:
         raise BrambleError(
-            "publish.no-repository",
+            "packages.no-repository",
             f"{root} is in no repository of git, or in one that git does not read",
             remedy="a registry fetches packages from git: git init, commit, push",
             detail=done.stderr.decode("utf-8", "replace").strip(),

@@ -7,12 +7,11 @@ read. All public functions that need no arguments are called, and what they retu
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from bramble.commands.build import BuildChoices, Event, build_derivations
 from bramble.commands.context.evaluating import evaluate_anew
@@ -22,14 +21,14 @@ from bramble.commands.context.mirror import read_mirror
 from bramble.commands.context.packages import chosen
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.obtain import keep_sources, repositories_of
+from bramble.commands.packages.registry.writing import read_registry
 from bramble.commands.packages.repositories import Repository
-from bramble.commands.registry.jobs import Problem
 from bramble.commands.registry.reach import Places, addresses_of, check_asks, check_place
 from bramble.errors import BrambleError
 from bramble.lang.docs import ModuleDocs, package_docs
 from bramble.packages.names import version_of
 from bramble.packages.registry.documents import Documentation, Function, Module, Requirement
-from bramble.packages.registry.index import Entry
+from bramble.packages.registry.index import Entry, all_entries
 from bramble.packages.registry.releases import broken_release
 from bramble.packages.resolve import Ask, Resolution, Tree
 from bramble.project.config import load_config
@@ -42,6 +41,7 @@ from bramble.recall.reads import NOT_NOTED
 from bramble.store.history.failed import forget_failed
 from bramble.store.layout.place import place_of_failed
 
+PUBLIC = "public"  # the directory of a registry that everybody may have
 _PROJECT = "registry.invalid/check"  # RFC 2606: nobody's
 _MACHINE = "host_tools"  # the builder that copies programs of this machine
 _NO_VERSION = "0.0.0"
@@ -77,6 +77,14 @@ def places_of(setting: Setting, hosts: Sequence[str]) -> Places:
     return Places(tuple(host.lower() for host in hosts), tuple(table), bool(setting.proxies))
 
 
+def published_in(directory: Optional[str]) -> Mapping[tuple[str, str], Entry]:
+    """Return what is published in the registry in a directory, by name and version. Raises registry.*."""
+    if directory is None:
+        return {}
+    _, index = read_registry(os.path.join(directory, PUBLIC))
+    return {(one.name, one.version): one for one in all_entries(index)}
+
+
 def check(name: str, reference: str, around: Around) -> Checked:
     """Check one version of a package. Raises BrambleError for whatever speaks against it.
 
@@ -108,7 +116,7 @@ def changed(known: Entry, commit: str) -> BrambleError:
     """Return the error for a version that is published, and would be another one now."""
     # spec: registry.publish.once
     return BrambleError(
-        "registry.immutable",
+        "registry.exists",
         f"{known.release} is published with commit {known.commit}, and its tag means {commit} now",
         remedy="a version never changes: make a new one, and a tag for it",
     )
@@ -160,7 +168,7 @@ def _checked(name: str, version: Version, commit: str, around: Around) -> Checke
     tree = _tree(resolution, Ask(name, version))
     if tree.commit != commit:
         raise BrambleError(
-            "registry.immutable",
+            "registry.moved",
             f"the tag of {name}@{version} was moved from {commit} to {tree.commit} while it was looked at",
             remedy="a version never changes: make a new one, and a tag for it",
         )
@@ -274,43 +282,3 @@ def _documentation(entry: Entry, tree: Tree, impure: tuple[str, ...]) -> Documen
 def _module(docs: ModuleDocs) -> Module:
     functions = [Function(one.name, one.parameters, one.docstring) for one in docs.functions]
     return Module(docs.name, docs.docstring, tuple(functions))
-
-
-def outcome_as_json(checked: Checked) -> dict[str, object]:
-    """Return what the process that checked says to the one that publishes."""
-    return {
-        "version": 1,
-        "entry": list(checked.entry),
-        "already": checked.already,
-        "impure": list(checked.impure),
-    }
-
-
-class Outcome(NamedTuple):
-    """What the process that publishes is told: an entry, or a problem."""
-
-    entry: Entry
-    already: bool
-    impure: tuple[str, ...]
-
-
-def read_outcome(data: bytes) -> Outcome:
-    """Return what was written, every part of it checked for its type. Raises ValueError."""
-    values = json.loads(data)
-    if not isinstance(values, dict):
-        raise ValueError("no outcome")
-    entry, already, impure = (values.get(key) for key in ("entry", "already", "impure"))
-    if not (
-        isinstance(entry, list)
-        and len(entry) == len(Entry._fields)
-        and isinstance(already, bool)
-        and isinstance(impure, list)
-        and all(isinstance(one, str) for one in (*entry, *impure))
-    ):
-        raise ValueError("no outcome")
-    return Outcome(Entry(*entry), already, tuple(impure))
-
-
-def problem_of(data: bytes) -> Problem:
-    """Return the problem that was written in place of an outcome. Raises ValueError."""
-    return Problem.read(json.loads(data))

@@ -21,22 +21,21 @@ from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.registry.writing import Owner, Publication, Write, publish, settle
 from bramble.commands.registry.catalogue import Catalogue, open_directory
-from bramble.commands.registry.checking import Outcome
+from bramble.commands.registry.checking import PUBLIC
 from bramble.commands.registry.key import public_key, signature
 from bramble.commands.registry.lining_up import Line
+from bramble.commands.registry.outcome import Outcome, read_documentation
 from bramble.commands.registry.site import Owned, Site
-from bramble.commands.registry.working import DOCS, Task, Worker
+from bramble.commands.registry.working import Task, Worker
 from bramble.errors import BrambleError
-from bramble.packages.registry.bounds import LARGEST_CONFIG, LARGEST_DOCUMENT
+from bramble.packages.registry.bounds import LARGEST_CONFIG
 from bramble.packages.registry.checkpoint import CHECKPOINT, believed
-from bramble.packages.registry.documents import parse_documentation
 from bramble.project.names import CONFIG_NAME
 from bramble.serving.server import Address, Server
 from bramble.store.disk import Store
 from bramble.store.files.small import read_file
 from bramble.store.transfer.stream import write_archive
 
-PUBLIC = "public"
 _JOBS, _WORK, _KEY, _LOCK = "jobs", "work", "key", "lock"
 _TOKEN = re.compile(r"[!-~]{16,255}")
 
@@ -45,7 +44,7 @@ class Wanted(NamedTuple):
     """How a registry is to be run."""
 
     directory: str
-    address: Address
+    address: str  # ADDRESS:PORT
     origin: str  # "": the URL without its scheme
     url: str  # by which clients reach it; "": that of `address`
     key_file: str  # "": DIR/key
@@ -73,6 +72,10 @@ def open_registry(wanted: Wanted, setting: Setting, on_fault: Callable[[str], No
     Raises registry.*, store.*.
     """
     # spec: registry.serve
+    try:
+        address = Address.parse(wanted.address)
+    except ValueError as error:
+        raise BrambleError("registry.listen", str(error), remedy="as in --listen 127.0.0.1:8617") from None
     directory = wanted.directory
     _make(directory)
     _only_one(directory)
@@ -85,7 +88,7 @@ def open_registry(wanted: Wanted, setting: Setting, on_fault: Callable[[str], No
     store = open_store(setting, change=True)
     site: list[Site] = []
     server = Server(
-        wanted.address,
+        address,
         lambda request: site[0].respond(request),
         lambda request, refused: site[0].explain(request, refused),
         on_fault,
@@ -167,8 +170,7 @@ def _add(public: str, owner: Owner, store: Store, outcome: Outcome, place: str) 
     entry = outcome.entry
     directory = store.object_path(entry.digest)
     config = read_file(os.path.join(directory, CONFIG_NAME))
-    docs = read_file(os.path.join(place, DOCS)) or b""
-    documentation = parse_documentation(docs[: LARGEST_DOCUMENT + 1])
+    documentation = read_documentation(place)
     if (
         config is None
         or len(config) > LARGEST_CONFIG

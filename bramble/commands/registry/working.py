@@ -18,14 +18,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, NamedTuple, Optional
 
-from bramble.commands.registry.checking import Outcome, problem_of, read_outcome
 from bramble.commands.registry.jobs import PUBLISHED, Job, Problem
 from bramble.commands.registry.lining_up import Line
+from bramble.commands.registry.outcome import Outcome, read_outcome, read_problem
 from bramble.errors import BrambleError
 from bramble.store.files.remove import remove_tree
-from bramble.store.files.small import read_file
 
-OUTCOME, PROBLEM, DOCS = "outcome.json", "problem.json", "docs.json"
 DIRECTORY = "{directory}"  # stands for the directory of a job
 _PIECE = 1 << 16
 _POLL = 0.2
@@ -179,12 +177,12 @@ def _outcome(job: Job, place: str, status: int) -> Outcome:
     """Return what a process has found out. Raises _Failed, registry.worker."""
     try:
         if status == 0:
-            outcome = read_outcome(read_file(os.path.join(place, OUTCOME)) or b"")
+            outcome = read_outcome(place)
             if outcome.entry.name != job.package:
                 raise ValueError("another package")
             return outcome
-        problem = problem_of(read_file(os.path.join(place, PROBLEM)) or b"")
-    except (ValueError, TypeError, RecursionError):
+        problem = read_problem(place)
+    except ValueError:
         ended = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         raise BrambleError(
             "registry.worker",

@@ -12,7 +12,6 @@ from bramble.cli.render import harmless, on_one_line, print_error, print_json, s
 from bramble.cli.verbs.packages.common import warn
 from bramble.commands.packages.publishing import Asked, Job, Wish, as_json, fetch_options, wish_of
 from bramble.errors import BrambleError
-from bramble.project.project import find_project
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +48,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
             arguments.refuse("--job is the number of a job, and needs no REF")
         job = asked.job(arguments.job)
     else:
-        wish = wish_of(find_project(setting.cwd, arguments.recording.reads), arguments.reference, setting)
+        wish = wish_of(arguments.reference, setting)
         warnings = wish.warnings
         warn(warnings, surface)
         if arguments.dry_run:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Optional
 
 from bramble.cli.building import MOST_FILES, Interrupts
@@ -18,14 +17,9 @@ from bramble.cli.environment import Surface, read_setting
 from bramble.cli.progress import Display
 from bramble.cli.render import harmless, say
 from bramble.commands.build import BuildChoices, Limits
-from bramble.commands.packages.registry.writing import read_registry
-from bramble.commands.registry.checking import Around, Checked, check, outcome_as_json, places_of
-from bramble.commands.registry.jobs import Problem
-from bramble.commands.registry.serving import PUBLIC
-from bramble.commands.registry.working import DOCS, OUTCOME, PROBLEM
+from bramble.commands.registry.checking import Around, Checked, check, places_of, published_in
+from bramble.commands.registry.outcome import write_outcome, write_problem
 from bramble.errors import BrambleError
-from bramble.packages.registry.documents import documentation_document
-from bramble.packages.registry.index import Entry, all_entries
 
 _LOG_SIZE = 1 << 20  # bytes of what one build prints
 _TO_END = 8.0  # seconds that are left when standard input has ended
@@ -54,7 +48,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         around = Around(
             setting=setting,
             directory=_made(directory, "project"),
-            published=_published(arguments.published),
+            published=published_in(arguments.published and os.path.abspath(arguments.published)),
             choices=choices,
             places=places_of(setting, arguments.places),
             say=lambda line: say(harmless(line)),
@@ -64,11 +58,11 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         try:
             checked = check(arguments.package, arguments.reference, around)
         except BrambleError as error:
-            _write(directory, PROBLEM, Problem.of(error).to_json())
+            write_problem(directory, error)
             raise
         finally:
             display.close()
-        _write_outcome(directory, checked)
+        write_outcome(directory, checked)
     if arguments.outcome is None:
         print(_line(checked))
     return 0
@@ -102,25 +96,6 @@ def _made(directory: str, name: str) -> str:
             remedy="name an empty directory of your own",
         ) from error
     return path
-
-
-def _published(registry: Optional[str]) -> Mapping[tuple[str, str], Entry]:
-    if registry is None:
-        return {}
-    _, index = read_registry(os.path.join(os.path.abspath(registry), PUBLIC))
-    return {(one.name, one.version): one for one in all_entries(index)}
-
-
-def _write_outcome(directory: str, checked: Checked) -> None:
-    if not checked.already:
-        with open(os.path.join(directory, DOCS), "wb") as file:
-            file.write(documentation_document(checked.documentation))
-    _write(directory, OUTCOME, outcome_as_json(checked))
-
-
-def _write(directory: str, name: str, values: Mapping[str, object]) -> None:
-    with open(os.path.join(directory, name), "w", encoding="ascii") as file:
-        json.dump(values, file)
 
 
 def _end_with_input() -> None:
