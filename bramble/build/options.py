@@ -32,6 +32,13 @@ HOST_PATH = (
 )
 
 
+class Vendor(NamedTuple):
+    """A directory that `bramble vendor` has written, in which nothing is believed."""
+
+    directory: str  # absolute; it need not be there
+    reach: Optional[tuple[str, ...]] = None  # as in FetchOptions, where it is the project that names it
+
+
 @dataclass(frozen=True)
 class FetchOptions:
     """How `fetch_url` and `fetch_git` reach the world."""
@@ -43,6 +50,7 @@ class FetchOptions:
     # and files of its own mirror are read so, too. None: whatever this user can read.
     reach: Optional[tuple[str, ...]] = None
     own_mirror: tuple[str, ...] = ()  # the paths in `mirror` that the project itself has named
+    vendor: Optional[Vendor] = None  # where what is pinned is looked for before it is fetched
     # "http", "https" and "all" → URL of a proxy; "no" → hosts that need none, as in the variable no_proxy.
     proxies: Mapping[str, str] = field(default_factory=dict)
     ca_file: Optional[str] = None  # PEM file of authorities to trust; None: those of the machine

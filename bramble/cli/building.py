@@ -117,6 +117,7 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
         target=arguments.built_for or "",
         cached=not arguments.no_cache,
         locked=getattr(arguments, "locked", False),
+        vendor=arguments.vendor,
     )
 
 

@@ -64,14 +64,16 @@ def read_setting(
     target: str = "",
     cached: bool = True,
     locked: bool = False,
+    vendor: Optional[str] = None,
 ) -> Setting:
     """Return the setting of this invocation; with `cached` False it has no cache (spec: recall.off).
 
     Raises BrambleError when a variable holds something that cannot be used.
     """
     store_of = store_of or environ.get("BRAMBLE_STORE_OF") or None
+    here = _working_directory(directory)
     return Setting(
-        cwd=_working_directory(directory),
+        cwd=here,
         store_root=_store_root(environ, store_of),
         platform=_platform(),
         jobs=jobs if jobs is not None else _jobs(environ),
@@ -89,6 +91,7 @@ def read_setting(
         store_of=store_of,
         target=target,
         locked=locked,
+        vendor="" if vendor is None else _directory("--vendor", here, vendor),
         host_tools=tuple(
             path for path in environ.get("BRAMBLE_HOST_TOOLS", "").split(":") if path.startswith("/")
         ),
@@ -152,12 +155,15 @@ def _working_directory(directory: Optional[str]) -> str:
             f"the current directory {fact}",
             remedy="change to a directory that exists and that you may enter",
         ) from None
-    if directory is None:
-        return here
-    there = os.path.normpath(os.path.join(here, directory))
+    return here if directory is None else _directory("-C", here, directory)
+
+
+def _directory(option: str, here: str, named: str) -> str:
+    """Return the directory that the value of an option means, seen from `here`."""
+    there = os.path.normpath(os.path.join(here, named))
     if "\0" in there or not os.path.isdir(there):
         raise BrambleError(
-            "cli.no-directory", f"-C {directory}: no such directory", remedy="name a directory that exists"
+            "cli.no-directory", f"{option} {named}: no such directory", remedy="name a directory that exists"
         )
     return there
 

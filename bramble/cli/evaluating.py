@@ -64,4 +64,5 @@ def evaluation_setting(arguments: argparse.Namespace) -> Setting:
         store_of=arguments.store_of,
         target=arguments.built_for or "",
         cached=not arguments.no_cache,
+        vendor=arguments.vendor,
     )

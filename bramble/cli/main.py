@@ -27,7 +27,7 @@ _COLLECT_AFTER = 100_000
 _LARGE = 128 << 10  # KiB
 # spec: cli.exit-status
 SUCCESS, FAILURE, USAGE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 70, 130
-OPTIONS_BEFORE_COMMANDS = ("-V", "--version", "-C", "--store-of", "--color")
+OPTIONS_BEFORE_COMMANDS = ("-V", "--version", "-C", "--store-of", "--vendor", "--color")
 
 
 class VerbModule(Protocol):
@@ -223,6 +223,7 @@ def _dispatch(words: Sequence[str], surface: Surface, recording: Recording) -> i
     options = _verb_parser(verb, module).parse_args(known.rest)
     options.directory = known.directory
     options.store_of = known.store_of
+    options.vendor = known.vendor
     options.parser_of = _parser_of
     options.recording = recording
     return module.execute(options, surface)
@@ -251,7 +252,7 @@ def _parser_of(name: Optional[str]) -> Optional[_Parser]:
 def _global_parser() -> _Parser:
     parser = _Parser(
         prog="bramble",
-        usage="bramble [-C DIR] [--store-of USER] [--color WHEN] COMMAND …",
+        usage="bramble [-C DIR] [--store-of USER] [--vendor DIR] [--color WHEN] COMMAND …",
         description="A functional build system and package manager.",
         formatter_class=_Formatter,
         add_help=True,
@@ -263,6 +264,7 @@ def _global_parser() -> _Parser:
     parser.add_argument(
         "--store-of", metavar="USER", help="only read the store of USER: BRAMBLE_PATH, or in USER's home"
     )
+    parser.add_argument("--vendor", metavar="DIR", help="take what is pinned from DIR, where it is there")
     parser.add_argument(
         "--color",
         dest="colour",

@@ -243,6 +243,16 @@ VERBS = (
         ),
     ),
     Verb(
+        "vendor",
+        "bramble.cli.verbs.packages.vendor",
+        "put all that a build needs of elsewhere into a directory",
+        "project",
+        (
+            ("sources of packages, downloads, and Bramble itself", "bramble vendor third-party"),
+            ("see what would change", "bramble vendor --dry-run third-party"),
+        ),
+    ),
+    Verb(
         "lock",
         "bramble.cli.verbs.lock",
         "download and pin what a project needs, and check the pins",

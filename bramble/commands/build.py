@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from bramble.build.engine import build
 from bramble.build.events import (
@@ -30,7 +30,7 @@ from bramble.build.events import (
     Timed,
     Waiting,
 )
-from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions
+from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions, Vendor
 from bramble.build.task import Cancelled
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.mirror import read_mirror
@@ -363,12 +363,22 @@ def options_of(project: Project, packages: Packages, setting: Setting, choices: 
             # A package lies where the project says, which does not make it the project's own.
             reach=(project.root,),
             own_mirror=tuple(own.values()),
+            vendor=vendor_of(project, setting),
             proxies=setting.proxies,
             ca_file=setting.ca_file,
             ca_directory=setting.ca_directory,
             netrc=setting.netrc,
         ),
     )
+
+
+def vendor_of(project: Project, setting: Setting) -> Optional[Vendor]:
+    """Return the vendor directory: the person's, or else the project's; None for none."""
+    # spec: vendor.which
+    if setting.vendor:
+        return Vendor(setting.vendor)
+    own = project.config.vendor
+    return Vendor(os.path.join(project.root, own), (project.root,)) if own else None
 
 
 def _made_with(

@@ -54,21 +54,13 @@ def survey(words: Sequence[str], setting: Setting, on_print: Callable[[str], Non
     Nothing is written or downloaded. Raises BrambleError as `evaluate_targets`
     does, lock.*, and for a download that says too little of itself.
     """
-    # spec: cli.lock, cli.lock.platforms
+    # spec: cli.lock
     project = find_project(setting.cwd)
     lock = read_lock(os.path.join(project.root, LOCK_NAME))
-    every = [f"{project.name}/...", *words]
-    own = evaluate_targets(every, setting, on_print)
+    evaluations, unseen = everywhere(project, words, setting, on_print)
+    own = evaluations[0]
     # Evaluation may have put packages into it.
     lock = read_lock(os.path.join(project.root, LOCK_NAME))
-    evaluations: list[Evaluated] = [own]
-    unseen: list[str] = []
-    for platform in PLATFORMS:
-        if platform != setting.platform:
-            names = [result.target for result in own.evaluation.results]
-            others, failed = _elsewhere(every, names, replace(setting, platform=platform))
-            evaluations += others
-            unseen += [f"{platform}: {name}" for name in failed]
     derivations = {
         id: derivation
         for one in evaluations
@@ -89,6 +81,27 @@ def survey(words: Sequence[str], setting: Setting, on_print: Callable[[str], Non
     unused_pins = [key for key in locked.unused if not _is_of_a_graph(key, lock)]
     locked = replace(locked, unused=(*unused_pins, *_unused_packages(project, setting, lock)))
     return Survey(replace(own, evaluation=evaluation), locked, lock, tuple(unseen))
+
+
+def everywhere(
+    project: Project, words: Sequence[str], setting: Setting, on_print: Callable[[str], None]
+) -> tuple[list[Evaluated], list[str]]:
+    """Evaluate the whole project, and the targets `words`, on every platform, the first time on this one.
+
+    Returns also what could not be evaluated for another platform: "PLATFORM: TARGET". Raises BrambleError
+    as `evaluate_targets` does.
+    """
+    # spec: cli.lock.platforms
+    every = [f"{project.name}/...", *words]
+    own = evaluate_targets(every, setting, on_print)
+    names = [result.target for result in own.evaluation.results]
+    evaluations, unseen = [own], []
+    for platform in PLATFORMS:
+        if platform != setting.platform:
+            others, failed = _elsewhere(every, names, replace(setting, platform=platform))
+            evaluations += others
+            unseen += [f"{platform}: {name}" for name in failed]
+    return evaluations, unseen
 
 
 def _unused_packages(project: Project, setting: Setting, lock: Lock) -> list[str]:

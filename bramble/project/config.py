@@ -16,8 +16,9 @@ from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
 
 _KNOWN: Mapping[str, tuple[str, ...]] = {
-    "": ("package", "dependencies", "mirror"),
+    "": ("package", "dependencies", "mirror", "vendor"),
     "package": ("name", "version"),
+    "vendor": ("path",),
 }
 _KNOWN_OF_DEPENDENCY = ("version", "path", "git", "rev")
 
@@ -41,6 +42,7 @@ class ProjectConfig:
     version: str
     dependencies: Mapping[str, Dependency] = field(default_factory=dict)  # by package name
     mirror: Mapping[str, str] = field(default_factory=dict)  # URL → path, relative to the project
+    vendor: str = ""  # the vendor directory, relative to the project; "" for none
     warnings: tuple[str, ...] = ()  # "bramble.toml:4:1: …", in the order of the file
 
 
@@ -76,6 +78,7 @@ def parse_config(text: str, filename: str = CONFIG_NAME) -> ProjectConfig:
         version=_version(document, _required(document, package, "version", "0.0.1"), ("package", "version")),
         dependencies=_dependencies(document, _table(document, values, "dependencies") or {}),
         mirror=_mirror(document, _table(document, values, "mirror") or {}),
+        vendor=_vendor(document, _table(document, values, "vendor")),
         warnings=tuple(_warnings(document)),
     )
 
@@ -231,6 +234,30 @@ def _refuse_two_places(document: TomlDocument, path: Path, value: Mapping[str, A
 def _mirror(document: TomlDocument, table: Mapping[str, Any]) -> dict[str, str]:
     # spec: project.config.mirror
     return {url: _string(document, ("mirror", url), path) for url, path in table.items()}
+
+
+def _vendor(document: TomlDocument, table: Optional[Mapping[str, Any]]) -> str:
+    # spec: project.config.vendor
+    if table is None:
+        return ""
+    path: Path = ("vendor", "path")
+    if "path" not in table:
+        raise BrambleError(
+            "config.missing",
+            "[vendor] has no path",
+            place=document.key_place(("vendor",)),
+            remedy='add path = "vendor" below [vendor]',
+        )
+    text = _string(document, path, table["path"])
+    parts = text.split("/")
+    if not text.isprintable() or {"..", ""} & set(parts) or set(parts) == {"."}:
+        raise BrambleError(
+            "config.vendor",
+            f"{ascii(text)} is no directory below the project",
+            place=document.value_place(path),
+            remedy='name one, such as path = "vendor"; for one elsewhere: bramble --vendor DIR build',
+        )
+    return text
 
 
 def _warnings(document: TomlDocument) -> list[str]:

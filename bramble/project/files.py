@@ -12,7 +12,7 @@ from typing import Optional
 
 from bramble.errors import BrambleError, nearest
 from bramble.project.access import read_file
-from bramble.project.names import LOCK_NAME
+from bramble.project.names import LOCK_NAME, VENDOR_NAME
 from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern
 from bramble.recall.reads import NOT_NOTED, Reads
 
@@ -255,6 +255,9 @@ def _matching(found: Listings, pattern: Pattern, excludes: Sequence[Pattern]) ->
     seen = set(waiting)
     while waiting:
         directory, at = waiting.pop()
+        if VENDOR_NAME in found.entries(directory):
+            # spec: project.files.vendor
+            continue
         part = pattern.parts[at]
         last = at + 1 == len(pattern.parts)
         following: list[tuple[Names, int]] = []

@@ -21,6 +21,7 @@ from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
 from bramble.build.stamps import Stamp, bytes_of, stamp_chain
 from bramble.build.task import Listener
+from bramble.build.vendored import vendored_body
 from bramble.errors import BrambleError
 from bramble.store.files.small import make_directory
 
@@ -34,6 +35,18 @@ def make(request: Request) -> tuple[Stamp, ...]:
     urls = needed("fetch_url", request.name, request.env, "url").split()
     try:
         return _made(urls, request)
+    except BrambleError as error:
+        raise scrubbed(error, [secret for url in urls for secret in secrets_of(url)]) from None
+
+
+def fetch_body(request: Request) -> str:
+    """Return a file with what stands behind the first of the URLs in `url` that can be had, as it came.
+
+    It has the checksum that is stated. Raises BrambleError as `make` does.
+    """
+    urls = needed("fetch_url", request.name, request.env, "url").split()
+    try:
+        return _first(urls, request, checksum_of(request.name, request.env))[0]
     except BrambleError as error:
         raise scrubbed(error, [secret for url in urls for secret in secrets_of(url)]) from None
 
@@ -68,6 +81,10 @@ def _first(
 ) -> tuple[str, tuple[Stamp, ...]]:
     """Return a file with what stands behind the first URL that gives something right, and its stamps."""
     # spec: build.fetch-url.alternatives
+    if checksum is not None:
+        vendored = vendored_body(checksum, request.options.bounded_fetch, f"{request.scratch}/vendored")
+        if vendored:
+            return vendored, ()
     failures = []
     for number, url in enumerate(urls):
         try:

@@ -35,7 +35,8 @@ class Setting:
     typed, `offline` forbids the network, `limits` are what evaluation may use,
     `host_tools` directories from which a project may take programs by their paths
     (spec: build.host-tools.reach), `target` what is built for, as build files
-    see it ("": this machine), `locked` forbids every change of the lock.
+    see it ("": this machine), `locked` forbids every change of the lock,
+    `vendor` is the directory in which the person has what was vendored ("": none is named).
     """
 
     cwd: str
@@ -57,3 +58,4 @@ class Setting:
     host_tools: tuple[str, ...] = ()
     target: str = ""
     locked: bool = False
+    vendor: str = ""

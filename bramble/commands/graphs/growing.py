@@ -405,6 +405,23 @@ def grow(
     )
 
 
+def expanded(evaluated: Evaluated, around: Around) -> tuple[Evaluated, tuple[Failure, ...]]:
+    """Return an evaluation with what the lock says that generators wrote in their places; none of them runs.
+
+    `around` is `locked`, and its options keep going. Returns also the generators of which the lock says
+    nothing that holds now.
+    """
+    evaluation = evaluated.evaluation
+    growing = _Growing(evaluated, tuple(evaluation.graph.derivations), around, _not_built)
+    growing.go(lambda _: None)
+    whole = replace(evaluation, graph=growing.graph, results=(), tests=(), places=growing.places)
+    return replace(evaluated, evaluation=whole), tuple(growing.failures)
+
+
+def _not_built(*_: Any, **__: Any) -> BuildReport:
+    raise AssertionError("what is locked is only looked up")
+
+
 def _together(
     reports: Sequence[BuildReport], failures: Sequence[Failure], ids: Mapping[str, str], left: Sequence[str]
 ) -> BuildReport:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Callable, Optional
 
 from bramble.build.engine import build
 from bramble.build.fetch.repository import Asking
+from bramble.build.options import FetchOptions
 from bramble.build.task import Listener
+from bramble.build.vendored import take
 from bramble.commands.build import PACKAGES, BuildChoices, options_of
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
@@ -58,32 +60,60 @@ def fetched(
     Raises packages.*, fetch.*, and store.* where there is no store to put them in.
     """
     # spec: packages.obtain
-    for ask in asks:
-        on_line(f"fetching {ask.key}")
+    known = {ask: locked(lock.tables, ask.key) for ask in asks}
     with repositories_of(project, setting) as (store, repositories):
-        known = [locked(lock.tables, ask.key) for ask in asks]
-        unsaid = {ask.name: ask.git for ask, one in zip(asks, known) if repositories.must_ask(ask, one)}
-        asked(repositories, unsaid)
-        wanted = [_derivation(ask, one, repositories) for ask, one in zip(asks, known)]
-        report = build(
-            DerivationGraph.of(one for one, _ in wanted),
-            [one.id for one, _ in wanted],
-            store=store,
-            source_roots={},
-            pins={},
-            options=repositories.asking.options,
-            on_event=lambda _: None,
-            cancelled=repositories.asking.listener.cancelled,
-        )
+        found = _vendored(known, store, repositories.asking.options.bounded_fetch, on_line)
+        left = {ask: one for ask, one in known.items() if ask not in found}
+        if left:
+            found.update(_from_git(left, store, repositories, lock, on_line))
+    return [found[ask] for ask in asks]
+
+
+def _vendored(
+    known: Mapping[Ask, Optional[Locked]], store: Store, options: FetchOptions, on_line: Callable[[str], None]
+) -> dict[Ask, Tree]:
+    """Return those sources that the lock names and the vendor directory has."""
+    # spec: vendor.packages
+    found = {}
+    for ask, one in known.items():
+        if options.vendor is not None and one is not None and take(store, options, one.digest):
+            on_line(f"taking {ask.key} from {options.vendor.directory}")
+            found[ask] = Tree(os.path.join(store.directory, one.digest), one.digest, one.commit)
+    return found
+
+
+def _from_git(
+    known: Mapping[Ask, Optional[Locked]],
+    store: Store,
+    repositories: Repositories,
+    lock: Lock,
+    on_line: Callable[[str], None],
+) -> dict[Ask, Tree]:
+    """Return sources that git has fetched."""
+    for ask in known:
+        on_line(f"fetching {ask.key}")
+    asked(repositories, {ask.name: ask.git for ask, one in known.items() if repositories.must_ask(ask, one)})
+    wanted = {ask: _derivation(ask, one, repositories) for ask, one in known.items()}
+    report = build(
+        DerivationGraph.of(one for one, _ in wanted.values()),
+        [one.id for one, _ in wanted.values()],
+        store=store,
+        source_roots={},
+        pins={},
+        options=repositories.asking.options,
+        on_event=lambda _: None,
+        cancelled=repositories.asking.listener.cancelled,
+    )
     if report.failures:
-        keys = {one.id: ask for ask, (one, _) in zip(asks, wanted)}
+        keys = {one.id: ask for ask, (one, _) in wanted.items()}
         errors = [_explained(one.error, keys[one.id], lock) for one in report.failures]
         errors[0].others = tuple(errors[1:])
         raise errors[0]
-    names = [report.names[OutputRef(one.id, DEFAULT_OUTPUTS[0])] for one, _ in wanted]
-    return [
-        Tree(os.path.join(store.directory, name), name, commit) for name, (_, commit) in zip(names, wanted)
-    ]
+    found = {}
+    for ask, (one, commit) in wanted.items():
+        name = report.names[OutputRef(one.id, DEFAULT_OUTPUTS[0])]
+        found[ask] = Tree(os.path.join(store.directory, name), name, commit)
+    return found
 
 
 def keep_sources(project: Project, setting: Setting, resolution: Resolution) -> None:

@@ -202,13 +202,10 @@ def import_archive(
     Returns whether it is new. Raises BrambleError as `import_objects` does; then nothing was put there.
     """
     # spec: objects.export.archive
-    source = Source(read)
-    importer = _Importer(objects, source, max_size)
+    importer = _Importer(objects, Source(read), max_size, alone=True)
     with DiskFailures("import objects"):
         is_new = importer.take(name, ())
         objects.sync()
-        if not source.at_end():
-            raise Malformed("there is something behind its end")
     return is_new
 
 
@@ -232,7 +229,12 @@ def _check_beginning(source: Source) -> None:
 
 
 class _Importer:
-    def __init__(self, objects: Objects, source: Source, max_size: Optional[int]) -> None:
+    """Takes objects from a stream; `alone` says that one archive is all that there is in it."""
+
+    def __init__(
+        self, objects: Objects, source: Source, max_size: Optional[int], *, alone: bool = False
+    ) -> None:
+        self._alone = alone
         self._objects = objects
         self._source = source
         self._max_size = max_size
@@ -293,6 +295,8 @@ class _Importer:
             self._source, top, old=prefix, new=directory, key=order.hashed, room=self._make_room
         )
         unpacker.unpack()
+        if self._alone and not self._source.at_end():
+            raise Malformed("there is something behind its end")
 
     def _make_room(self, size: int) -> None:
         self.size += size

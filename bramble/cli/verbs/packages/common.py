@@ -38,6 +38,7 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
         offline=arguments.offline,
         store_of=arguments.store_of,
         locked=getattr(arguments, "locked", False),
+        vendor=arguments.vendor,
     )
 
 

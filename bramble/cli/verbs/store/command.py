@@ -84,7 +84,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Find the deed and do it."""
     module: Any = importlib.import_module(arguments.module)
-    setting: Setting = read_setting(os.environ, arguments.directory, store_of=arguments.store_of)
+    setting: Setting = read_setting(
+        os.environ, arguments.directory, store_of=arguments.store_of, vendor=arguments.vendor
+    )
     # `import` cannot be the name of a function.
     status: int = getattr(module, f"do_{arguments.function}")(arguments, setting, surface)
     return status

@@ -1,0 +1,124 @@
+"""`bramble vendor [options] [DIR]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from bramble.cli.building import add_build_options, build_shown, choices_of, setting_of
+from bramble.cli.environment import Surface
+from bramble.cli.evaluating import add_evaluation_options
+from bramble.cli.quantities import count, seconds
+from bramble.cli.render import on_one_line, print_json, size
+from bramble.cli.verbs.packages.common import NONE, heard, warn
+from bramble.commands.build import BuildChoices, BuildResult, Event, build_derivations
+from bramble.commands.context.setting import Setting
+from bramble.commands.packages.vendoring import Needs, Vendored, gather, target_directory, vendor
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `vendor`."""
+    parser.add_argument(
+        "out",
+        nargs="?",
+        metavar="DIR",
+        help="a vendor directory, or one that is empty or not there (default: that of bramble.toml)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would change, and write nothing")
+    parser.add_argument(
+        "--locked", action="store_true", help="refuse what would add to bramble.lock, or change it"
+    )
+    parser.add_argument("-j", "--jobs", type=count, metavar="N", help="at most N downloads at once")
+    parser.add_argument("--offline", action="store_true", help="use no network")
+    parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="end a download that takes longer")
+    parser.add_argument("--json", action="store_true", help="print what is in it as JSON")
+    parser.add_argument("-v", "--verbose", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("-q", "--quiet", action="store_true", help="show failures only")
+    add_evaluation_options(parser)
+    parser.set_defaults(refuse=parser.error)
+
+
+def execute(arguments: argparse.Namespace, surface: Surface) -> int:
+    """Download what is missing, write the directory, and say what cannot be in it."""
+    # With --dry-run no lock is written either.
+    arguments.locked = arguments.locked or arguments.dry_run
+    setting = setting_of(arguments)
+    directory = target_directory(arguments.out, setting)
+    if not directory:
+        arguments.refuse("a directory is missing, as in: bramble vendor vendor")
+    needs = gather(setting, heard)
+    warn((f"not in it: {one}" for one in needs.absent), surface)
+    building = _building(arguments)
+    result, status = build_shown(
+        needs.evaluated, setting, building, surface, name_cached=False, build=_downloading(needs)
+    )
+    if status:
+        return status
+    for key, pin in sorted(result.new_pins.items()):
+        heard(f"bramble.lock: added {key} = {pin}")
+    done = vendor(
+        needs, result.report, directory, setting, choices_of(building), heard, dry_run=arguments.dry_run
+    )
+    if arguments.json:
+        print_json(_as_json(needs, done))
+    else:
+        _print(needs, done, setting, arguments.quiet)
+    return 0
+
+
+def _downloading(
+    needs: Needs,
+) -> Callable[[Setting, BuildChoices, Callable[[Event], None], threading.Event], BuildResult]:
+    def build(
+        setting: Setting,
+        choices: BuildChoices,
+        on_event: Callable[[Event], None],
+        cancelled: threading.Event,
+    ) -> BuildResult:
+        choices = replace(choices, keep_going=True)
+        return build_derivations(needs.evaluated, list(needs.fetched), setting, choices, on_event, cancelled)
+
+    return build
+
+
+def _building(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments, and the options of a build that `vendor` does not have with their defaults."""
+    parser = argparse.ArgumentParser()
+    add_build_options(parser)
+    return argparse.Namespace(**{**vars(parser.parse_args([])), **vars(arguments)})
+
+
+def _as_json(needs: Needs, done: Vendored) -> dict[str, Any]:
+    # spec: vendor.json
+    return {
+        "version": 1,
+        "directory": done.directory,
+        "written": done.is_written,
+        "bramble": {"version": done.manifest.bramble, "sha256": done.manifest.sha256},
+        "files": {path: list(keys) for path, keys in done.manifest.files.items()},
+        "added": list(done.steps.written),
+        "removed": list(done.steps.removed),
+        "absent": list(needs.absent),
+    }
+
+
+def _print(needs: Needs, done: Vendored, setting: Setting, quiet: bool) -> None:
+    shown = os.path.relpath(done.directory, setting.cwd)
+    for sign, paths in (("+", done.steps.written), ("-", done.steps.removed)):
+        for path in paths:
+            keys = ", ".join(done.manifest.files.get(path, ()))
+            print(on_one_line(f"{sign} {shown}/{path}" + (f"  {keys}" if keys else "")))
+    if not done.is_written:
+        print(NONE)
+    if quiet:
+        return
+    packages, downloads = len(set(needs.packages)), len(needs.fetched) + len(needs.bodies)
+    held = f", {size(done.size)}" if done.is_written else ""
+    heard(f"{shown}: packages: {packages}, downloads: {downloads}{held}")
+    if needs.evaluated.project.config.vendor == "" and done.is_written:
+        heard(f"to use it: bramble --vendor {shlex.quote(shown)} build")
