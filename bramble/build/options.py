@@ -56,11 +56,16 @@ class FetchOptions:
     ca_file: Optional[str] = None  # PEM file of authorities to trust; None: those of the machine
     ca_directory: Optional[str] = None  # directories of such files, named by their hash, with ":" between
     netrc: Optional[str] = None  # file of names and passwords; it need not be there
+    credentials: Optional[str] = None  # file of values of Authorization; it need not be there
+    ssh_agent: Optional[str] = None  # the socket of ssh-agent(1)
+    known_hosts: Optional[str] = None  # file of the keys of servers for ssh; None: where ssh looks for it
     timeout: float = 30.0  # seconds without a byte before a server counts as hung
     seconds: Optional[float] = None  # for one download, all attempts together; None: as long as it gets on
     slowest: int = 1024  # bytes a second; a server that sends less,
     patience: float = 60.0  # measured over so many seconds, counts as hung
-    git_seconds: float = 3600.0  # for git, which does not tell how it gets on, where `seconds` is None
+    git_seconds: float = 3600.0  # for all that git fetches, where `seconds` is None
+    git_silence: float = 120.0  # seconds in which git says nothing of what it does
+    ask_seconds: float = 60.0  # for one question to a repository, where `seconds` is None
     attempts: int = 5  # how often one download is tried
     pause: float = 0.5  # seconds before the second attempt; doubled before each one after it
     redirects: int = 10
@@ -134,6 +139,7 @@ class BuildOptions:
         return replace(
             fetch,
             timeout=silence,
+            git_silence=fetch.git_silence if limits.silence is None else limits.silence,
             seconds=min(given, default=None),
             largest=min(fetch.largest, single, total),
             unpacked_bytes=min(fetch.unpacked_bytes, total),

@@ -65,6 +65,7 @@ def read_setting(
     cached: bool = True,
     locked: bool = False,
     vendor: Optional[str] = None,
+    timeout: Optional[float] = None,
 ) -> Setting:
     """Return the setting of this invocation; with `cached` False it has no cache (spec: recall.off).
 
@@ -82,6 +83,9 @@ def read_setting(
         ca_file=environ.get("SSL_CERT_FILE") or None,
         ca_directory=environ.get("SSL_CERT_DIR") or None,
         netrc=_netrc(environ),
+        ssh_agent=environ.get("SSH_AUTH_SOCK") or None,
+        known_hosts=_in_home(environ, ".ssh/known_hosts"),
+        seconds=timeout,
         cache=read_cache(environ) if cached else None,
         config=_own_directory(environ, "XDG_CONFIG_HOME", ".config"),
         state=_own_directory(environ, "XDG_STATE_HOME", ".local/state"),
@@ -242,8 +246,12 @@ def _proxies(environ: Mapping[str, str]) -> Mapping[str, str]:
 def _netrc(environ: Mapping[str, str]) -> Optional[str]:
     # spec: build.fetch.netrc
     named = environ.get("NETRC")
+    return named or _in_home(environ, ".netrc")
+
+
+def _in_home(environ: Mapping[str, str], name: str) -> Optional[str]:
     home = environ.get("HOME", "")
-    return named or (os.path.join(home, ".netrc") if os.path.isabs(home) else None)
+    return os.path.join(home, name) if os.path.isabs(home) else None
 
 
 def _width() -> int:

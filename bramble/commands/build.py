@@ -35,7 +35,7 @@ from bramble.build.task import Cancelled
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.mirror import read_mirror
 from bramble.commands.context.opening import open_store
-from bramble.commands.context.setting import Setting
+from bramble.commands.context.setting import CREDENTIALS, Setting
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import GENERATOR
 from bramble.derivation.template import OutputRef
@@ -368,6 +368,10 @@ def options_of(project: Project, packages: Packages, setting: Setting, choices: 
             ca_file=setting.ca_file,
             ca_directory=setting.ca_directory,
             netrc=setting.netrc,
+            credentials=setting.config and os.path.join(setting.config, CREDENTIALS),
+            ssh_agent=setting.ssh_agent,
+            known_hosts=setting.known_hosts,
+            seconds=setting.seconds,
         ),
     )
 

@@ -15,7 +15,7 @@ from bramble.build.fetch.archives.confined import UNUSABLE, Clash, ConfinedTree,
 from bramble.build.fetch.archives.unpack import Budget, TooLarge, UnpackLimits
 from bramble.build.fetch.commit import CommitBroken, Objects, Submodules, write_commit
 from bramble.build.fetch.discretion import redact, scrubbed
-from bramble.build.fetch.git import Git
+from bramble.build.fetch.git import Git, was_unanswered
 from bramble.build.fetch.repository import Asking, open_repository, refused
 from bramble.build.fetch.submodules import DEEPEST, url_of, urls_of
 from bramble.build.pins import needed, wanted_directory, wants_submodules
@@ -23,9 +23,6 @@ from bramble.build.stamps import Stamp
 from bramble.errors import BrambleError
 from bramble.store.files.small import make_directory
 
-# To which schemes a server may send git on.
-_LEADS_TO = {"http": "http:https", "https": "https"}
-_NETWORK = ("http", "https", "git", "ssh")
 _HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")
 _SHORT_HASH = re.compile(r"[0-9A-Fa-f]{7,63}")
 _NO_REFERENCE = re.compile(r"-|@\Z|.*(?:[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{)|.*(?:/|\.lock)\Z|\Z", re.DOTALL)
@@ -114,19 +111,20 @@ def _tree(git: Git, place: str, part: _Part) -> str:
     is_hash = _HASH.fullmatch(reference)
     # A name may begin with a plus, or be a word of git's own ("tag"): a plus of ours makes it only a name.
     asked = reference if is_hash else f"+{reference}"
-    remote = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules")
+    remote = ("fetch", "--progress", "--no-tags", "--no-recurse-submodules")
     if len(reference) == 64 and is_hash:
         git.begin("sha256")
-    status, said = git.ask(*remote, "--depth=1", "--", place, asked)
+    status, said = git.ask_server(*remote, "--depth=1", "--", place, asked)
     if status and b"mismatched algorithms" in said:
         git.begin("sha256")
-        status, said = git.ask(*remote, "--depth=1", "--", place, asked)
+        status, said = git.ask_server(*remote, "--depth=1", "--", place, asked)
     if status and b"shallow" in said:
         # A server that only gives out files has no other than whole histories.
-        status, said = git.ask(*remote, "--", place, asked)
+        status, said = git.ask_server(*remote, "--", place, asked)
     commit = "FETCH_HEAD"
-    if status and not _SHORT_HASH.fullmatch(reference):
-        raise git.failure("fetch", said)
+    failure = git.failure("fetch", said)
+    if status and (not _SHORT_HASH.fullmatch(reference) or was_unanswered(failure.detail)):
+        raise failure
     if status:
         # Not every server gives out a commit that no branch ends in, and none by the beginning of its hash:
         # then it has to be all of them. What is not unique among them is refused (git-rev-parse(1)).

@@ -1,21 +1,26 @@
 """The git of this machine, which is told nothing of this machine.
 
 It reads one configuration, which is written here, and no environment but what is given
-here. Repositories of other owners may be read (`safe.directory`): they are only served by
-git-upload-pack, which is made for repositories that nobody trusts and runs neither hooks
-nor programs that their configuration names (git-upload-pack(1), SECURITY).
+here. What is secret is in files without a name, open in git and in what it starts: no list of
+processes, no environment and no directory shows it. Repositories of other owners may be read
+(`safe.directory`): they are only served by git-upload-pack, which is made for repositories that
+nobody trusts and runs neither hooks nor programs that their configuration names
+(git-upload-pack(1), SECURITY).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import select
+import shlex
 import signal
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Optional
@@ -27,6 +32,34 @@ from bramble.store.files.small import make_directory
 
 _SAID = 1 << 16  # bytes of what git says that are kept
 _POLL = 0.1  # seconds until a cancellation is noticed
+# What git says of a server that may do it at the next attempt, and of one that it could not even ask.
+_PASSING = re.compile(
+    rb"returned error: (?:408|425|429|5\d\d)|RPC failed|early EOF|Empty reply|Recv failure|"
+    rb"unexpected disconnect|hung up unexpectedly|transfer closed|protocol error: bad"
+)
+_UNASKED = re.compile(
+    rb"Could not resolve|Failed to connect|Couldn't connect|Connection (?:refused|timed out)"
+)
+# What git says of a server that wants to know who asks, or is not known itself → what to do.
+_REFUSED = (
+    (
+        re.compile(rb"could not read (?:Username|Password)|Authentication failed|returned error: 40[13]"),
+        "if it is private, write a name and a password for its host into ~/.netrc, or a token into "
+        "~/.config/bramble/credentials (bramble help environment)",
+    ),
+    (
+        re.compile(rb"Permission denied \("),
+        "give your key to the agent: ssh-add; no other key is used",
+    ),
+    (
+        re.compile(rb"Host key verification failed"),
+        "find out the key of that server, and put it into ~/.ssh/known_hosts, as `ssh HOST` does",
+    ),
+)
+# Lines that `--progress` makes, which show that git gets on.
+_PROGRESS = re.compile(
+    rb"(?:remote: )?(?:Enumerating|Counting|Compressing|Receiving|Resolving|Unpacking|Checking|Total)\b.*"
+)
 _CONFIGURATION = """[safe]
 	directory = *
 [core]
@@ -57,15 +90,28 @@ class Login:
 
 
 @dataclass(frozen=True)
+class Authorization:
+    """A value of the header `Authorization` for one server, `SCHEME://HOST:PORT`."""
+
+    server: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """What git is given in the place of the environment."""
 
     search: Sequence[str]  # directories of programs
     timeout: int  # seconds without a byte
+    silence: float  # seconds in which git itself says nothing of what it does
+    pauses: Sequence[float] = ()  # before each further attempt where a server fails for the moment
     protocols: str = "file:git:http:https:ssh"  # that it may use, with ":" between
-    proxy: Optional[str] = None
+    proxy: Optional[str] = field(default=None, repr=False)
     authorities: Optional[bytes] = None  # certificates to trust, in the form PEM; None: those of the machine
     login: Optional[Login] = field(default=None, repr=False)
+    authorization: Optional[Authorization] = field(default=None, repr=False)
+    agent: Optional[str] = None  # the socket of the person's ssh-agent(1)
+    known_hosts: Optional[str] = None  # the person's file of keys of servers, for ssh
     file_size: int = 64 << 30  # bytes of one file that git writes: all objects come in one
     memory: int = 1 << 40  # bytes of one process of git
 
@@ -82,17 +128,43 @@ class Git:
         self._listener = listener
         self._seconds = seconds
         self._until = time.monotonic() + seconds
+        self._silence = given.silence
+        self._pauses = given.pauses
         home = f"{scratch}/home"
         make_directory(home, 0o700)
+        self._hidden: list[int] = []
         # Versions before 2.32 know no GIT_CONFIG_GLOBAL, and look into HOME.
         with open(f"{home}/.gitconfig", "w", encoding="utf-8") as out:
-            out.write(_CONFIGURATION + _helper(given.login))
+            out.write(_CONFIGURATION + self._credentials(given))
+        with open(f"{home}/ssh_config", "w", encoding="utf-8") as out:
+            out.write(_of_ssh(given))
         if given.authorities is not None:
             make_directory(f"{home}/none", 0o700)
             with open(f"{home}/authorities.pem", "wb") as pem:
                 pem.write(given.authorities)
         self._environment = _environment(home, given)
         self.begin("sha1")
+
+    def _credentials(self, given: Surroundings) -> str:
+        """Return the part of a configuration that says where git finds what is secret."""
+        # spec: build.fetch.secrets
+        text = ""
+        if given.login is not None:
+            answer = f"username={given.login.name}\npassword={given.login.password}\n"
+            helper = f'!f() {{ test \\"$1\\" = get && cat {self._hide(answer)}; }}; f'
+            text += f'[credential "{given.login.server}"]\n\thelper = "{helper}"\n'
+        more = _secret_configuration(given)
+        return text + (f"[include]\n\tpath = {self._hide(more)}\n" if more else "")
+
+    def _hide(self, text: str) -> str:
+        """Return the path under which git and what it starts, and nobody else, finds a text."""
+        path = f"{self._scratch}/hidden"
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.unlink(path)
+        weakref.finalize(self, os.close, fd)
+        os.write(fd, os.fsencode(text))
+        self._hidden.append(fd)
+        return f"/proc/self/fd/{fd}"
 
     def begin(self, hashes: str) -> None:
         """Make an empty repository for a kind of hashes ("sha1", "sha256"), and go on in it."""
@@ -109,6 +181,17 @@ class Git:
             raise self.failure(arguments[0], said)
         return said
 
+    def ask_server(self, *arguments: str, keep: int = _SAID) -> tuple[int, bytes]:
+        """Do as `ask` where a server has to answer: one that fails for the moment is asked again."""
+        # spec: build.fetch-git.patience
+        for pause in self._pauses:
+            status, said = self.ask(*arguments, keep=keep)
+            if not status or not _is_passing(said):
+                return status, said
+            self._listener.cancelled.wait(min(pause, max(self._until - time.monotonic(), 0)))
+            self._refuse_to_go_on()
+        return self.ask(*arguments, keep=keep)
+
     def ask(self, *arguments: str, keep: int = _SAID) -> tuple[int, bytes]:
         """Run git and return its exit status and the last `keep` bytes that it says, errors included."""
         process = subprocess.Popen(
@@ -119,6 +202,7 @@ class Git:
             env=self._environment,
             cwd=self._scratch,
             start_new_session=True,
+            pass_fds=self._hidden,
         )
         said = self._wait(process, keep)
         return process.returncode, said
@@ -134,6 +218,7 @@ class Git:
             env=self._environment,
             cwd=self._scratch,
             start_new_session=True,
+            pass_fds=self._hidden,
         )
         assert process.stdin is not None and process.stdout is not None
         done = threading.Event()
@@ -171,24 +256,26 @@ class Git:
         return BrambleError(
             "fetch.git",
             f'git could not get "{self._url}" ({doing})',
-            remedy="check the URL and the reference; `git ls-remote` shows what is there",
-            detail=said.decode("utf-8", "replace").strip(),
+            remedy=refusal(said) or "check the URL and the reference; `git ls-remote` shows what is there",
+            detail=_told(said).decode("utf-8", "replace").strip(),
         )
 
     def _wait(self, process: subprocess.Popen[bytes], keep: int) -> bytes:
         """Return the end of what git says: a server can have it say whatever it likes, for an hour."""
         assert process.stdout is not None
-        said, ended = bytearray(), False
+        said, ended, heard = bytearray(), False, time.monotonic()
         poll = select.poll()
         poll.register(process.stdout, select.POLLIN)
         try:
             while not ended:
                 if poll.poll(_POLL * 1000):
-                    piece = os.read(process.stdout.fileno(), _SAID)
+                    piece, heard = os.read(process.stdout.fileno(), _SAID), time.monotonic()
                     said += piece
                     del said[: max(len(said) - keep, 0)]
                     ended = not piece
                 self._refuse_to_go_on()
+                if time.monotonic() > heard + self._silence:
+                    raise self._too_silent()
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_POLL)
@@ -199,6 +286,14 @@ class Git:
                 _end(process)
             process.stdout.close()
 
+    def _too_silent(self) -> BrambleError:
+        # spec: build.fetch-git.patience
+        return BrambleError(
+            "fetch.timeout",
+            f'git said nothing for {self._silence:g} seconds about "{self._url}"',
+            remedy="check that its server answers, or give a local copy in the mirror table",
+        )
+
     def _too_long(self) -> BrambleError:
         # spec: build.fetch.patience
         return BrambleError(
@@ -206,6 +301,28 @@ class Git:
             f'git took longer than {self._seconds:g} seconds for "{self._url}"',
             remedy="give it longer (--timeout), or a local copy in the mirror table",
         )
+
+
+def refusal(said: bytes) -> str:
+    """Return what to do where a server has refused to say anything to a stranger; "" where none has."""
+    return next((remedy for pattern, remedy in _REFUSED if pattern.search(said)), "")
+
+
+def was_unanswered(detail: str) -> bool:
+    """Tell by what git said whether a server has failed, or was not reached: it may have what was wanted."""
+    said = detail.encode("utf-8", "replace")
+    return _is_passing(said) or bool(_UNASKED.search(said))
+
+
+def _is_passing(said: bytes) -> bool:
+    # A server that refuses says why, and may then hang up.
+    return bool(_PASSING.search(said)) and b"remote error:" not in said
+
+
+def _told(said: bytes) -> bytes:
+    """Return what git has said without what shows only that it gets on."""
+    lines = (line.rpartition(b"\r")[2] for line in said.replace(b"\r\n", b"\n").split(b"\n"))
+    return b"\n".join(line for line in lines if not _PROGRESS.fullmatch(line))
 
 
 def _limited(program: str, given: Surroundings) -> Sequence[str]:
@@ -245,12 +362,43 @@ def find_git(name: str, host_path: Sequence[str]) -> str:
     )
 
 
-def _helper(login: Optional[Login]) -> str:
-    """Return the part of a configuration that hands a password over: it stands in the environment alone."""
-    if login is None:
-        return ""
-    answer = r"printf 'username=%s\\npassword=%s\\n' \"$BRAMBLE_GIT_NAME\" \"$BRAMBLE_GIT_PASSWORD\""
-    return f'[credential "{login.server}"]\n\thelper = "!f() {{ test \\"$1\\" = get && {answer}; }}; f"\n'
+def _secret_configuration(given: Surroundings) -> str:
+    """Return the part of a configuration that is itself secret; "" where there is nothing."""
+    text = ""
+    if given.authorization is not None:
+        # git would send the header on to whatever server it is led to.
+        text += (
+            f'[http "{given.authorization.server}"]\n\tfollowRedirects = false\n'
+            f"\textraHeader = {_quoted(f'Authorization: {given.authorization.value}')}\n"
+        )
+    if given.proxy is not None and "@" in given.proxy:
+        text += f"[http]\n\tproxy = {_quoted(given.proxy)}\n"
+    return text
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _of_ssh(given: Surroundings) -> str:
+    """Return a configuration of ssh(1): keys are those of the agent, and no server is new."""
+    # spec: build.fetch-git.ssh
+    settings = {
+        "BatchMode": "yes",
+        "StrictHostKeyChecking": "yes",
+        "PreferredAuthentications": "publickey",
+        "IdentityFile": "none",
+        "ForwardAgent": "no",
+        "ForwardX11": "no",
+        "ClearAllForwardings": "yes",
+        "PermitLocalCommand": "no",
+        "UpdateHostKeys": "no",
+        "ConnectTimeout": f"{given.timeout}",
+        "ServerAliveInterval": f"{given.timeout}",
+    }
+    if given.known_hosts is not None and not {'"', "\n"} & {*given.known_hosts}:
+        settings["UserKnownHostsFile"] = '"' + given.known_hosts.replace("%", "%%") + '"'
+    return "".join(f"{name} {value}\n" for name, value in settings.items())
 
 
 def _environment(home: str, given: Surroundings) -> Mapping[str, str]:
@@ -269,20 +417,18 @@ def _environment(home: str, given: Surroundings) -> Mapping[str, str]:
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_ALLOW_PROTOCOL": given.protocols,
-        "GIT_SSH_COMMAND": f"ssh -oBatchMode=yes -oConnectTimeout={given.timeout} "
-        f"-oServerAliveInterval={given.timeout}",
+        "GIT_SSH_COMMAND": f"ssh -F {shlex.quote(f'{home}/ssh_config')}",
         "GIT_HTTP_LOW_SPEED_LIMIT": "1",
         "GIT_HTTP_LOW_SPEED_TIME": f"{given.timeout}",
     }
-    if given.proxy:
+    if given.agent is not None:
+        variables["SSH_AUTH_SOCK"] = given.agent
+    if given.proxy and "@" not in given.proxy:
         variables.update({f"{scheme}_proxy": given.proxy for scheme in ("http", "https", "all")})
-    else:
+    elif not given.proxy:
         variables["no_proxy"] = "*"
     if given.authorities is not None:
         # Both: what is not set is what the library has been built with.
         variables["GIT_SSL_CAINFO"] = f"{home}/authorities.pem"
         variables["GIT_SSL_CAPATH"] = f"{home}/none"
-    if given.login is not None:
-        variables["BRAMBLE_GIT_NAME"] = given.login.name
-        variables["BRAMBLE_GIT_PASSWORD"] = given.login.password
     return variables

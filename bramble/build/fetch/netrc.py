@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
-from bramble.errors import BrambleError
+from bramble.build.fetch.secretfile import read_secret_file, unusable
 
-_LARGEST = 1 << 20  # bytes
+_CODE = "fetch.netrc"
 
 
 @dataclass(frozen=True)
@@ -32,38 +30,20 @@ def login_for(path: Optional[str], host: str, *, default: bool) -> Optional[Logi
     Raises fetch.netrc for a file that cannot be read, or that others can read too.
     """
     # spec: build.fetch.netrc
-    if path is None:
+    file = read_secret_file(path, _CODE, "unset NETRC")
+    if file is None:
         return None
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise _error(path, why, "make it readable for you alone, or unset NETRC") from None
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(fd)
-        raise _error(path, "it is not a file", "name a file in NETRC, or unset it")
-    with open(fd, "rb") as file:
-        text = file.read(_LARGEST + 1)
-        if len(text) > _LARGEST:
-            raise _error(path, "it is larger than 1 MiB", "leave only entries in it")
-        try:
-            logins = tuple(parse_netrc(text.decode("utf-8", "surrogateescape")))
-        except _Unreadable as error:
-            raise _error(path, str(error), "write: machine HOST login NAME password PASSWORD") from None
+        logins = tuple(parse_netrc(file.text))
+    except _Unreadable as error:
+        remedy = "write: machine HOST login NAME password PASSWORD"
+        raise unusable(file.path, _CODE, str(error), remedy) from None
     wanted = [one for one in logins if one.machine is not None and one.machine.lower() == host.lower()]
     wanted += [one for one in logins if one.machine is None and default]
     if not wanted:
         return None
-    if found.st_uid not in (os.geteuid(), 0) or stat.S_IMODE(found.st_mode) & 0o077:
-        raise _error(path, "others than you can read or own it", f"chmod 600 {path}")
+    file.check_private()
     return wanted[0]
-
-
-def _error(path: str, why: str, remedy: str) -> BrambleError:
-    return BrambleError("fetch.netrc", f"{path} cannot be used: {why}", remedy=remedy)
 
 
 def parse_netrc(text: str) -> Iterator[Login]:

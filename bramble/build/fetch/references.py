@@ -22,8 +22,10 @@ def references(url: str, asking: Asking, scratch: str) -> Mapping[str, str]:
     """
     # spec: packages.references
     try:
-        git, place = open_repository(url, asking, scratch, asking.seconds)
-        said = git.run("ls-remote", "--quiet", "--", place, keep=_LARGEST)
+        git, place = open_repository(url, asking, scratch, asking.seconds_to_ask)
+        status, said = git.ask_server("ls-remote", "--quiet", "--", place, keep=_LARGEST)
+        if status:
+            raise git.failure("ls-remote", said)
         if len(said) == _LARGEST:
             # The beginning is gone, and with it nobody knows which.
             raise git.failure("ls-remote", b"there are more references than can be read")

@@ -11,8 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from bramble.build.fetch.address import PORTS, name_and_password, parse_url
+from bramble.build.fetch.credentials import (
+    authorization_for,
+    name_and_password_of,
+    secrets_of_authorization,
+)
 from bramble.build.fetch.discretion import redact, secrets_of, secrets_of_login
-from bramble.build.fetch.git import Git, Login, Surroundings, find_git
+from bramble.build.fetch.git import Authorization, Git, Login, Surroundings, find_git
 from bramble.build.fetch.local import local_path
 from bramble.build.fetch.netrc import login_for
 from bramble.build.fetch.proxies import proxy_of
@@ -26,6 +31,7 @@ from bramble.sandbox.limits.usage import memory_of_machine
 # To which schemes a server may send git on.
 _LEADS_TO = {"http": "http:https", "https": "https"}
 _NETWORK = ("http", "https", "git", "ssh")
+_ATTEMPTS = 3  # how often a server is asked that fails for the moment
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,12 @@ class Asking:
         """For all that is asked."""
         return self.fetch.git_seconds if self.fetch.seconds is None else self.fetch.seconds
 
+    @property
+    def seconds_to_ask(self) -> float:
+        """For one question of which no part of the answer shows before its end."""
+        # spec: build.fetch-git.patience
+        return self.fetch.ask_seconds if self.fetch.seconds is None else self.fetch.seconds
+
 
 def open_repository(url: str, asking: Asking, scratch: str, seconds: float) -> tuple[Git, str]:
     """Return a git that works in the directory `scratch`, and what it is to fetch from for `url`.
@@ -61,14 +73,16 @@ def open_repository(url: str, asking: Asking, scratch: str, seconds: float) -> t
     given = Surroundings(
         asking.options.host_path,
         max(round(options.timeout), 1),
+        options.git_silence if options.seconds is None else max(options.git_silence, options.seconds),
+        pauses=[options.pause * 2**number for number in range(_ATTEMPTS - 1)] if scheme in _NETWORK else (),
         protocols=_LEADS_TO.get(scheme, scheme or "file:ssh"),
         file_size=options.largest,
         memory=asking.options.limits.memory or memory_of_machine() // 2,
+        agent=options.ssh_agent,
+        known_hosts=options.known_hosts,
     )
     if scheme in PORTS:
-        place, given = _over_http(place, options, given)
-        if given.login:
-            asking.secrets.extend(secrets_of_login(given.login.name, given.login.password))
+        place, given = _over_http(place, options, given, asking.secrets)
     program = find_git(asking.name, asking.options.host_path)
     return Git(program, scratch, url, given, seconds, asking.listener), place
 
@@ -112,28 +126,43 @@ def _scheme(place: str) -> str:
     return found.group(1).lower() if found else ""
 
 
-def _over_http(place: str, options: FetchOptions, given: Surroundings) -> tuple[str, Surroundings]:
-    """Return the URL without its password, and what git needs to reach it."""
+def _over_http(
+    place: str, options: FetchOptions, given: Surroundings, secrets: list[str]
+) -> tuple[str, Surroundings]:
+    """Return the URL without its password, and what git needs to reach it; `secrets` grows."""
     # spec: build.fetch.secrets, build.fetch.netrc, build.fetch.proxy, build.fetch.tls
     parts = parse_url(place)
     user, at, host = parts.netloc.rpartition("@")
     server = f"{parts.scheme}://{host}"
+    proxy = proxy_of(parts, options.proxies)
+    given = replace(
+        given,
+        proxy=None if proxy is None else proxy.geturl(),
+        authorities=authorities(options.ca_file, options.ca_directory),
+    )
+    if proxy is not None:
+        secrets.extend(secrets_of(proxy.geturl()))
+    value = None if at else authorization_for(options.credentials, parts)
     login: Optional[Login] = None
     if at:
         name, _, password = name_and_password(user).partition(":")
         login = Login(server, name, password)
+    elif value is not None:
+        secrets.extend(secrets_of_authorization(value))
+        basic = name_and_password_of(value)
+        if basic is None:
+            given = replace(given, authorization=Authorization(server, value))
+        else:
+            # git gives these to their server only, wherever it is led.
+            login = Login(server, *basic)
     else:
         entry = login_for(options.netrc, parts.hostname or "", default=parts.scheme == "https")
         login = Login(server, entry.login, entry.password) if entry else None
-    if login and "\n" in login.name + login.password:
-        raise refused(place, "there is a line feed in its password")
-    proxy = proxy_of(parts, options.proxies)
-    return parts._replace(netloc=host).geturl(), replace(
-        given,
-        proxy=None if proxy is None else proxy.geturl(),
-        authorities=authorities(options.ca_file, options.ca_directory),
-        login=login,
-    )
+    if login is not None:
+        if "\n" in login.name + login.password:
+            raise refused(place, "there is a line feed in its password")
+        secrets.extend(secrets_of_login(login.name, login.password))
+    return parts._replace(netloc=host).geturl(), replace(given, login=login)
 
 
 def refused(url: str, why: str) -> BrambleError:

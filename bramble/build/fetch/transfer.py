@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, unquote, urlunsplit
 from bramble import __version__
 from bramble.build.fetch.address import PORTS, NoUrl, basic, origin, parse_url, resolve, without_user
 from bramble.build.fetch.connect import POLL, Passing, dial, proxy_refusal, tunnel
+from bramble.build.fetch.credentials import authorization_for, secrets_of_authorization
 from bramble.build.fetch.discretion import redact, scrub, scrubbed, secrets_of, secrets_of_login
 from bramble.build.fetch.joining import Received, pause_of, rest_of, strong_validator
 from bramble.build.fetch.local import local_path, open_local
@@ -55,7 +56,7 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
     Schemes are http, https and file. Raises Cancelled, and BrambleError with
     fetch.url, fetch.not-found, fetch.status, fetch.redirect, fetch.timeout,
     fetch.unreachable, fetch.cut-short, fetch.protocol, fetch.tls, fetch.proxy,
-    fetch.netrc, fetch.offline.
+    fetch.netrc, fetch.credentials, fetch.offline.
     """
     # spec: build.fetch.transfer
     parts = parse_url(url)
@@ -160,12 +161,16 @@ class _Transfer:
         )
 
     def _authorisation(self, url: SplitResult, first: bool) -> Optional[str]:
-        """Return the credentials for a server: those of the URL for its own, those of .netrc for theirs."""
-        # spec: build.fetch.netrc
+        """Return the credentials for a server: those of the URL for its own, those of files for theirs."""
+        # spec: build.fetch.netrc, build.fetch.credentials
         if first and self._user is not None:
             return self._user
         if not first and url.scheme != "https":
             return None
+        value = authorization_for(self._options.credentials, url)
+        if value is not None:
+            self._secrets = (*self._secrets, *secrets_of_authorization(value))
+            return value
         login = login_for(self._options.netrc, url.hostname or "", default=first and url.scheme == "https")
         if login is None:
             return None

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
+CREDENTIALS = "credentials"  # in the person's directory of configuration (spec: build.fetch.credentials)
+
 
 class EvaluationLimits(NamedTuple):
     """The limits of one evaluation.
@@ -30,8 +32,10 @@ class Setting:
     to this one; spec: store.other-owner), `mirror_table` the file that maps URLs to local
     files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` and
     `ca_directory` name the authorities to trust in place of the machine's, `netrc` the
-    file of names and passwords, `cache` is the directory for what can be made again at
-    any time, `config` the person's for what is remembered, `state` for what was
+    file of names and passwords, `ssh_agent` the socket of ssh-agent(1) and `known_hosts` the
+    person's file of keys of servers for ssh, `seconds` how long one download or question may
+    take, `cache` is the directory for what can be made again at any time,
+    `config` the person's for what is remembered, `state` for what was
     typed, `offline` forbids the network, `limits` are what evaluation may use,
     `host_tools` directories from which a project may take programs by their paths
     (spec: build.host-tools.reach), `target` what is built for, as build files
@@ -48,6 +52,9 @@ class Setting:
     ca_file: Optional[str] = None
     ca_directory: Optional[str] = None
     netrc: Optional[str] = None
+    ssh_agent: Optional[str] = None
+    known_hosts: Optional[str] = None
+    seconds: Optional[float] = None
     cache: Optional[str] = None
     offline: bool = False
     config: Optional[str] = None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Union
 
 from bramble.build.fetch.discretion import redact
+from bramble.build.fetch.git import refusal, was_unanswered
 from bramble.build.fetch.references import references
 from bramble.build.fetch.repository import Asking
 from bramble.errors import BrambleError, nearest
@@ -57,7 +58,7 @@ class Repositories:
         """
         # spec: packages.names.place
         if (name, git) not in self._known:
-            self._known[name, git] = self._found(name, _candidates(name, git))
+            self._known[name, git] = self._found(name, self._candidates(name, git))
         return self._known[name, git]
 
     def several(self, names: Sequence[tuple[str, str]]) -> list[Union[Repository, BrambleError]]:
@@ -79,7 +80,7 @@ class Repositories:
 
     def must_ask(self, ask: Ask, known: Optional[Locked]) -> bool:
         """Tell whether only its repository can say where the sources are, or which commit they are of."""
-        return known is None or not known.commit or len(_candidates(ask.name, ask.git)) > 1
+        return known is None or not known.commit or len(self._candidates(ask.name, ask.git)) > 1
 
     def commit(self, ask: Ask, known: Optional[Locked]) -> tuple[RepositoryPlace, str]:
         """Return where the sources are that are asked for, and their commit, or the reference that means it.
@@ -90,7 +91,7 @@ class Repositories:
         if known is not None and known.commit:
             # spec: packages.obtain
             asked = self.must_ask(ask, known)
-            place = self.of(ask.name, ask.git).place if asked else _candidates(ask.name, ask.git)[0]
+            place = self.of(ask.name, ask.git).place if asked else self._candidates(ask.name, ask.git)[0]
             return place, known.commit
         repository = self.of(ask.name, ask.git)
         if ask.version is None:
@@ -100,6 +101,12 @@ class Repositories:
         if commit is None:
             raise _unknown_version(ask, repository)
         return repository.place, commit
+
+    def _candidates(self, name: str, git: str) -> Sequence[RepositoryPlace]:
+        """Return where a package may be; where the mirror table has some of these places, only those."""
+        # spec: packages.names.place
+        found = _candidates(name, git)
+        return [place for place in found if place.url in self.asking.fetch.mirror] or found
 
     def _found(self, name: str, candidates: Sequence[RepositoryPlace]) -> Repository:
         errors = []
@@ -111,14 +118,20 @@ class Repositories:
                     raise
                 errors.append(error)
                 continue
+            failed = next((one for one in errors if was_unanswered(one.detail)), None)
+            if failed is not None:
+                # The longer name may be the repository that is meant, when its server answers again.
+                raise failed
             return Repository(place, dict(sorted(_versions(place.directory, found))), found)
+        detail = "\n".join(error.detail or error.message for error in errors)
+        private = refusal(detail.encode("utf-8", "replace"))
         raise BrambleError(
             "packages.unknown",
             f'there is no repository of the package "{name}": '
             + ("git could not read " + " nor ".join(redact(place.url) for place in candidates)),
             remedy="check the name; where the repository is elsewhere than the name says, "
-            f'write "{name}" = {{ git = "URL", version = "…" }}',
-            detail="\n".join(error.detail or error.message for error in errors),
+            f'write "{name}" = {{ git = "URL", version = "…" }}' + (f"; {private}" if private else ""),
+            detail=detail,
         )
 
     def _asked(self, url: str) -> Mapping[str, str]:

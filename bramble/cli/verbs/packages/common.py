@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, Optional
 
 from bramble.cli.environment import Surface, read_setting
+from bramble.cli.quantities import seconds
 from bramble.cli.render import BOLD, RED, harmless, on_one_line, paint, say
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.changing import Change, Dependency, Release, Step
@@ -26,6 +27,12 @@ def add_options(parser: argparse.ArgumentParser, *, changes: bool, what: str) ->
         parser.add_argument(
             "--locked", action="store_true", help="refuse what would add to bramble.lock, or change it"
         )
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="give up on a repository that takes longer (default: 60 for a question, an hour for sources)",
+    )
     parser.add_argument("--offline", action="store_true", help="use no network")
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
 
@@ -39,6 +46,7 @@ def setting_of(arguments: argparse.Namespace) -> Setting:
         store_of=arguments.store_of,
         locked=getattr(arguments, "locked", False),
         vendor=arguments.vendor,
+        timeout=arguments.timeout,
     )
 
 
