@@ -215,11 +215,8 @@ VERBS = (
         "ask a registry to publish a version of this project",
         "project",
         (
-            ("the version that bramble.toml says", "bramble publish --registry http://127.0.0.1:8617"),
-            (
-                "see whether it could be published, and ask nobody",
-                "bramble publish --dry-run --registry http://127.0.0.1:8617 v1.0.0",
-            ),
+            ("see whether the version of bramble.toml could be published", "bramble publish --dry-run"),
+            ("the same of another version, for a program to read", "bramble publish --dry-run --json v1.0.0"),
         ),
     ),
     Verb(
@@ -228,8 +225,11 @@ VERBS = (
         "run a registry of packages, and check what it would publish",
         "more",
         (
-            ("serve a registry in a directory, on this machine alone", "bramble registry serve packages"),
-            ("do to a package what a registry does", "bramble registry check example.com/lib 1.0.0"),
+            (
+                "serve a registry in a directory, at a port that is free, until Ctrl-C",
+                "bramble registry serve --listen 127.0.0.1:0 packages",
+            ),
+            ("do to a package what a registry does first", "bramble registry check example.com/tool 1.0.0"),
         ),
     ),
     Verb(

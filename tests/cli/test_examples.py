@@ -41,16 +41,26 @@ PACKAGES = """
     for name in lib base; do printf '"https://example.com/%s" = "%s"\\n' $name $name >>bramble.toml; done
     bramble add example.com/lib@1.0.0"""
 
+# A package with a version, at a place that the person's own mirror knows.
+PUBLISHED = """
+    sed -i 's,^name = .*,name = "example.com/tool",; s,^version = .*,version = "1.0.0",' bramble.toml
+    git init -q && git add -A
+    git -c user.name=x -c user.email=x@example.com commit -qm x && git tag v1.0.0
+    ln -sfn "$PWD" ../tool"""
+
 # Lines for a shell that come before the examples of a command: files to read, builds to look at.
 BEFORE = {
     "run": "mkdir -p out",
     "shell": "echo exit 1 >build.sh; ! bramble build ./:hello_world",
     "why-built": "echo : >>build.sh; bramble build ./:hello_world",
+    **dict.fromkeys(("publish", "registry"), PUBLISHED),
     **dict.fromkeys(("add", "remove", "update", "outdated", "deps"), PACKAGES),
     "star": """
         echo 'assert.eq(1 + 2, 3)' >sums.star
         printf 'def f():\\n    n = 3\\n    while n > 0:\\n        n -= 1\\nf()\\n' >count.star""",
 }
+# A command that goes on until it is ended, by SIGTERM, after it has said this.
+ENDED = {"registry": "serving "}
 # What a person types into the example of a command that talks with the terminal.
 TYPED = {"shell": "exit\n"}
 
@@ -68,6 +78,8 @@ def desk() -> Iterator[World]:
     world.environ["PATH"] = f"{base / 'bin'}:/usr/local/bin:/usr/bin:/bin"
     world.environ["BRAMBLE_ERROR_FORMAT"] = ""
     make_project(world, base / "p")
+    (base / "mirror.toml").write_text(f'[mirror]\n"https://example.com/tool" = "{base / "tool"}"\n')
+    world.environ["BRAMBLE_MIRROR"] = str(base / "mirror.toml")
     yield world
     remove_store(base)
 
@@ -118,6 +130,26 @@ def follow(world: World, directory: Path, line: str, typed: str) -> tuple[int, s
     return process.wait(10), said.decode("utf-8", "replace")
 
 
+def ended(world: World, directory: Path, line: str, after: str) -> tuple[int, str]:
+    """Run a line in a shell, and end it when it has said something. Return its status and its words."""
+    process = subprocess.Popen(
+        ["bash", "-c", line],
+        cwd=directory,
+        env=world.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = ""
+    while after not in said and (more := process.stdout.readline()):
+        said += more
+    process.terminate()
+    said += process.communicate(timeout=60)[0]
+    return process.returncode, said
+
+
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_the_examples_of_a_command_do_what_they_say(verb: Verb, desk: World) -> None:
     # spec: cli.help.examples
@@ -127,7 +159,10 @@ def test_the_examples_of_a_command_do_what_they_say(verb: Verb, desk: World) -> 
         status, said = follow(desk, directory, BEFORE[verb.name], "")
         assert status == 0, said
     for what, line in verb.examples:
-        status, said = follow(desk, directory, line, TYPED.get(verb.name, ""))
+        if " serve " in line:
+            status, said = ended(desk, directory, line, ENDED[verb.name])
+        else:
+            status, said = follow(desk, directory, line, TYPED.get(verb.name, ""))
         assert status == 0, f"{what}: {line}\n{said}"
         assert "Traceback" not in said
 

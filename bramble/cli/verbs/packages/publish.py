@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="a version or its tag (default: the version that bramble.toml says)",
     )
-    parser.add_argument("--registry", metavar="URL", required=True, help="the registry that is asked")
+    parser.add_argument("--registry", metavar="URL", default="", help="the registry that is asked")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--dry-run", action="store_true", help="look at what can be seen here, and ask nobody")
     way.add_argument(
@@ -41,6 +41,8 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         os.environ, arguments.directory, offline=arguments.offline, store_of=arguments.store_of
     )
     url = arguments.registry.rstrip("/")
+    if not url and not arguments.dry_run:
+        arguments.refuse("--registry URL is missing")
     asked = Asked(url, fetch_options(setting), threading.Event())
     warnings: tuple[str, ...] = ()
     if arguments.job is not None:
@@ -82,7 +84,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
 def _print_wish(wish: Wish, url: str, json: bool) -> None:
     if json:
         found = {"package": wish.package, "release": wish.version, "tag": wish.tag, "commit": wish.commit}
-        print_json({"version": 1, "registry": url, **found, "warnings": list(wish.warnings)})
+        print_json({"version": 1, "registry": url or None, **found, "warnings": list(wish.warnings)})
         return
     print(
         on_one_line(f"{wish.package}@{wish.version} can be asked for: tag {wish.tag}, commit {wish.commit}")
