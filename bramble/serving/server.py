@@ -183,6 +183,10 @@ class Server:
             sock.settimeout(_TELL)
             body = answer.body if isinstance(answer.body, bytes) else b""
             sock.sendall(head_bytes(answer, len(body), time.time(), False) + body)
+            sock.shutdown(socket.SHUT_WR)
+            # What was sent already and is left unread would take the answer away; for more there is no time.
+            sock.setblocking(False)
+            sock.recv(_PIECE)
 
     def _serve(self, connection: _Connection) -> None:
         sock = connection.sock

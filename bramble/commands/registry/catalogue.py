@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Optional
 
+from bramble.commands.packages.registry.writing import newest_of
 from bramble.commands.registry.pages.packages import Shown
 from bramble.errors import BrambleError
 from bramble.packages.registry.bounds import LARGEST_DOCUMENT, LARGEST_LIST
@@ -19,7 +20,6 @@ from bramble.packages.registry.documents import (
 )
 from bramble.packages.registry.index import Entry
 from bramble.packages.registry.layout import PACKAGES, Kind, path_of, versions_path
-from bramble.packages.registry.releases import Release
 from bramble.project.versions import Version
 from bramble.serving.answer import Version as Stamp
 from bramble.serving.files import open_below
@@ -56,15 +56,18 @@ class Catalogue:
     def shown(self, name: str, version: str = "") -> Optional[Shown]:
         """Return what is known of a version of a package, its newest for ""; None where there is none."""
         versions = self.versions(name)
-        usual = next((one for one in versions if "-" not in one.version), versions[0] if versions else None)
-        entry = next((one for one in versions if one.version == version), None) if version else usual
-        data = None if entry is None else self._read(path_of(Kind.DOCS, Release(name, entry.version)))
+        if not versions:
+            return None
+        usual = str(newest_of(versions))
+        found = {one.version: one for one in versions}
+        entry = found.get(version or usual)
+        data = None if entry is None else self._read(path_of(Kind.DOCS, entry.release))
         if entry is None or data is None:
             return None
         packages = self.packages()
         dependents = tuple(one.name for one in packages if name in one.requires)
         known = frozenset(one.name for one in packages)
-        return Shown(entry, parse_documentation(data), versions, dependents, known)
+        return Shown(entry, parse_documentation(data), versions, found[usual], dependents, known)
 
     def search(self, words: str) -> tuple[Listed, ...]:
         """Return the packages with all of these words in name or description, the names first."""

@@ -17,6 +17,7 @@ QUEUED, RUNNING, PUBLISHED, FAILED = "queued", "running", "published", "failed"
 _STATES = (QUEUED, RUNNING, PUBLISHED, FAILED)
 _FORM = 1
 _LONGEST_ERROR = 16 << 10  # characters of one text of an error
+_OF_A_CUT = 64  # for the words that say that something is left out
 
 
 class Problem(NamedTuple):
@@ -60,7 +61,7 @@ def _cut(text: str) -> str:
     """Return text without its middle where it is too long: what went wrong is said at one of the ends."""
     if len(text) <= _LONGEST_ERROR:
         return text
-    half = _LONGEST_ERROR // 2
+    half = (_LONGEST_ERROR - _OF_A_CUT) // 2
     return f"{text[:half]}\n… {len(text) - 2 * half} characters …\n{text[-half:]}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import ipaddress
@@ -203,10 +204,8 @@ class Site:
         # spec: registry.jobs.who
         if not self.owned.tokens:
             return
-        scheme, _, token = request.fields.get("authorization", "").partition(" ")
-        given = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
-        known = [hmac.compare_digest(given, one) for one in self.owned.tokens]
-        if scheme.lower() != "bearer" or not any(known):
+        given = hashlib.sha256(_token(request.fields.get("authorization", ""))).digest()
+        if not any([hmac.compare_digest(given, one) for one in self.owned.tokens]):
             raise Refused(
                 401,
                 "this registry publishes for those alone who have a token of it",
@@ -236,6 +235,18 @@ class Site:
             title = f"{status} {REASONS[status]}"
             return _page(status, trouble(self._around(request), title, error.message), fields)
         return _json(status, {"version": 1, **error.to_json()}, fields)
+
+
+def _token(field: str) -> bytes:
+    """Return the token in a field Authorization: of the scheme Bearer, or the password of Basic."""
+    scheme, _, given = field.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip().encode("latin-1", "replace")
+    try:
+        login = base64.b64decode(given, validate=True) if scheme.lower() == "basic" else b""
+    except ValueError:
+        return b""
+    return login.partition(b":")[2]
 
 
 def _wish(body: bytes) -> tuple[str, str]:

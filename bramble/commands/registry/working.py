@@ -27,7 +27,6 @@ from bramble.store.files.remove import remove_tree
 DIRECTORY = "{directory}"  # stands for the directory of a job
 _PIECE = 1 << 16
 _POLL = 0.2
-_TO_END = 10.0  # seconds that a process has to end by itself
 _OWN_CODES = "registry."
 _PAUSE = 5.0  # seconds before something is written again that could not be
 _OWN_LINES = 4096  # bytes that are kept free in a log for what is said at its end
@@ -59,6 +58,7 @@ class Worker:
     publish: Publish
     directory: str  # for what is under way; emptied when the worker begins
     on_fault: Callable[[str], None]  # is told of what only whoever runs the server can mend
+    patience: float = 10.0  # seconds that a process has to end by itself
 
     def run(self) -> None:
         """Work until the line ends; a job that is under way then is lined up again."""
@@ -143,7 +143,7 @@ class Worker:
         try:
             goes_on = self._watched(process.pid, process.stdout, log)
         finally:
-            _end(process)
+            _end(process, self.patience)
             process.stdin.close()
             process.stdout.close()
         return process.returncode if goes_on else None
@@ -200,9 +200,9 @@ class _Failed(Exception):
         self.problem = problem
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], patience: float) -> None:
     """End a process and all of its group. It has not been waited for, so its number is its own."""
-    until = time.monotonic() + _TO_END
+    until = time.monotonic() + patience
     if not _is_over(process.pid):
         os.killpg(process.pid, signal.SIGTERM)
         while not _is_over(process.pid) and time.monotonic() < until:

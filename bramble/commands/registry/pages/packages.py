@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from bramble.commands.registry.pages.frame import Surroundings, counted, page
 from bramble.commands.registry.pages.markup import Html, Part, address, element, link
@@ -18,7 +18,8 @@ class Shown(NamedTuple):
 
     entry: Entry
     documentation: Documentation
-    versions: tuple[Entry, ...]  # all of the package, the newest first
+    versions: tuple[Entry, ...]  # all of the package, the greatest first
+    newest: Entry  # the one that is meant where none is named
     dependents: tuple[str, ...]  # names, sorted
     known: frozenset[str]  # names of all packages of the registry
 
@@ -67,7 +68,7 @@ def package_page(around: Surroundings, shown: Shown) -> bytes:
     """Return the page of one version of a package."""
     # spec: registry.pages.package
     entry, docs = shown.entry, shown.documentation
-    newest = shown.versions[0]
+    newest = shown.newest
     older = entry.version != newest.version
     wanted = f"{entry.name}@{entry.version}" if older else entry.name
     functions = [part for module in docs.modules for part in _module(module)]
@@ -145,14 +146,3 @@ def _file(around: Surroundings, kind: str, entry: Entry, text: str) -> Html:
 
 def _command(text: str) -> Html:
     return element("pre", text)
-
-
-def newest_first(entries: Sequence[Entry], order: Sequence[str]) -> tuple[Entry, ...]:
-    """Return entries in the order in which their versions stand in `order`."""
-    at = {version: number for number, version in enumerate(order)}
-    return tuple(sorted(entries, key=lambda one: at[one.version]))
-
-
-def named(entries: Sequence[Entry], version: str) -> Optional[Entry]:
-    """Return the entry of a version."""
-    return next((one for one in entries if one.version == version), None)
