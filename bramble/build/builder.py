@@ -24,8 +24,8 @@ from bramble.build.pins import expected, has_checksum, is_pinned, lock_key
 from bramble.build.sources import add_sources, name_sources
 from bramble.build.stamps import Stamp, changed_file, unchanged
 from bramble.build.task import Cancelled, Made, Task
-from bramble.derivation.model import GENERATOR, Sources
-from bramble.derivation.resolve import ResolvedDerivation, SourceObject, resolve
+from bramble.derivation.model import BUILTIN_BUILDERS, GENERATOR, Sources
+from bramble.derivation.resolve import Digests, ResolvedDerivation, SourceObject, resolve
 from bramble.errors import BrambleError
 from bramble.store.disk import Realisation, Store, StoreObject
 
@@ -57,6 +57,7 @@ class Builder:
         self._made_by: Optional[Maker] = None
         self.sources: dict[Sources, Optional[SourceObject]] = {}  # what became of sources
         self._looks: Looks = {}
+        self._digests = Digests(options.platform)
         self._naming: dict[Sources, threading.Lock] = {}  # held by who finds that out
         self._seen: list[str] = []  # objects that are known, and not protected yet
         # Digests of those whose pin counts no longer, and whether they were fetched since.
@@ -120,6 +121,33 @@ class Builder:
                 self.sources[sources] = source
             return self.sources[sources]
 
+    def recalled(self, task: Task) -> Optional[Made]:
+        """Return what `known` would of a derivation that runs a program, if it was built; None is no answer.
+
+        Most of a large graph is such, and nothing has to be looked at for it but its record.
+        """
+        # spec: build.cached
+        derivation, options = task.derivation, self._options
+        sources = derivation.sources
+        if (
+            derivation.builder.text in BUILTIN_BUILDERS
+            or derivation.network
+            or options.demand
+            or (sources.files and sources not in self.sources)
+        ):
+            return None
+        source = self.sources[sources] if sources.files else None
+        found = self._store.realisation(self._digests.of(derivation, task.inputs, source), present=False)
+        if found is None or options.pure and found.sandbox != STRONGEST:
+            return None
+        return Made(
+            found.derivation,
+            found.outputs,
+            cached=True,
+            present=self._is_present(task, found.outputs),
+            rung=found.sandbox,
+        )
+
     def known(self, task: Task, resolved: ResolvedDerivation, *, locked: bool = False) -> Optional[Made]:
         """Return what the task came to before, None when it has to be made. Builds nothing.
 
@@ -152,13 +180,14 @@ class Builder:
             if resolved.filename in self._options.demand:
                 self._write_again(resolved, found)
             return Made(
-                resolved,
+                resolved.filename,
                 found.outputs,
                 cached=True,
                 present=self._is_present(task, found.outputs),
                 rung=found.sandbox,
                 new_pin=self.new_pin(task, env, found.outputs, want),
                 changed=changed,
+                pinned=bool(changed) and is_pinned(env),
             )
         if want is not None and resolved.outputs == ("out",):
             # Protected first: a collector may be about to remove it.
@@ -166,14 +195,14 @@ class Builder:
             if self._store.is_complete([want]):
                 if self._store.read_only:
                     # It cannot be recorded what the pin stands for, and need not be.
-                    return Made(resolved, (("out", want),), cached=True)
+                    return Made(resolved.filename, (("out", want),), cached=True)
                 if locked:
                     return self._adopt(resolved, want)
                 # Another may be building or forgetting it: then it is asked for again, when it is needed.
                 with contextlib.suppress(_Busy), self._store.building(resolved.digest, _busy):
                     return self._adopt(resolved, want)
             # spec: build.demand.pinned
-            return Made(resolved, (("out", want),), cached=True, present=False)
+            return Made(resolved.filename, (("out", want),), cached=True, present=False)
         return None
 
     def expected(self, task: Task, resolved: ResolvedDerivation) -> Optional[str]:
@@ -238,16 +267,16 @@ class Builder:
                 )
         return made._replace(seconds=time.monotonic() - started)
 
-    def make_again(self, task: Task, made: Made) -> Made:
+    def make_again(self, task: Task, resolved: ResolvedDerivation, made: Made) -> Made:
         """Build what is built again, under other names, and compare. Raises Unbuilt, Cancelled."""
         # spec: build.check
         if task.derivation.builtin in ("fetch_url", "fetch_git"):
             # A download is compared with its pin whenever it is made.
             return made
         started = time.monotonic()
-        with self._store.building(made.resolved.digest, self._waiting(task), self._told(task)):
+        with self._store.building(resolved.digest, self._waiting(task), self._told(task)):
             for number in range(2, self._options.rounds + 1):
-                self._maker().build(task, made.resolved, again=made._replace(builds=number))
+                self._maker().build(task, resolved, again=made._replace(builds=number))
         apart = task.derivation.runs_program and self._options.sandbox == STRONGEST
         where = "elsewhere" if apart else "here"
         seconds = made.seconds + time.monotonic() - started
@@ -296,7 +325,7 @@ class Builder:
         # spec: build.fetch.adopt
         outputs = (("out", want),)
         self.record(resolved, {"out": self._store.object(want)}, STRONGEST, ())
-        return Made(resolved, outputs, cached=True)
+        return Made(resolved.filename, outputs, cached=True)
 
     def _vendored(self, task: Task, resolved: ResolvedDerivation) -> Optional[Made]:
         """Return what a download comes to, if the vendor directory has its object; None if not."""

@@ -23,7 +23,6 @@ from typing import Callable, NamedTuple, Optional, Union
 from bramble.build.builder import Builder
 from bramble.build.events import Changed, Event, Failed, Finished, Hidden, Impure, Planned, Skipped
 from bramble.build.options import BuildOptions, BuildReport, Failure, FetchOptions
-from bramble.build.pins import is_pinned
 from bramble.build.plan import Plan, State
 from bramble.build.schedule import Ended, Schedule
 from bramble.build.task import Cancelled, Made, Needs, Task, Unbuilt
@@ -189,7 +188,7 @@ class _Run:
             ),
             sandboxes={key: made[key].rung for key in done if made[key].rung != "namespaces"},
             derivations=self._filenames,
-            resolved={key: made[key].resolved.digest for key in done},
+            resolved={key: made[key].digest for key in done},
             seconds={key: made[key].seconds for key in self._built if key in made},
             sources=self._builder.sources,
         )
@@ -216,14 +215,15 @@ class _Run:
                 self._plan.fail(key)
                 continue
             task = self._task(key)
-            resolved, made = None, None
-            if self._builder.sources_known(task):
-                try:
+            resolved = None
+            try:
+                made = self._builder.recalled(task)
+                if not self._builder.enough(task, made) and self._builder.sources_known(task):
                     resolved = self._builder.resolve(task)
                     made = self._builder.known(task, resolved)
-                except BrambleError as error:
-                    self._fail(task, error)
-                    continue
+            except BrambleError as error:
+                self._fail(task, error)
+                continue
             if made is not None and self._builder.enough(task, made):
                 self._finish(task, made)
             else:
@@ -236,7 +236,7 @@ class _Run:
             id=key,
             derivation=derivation,
             inputs={ref: self._outputs[ref] for ref in needed},
-            filenames={ref.derivation: self._filenames[ref.derivation] for ref in needed},
+            filenames=self._filenames,
             wanted=key in self._wanted,
             check=self._options.check and key in self._roots,
         )
@@ -263,7 +263,7 @@ class _Run:
             if not task.check:
                 return made
             with self._builder.timed(task, "check"):
-                return self._builder.make_again(task, made)
+                return self._builder.make_again(task, resolved, made)
         except OSError as error:
             if error.errno in _TROUBLE:
                 raise from_os_error(error, f'build "{task.name}"') from error
@@ -303,7 +303,7 @@ class _Run:
             # spec: build.demand.changed
             self._outdated = True
         self._made[task.id] = made
-        self._filenames[task.id] = made.resolved.filename
+        self._filenames[task.id] = made.filename
         for output, name in made.outputs:
             self._outputs[OutputRef(task.id, output)] = name
         self._plan.done(task.id)
@@ -322,7 +322,7 @@ class _Run:
             self._on_event(Impure(key, name))
         if made.changed:
             # spec: build.fetch.changed
-            self._on_event(Changed(key, name, made.changed, is_pinned(dict(made.resolved.env))))
+            self._on_event(Changed(key, name, made.changed, made.pinned))
         for found in made.hidden:
             # spec: objects.references.hidden
             owners = (ref for ref, object in self._outputs.items() if object == found.object)

@@ -290,7 +290,9 @@ class Maker:
             outputs,
             self._builder.expected(task, resolved),
         )
-        return Made(resolved, outputs, cached=False, rung=rung, new_pin=new_pin, hidden=tuple(hidden))
+        return Made(
+            resolved.filename, outputs, cached=False, rung=rung, new_pin=new_pin, hidden=tuple(hidden)
+        )
 
     def _have_sources(self, task: Task, resolved: ResolvedDerivation) -> None:
         """Put the sources into the store that have a name, and perhaps no more than that."""

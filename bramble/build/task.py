@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Callable, NamedTuple, Optional
 
 from bramble.derivation.model import Derivation
-from bramble.derivation.resolve import ResolvedDerivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
+from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.model import HiddenName
 
 
@@ -19,7 +19,7 @@ class Task(NamedTuple):
     id: str
     derivation: Derivation
     inputs: Mapping[OutputRef, str]  # object name of each output that it names
-    filenames: Mapping[str, str]  # store derivation file of each derivation that it names
+    filenames: Mapping[str, str]  # store derivation file of each derivation that it names, and of others
     wanted: bool = False  # its outputs have to be in the store, not only to be known
     check: bool = False  # build it once more and compare
 
@@ -32,7 +32,7 @@ class Task(NamedTuple):
 class Made(NamedTuple):
     """What a derivation came to."""
 
-    resolved: ResolvedDerivation
+    filename: str  # of its store derivation: DIGEST-NAME.drv
     outputs: tuple[tuple[str, str], ...]  # (output name, object name), in the derivation's order
     cached: bool
     present: bool = True  # the outputs are in the store, for a wanted task with all that they refer to
@@ -40,9 +40,15 @@ class Made(NamedTuple):
     rung: str = "namespaces"
     new_pin: Optional[tuple[str, str]] = None  # lock key, digest
     changed: str = ""  # the file of this machine that was fetched for it, if that is another one now
+    pinned: bool = False  # the lock may say what it comes to: no checksum of its own does
     hidden: tuple[HiddenName, ...] = ()  # what its files hide, if it was built now
     checked: str = ""  # "here" or "elsewhere": it was built again, and under which store path
     builds: int = 1  # that were compared
+
+    @property
+    def digest(self) -> str:
+        """The digest of its store derivation."""
+        return self.filename[:DIGEST_LENGTH]
 
 
 class Needs(NamedTuple):

@@ -150,7 +150,7 @@ def _task(walk: _Walk, id: str) -> Task:
         id=id,
         derivation=derivation,
         inputs={ref: names[ref] for ref in needed},
-        filenames={ref.derivation: walk.made[ref.derivation].resolved.filename for ref in needed},
+        filenames={ref.derivation: walk.made[ref.derivation].filename for ref in needed},
         wanted=id in walk.wanted,
     )
 

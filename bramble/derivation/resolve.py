@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple, Optional
 
-from bramble.derivation.gojson import array, encoded, mapping, text, texts
+from bramble.derivation.gojson import NULL, array, encoded, mapping, text, texts
 from bramble.derivation.model import Derivation
-from bramble.derivation.template import OutputRef
+from bramble.derivation.template import OutputRef, filler
 from bramble.store.digest import digest
 from bramble.store.path import prefix_of_record
 
@@ -70,29 +70,46 @@ class ResolvedDerivation(_Resolved):
         return self._encode(self.dependencies, outputs)
 
     def _encode(self, dependencies: Iterable[tuple[str, str, str]], outputs: Optional[OutputPaths]) -> bytes:
-        # spec: derivation.store.encoding
-        source = self.source
-        path = f"{prefix_of_record()}/{source.name}" if source is not None else ""
-        start = source.relative_build_path if source is not None else ""
-        listed = [
-            f'{{"Filename":{text(filename)},"OutputName":{text(name)},"Output":{text(output)}}}'
-            for output, name, filename in dependencies
-        ]
+        listed = [_dependency(output, name, filename) for output, name, filename in dependencies]
         results = [] if outputs is None else [_output(*outputs[name]) for name in self.outputs]
-        return encoded(
-            f'{{"Args":{texts(self.args)}'
-            f',"Builder":{text(self.builder)}'
-            f',"Env":{mapping(self.env)}'
-            f',"Dependencies":{array(listed)}'
-            f',"Name":{text(self.name)}'
-            + (',"Network":true' if self.network else "")
-            + f',"OutputNames":{texts(self.outputs)}'
-            f',"Outputs":{array(results)}'
-            f',"Platform":{text(self.platform)}'
-            f',"Source":{{"RelativeBuildPath":{text(start)},"Path":{text(path)}}}'
-            + (f',"Target":{text(self.target)}' if self.target else "")
-            + "}"
+        return _document(
+            f'{{"Args":{texts(self.args)},"Builder":{text(self.builder)},"Env":{mapping(self.env)}',
+            listed,
+            self.name,
+            self.network,
+            _tail(self.outputs, results, self.platform, self.source),
+            self.target,
         )
+
+
+def _document(
+    head: str, dependencies: Iterable[str], name: str, network: bool, tail: str, target: str
+) -> bytes:
+    """Return the file of a store derivation: `head` is what stands before `dependencies`."""
+    # spec: derivation.store.encoding
+    return encoded(
+        f'{head},"Dependencies":{array(dependencies)},"Name":{text(name)}'
+        + (',"Network":true' if network else "")
+        + tail
+        + (f',"Target":{text(target)}}}' if target else "}")
+    )
+
+
+def _tail(
+    names: tuple[str, ...], results: Iterable[str], platform: str, source: Optional[SourceObject]
+) -> str:
+    path = f"{prefix_of_record()}/{source.name}" if source is not None else ""
+    start = source.relative_build_path if source is not None else ""
+    return (
+        f',"OutputNames":{texts(names)}'
+        f',"Outputs":{array(results)}'
+        f',"Platform":{text(platform)}'
+        f',"Source":{{"RelativeBuildPath":{text(start)},"Path":{text(path)}}}'
+    )
+
+
+def _dependency(output: str, name: str, filename: str) -> str:
+    return f'{{"Filename":{text(filename)},"OutputName":{text(name)},"Output":{text(output)}}}'
 
 
 def _output(path: str, references: Iterable[str]) -> str:
@@ -131,3 +148,62 @@ def resolve(
         network=derivation.network,
         target=derivation.target,
     )
+
+
+class Digests:
+    """The digests of what `resolve` would return for the derivations of one graph, and nothing else of that.
+
+    A graph in which all is known is a walk from digest to digest, and making them is most of it. So what many
+    have in common is worked out once; and paths are written into texts that are JSON already, since neither
+    a reference nor a path has anything that JSON writes in another way. It is one thread's.
+    """
+
+    def __init__(self, platform: str) -> None:
+        """`platform` is that of this machine."""
+        self._platform = platform
+        self._prefix = prefix_of_record() + "/"
+        # By reference: what it stood for last, that as a dependency, how the reference is written, the path.
+        self._inputs: dict[OutputRef, tuple[str, tuple[str, str, str], str, str]] = {}
+        self._tails: dict[tuple[tuple[str, ...], str, Optional[SourceObject]], str] = {}
+
+    def of(
+        self, derivation: Derivation, inputs: Mapping[OutputRef, str], source: Optional[SourceObject]
+    ) -> str:
+        """Return the digest; every input is known, the arguments are those of `resolve`."""
+        # spec: derivation.store.digest
+        known = self._inputs
+        paths, needed = {}, set()
+        for ref, name in inputs.items():
+            found = known.get(ref)
+            if found is None or found[0] != name:
+                found = known[ref] = self._input(ref, name)
+            needed.add(found[1])
+            paths[found[2]] = found[3]
+        builder = text(derivation.builder[0])
+        args = [text(arg[0]) for arg in derivation.args]
+        values = [text(value[0]) for _, value in derivation.env]
+        if needed:
+            fill = filler(paths)
+            builder = fill(builder)
+            args = [fill(arg) for arg in args]
+            values = [fill(value) for value in values]
+        variables = ",".join([text(pair[0]) + ":" + value for pair, value in zip(derivation.env, values)])
+        end = (derivation.outputs, derivation.platform or self._platform, source)
+        tail = self._tails.get(end)
+        if tail is None:
+            names, platform, _ = end
+            tail = self._tails[end] = _tail(names, (), platform, source)
+        return digest(
+            _document(
+                f'{{"Args":{array(args)},"Builder":{builder},"Env":'
+                + ("{" + variables + "}" if variables else NULL),
+                [written for _, _, written in sorted(needed)],
+                derivation.name,
+                derivation.network,
+                tail,
+                derivation.target,
+            )
+        )
+
+    def _input(self, ref: OutputRef, name: str) -> tuple[str, tuple[str, str, str], str, str]:
+        return name, (name, ref.output, _dependency(name, ref.output, "")), str(ref), self._prefix + name

@@ -21,6 +21,7 @@ class OutputRef(NamedTuple):
 # spec: derivation.template.syntax
 OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPENING = "{{ "
+_MOST_IN_TURN = 16  # references that are looked for one by one, which is faster for a few
 _REFERENCE = re.compile(r"\{\{ ([a-z2-7]{32}):([A-Za-z_][A-Za-z0-9_]*) \}\}")
 
 
@@ -72,6 +73,24 @@ class Template(NamedTuple):
 
     def __str__(self) -> str:
         return self.text
+
+
+def filler(paths: Mapping[str, str]) -> Callable[[str], str]:
+    """Return what replaces references by paths, as `Template.fill` does, in any number of texts.
+
+    `paths` has all references of these texts, and no path has a brace.
+    """
+    if len(paths) > _MOST_IN_TURN:
+        return lambda text: _REFERENCE.sub(lambda found: paths[found[0]], text) if _OPENING in text else text
+    pairs = tuple(paths.items())
+
+    def fill(text: str) -> str:
+        if _OPENING in text:
+            for reference, path in pairs:
+                text = text.replace(reference, path)
+        return text
+
+    return fill
 
 
 def references_in(text: str) -> tuple[OutputRef, ...]:

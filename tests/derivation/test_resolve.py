@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bramble.derivation.model import Derivation, Sources
 from bramble.derivation.resolve import (
+    Digests,
     ResolvedDependency,
     ResolvedDerivation,
     SourceObject,
@@ -140,3 +145,57 @@ def test_the_machine_gives_the_platform_that_the_recipe_leaves_open():
     for derivation, expected in ((named, "linux-arm64"), (free, "linux-amd64")):
         resolved = resolve(derivation, inputs={}, filenames={}, source=None, platform="linux-amd64")
         assert resolved.platform == expected
+
+
+TEXTS = st.text(st.sampled_from('a{} :"\\<&\n\u2028/é'), max_size=6)
+IDS = st.sampled_from([letter * 32 for letter in "abcdefghijklmnopqrst"])
+REFS = st.builds(OutputRef, IDS, st.sampled_from(["out", "lib", "A"]))
+TEMPLATES = st.lists(TEXTS | REFS.map(str) | st.just("{{ " + "z" * 32 + " }}"), max_size=5).map("".join)
+
+
+@given(data=st.data())
+def test_a_digest_that_is_found_without_the_rest_is_the_same(data):
+    derivations = data.draw(
+        st.lists(
+            st.builds(
+                Derivation,
+                name=TEMPLATES,
+                builder=TEMPLATES.map(parse),
+                args=st.lists(TEMPLATES.map(parse), max_size=3).map(tuple),
+                env=st.dictionaries(TEMPLATES, TEMPLATES.map(parse), max_size=4).map(
+                    lambda found: tuple(sorted(found.items()))
+                ),
+                outputs=st.sampled_from([("out",), ("lib", "out")]),
+                platform=st.sampled_from(["", "linux-arm64"]),
+                network=st.booleans(),
+                target=TEMPLATES,
+            ),
+            max_size=6,
+        )
+    )
+    # A reference may stand for another object than it did for an earlier derivation.
+    digests = Digests("linux-amd64")
+    for derivation in derivations:
+        inputs = {
+            ref: data.draw(st.sampled_from(["2" * 32, "3" * 32, "4" * 32])) for ref in derivation.dependencies
+        }
+        source = data.draw(st.sampled_from([None, SourceObject("5" * 32, ""), SourceObject("5" * 32, "a<b")]))
+        whole = resolve(
+            derivation,
+            inputs=inputs,
+            filenames={ref.derivation: f"{ref.derivation}-n.drv" for ref in inputs},
+            source=source,
+            platform="linux-amd64",
+        )
+        assert digests.of(derivation, inputs, source) == whole.digest
+
+
+@pytest.mark.parametrize("count", [1, 2, 16, 17, 40])
+def test_that_is_so_with_any_number_of_inputs(count):
+    refs = [OutputRef(digest(b"%d" % number), "out") for number in range(count)]
+    derivation = Derivation("n", parse(str(refs[0])), env=(("PATH", parse(":".join(map(str, refs)))),))
+    inputs = {ref: digest(ref.derivation.encode()) for ref in derivation.dependencies}
+    filenames = dict.fromkeys([ref.derivation for ref in refs], "f")
+    whole = resolve(derivation, inputs=inputs, filenames=filenames, source=None, platform="p")
+    assert Digests("p").of(derivation, inputs, None) == whole.digest
+    assert whole.env[0][1] == ":".join(f"{PREFIX}/{inputs[ref]}" for ref in refs)
