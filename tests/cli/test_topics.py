@@ -23,7 +23,15 @@ from tests.cli.world import ROOT, World
 WIDEST = 82
 CODE = re.compile(r"[a-z]+\.[a-z]+(-[a-z]+)*")
 # Texts of the code that look like codes of errors and are names of files and modules.
-NO_CODES = {"build.sh", "history.failed", "config.gz", "trust.json", "trust.people", "trust.reading"}
+NO_CODES = {
+    "build.sh",
+    "history.failed",
+    "config.gz",
+    "config.toml",
+    "trust.json",
+    "trust.people",
+    "trust.reading",
+}
 ENTRY = re.compile(r"^    (\S+)(?:$|  )", re.M)
 
 

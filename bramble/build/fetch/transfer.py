@@ -50,8 +50,12 @@ _COMPRESSED_NAMES = {
 }
 
 
-def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -> None:
-    """Write what stands behind `url` to the new file `target`.
+def transfer(url: str, target: str, options: FetchOptions, listener: Listener, *, known: int = 0) -> int:
+    """Write what stands behind `url` to the new file `target`; return where in it that begins.
+
+    `known` is for a file that only grows, of which the caller has so many bytes and checks the whole: the
+    server is asked for the rest alone. Where it gives that, `known` is returned, and what is before it in the
+    file means nothing; else 0.
 
     Schemes are http, https and file. Raises Cancelled, and BrambleError with
     fetch.url, fetch.not-found, fetch.status, fetch.redirect, fetch.timeout,
@@ -63,7 +67,7 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
     if parts.scheme == "file":
         with open(target, "wb", buffering=0) as out:
             _copy_file(url, parts, out, listener, options)
-        return
+        return 0
     # spec: build.fetch.offline
     if options.offline:
         raise BrambleError(
@@ -72,7 +76,8 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener) -
             remedy="run once without --offline, or give a local file for it in the mirror table",
         )
     with open(target, "wb", buffering=0) as out:
-        _Transfer(url, parts, out, options, listener).run()
+        have = Received(known, start=known, checked=True) if known else Received()
+        return _Transfer(url, parts, out, options, listener, have).run()
 
 
 def _copy_file(
@@ -111,7 +116,13 @@ class _Transfer:
     """The attempts to get one URL, and what is known after them."""
 
     def __init__(
-        self, url: str, parts: SplitResult, out: IO[bytes], options: FetchOptions, listener: Listener
+        self,
+        url: str,
+        parts: SplitResult,
+        out: IO[bytes],
+        options: FetchOptions,
+        listener: Listener,
+        have: Received,
     ) -> None:
         self._url = redact(url)  # for messages
         self._secrets = secrets_of(url)
@@ -119,12 +130,14 @@ class _Transfer:
         self._out = out
         self._options = options
         self._listener = listener
-        self._have = Received()
+        self._have = have
         self._patience = Patience(self._url, options, listener.cancelled, lambda: self._have.size)
 
-    def run(self) -> None:
+    def run(self) -> int:
+        """Return where what was asked for begins in the file."""
         try:
             self._run()
+            return self._have.start
         except BrambleError as error:
             raise scrubbed(error, self._secrets) from None
 
@@ -217,7 +230,8 @@ class _Transfer:
             headers["Authorization"] = authorisation
         if self._have.continues_at(urlunsplit(url)):
             headers["Range"] = f"bytes={self._have.size}-"
-            headers["If-Range"] = self._have.validator or ""
+            if not self._have.checked:
+                headers["If-Range"] = self._have.validator or ""
         proxy = proxy_of(url, self._options.proxies)
         try:
             with contextlib.ExitStack() as stack:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 CREDENTIALS = "credentials"  # in the person's directory of configuration (spec: build.fetch.credentials)
 
@@ -40,7 +40,8 @@ class Setting:
     `host_tools` directories from which a project may take programs by their paths
     (spec: build.host-tools.reach), `target` what is built for, as build files
     see it ("": this machine), `locked` forbids every change of the lock,
-    `vendor` is the directory in which the person has what was vendored ("": none is named).
+    `vendor` is the directory in which the person has what was vendored ("": none is named). `answers`
+    grows: it holds what others have answered in this invocation, for whoever would ask them again.
     """
 
     cwd: str
@@ -66,3 +67,4 @@ class Setting:
     target: str = ""
     locked: bool = False
     vendor: str = ""
+    answers: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)

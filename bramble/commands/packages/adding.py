@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
@@ -28,7 +28,7 @@ from bramble.errors import BrambleError
 from bramble.packages.edit import with_dependency
 from bramble.packages.resolve import Resolution
 from bramble.project.config import Dependency, load_config
-from bramble.project.lockfile import DEPENDENCIES, read_lock
+from bramble.project.lockfile import DEPENDENCIES, Lock, read_lock
 from bramble.project.modules import in_library
 from bramble.project.names import CONFIG_NAME, LOCK_NAME, broken_name
 from bramble.project.project import Project, find_project
@@ -93,7 +93,7 @@ def add(
     if path is not None:
         needs = _at_path(project, wanted, setting, path)
     else:
-        needs, warnings = _published(project, wanted, setting, git)
+        needs, warnings = _published(project, wanted, setting, git, on_line)
 
     def edit(text: str) -> str:
         for name, entry in needs.items():
@@ -155,7 +155,11 @@ def _at_path(
 
 
 def _published(
-    project: Project, wanted: Sequence[Wanted], setting: Setting, git: str
+    project: Project,
+    wanted: Sequence[Wanted],
+    setting: Setting,
+    git: str,
+    on_line: Callable[[str], None],
 ) -> tuple[dict[str, Mapping[str, str]], list[str]]:
     """Return what bramble.toml is to say of the packages, and warnings about their repositories."""
     known = project.config.dependencies
@@ -168,14 +172,22 @@ def _published(
     names = {*known, *locked_names(lock)}
     repositories: dict[str, Repository] = {}
     if places:
-        with repositories_of(project, setting) as (_, asking):
-            repositories = asked(asking, places, names)
+        newest = [one.name for one in wanted if one.version in ("", LATEST)]
+        with repositories_of(project, setting, on_line) as (_, asking):
+            repositories = asked(asking, places, names, versions=newest)
+            # A registry speaks of what is where its name says.
+            asking.agree(lock, _of(lock, [name for name in repositories if not places[name]]))
     needs: dict[str, Mapping[str, str]] = {}
     for one in wanted:
         place = git or (known[one.name].git if one.name in known else "")
         said = _said(one, repositories.get(one.name), known.get(one.name))
         needs[one.name] = {"git": place, **said} if place else said
     return needs, moved(lock, repositories, lock.tables.get(DEPENDENCIES, {}))
+
+
+def _of(lock: Lock, names: Collection[str]) -> list[str]:
+    """Return the keys of the lock that are of these packages."""
+    return [key for key in lock.tables.get(DEPENDENCIES, {}) if key.partition("@")[0] in names]
 
 
 def _said(one: Wanted, repository: Optional[Repository], current: Optional[Dependency]) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Optional
 
 from bramble.build.fetch.discretion import redact
@@ -23,15 +23,20 @@ _KINDS = ("refs/tags/", "refs/heads/", "")
 
 
 def asked(
-    repositories: Repositories, names: Mapping[str, str], known: Iterable[str] = ()
+    repositories: Repositories,
+    names: Mapping[str, str],
+    known: Iterable[str] = (),
+    *,
+    versions: Collection[str] = (),
 ) -> dict[str, Repository]:
     """Return the repositories of packages; `names` maps each name to its `git`, "" for where it says.
 
-    `known` are names that may have been meant. Raises packages.unknown, fetch.*; all errors at once.
+    `known` are names that may have been meant; of those in `versions` a registry may tell. Raises
+    packages.unknown, fetch.*, registry.*; all errors at once.
     """
     found: dict[str, Repository] = {}
     errors = []
-    for name, one in zip(names, repositories.several(list(names.items()))):
+    for name, one in zip(names, repositories.several(list(names.items()), versions=versions)):
         if isinstance(one, BrambleError):
             errors.append(_with_nearest(one, name, known, repositories))
         else:
@@ -43,9 +48,12 @@ def asked(
 
 
 def asked_if_there(repositories: Repositories, names: Mapping[str, str]) -> dict[str, Repository]:
-    """Return those of the repositories that can be had now."""
-    answers = zip(names, repositories.several(list(names.items())))
-    return {name: one for name, one in answers if not isinstance(one, BrambleError)}
+    """Return those that can be had now; a registry may tell of each. Raises registry.*."""
+    answers = repositories.several(list(names.items()), versions=names)
+    wrong = [one for one in answers if isinstance(one, BrambleError) and one.code.startswith("registry.")]
+    if wrong:
+        raise wrong[0]
+    return {name: one for name, one in zip(names, answers) if not isinstance(one, BrambleError)}
 
 
 def _with_nearest(
@@ -127,7 +135,7 @@ def moved(lock: Lock, repositories: Mapping[str, Repository], used: Iterable[str
         name, _, text = key.partition("@")
         repository = repositories.get(name)
         version = exact(text)
-        if repository is None or version is None:
+        if repository is None or version is None or repository.registry:
             continue
         now = repository.versions.get(version)
         if now is None:

@@ -22,6 +22,8 @@ from bramble.commands.build import PACKAGES, BuildChoices, options_of
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.asking import asked
+from bramble.commands.packages.registry.asking import Found, registries_of, taken
+from bramble.commands.packages.registry.trusting import configured
 from bramble.commands.packages.repositories import Repositories
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import DEFAULT_OUTPUTS, Derivation
@@ -34,22 +36,33 @@ from bramble.project.names import LOCK_NAME
 from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project
 from bramble.store.disk import Store
+from bramble.store.files.small import make_directory
 
 # Of a derivation whose name its author did not choose: it is part of the name of a file.
 _LONGEST_NAME = 100
 
 
 @contextmanager
-def repositories_of(project: Project, setting: Setting) -> Iterator[tuple[Store, Repositories]]:
-    """Give the store, and what asks repositories as the project and this machine have it.
+def repositories_of(
+    project: Project, setting: Setting, on_line: Callable[[str], None] = lambda _: None
+) -> Iterator[tuple[Store, Repositories]]:
+    """Give the store, and what asks registries and repositories as the project and this machine have them.
 
-    Raises fetch.mirror, and store.* where there is no store.
+    `on_line` is told which registry is left out. Raises fetch.mirror, config.registries, and store.* where
+    there is no store.
     """
     store = open_store(setting)
     options = options_of(project, NO_PACKAGES, setting, BuildChoices(keep_going=True))
     silent = Listener(lambda *_: None, lambda *_: None, lambda *_: None, threading.Event())
     with store.workspace() as workspace:
-        yield store, Repositories(Asking("a package", options, silent), workspace.path)
+        asking = Asking("a package", options, silent)
+        scratch = f"{workspace.path}/registries"
+        make_directory(scratch, 0o700)
+        var = os.path.join(store.root, "var")
+        trusted = registries_of(
+            configured(setting), var, asking.fetch, scratch, silent, on_line, setting.answers
+        )
+        yield store, Repositories(asking, workspace.path, trusted)
 
 
 def fetched(
@@ -61,11 +74,14 @@ def fetched(
     """
     # spec: packages.obtain
     known = {ask: locked(lock.tables, ask.key) for ask in asks}
-    with repositories_of(project, setting) as (store, repositories):
+    with repositories_of(project, setting, on_line) as (store, repositories):
         found = _vendored(known, store, repositories.asking.options.bounded_fetch, on_line)
+        said = {ask: repositories.entry(ask, one) for ask, one in known.items() if ask not in found}
+        entries = {ask: one for ask, one in said.items() if one is not None}
+        found.update(_from_registries(entries, store, on_line))
         left = {ask: one for ask, one in known.items() if ask not in found}
         if left:
-            found.update(_from_git(left, store, repositories, lock, on_line))
+            found.update(_from_git(left, entries, store, repositories, lock, on_line))
     return [found[ask] for ask in asks]
 
 
@@ -82,14 +98,31 @@ def _vendored(
     return found
 
 
+def _from_registries(
+    entries: Mapping[Ask, Found], store: Store, on_line: Callable[[str], None]
+) -> dict[Ask, Tree]:
+    """Return the sources that registries have: those of them that are there."""
+    # spec: registry.client.sources
+    for ask, one in entries.items():
+        on_line(f"fetching {ask.key} from {one.registry.url}")
+    are_there = taken(list(entries.values()), store)
+    return {
+        ask: Tree(os.path.join(store.directory, one.entry.digest), one.entry.digest, one.entry.commit)
+        for (ask, one), is_there in zip(entries.items(), are_there)
+        if is_there
+    }
+
+
 def _from_git(
     known: Mapping[Ask, Optional[Locked]],
+    entries: Mapping[Ask, Found],
     store: Store,
     repositories: Repositories,
     lock: Lock,
     on_line: Callable[[str], None],
 ) -> dict[Ask, Tree]:
-    """Return sources that git has fetched."""
+    """Return sources that git has fetched; `entries` are what registries say of them."""
+    known = {ask: entries[ask].locked if ask in entries else one for ask, one in known.items()}
     for ask in known:
         on_line(f"fetching {ask.key}")
     asked(repositories, {ask.name: ask.git for ask, one in known.items() if repositories.must_ask(ask, one)})
@@ -106,7 +139,7 @@ def _from_git(
     )
     if report.failures:
         keys = {one.id: ask for ask, (one, _) in wanted.items()}
-        errors = [_explained(one.error, keys[one.id], lock) for one in report.failures]
+        errors = [_explained(one.error, keys[one.id], lock, entries) for one in report.failures]
         errors[0].others = tuple(errors[1:])
         raise errors[0]
     found = {}
@@ -142,9 +175,15 @@ def _derivation(ask: Ask, known: Optional[Locked], repositories: Repositories) -
     return made, commit
 
 
-def _explained(error: BrambleError, ask: Ask, lock: Lock) -> BrambleError:
+def _explained(error: BrambleError, ask: Ask, lock: Lock, entries: Mapping[Ask, Found]) -> BrambleError:
     if error.code != "fetch.hash-mismatch":
         return error
+    if ask in entries:
+        return BrambleError(
+            "registry.source",
+            f"{entries[ask].registry.url}: the repository of {ask.key} has other sources: {error.message}",
+            remedy="nothing of them was read; ask its author, and whoever runs the registry, which are right",
+        )
     # spec: packages.lock.mismatch
     return BrambleError(
         "packages.digest",

@@ -1,4 +1,6 @@
-"""The repositories of packages: where each is, which versions it has, and which commit each of these is.
+"""Where packages are: which versions each has, and which commit each of these is.
+
+Registries are asked for versions first, in the order of the person's configuration, then the repository.
 
 A repository is asked once in a command, whatever is then wanted of it.
 """
@@ -6,7 +8,7 @@ A repository is asked once in a command, whatever is then wanted of it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Union
@@ -15,10 +17,12 @@ from bramble.build.fetch.discretion import redact
 from bramble.build.fetch.git import refusal, was_unanswered
 from bramble.build.fetch.references import references
 from bramble.build.fetch.repository import Asking
+from bramble.commands.packages.registry.asking import NO_REGISTRIES, Found, Registries, refuse_another
 from bramble.errors import BrambleError, nearest
-from bramble.packages.locked import Locked
+from bramble.packages.locked import Locked, locked
 from bramble.packages.names import RepositoryPlace, is_remote, place_of_url, places, tag_of, version_of
 from bramble.packages.resolve import Ask
+from bramble.project.lockfile import DEPENDENCIES, Lock
 from bramble.project.versions import Version
 
 _TAGS, _HEADS = "refs/tags/", "refs/heads/"
@@ -27,11 +31,12 @@ _SHOWN = 8  # versions that an error lists
 
 
 class Repository(NamedTuple):
-    """What is known of the repository of a package."""
+    """What is known of the repository of a package; of one that a registry tells of, only the versions."""
 
     place: RepositoryPlace
     versions: Mapping[Version, str]  # in order → full hash of the commit
     references: Mapping[str, str]  # full names of all branches and tags, and HEAD → commit
+    registry: str = ""  # URL of the registry that tells of it
 
     def newest(self, major: Optional[int] = None) -> Optional[Version]:
         """Return the greatest version that is no pre-release; where there are only these, of these.
@@ -49,6 +54,7 @@ class Repositories:
 
     asking: Asking
     scratch: str
+    registries: Registries = NO_REGISTRIES
     _known: dict[tuple[str, str], Repository] = field(default_factory=dict)
 
     def of(self, name: str, git: str = "") -> Repository:
@@ -61,12 +67,57 @@ class Repositories:
             self._known[name, git] = self._found(name, self._candidates(name, git))
         return self._known[name, git]
 
-    def several(self, names: Sequence[tuple[str, str]]) -> list[Union[Repository, BrambleError]]:
-        """Return the repository of each of these, name and `git`, or why it cannot be had; many at a time."""
+    def versions(self, name: str, git: str = "") -> Repository:
+        """Return where the versions of a package are said: by the first registry that has it, else as `of`.
+
+        Raises what `of` raises, and registry.* where one is not to be believed.
+        """
+        # spec: registry.client.versions
+        said = None if git else self.registries.versions(name)
+        if said is None:
+            return self.of(name, git)
+        registry, entries = said
+        versions = {Version.parse(one.version): one.commit for one in entries}
+        return Repository(RepositoryPlace(registry.url, ""), dict(sorted(versions.items())), {}, registry.url)
+
+    def entry(self, ask: Ask, known: Optional[Locked]) -> Optional[Found]:
+        """Return what a registry says of what is asked for; None where none says anything.
+
+        `known` is what the lock says. Raises registry.lock where that is something else, registry.* where a
+        registry is not to be believed.
+        """
+        # spec: registry.client.entry
+        if ask.version is None or ask.git:
+            return None
+        found = self.registries.entry(ask.name, str(ask.version))
+        if found is not None:
+            refuse_another(known, found, ask.key)
+        return found
+
+    def agree(self, lock: Lock, keys: Iterable[str]) -> None:
+        """Demand that what registries say of versions is what the lock says; `keys` are those that matter.
+
+        Raises registry.lock, at the line of the lock.
+        """
+        # spec: registry.lock
+        for key in sorted(keys):
+            name, at, version = key.partition("@")
+            found = self.registries.entry(name, version) if at else None
+            if found is not None:
+                place = lock.places.get((DEPENDENCIES, key))
+                refuse_another(locked(lock.tables, key), found, key, place)
+
+    def several(
+        self, names: Sequence[tuple[str, str]], *, versions: Collection[str] = ()
+    ) -> list[Union[Repository, BrambleError]]:
+        """Return the repository of each of these, name and `git`, or why it cannot be had; many at a time.
+
+        Of the names in `versions` only these are wanted, and a registry may tell of them.
+        """
 
         def one(name: tuple[str, str]) -> Union[Repository, BrambleError]:
             try:
-                return self.of(*name)
+                return self.versions(*name) if name[0] in versions else self.of(*name)
             except BrambleError as error:
                 return error
 

@@ -174,11 +174,15 @@ def _asked(
     direct = {name: git for name, git in names.items() if name in wanted}
     if not names:
         return {}, []
-    with repositories_of(project, setting) as (_, asking):
-        found = asked(asking, direct)
+    published = [name for name in direct if not wanted[name].rev]
+    with repositories_of(project, setting, on_line) as (_, asking):
+        found = asked(asking, direct, versions=published)
         if everything:
             found.update(asked_if_there(asking, {name: names[name] for name in names.keys() - direct.keys()}))
-    used = lock.tables.get(DEPENDENCIES, {}) if resolution is None else [ask.key for ask in known]
+        used = list(lock.tables.get(DEPENDENCIES, {})) if resolution is None else [ask.key for ask in known]
+        # A registry speaks of what is where its name says.
+        own = {name for name in found if not names[name]}
+        asking.agree(lock, [key for key in used if key.partition("@")[0] in own])
     return found, moved(lock, found, used)
 
 

@@ -46,10 +46,16 @@ class Checkpoint(NamedTuple):
         return f"bramble registry 1\n{self.origin}\n{self.size}\n{self.sha256}\n".encode("ascii")
 
 
+def is_origin(text: str) -> bool:
+    """Tell whether a registry can be called so."""
+    # spec: registry.checkpoint
+    return _ORIGIN.fullmatch(text) is not None
+
+
 def checkpoint_of(origin: str, index: bytes) -> Checkpoint:
     """Return the checkpoint of an index. Raises registry.checkpoint for an origin that is none."""
     # spec: registry.checkpoint
-    if _ORIGIN.fullmatch(origin) is None:
+    if not is_origin(origin):
         _refuse(f"{ascii(origin)} is no origin: 1 to 255 printable ASCII characters without spaces")
     return Checkpoint(origin, len(index), hashlib.sha256(index).hexdigest())
 

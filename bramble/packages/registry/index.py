@@ -67,8 +67,13 @@ def parse_lines(data: bytes, known: bytes = b"") -> tuple[Entry, ...]:
 def entries_of(index: bytes, name: str) -> tuple[Entry, ...]:
     """Return the entries of one package in an index that has been verified, in their order."""
     start = name.encode("ascii", "replace") + b" "
-    pattern = re.compile(rb"^" + re.escape(start) + rb"[^\n]*\n", re.MULTILINE)
-    return tuple(_entry(found[0]) for found in pattern.finditer(index))
+    found = []
+    at = 0 if index.startswith(start) else index.find(b"\n" + start) + 1 or len(index)
+    while at < len(index):
+        end = index.index(b"\n", at) + 1
+        found.append(_entry(index[at:end]))
+        at = end if index.startswith(start, end) else index.find(b"\n" + start, end) + 1 or len(index)
+    return tuple(found)
 
 
 def all_entries(index: bytes) -> Iterator[Entry]:

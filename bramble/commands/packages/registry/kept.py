@@ -1,0 +1,119 @@
+"""What this machine has verified of a registry, kept so that it can never say anything else later.
+
+In `var/registries`, each registry has a directory, named after its URL, with two files: `index`, and
+`index.signed` as it was served. What counts of the index is what the checkpoint says. The index is written
+first, so a process may end at any moment; it only grows, so it can be read while another one writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+from bramble.errors import BrambleError
+from bramble.packages.registry.checkpoint import (
+    CHECKPOINT,
+    Checkpoint,
+    believed,
+    refuse_rewritten,
+)
+from bramble.packages.registry.index import INDEX
+from bramble.store.digest import digest
+from bramble.store.files.failures import DiskFailures
+from bramble.store.files.small import make_way, read_file, sync_directory, write_file
+from bramble.store.locks.advisory import lock_briefly
+
+REGISTRIES = "registries"  # in var/
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was verified last; `index` is None where it is damaged, and has to be fetched again."""
+
+    checkpoint: Optional[Checkpoint] = None
+    index: Optional[bytes] = b""
+
+
+def directory_of(var: str, url: str) -> str:
+    """Return the directory in `var/` for what is kept of the registry with this root."""
+    return f"{var}/{REGISTRIES}/{digest(url.encode())}"
+
+
+def read_kept(directory: str) -> Kept:
+    """Return what is kept in a directory; nothing where nothing is. Raises store.*."""
+    # spec: registry.kept
+    with DiskFailures("read what is known of a registry"):
+        signed = read_file(f"{directory}/{CHECKPOINT}")
+        if signed is None:
+            return Kept()
+        try:
+            checkpoint = believed(signed)
+        except BrambleError:
+            raise BrambleError(
+                "registry.history",
+                f"what was verified of the registry last, in {directory}, is damaged",
+                remedy="remove that directory if you know why: what is served then is believed anew",
+            ) from None
+        index = (read_file(f"{directory}/{INDEX}") or b"")[: checkpoint.size]
+    is_whole = hashlib.sha256(index).hexdigest() == checkpoint.sha256
+    return Kept(checkpoint, index if is_whole else None)
+
+
+def keep(directory: str, signed: bytes, index: bytes) -> None:
+    """Keep what was verified: the content of `index.signed`, and of the index what that counts.
+
+    Where another process has kept something later meanwhile, that stays. Raises registry.history where
+    the two do not belong to one history, store.*.
+    """
+    # spec: registry.kept
+    now = believed(signed)
+    with DiskFailures("keep what is known of a registry"):
+        _make(directory)
+        with _alone(directory):
+            before = read_kept(directory)
+            if before.checkpoint is not None and before.checkpoint.size > now.size:
+                if before.index is not None:
+                    refuse_rewritten(now, before.checkpoint, before.index)
+                return
+            refuse_rewritten(before.checkpoint, now, index)
+            if before.checkpoint == now and before.index is not None:
+                return
+            size = len(before.index or b"")
+            _write(f"{directory}/{INDEX}", index[size:], size)
+            sync_directory(directory)
+            write_file(f"{directory}/{CHECKPOINT}", signed, sync=True)
+            sync_directory(directory)
+
+
+def _make(directory: str) -> None:
+    above, name = os.path.split(directory)
+    make_way(*os.path.split(above))
+    make_way(above, name)
+
+
+def _write(path: str, data: bytes, start: int) -> None:
+    """Make the file what its first `start` bytes are, and then `data`; on the disk afterwards."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        os.ftruncate(fd, start)
+        os.lseek(fd, start, os.SEEK_SET)
+        left = memoryview(data)
+        while left:
+            left = left[os.write(fd, left) :]
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _alone(directory: str) -> Iterator[None]:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lock_briefly(handle, directory)
+        yield
+    finally:
+        os.close(handle)
