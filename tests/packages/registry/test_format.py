@@ -236,6 +236,7 @@ DOCS = Documentation(
     "Zoë's \x1b library",
     (Module(LIB.name, "All.", (Function("f", "a, b = 1", "Does f."), Function("g", "", ""))),),
     (Requirement("example.com/base", "1.0.0"), Requirement("odd", "", "main")),
+    ("tools",),
 )
 LIST = PackageList(18, (Listed(LIB.name, "1.2.0", "ü", ("example.com/base",), 3),))
 
@@ -254,7 +255,8 @@ def broken(document: object) -> list[object]:
     found: list[object] = []
     if isinstance(document, dict):
         for key, value in document.items():
-            found.append({name: one for name, one in document.items() if name != key})
+            if key != "impure":  # it may be left out
+                found.append({name: one for name, one in document.items() if name != key})
             changed: list[object] = [None, 1.5, -1, True, {}, "\ud800", [1], *broken(value)]
             found += [{**document, key: one} for one in changed]
     if isinstance(document, list):
