@@ -63,6 +63,7 @@ def evaluation_setting(arguments: argparse.Namespace) -> Setting:
         limits=limits_of(arguments),
         store_of=arguments.store_of,
         target=arguments.built_for or "",
+        offline=getattr(arguments, "offline", False),
         cached=not arguments.no_cache,
         vendor=arguments.vendor,
     )

@@ -205,7 +205,7 @@ def build_derivations(
     project, evaluation = evaluated.project, evaluated.evaluation
     store = _open_store(setting)
     store.on_wait = functools.partial(_heed, cancelled)
-    lock_path = os.path.join(project.root, LOCK_NAME)
+    lock_path = project.lock_path
     lock = read_lock(lock_path)
     take = functools.partial(lock_briefly, on_wait=store.on_wait)
     if choices.locked:
@@ -259,7 +259,7 @@ def build_derivations(
     if found and not store.read_only:
         with contextlib.suppress(Cancelled):
             made_with = _made_with(evaluated.evaluation.graph, report.names, found)
-            told = store.record_roots(project.root, found, store.on_wait, made_with) or told
+            told = store.record_roots(project.home, found, store.on_wait, made_with) or told
     if told and not store.read_only:
         # spec: store.records.history
         # With nothing new there is nothing to record, and its modules are not loaded.
@@ -270,7 +270,7 @@ def build_derivations(
     broken_off = report.cancelled
     done = found and not report.failures and not broken_off
     if done and not choices.keep_left and not store.read_only:
-        left = place_of_failed(setting.store_root, project.root)
+        left = place_of_failed(setting.store_root, project.home)
         if os.path.isdir(left):
             importlib.import_module("bramble.store.history.failed").forget_failed(left)
     if report.new_pins and choices.locked:
@@ -341,7 +341,7 @@ def options_of(project: Project, packages: Packages, setting: Setting, choices: 
         jobs=setting.jobs,
         keep_going=choices.keep_going,
         keep_failed=choices.keep_failed,
-        keep_last=(place_of_failed(setting.store_root, project.root), unique()),
+        keep_last=(place_of_failed(setting.store_root, project.home), unique()),
         check=choices.check,
         rounds=choices.rounds,
         timed=choices.timed,

@@ -16,7 +16,7 @@ from bramble.build.builder import Builder
 from bramble.build.options import BuildOptions
 from bramble.build.pins import FETCHERS, lock_key
 from bramble.build.task import Made, Task
-from bramble.commands.build import LOCK_NAME, BuildChoices, options_of
+from bramble.commands.build import BuildChoices, options_of
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.recording import facts_with, files_below
@@ -82,14 +82,14 @@ def dry_run(evaluated: Evaluated, setting: Setting, choices: BuildChoices) -> Fo
     graph = evaluation.graph
     roots = dict.fromkeys(ref.derivation for result in evaluation.results for ref in result.roots)
     order = graph.order(roots)
-    lock = read_lock(os.path.join(evaluated.project.root, LOCK_NAME))
+    lock = read_lock(evaluated.project.lock_path)
     options = options_of(evaluated.project, evaluated.packages, setting, choices)
     walk = _Walk(graph, frozenset(roots))
     store = _existing(setting)
     before: Mapping[str, Facts] = {}
     if store is not None:
         _find_out(walk, order, store, evaluated, lock.url_hashes, options)
-        before = _before(store, evaluated.project.root)
+        before = _before(store, evaluated.project.home)
     to_make = [id for id in order if id not in walk.made or id in walk.absent]
     now = {id: _facts(walk, evaluated, id) for id in order}
     steps = tuple(_step(walk, id, now, before, lock.url_hashes, set(to_make)) for id in to_make)

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+from collections.abc import Callable
+from typing import Any
 
 from bramble.commands.context.limits import bounded
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.lang.docs import ModuleDocs, library_docs, module_docs
-from bramble.project.modules import in_library
-from bramble.project.project import find_project
+from bramble.project.modules import in_library, parse_target
+from bramble.project.project import Project, find_project
 from bramble.recall.reads import NOT_NOTED, Reads
 
 __all__ = ["ModuleDocs", "list_modules"]
 
 
 def list_modules(
-    path: str, setting: Setting, reads: Reads = NOT_NOTED
+    path: str,
+    setting: Setting,
+    on_line: Callable[[str], None] = lambda line: None,
+    reads: Reads = NOT_NOTED,
 ) -> tuple[list[ModuleDocs], list[BrambleError]]:
     """Return the documentation of the modules in the directory `path` and right below it.
 
-    `std`, or a module below it, is the library, unless a directory has that name.
+    `std`, or a module below it, is the library, and what begins as a package's name does is a package, unless
+    a directory has that name; `on_line` is told what is fetched.
     The errors are of the modules that cannot be read. Raises BrambleError
     `cli.no-directory`, and those of reading a project (spec: cli.ls).
     """
@@ -31,6 +38,13 @@ def list_modules(
     reads.place(directory)
     if in_library(path) and not os.path.isdir(directory):
         return library_docs(path, reads), []
+    host = path.partition("/")[0]
+    if "." in host.strip(".") and host != path and not os.path.isdir(directory):
+        # Loaded for that alone, as all that is seldom asked for.
+        visiting: Any = importlib.import_module("bramble.commands.packages.visiting")
+        found = visiting.visit([parse_target(path)], setting, on_line, reads)
+        if found is not None:
+            return _of_package(found.project, found.targets[0].name, setting, reads)
     if not os.path.isdir(directory):
         above = os.path.dirname(path.rpartition(":")[0] or path) or "."
         module = os.path.isfile(f"{directory.partition(':')[0]}.bramble") or ":" in path
@@ -43,3 +57,18 @@ def list_modules(
         )
     with bounded(setting.limits):
         return module_docs(find_project(directory, reads), directory, reads)
+
+
+def _of_package(
+    project: Project, module: str, setting: Setting, reads: Reads
+) -> tuple[list[ModuleDocs], list[BrambleError]]:
+    # spec: internet.ls
+    directory = os.path.join(project.root, module[len(project.name) + 1 :])
+    if not os.path.isdir(directory):
+        raise BrambleError(
+            "cli.no-directory",
+            f"there is no directory of modules {module} in {project.name}",
+            remedy=f"its modules are listed with: bramble ls {project.name}",
+        )
+    with bounded(setting.limits):
+        return module_docs(project, directory, reads)

@@ -91,7 +91,7 @@ def find_object(store: Store, text: str, setting: Setting) -> tuple[str, ...]:
         return (resolve(store, text),)
     # A question changes no lock.
     evaluated = evaluate_targets([text], replace(setting, locked=True), lambda line: None)
-    built = results_of(store, evaluated.project.root)
+    built = results_of(store, evaluated.project.home)
     found = [name for result in evaluated.evaluation.results for name in built.get(result.target, ())]
     present = tuple(dict.fromkeys(name for name in found if store.contains(name)))
     if not present:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bramble.commands.build import BuildResult, launcher
-from bramble.commands.context.consent import Asked, asked, asked_to_generate, check_granted
+from bramble.commands.context.consent import Asked, asked, asked_to_generate, asked_to_run, check_granted
 from bramble.commands.context.consent import below as _below
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.programs import executable, names_in, programs_of
@@ -45,7 +45,7 @@ def wishes_of(evaluated: Evaluated) -> list[Asked]:
     Raises BrambleError `run.nothing` or `run.several`.
     """
     # spec: cli.trust
-    wishes = [asked(evaluated, run_request(evaluated))]
+    wishes = [asked_to_run(evaluated.project), asked(evaluated, run_request(evaluated))]
     if any(derivation.network for derivation in evaluated.evaluation.graph.derivations.values()):
         wishes.append(asked_to_generate(evaluated.project))
     return wishes
@@ -95,7 +95,7 @@ def prepare(
 
     Raises BrambleError `run.*` (spec: cli.run and below).
     """
-    store = result.store
+    store, project = result.store, evaluated.project
     outputs = result.report.outputs
     output = outputs[request.derivation]
     needs = [outputs[ref].name for ref in request.needs]
@@ -113,18 +113,18 @@ def prepare(
         words = _words(home, choices.arguments)
     program = _program(home, words[0])
     own = [text.text for text in request.paths if not text.references]
-    writable = _host_paths(choices.paths, own, setting.cwd, evaluated.project.root)
+    writable = _host_paths(choices.paths, own, setting.cwd, project.here)
     if choices.paths is None and not request.paths:
-        writable = (evaluated.project.root,)
+        writable = (project.ground,) if project.ground else ()
     # What lies in an output is there to be read anyway.
     read_only = _host_paths(
         choices.read_only_paths,
         [text.text for text in request.read_only_paths if not text.references],
         setting.cwd,
-        evaluated.project.root,
+        project.here,
     )
     hidden = _host_paths(
-        choices.hidden_paths, [*map(written, request.hidden_paths)], setting.cwd, evaluated.project.root
+        choices.hidden_paths, [*map(written, request.hidden_paths)], setting.cwd, project.here
     )
     found = [home]
     if request.closure_path:
@@ -148,7 +148,7 @@ def prepare(
         (choices.read_only_paths, read_only, "read"),
     ):
         for path in paths if given is None else ():
-            check_granted(wish, kind, os.path.realpath(places[path]))
+            check_granted(wish, project, kind, os.path.realpath(places[path]))
     return Prepared(
         spec=SandboxSpec(
             argv=(program, *words[1:]),
@@ -169,7 +169,7 @@ def prepare(
         guards=not choices.unprotected and choices.rung == "namespaces",
         # Only the person can name one of them: what a project names stays read-only.
         named=tuple(os.path.realpath(path) for path in writable) if choices.paths is not None else (),
-        project=evaluated.project.root,
+        project=project.ground,
         unprotected=choices.unprotected,
         store=(store.directory, store.var, f"{store.var}/{OBJECT_LOCKS}"),
         objects=closure,

@@ -127,7 +127,7 @@ def _needed(evaluated: Evaluated, roots: Collection[str], of: str) -> list[str]:
 
 def _failures(evaluated: Evaluated, store: Store) -> list[str]:
     """Return the ids of what failed in the last build of the project in which anything did."""
-    recorded = (build.failed for build in builds(store, evaluated.project.root) if build.failed)
+    recorded = (build.failed for build in builds(store, evaluated.project.home) if build.failed)
     return [one.id for one in next(recorded, ())]
 
 

@@ -15,6 +15,7 @@ from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.project.access import read_file, replace_file
 from bramble.project.project import Project
+from bramble.recall.reads import Reads
 from bramble.store.locks.advisory import lock_whole
 
 TRUST_NAME = "trust.json"
@@ -26,6 +27,12 @@ def granted(wish: Asked, setting: Setting) -> bool:
     if not wish.items:
         return True
     return setting.config is not None and os.path.lexists(setting.config) and wish in grants(setting)
+
+
+def note_grants(setting: Setting, reads: Reads) -> None:
+    """Note the file of the grants as what decides a result."""
+    if setting.config is not None:
+        reads.stamp(os.path.join(setting.config, TRUST_NAME))
 
 
 def may_generate(project: Project, setting: Setting) -> bool:
@@ -60,14 +67,23 @@ def grant(wish: Asked, setting: Setting) -> None:
         _keep([*(one for one in grants(setting) if one != wish), wish], setting)
 
 
-def revoke(directory: str, setting: Setting) -> int:
-    """Forget all grants of the project in `directory`; return how many there were. Raises trust.*."""
+def revoke(word: str, setting: Setting) -> int:
+    """Forget all grants of a project; return how many there were. Raises trust.*.
+
+    `word` is its directory, or the name of a package, with @VERSION for that version alone.
+    """
+    directory = os.path.realpath(os.path.join(setting.cwd, word))
     with _alone(setting):
         before = grants(setting)
-        kept = [one for one in before if one.directory != os.path.realpath(directory)]
+        kept = [one for one in before if one.directory != directory and not _is_called(one, word)]
         if len(kept) < len(before):
             _keep(kept, setting)
     return len(before) - len(kept)
+
+
+def _is_called(one: Asked, word: str) -> bool:
+    # The grants of a directory are of a project, whatever that calls itself.
+    return not one.directory.startswith("/") and word in (one.name, one.name.partition("@")[0])
 
 
 def _entry(value: Any) -> Asked:

@@ -102,7 +102,9 @@ def resolve(project: Project, source: Source, reads: Reads = NOT_NOTED) -> Resol
     # spec: packages.resolve
     walk = _Walk(project, source, reads)
     try:
-        selection = select(walk.requirements("", project.root, project.config), walk.requirements_of)
+        # No path is followed out of sources that were fetched.
+        root = project.root if project.fetched is None else ""
+        selection = select(walk.requirements("", root, project.config), walk.requirements_of)
     except Unmet as unmet:
         raise walk.unmet(unmet) from None
     keys = _keys(selection)
@@ -298,6 +300,14 @@ def _at_path(owner: str, one: Dependency, name: str, directory: str, reads: Read
                 remedy="change the version that is asked for, or the path",
             )
     return config
+
+
+def config_of(ask: Ask, tree: Tree, reads: Reads = NOT_NOTED) -> ProjectConfig:
+    """Return what the bramble.toml of sources says, which were asked for so.
+
+    Raises packages.no-project, packages.name, packages.version, and config.* with the package's name.
+    """
+    return _checked(ask, tree, reads) if ask.version is None else _published(ask, tree, reads)
 
 
 def _published(ask: Ask, tree: Tree, reads: Reads) -> ProjectConfig:

@@ -89,10 +89,16 @@ def parse_target(text: str) -> Target:
 
 
 def shown_target(project: Project, target: str) -> str:
-    """Return `MODULE:FUNCTION` of the project as it is written where the person stands: `./lib:f`."""
+    """Return `MODULE:FUNCTION` of the project as it is written where the person stands: `./lib:f`.
+
+    Of one that was fetched it is `NAME@VERSION/lib:f`.
+    """
     module, _, function = target.rpartition(":")
     if module != project.name and not module.startswith(project.name + "/"):
         return target
+    if project.fetched is not None:
+        # spec: internet.form
+        return f"{project.fetched.key}{module[len(project.name) :]}:{function}"
     path = os.path.relpath("/" + module[len(project.name) + 1 :], "/" + project.location)
     if path.split("/")[-1] in (".", ".."):
         return f"{path}/:{function}"

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.project.config import ProjectConfig, load_config
-from bramble.project.names import CONFIG_NAME
+from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.recall.reads import NOT_NOTED, Reads
+
+
+class Fetched(NamedTuple):
+    """What a project is that a person has named by a package's name: it lies in the store.
+
+    Nothing can be written at its root, so that others stand in its place: `home` is the directory of its
+    lock and of what is remembered of it, `here` where the person stands, and `ground` the same, or "" where
+    its programs may not write there unless they are told to.
+    """
+
+    key: str  # NAME@VERSION, or NAME@COMMIT
+    commit: str  # full hash
+    digest: str  # of its sources
+    home: str
+    here: str
+    ground: str
 
 
 class Project(NamedTuple):
@@ -17,11 +33,38 @@ class Project(NamedTuple):
     root: str  # absolute, without symbolic links
     config: ProjectConfig
     location: str = ""  # directory relative to the root that paths of targets start from; "" is the root
+    fetched: Optional[Fetched] = None
 
     @property
     def name(self) -> str:
         """The module name of the project's root."""
         return self.config.name
+
+    @property
+    def home(self) -> str:
+        """The directory of its lock, under which the store knows its results."""
+        return self.root if self.fetched is None else self.fetched.home
+
+    @property
+    def lock_path(self) -> str:
+        """Its lock, which need not exist."""
+        return os.path.join(self.home, LOCK_NAME)
+
+    @property
+    def ground(self) -> str:
+        """The directory that its programs may write, "" for none."""
+        return self.root if self.fetched is None else self.fetched.ground
+
+    @property
+    def here(self) -> str:
+        """The directory that relative paths of its `run()` values start from."""
+        return self.root if self.fetched is None else self.fetched.here
+
+    @property
+    def asker(self) -> tuple[str, str]:
+        """Directory and name under which its requests are granted; the digest of what was fetched."""
+        # spec: internet.granted
+        return (self.root, self.name) if self.fetched is None else (self.fetched.digest, self.fetched.key)
 
 
 def find_project(start: str, reads: Reads = NOT_NOTED) -> Project:

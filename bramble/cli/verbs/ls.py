@@ -15,15 +15,23 @@ from bramble.commands.ls import ModuleDocs, list_modules
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `ls`."""
     parser.add_argument(
-        "path", nargs="?", default=".", metavar="PATH", help="a directory of the project (default: here)"
+        "path",
+        nargs="?",
+        default=".",
+        metavar="PATH",
+        help="a directory of the project (default: here), or a package: NAME or NAME@VERSION",
     )
     parser.add_argument("--json", action="store_true", help="print the modules as JSON")
+    parser.add_argument("--offline", action="store_true", help="use no network")
     add_evaluation_options(parser)
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Print the modules of a directory and of those right below it, then what is wrong with others."""
-    modules, errors = list_modules(arguments.path, evaluation_setting(arguments), arguments.recording.reads)
+    setting = evaluation_setting(arguments)
+    modules, errors = list_modules(
+        arguments.path, setting, lambda line: say(harmless(line)), arguments.recording.reads
+    )
     if arguments.json:
         print_json({"version": 1, "modules": [_as_json(module) for module in modules]})
     elif modules:

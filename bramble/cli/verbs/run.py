@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import sys
 import termios
+from collections.abc import Sequence
 from typing import Any
 
 from bramble.cli.building import add_build_options, build_shown, evaluate_words, setting_of
@@ -14,13 +15,22 @@ from bramble.cli.environment import Surface
 from bramble.cli.recording import Recording
 from bramble.cli.render import on_one_line, say, say_changed
 from bramble.commands.build import BuildResult, Limits
-from bramble.commands.context.consent import Asked, asked, can_be_asked, refusal
+from bramble.commands.context.consent import (
+    Asked,
+    asked,
+    asked_to_run,
+    can_be_asked,
+    nothing_shown,
+    question,
+    refusal,
+)
 from bramble.commands.context.evaluation import Evaluated
-from bramble.commands.context.guarded import guarded
+from bramble.commands.context.guarded import Guarded, guarded
 from bramble.commands.context.setting import Setting
 from bramble.commands.run import RunChoices, explain, prepare, run_request
 from bramble.commands.running import Prepared, packed, run, sandbox_of
-from bramble.commands.trust import grant, granted
+from bramble.commands.trust import grant, granted, note_grants
+from bramble.errors import BrambleError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
             metavar="PATH",
             help=f"{effect}; repeatable",
         )
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="run a package from the internet for the first time, unasked"
+    )
     parser.add_argument("--network", action="store_true", help="let the program use the network")
     parser.add_argument("--nesting", action="store_true", help="let the program make sandboxes of its own")
     parser.add_argument(
@@ -60,6 +73,8 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     setting = setting_of(arguments)
     evaluated = evaluate_words([arguments.target], setting, reads=arguments.recording.reads)
     request = run_request(evaluated)
+    project = evaluated.project
+    to_run = asked_to_run(project)
     wish = asked(
         evaluated,
         request,
@@ -68,8 +83,13 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         network=arguments.network,
     )
     agreed = granted(wish, setting)
-    if not agreed and not arguments.explain and not _answered(wish, setting, surface):
-        raise refusal(wish, arguments.target)
+    if not arguments.explain:
+        if to_run.items and arguments.yes:
+            _remember(to_run, setting)
+        known = arguments.yes or granted(to_run, setting)
+        open_ = [one for one, given in ((to_run, known), (wish, agreed)) if not given]
+        if open_ and not _answered(open_, evaluated, setting, surface):
+            raise refusal(open_[0], arguments.target)
     result, status = build_shown(evaluated, setting, arguments, surface, name_cached=False)
     if status:
         return status
@@ -85,7 +105,9 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         limits=Limits(memory=arguments.memory, processes=arguments.processes),
         unprotected=arguments.unprotected,
     )
-    before = guarded(evaluated.project.root)
+    if project.fetched is not None and not project.ground and arguments.paths is None:
+        say(on_one_line(nothing_shown(project)))
+    before = guarded(project.ground) if project.ground else Guarded()
     prepared = prepare(evaluated, result, request, choices, setting, wish)
     if arguments.explain:
         spec = sandbox_of(prepared, before)
@@ -96,7 +118,10 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         return 0
     if choices.rung != "namespaces":
         say(f"warning: running with --sandbox={choices.rung}, which protects less than namespaces")
-    if not wish.items and _only_looked(arguments) and not result.built:
+    if to_run.items:
+        # Whoever takes the grant back is to be asked again.
+        note_grants(setting, arguments.recording.reads)
+    if not wish.items and granted(to_run, setting) and _only_looked(arguments) and not result.built:
         _record(prepared, evaluated, result, setting, arguments.recording)
     ran = run(prepared, before)
     for path in ran.changed:
@@ -121,22 +146,29 @@ def _record(
     recording.keep_run(packed(prepared), until)
 
 
-def _answered(wish: Asked, setting: Setting, surface: Surface) -> bool:
+def _answered(wishes: Sequence[Asked], evaluated: Evaluated, setting: Setting, surface: Surface) -> bool:
     """Ask on the terminal; remember the answer if that is wanted. Without a terminal the answer is no."""
-    # spec: cli.run.requests
-    if not (surface.attached and sys.stderr.isatty() and can_be_asked(wish)):
+    # spec: cli.run.requests, internet.granted
+    if not (surface.attached and sys.stderr.isatty() and all(map(can_be_asked, wishes))):
         return False
-    say(f"{on_one_line(wish.owner or wish.name)} asks, beyond its directory {on_one_line(wish.directory)},")
-    for item in wish.items:
-        say(f"  {on_one_line(str(item))}")
+    for line in question(wishes, evaluated.project):
+        say(on_one_line(line))
     # What was typed before the question was seen is no answer to it.
     with contextlib.suppress(termios.error):
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
     say("allow it? y: this once, a: always, anything else: no")
     answer = sys.stdin.readline().strip().lower()
     if answer in ("a", "always"):
-        grant(wish, setting)
+        for wish in wishes:
+            grant(wish, setting)
     return answer in ("y", "yes", "a", "always")
+
+
+def _remember(wish: Asked, setting: Setting) -> None:
+    """Remember what --yes has granted, where that is possible."""
+    with contextlib.suppress(BrambleError):
+        if not granted(wish, setting):
+            grant(wish, setting)
 
 
 def _given(paths: list[str] | None) -> tuple[str, ...] | None:

@@ -24,7 +24,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "target", metavar="TARGET", help="a target that `run` takes, or one that needs generators"
     )
     taking = deeds.add_parser("revoke", help="take back all grants of a project")
-    taking.add_argument("project", metavar="DIR", nargs="?", default=".", help="its directory (default: .)")
+    taking.add_argument(
+        "project",
+        metavar="DIR",
+        nargs="?",
+        default=".",
+        help="its directory (default: .), or a package's name, with @VERSION for that alone",
+    )
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
@@ -40,7 +46,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         if not wishes:
             say(f"{arguments.target} asks for nothing that has to be granted")
     elif arguments.deed == "revoke":
-        count = revoke(os.path.join(setting.cwd, arguments.project), setting)
+        count = revoke(arguments.project, setting)
         print(f"{count} revoked")
     elif arguments.json:
         print_json({"version": 1, "grants": [one.to_json() for one in grants(setting)]})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
@@ -18,6 +19,7 @@ from bramble.lang.results import RunRequest
 from bramble.project.project import Project
 
 WORDS = {
+    "run": "to be run",
     "write": "to read and write",
     "read": "to read",
     "network": "to use the network",
@@ -47,7 +49,7 @@ class Item:
 class Asked:
     """All that one run asks for: of which project, in whose module, and what. No items: nothing."""
 
-    directory: str  # of the project, without symbolic links
+    directory: str  # of the project, without symbolic links; the digest of sources that were fetched
     name: str  # of the project
     owner: str  # the package whose module calls run(); "" for the project itself
     items: tuple[Item, ...]  # sorted
@@ -72,7 +74,7 @@ def asked(
 ) -> Asked:
     """Return what `request` asks for that the command line, given in the other arguments, does not give."""
     # spec: cli.run.requests
-    root = evaluated.project.root
+    project = evaluated.project
     items = set()
     for kind, given, declared in (
         ("write", paths, request.paths),
@@ -83,26 +85,32 @@ def asked(
                 # It lies in an output, which is visible anyway.
                 continue
             path = text.text
-            real = os.path.realpath(os.path.join(root, path))
-            if request.owner or not below(real, root):
+            real = os.path.realpath(os.path.join(project.here, path))
+            if request.owner or not (project.ground and below(real, project.ground)):
                 items.add(Item(kind, real))
     if request.network and not network:
         items.add(Item("network"))
-    return Asked(root, evaluated.project.name, request.owner, tuple(sorted(items)))
+    return Asked(*project.asker, request.owner, tuple(sorted(items)))
 
 
 def asked_to_generate(project: Project) -> Asked:
     """Return what a project asks for whose generators want the network (spec: build.generated.network)."""
-    return Asked(project.root, project.name, "", (Item("generate"),))
+    return Asked(*project.asker, "", (Item("generate"),))
 
 
-def check_granted(wish: Asked, kind: str, real: str) -> None:
+def asked_to_run(project: Project) -> Asked:
+    """Return what a project asks for that was fetched: to be run at all; others ask for nothing."""
+    # spec: internet.granted
+    return Asked(*project.asker, "", () if project.fetched is None else (Item("run"),))
+
+
+def check_granted(wish: Asked, project: Project, kind: str, real: str) -> None:
     """Refuse a path, without links, that `wish`, which was granted, does not hold. Raises run.not-granted.
 
     A program that still runs can have put a link in the place of a directory of the project.
     """
     # spec: cli.run.requests
-    own = not wish.owner and below(real, wish.directory)
+    own = not wish.owner and bool(project.ground) and below(real, project.ground)
     if not own and Item(kind, real) not in wish.items:
         raise BrambleError(
             "run.not-granted",
@@ -120,6 +128,13 @@ def can_be_asked(wish: Asked) -> bool:
 
 def refusal(wish: Asked, target: str) -> BrambleError:
     """Return the error for a request that nobody has granted."""
+    if Item("run") in wish.items:
+        return BrambleError(
+            "run.not-granted",
+            f"{wish.name} comes from the internet, its sources are {wish.directory}, and it was not run yet",
+            remedy=f"look at it: bramble ls {wish.name}\n"
+            f"to run it now and from now on: bramble run --yes {shlex.quote(target)} …",
+        )
     # The project chose the paths, and the person may copy the line into a shell.
     options = [
         f"{_OPTIONS[item.kind]} {shlex.quote(item.path)}" if item.path else "--network" for item in wish.items
@@ -130,6 +145,31 @@ def refusal(wish: Asked, target: str) -> BrambleError:
         f"{asker} asks {', '.join(str(item) for item in wish.items)}",
         remedy=f"to allow it once: bramble run {' '.join(options)} {shlex.quote(target)} …\n"
         f"to allow it from now on: bramble trust grant {shlex.quote(target)}",
+    )
+
+
+def question(wishes: Sequence[Asked], project: Project) -> Iterator[str]:
+    """Yield what a person is asked who has granted none of `wishes`, line by line."""
+    # spec: internet.granted
+    fetched = project.fetched
+    if fetched is not None:
+        yield f"{fetched.key} comes from the internet, commit {fetched.commit}, sources {fetched.digest}"
+        seen = f"read and write {project.ground}" if project.ground else "see nothing of this machine"
+        yield f"  its programs may {seen}, and use no network"
+    for wish in wishes:
+        items = [item for item in wish.items if item.kind != "run"]
+        if items:
+            place = "that" if fetched is not None else f"its directory {wish.directory}"
+            yield f"{wish.owner or wish.name} asks, beyond {place},"
+            yield from (f"  {item}" for item in items)
+
+
+def nothing_shown(project: Project) -> str:
+    """Return what is said where the programs of a package see nothing of where the person stands."""
+    # spec: internet.run.ground
+    return (
+        f"nothing of {project.here} is shown to it, which holds your home or what Bramble trusts: "
+        "go to another directory, or name what it may write with --paths"
     )
 
 

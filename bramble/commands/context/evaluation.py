@@ -44,7 +44,7 @@ def evaluate_targets(
     keep_going: bool = False,
     reads: Reads = NOT_NOTED,
 ) -> Evaluated:
-    """Find the project around the working directory and evaluate `words` in it.
+    """Find the project around the working directory, or a package that is named, and evaluate `words` in it.
 
     `on_print` receives what programs `print`, `reads` notes what decides the result. With `keep_going` what
     cannot be evaluated is passed over (`Evaluation.errors`). Raises BrambleError of the phases config,
@@ -52,9 +52,7 @@ def evaluate_targets(
     """
     began = time.monotonic()
     noted = Reads(time.time_ns())
-    project = find_project(setting.cwd, noted)
-    targets: list[Target] = [parse_target(word) for word in words]
-    packages = packages_of(project, setting, on_print, noted)
+    project, packages, targets = _meant([parse_target(word) for word in words], setting, on_print, noted)
     cache = _records_in(setting.cache)
     question = _question(words, setting, project, packages, keep_going)
     evaluation = None if cache is None else _recalled(cache, question, on_print, noted)
@@ -80,6 +78,22 @@ def evaluate_targets(
     return Evaluated(project, packages, evaluation, (began, time.monotonic()))
 
 
+def _meant(
+    targets: Sequence[Target], setting: Setting, on_line: Callable[[str], None], noted: Reads
+) -> tuple[Project, Packages, Sequence[Target]]:
+    """Return where targets are: the project in which the person stands, or a package that they name."""
+    # spec: internet.in-project
+    if any(target.kind == "module" and "." in target.name.partition("/")[0] for target in targets):
+        # Loaded for them alone, as all that is seldom asked for.
+        visiting: Any = importlib.import_module("bramble.commands.packages.visiting")
+        found: Optional[tuple[Project, Packages, Sequence[Target]]]
+        found = visiting.visit(targets, setting, on_line, noted)
+        if found is not None:
+            return found
+    project = find_project(setting.cwd, noted)
+    return project, packages_of(project, setting, on_line, noted), targets
+
+
 def _records_in(cache: Optional[str]) -> Optional[Kept]:
     return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), EVALUATIONS))
 
@@ -92,6 +106,7 @@ def _question(
     parts = [
         *(os.path.dirname(os.path.abspath(__file__)), sys.version, sys.getfilesystemencoding()),
         *(reader(), project.root, project.location, setting.cwd, setting.platform, setting.target),
+        str(project.fetched),
         *(str(tuple(setting.limits)), str(keep_going), *words),
         # In another store they are elsewhere, and so are their sources.
         str(sorted(packages.directories.items())),

@@ -37,7 +37,7 @@ def resolved(
     notes what decides the result. Raises config.*, packages.*, fetch.*, lock.*.
     """
     # spec: packages.obtain
-    path = os.path.join(project.root, LOCK_NAME)
+    path = project.lock_path
     found = chosen(project, setting, read_lock(path, reads), on_line, reads)
     if found.added:
         tables = entries(found.added)

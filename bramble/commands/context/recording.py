@@ -40,7 +40,7 @@ def record(
         targets[result.target] = tuple(dict.fromkeys(ref.derivation for ref in result.roots))
     build = Build(
         number=0,
-        project=evaluated.project.root,
+        project=evaluated.project.home,
         began=int(began * 1000),
         milliseconds=max(0, int((time.time() - began) * 1000)),
         targets=targets,

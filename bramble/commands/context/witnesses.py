@@ -40,10 +40,10 @@ def note_build(reads: Reads, evaluated: Evaluated, result: BuildResult, setting:
         return 0.0
     if result.new_pins or result.skipped:
         reads.spoil("the lock may change")
-    reads.file(evaluated.project.root, LOCK_NAME)
+    reads.file(evaluated.project.home, LOCK_NAME)
     if setting.mirror_table:
         reads.chain(setting.mirror_table)
-    reads.stamp(place_of_failed(setting.store_root, evaluated.project.root))
+    reads.stamp(place_of_failed(setting.store_root, evaluated.project.home))
     for sources in report.sources:
         root = evaluated.evaluation.source_roots[sources.project]
         for file in sources.files:
@@ -61,7 +61,7 @@ def note_build(reads: Reads, evaluated: Evaluated, result: BuildResult, setting:
         reads.place(path)
         if not os.path.lexists(path):
             reads.spoil(f"{path} is gone")
-    registered = f"{store.var}/projects/{digest(os.fsencode(evaluated.project.root))}"
+    registered = f"{store.var}/projects/{digest(os.fsencode(evaluated.project.home))}"
     reads.stamp(registered)
     return _noted_again(store, result, registered)
 
@@ -76,7 +76,8 @@ def note_run(reads: Reads, result: BuildResult, prepared: Prepared) -> None:
         reads.way(mount.target)
     for path in prepared.spec.hidden:
         reads.kind(path)
-    reads.way(prepared.project)
+    if prepared.project:
+        reads.way(prepared.project)
     reads.way(prepared.spec.cwd)
 
 

@@ -155,7 +155,7 @@ def keep_sources(project: Project, setting: Setting, resolution: Resolution) -> 
     Raises store.*.
     """
     # spec: packages.kept
-    open_store(setting).record_roots(project.root, {PACKAGES: resolution.objects})
+    open_store(setting).record_roots(project.home, {PACKAGES: resolution.objects})
 
 
 def _derivation(ask: Ask, known: Optional[Locked], repositories: Repositories) -> tuple[Derivation, str]:

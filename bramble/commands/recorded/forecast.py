@@ -15,4 +15,4 @@ def forecasts(setting: Setting) -> Mapping[str, float]:
     Raises BrambleError as `open_recorded` does.
     """
     recorded = open_recorded(setting)
-    return durations(recorded.store, recorded.project.root)
+    return durations(recorded.store, recorded.project.home)
