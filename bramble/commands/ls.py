@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable
-from typing import Any
 
+from bramble.commands.context.evaluation import visited
 from bramble.commands.context.limits import bounded
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
@@ -40,11 +39,10 @@ def list_modules(
         return library_docs(path, reads), []
     host = path.partition("/")[0]
     if "." in host.strip(".") and host != path and not os.path.isdir(directory):
-        # Loaded for that alone, as all that is seldom asked for.
-        visiting: Any = importlib.import_module("bramble.commands.packages.visiting")
-        found = visiting.visit([parse_target(path)], setting, on_line, reads)
+        found = visited([parse_target(path)], setting, on_line, reads)
         if found is not None:
-            return _of_package(found.project, found.targets[0].name, setting, reads)
+            package, _, (target,) = found
+            return _of_package(package, target.name, setting, reads)
     if not os.path.isdir(directory):
         above = os.path.dirname(path.rpartition(":")[0] or path) or "."
         module = os.path.isfile(f"{directory.partition(':')[0]}.bramble") or ":" in path
@@ -53,7 +51,8 @@ def list_modules(
             f"{path} is not a directory",
             remedy=f"its module is listed with the others there: bramble ls {above}"
             if module
-            else "name a directory of the project",
+            else "name a directory of the project"
+            + (f", or a version of a package: {path}@latest" if "." in host.strip(".") else ""),
         )
     with bounded(setting.limits):
         return module_docs(find_project(directory, reads), directory, reads)

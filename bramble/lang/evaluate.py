@@ -128,6 +128,9 @@ def _modules(session: Session, target: Target) -> Iterable[ModuleFile]:
                 error.remedy = f"a path begins with ./ or ../: write ./{target.text}"
             elif target.text.isidentifier():
                 error.remedy = f"a function of this directory is the target ./:{target.text}; {error.remedy}"
+            elif "." in target.name.partition("/")[0]:
+                # spec: internet.in-project
+                error.remedy = f"{error.remedy}; without that, name a version of it: {target.name}@latest"
         raise
 
 

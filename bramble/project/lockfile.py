@@ -26,6 +26,7 @@ from bramble.recall.reads import NOT_NOTED, Reads
 
 URL_HASHES = "URLHashes"
 DEPENDENCIES, COMMITS = "Dependencies", "Commits"
+_LARGEST = 16 << 20  # bytes: some hundred thousand entries
 _A_DIGEST = re.compile(r"[a-z2-7]{32}"), "a digest: 32 characters of a-z and 2-7 are"
 _FORMS = {
     URL_HASHES: _A_DIGEST,
@@ -59,7 +60,7 @@ def read_lock(path: str, reads: Reads = NOT_NOTED) -> Lock:
 
 def _read(path: str) -> str:
     try:
-        data = read_file(*os.path.split(path))
+        data = read_file(*os.path.split(path), _LARGEST)
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -15,6 +15,8 @@ import pytest
 
 from bramble.commands.context.consent import Asked, Item, check_granted
 from bramble.errors import BrambleError
+from bramble.project.config import ProjectConfig
+from bramble.project.project import Project
 from tests.cli.world import World, remove_store
 
 MODULE = """
@@ -294,12 +296,15 @@ def test_what_a_mount_cannot_hold_is_reported(repository: World) -> None:
 
 
 def test_a_path_that_leads_elsewhere_since_it_was_granted_is_refused() -> None:
-    granted = Asked("/p", "p", "", (Item("read", "/outside"),))
-    check_granted(granted, "write", "/p/data")
-    check_granted(granted, "read", "/outside")
+    granted, project = (
+        Asked("/p", "p", "", (Item("read", "/outside"),)),
+        Project("/p", ProjectConfig("p", "0")),
+    )
+    check_granted(granted, project, "write", "/p/data")
+    check_granted(granted, project, "read", "/outside")
     for kind, real in (("write", "/outside"), ("read", "/outside/x"), ("write", "/home/x/.ssh")):
         with pytest.raises(BrambleError) as caught:
-            check_granted(granted, kind, real)
+            check_granted(granted, project, kind, real)
         assert caught.value.code == "run.not-granted"
     with pytest.raises(BrambleError):
-        check_granted(Asked("/p", "p", "lib", (Item("write", "/p/data"),)), "write", "/p/other")
+        check_granted(Asked("/p", "p", "lib", (Item("write", "/p/data"),)), project, "write", "/p/other")

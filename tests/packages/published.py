@@ -49,15 +49,19 @@ class Published(World):
         *,
         directory: str = "",
         tag: str | None = None,
+        copies: Mapping[str, Path] | None = None,
         **modules: str,
     ) -> str:
-        """Commit a package and tag it; `needs` maps names to what stands behind `=`. Return the commit."""
+        """Commit a package and tag it; `needs` maps names to what stands behind `=`. Return the commit.
+
+        `copies` maps names of files in it to what is copied there, links as links.
+        """
         path = self.repository(name)
         top = path / directory
         if not directory:
             for entry in path.iterdir():
                 if entry.name != ".git":
-                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
         top.mkdir(parents=True, exist_ok=True)
         whole = f"{name}/{directory}" if directory else name
         (top / "bramble.toml").write_text(toml(whole, version, needs or {}))
@@ -65,6 +69,9 @@ class Published(World):
             file = top / (module.replace("__", "/") + ".bramble")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
+        for file_name, source in (copies or {}).items():
+            (top / file_name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, top / file_name, follow_symlinks=False)
         self.git("add", "-A", cwd=path)
         self.git("commit", "--quiet", "--allow-empty", "-m", f"{whole} {version}", cwd=path)
         self.git("tag", "-f", tag or (f"{directory}/v{version}" if directory else f"v{version}"), cwd=path)

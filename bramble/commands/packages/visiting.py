@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Optional
 
 from bramble.commands.build import PACKAGES
@@ -37,6 +37,7 @@ from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.store.layout.place import locate
 
 VISITED = "var/packages"  # in the store, which keeps what is below it
+_MAJOR = re.compile(r"[0-9]{1,6}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -68,7 +69,7 @@ def visit(
     """
     named = [operand(target) for target in targets]
     operands = [one for one in named if one is not None]
-    if not operands or _in_project(operands, setting, on_line, reads):
+    if not operands or _in_project(operands, setting, reads):
         return None
     releases = [_release(one, setting, on_line, reads) for one in operands]
     if len({one.key for one in releases}) > 1 or len(releases) < len(targets):
@@ -88,30 +89,18 @@ def visit(
     return Visit(project, found, tuple(one.target for one in releases))
 
 
-def _in_project(
-    operands: Sequence[Operand], setting: Setting, on_line: Callable[[str], None], reads: Reads
-) -> bool:
+def _in_project(operands: Sequence[Operand], setting: Setting, reads: Reads) -> bool:
     """Tell whether the project in which the person stands is meant, or a package that it requires."""
     # spec: internet.in-project
+    if not any(not one.version or _MAJOR.fullmatch(one.version) for one in operands):
+        return False
     try:
-        project = find_project(setting.cwd, reads)
+        find_project(setting.cwd, reads)
     except BrambleError as error:
         if error.code == "config.no-project":
             return False
         raise
-    known = {project.name, *project.config.dependencies}
-    plain = [one for one in operands if not one.version or one.version.isdecimal()]
-    if any(_begins(one, known) for one in plain):
-        return True
-    if not plain or not project.config.dependencies:
-        return False
-    keys = resolved(project, setting, on_line, reads).packages
-    return any(_begins(one, keys) for one in plain)
-
-
-def _begins(one: Operand, names: Iterable[str]) -> bool:
-    whole = one.target.name
-    return any(whole == name or whole.startswith(name + "/") for name in names)
+    return True
 
 
 def _release(one: Operand, setting: Setting, on_line: Callable[[str], None], reads: Reads) -> _Release:
