@@ -15,8 +15,8 @@ from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.packages.names import is_remote
-from bramble.project.config import broken_name
 from bramble.project.modules import Target
+from bramble.project.names import broken_name
 from bramble.project.versions import Version
 
 _LONGEST_PART, _LONGEST = 200, 1000  # characters: of them names of directories are made
