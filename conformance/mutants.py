@@ -23,6 +23,8 @@ from conformance.outcome import FAILED
 from conformance.session import Implementation
 
 TOP = os.path.dirname(runner.HOME)
+# What belongs to the source: an implementation that writes itself as one file needs all of it.
+_SOURCE = ("LICENSE", "README.md", "bramble", "pyproject.toml", "spec")
 
 
 @dataclass(frozen=True)
@@ -297,6 +299,39 @@ MUTANTS: tuple[Mutant, ...] = (
         'if last[0] != "sha256" or all(',
         "if True or all(",
     ),
+    *(
+        Mutant(f"vendor.{topic}", path, old, new)
+        for topic, path, old, new in (
+            ("objects", "bramble/build/builder.py", "if self._options.fetch.vendor is None:", "if True:"),
+            ("downloads", "bramble/build/fetch/from_url.py", "        if vendored:\n", "        if False:\n"),
+            ("which", "bramble/commands/build.py", "    if setting.vendor:\n", "    if False:\n"),
+            (
+                "own",
+                "bramble/packages/vendor.py",
+                "    return _OWN.fullmatch(path) is not None\n",
+                "    return True\n",
+            ),
+            (
+                "own",
+                "bramble/commands/packages/vendoring.py",
+                "        if not known:\n",
+                "        if False:\n",
+            ),
+            (
+                "incremental",
+                "bramble/packages/vendor.py",
+                "if not present.get(path)))",
+                "if path not in present))",
+            ),
+            ("incremental", "bramble/packages/vendor.py", "if path not in needed and", "if False and"),
+        )
+    ),
+    Mutant(
+        "project.files.vendor",
+        "bramble/project/files.py",
+        "if VENDOR_NAME in found.entries(directory):",
+        "if False:",
+    ),
 )
 
 
@@ -322,7 +357,9 @@ def survivors(mutants: Sequence[Mutant], cases: Sequence[Case], source: str) -> 
     for mutant in mutants:
         chosen = cases_of(mutant, cases)
         with tempfile.TemporaryDirectory(prefix="bm-") as copy:
-            shutil.copytree(os.path.join(source, "bramble"), os.path.join(copy, "bramble"))
+            for name in _SOURCE:
+                put = shutil.copytree if os.path.isdir(os.path.join(source, name)) else shutil.copy
+                put(os.path.join(source, name), os.path.join(copy, name))
             path = os.path.join(copy, mutant.path)
             with open(path, encoding="utf-8") as file:
                 text = mutated(file.read(), mutant)

@@ -294,6 +294,17 @@ def test_what_is_not_in_it_is_looked_for_further_on(clone: Published, source: Pu
     assert done.status == 0 and "fetching example.test/diamond@1.0.0\n" in done.err
 
 
+def test_what_cannot_be_downloaded_changes_nothing(clone: Published) -> None:
+    # spec: vendor.absent
+    before = stamps(clone.project / "v")
+    for more in ("", ', sha256="' + "0" * 64 + '"'):
+        clone.write(default=PROJECT + f'\ndef new():\n    return fetch("new"{more})\n')
+        for directory in ("v", "w"):
+            done = clone.run("--vendor", "v", "vendor", "--offline", directory)
+            assert (done.status, done.codes) == (1, ["fetch.offline"]), done.err
+    assert stamps(clone.project / "v") == before and not (clone.project / "w").exists()
+
+
 def test_a_build_with_nothing_to_do_does_not_look_there(clone: Published) -> None:
     # spec: vendor.order
     config = clone.project / "bramble.toml"

@@ -7,6 +7,8 @@ more goes last: whoever ends this at any moment leaves a directory that is as go
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import hashlib
 import os
 import stat
@@ -79,16 +81,21 @@ class _Content(NamedTuple):
 def target_directory(named: Optional[str], setting: Setting) -> str:
     """Return where to vendor: the directory that is named, or that of the project; "" for none.
 
-    Raises config.*, and cli.unwritable where a link leads the project's own out of the project.
+    Raises config.*, vendor.occupied, and cli.unwritable where a link leads the project's own out of it.
     """
-    if named is not None:
-        return os.path.normpath(os.path.join(setting.cwd, named))
+    directory = ""
     project = find_project(setting.cwd)
-    if not project.config.vendor:
-        return ""
-    directory = os.path.join(project.root, project.config.vendor)
-    if not f"{os.path.realpath(directory)}/".startswith(project.root.rstrip("/") + "/"):
-        raise unwritable(directory, f"a symbolic link leads out of {project.root}")
+    if named is not None:
+        directory = os.path.normpath(os.path.join(setting.cwd, named))
+    elif project.config.vendor:
+        directory = os.path.join(project.root, project.config.vendor)
+        if not f"{os.path.realpath(directory)}/".startswith(project.root.rstrip("/") + "/"):
+            raise unwritable(directory, f"a symbolic link leads out of {project.root}")
+    if directory and os.path.lexists(directory):
+        try:
+            _present(directory)
+        except OSError as error:
+            raise unwritable(directory, error.strerror) from error
     return directory
 
 
@@ -115,14 +122,25 @@ def vendor(
         PROGRAM: _constant(program, 0o755),
         ATTRIBUTES: _constant(ATTRIBUTES_TEXT),
         **{path: _object(store, path) for path in manifest.files if path not in needs.bodies},
-        **{path: _body(store, body, options, on_line) for path, body in needs.bodies.items()},
+        **{path: _body(body) for path, body in needs.bodies.items()},
     }
     new = not os.path.lexists(directory)
     try:
-        if new and not dry_run:
-            os.makedirs(directory)
-        with contextlib.nullcontext() if new and dry_run else _alone(directory):
-            found = {} if new else _present(directory)
+        with contextlib.ExitStack() as stack:
+            if not dry_run:
+                # Before anything is written: if one of them cannot be had, nothing has changed.
+                scratch = stack.enter_context(store.workspace()).path
+                bodies = [
+                    path for path in needs.bodies if new or not _is(contents[path], f"{directory}/{path}")
+                ]
+                for number, path in enumerate(bodies):
+                    file = _fetched(needs.bodies[path], f"{scratch}/{number}", options, on_line)
+                    contents[path] = contents[path]._replace(write=functools.partial(_copy, file))
+                if new:
+                    os.makedirs(directory)
+            if not (new and dry_run):
+                stack.enter_context(_alone(directory))
+            found = () if new and dry_run else _present(directory)
             right = {path: path in contents and _is(contents[path], f"{directory}/{path}") for path in found}
             todo = steps([*contents], right)
             if not dry_run:
@@ -169,7 +187,7 @@ def _object(store: Store, path: str) -> _Content:
     return _Content(lambda write: write_archive(store, name, write), is_right)
 
 
-def _body(store: Store, body: Body, options: BuildOptions, on_line: Callable[[str], None]) -> _Content:
+def _body(body: Body) -> _Content:
     def is_right(path: str) -> bool:
         try:
             verify(path, body.checksum, name=body.name, url=path)
@@ -177,16 +195,25 @@ def _body(store: Store, body: Body, options: BuildOptions, on_line: Callable[[st
             return False
         return True
 
-    def write(write: _Write) -> None:
-        on_line(f"fetching {body.key}")
-        silent = Listener(_nothing_of, _nothing_of, _nothing_of, threading.Event())
-        with store.workspace() as work:
-            request = Request(body.name, body.env, {}, work.path, options, silent, _not_run)
-            with open(fetch_body(request), "rb") as file:
-                for block in iter(lambda: file.read(_BLOCK), b""):
-                    write(block)
+    return _Content(_not_there, is_right)
 
-    return _Content(write, is_right)
+
+def _not_there(_: _Write) -> NoReturn:
+    raise FileNotFoundError(errno.ENOENT, "it has been removed meanwhile")
+
+
+def _fetched(body: Body, scratch: str, options: BuildOptions, on_line: Callable[[str], None]) -> str:
+    """Return a file with the bytes of a download, made in the new directory `scratch`."""
+    on_line(f"fetching {body.key}")
+    make_directory(scratch, 0o700)
+    silent = Listener(_nothing_of, _nothing_of, _nothing_of, threading.Event())
+    return fetch_body(Request(body.name, body.env, {}, scratch, options, silent, _not_run))
+
+
+def _copy(file: str, write: _Write) -> None:
+    with open(file, "rb") as opened:
+        for block in iter(lambda: opened.read(_BLOCK), b""):
+            write(block)
 
 
 def _nothing_of(*_: object) -> None: ...
@@ -241,7 +268,7 @@ def _occupied(directory: str, why: str) -> BrambleError:
 
 
 def _is(content: _Content, path: str) -> bool:
-    return stat.S_ISREG(os.lstat(path).st_mode) and content.is_right(path)
+    return os.path.lexists(path) and stat.S_ISREG(os.lstat(path).st_mode) and content.is_right(path)
 
 
 def _write_all(directory: str, contents: Mapping[str, _Content], manifest: bytes, todo: Steps) -> None:
