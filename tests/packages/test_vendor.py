@@ -345,7 +345,7 @@ def test_whoever_is_killed_while_writing_leaves_nothing_in_the_way(
     for pause in (0.0, 0.01):
         process = clone.start("--vendor", "v", "vendor", "../w")
         until = time.monotonic() + 60
-        while not (w / MANIFEST).exists() and process.poll() is None and time.monotonic() < until:
+        while not (w / "objects").exists() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.001)
         time.sleep(pause)
         process.send_signal(signal.SIGKILL)
