@@ -83,6 +83,12 @@ def near_the_end(registry: Registry, known: int, began: float) -> bool:
     return len(registry.index) > known or any(b"came out the same" in log.read_bytes() for log in logs)
 
 
+def adding(registry: Registry, known: int) -> bool:
+    """Tell whether a version is being added: there are sources of more versions than are in the index."""
+    sources = (registry.directory / "public" / "package" / "source").glob("**/*@*")
+    return sum(1 for _ in sources) > known
+
+
 def killed(registry: Registry, names: list[str], dice: random.Random) -> Registry:
     """Ask for what is not published, kill the server at some moment, and start it again."""
     lines = {line.split()[0] for line in registry.index}
@@ -90,12 +96,17 @@ def killed(registry: Registry, names: list[str], dice: random.Random) -> Registr
         if name not in lines:
             registry.job(name, wait=False)
     known, began, until = len(registry.index), time.time(), time.monotonic() + 60
-    if dice.random() < 0.7:
+    moment = dice.random()
+    if moment < 0.2:
+        time.sleep(dice.random() * 2)
+    elif moment < 0.6:
         while not near_the_end(registry, known, began) and time.monotonic() < until:
             time.sleep(0.002)
-        time.sleep(dice.random() * 0.4)
+        time.sleep(dice.random())
     else:
-        time.sleep(dice.random() * 2)
+        while not adding(registry, known) and time.monotonic() < until:
+            time.sleep(0.0005)
+        time.sleep(dice.choice((0, 0.1)) * dice.random())
     registry.process.kill()
     registry.process.wait()
     found = wrong(registry.directory / "public")

@@ -14,6 +14,7 @@ from bramble.build.fetch.exchange import Sent, exchange
 from bramble.build.options import FetchOptions
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.obtain import repositories_of
+from bramble.commands.packages.registry.trusting import configured
 from bramble.errors import BrambleError
 from bramble.packages.names import is_remote, places, tag_of, version_of
 from bramble.project.config import parse_config
@@ -321,6 +322,16 @@ def _no_answer(url: str, fact: str) -> BrambleError:
     return BrambleError(
         "registry.answer", f"{url} is not answered as a registry does: {fact}", remedy="check the URL"
     )
+
+
+def own_registry(setting: Setting) -> str:
+    """Return the URL of the first registry of the person that is a server, "" for none.
+
+    Raises config.registries.
+    """
+    # spec: registry.client.which
+    urls = (one.url for one in configured(setting).registries)
+    return next((url for url in urls if not url.startswith("file:")), "")
 
 
 def fetch_options(setting: Setting) -> FetchOptions:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Optional
+from urllib.parse import quote
 
+from bramble.build.fetch.address import parse_url
 from bramble.commands.build import BuildChoices, Event, build_derivations
 from bramble.commands.context.evaluating import evaluate_anew
 from bramble.commands.context.evaluation import Evaluated
@@ -21,12 +24,15 @@ from bramble.commands.context.mirror import read_mirror
 from bramble.commands.context.packages import chosen
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.obtain import keep_sources, repositories_of
+from bramble.commands.packages.registry.kept import directory_of
+from bramble.commands.packages.registry.trusting import CONFIG
 from bramble.commands.packages.registry.writing import read_registry
 from bramble.commands.packages.repositories import Repository
 from bramble.commands.registry.reach import Places, addresses_of, check_asks, check_place
 from bramble.errors import BrambleError
 from bramble.lang.docs import ModuleDocs, package_docs
 from bramble.packages.names import version_of
+from bramble.packages.registry.checkpoint import CHECKPOINT, signer
 from bramble.packages.registry.documents import Documentation, Function, Module, Requirement
 from bramble.packages.registry.index import Entry, all_entries
 from bramble.packages.registry.releases import broken_release
@@ -38,6 +44,8 @@ from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.project.project import Project, find_project
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED
+from bramble.store.files.remove import remove_tree
+from bramble.store.files.small import read_file
 from bramble.store.history.failed import forget_failed
 from bramble.store.layout.place import place_of_failed
 
@@ -53,8 +61,8 @@ class Around:
     """With what a package is checked."""
 
     setting: Setting
-    directory: str  # empty; the project that requires the package is made there
-    published: Mapping[tuple[str, str], Entry]  # (name, version) → what is in the registry
+    directory: str  # for the project that requires the package, and a configuration of its own
+    registry: Optional[str]  # the directory of the registry; None: there is none
     choices: BuildChoices
     places: Places
     say: Callable[[str], None]
@@ -77,14 +85,6 @@ def places_of(setting: Setting, hosts: Sequence[str]) -> Places:
     return Places(tuple(host.lower() for host in hosts), tuple(table), bool(setting.proxies))
 
 
-def published_in(directory: Optional[str]) -> Mapping[tuple[str, str], Entry]:
-    """Return what is published in the registry in a directory, by name and version. Raises registry.*."""
-    if directory is None:
-        return {}
-    _, index = read_registry(os.path.join(directory, PUBLIC))
-    return {(one.name, one.version): one for one in all_entries(index)}
-
-
 def check(name: str, reference: str, around: Around) -> Checked:
     """Check one version of a package. Raises BrambleError for whatever speaks against it.
 
@@ -95,21 +95,48 @@ def check(name: str, reference: str, around: Around) -> Checked:
     if wrong is not None:
         raise BrambleError("registry.request", wrong, remedy="name a package by its place: example.com/lib")
     check_place(name, around.places, addresses_of)
-    # Nobody's name and password are used for what everybody is going to see.
-    around = replace(around, setting=replace(around.setting, netrc=None))
-    version, commit = _wanted(name, reference, around)
-    around.say(f"{name}@{version} is commit {commit}")
-    known = around.published.get((name, str(version)))
-    if known is not None:
-        if known.commit != commit:
-            raise changed(known, commit)
-        around.say("it is published already")
-        return Checked(known, True)
+    published = published_in(around.registry)
+    with _impersonal(around) as setting:
+        around = replace(around, setting=setting)
+        version, commit = _wanted(name, reference, around)
+        around.say(f"{name}@{version} is commit {commit}")
+        known = published.get((name, str(version)))
+        if known is not None:
+            if known.commit != commit:
+                raise changed(known, commit)
+            around.say("it is published already")
+            return Checked(known, True)
+        return _checked(name, version, commit, published, around)
+
+
+def published_in(registry: Optional[str]) -> Mapping[tuple[str, str], Entry]:
+    """Return what is published in the registry in a directory, by name and version. Raises registry.*."""
+    if registry is None:
+        return {}
+    _, index = read_registry(os.path.join(registry, PUBLIC))
+    return {(one.name, one.version): one for one in all_entries(index)}
+
+
+@contextmanager
+def _impersonal(around: Around) -> Iterator[Setting]:
+    """Give the setting without what a person has in it: passwords, grants, registries but this one."""
+    # spec: registry.publish.places, registry.publish.requires
+    config = _directory(around, "config")
+    root = "" if around.registry is None else f"{around.registry}/{PUBLIC}"
+    url = parse_url(f"file://{quote(root)}").geturl() if root else ""
+    if root:
+        key = signer(read_file(f"{root}/{CHECKPOINT}") or b"")
+        with open(os.path.join(config, CONFIG), "w", encoding="utf-8") as file:
+            file.write(f'[registries]\n"{url}" = "{key}"\n')
     try:
-        return _checked(name, version, commit, around)
+        yield replace(around.setting, netrc=None, config=config)
     finally:
+        store = around.setting.store_root
+        if url and os.path.isdir(f"{store}/var"):
+            # A client keeps what a registry has said. This one may be made anew by its owner.
+            remove_tree(directory_of(f"{store}/var", url))
         # Nobody looks at what builds of strangers have left.
-        forget_failed(place_of_failed(around.setting.store_root, around.directory))
+        forget_failed(place_of_failed(store, _project_in(around)))
 
 
 def changed(known: Entry, commit: str) -> BrambleError:
@@ -161,10 +188,12 @@ def _parsed(reference: str) -> Version:
         ) from None
 
 
-def _checked(name: str, version: Version, commit: str, around: Around) -> Checked:
+def _checked(
+    name: str, version: Version, commit: str, published: Mapping[tuple[str, str], Entry], around: Around
+) -> Checked:
     project = _project(around, {name: str(version)})
     with bounded(around.setting.limits):
-        resolution = _resolution(project, around)
+        resolution = _resolution(project, published, around)
     tree = _tree(resolution, Ask(name, version))
     if tree.commit != commit:
         raise BrambleError(
@@ -201,17 +230,27 @@ def _failed(failures: Sequence[BrambleError]) -> BrambleError:
 def _project(around: Around, requires: Mapping[str, str]) -> Project:
     lines = ["[package]", f'name = "{_PROJECT}"', 'version = "0.0.0"', "[dependencies]"]
     lines += [f'"{name}" = "{version}"' for name, version in requires.items()]
-    path = os.path.join(around.directory, CONFIG_NAME)
-    with open(path, "w", encoding="utf-8") as file:
+    directory = _directory(around, "project")
+    with open(os.path.join(directory, CONFIG_NAME), "w", encoding="utf-8") as file:
         file.write("\n".join([*lines, ""]))
-    return find_project(around.directory)
+    return find_project(directory)
 
 
-def _resolution(project: Project, around: Around) -> Resolution:
+def _directory(around: Around, name: str) -> str:
+    path = os.path.join(around.directory, name)
+    os.makedirs(path, 0o700, exist_ok=True)
+    return path
+
+
+def _project_in(around: Around) -> str:
+    return os.path.realpath(os.path.join(around.directory, "project"))
+
+
+def _resolution(project: Project, published: Mapping[tuple[str, str], Entry], around: Around) -> Resolution:
     """Return the packages that are needed: what the registry has of them is what it says."""
     # spec: registry.publish.requires
     tables: dict[str, dict[str, str]] = {DEPENDENCIES: {}, COMMITS: {}}
-    for (name, version), entry in around.published.items():
+    for (name, version), entry in published.items():
         tables[DEPENDENCIES][f"{name}@{version}"] = entry.digest
         tables[COMMITS][f"{name}@{version}"] = entry.commit
 

@@ -92,6 +92,17 @@ def verified(data: bytes, key: str) -> Checkpoint:
     return checkpoint
 
 
+def signer(data: bytes) -> str:
+    """Return the public key, as ssh writes it, that the signature in the content of `index.signed` names.
+
+    For the registry itself, as `believed`. Raises registry.checkpoint, registry.signature.
+    """
+    try:
+        return key_text(parse_signature(_parted(data)[1]).key)
+    except NoSignature as error:
+        raise _unsigned(f"it holds no signature that can be used: {error}") from None
+
+
 def believed(data: bytes) -> Checkpoint:
     """Return the checkpoint in the content of `index.signed`, whoever signed it. Raises registry.checkpoint.
 

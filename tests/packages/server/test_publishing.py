@@ -60,9 +60,10 @@ def test_what_comes_out_differently_is_not_published(registry: Registry) -> None
     assert len([line for line in registry.index if line.startswith(name)]) == 1
 
 
-def checked(registry: Registry, name: str, *words: str) -> list[str]:
+def checked(registry: Registry, name: str, *words: str, **environ: str) -> list[str]:
     """Return why a package would not be published: what the process of a job does, without the job."""
-    done = registry.market.run("registry", "check", "--published", str(registry.directory), name, *words)
+    command = ["registry", "check", "--published", str(registry.directory)]
+    done = registry.market.run(*command, name, *words, **environ)
     assert (done.status == 0) == (not done.codes), done.err
     return done.codes
 
@@ -96,6 +97,12 @@ def test_what_a_package_requires_is_what_is_published(registry: Registry) -> Non
     assert job["state"] == "published", job
     listed = {one["name"]: one for one in registry.ask("GET", "/packages")["packages"]}
     assert listed["example.test/base"]["dependents"] == 1
+    # In another store, and when the repository is gone, the registry has what it has published.
+    market.publish("example.test/later", "1.0.0", {"example.test/base": "1.0.0"}, default=use)
+    where = market.repository("example.test/base")
+    where.rename(where.with_name("gone"))
+    assert checked(registry, "example.test/later", BRAMBLE_PATH=str(market.base / "t")) == []
+    where.with_name("gone").rename(where)
     commit = market.git("rev-parse", "v1.0.0", cwd=market.repository("example.test/base"))
     needs = {"example.test/base": f'{{ rev = "{commit}" }}'}
     market.publish("example.test/by-rev", "1.0.0", needs, default="")

@@ -10,7 +10,15 @@ import threading
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.render import harmless, on_one_line, print_error, print_json, say
 from bramble.cli.verbs.packages.common import warn
-from bramble.commands.packages.publishing import Asked, Job, Wish, as_json, fetch_options, wish_of
+from bramble.commands.packages.publishing import (
+    Asked,
+    Job,
+    Wish,
+    as_json,
+    fetch_options,
+    own_registry,
+    wish_of,
+)
 from bramble.errors import BrambleError
 
 
@@ -23,7 +31,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="REF",
         help="a version or its tag (default: the version that bramble.toml says)",
     )
-    parser.add_argument("--registry", metavar="URL", default="", help="the registry that is asked")
+    parser.add_argument(
+        "--registry",
+        metavar="URL",
+        default="",
+        help="the registry that is asked (default: the first in ~/.config/bramble/config.toml)",
+    )
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--dry-run", action="store_true", help="look at what can be seen here, and ask nobody")
     way.add_argument(
@@ -40,9 +53,9 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     setting = read_setting(
         os.environ, arguments.directory, offline=arguments.offline, store_of=arguments.store_of
     )
-    url = arguments.registry.rstrip("/")
+    url = arguments.registry.rstrip("/") or own_registry(setting)
     if not url and not arguments.dry_run:
-        arguments.refuse("--registry URL is missing")
+        arguments.refuse("--registry URL is missing, and the configuration names no server")
     asked = Asked(url, fetch_options(setting), threading.Event())
     warnings: tuple[str, ...] = ()
     if arguments.job is not None:

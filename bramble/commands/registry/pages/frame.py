@@ -61,6 +61,7 @@ margin:.6rem 0}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;vertical-align:top;padding:.4rem .9rem .4rem 0;border-bottom:1px solid var(--line)}
 th{color:var(--soft);font-weight:500;font-size:.9rem}
+summary{cursor:pointer}
 dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.2rem 1.2rem;margin:.6rem 0}
 dt{color:var(--soft)}dd{margin:0}
 @media(max-width:46rem){.columns{grid-template-columns:minmax(0,1fr)}.wide{display:none}
@@ -110,9 +111,15 @@ def page(around: Surroundings, title: str, *parts: Part, query: str = "") -> byt
         form,
         element("nav", link(address(around.root, "job"), "Jobs")),
     )
+    trust = f'[registries]\n"{around.url}" = "{around.key}"'
     foot = element(
         "footer",
-        element("p", "Public key of this registry: ", element("code", around.key)),
+        element(
+            "details",
+            element("summary", "To take packages from here"),
+            element("p", "In ~/.config/bramble/config.toml, when you trust whoever runs it:"),
+            element("pre", trust),
+        ),
         element(
             "p",
             *("All that is here as files: ", link(address(around.root, "index"), "index"), ", "),

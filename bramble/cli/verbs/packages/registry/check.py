@@ -17,7 +17,7 @@ from bramble.cli.environment import Surface, read_setting
 from bramble.cli.progress import Display
 from bramble.cli.render import harmless, say
 from bramble.commands.build import BuildChoices, Limits
-from bramble.commands.registry.checking import Around, Checked, check, places_of, published_in
+from bramble.commands.registry.checking import Around, Checked, check, places_of
 from bramble.commands.registry.outcome import write_outcome, write_problem
 from bramble.errors import BrambleError
 
@@ -47,8 +47,8 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
             threading.Thread(target=_end_with_input, name="input", daemon=True).start()
         around = Around(
             setting=setting,
-            directory=_made(directory, "project"),
-            published=published_in(arguments.published and os.path.abspath(arguments.published)),
+            directory=directory,
+            registry=arguments.published and os.path.abspath(arguments.published),
             choices=choices,
             places=places_of(setting, arguments.places),
             say=lambda line: say(harmless(line)),
@@ -83,19 +83,6 @@ def _directory(given: Optional[str]) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory(prefix="bramble-check-") as made:
         yield made
-
-
-def _made(directory: str, name: str) -> str:
-    path = os.path.join(directory, name)
-    try:
-        os.mkdir(path, 0o700)
-    except OSError as error:
-        raise BrambleError(
-            "cli.no-directory",
-            f"{path} cannot be made: {error.strerror}",
-            remedy="name an empty directory of your own",
-        ) from error
-    return path
 
 
 def _end_with_input() -> None:
