@@ -210,6 +210,26 @@ VERBS = (
         ),
     ),
     Verb(
+        "search",
+        "bramble.cli.verbs.packages.search",
+        "look for packages in registries",
+        "project",
+        (
+            ("packages with this word in name or description", "bramble search words"),
+            ("all packages of your registries, for a program to read", "bramble search --json"),
+        ),
+    ),
+    Verb(
+        "show",
+        "bramble.cli.verbs.packages.show",
+        "say what a package is, what its functions do, and who requires it",
+        "project",
+        (
+            ("the newest version of a package", "bramble show example.com/lib"),
+            ("one version, for a program to read", "bramble show --json example.com/lib@1.0.0"),
+        ),
+    ),
+    Verb(
         "publish",
         "bramble.cli.verbs.packages.publish",
         "ask a registry to publish a version of this project",

@@ -19,7 +19,7 @@ _LARGEST = 4 << 20  # bytes: what is larger takes seconds to read, and nobody ha
 
 _KNOWN: Mapping[str, tuple[str, ...]] = {
     "": ("package", "dependencies", "mirror", "vendor"),
-    "package": ("name", "version"),
+    "package": ("name", "version", "description"),
     "vendor": ("path",),
 }
 _KNOWN_OF_DEPENDENCY = ("version", "path", "git", "rev")
@@ -43,6 +43,7 @@ class ProjectConfig:
     name: str  # the module name of the project's root
     version: str
     dependencies: Mapping[str, Dependency] = field(default_factory=dict)  # by package name
+    description: str = ""  # what it is for, in a line
     mirror: Mapping[str, str] = field(default_factory=dict)  # URL → path, relative to the project
     vendor: str = ""  # the vendor directory, relative to the project; "" for none
     warnings: tuple[str, ...] = ()  # "bramble.toml:4:1: …", in the order of the file
@@ -78,6 +79,7 @@ def parse_config(text: str, filename: str = CONFIG_NAME) -> ProjectConfig:
     return ProjectConfig(
         name=_name(document, _required(document, package, "name", "example.com/hello")),
         version=_version(document, _required(document, package, "version", "0.0.1"), ("package", "version")),
+        description=_string(document, ("package", "description"), package.get("description", "")),
         dependencies=_dependencies(document, _table(document, values, "dependencies") or {}),
         mirror=_mirror(document, _table(document, values, "mirror") or {}),
         vendor=_vendor(document, _table(document, values, "vendor")),

@@ -48,13 +48,25 @@ PUBLISHED = """
     git -c user.name=x -c user.email=x@example.com commit -qm x && git tag v1.0.0
     ln -sfn "$PWD" ../tool"""
 
+# A registry of this machine, signed by hand, and trust in it.
+REGISTRY = """
+    mkdir -p r "$HOME/.config/bramble"
+    echo "example.com/words 1.0.0 $(printf %040d 0) $(printf %032d 0 | tr 0 a)" >r/index
+    printf 'bramble registry 1\\nexample\\n%s\\n%s\\n' \\
+        "$(wc -c <r/index)" "$(sha256sum r/index | cut -d ' ' -f 1)" >head
+    ssh-keygen -q -t ed25519 -N '' -f key
+    { cat head; ssh-keygen -Y sign -n bramble-registry -f key <head; } >r/index.signed
+    printf '[registries]\\n"file://%s/r" = "%s"\\n' "$PWD" "$(cat key.pub)" \\
+        >"$HOME/.config/bramble/config.toml" """
+
 # Lines for a shell that come before the examples of a command: files to read, builds to look at.
 BEFORE = {
     "run": "mkdir -p out",
     "shell": "echo exit 1 >build.sh; ! bramble build ./:hello_world",
     "why-built": "echo : >>build.sh; bramble build ./:hello_world",
     **dict.fromkeys(("publish", "registry"), PUBLISHED),
-    **dict.fromkeys(("add", "remove", "update", "outdated", "deps"), PACKAGES),
+    **dict.fromkeys(("add", "remove", "update", "outdated", "deps", "show"), PACKAGES),
+    "search": REGISTRY,
     "star": """
         echo 'assert.eq(1 + 2, 3)' >sums.star
         printf 'def f():\\n    n = 3\\n    while n > 0:\\n        n -= 1\\nf()\\n' >count.star""",

@@ -150,7 +150,7 @@ class Repositories:
             return repository.place, next((commit for commit in means if commit), ask.rev)
         commit = repository.versions.get(ask.version)
         if commit is None:
-            raise _unknown_version(ask, repository)
+            raise unknown_version(ask, repository)
         return repository.place, commit
 
     def _candidates(self, name: str, git: str) -> Sequence[RepositoryPlace]:
@@ -214,7 +214,8 @@ def _tag(repository: Repository) -> str:
     return tag_of(repository.place.directory, Version(1, 2, 0)) + ", or another one of that form"
 
 
-def _unknown_version(ask: Ask, repository: Repository) -> BrambleError:
+def unknown_version(ask: Ask, repository: Repository) -> BrambleError:
+    """Return the error for a version that a package does not have."""
     known = [str(version) for version in reversed(list(repository.versions))]
     meant = nearest(str(ask.version), known)
     listed = ", ".join(known[:_SHOWN]) + (" …" if len(known) > _SHOWN else "")

@@ -18,6 +18,7 @@ from bramble.packages.registry.documents import (
     parse_list,
     parse_versions,
 )
+from bramble.packages.registry.finding import matching
 from bramble.packages.registry.index import Entry
 from bramble.packages.registry.layout import PACKAGES, Kind, path_of, versions_path
 from bramble.project.versions import Version
@@ -72,15 +73,7 @@ class Catalogue:
     def search(self, words: str) -> tuple[Listed, ...]:
         """Return the packages with all of these words in name or description, the names first."""
         # spec: registry.pages.search
-        wanted = words.lower().split()
-        found = []
-        for one in self.packages():
-            name, text = one.name.lower(), f"{one.name} {one.description}".lower()
-            if all(word in text for word in wanted):
-                last = name.rpartition("/")[2]
-                rank = 0 if last in wanted else 1 if any(word in last for word in wanted) else 2
-                found.append((rank, -one.dependents, one.name, one))
-        return tuple(one for *_, one in sorted(found, key=lambda row: row[:3]))
+        return matching(self.packages(), words.split())
 
     def _read(self, path: str) -> Optional[bytes]:
         opened = open_below(self.top, path.split("/"))

@@ -24,20 +24,19 @@ from bramble.commands.context.mirror import read_mirror
 from bramble.commands.context.packages import chosen
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.obtain import keep_sources, repositories_of
+from bramble.commands.packages.registry.describing import documentation_of
 from bramble.commands.packages.registry.kept import directory_of
 from bramble.commands.packages.registry.trusting import CONFIG
 from bramble.commands.packages.registry.writing import read_registry
 from bramble.commands.packages.repositories import Repository
 from bramble.commands.registry.reach import Places, addresses_of, check_asks, check_place
 from bramble.errors import BrambleError
-from bramble.lang.docs import ModuleDocs, package_docs
 from bramble.packages.names import version_of
 from bramble.packages.registry.checkpoint import CHECKPOINT, signer
-from bramble.packages.registry.documents import Documentation, Function, Module, Requirement
+from bramble.packages.registry.documents import Documentation
 from bramble.packages.registry.index import Entry, all_entries
 from bramble.packages.registry.releases import broken_release
 from bramble.packages.resolve import Ask, Resolution, Tree
-from bramble.project.config import load_config
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, Lock, read_lock, update_lock
 from bramble.project.modules import parse_target
 from bramble.project.names import CONFIG_NAME, LOCK_NAME
@@ -215,7 +214,7 @@ def _checked(
         if result.cancelled:
             raise BrambleError("registry.interrupted", "the work was ended", remedy="ask for it again")
         around.say(f"{len(roots)} derivations came out the same when they were built once more")
-    return Checked(entry, False, _documentation(entry, tree, impure), impure)
+    return Checked(entry, False, documentation_of(tree.directory, entry.name, entry.version, impure), impure)
 
 
 def _failed(failures: Sequence[BrambleError]) -> BrambleError:
@@ -302,22 +301,3 @@ def _impure(evaluated: Evaluated, roots: Sequence[str]) -> tuple[str, ...]:
     graph = evaluated.evaluation.graph
     names = {graph.get(id).name for id in graph.order(roots) if graph.get(id).builder.text == _MACHINE}
     return tuple(sorted(names))
-
-
-def _documentation(entry: Entry, tree: Tree, impure: tuple[str, ...]) -> Documentation:
-    """Return what a version says of itself. Raises BrambleError where a module cannot be read."""
-    # spec: registry.publish.docs
-    config = load_config(os.path.join(tree.directory, CONFIG_NAME))
-    requires = tuple(
-        Requirement(name, one.version or "", one.rev) for name, one in sorted(config.dependencies.items())
-    )
-    modules = package_docs(Project(tree.directory, config))
-    description = getattr(config, "description", "")
-    return Documentation(
-        entry.name, entry.version, description, tuple(map(_module, modules)), requires, impure
-    )
-
-
-def _module(docs: ModuleDocs) -> Module:
-    functions = [Function(one.name, one.parameters, one.docstring) for one in docs.functions]
-    return Module(docs.name, docs.docstring, tuple(functions))

@@ -13,6 +13,7 @@ from bramble.commands.packages.registry.writing import Owner, Publication, publi
 from bramble.packages.registry.checkpoint import Checkpoint, signed_form
 from bramble.packages.registry.documents import Documentation, Function, Module, Requirement
 from bramble.packages.registry.index import Entry, line
+from bramble.project.config import load_config
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, parse_lock
 from bramble.store.disk import Store
 from bramble.store.transfer.stream import write_archive
@@ -99,7 +100,7 @@ class Register:
                 Publication(
                     Entry(name, version, tables[COMMITS][key], digest),
                     (tree / "bramble.toml").read_bytes(),
-                    about(name, version),
+                    about(name, version, load_config(str(tree / "bramble.toml")).dependencies),
                     functools.partial(write_archive, objects, digest),
                 ),
             )

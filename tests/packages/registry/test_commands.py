@@ -276,3 +276,72 @@ def test_offline_what_was_verified_is_known(desk: Published, shop: tuple[Publish
     shutil.rmtree(desk.base / "registry")
     done = desk.run("outdated", "--offline", "--json")
     assert done.status == 1 or done.json["packages"][0]["newest"] == "1.1.0", done.err
+
+
+def test_words_find_packages(desk: Published, shop: tuple[Published, Register]) -> None:
+    # spec: registry.search, registry.search.json
+    done = desk.run("search", "LIB")
+    assert (done.status, done.err) == (0, "")
+    assert done.out == f"{HOST}/lib 1.1.0  What \\u{{1b}}[31m{HOST}/lib\\u{{7}} is for\n"
+    assert [line.split()[0] for line in desk.run("search").out.splitlines()] == [
+        f"{HOST}/base",
+        f"{HOST}/lib",
+    ]
+    assert desk.run("search", "lib", "nothing").status == 1
+    found = desk.run("search", "what", "base", "--json").json["packages"]
+    assert [(one["name"], one["newest"], one["registry"]) for one in found] == [
+        (f"{HOST}/base", "1.0.0", url(desk))
+    ]
+    # What is not in the index is not listed, and what the index says of versions holds.
+    listed = desk.base / "registry/packages"
+    listed.write_text(
+        listed.read_text().replace("1.1.0", "9.9.9").replace(f'"{HOST}/base"', f'"{HOST}/evil"')
+    )
+    assert [line.split()[:2] for line in desk.run("search").out.splitlines()] == [
+        [f"{HOST}/base", "1.0.0"],
+        [f"{HOST}/lib", "1.1.0"],
+    ]
+    listed.unlink()
+    assert desk.run("search", "lib").out == f"{HOST}/lib 1.1.0\n"
+    listed.write_text("{")
+    assert desk.run("search", "lib").codes == ["registry.document"]
+    trust(desk)
+    assert desk.run("search", "lib").codes == ["registry.none"]
+    trust(desk, ("http://127.0.0.1:1", shop[1].signer.key))
+    assert desk.run("search", "lib").codes == ["registry.unreachable"]
+
+
+def test_a_package_is_shown_from_a_registry(desk: Published) -> None:
+    # spec: registry.show, registry.show.json
+    without_git(desk)
+    done = desk.run("show", f"{HOST}/lib")
+    assert done.status == 0, done.err
+    assert "\x1b" not in done.out and "\x07" not in done.out
+    assert f"{HOST}/lib 1.1.0\n" in done.out and "versions:    1.1.0, 1.0.0\n" in done.out
+    assert "  f(a, b = 1)\n      Do f.\n" in done.out
+    assert f"requires:    {HOST}/base 1.0.0\n" in done.out
+    told = desk.run("show", f"{HOST}/lib@1.0.0", "--json", cwd=desk.base).json
+    assert (told["release"], told["from"], told["registry"]) == ("1.0.0", url(desk), True)
+    assert [one["version"] for one in told["versions"]] == ["1.1.0", "1.0.0"]
+    done = desk.run("show", f"{HOST}/lib@1.1.1")
+    assert done.codes == ["packages.unknown-version"]
+    shown = desk.run("show", f"{HOST}/base").out
+    assert f"required by: {HOST}/lib\n" in shown
+    # Without its documentation the sources tell.
+    (desk.base / f"registry/package/docs/{HOST}/lib@1.1.0").unlink()
+    told = desk.run("show", f"{HOST}/lib", "--json").json
+    assert [one["name"] for one in told["modules"][0]["functions"]] == ["made"]
+    assert told["requires"] == [{"name": f"{HOST}/base", "version": "1.0.0", "rev": ""}]
+
+
+def test_a_package_is_shown_without_a_registry(desk: Published) -> None:
+    # spec: registry.show
+    trust(desk)
+    done = desk.run("show", f"{HOST}/lib", cwd=desk.base)
+    assert done.status == 0, done.err
+    assert (
+        "versions:    1.2.0, 1.1.0, 1.0.0\n" in done.out and f"repository:  https://{HOST}/lib\n" in done.out
+    )
+    assert "  made(name)\n" in done.out
+    assert desk.run("show", f"{HOST}/nowhere").codes == ["packages.unknown"]
+    assert desk.run("show", f"{HOST}/lib@").codes == ["config.version"]

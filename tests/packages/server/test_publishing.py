@@ -73,7 +73,10 @@ def checked(registry: Registry, name: str, *words: str, **environ: str) -> list[
     [
         ("eval.fail", "def f():\n    fail('x')\n"),
         ("load.unknown-package", 'load("example.test/lib")\n'),
-        ("lock.locked", 'def f():\n    return derivation("f", "fetch_url", env={"url": "http://a.test/x"})\n'),
+        (
+            "lock.locked",
+            'def f():\n    return derivation("f", "fetch_url", env={"url": "http://a.test/x"})\n',
+        ),
         ("resolve.undefined", "def f():\n    return open('/etc/passwd')\n"),
     ],
 )

@@ -27,6 +27,11 @@ def add_options(parser: argparse.ArgumentParser, *, changes: bool, what: str) ->
         parser.add_argument(
             "--locked", action="store_true", help="refuse what would add to bramble.lock, or change it"
         )
+    add_asking(parser, what=what)
+
+
+def add_asking(parser: argparse.ArgumentParser, *, what: str) -> None:
+    """Add the options of a command that asks registries and repositories; `what` is what it prints."""
     parser.add_argument(
         "--timeout",
         type=seconds,

@@ -329,13 +329,17 @@ def refuse_another(known: Optional[Locked], found: Found, key: str, place: Optio
 
 
 def taken(founds: Sequence[Found], store: Store) -> list[bool]:
-    """Put the sources of entries into the store; tell of each whether its registry had them.
+    """Put the sources of entries into the store; tell of each whether they are there now.
 
     Raises registry.source for sources of another digest, and what `Registry.missed` does.
     """
     # spec: registry.client.sources
 
     def one(found: Found) -> Union[str, None]:
+        digest = found.entry.digest
+        store.protect([digest])
+        if store.is_complete([digest]):
+            return ""
         try:
             return found.registry.archive(found.entry)
         except BrambleError as error:
@@ -346,7 +350,7 @@ def taken(founds: Sequence[Found], store: Store) -> list[bool]:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         paths = list(pool.map(one, founds))
     for found, path in zip(founds, paths):
-        if path is not None:
+        if path:
             _put(found, path, store)
     return [path is not None for path in paths]
 
