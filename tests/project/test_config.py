@@ -89,7 +89,7 @@ def test_unknown_keys_are_warned_about_where_they_stand():
     assert config.warnings == (
         'bramble.toml:1:1: the key "pakage" means nothing; did you mean "package"?',
         'bramble.toml:4:1: the key "package.versoin" means nothing; did you mean "version"?',
-        'bramble.toml:6:1: the key "package.zzz" means nothing; known are name, version',
+        'bramble.toml:6:1: the key "package.zzz" means nothing; known are name, version, description',
         'bramble.toml:8:26: the key "dependencies.b.pth" means nothing; did you mean "path"?',
     )
 
@@ -166,3 +166,13 @@ def test_a_project_of_another_user_above_is_none(tmp_path: Path, monkeypatch: py
     assert find_project(str(tmp_path)).name == "example.com/p"
     owned_by(0)
     assert find_project(str(tmp_path / "mine")).location == "mine"
+
+
+def test_a_project_may_say_what_it_is_for():
+    # spec: project.config.package
+    assert parse_config(GOOD).description == ""
+    found = parse_config(GOOD + 'description = "Says hello."\n')
+    assert (found.description, found.warnings) == ("Says hello.", ())
+    with pytest.raises(BrambleError) as caught:
+        parse_config(GOOD + "description = 1\n")
+    assert (caught.value.code, str(caught.value.place)) == ("config.type", "bramble.toml:4:15")
