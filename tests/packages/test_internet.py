@@ -428,6 +428,18 @@ def test_a_program_without_end_is_ended(here: Published) -> None:
     assert done.codes == ["eval.limit"]
 
 
+def test_what_it_prints_has_an_end(here: Published) -> None:
+    # spec: dialect.print
+    here.publish(
+        "example.test/chatty",
+        "1.0.0",
+        default="def f():\n    for i in range(40):\n        print('x' * 1000000)\n",
+    )
+    found = here.run("graph", "example.test/chatty:f")
+    assert found.status == 0 and found.err.endswith("nothing more of what is printed is shown\n")
+    assert 1 << 23 < len(found.err) < (1 << 24) + 1000
+
+
 def test_what_it_says_of_itself_does_nothing_to_a_terminal(here: Published) -> None:
     here.publish("example.test/loud", "1.0.0", default='def f():\n    """\x1b]0;x\x07\x1b[2J"""\n')
     found = here.run("ls", "example.test/loud")

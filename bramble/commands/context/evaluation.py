@@ -23,6 +23,7 @@ from bramble.recall.answers import EVALUATIONS, keep, reader, recall
 from bramble.recall.kept import Kept
 from bramble.recall.reads import NOT_NOTED, Reads
 
+_MOST_PRINTED = 1 << 24  # characters that programs print, in one evaluation
 _COUNTS_FOR = 30 * 86400.0  # seconds for which a record is asked; after that it is made anew
 
 
@@ -57,11 +58,7 @@ def evaluate_targets(
     question = _question(words, setting, project, packages, keep_going)
     evaluation = None if cache is None else _recalled(cache, question, on_print, noted)
     if evaluation is None:
-        printed: list[str] = []
-
-        def heard(line: str) -> None:
-            printed.append(line)
-            on_print(line)
+        heard = _Heard(on_print)
 
         # Loaded where there is something to evaluate, and the language with it.
         evaluating: Any = importlib.import_module("bramble.commands.context.evaluating")
@@ -71,11 +68,30 @@ def evaluate_targets(
         if cache is not None and not evaluation.errors:
             noted.modules()
             now = time.time()
-            keep(cache, question, noted, encode(evaluation, printed), now, now + _COUNTS_FOR)
+            keep(cache, question, noted, encode(evaluation, heard.printed), now, now + _COUNTS_FOR)
     reads.include(noted.text())
     if noted.doubt:
         reads.spoil(noted.doubt)
     return Evaluated(project, packages, evaluation, (began, time.monotonic()))
+
+
+class _Heard:
+    """Hears what programs print, keeps it, and passes it on, up to a limit."""
+
+    def __init__(self, on_print: Callable[[str], None]) -> None:
+        self.printed: list[str] = []
+        self._on_print = on_print
+        self._room = _MOST_PRINTED
+
+    def __call__(self, line: str) -> None:
+        # spec: dialect.print
+        if self._room < 0:
+            return
+        self._room -= len(line) + 1
+        if self._room < 0:
+            line = "… nothing more of what is printed is shown"
+        self.printed.append(line)
+        self._on_print(line)
 
 
 def _meant(
