@@ -10,11 +10,11 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bramble.commands.context.consent import WORDS, Asked, Item, asked_to_generate
+from bramble.commands.context.consent import WORDS, Asked, Item, asked_to_follow, asked_to_generate
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.project.access import read_file, replace_file
-from bramble.project.project import Project
+from bramble.project.project import Project, find_project
 from bramble.recall.reads import Reads
 from bramble.store.locks.advisory import lock_whole
 
@@ -38,6 +38,24 @@ def note_grants(setting: Setting, reads: Reads) -> None:
 def may_generate(project: Project, setting: Setting) -> bool:
     """Tell whether generators of a project were granted the network (spec: build.generated.network)."""
     return granted(asked_to_generate(project), setting)
+
+
+def may_follow(project: Project, directory: str, setting: Setting) -> bool:
+    """Tell whether it was granted to a project to take a package from a directory."""
+    # spec: packages.path.granted
+    return granted(asked_to_follow(project, directory), setting)
+
+
+def grant_path(project: Project, directory: str, setting: Setting) -> Asked:
+    """Remember that a project may take a package from a directory, and return that. Raises trust.*."""
+    wish = asked_to_follow(project, os.path.realpath(os.path.join(setting.cwd, directory)))
+    grant(wish, setting)
+    return wish
+
+
+def grant_here(directory: str, setting: Setting) -> Asked:
+    """Do the same for the project in which the person stands. Raises config.*, trust.*."""
+    return grant_path(find_project(setting.cwd), directory, setting)
 
 
 def grants(setting: Setting) -> tuple[Asked, ...]:

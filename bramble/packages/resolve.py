@@ -8,7 +8,8 @@ what they were asked for as, and handed to `select`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Protocol
 
@@ -91,16 +92,22 @@ class Resolution:
         )
 
 
-def resolve(project: Project, source: Source, reads: Reads = NOT_NOTED) -> Resolution:
+def resolve(
+    project: Project,
+    source: Source,
+    reads: Reads = NOT_NOTED,
+    may_follow: Callable[[str], bool] = lambda directory: True,
+) -> Resolution:
     """Return the packages that a project's modules can load from, directly or not.
 
-    `reads` notes what decides that, besides what `source` reads.
+    `reads` notes what decides that, besides what `source` reads. `may_follow` says of a directory, absolute
+    and without links, whether the project may take a package from it.
 
     Raises config.* at the entry of a bramble.toml that cannot be met, packages.* for a package that is
     not what it was asked for as, and whatever `source` raises.
     """
     # spec: packages.resolve
-    walk = _Walk(project, source, reads)
+    walk = _Walk(project, source, reads, may_follow)
     try:
         # No path is followed out of sources that were fetched.
         root = project.root if project.fetched is None else ""
@@ -150,6 +157,7 @@ class _Walk:
     project: Project
     source: Source
     reads: Reads
+    may_follow: Callable[[str], bool]
     directories: dict[Release, str] = field(default_factory=dict)
     configs: dict[Release, ProjectConfig] = field(default_factory=dict)
     found: dict[Ask, Tree] = field(default_factory=dict)
@@ -239,6 +247,14 @@ class _Walk:
             )
         self.reads.way(os.path.join(root, one.path))
         directory = os.path.realpath(os.path.join(root, one.path))
+        if not self.may_follow(directory):
+            # spec: packages.path.granted
+            raise BrambleError(
+                "packages.not-granted",
+                f'"{name}" would be taken from {directory}, which is not near this project',
+                place=_place(owner, one),
+                remedy=f"to allow it from now on: bramble trust grant --path {shlex.quote(directory)}",
+            )
         config = _at_path(owner, one, name, directory, self.reads)
         release = Release(name, Version.parse(config.version), _PATH + directory)
         self.directories[release], self.configs[release] = directory, config

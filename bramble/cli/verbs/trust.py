@@ -9,7 +9,8 @@ from bramble.cli.building import evaluate_words
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.render import on_one_line, print_json, say
 from bramble.commands.run import wishes_of
-from bramble.commands.trust import grant, grants, revoke
+from bramble.commands.trust import grant, grant_here, grants, revoke
+from bramble.errors import BrambleError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as JSON")
     giving = deeds.add_parser("grant", help="allow what a target asks for from now on")
     giving.add_argument(
-        "target", metavar="TARGET", help="a target that `run` takes, or one that needs generators"
+        "target",
+        nargs="?",
+        metavar="TARGET",
+        help="a target that `run` takes, or one that needs generators",
+    )
+    giving.add_argument(
+        "--path", metavar="DIR", help="allow the project to take a package from DIR, and nothing else"
     )
     taking = deeds.add_parser("revoke", help="take back all grants of a project")
     taking.add_argument(
@@ -36,7 +43,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Do it and return the exit status."""
     setting = read_setting(os.environ, arguments.directory)
-    if arguments.deed == "grant":
+    if arguments.deed == "grant" and (arguments.target is None) == (arguments.path is None):
+        raise BrambleError(
+            "cli.usage",
+            "trust grant takes either a TARGET or --path DIR",
+            remedy="bramble trust grant ./:app",
+        )
+    if arguments.deed == "grant" and arguments.path is not None:
+        wish = grant_here(arguments.path, setting)
+        print(on_one_line(f"{wish.name} is allowed {', '.join(map(str, wish.items))}"))
+    elif arguments.deed == "grant":
         evaluated = evaluate_words([arguments.target], setting)
         wishes = [wish for wish in wishes_of(evaluated) if wish.items]
         for wish in wishes:

@@ -20,6 +20,7 @@ from bramble.project.project import Project
 
 WORDS = {
     "run": "to be run",
+    "path": "to take a package from",
     "write": "to read and write",
     "read": "to read",
     "network": "to use the network",
@@ -96,6 +97,11 @@ def asked(
 def asked_to_generate(project: Project) -> Asked:
     """Return what a project asks for whose generators want the network (spec: build.generated.network)."""
     return Asked(*project.asker, "", (Item("generate"),))
+
+
+def asked_to_follow(project: Project, directory: str) -> Asked:
+    """Return what a project asks for that takes a package from a directory (spec: packages.path.granted)."""
+    return Asked(*project.asker, "", (Item("path", directory),))
 
 
 def asked_to_run(project: Project) -> Asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 from collections.abc import Mapping, Sequence
@@ -57,15 +58,57 @@ def chosen(
     on_line: Callable[[str], None],
     reads: Reads = NOT_NOTED,
     allow: Callable[[Sequence[Ask]], None] = lambda _: None,
+    given: str = "",
 ) -> Chosen:
     """Return how the packages of a project are chosen, by what `lock` says; no lock file is written.
 
     Sources that are not in the store are fetched. `allow` is asked first, and raises what speaks against
-    it. Raises as `resolved` does.
+    it. `given` is a directory that may hold one without having been granted. Raises as `resolved` does.
     """
     source = _FromStore(project, setting, lock, on_line, reads, allow)
-    resolution = resolve(project, source, reads)
+
+    def may_follow(directory: str) -> bool:
+        return (
+            directory == given
+            or is_near(project, directory, reads)
+            or _granted(project, directory, setting, reads)
+        )
+
+    resolution = resolve(project, source, reads, may_follow)
     return Chosen(resolution, dict(sorted(source.added.items())), source.fetched)
+
+
+def is_near(project: Project, directory: str, reads: Reads = NOT_NOTED) -> bool:
+    """Tell whether a project may take packages from a directory, absolute and without links, unasked.
+
+    That is so where both are in one work tree of git; without one, in the directory that holds the project.
+    """
+    # spec: packages.path.granted
+    inside = os.path.relpath(directory, project.root)
+    if not inside.startswith("../") and inside != "..":
+        return True
+    way = os.path.relpath(directory, _around(project.root, reads))
+    return not any(part.startswith(".") for part in way.split("/") if way != ".")
+
+
+def _around(root: str, reads: Reads) -> str:
+    at = root
+    while at != "/":
+        mark = os.path.join(at, ".git")
+        reads.kind(mark)
+        with contextlib.suppress(OSError):
+            # What another user puts above says nothing about where the project belongs.
+            if os.lstat(mark).st_uid == os.stat(root).st_uid:
+                return at
+        at = os.path.dirname(at)
+    return os.path.dirname(root)
+
+
+def _granted(project: Project, directory: str, setting: Setting, reads: Reads) -> bool:
+    # Loaded for that alone, as all that is seldom asked for.
+    trust: Any = importlib.import_module("bramble.commands.trust")
+    trust.note_grants(setting, reads)
+    return bool(trust.may_follow(project, directory, setting))
 
 
 def entries(added: Mapping[str, Locked]) -> dict[str, dict[str, str]]:

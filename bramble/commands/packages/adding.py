@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from bramble.build.fetch.discretion import redact
+from bramble.commands.context.packages import is_near
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.asking import (
     asked,
@@ -24,6 +25,7 @@ from bramble.commands.packages.asking import newer as newer_than
 from bramble.commands.packages.changing import Change, change
 from bramble.commands.packages.obtain import repositories_of
 from bramble.commands.packages.repositories import Repository
+from bramble.commands.trust import grant_path
 from bramble.errors import BrambleError
 from bramble.packages.edit import with_dependency
 from bramble.packages.resolve import Resolution
@@ -90,8 +92,10 @@ def add(
             remedy="leave it out, and write name and password for that host into ~/.netrc",
         )
     warnings: list[str] = []
+    given = ""
     if path is not None:
         needs = _at_path(project, wanted, setting, path)
+        given = os.path.realpath(os.path.join(setting.cwd, path))
     else:
         needs, warnings = _published(project, wanted, setting, git, on_line)
 
@@ -100,7 +104,10 @@ def add(
             text = with_dependency(text, name, dict(entry))
         return text
 
-    found = change(project, setting, edit, on_line, dry_run=dry_run)
+    found = change(project, setting, edit, on_line, dry_run=dry_run, given=given)
+    if given and not dry_run and not is_near(project, given):
+        # spec: packages.path.granted
+        grant_path(project, given, setting)
     return Added(found, tuple(needs), tuple(warnings))
 
 

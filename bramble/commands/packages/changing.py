@@ -66,13 +66,14 @@ def change(
     *,
     dry_run: bool = False,
     renewed: Collection[str] = (),
+    given: str = "",
 ) -> Change:
     """Change the dependencies of a project as `edit` changes the text of its bramble.toml.
 
     Nothing is written if the packages cannot be chosen then, nor with `dry_run`. `renewed` are keys of the
-    lock that are found out anew. `on_line` is told what
-    is fetched and locked. Raises config.*, packages.*, fetch.*, lock.*, store.*, cli.unwritable, and what
-    `edit` raises.
+    lock that are found out anew, `given` is a directory from which a package may be taken. `on_line` is told
+    what is fetched and locked. Raises config.*, packages.*, fetch.*, lock.*, store.*, cli.unwritable, and
+    what `edit` raises.
     """
     # spec: packages.change
     _check_writable(project, dry_run)
@@ -83,7 +84,7 @@ def change(
         lock = read_lock(_lock_path(project))
         try:
             after = project._replace(config=parse_config(new))
-            found = chosen(after, setting, _forgotten(lock, renewed), on_line)
+            found = chosen(after, setting, _forgotten(lock, renewed), on_line, given=given)
         except BrambleError as error:
             raise _placed(error, new, text) from error
         old = _known_before(project._replace(config=before), setting, lock, found)
