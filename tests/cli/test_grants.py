@@ -281,6 +281,7 @@ def test_what_a_link_or_a_git_file_stands_for_is_guarded(asking: World) -> None:
     (asking.project / "deep").mkdir()
     (asking.project / "deep" / "m.bramble").symlink_to("../text")
     (asking.project / ".git").write_text("gitdir: store.git\n")
+    assert asking.run("trust", "grant", "--path", "../lib").status == 0
     script = "".join(f"echo x > {asking.project}/{name}; " for name in (*stand_ins, "store.git/hooks/h"))
     ran = asking.run("run", "./:tool", "sh", "-c", script + "echo ran")
     assert ran.out == "ran\n", ran.err
