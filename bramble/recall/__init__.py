@@ -23,8 +23,20 @@ What is assumed, and why it is safe:
    directory that had no more.
 4. *What decides besides files is in the key*: the words, the working directory, the variables that are
    read, the user, the machine, the streams, the Python. The program's own modules are files that were read.
-5. *A record is code as much as a compiled module is*: it decides what a person is told. So it is read only
+5. *A source is its bytes, its mode and its place.* What a build makes of it depends on nothing else, and the
+   store knows the digest of what it took. So one that has another stamp, and the same owner, mode and size,
+   is read again; if its bytes are those of then, the record holds, and gets the new stamp. Of modules no
+   digest is noted: it would have to be that of the bytes that were evaluated.
+6. *A record is code as much as a compiled module is*: it decides what a person is told. So it is read only
    from a directory and a file that belong to this user and that nobody else can write.
+
+A command that has built something leaves no record for the next one, which would say something else: what
+it would stand on was changed a moment ago, so that the rule of 2 forbids it, and to wait and look at all of
+it again would make each build slower for the sake of those that are given twice without an edit between.
+
+The results in a store are files that are replaced and never written to, so the stamp of their directory
+speaks for all of them; to ask each would cost more than all else. Who writes into one by hand is not heard
+before something is built.
 
 What breaks it: a program that writes through a shared mapping into a page that was dirty before (the kernel
 notes one time for all writes until the page is written back); a file system that keeps no change time; a

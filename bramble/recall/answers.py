@@ -12,7 +12,7 @@ import os
 
 from bramble.recall.kept import Kept, fingerprint
 from bramble.recall.reads import Reads
-from bramble.recall.witness import all_hold
+from bramble.recall.witness import renewed
 
 # Directories in the cache.
 ANSWERS, EVALUATIONS = "answers", "evaluations"
@@ -29,7 +29,8 @@ def reader() -> str:
 def recall(kept: Kept, key: bytes, now: float) -> tuple[bytes, str] | None:
     """Return the answer that is kept for a key and its witnesses, if these hold; None if there is none.
 
-    `now` is in seconds since 1970: before an answer was made, and after its time, it does not count.
+    `now` is in seconds since 1970: before an answer was made, and after its time, it does not count. Where a
+    file was only touched, the record is kept with its stamp of now.
     """
     # spec: recall.hold
     found = kept.read(fingerprint(key))
@@ -43,7 +44,14 @@ def recall(kept: Kept, key: bytes, now: float) -> tuple[bytes, str] | None:
     if rest[:key_size] != key or not made <= now < until:
         return None
     text = os.fsdecode(rest[key_size : key_size + text_size])
-    return (rest[key_size + text_size :], text) if all_hold(text) else None
+    answer = rest[key_size + text_size :]
+    current = renewed(text, int(now * 10**9))
+    if current is None:
+        return None
+    if current != text:
+        # spec: recall.hold
+        _write(kept, key, os.fsencode(current), answer, int(now), until)
+    return answer, current
 
 
 def keep(kept: Kept, key: bytes, reads: Reads, answer: bytes, now: float, until: float) -> bool:
@@ -52,5 +60,9 @@ def keep(kept: Kept, key: bytes, reads: Reads, answer: bytes, now: float, until:
     text = os.fsencode(reads.text())
     if reads.doubt or len(text) + len(answer) > _LARGEST:
         return False
-    head = b"%d %d %d %d\n" % (len(key), len(text), int(now), int(until))
+    return _write(kept, key, text, answer, int(now), int(until))
+
+
+def _write(kept: Kept, key: bytes, text: bytes, answer: bytes, made: int, until: int) -> bool:
+    head = b"%d %d %d %d\n" % (len(key), len(text), made, until)
     return kept.write(fingerprint(key), head + key + text + answer, MOST, MOST_BYTES)

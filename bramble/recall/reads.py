@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 
 from bramble.recall.witness import (
+    BYTES,
     KIND,
     NAMES,
     PLACE,
@@ -15,16 +16,16 @@ from bramble.recall.witness import (
     STAMP,
     TABLE,
     WAY,
+    bytes_value,
     kind_of,
     look,
     names_in,
     place_of,
+    settled,
     stamp_of,
     table,
 )
 
-# File systems count time in steps: those of the kernel's clock (4 or 10 ms), or whole seconds or two.
-_STEP, _COARSE_STEP = 50 * 10**6, 2 * 10**9
 # The modules of a program were read before it could ask what time it is.
 _OF_STARTING = 10 * 10**9
 _MOST_LINKS = 40  # as many as the kernel follows: path_resolution(7)
@@ -42,6 +43,7 @@ class Reads:
         self.doubt = ""
         self._began = began
         self._noted: dict[tuple[str, str], str] = {}
+        self._ways: set[tuple[str, str]] = set()  # directories below another whose places are noted
 
     def spoil(self, why: str) -> None:
         """Let nothing be recorded: something was read, or done, that cannot be noted."""
@@ -99,16 +101,24 @@ class Reads:
         self._places(root, path)
         self.chain(f"{root}/{path}")
 
-    def source(self, root: str, path: str) -> None:
-        """Note a file as a source, which is kept as a link if it is one, and the directories on the way."""
+    def source(self, root: str, path: str, sha256: str = "") -> None:
+        """Note a file as a source, which is kept as a link if it is one, and the directories on the way.
+
+        `sha256` is what is known of the bytes of a regular file that was read, in hexadecimal: another one of
+        these bytes is the same source.
+        """
         self._places(root, path)
-        self.stamp(f"{root}/{path}")
+        path = f"{root}/{path}"
+        if not sha256:
+            self.stamp(path)
+        elif (BYTES, path) not in self._noted:
+            self._note(BYTES, path, bytes_value(self._stamped(path, self._look(path)), sha256))
 
     def table(self, directory: str, names: Iterable[str]) -> None:
         """Note files of a directory in which files are replaced and never written to."""
         above = self._look(directory)
         # While something else is being written there, each file is looked at later.
-        stamp = "" if above is None or not self._old_enough(above, self._began) else stamp_of(above)
+        stamp = "" if above is None or not settled(above, self._began) else stamp_of(above)
         files = [
             (name, self._stamped(f"{directory}/{name}", self._look(f"{directory}/{name}"))) for name in names
         ]
@@ -134,13 +144,17 @@ class Reads:
             # A module in an archive: what it is read from is the archive.
             path = os.path.dirname(path)
         if found is not None and (STAMP, path) not in self._noted:
-            if not self._old_enough(found, self._began - _OF_STARTING):
+            if not settled(found, self._began - _OF_STARTING):
                 self.spoil(f"{path} has just been changed")
             self._note(STAMP, path, stamp_of(found))
 
     def _places(self, root: str, path: str) -> None:
+        way = path.rpartition("/")[0]
+        if (root, way) in self._ways:
+            return
+        self._ways.add((root, way))
         at = root
-        for part in path.split("/")[:-1]:
+        for part in way.split("/") if way else ():
             at = f"{at}/{part}"
             if (PLACE, at) not in self._noted:
                 self.place(at)
@@ -163,16 +177,9 @@ class Reads:
     def _stamped(self, path: str, found: os.stat_result | None) -> str:
         if found is None:
             return ""
-        if not self._old_enough(found, self._began):
+        if not settled(found, self._began):
             self.spoil(f"{path} has just been changed")
         return stamp_of(found)
-
-    def _old_enough(self, found: os.stat_result, before: int) -> bool:
-        """Say whether it was changed so long before a moment that no later change can have the same time."""
-        # spec: recall.settled
-        changed, modified = found.st_ctime_ns, found.st_mtime_ns
-        step = _STEP if changed % 10**9 or modified % 10**9 else _COARSE_STEP
-        return max(changed, modified) < before - step
 
     def _note(self, kind: str, path: str, value: str) -> None:
         self._noted.setdefault((kind, path), value)

@@ -8,6 +8,8 @@ A witness is three texts: its kind, a path, and what was found there.
     place  device, inode, mode and owner: the same directory, whatever is in it by now
     kind   the type of the file
     way    where the path leads when all symbolic links are followed
+    bytes  the stamp and the SHA-256 of a regular file: with another stamp, but the same owner, mode and size,
+           it is read again, since a file that was only touched, or written as it was, is the same
     table  a directory and the stamps of files in it that are only ever replaced, never written to:
            while the directory has its stamp, they need not be looked at
 
@@ -18,11 +20,16 @@ from __future__ import annotations
 
 import os
 import stat as modes
+from importlib import import_module
 
 from bramble.recall.kept import fingerprint
 
-STAMP, NAMES, PLACE, KIND, WAY, TABLE = "s", "n", "p", "k", "w", "t"
+STAMP, NAMES, PLACE, KIND, WAY, TABLE, BYTES = "s", "n", "p", "k", "w", "t", "b"
 SEPARATOR = "\0"
+# More than that is not read to see that it is the same: whoever does everything anew need not read it twice.
+_MOST_READ, _MOST_BYTES_READ = 64, 64 << 20
+# File systems count time in steps: those of the kernel's clock (4 or 10 ms), or whole seconds or two.
+_STEP, _COARSE_STEP = 50 * 10**6, 2 * 10**9
 
 
 def stamp_of(found: os.stat_result) -> str:
@@ -44,6 +51,17 @@ def kind_of(found: os.stat_result) -> str:
 
 
 _OF_STATUS = {STAMP: stamp_of, PLACE: place_of, KIND: kind_of}
+
+
+def settled(found: os.stat_result, moment: int) -> bool:
+    """Say whether something was changed so long before a moment that no later change can have the same time.
+
+    `moment` is in nanoseconds since 1970.
+    """
+    # spec: recall.settled
+    changed, modified = found.st_ctime_ns, found.st_mtime_ns
+    step = _STEP if changed % 10**9 or modified % 10**9 else _COARSE_STEP
+    return max(changed, modified) < moment - step
 
 
 def look(path: str) -> os.stat_result | None:
@@ -85,24 +103,76 @@ def table(stamp: str, files: list[tuple[str, str]]) -> str:
     return "\n".join((stamp, *(f"{name} {text}" for name, text in files)))
 
 
+def bytes_value(stamp: str, sha256: str) -> str:
+    """Return the value of a witness for the bytes of a file; `sha256` is in hexadecimal."""
+    return f"{stamp}\n{sha256}"
+
+
 def all_hold(text: str) -> bool:
     """Say whether every witness of a record says what is so now; what cannot be looked at does not hold."""
+    return renewed(text, 0) is not None
+
+
+def renewed(text: str, moment: int) -> str | None:
+    """Return the witnesses with the stamps of now if every one of them holds, None if one does not.
+
+    A stamp that was not settled at `moment`, in nanoseconds since 1970, stays as it was. What cannot be
+    looked at does not hold.
+    """
     # spec: recall.hold
-    fields = iter(text.split(SEPARATOR))
+    fields = text.split(SEPARATOR)
+    each = iter(fields)
+    touched = []
     try:
-        for kind, path, known in zip(fields, fields, fields):
-            if kind == TABLE:
+        for at, (kind, path, known) in enumerate(zip(each, each, each)):
+            if kind == BYTES:
+                found = os.lstat(path)
+                if not known.startswith(stamp_of(found) + "\n"):
+                    touched.append((3 * at + 2, path, found, known))
+            elif kind == TABLE:
                 if not _table_holds(path, known):
-                    return False
+                    return None
             elif kind == NAMES:
                 stamp, _, names = known.partition("\n")
                 if value(STAMP, path) != stamp and names_in(path) != names:
-                    return False
+                    return None
             elif value(kind, path) != known:
-                return False
+                return None
+        if not touched:
+            return text
+        if len(touched) > _MOST_READ or sum(found.st_size for _, _, found, _ in touched) > _MOST_BYTES_READ:
+            return None
+        # Last, as all else takes no reading.
+        for at, path, found, known in touched:
+            if not _is_same(path, found, known):
+                return None
+            if settled(found, moment):
+                fields[at] = bytes_value(stamp_of(found), known.partition("\n")[2])
     except (OSError, ValueError, KeyError):
+        return None
+    return SEPARATOR.join(fields)
+
+
+def _is_same(path: str, found: os.stat_result, known: str) -> bool:
+    """Say whether a file of another stamp than before is the same, and stands still while it is read."""
+    before, _, sha256 = known.partition("\n")
+    if not modes.S_ISREG(found.st_mode) or _unmoved(stamp_of(found)) != _unmoved(before):
         return False
-    return True
+    # Hashing takes long to load, and most that is asked here has no need of it.
+    hashed = import_module("hashlib").sha256()
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb", buffering=0) as file:
+        if stamp_of(os.fstat(handle)) != stamp_of(found):
+            return False
+        while block := file.read(1 << 20):
+            hashed.update(block)
+        return stamp_of(os.fstat(handle)) == stamp_of(found) and hashed.hexdigest() == sha256
+
+
+def _unmoved(stamp: str) -> list[str]:
+    """Return what of a stamp stays when a file is touched, or replaced by its like: not inode and times."""
+    device, _, *others = stamp.split(" ")
+    return [device, *others[:-2]]
 
 
 def _table_holds(directory: str, known: str) -> bool:

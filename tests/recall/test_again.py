@@ -171,17 +171,61 @@ def test_an_edit_in_the_same_tick_is_seen(project: World) -> None:
         mark(project)
 
 
-def test_a_file_that_was_touched_and_put_back_is_looked_at_again(project: World) -> None:
+@pytest.mark.parametrize("name", ["default.bramble", "bramble.toml"])
+def test_a_file_that_was_touched_and_put_back_is_looked_at_again(project: World, name: str) -> None:
     first = recorded(project, *BUILD)
-    path = project.project / "src" / "a"
-    status = path.stat()
-    os.utime(path)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    touch_and_put_back(project.project / name)
     settle()
     again = project.run(*BUILD)
     assert not was_answered(again) and again.out == first.out
     mark(project)
     assert was_answered(project.run(*BUILD))
+
+
+def touch_and_put_back(path: Path) -> None:
+    status = path.stat()
+    os.utime(path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_of_a_source_that_was_touched_only_the_bytes_are_looked_at(project: World) -> None:
+    recorded(project, *BUILD)
+    path = project.project / "src" / "a"
+    (record,) = records(project)
+    for touched in (touch_and_put_back, os.utime, lambda it: it.write_text(it.read_text())):
+        before = record.read_bytes()
+        touched(path)
+        settle()
+        assert was_answered(project.run(*BUILD))
+        # Its stamp of now stands in the record, and an edit that keeps what can be kept is another one.
+        assert record.read_bytes() != before
+        noted = record.read_bytes()
+        assert was_answered(project.run(*BUILD)) and record.read_bytes() == noted
+    edit_source(project)
+    now = project.run(*BUILD)
+    assert not was_answered(now) and "two\n" in Path(now.out.strip(), "all").read_text()
+
+
+def test_a_source_that_is_changed_back_is_the_first(project: World) -> None:
+    first = recorded(project, *BUILD)
+    path = project.project / "src" / "a"
+    for text in ("two\n", "six\n"):
+        path.write_text(text)
+        assert text in Path(project.run(*BUILD).out.strip(), "all").read_text()
+    path.write_text("one\n")
+    # What the project is registered with came to something else meanwhile.
+    again = project.run(*BUILD)
+    assert not was_answered(again) and again.out == first.out
+
+
+def test_a_source_that_others_touch_meanwhile_is_the_same_for_both(project: World) -> None:
+    first = recorded(project, *BUILD)
+    for _ in range(3):
+        os.utime(project.project / "src" / "a")
+        both = [project.start(*BUILD) for _ in range(2)]
+        for one in both:
+            out, _ = one.communicate(timeout=60)
+            assert one.returncode == 0 and out.endswith(first.out.encode())
 
 
 def test_a_file_from_the_future_costs_time_and_no_more(project: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bramble.recall.reads import Reads
-from bramble.recall.witness import all_hold
+from bramble.recall.witness import SEPARATOR, all_hold, renewed, settled
 
 LATER = 3600 * 10**9
 Note = Callable[[Reads, Path], None]
@@ -191,8 +192,8 @@ def test_whole_seconds_are_a_coarse_clock(place: Path) -> None:
     class Status:
         st_mtime_ns = st_ctime_ns = 10 * 10**9
 
-    assert not Reads(11 * 10**9)._old_enough(Status(), 11 * 10**9)  # type: ignore[arg-type]
-    assert Reads(13 * 10**9)._old_enough(Status(), 13 * 10**9)  # type: ignore[arg-type]
+    assert not settled(Status(), 11 * 10**9)  # type: ignore[arg-type]
+    assert settled(Status(), 13 * 10**9)  # type: ignore[arg-type]
 
 
 def test_a_file_of_the_program_must_be_older(place: Path) -> None:
@@ -261,3 +262,134 @@ def test_nothing_is_noted_twice(place: Path) -> None:
     same_size(place)
     reads.stamp(f"{place}/file")
     assert reads.text() == first
+
+
+def source(reads: Reads, place: Path) -> None:
+    reads.source(str(place), "dir/in", hashlib.sha256(b"in").hexdigest())
+
+
+def rewritten(place: Path) -> None:
+    (place / "dir" / "in").write_text("in")
+
+
+def replaced_by_its_like(place: Path) -> None:
+    (place / "new").write_text("in")
+    os.rename(place / "new", place / "dir" / "in")
+
+
+def from_the_future(place: Path) -> None:
+    os.utime(place / "dir" / "in", (time.time() + 10**6,) * 2)
+
+
+LIKE = [lambda place: os.utime(place / "dir" / "in"), rewritten, replaced_by_its_like, from_the_future]
+
+
+@pytest.mark.parametrize("change", LIKE)
+def test_a_source_that_has_the_bytes_that_it_had_is_the_same(
+    place: Path, change: Callable[[Path], None]
+) -> None:
+    text = noted(source, place)
+    change(place)
+    assert all_hold(text)
+
+
+def other_bytes(place: Path) -> None:
+    before = (place / "dir" / "in").stat()
+    (place / "dir" / "in").write_text("ni")
+    os.utime(place / "dir" / "in", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def more_bytes(place: Path) -> None:
+    (place / "dir" / "in").write_text("in\n")
+
+
+def link_to_its_like(place: Path) -> None:
+    os.rename(place / "dir" / "in", place / "dir" / "was")
+    (place / "dir" / "in").symlink_to("was")
+
+
+def pipe_in_its_place(place: Path) -> None:
+    (place / "dir" / "in").unlink()
+    os.mkfifo(place / "dir" / "in")
+
+
+def directory_in_its_place(place: Path) -> None:
+    (place / "dir" / "in").unlink()
+    (place / "dir" / "in").mkdir()
+
+
+def like_in_another_directory(place: Path) -> None:
+    shutil.copytree(place / "dir", place / "other")
+    os.rename(place / "dir", place / "was")
+    os.rename(place / "other", place / "dir")
+
+
+UNLIKE = [
+    *(other_bytes, more_bytes, link_to_its_like, pipe_in_its_place, directory_in_its_place),
+    *(like_in_another_directory, lambda place: (place / "dir" / "in").chmod(0o755)),
+    *(lambda place: (place / "dir" / "in").chmod(0o600), lambda place: (place / "dir" / "in").unlink()),
+]
+
+
+@pytest.mark.parametrize("change", UNLIKE)
+def test_one_of_another_kind_or_of_other_bytes_is_not(place: Path, change: Callable[[Path], None]) -> None:
+    (place / "dir" / "in").chmod(0o644)
+    text = noted(source, place)
+    change(place)
+    assert not all_hold(text)
+
+
+def test_a_source_that_is_written_while_it_is_read_is_not_believed(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = noted(source, place)
+    rewritten(place)
+    real, seen = os.fstat, []
+
+    def moved(handle: int) -> os.stat_result:
+        found = real(handle)
+        seen.append(found)
+        if len(seen) == 1:
+            time.sleep(0.02)
+            rewritten(place)
+        return found
+
+    monkeypatch.setattr(os, "fstat", moved)
+    assert not all_hold(text) and len(seen) == 2
+
+
+def test_a_touched_source_is_read_once(place: Path) -> None:
+    text = noted(source, place)
+    os.utime(place / "dir" / "in")
+    # What was touched a moment ago could be written to in the same moment, and is read each time.
+    assert renewed(text, time.time_ns()) == text
+    stamped = renewed(text, time.time_ns() + LATER)
+    assert stamped is not None and stamped != text
+    assert stamped == noted(source, place) == renewed(stamped, 0)
+    # Now it is its stamp that says so: what is known of its bytes is not asked any more.
+    *others, value = stamped.split(SEPARATOR)
+    assert all_hold(SEPARATOR.join([*others, value.partition("\n")[0] + "\n" + "0" * 64]))
+    assert others == text.split(SEPARATOR)[:-1] and value.partition("\n")[2] == text.rpartition("\n")[2]
+
+
+def test_of_many_touched_sources_none_is_read(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bramble.recall.witness._MOST_READ", 1)
+    (place / "dir" / "more").write_text("in")
+
+    def both(reads: Reads, place: Path) -> None:
+        source(reads, place)
+        reads.source(str(place), "dir/more", hashlib.sha256(b"in").hexdigest())
+
+    text = noted(both, place)
+    rewritten(place)
+    assert all_hold(text)
+    os.utime(place / "dir" / "more")
+    assert not all_hold(text)
+
+
+def test_nor_is_a_large_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bramble.recall.witness._MOST_BYTES_READ", 1)
+    text = noted(source, place)
+    assert all_hold(text)
+    rewritten(place)
+    assert not all_hold(text)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from typing import TYPE_CHECKING
 
+from bramble.build.sources import contents_of
 from bramble.build.stamps import Stamp
 from bramble.commands.build import LOCK_NAME, BuildResult
 from bramble.commands.context.evaluation import Evaluated
@@ -44,10 +46,14 @@ def note_build(reads: Reads, evaluated: Evaluated, result: BuildResult, setting:
     if setting.mirror_table:
         reads.chain(setting.mirror_table)
     reads.stamp(place_of_failed(setting.store_root, evaluated.project.home))
-    for sources in report.sources:
-        root = evaluated.evaluation.source_roots[sources.project]
-        for file in sources.files:
-            reads.source(root, file)
+    roots_of = evaluated.evaluation.source_roots
+    for sources, made in report.sources.items():
+        known = None if made is None else contents_of(sources, made.name, store, roots_of)
+        if known is None:
+            known = [(b"", 0)] * len(sources.files)
+        for file, (content, mode) in zip(sources.files, known):
+            # Of a link the content is its target, which its stamp says.
+            reads.source(roots_of[sources.project], file, content.hex() if stat.S_ISREG(mode) else "")
     _note_store(reads, store, setting)
     # What was known of each derivation: another result of one below would make the ones above others, too.
     reads.table(f"{store.var}/realisations", sorted(set(report.resolved.values())))
