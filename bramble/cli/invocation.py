@@ -18,6 +18,10 @@ from importlib import import_module
 from bramble.recall.answers import ANSWERS, reader, recall
 from bramble.recall.kept import Kept
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from bramble.recall.witness import Hash
+
 NO_CACHE = "--no-cache"
 # Commands of which some are answered again.
 _ANSWERED = frozenset(("build", "graph", "ls", "run", "test"))
@@ -42,8 +46,14 @@ def answered(words: Sequence[str], environ: Mapping[str, str]) -> int | None:
         return None
     if kept is None or question is None:
         return None
-    found = recall(kept, question, time.time())
+    found = recall(kept, question, time.time(), _new_sha256)
     return None if found is None else _said(found[0])
+
+
+def _new_sha256() -> Hash:
+    # It takes longer to load than all else here, and is needed where a source was touched.
+    made: Hash = import_module("hashlib").sha256()
+    return made
 
 
 def answers_of(environ: Mapping[str, str]) -> Kept | None:

@@ -14,6 +14,12 @@ from bramble.recall.kept import Kept, fingerprint
 from bramble.recall.reads import Reads
 from bramble.recall.witness import renewed
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bramble.recall.witness import Hash
+
 # Directories in the cache.
 ANSWERS, EVALUATIONS = "answers", "evaluations"
 MOST, MOST_BYTES = 512, 256 << 20  # of the records of one directory
@@ -26,11 +32,13 @@ def reader() -> str:
     return " ".join(map(str, (os.geteuid(), os.getegid(), *sorted(os.getgroups()))))
 
 
-def recall(kept: Kept, key: bytes, now: float) -> tuple[bytes, str] | None:
+def recall(
+    kept: Kept, key: bytes, now: float, new_sha256: Callable[[], Hash] | None = None
+) -> tuple[bytes, str] | None:
     """Return the answer that is kept for a key and its witnesses, if these hold; None if there is none.
 
     `now` is in seconds since 1970: before an answer was made, and after its time, it does not count. Where a
-    file was only touched, the record is kept with its stamp of now.
+    file was only touched, the record is kept with its stamp of now. `new_sha256` as in `witness.renewed`.
     """
     # spec: recall.hold
     found = kept.read(fingerprint(key))
@@ -45,7 +53,7 @@ def recall(kept: Kept, key: bytes, now: float) -> tuple[bytes, str] | None:
         return None
     text = os.fsdecode(rest[key_size : key_size + text_size])
     answer = rest[key_size + text_size :]
-    current = renewed(text, int(now * 10**9))
+    current = renewed(text, int(now * 10**9), new_sha256)
     if current is None:
         return None
     if current != text:

@@ -20,9 +20,23 @@ from __future__ import annotations
 
 import os
 import stat as modes
-from importlib import import_module
 
 from bramble.recall.kept import fingerprint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class Hash(Protocol):
+        """A hash of `hashlib` that is being fed."""
+
+        def update(self, data: bytes, /) -> None:
+            """Feed it."""
+
+        def hexdigest(self) -> str:
+            """Return what it has come to."""
+
 
 STAMP, NAMES, PLACE, KIND, WAY, TABLE, BYTES = "s", "n", "p", "k", "w", "t", "b"
 SEPARATOR = "\0"
@@ -108,16 +122,17 @@ def bytes_value(stamp: str, sha256: str) -> str:
     return f"{stamp}\n{sha256}"
 
 
-def all_hold(text: str) -> bool:
+def all_hold(text: str, new_sha256: Callable[[], Hash] | None = None) -> bool:
     """Say whether every witness of a record says what is so now; what cannot be looked at does not hold."""
-    return renewed(text, 0) is not None
+    return renewed(text, 0, new_sha256) is not None
 
 
-def renewed(text: str, moment: int) -> str | None:
+def renewed(text: str, moment: int, new_sha256: Callable[[], Hash] | None) -> str | None:
     """Return the witnesses with the stamps of now if every one of them holds, None if one does not.
 
     A stamp that was not settled at `moment`, in nanoseconds since 1970, stays as it was. What cannot be
-    looked at does not hold.
+    looked at does not hold. `new_sha256` gives an empty hash, which takes long to load and is seldom needed;
+    with None a file of another stamp is another file.
     """
     # spec: recall.hold
     fields = text.split(SEPARATOR)
@@ -140,11 +155,15 @@ def renewed(text: str, moment: int) -> str | None:
                 return None
         if not touched:
             return text
-        if len(touched) > _MOST_READ or sum(found.st_size for _, _, found, _ in touched) > _MOST_BYTES_READ:
+        if (
+            new_sha256 is None
+            or len(touched) > _MOST_READ
+            or sum(found.st_size for _, _, found, _ in touched) > _MOST_BYTES_READ
+        ):
             return None
         # Last, as all else takes no reading.
         for at, path, found, known in touched:
-            if not _is_same(path, found, known):
+            if not _is_same(path, found, known, new_sha256()):
                 return None
             if settled(found, moment):
                 fields[at] = bytes_value(stamp_of(found), known.partition("\n")[2])
@@ -153,13 +172,11 @@ def renewed(text: str, moment: int) -> str | None:
     return SEPARATOR.join(fields)
 
 
-def _is_same(path: str, found: os.stat_result, known: str) -> bool:
+def _is_same(path: str, found: os.stat_result, known: str, hashed: Hash) -> bool:
     """Say whether a file of another stamp than before is the same, and stands still while it is read."""
     before, _, sha256 = known.partition("\n")
     if not modes.S_ISREG(found.st_mode) or _unmoved(stamp_of(found)) != _unmoved(before):
         return False
-    # Hashing takes long to load, and most that is asked here has no need of it.
-    hashed = import_module("hashlib").sha256()
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(handle, "rb", buffering=0) as file:
         if stamp_of(os.fstat(handle)) != stamp_of(found):

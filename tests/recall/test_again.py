@@ -474,6 +474,7 @@ def test_a_program_that_changes_answers_nothing(project: World) -> None:
 ELSEWHERE = {
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy", "NETRC", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("SSH_AUTH_SOCK", "SSH_ASKPASS", "GIT_ASKPASS"),
 }
 
 
