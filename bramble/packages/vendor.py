@@ -17,9 +17,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Optional
 
-from bramble.project.names import VENDOR_NAME
+from bramble.project.names import VENDOR_NAME, VENDOR_PROGRAM
 
-MANIFEST, PROGRAM, ATTRIBUTES = VENDOR_NAME, "bramble", ".gitattributes"
+MANIFEST, PROGRAM, ATTRIBUTES = VENDOR_NAME, VENDOR_PROGRAM, ".gitattributes"
 FOLDERS = ("downloads", "objects")
 TEMPORARY = ".bramble-"  # begins the name of a file that is not complete
 # The one file begins with a text, and git may take it for one.

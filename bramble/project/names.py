@@ -8,7 +8,8 @@ from typing import Optional
 CONFIG_NAME = "bramble.toml"
 LOCK_NAME = "bramble.lock"
 SUFFIX = ".bramble"  # of a module
-VENDOR_NAME = "bramble-vendor.json"  # in a directory that `bramble vendor` has written
+VENDOR_NAME = "bramble-vendor.json"  # in a directory that `bramble vendor` has written,
+VENDOR_PROGRAM = "bramble"  # beside this, the one file
 
 # spec: project.config.name
 _NAME_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~-]*")

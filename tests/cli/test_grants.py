@@ -233,7 +233,7 @@ def test_a_question_can_be_seen_and_not_be_mistaken(asking: World) -> None:
 
 GUARDED = (
     *("bramble.toml", "bramble.lock", "default.bramble", "deep/er/x.bramble"),
-    *(".git/config", "deep/.git/config"),
+    *(".git/config", "deep/.git/config", "v/bramble-vendor.json", "v/bramble"),
 )
 
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from bramble.project.access import read_file
-from bramble.project.names import CONFIG_NAME, LOCK_NAME, SUFFIX
+from bramble.project.names import CONFIG_NAME, LOCK_NAME, SUFFIX, VENDOR_NAME, VENDOR_PROGRAM
 
-_NAMES = (".git", CONFIG_NAME, LOCK_NAME)
+_NAMES = (".git", CONFIG_NAME, LOCK_NAME, VENDOR_NAME)
 _Stamp = tuple[int, int, int, int]
 
 
@@ -29,8 +29,9 @@ class Guarded(NamedTuple):
 def guarded(root: str) -> Guarded:
     """Find `.git`, `bramble.toml`, `bramble.lock` and modules below `root`; no link, no `.git` is entered.
 
-    What one of them stands for counts as well, if it is in `root`: where a link leads, and the directory
-    that a file `.git` names (gitrepository-layout(5)).
+    So are the manifest of a vendor directory, and the Bramble in it, which people start. What one of them
+    stands for counts as well, if it is in `root`: where a link leads, and the directory that a file `.git`
+    names (gitrepository-layout(5)).
     """
     # spec: cli.run.guarded
     stamps: dict[str, _Stamp] = {}
@@ -43,12 +44,14 @@ def guarded(root: str) -> Guarded:
                 entries = list(scanned)
         except OSError:
             continue
+        vendored = any(entry.name == VENDOR_NAME for entry in entries)
         for entry in entries:
             try:
                 status = entry.stat(follow_symlinks=False)
             except OSError:
                 continue
-            if entry.name in _NAMES or entry.name.endswith(SUFFIX):
+            is_program = vendored and entry.name == VENDOR_PROGRAM
+            if is_program or entry.name in _NAMES or entry.name.endswith(SUFFIX):
                 stamps[entry.path] = _stamp(status)
                 if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
                     solid.append(entry.path)
