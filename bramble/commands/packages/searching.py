@@ -9,14 +9,13 @@ from bramble.commands.context.setting import Setting
 from bramble.commands.packages.obtain import repositories_of
 from bramble.commands.packages.registry.asking import Registries, Registry
 from bramble.commands.packages.registry.writing import newest_of
+from bramble.commands.packages.visiting import nobody
 from bramble.errors import BrambleError
 from bramble.packages.registry.bounds import LARGEST_LIST
 from bramble.packages.registry.documents import Listed, parse_list
 from bramble.packages.registry.finding import matching
 from bramble.packages.registry.index import Entry, all_entries
 from bramble.packages.registry.layout import PACKAGES
-from bramble.project.config import ProjectConfig
-from bramble.project.project import Project
 
 
 class Hit(NamedTuple):
@@ -33,7 +32,7 @@ def search(words: Sequence[str], setting: Setting, on_line: Callable[[str], None
     registry is trusted, registry.unreachable where none answers, registry.*, config.registries, store.*.
     """
     # spec: registry.search
-    with repositories_of(nowhere(setting), setting, on_line) as (_, repositories):
+    with repositories_of(nobody(setting), setting, on_line) as (_, repositories):
         lists = packages_of(repositories.registries)
     found: dict[str, Hit] = {}
     for url, packages in lists.items():
@@ -83,8 +82,3 @@ def _listed(registry: Registry, registries: Registries) -> Optional[tuple[Listed
             one = told.get(name, Listed(name, "", "", (), 0))
             found.append(one._replace(newest=str(newest_of(tuple(known)))))
     return tuple(found)
-
-
-def nowhere(setting: Setting) -> Project:
-    """Return a project without anything, for what is asked outside of any."""
-    return Project(setting.cwd, ProjectConfig("", "0.0.0"))

@@ -14,7 +14,7 @@ from bramble.commands.packages.obtain import fetched, repositories_of
 from bramble.commands.packages.registry.asking import Registry
 from bramble.commands.packages.registry.describing import documentation_of
 from bramble.commands.packages.repositories import Repository, unknown_version
-from bramble.commands.packages.searching import nowhere
+from bramble.commands.packages.visiting import nobody
 from bramble.errors import BrambleError
 from bramble.packages.registry.bounds import LARGEST_DOCUMENT, LARGEST_LIST
 from bramble.packages.registry.documents import (
@@ -103,7 +103,7 @@ def _project(setting: Setting) -> Project:
     except BrambleError as error:
         if error.code != "config.no-project":
             raise
-        return nowhere(setting)
+        return nobody(setting)
 
 
 def _wanted(name: str, version: str, repository: Repository) -> Version:

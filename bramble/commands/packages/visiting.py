@@ -156,16 +156,17 @@ def _asked(one: Operand, setting: Setting, on_line: Callable[[str], None]) -> _R
     """Return what a repository says is meant: the newest version, or what a tag or a branch means."""
     first: Optional[BrambleError] = None
     on_line(f"asking for {one.name}" + (f"@{one.version}" if one.version else ""))
-    with repositories_of(_nobody(setting), setting) as (_, repositories):
+    is_newest = one.version in ("", LATEST)
+    with repositories_of(nobody(setting), setting, on_line) as (_, repositories):
         for name, module in one.meant():
             try:
-                repository = repositories.of(name)
+                repository = repositories.versions(name) if is_newest else repositories.of(name)
             except BrambleError as error:
                 if error.code != "packages.unknown":
                     raise
                 first = first or error
                 continue
-            if one.version not in ("", LATEST):
+            if not is_newest:
                 commit = commit_of(one.version, repository)
                 if commit is None:
                     raise unknown_revision(name, one.version, repository)
@@ -197,7 +198,7 @@ def _project(release: _Release, setting: Setting, on_line: Callable[[str], None]
         reads.kind(tree.directory)
     if tree is None or not os.path.isdir(tree.directory):
         reads.spoil("sources of packages were fetched")
-        (tree,) = fetched([ask], _nobody(setting), setting, lock, on_line)
+        (tree,) = fetched([ask], nobody(setting), setting, lock, on_line)
         with bounded(setting.limits):
             config = config_of(ask, tree)
             begun = _begun(ask, tree, lock)
@@ -242,7 +243,7 @@ def _home(key: str, setting: Setting) -> str:
     return f"{os.path.normpath(root_of(setting))}/{VISITED}/{key}"
 
 
-def _nobody(setting: Setting) -> Project:
+def nobody(setting: Setting) -> Project:
     """Return the project of those who stand in none: it says nothing, and what is private is not its own."""
     return Project(_home("", setting), ProjectConfig("nobody.invalid", "0.0.0"))
 

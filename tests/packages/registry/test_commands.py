@@ -345,3 +345,12 @@ def test_a_package_is_shown_without_a_registry(desk: Published) -> None:
     assert "  made(name)\n" in done.out
     assert desk.run("show", f"{HOST}/nowhere").codes == ["packages.unknown"]
     assert desk.run("show", f"{HOST}/lib@").codes == ["config.version"]
+
+
+def test_a_package_that_is_named_without_a_project_comes_from_it(desk: Published) -> None:
+    # spec: registry.client.versions
+    without_git(desk)
+    for word in ("", "@1.0.0"):
+        done = desk.run("ls", f"{HOST}/lib{word}", cwd=desk.base)
+        assert done.status == 0 and "def made(name)" in done.out, done.err
+        assert f"from {url(desk)}" in done.err
