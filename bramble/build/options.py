@@ -59,6 +59,8 @@ class FetchOptions:
     credentials: Optional[str] = None  # file of values of Authorization; it need not be there
     ssh_agent: Optional[str] = None  # the socket of ssh-agent(1)
     known_hosts: Optional[str] = None  # file of the keys of servers for ssh; None: where ssh looks for it
+    # None: any server may be reached; else those of the public internet, and these hosts, over http(s).
+    public_but: Optional[tuple[str, ...]] = None
     timeout: float = 30.0  # seconds without a byte before a server counts as hung
     seconds: Optional[float] = None  # for one download, all attempts together; None: as long as it gets on
     slowest: int = 1024  # bytes a second; a server that sends less,

@@ -371,6 +371,7 @@ def options_of(project: Project, packages: Packages, setting: Setting, choices: 
             credentials=setting.config and os.path.join(setting.config, CREDENTIALS),
             ssh_agent=setting.ssh_agent,
             known_hosts=setting.known_hosts,
+            public_but=setting.public_but,
             seconds=setting.seconds,
         ),
     )

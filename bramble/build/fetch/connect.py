@@ -9,9 +9,9 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from queue import Empty, Queue
-from typing import Any, Union
+from typing import Any, Callable, Union
 
 from bramble.build.fetch.response import Wire, read_head
 from bramble.build.task import Cancelled
@@ -30,10 +30,20 @@ class Passing(Exception):
         self.pause = pause
 
 
-def dial(host: str, port: int, timeout: float, cancelled: threading.Event) -> socket.socket:
-    """Return a connected socket, trying the host's addresses in turn, each for its part of the time."""
+def dial(
+    host: str,
+    port: int,
+    timeout: float,
+    cancelled: threading.Event,
+    allow: Callable[[Iterable[str]], None] = lambda _: None,
+) -> socket.socket:
+    """Return a connected socket, trying the host's addresses in turn, each for its part of the time.
+
+    `allow` is given the addresses, as text, and raises what speaks against them.
+    """
     failure: OSError = OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
     addresses = _addresses(host, port, timeout, cancelled)
+    allow(str(one[4][0]) for one in addresses)
     for family, kind, protocol, _, address in addresses:
         sock = socket.socket(family, kind, protocol)
         try:

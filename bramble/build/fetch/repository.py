@@ -6,6 +6,7 @@ go to git in ways that no other user of the machine can read.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field, replace
 from typing import Optional
@@ -20,6 +21,7 @@ from bramble.build.fetch.discretion import redact, secrets_of, secrets_of_login
 from bramble.build.fetch.git import Authorization, Git, Login, Surroundings, find_git
 from bramble.build.fetch.local import local_path
 from bramble.build.fetch.netrc import login_for
+from bramble.build.fetch.outside import addresses_of, refuse_inner
 from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.reach import check_repository
 from bramble.build.fetch.secure import authorities
@@ -70,6 +72,8 @@ def open_repository(url: str, asking: Asking, scratch: str, seconds: float) -> t
     options = asking.fetch
     place = _place(url, options)
     scheme = _scheme(place)
+    if url not in options.mirror:
+        _refuse_inner(url, place, scheme, options)
     given = Surroundings(
         asking.options.host_path,
         max(round(options.timeout), 1),
@@ -119,6 +123,24 @@ def _place(url: str, options: FetchOptions) -> str:
     if redact(shown) != shown:
         raise refused(url, "everybody could read the password in it while git runs")
     return place
+
+
+def _refuse_inner(url: str, place: str, scheme: str, options: FetchOptions) -> None:
+    """Demand that a repository is public, where only such ones may be reached. Raises fetch.out-of-reach."""
+    # spec: build.fetch.public
+    if options.public_but is None or place.startswith("/"):
+        return
+    if scheme not in PORTS:
+        raise BrambleError(
+            "fetch.out-of-reach",
+            f"{redact(url)} is not fetched: it is not reached over https",
+            remedy="fetch it from a public place, over https",
+        )
+    parts = parse_url(place)
+    host = parts.hostname or ""
+    if proxy_of(parts, options.proxies) is None:
+        with contextlib.suppress(OSError):  # git says that there is no such host
+            refuse_inner(redact(url), host, addresses_of(host), options.public_but)
 
 
 def _scheme(place: str) -> str:

@@ -13,7 +13,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import IO, Optional
 from urllib.parse import SplitResult, unquote, urlunsplit
@@ -26,6 +26,7 @@ from bramble.build.fetch.discretion import redact, scrub, scrubbed, secrets_of, 
 from bramble.build.fetch.joining import Received, pause_of, rest_of, strong_validator
 from bramble.build.fetch.local import local_path, open_local
 from bramble.build.fetch.netrc import login_for
+from bramble.build.fetch.outside import refuse_inner
 from bramble.build.fetch.patience import Patience
 from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.response import Ended, Head, Malformed, Wire, body, framing, read_head
@@ -235,7 +236,7 @@ class _Transfer:
         proxy = proxy_of(url, self._options.proxies)
         try:
             with contextlib.ExitStack() as stack:
-                sock = stack.enter_context(contextlib.closing(self._dialled(proxy or url)))
+                sock = stack.enter_context(contextlib.closing(self._dialled(proxy or url, proxy is None)))
                 stack.enter_context(self._patience.watching(sock))
                 target = urlunsplit(("", "", url.path or "/", url.query, ""))
                 if proxy is not None:
@@ -272,9 +273,15 @@ class _Transfer:
         self._secrets = (*self._secrets, *secrets_of(f"http://{proxy.netloc}"))
         return {"Proxy-Authorization": basic(unquote(user if ":" in user else user + ":"))}
 
-    def _dialled(self, address: SplitResult) -> socket.socket:
-        port = address.port or PORTS[address.scheme]
-        return dial(address.hostname or "", port, self._patience.timeout, self._listener.cancelled)
+    def _dialled(self, address: SplitResult, direct: bool) -> socket.socket:
+        host, port = address.hostname or "", address.port or PORTS[address.scheme]
+
+        def allow(addresses: Iterable[str]) -> None:
+            # A proxy is this machine's own, and knows itself where it leads.
+            if direct:
+                refuse_inner(self._url, host, addresses, self._options.public_but)
+
+        return dial(host, port, self._patience.timeout, self._listener.cancelled, allow)
 
     def _receive(self, url: SplitResult, head: Head, wire: Wire) -> None:
         # spec: build.fetch.resume

@@ -40,7 +40,8 @@ class Setting:
     `host_tools` directories from which a project may take programs by their paths
     (spec: build.host-tools.reach), `target` what is built for, as build files
     see it ("": this machine), `locked` forbids every change of the lock,
-    `vendor` is the directory in which the person has what was vendored ("": none is named). `answers`
+    `vendor` is the directory in which the person has what was vendored ("": none is named),
+    `public_but` bounds the servers that may be reached to public ones and these hosts (None: any). `answers`
     grows: it holds what others have answered in this invocation, for whoever would ask them again.
     """
 
@@ -58,6 +59,7 @@ class Setting:
     seconds: Optional[float] = None
     cache: Optional[str] = None
     offline: bool = False
+    public_but: Optional[tuple[str, ...]] = None
     config: Optional[str] = None
     state: Optional[str] = None
     terminal_type: Optional[str] = None

@@ -16,6 +16,7 @@ from typing import NamedTuple, Optional
 from urllib.parse import quote
 
 from bramble.build.fetch.address import parse_url
+from bramble.build.fetch.outside import addresses_of
 from bramble.commands.build import BuildChoices, Event, build_derivations
 from bramble.commands.context.evaluating import evaluate_anew
 from bramble.commands.context.evaluation import Evaluated
@@ -29,7 +30,7 @@ from bramble.commands.packages.registry.kept import directory_of
 from bramble.commands.packages.registry.trusting import CONFIG
 from bramble.commands.packages.registry.writing import read_registry
 from bramble.commands.packages.repositories import Repository
-from bramble.commands.registry.reach import Places, addresses_of, check_asks, check_place
+from bramble.commands.registry.reach import Places, check_asks, check_place
 from bramble.errors import BrambleError
 from bramble.packages.names import version_of
 from bramble.packages.registry.checkpoint import CHECKPOINT, signer
@@ -128,7 +129,13 @@ def _impersonal(around: Around) -> Iterator[Setting]:
         with open(os.path.join(config, CONFIG), "w", encoding="utf-8") as file:
             file.write(f'[registries]\n"{url}" = "{key}"\n')
     try:
-        yield replace(around.setting, netrc=None, config=config)
+        yield replace(
+            around.setting,
+            netrc=None,
+            ssh_agent=None,
+            config=config,
+            public_but=around.places.hosts,
+        )
     finally:
         store = around.setting.store_root
         if url and os.path.isdir(f"{store}/var"):

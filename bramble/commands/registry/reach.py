@@ -6,11 +6,10 @@ could lead it to what only it can reach: itself, its own network, the metadata o
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
+from bramble.build.fetch.outside import is_public
 from bramble.errors import BrambleError
 from bramble.packages.names import is_remote
 from bramble.packages.resolve import Ask
@@ -60,21 +59,9 @@ def check_place(name: str, places: Places, look_up: Lookup) -> None:
     except OSError:
         # git will say that there is no such host.
         return
-    inner = [address for address in addresses if not _is_public(address)]
+    inner = [address for address in addresses if not is_public(address)]
     if inner:
         raise _refused(name, f"its host has the address {inner[0]}, which is not of the public internet")
-
-
-def addresses_of(host: str) -> list[str]:
-    """Return the addresses of a host. Raises OSError."""
-    found = socket.getaddrinfo(host.encode("ascii"), 443, type=socket.SOCK_STREAM)
-    return [str(one[4][0]).partition("%")[0] for one in found]
-
-
-def _is_public(address: str) -> bool:
-    found = ipaddress.ip_address(address)
-    inner = getattr(found, "ipv4_mapped", None) or found
-    return bool(inner.is_global and not inner.is_multicast)
 
 
 def _refused(name: str, why: str) -> BrambleError:

@@ -14,6 +14,8 @@ from tests.packages.published import Published, toml
 from tests.packages.server.conftest import Registry, serve
 
 TOOLS = 'def tools():\n    return derivation("tools", "host_tools", env={"tools": "sh cat"})\n'
+# Whoever knows what is behind a URL may well have it fetched, but not from within.
+PINNED = 'def f():\n    return derivation("f", "{}", env={{"url": "{}", {}"hash": "' + "a" * 32 + '"}})\n'
 MADE = (
     'def {name}():\n    """Makes it."""\n    t = tools()\n    return derivation("{name}", t.out + "/bin/sh", '
     'args=["-c", "cat {source} >$out/x"], env={{"PATH": t.out + "/bin"}})\n'
@@ -77,12 +79,16 @@ def checked(registry: Registry, name: str, *words: str, **environ: str) -> list[
             "lock.locked",
             'def f():\n    return derivation("f", "fetch_url", env={"url": "http://a.test/x"})\n',
         ),
+        # spec: build.fetch.public
+        ("fetch.out-of-reach", PINNED.format("fetch_url", "http://127.0.0.1:1/x", "")),
+        ("fetch.out-of-reach", PINNED.format("fetch_git", "https://127.0.0.1:1/x", '"reference": "main", ')),
+        ("fetch.out-of-reach", PINNED.format("fetch_git", "ssh://127.0.0.1/x", '"reference": "main", ')),
         ("resolve.undefined", "def f():\n    return open('/etc/passwd')\n"),
     ],
 )
 def test_why_a_package_is_not_published(registry: Registry, code: str, module: str) -> None:
     # spec: registry.publish
-    name = "example.test/" + code.replace(".", "-")
+    name = f"example.test/{code.replace('.', '-')}-{len(module)}"
     registry.market.publish(name, "1.0.0", default=module)
     assert checked(registry, name) == [code]
 

@@ -1,0 +1,71 @@
+"""Where a registry lets itself be led, and where not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from bramble.build.fetch.outside import addresses_of, is_public
+from bramble.commands.registry.reach import Places, check_asks, check_place
+from bramble.errors import BrambleError
+from bramble.packages.resolve import Ask
+from bramble.project.versions import Version
+
+HOSTS = {
+    "public.test": ["93.184.216.34", "2606:2800:220:1::1"],
+    "inner.test": ["93.184.216.34", "10.0.0.1"],
+    "cloud.test": ["169.254.169.254"],
+}
+
+
+def look_up(host: str) -> Sequence[str]:
+    if host not in HOSTS:
+        raise OSError("no such host")
+    return HOSTS[host]
+
+
+def goes(name: str, places: Places = Places()) -> bool:  # noqa: B008
+    try:
+        check_place(name, places, look_up)
+    except BrambleError as error:
+        assert error.code == "registry.place"
+        return False
+    return True
+
+
+def test_public_hosts_alone_or_a_list_of_hosts() -> None:
+    # spec: registry.publish.places
+    assert goes("public.test/a") and goes("nowhere.test/a")
+    assert not goes("inner.test/a") and not goes("Cloud.test/a")
+    for number in ("127.0.0.1/a", "10.1/a", "0.0.0.0/a", "2130706433.0/a"):
+        assert not goes(number), number
+    only = Places(hosts=("inner.test",))
+    assert goes("inner.test/a", only) and goes("INNER.test/a", only) and not goes("public.test/a", only)
+    # What whoever runs the registry has put elsewhere leads nowhere.
+    assert goes("inner.test/a", Places(mirrored=("https://inner.test/a",)))
+    assert goes("inner.test/a", Places(by_proxy=True)) and not goes("127.0.0.1/a", Places(by_proxy=True))
+
+
+def test_versions_of_what_is_where_its_name_says() -> None:
+    # spec: registry.publish.requires
+    check_asks([Ask("public.test/a", Version(1, 0, 0))], Places(), look_up)
+    for ask in (
+        Ask("public.test/a", None, "main"),
+        Ask("public.test/a", Version(1, 0, 0), git="https://public.test/b"),
+        Ask("cloud.test/a", Version(1, 0, 0)),
+    ):
+        with pytest.raises(BrambleError) as found:
+            check_asks([ask], Places(), look_up)
+        assert found.value.code == "registry.place"
+
+
+def test_which_addresses_are_public() -> None:
+    for public in ("8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"):
+        assert is_public(public), public
+    for inner in (
+        "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1",
+        "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:10.0.0.1",
+    ):  # fmt: skip
+        assert not is_public(inner), inner
+    assert "127.0.0.1" in addresses_of("localhost") or "::1" in addresses_of("localhost")
