@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from bramble.build.fetch.address import PORTS, name_and_password, parse_url
+from bramble.build.fetch.connect import addresses_of, refuse_inner
 from bramble.build.fetch.credentials import (
     authorization_for,
     name_and_password_of,
@@ -21,7 +22,6 @@ from bramble.build.fetch.discretion import redact, secrets_of, secrets_of_login
 from bramble.build.fetch.git import Authorization, Git, Login, Surroundings, find_git
 from bramble.build.fetch.local import local_path
 from bramble.build.fetch.netrc import login_for
-from bramble.build.fetch.outside import addresses_of, refuse_inner
 from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.reach import check_repository
 from bramble.build.fetch.secure import authorities

@@ -20,13 +20,12 @@ from urllib.parse import SplitResult, unquote, urlunsplit
 
 from bramble import __version__
 from bramble.build.fetch.address import PORTS, NoUrl, basic, origin, parse_url, resolve, without_user
-from bramble.build.fetch.connect import POLL, Passing, dial, proxy_refusal, tunnel
+from bramble.build.fetch.connect import POLL, Passing, dial, proxy_refusal, refuse_inner, tunnel
 from bramble.build.fetch.credentials import authorization_for, secrets_of_authorization
 from bramble.build.fetch.discretion import redact, scrub, scrubbed, secrets_of, secrets_of_login
 from bramble.build.fetch.joining import Received, pause_of, rest_of, strong_validator
 from bramble.build.fetch.local import local_path, open_local
 from bramble.build.fetch.netrc import login_for
-from bramble.build.fetch.outside import refuse_inner
 from bramble.build.fetch.patience import Patience
 from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.response import Ended, Head, Malformed, Wire, body, framing, read_head

@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional
 from urllib.parse import quote
 
 from bramble.build.fetch.address import parse_url
-from bramble.build.fetch.outside import addresses_of
+from bramble.build.fetch.connect import addresses_of
 from bramble.commands.build import BuildChoices, Event, build_derivations
 from bramble.commands.context.evaluating import evaluate_anew
 from bramble.commands.context.evaluation import Evaluated

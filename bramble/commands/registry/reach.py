@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
-from bramble.build.fetch.outside import is_public
+from bramble.build.fetch.connect import is_public
 from bramble.errors import BrambleError
 from bramble.packages.names import is_remote
 from bramble.packages.resolve import Ask

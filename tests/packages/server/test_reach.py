@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bramble.build.fetch.outside import addresses_of, is_public
+from bramble.build.fetch.connect import addresses_of, is_public
 from bramble.commands.registry.reach import Places, check_asks, check_place
 from bramble.errors import BrambleError
 from bramble.packages.resolve import Ask
