@@ -15,7 +15,7 @@ from typing import Optional
 from bramble.cli.building import MOST_FILES, Interrupts
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.progress import Display
-from bramble.cli.render import harmless, say
+from bramble.cli.render import harmless, print_json, say
 from bramble.commands.build import BuildChoices, Limits
 from bramble.commands.registry.checking import Around, Checked, check, places_of
 from bramble.commands.registry.outcome import write_outcome, write_problem
@@ -63,9 +63,30 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         finally:
             display.close()
         write_outcome(directory, checked)
-    if arguments.outcome is None:
+    if arguments.json:
+        print_json(_as_json(checked))
+    elif arguments.outcome is None:
         print(_line(checked))
     return 0
+
+
+def _as_json(checked: Checked) -> dict[str, object]:
+    # spec: registry.check.json
+    entry = checked.entry
+    return {
+        "version": 1,
+        "package": entry.name,
+        "release": entry.version,
+        "commit": entry.commit,
+        "digest": entry.digest,
+        "already": checked.already,
+        "impure": list(checked.impure),
+        "functions": [
+            f"{module.name}:{function.name}"
+            for module in checked.documentation.modules
+            for function in module.functions
+        ],
+    }
 
 
 def _line(checked: Checked) -> str:

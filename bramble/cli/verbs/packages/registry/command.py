@@ -63,6 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what is published in the registry in DIR is not looked for elsewhere",
     )
     check.add_argument("--outcome", metavar="DIR", help="write what was found into the empty directory DIR")
+    check.add_argument("--json", action="store_true", help="print what was found as JSON")
     check.add_argument("--until-eof", action="store_true", help="end when standard input does")
     _add_limits(check)
 
