@@ -14,11 +14,12 @@ from bramble.cli.building import add_build_options, build_shown, choices_of, set
 from bramble.cli.environment import Surface
 from bramble.cli.evaluating import add_evaluation_options
 from bramble.cli.quantities import count, seconds
-from bramble.cli.render import on_one_line, print_json, size
+from bramble.cli.render import on_one_line, print_error, print_json, size
 from bramble.cli.verbs.packages.common import NONE, heard, warn
 from bramble.commands.build import BuildChoices, BuildResult, Event, build_derivations
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.vendoring import Needs, Vendored, gather, target_directory, vendor
+from bramble.errors import BrambleError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a vendor directory, or one that is empty or not there (default: that of bramble.toml)",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would change, and write nothing")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if something would change"
+    )
     parser.add_argument(
         "--locked", action="store_true", help="refuse what would add to bramble.lock, or change it"
     )
@@ -45,8 +49,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Download what is missing, write the directory, and say what cannot be in it."""
-    # With --dry-run no lock is written either.
-    arguments.locked = arguments.locked or arguments.dry_run
+    only_looks = arguments.dry_run or arguments.check
+    # Then no lock is written either.
+    arguments.locked = arguments.locked or only_looks
     setting = setting_of(arguments)
     directory = target_directory(arguments.out, setting)
     if not directory:
@@ -61,14 +66,26 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         return status
     for key, pin in sorted(result.new_pins.items()):
         heard(f"bramble.lock: added {key} = {pin}")
-    done = vendor(
-        needs, result.report, directory, setting, choices_of(building), heard, dry_run=arguments.dry_run
-    )
+    choices = choices_of(building)
+    done = vendor(needs, result.report, directory, setting, choices, heard, dry_run=only_looks)
     if arguments.json:
         print_json(_as_json(needs, done))
     else:
         _print(needs, done, setting, arguments.quiet)
+    if arguments.check and any(done.steps):
+        print_error(_outdated(done), surface)
+        return 1
     return 0
+
+
+def _outdated(done: Vendored) -> BrambleError:
+    # spec: vendor.check
+    return BrambleError(
+        "vendor.outdated",
+        f"{done.directory} does not hold what the project needs: "
+        f"{len(done.steps.written)} missing or other, {len(done.steps.removed)} unused",
+        remedy=f"bramble vendor {shlex.quote(done.directory)} writes it",
+    )
 
 
 def _downloading(
@@ -113,7 +130,7 @@ def _print(needs: Needs, done: Vendored, setting: Setting, quiet: bool) -> None:
         for path in paths:
             keys = ", ".join(done.manifest.files.get(path, ()))
             print(on_one_line(f"{sign} {shown}/{path}" + (f"  {keys}" if keys else "")))
-    if not done.is_written:
+    if not done.is_written and any(done.steps):
         print(NONE)
     if quiet:
         return
