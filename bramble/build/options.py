@@ -32,11 +32,18 @@ HOST_PATH = (
 )
 
 
+class Reach(NamedTuple):
+    """What a project may read of this machine: its directories, and if `public` what everybody may."""
+
+    roots: tuple[str, ...]
+    public: bool = True
+
+
 class Vendor(NamedTuple):
     """A directory that `bramble vendor` has written, in which nothing is believed."""
 
     directory: str  # absolute; it need not be there
-    reach: Optional[tuple[str, ...]] = None  # as in FetchOptions, where it is the project that names it
+    reach: Optional[Reach] = None  # as in FetchOptions, where it is the project that names it
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,8 @@ class FetchOptions:
     offline: bool = False  # no sockets: mirror, file URLs and what is pinned and in the store only
     # URL → file or directory; a key that ends in "/" stands for all URLs that begin with it.
     mirror: Mapping[str, str] = field(default_factory=dict)
-    # The directory of the project: what a project may read besides is what everybody may,
-    # and files of its own mirror are read so, too. None: whatever this user can read.
-    reach: Optional[tuple[str, ...]] = None
+    # What the project may read, also by its own mirror. None: whatever this user can read.
+    reach: Optional[Reach] = None
     own_mirror: tuple[str, ...] = ()  # the paths in `mirror` that the project itself has named
     vendor: Optional[Vendor] = None  # where what is pinned is looked for before it is fetched
     # "http", "https" and "all" → URL of a proxy; "no" → hosts that need none, as in the variable no_proxy.

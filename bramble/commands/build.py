@@ -30,7 +30,7 @@ from bramble.build.events import (
     Timed,
     Waiting,
 )
-from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions, Vendor
+from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions, Reach, Vendor
 from bramble.build.task import Cancelled
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.mirror import read_mirror
@@ -361,7 +361,8 @@ def options_of(project: Project, packages: Packages, setting: Setting, choices: 
             offline=setting.offline,
             mirror={**own, **(read_mirror(setting.mirror_table) if setting.mirror_table else {})},
             # A package lies where the project says, which does not make it the project's own.
-            reach=(project.root,),
+            # spec: internet.evaluation
+            reach=Reach((project.root,), public=project.fetched is None),
             own_mirror=tuple(own.values()),
             vendor=vendor_of(project, setting),
             proxies=setting.proxies,
@@ -383,7 +384,7 @@ def vendor_of(project: Project, setting: Setting) -> Optional[Vendor]:
     if setting.vendor:
         return Vendor(setting.vendor)
     own = project.config.vendor
-    return Vendor(os.path.join(project.root, own), (project.root,)) if own else None
+    return Vendor(os.path.join(project.root, own), Reach((project.root,))) if own else None
 
 
 def _made_with(

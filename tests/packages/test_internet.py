@@ -361,7 +361,9 @@ def test_a_tag_that_was_moved_is_seen_where_the_version_was_used(here: Published
     # Its sources are gone, and the lock leads to the new ones: they are not what they were.
     commit = first.split('"')[3]
     lock.write_text(first.replace(commit, other))
-    world.remove_store(Path(os.path.realpath(here.store / "store")) / first.split('"')[-2])
+    sources = Path(os.path.realpath(here.store / "store")) / first.split('"')[-2]
+    sources.chmod(0o755)
+    world.remove_store(sources)
     assert here.run("graph", "example.test/moved:f").codes == ["packages.digest"]
 
 
@@ -418,6 +420,32 @@ def test_nothing_outside_of_its_tree_is_read(here: Published) -> None:
     assert found == [
         ["load.outside"], ["load.source-outside"], ["load.source-outside"], ["config.dependency"]
     ]  # fmt: skip
+
+
+def test_no_file_of_this_machine_is_fetched(here: Published) -> None:
+    # spec: internet.evaluation
+    (here.base / "public").write_text("x\n")
+    path = here.repository("example.test/reads")
+    here.publish(
+        "example.test/reads", "1.0.0",
+        default="def fetch(url):\n    return derivation('f', 'fetch_url', env={'url': url})\n"
+        f"def a():\n    return fetch('file://{here.base}/public')\n"
+        "def b():\n    return fetch('https://mirrored.test/public')\n"
+        "def c():\n    return derivation('g', 'fetch_git', env="
+        f"{{'url': 'file://{path}', 'reference': 'main'}})\n",
+    )  # fmt: skip
+    config = path / "bramble.toml"
+    config.write_text(
+        config.read_text() + f'[mirror]\n"https://mirrored.test/public" = "{here.base}/public"\n'
+    )
+    here.git("commit", "-qam", "x", cwd=path)
+    commit = here.git("rev-parse", "HEAD", cwd=path)
+    for function in "abc":
+        done = here.run("build", f"example.test/reads@{commit}:{function}")
+        assert done.codes == ["fetch.out-of-reach"], done.err
+    # In a project of the person's own it is as anywhere: what everybody may read can be read.
+    shutil.copytree(path, here.project, dirs_exist_ok=True)
+    assert here.run("build", "./:a").status == 0
 
 
 def test_a_program_without_end_is_ended(here: Published) -> None:

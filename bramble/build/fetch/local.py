@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
 from typing import Optional
 from urllib.parse import SplitResult, unquote
 
 from bramble.build.fetch.discretion import redact
 from bramble.build.fetch.reach import check_reach
+from bramble.build.options import Reach
 from bramble.errors import BrambleError
 
 
@@ -18,7 +18,7 @@ def local_path(parts: SplitResult) -> str:
     return unquote(parts.path, errors="surrogateescape")
 
 
-def open_local(path: str, url: str, reach: Optional[Sequence[str]]) -> int:
+def open_local(path: str, url: str, reach: Optional[Reach]) -> int:
     """Open the regular file `path` for reading; `url` is how it was asked for, `reach` as in FetchOptions.
 
     Raises fetch.not-found, fetch.out-of-reach.

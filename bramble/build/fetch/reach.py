@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Callable, Optional
 
 from bramble.build.fetch.discretion import redact
+from bramble.build.options import Reach
 from bramble.errors import BrambleError
 
 _ALTERNATES_LIMIT = 1 << 20  # bytes
@@ -42,25 +43,27 @@ def within_reach(path: str, roots: Sequence[str], open_to_all: Callable[[str], b
     return True
 
 
-def check_reach(path: str, url: str, roots: Optional[Sequence[str]]) -> None:
-    """Refuse a file or directory that is out of reach; `roots` None: nothing is. Raises fetch.out-of-reach.
+def check_reach(path: str, url: str, reach: Optional[Reach]) -> None:
+    """Refuse a file or directory that is out of reach; `reach` None: nothing is. Raises fetch.out-of-reach.
 
     A path of an open descriptor in /proc is judged by what it has open.
     """
-    if roots is None:
+    if reach is None:
         return
     real = os.path.realpath(path)
-    if not within_reach(real, [os.path.realpath(root) for root in roots], _open_to_all):
+    roots = [os.path.realpath(root) for root in reach.roots]
+    if not within_reach(real, roots, _open_to_all if reach.public else _closed):
         raise BrambleError(
             "fetch.out-of-reach",
-            f"{redact(url)} is outside of the project, at {real}, and not for everybody to read",
+            f"{redact(url)} is outside of the project, at {real}, and "
+            + ("not for everybody to read" if reach.public else "this is no project of yours"),
             remedy="copy it into the project, or name it in a mirror table of your own (BRAMBLE_MIRROR)",
         )
 
 
-def check_repository(path: str, url: str, roots: Optional[Sequence[str]]) -> None:
+def check_repository(path: str, url: str, reach: Optional[Reach]) -> None:
     """Do as `check_reach` for a repository that git would find at `path`, and for the parts it is made of."""
-    if roots is None:
+    if reach is None:
         return
     waiting = [
         path,
@@ -72,17 +75,17 @@ def check_repository(path: str, url: str, roots: Optional[Sequence[str]]) -> Non
         if found in seen:
             continue
         seen.add(found)
-        check_reach(found, url, roots)
+        check_reach(found, url, reach)
         # gitrepository-layout(5): what a repository has elsewhere.
         if os.path.isfile(found):
             waiting += _paths_in(found, os.path.dirname(found), "gitdir:")
         parts = [os.path.join(found, part) for part in ("HEAD", "refs", "packed-refs")]
         waiting += [part for part in parts if os.path.islink(part)]
         waiting += _paths_in(f"{found}/commondir", found)
-        _check_objects(f"{found}/objects", url, roots)
+        _check_objects(f"{found}/objects", url, reach)
 
 
-def _check_objects(directory: str, url: str, roots: Sequence[str]) -> None:
+def _check_objects(directory: str, url: str, reach: Reach) -> None:
     """Do as `check_reach` for a directory of objects, all links in it, and the others that it names."""
     waiting, seen = [directory] if os.path.lexists(directory) else [], set()
     while waiting:
@@ -90,7 +93,7 @@ def _check_objects(directory: str, url: str, roots: Sequence[str]) -> None:
         if found in seen:
             continue
         seen.add(found)
-        check_reach(found, url, roots)
+        check_reach(found, url, reach)
         if os.path.isdir(found):
             waiting += _links_below(found)
             waiting += _alternates(found, url)
@@ -137,6 +140,10 @@ def _paths_in(file: str, base: str, key: str = "") -> list[str]:
     with open(fd, encoding="utf-8", errors="surrogateescape") as opened:
         lines = opened.read(1 << 16).splitlines() if stat.S_ISREG(os.fstat(fd).st_mode) else []
     return [os.path.join(base, line[len(key) :].strip()) for line in lines if line.startswith(key) and line]
+
+
+def _closed(_path: str) -> bool:
+    return False
 
 
 def _open_to_all(path: str) -> bool:

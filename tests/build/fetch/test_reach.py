@@ -9,6 +9,7 @@ from typing import Optional
 import pytest
 
 from bramble.build.fetch.reach import check_reach, check_repository, within_reach
+from bramble.build.options import Reach
 from bramble.errors import BrambleError
 
 ROOTS = ("/home/x/src/p",)
@@ -42,7 +43,7 @@ def test_a_project_at_the_root_of_all_gives_nothing_away() -> None:
 
 def refused(path: Path, root: Path, check: object = check_reach) -> bool:
     try:
-        check(str(path), "file:///x", (str(root),))  # type: ignore[operator]
+        check(str(path), "file:///x", Reach((str(root),)))  # type: ignore[operator]
     except BrambleError as error:
         assert error.code == "fetch.out-of-reach"
         return True
