@@ -5,34 +5,49 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn, Optional
 
-from conformance import report, runner, trace
-from conformance.casefile import LEVELS
+from conformance import VERSION, claims, formats, pack, places, report, runner, trace
+from conformance.casefile import LEVELS, Case
+from conformance.claims import BadSuite, Rules
 from conformance.outcome import FAILED, PASSED, Outcome
 from conformance.session import CannotRun, implementation
+from conformance.smoke import smoke
+
+_RULE_LINES = 8  # of a paragraph that a failure shows
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # Statuses are 0 and 1 here, nothing else.
-        raise runner.BadSuite([f"{message}; see --help"])
+        raise BadSuite([f"{message}; see --help"])
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Run the suite, or show its traceability; return 0 where all is well and 1 otherwise."""
+    """Run the suite, or show what is in it; return 0 where all is well and 1 otherwise."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        options = _options(arguments)
+        if words[:1] == ["pack"]:
+            return pack.main(words[1:])
+        options = _options(words)
         if options.trace:
             return trace.main(options.json)
-        if options.list:
-            for case in runner.choose(runner.load(), options.case):
-                print(f"{case.id}  {case.level}  {case.sentence}")
-            return 0
-        return _run(options)
-    except runner.BadSuite as problem:
+        rules = Rules(
+            claims.claimed_capabilities(options.without),
+            accept=options.accept,
+            seed=options.seed or secrets.token_hex(4),
+            codes=options.codes == "on",
+            keep=options.keep,
+        )
+        levels = claims.claimed_levels(options.level)
+        cases = runner.choose(runner.load(), [*options.case, *options.only])
+        if options.list or options.dump:
+            return _show(runner.claimed(cases, levels, rules), options.dump)
+        return _run(cases, levels, rules, options)
+    except BadSuite as problem:
         for line in problem.problems:
             print(f"conformance: {line}", file=sys.stderr)
     except CannotRun as problem:
@@ -40,69 +55,135 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     return 1
 
 
-def _options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
+def _options(words: Sequence[str]) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(words)
+    if options.claims is None:
+        return options
+    # What the command line says holds over the file.
+    return parser.parse_args([*claims.options_of(options.claims), *words])
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="python3 -m conformance", description="Check an implementation against the specification."
+        prog="python3 -m conformance",
+        description="Check an implementation against the specification. `pack FILE` packs the suite.",
     )
-    parser.add_argument("--impl", metavar="COMMAND", help="how to call the implementation")
-    parser.add_argument(
-        "--env", metavar="NAME=VALUE", action="append", default=[], help="add to the environment"
+    parser.add_argument("--version", action="version", version=_versions())
+    asked = parser.add_argument_group("what is checked")
+    asked.add_argument("--impl", metavar="COMMAND", help="how to call the implementation")
+    asked.add_argument(
+        "--env", metavar="NAME=VALUE", action="append", default=[], help="add to its environment"
     )
-    parser.add_argument(
+    asked.add_argument("--claims", metavar="FILE", help="lines KEY: VALUE for options of this group")
+    asked.add_argument(
         "--level", metavar="LEVELS", default=",".join(LEVELS), help="what is claimed (default: all)"
     )
-    parser.add_argument("--without", metavar="CAPABILITY", action="append", default=[], help="not claimed")
-    parser.add_argument("--expect-fail", metavar="FILE", help="ids of cases that are known to fail")
-    parser.add_argument("--accept", action="store_true", help="rewrite expected values; reported as accepted")
-    parser.add_argument("--json", action="store_true", help="print the report as a JSON document")
-    parser.add_argument("--timeout", metavar="SECONDS", type=float, default=120.0, help="for one command")
-    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cases at a time")
-    parser.add_argument("--tmp", metavar="DIR", help="where to work; a short path")
-    parser.add_argument("-v", "--verbose", action="store_true", help="name every case")
-    parser.add_argument("--list", action="store_true", help="list the cases and run nothing")
-    parser.add_argument("--trace", action="store_true", help="show which paragraphs have cases")
-    parser.add_argument("case", nargs="*", metavar="CASE", help="an id, the beginning of one, or a path")
-    return parser.parse_args(arguments)
+    asked.add_argument("--without", metavar="CAPABILITY", action="append", default=[], help="not claimed")
+    asked.add_argument(
+        "--codes", choices=claims.CODES, default="on", help="off: compare phases and lines of errors only"
+    )
+    asked.add_argument("--expect-fail", metavar="FILE", help="ids of cases that are known to fail")
+    asked.add_argument("--only", metavar="CASE", action="append", default=[], help="the same as CASE")
+    asked.add_argument("case", nargs="*", metavar="CASE", help="an id, the beginning of one, or a path")
+    how = parser.add_argument_group("how it is run")
+    how.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cases at a time")
+    how.add_argument("--timeout", metavar="SECONDS", type=float, default=120.0, help="for one command")
+    how.add_argument("--fail-fast", action="store_true", help="begin no case after one that failed")
+    how.add_argument("--seed", metavar="TEXT", help="repeat the choices of another run, which names its seed")
+    how.add_argument("--keep", action="store_true", help="leave the directories of cases that fail")
+    how.add_argument("--tmp", metavar="DIR", help="where to work; a short path")
+    how.add_argument("--accept", action="store_true", help="rewrite expected values; reported as accepted")
+    shown = parser.add_argument_group("what is shown")
+    shown.add_argument("-v", "--verbose", action="store_true", help="name every case")
+    shown.add_argument("--json", action="store_true", help="print the report as a JSON document")
+    shown.add_argument("--tap", action="store_true", help="print the report as TAP")
+    shown.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
+    shown.add_argument("--list", action="store_true", help="list the chosen cases and run nothing")
+    shown.add_argument("--dump", action="store_true", help="print the chosen cases as JSON and run nothing")
+    shown.add_argument("--trace", action="store_true", help="show which paragraphs have cases")
+    return parser
 
 
-def _run(options: argparse.Namespace) -> int:
+def _show(cases: Sequence[Case], dump: bool) -> int:
+    if dump:
+        print(json.dumps(formats.cases_as_json(cases), indent=1, ensure_ascii=False))
+    else:
+        for case in cases:
+            print(f"{case.id}  {case.level}  {case.sentence}")
+    return 0
+
+
+def _run(cases: Sequence[Case], levels: Sequence[str], rules: Rules, options: argparse.Namespace) -> int:
     if options.impl is None:
-        raise runner.BadSuite(["--impl COMMAND names the implementation; see --help"])
-    levels = [level.strip() for level in options.level.split(",") if level.strip()]
-    unknown = [level for level in levels if level not in LEVELS]
-    if unknown or not levels:
-        raise runner.BadSuite([f"--level takes some of {', '.join(LEVELS)}; not {options.level!r}"])
+        raise BadSuite(["--impl COMMAND names the implementation; see --help"])
     if options.jobs < 1:
-        raise runner.BadSuite(["--jobs is at least 1"])
+        raise BadSuite(["--jobs is at least 1"])
     environment = [_variable(text) for text in options.env]
-    impl = implementation(options.impl, environment, options.timeout)
-    capabilities = runner.claimed_capabilities(options.without)
-    cases = runner.choose(runner.load(), options.case)
     expected = _expected_failures(options.expect_fail)
+    quiet = options.json or options.tap or not sys.stderr.isatty()
     outcomes = runner.run(
         cases,
-        impl,
+        implementation(options.impl, environment, options.timeout),
+        rules,
         levels=levels,
-        capabilities=capabilities,
-        accept=options.accept,
         jobs=options.jobs,
         parent=options.tmp,
-        on_outcome=_dot if sys.stderr.isatty() and not options.json else _silent,
+        first=smoke(rules.seed),
+        fail_fast=options.fail_fast,
+        on_outcome=_silent if quiet else _dot,
     )
-    if options.accept:
+    if rules.accept:
         runner.apply_edits(edit for outcome in outcomes for edit in outcome.edits)
     verdict = report.judge(outcomes, expected)
+    if options.junit:
+        _write(options.junit, formats.as_junit(verdict))
     if options.json:
-        print(json.dumps(report.as_json(verdict, levels, capabilities), indent=1))
+        document = formats.as_json(verdict, levels, rules.capabilities, seed=rules.seed, codes=rules.codes)
+        print(json.dumps(document, indent=1))
+    elif options.tap:
+        print(formats.as_tap(verdict), end="")
     else:
-        print(report.as_text(verdict, verbose=options.verbose), end="")
+        if not quiet:
+            print(file=sys.stderr)
+        around = report.Surroundings(
+            _command(options, rules), _rules(verdict), f"{_versions()}, seed {rules.seed}"
+        )
+        print(report.as_text(verdict, around, verbose=options.verbose), end="")
     return 0 if verdict.good else 1
+
+
+def _command(options: argparse.Namespace, rules: Rules) -> list[str]:
+    """Return the words that run the suite with the same claims and the same choices."""
+    words = ["python3", "-m", "conformance", "--impl", options.impl, "--seed", rules.seed]
+    for name in ("env", "without"):
+        words += [word for value in getattr(options, name) for word in (f"--{name}", value)]
+    return words if rules.codes else [*words, "--codes", "off"]
+
+
+def _rules(verdict: report.Verdict) -> Mapping[str, str]:
+    """Return the text of paragraphs, if one is to be shown."""
+    if verdict.good or not os.path.isdir(places.SPEC):
+        return {}
+    return trace.texts(places.SPEC, _RULE_LINES)
+
+
+def _versions() -> str:
+    return f"suite {VERSION}, specification {places.specification_version() or 'not here'}"
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as problem:
+        raise BadSuite([f"{path}: {problem.strerror}"]) from None
 
 
 def _variable(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise runner.BadSuite([f"--env takes NAME=VALUE, not {text!r}"])
+        raise BadSuite([f"--env takes NAME=VALUE, not {text!r}"])
     return name, value
 
 
@@ -113,7 +194,7 @@ def _expected_failures(path: Optional[str]) -> frozenset[str]:
         with open(path, encoding="utf-8") as file:
             lines = [line.partition("#")[0].strip() for line in file]
     except OSError as problem:
-        raise runner.BadSuite([f"--expect-fail: {problem}"]) from None
+        raise BadSuite([f"--expect-fail: {problem}"]) from None
     return frozenset(line for line in lines if line)
 
 

@@ -32,7 +32,10 @@ def of_command(arguments: Sequence[str], stdout: bytes, directory: str, store: s
             yield f"standard output is no JSON document ({problem})"
             return
         recipes = arguments[0] == "graph" or "--just-parse" in arguments
-        yield from _graph(document) if recipes else _results(document, store)
+        try:
+            yield from _graph(document) if recipes else _results(document, store)
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
+            yield f"the document has another form than it must: {type(problem).__name__} {problem}"
 
 
 def _graph(document: Any) -> Iterator[str]:

@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, Optional
 
 from conformance.casefile import Chunk
+from conformance.claims import Rules
 from conformance.outcome import FAILED, PASSED, Mismatch, Outcome
 from conformance.printed import check_ending, check_form, error_fits, errors_shown, printed_errors, shown
 from conformance.script import Error
@@ -25,16 +26,16 @@ from conformance.words import whole_text
 BATCH = 64
 
 
-def run_alone(case: Chunk, world: World, seed: str) -> Outcome:
-    """Run the two programs of one chunk with `star`. `seed` and the chunk's id decide what they are."""
-    for program in _programs(case, seed):
+def run_alone(case: Chunk, world: World, rules: Rules) -> Outcome:
+    """Run the two programs of one chunk with `star`. The seed and the chunk's id decide what they are."""
+    for program in _programs(case, rules):
         _write(program, world.path(program.name))
         # spec: conformance.contract.star
         ended = world.run(["star", *_options(case), program.name])
         try:
             check_ending(ended, 1 if program.errors else 0)
             lines = ended.stderr.decode("utf-8", "replace").splitlines()
-            check(program, printed_errors(ended.stderr), lines)
+            check(program, printed_errors(ended.stderr), lines, codes=rules.codes)
         except Mismatch as problem:
             return _failed(case, program, problem, shown(ended))
     return Outcome(case, PASSED)
@@ -50,9 +51,9 @@ def batches(cases: Sequence[Chunk]) -> Iterator[tuple[Chunk, ...]]:
             yield tuple(group[start : start + BATCH])
 
 
-def run_together(cases: Sequence[Chunk], world: World, seed: str) -> Optional[tuple[Outcome, ...]]:
+def run_together(cases: Sequence[Chunk], world: World, rules: Rules) -> Optional[tuple[Outcome, ...]]:
     """Run chunks with `star --each`; None where that gave no complete answer."""
-    given = [_programs(case, seed) for case in cases]
+    given = [_programs(case, rules) for case in cases]
     names = []
     for number, program in enumerate(program for pair in given for program in pair):
         os.mkdir(world.path(str(number)))
@@ -65,7 +66,7 @@ def run_together(cases: Sequence[Chunk], world: World, seed: str) -> Optional[tu
         return None
     seconds = (time.monotonic() - started) / len(cases)
     pairs = zip(answers[::2], answers[1::2])
-    return tuple(_judged(case, both, two, seconds) for case, both, two in zip(cases, given, pairs))
+    return tuple(_judged(case, both, two, rules, seconds) for case, both, two in zip(cases, given, pairs))
 
 
 def _answers(stdout: bytes, names: Sequence[str]) -> Optional[list[dict[str, Any]]]:
@@ -80,7 +81,11 @@ def _answers(stdout: bytes, names: Sequence[str]) -> Optional[list[dict[str, Any
 
 
 def _judged(
-    case: Chunk, programs: Sequence[Program], answers: Sequence[Mapping[str, Any]], seconds: float
+    case: Chunk,
+    programs: Sequence[Program],
+    answers: Sequence[Mapping[str, Any]],
+    rules: Rules,
+    seconds: float,
 ) -> Outcome:
     for program, answer in zip(programs, answers):
         try:
@@ -89,15 +94,15 @@ def _judged(
                 raise Mismatch(f"its status is {answer['status']}, not {status}")
             for error in answer["errors"]:
                 check_form(error)
-            check(program, answer["errors"], answer["printed"], answer["file"])
+            check(program, answer["errors"], answer["printed"], answer["file"], codes=rules.codes)
         except Mismatch as problem:
             printed = json.dumps(answer, ensure_ascii=False, indent=1)
             return _failed(case, program, problem, printed, seconds)
     return Outcome(case, PASSED, seconds)
 
 
-def _programs(case: Chunk, seed: str) -> tuple[Program, Program]:
-    return programs_of(case, Random(f"{seed} {case.id}"))
+def _programs(case: Chunk, rules: Rules) -> tuple[Program, Program]:
+    return programs_of(case, Random(f"{rules.seed} {case.id}"))
 
 
 def _options(case: Chunk) -> list[str]:
@@ -110,13 +115,18 @@ def _write(program: Program, path: str) -> None:
 
 
 def check(
-    program: Program, errors: Sequence[Mapping[str, Any]], printed: Sequence[str], name: str = ""
+    program: Program,
+    errors: Sequence[Mapping[str, Any]],
+    printed: Sequence[str],
+    name: str = "",
+    *,
+    codes: bool = True,
 ) -> None:
     """Demand that a program ended with these errors and printed these lines. Raises Mismatch.
 
     `name` is what the errors call its file, "": its own name.
     """
-    _check_errors(program, errors, name or program.name)
+    _check_errors(program, errors, name or program.name, codes)
     # spec: conformance.star.twins
     for line in program.printed:
         if line not in printed:
@@ -126,12 +136,12 @@ def check(
             raise Mismatch(f"it has printed {line}, and nothing may run in a file with such an error")
 
 
-def _check_errors(program: Program, printed: Sequence[Mapping[str, Any]], name: str) -> None:
+def _check_errors(program: Program, printed: Sequence[Mapping[str, Any]], name: str, codes: bool) -> None:
     # spec: conformance.star.failure
     left = list(printed)
     for one in program.errors:
         wanted = Error(one.code, whole_text(name), one.line, one.column)
-        match = next((error for error in left if error_fits(wanted, name, error)), None)
+        match = next((error for error in left if error_fits(wanted, name, error, codes=codes)), None)
         if match is None:
             column = f"column {one.column} of " if one.column is not None else ""
             line = program.text.split("\n")[one.line - 1]
@@ -143,9 +153,12 @@ def _check_errors(program: Program, printed: Sequence[Mapping[str, Any]], name: 
 
 
 def _failed(case: Chunk, program: Program, problem: Mismatch, printed: str, seconds: float = 0.0) -> Outcome:
-    source = case.source.strip("\n").split("\n")[0]
+    lines = program.text.split("\n")
+    expected = ", ".join(f"{one.code} in `{lines[one.line - 1]}`" for one in program.errors)
     given = "\n".join(
         f"{number:4} {line}" for number, line in enumerate(program.text.splitlines(), 1) if line.strip()
     )
     what = f"{printed}\n--- what was given, {program.name} ---\n{given}"
-    return Outcome(case, FAILED, seconds, case.line, "", source, problem.message, what)
+    return Outcome(
+        case, FAILED, seconds, case.line, "", expected or "it runs to its end", problem.message, what
+    )

@@ -16,6 +16,7 @@ from typing import Any, Optional, Union
 
 from conformance import audit, changes, chunks, listing, oracle
 from conformance.casefile import Case, Chunk, Script
+from conformance.claims import Rules
 from conformance.outcome import (
     ACCEPTED,
     BROKEN,
@@ -33,15 +34,6 @@ from conformance.routes import BadRoutes
 from conformance.script import Command, Env, Error, Git, Json, Same, Serve, Step, Text, Tree, Write
 from conformance.session import Ended, World
 from conformance.words import Word, names_of
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What holds for every case of a run."""
-
-    capabilities: frozenset[str]
-    accept: bool = False
-    seed: str = ""  # of what is chosen by chance
 
 
 @dataclass
@@ -63,9 +55,7 @@ class _Progress:
 def carry_out(case: Case, world: World, rules: Rules) -> Outcome:
     """Run one case in a new world and return what became of it."""
     started = time.monotonic()
-    outcome = (
-        chunks.run_alone(case, world, rules.seed) if isinstance(case, Chunk) else _script(case, world, rules)
-    )
+    outcome = chunks.run_alone(case, world, rules) if isinstance(case, Chunk) else _script(case, world, rules)
     return Outcome(**{**outcome.__dict__, "seconds": time.monotonic() - started})
 
 
@@ -176,7 +166,7 @@ def _command(action: Command, progress: _Progress) -> None:
 def _error(action: Error, progress: _Progress) -> None:
     file = None if action.file is None else action.file.expand(progress.world.values)
     for error in progress.errors:
-        if error_fits(action, file, error):
+        if error_fits(action, file, error, codes=progress.rules.codes):
             progress.errors.remove(error)
             return
     raise Mismatch(f"no such error; printed: {errors_shown(progress.errors)}")

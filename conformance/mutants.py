@@ -19,10 +19,12 @@ from dataclasses import dataclass
 
 from conformance import fetch_faults, language_faults, runner
 from conformance.casefile import LEVELS, Case
+from conformance.claims import Rules, claimed_capabilities
 from conformance.outcome import FAILED
+from conformance.places import HOME
 from conformance.session import Implementation
 
-TOP = os.path.dirname(runner.HOME)
+TOP = os.path.dirname(HOME)
 # What belongs to the source: an implementation that writes itself as one file needs all of it.
 _SOURCE = ("LICENSE", "README.md", "bramble", "pyproject.toml", "spec")
 
@@ -368,11 +370,9 @@ def survivors(mutants: Sequence[Mutant], cases: Sequence[Case], source: str) -> 
             outcomes = runner.run(
                 chosen,
                 Implementation((sys.executable, "-m", "bramble"), (("PYTHONPATH", copy),)),
+                Rules(claimed_capabilities([])),
                 levels=LEVELS,
-                capabilities=runner.claimed_capabilities([]),
-                accept=False,
                 jobs=os.cpu_count() or 1,
-                parent=None,
             )
         if not any(outcome.status == FAILED for outcome in outcomes):
             found.append(

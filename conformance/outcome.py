@@ -7,7 +7,8 @@ from typing import Optional
 
 from conformance.casefile import Case
 
-PASSED, FAILED, BROKEN, UNCLAIMED, ACCEPTED = "passed", "failed", "broken", "not claimed", "accepted"
+PASSED, FAILED, BROKEN = "passed", "failed", "broken"
+UNCLAIMED, ACCEPTED, NOT_RUN = "not claimed", "accepted", "not run"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Outcome:
     message: str = ""
     shown: str = ""  # what the last command printed
     edits: tuple[Edit, ...] = ()
+    kept: str = ""  # the directory of the case, where it was asked for
 
 
 class Mismatch(Exception):

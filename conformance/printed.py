@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Optional
 
 from conformance.outcome import Mismatch
@@ -45,8 +46,15 @@ def check_form(error: Mapping[str, Any]) -> None:
         raise Mismatch(f"an error has the keys at and remedy, text or null: {json.dumps(error)}")
 
 
-def error_fits(expected: Error, file: Optional[str], error: Mapping[str, Any]) -> bool:
-    """Return whether a printed error is the one that is expected, `file` being the name of its file."""
+def error_fits(expected: Error, file: Optional[str], error: Mapping[str, Any], *, codes: bool = True) -> bool:
+    """Return whether a printed error is the one that is expected, `file` being the name of its file.
+
+    Without `codes` only the phase of its code must agree, and no column.
+    """
+    # spec: conformance.codes
+    if not codes:
+        expected = replace(expected, code=_phase(expected.code), column=None)
+        error = {**error, "error": _phase(error["error"])}
     if error["error"] != expected.code:
         return False
     if expected.nowhere:
@@ -59,6 +67,12 @@ def error_fits(expected: Error, file: Optional[str], error: Mapping[str, Any]) -
     return at == ":".join(wanted) or (
         at.startswith(":".join(wanted) + ":") and len(at.split(":")) <= len(file.split(":")) + 2
     )
+
+
+def _phase(code: str) -> str:
+    phase = code.partition(".")[0]
+    # Which of the two finds a fault differs between implementations, and nothing has run yet in both.
+    return "syntax" if phase == "resolve" else phase
 
 
 def errors_shown(errors: Sequence[Mapping[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""What a run of the suite says at its end: for people, and as one JSON document.
+"""What a run of the suite says at its end, for people.
 
 An exit status is 0 or 1 and never a count; what was not claimed is named and
 counted apart, and never as passed (spec: conformance.report).
@@ -7,15 +7,16 @@ counted apart, and never as passed (spec: conformance.report).
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from conformance.casefile import LEVELS
-from conformance.outcome import ACCEPTED, BROKEN, FAILED, PASSED, UNCLAIMED, Outcome
+from conformance.outcome import ACCEPTED, BROKEN, FAILED, NOT_RUN, PASSED, UNCLAIMED, Outcome
 
 EXPECTED = "expected failure"
-_ORDER = (PASSED, EXPECTED, UNCLAIMED, ACCEPTED, FAILED, BROKEN)
+_ORDER = (PASSED, EXPECTED, UNCLAIMED, ACCEPTED, FAILED, BROKEN, NOT_RUN)
+_SHOWN_RULES = 3  # paragraphs of which a failure shows the text
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Whether everything that was claimed was shown, and nothing had to be accepted."""
-        bad = {FAILED, BROKEN, ACCEPTED}
+        bad = {FAILED, BROKEN, ACCEPTED, NOT_RUN}
         # A run in which everything was left unclaimed has shown nothing.
         return (
             not bad & set(self.statuses.values())
@@ -38,6 +39,15 @@ class Verdict:
             and not self.unmatched
             and any(status in (PASSED, EXPECTED) for status in self.statuses.values())
         )
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a report for people shows besides the outcomes."""
+
+    command: Sequence[str]  # the words that run the suite as it was run, without cases
+    rules: Mapping[str, str]  # the text of each paragraph by its id
+    versions: str  # of suite and specification
 
 
 def judge(outcomes: Sequence[Outcome], expected_failures: Collection[str]) -> Verdict:
@@ -56,15 +66,16 @@ def judge(outcomes: Sequence[Outcome], expected_failures: Collection[str]) -> Ve
     )
 
 
-def as_text(verdict: Verdict, *, verbose: bool = False) -> str:
-    """Return the report for people: every case that did not pass, then a table of the levels."""
+def as_text(verdict: Verdict, around: Surroundings, *, verbose: bool = False) -> str:
+    """Return the report: every case that did not pass, a table of the levels, and the levels in one line."""
     lines: list[str] = []
     for outcome in verdict.outcomes:
         status = verdict.statuses[outcome.case.id]
         if status in (FAILED, BROKEN):
-            lines += _failure(status, outcome)
-        elif status == UNCLAIMED and verbose:
-            lines.append(f"not claimed  {outcome.case.id}: it needs {outcome.message}")
+            lines += _failure(status, outcome, around)
+        elif status in (UNCLAIMED, NOT_RUN) and verbose:
+            what = "it needs " if status == UNCLAIMED else ""
+            lines.append(f"{status:12} {outcome.case.id}: {what}{outcome.message}")
         elif status == ACCEPTED:
             lines.append(f"accepted     {outcome.case.id}: {len(outcome.edits)} expectations rewritten")
         elif verbose:
@@ -74,63 +85,60 @@ def as_text(verdict: Verdict, *, verbose: bool = False) -> str:
         for name in verdict.unexpected_passes
     ]
     lines += [f"unmatched: no case of this run is called {name}" for name in verdict.unmatched]
-    lines += _table(verdict)
+    lines += [*_table(verdict), around.versions, summary(verdict)]
     return "\n".join(lines) + "\n"
 
 
-def _failure(status: str, outcome: Outcome) -> list[str]:
+def summary(verdict: Verdict) -> str:
+    """Return the levels in one line, as a badge shows them: passed of claimed, `-` for none."""
+    # spec: conformance.summary
+    rows = counts(verdict)
+    return " · ".join(f"{level} {_share(rows[level])}" for level in LEVELS)
+
+
+def counts(verdict: Verdict) -> dict[str, dict[str, int]]:
+    """Return how many cases of each level have each status."""
+    found = {level: dict.fromkeys(_ORDER, 0) for level in LEVELS}
+    for outcome in verdict.outcomes:
+        found[outcome.case.level][verdict.statuses[outcome.case.id]] += 1
+    return found
+
+
+def _share(row: Mapping[str, int]) -> str:
+    claimed = sum(row.values()) - row[UNCLAIMED]
+    return f"{row[PASSED]}/{claimed}" if claimed else "-"
+
+
+def _failure(status: str, outcome: Outcome, around: Surroundings) -> list[str]:
     case = outcome.case
-    lines = [f"{status.upper()} {case.id}", f"  {case.sentence}", f"  {', '.join(case.spec)}"]
+    lines = [f"{status.upper()} {case.id}", f"  {case.sentence}"]
+    for name in case.spec[:_SHOWN_RULES]:
+        text = around.rules.get(name, "").splitlines()
+        lines += [f"  {name}", *(f"    > {line}" for line in text)]
+    lines += [f"  {name}" for name in case.spec[_SHOWN_RULES:]]
     if outcome.phase:
         lines.append(f"  # {outcome.phase}")
-    lines.append(f"  {os.path.relpath(case.path)}:{outcome.line}: {outcome.source}")
-    lines += [f"    {line}" for line in outcome.message.splitlines()]
+    lines.append(f"  {os.path.relpath(case.path)}:{outcome.line}")
+    message = outcome.message.splitlines() or [""]
+    lines += [f"    expected  {outcome.source}", f"    got       {message[0]}"]
+    lines += [f"              {line}" for line in message[1:]]
     lines += [f"    | {line}" for line in outcome.shown.splitlines()]
+    if outcome.kept:
+        lines.append(f"  kept: {outcome.kept}")
+    if not case.id.startswith("smoke/"):
+        lines.append(f"  alone: {shlex.join([*around.command, case.id])}")
     return [*lines, ""]
 
 
 def _table(verdict: Verdict) -> list[str]:
-    counts = _counts(verdict)
+    found = counts(verdict)
     lines = []
     for level in LEVELS:
-        row = counts[level]
+        row = found[level]
         if any(row.values()):
             lines.append(
                 f"{level:10}" + ", ".join(f"{row[status]} {status}" for status in _ORDER if row[status])
             )
-    total = {status: sum(counts[level][status] for level in LEVELS) for status in _ORDER}
+    total = {status: sum(found[level][status] for level in LEVELS) for status in _ORDER}
     shown = ", ".join(f"{total[status]} {status}" for status in _ORDER if total[status])
     return [*lines, f"{'total':10}{shown or 'nothing'}"]
-
-
-def _counts(verdict: Verdict) -> dict[str, dict[str, int]]:
-    counts = {level: dict.fromkeys(_ORDER, 0) for level in LEVELS}
-    for outcome in verdict.outcomes:
-        counts[outcome.case.level][verdict.statuses[outcome.case.id]] += 1
-    return counts
-
-
-def as_json(verdict: Verdict, claimed: Sequence[str], capabilities: Collection[str]) -> dict[str, Any]:
-    """Return the report as a document of version 1."""
-    return {
-        "version": 1,
-        "good": verdict.good,
-        "claimed": list(claimed),
-        "capabilities": sorted(capabilities),
-        "counts": _counts(verdict),
-        "unexpected_passes": list(verdict.unexpected_passes),
-        "unmatched": list(verdict.unmatched),
-        "cases": [
-            {
-                "id": outcome.case.id,
-                "sentence": outcome.case.sentence,
-                "spec": list(outcome.case.spec),
-                "level": outcome.case.level,
-                "status": verdict.statuses[outcome.case.id],
-                "seconds": round(outcome.seconds, 4),
-                "at": f"{outcome.case.path}:{outcome.line or outcome.case.line}",
-                "message": outcome.message,
-            }
-            for outcome in verdict.outcomes
-        ],
-    }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
+import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Optional
 
 from conformance import chunks
@@ -18,23 +19,11 @@ from conformance.casefile import (
     parse_chapter,
     parse_star_file,
 )
-from conformance.changes import fixture_path
-from conformance.expect import Rules, carry_out
-from conformance.outcome import BROKEN, UNCLAIMED, Edit, Outcome
-from conformance.script import CAPABILITIES, IMPLEMENTATION_CAPABILITIES
+from conformance.claims import BadSuite, Rules
+from conformance.expect import carry_out
+from conformance.outcome import BROKEN, FAILED, NOT_RUN, UNCLAIMED, Edit, Outcome
+from conformance.places import CASES, SPEC
 from conformance.session import Implementation, World, Worlds
-
-HOME = os.path.dirname(os.path.abspath(__file__))
-CASES = os.path.join(HOME, "cases")
-SPEC = os.path.join(os.path.dirname(HOME), "spec")
-
-
-class BadSuite(Exception):
-    """The suite cannot be run: cases that cannot be read, or a choice that chooses nothing."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 def load(cases: str = CASES, spec: Optional[str] = SPEC) -> tuple[Case, ...]:
@@ -120,74 +109,80 @@ def choose(cases: Sequence[Case], names: Sequence[str]) -> tuple[Case, ...]:
     return tuple(case for case in cases if case.id in chosen)
 
 
-def capabilities_of_machine() -> frozenset[str]:
-    """Return which of the machine's capabilities are here."""
-    found = set()
-    if os.path.exists(fixture_path("builder")):
-        found.add("fixture")
-    if shutil.which("git") is not None:
-        found.add("git")
-    if os.getuid() != 0:
-        found.add("ordinary-user")
-    return frozenset(found)
-
-
-def claimed_capabilities(without: Collection[str]) -> frozenset[str]:
-    """Return the capabilities of a run. Raises BadSuite for a name that is none."""
-    # spec: conformance.capabilities
-    unknown = sorted(set(without) - set(CAPABILITIES))
-    if unknown:
-        raise BadSuite([f"unknown capability {name!r}; known: {', '.join(CAPABILITIES)}" for name in unknown])
-    return (frozenset(IMPLEMENTATION_CAPABILITIES) | capabilities_of_machine()) - set(without)
-
-
 def run(
     cases: Sequence[Case],
     impl: Implementation,
+    rules: Rules,
     *,
     levels: Collection[str],
-    capabilities: frozenset[str],
-    accept: bool,
     jobs: int,
-    parent: Optional[str],
-    seed: str = "",
+    parent: Optional[str] = None,
+    first: Optional[Mapping[str, Case]] = None,
+    fail_fast: bool = False,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> tuple[Outcome, ...]:
     """Run the cases, `jobs` at a time, and return their outcomes in the order of the cases.
 
-    What is chosen by chance follows from `seed`: two runs with the same one give the same.
+    `first` has a case for each level that is run before all others of that level, which are not run if it
+    fails; its outcome is among the others then. With `fail_fast` no case begins after one that failed.
+    `parent` is the directory to work in, None: that of temporary files.
     """
-    rules = Rules(capabilities, accept, seed)
+    stopped = threading.Event()
 
     def alone(case: Case) -> Outcome:
+        if stopped.is_set():
+            return Outcome(case, NOT_RUN, message="another case failed before")
         with worlds.new() as world:
-            return _carried_out(case, world, rules)
+            outcome = _carried_out(case, world, rules)
+            world.kept = rules.keep and outcome.status in (FAILED, BROKEN)
+            return replace(outcome, kept=world.top) if world.kept else outcome
 
     def together(group: Sequence[Case]) -> tuple[Outcome, ...]:
         outcomes = None
-        if len(group) > 1:
+        if len(group) > 1 and not stopped.is_set():
             with worlds.new() as world:
                 outcomes = chunks.run_together(
-                    [case for case in group if isinstance(case, Chunk)], world, seed
+                    [case for case in group if isinstance(case, Chunk)], world, rules
                 )
         if outcomes is None:
             outcomes = tuple(alone(case) for case in group)
         for outcome in outcomes:
             on_outcome(outcome)
+            if fail_fast and outcome.status in (FAILED, BROKEN):
+                stopped.set()
         return outcomes
 
-    done = [outcome for case in cases if (outcome := _unclaimed(case, levels, capabilities))]
-    unclaimed = {outcome.case.id for outcome in done}
-    groups = _groups([case for case in cases if case.id not in unclaimed], capabilities)
+    done = [outcome for case in cases if (outcome := _unclaimed(case, levels, rules.capabilities))]
+    left = [case for case in cases if case.id not in {outcome.case.id for outcome in done}]
     with Worlds(impl, parent) as worlds, ThreadPoolExecutor(jobs) as pool:
+        failed = _failed_first(left, first or {}, rules, alone)
+        done += [
+            Outcome(case, NOT_RUN, message=f"the first case of the level {case.level} failed")
+            for case in left
+            if case.level in failed
+        ]
+        groups = _groups([case for case in left if case.level not in failed], rules)
         done += [outcome for outcomes in pool.map(together, groups) for outcome in outcomes]
     by_id = {outcome.case.id: outcome for outcome in done}
-    return tuple(by_id[case.id] for case in cases)
+    return (*failed.values(), *(by_id[case.id] for case in cases))
 
 
-def _groups(cases: Sequence[Case], capabilities: Collection[str]) -> list[Sequence[Case]]:
+def _failed_first(
+    cases: Sequence[Case], first: Mapping[str, Case], rules: Rules, alone: Callable[[Case], Outcome]
+) -> dict[str, Outcome]:
+    """Run the first case of each level that has cases; return the outcomes of those that failed."""
+    # spec: conformance.smoke
+    levels = {case.level for case in cases}
+    wanted = [case for level, case in first.items() if level in levels]
+    outcomes = [alone(case) for case in wanted if not _unclaimed(case, levels, rules.capabilities)]
+    return {one.case.level: one for one in outcomes if one.status in (FAILED, BROKEN)}
+
+
+def _groups(cases: Sequence[Case], rules: Rules) -> list[Sequence[Case]]:
     """Return the cases in groups that are run one after the other; chunks share a process where they may."""
-    shared = [case for case in cases if isinstance(case, Chunk)] if "star-batch" in capabilities else []
+    # What is kept of a case that fails is a directory of its own.
+    share = "star-batch" in rules.capabilities and not rules.keep
+    shared = [case for case in cases if isinstance(case, Chunk)] if share else []
     together = {case.id for case in shared}
     return [*chunks.batches(shared), *([case] for case in cases if case.id not in together)]
 
@@ -198,6 +193,11 @@ def _unclaimed(case: Case, levels: Collection[str], capabilities: Collection[str
     if case.level not in levels:
         return Outcome(case, UNCLAIMED, message=f"the level {case.level}")
     return Outcome(case, UNCLAIMED, message=", ".join(missing)) if missing else None
+
+
+def claimed(cases: Sequence[Case], levels: Collection[str], rules: Rules) -> tuple[Case, ...]:
+    """Return the cases that a run with these claims would run."""
+    return tuple(case for case in cases if _unclaimed(case, levels, rules.capabilities) is None)
 
 
 def _carried_out(case: Case, world: World, rules: Rules) -> Outcome:

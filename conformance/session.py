@@ -94,16 +94,21 @@ def implementation(text: str, environment: Sequence[tuple[str, str]], seconds: f
 
     `python3` is the interpreter that runs the suite; another program without a
     slash is looked for in the caller's PATH, and a word that begins with `./`
-    or `../` is a path from here, since commands are started elsewhere. Raises CannotRun.
+    or `../`, or holds a slash and names a file here, is a path from here, since
+    commands are started elsewhere. Raises CannotRun.
     """
     words = shlex.split(text)
     if not words:
         raise CannotRun("--impl is empty")
-    words = [os.path.abspath(word) if word.startswith(("./", "../")) else word for word in words]
+    words = [os.path.abspath(word) if _is_path(word) else word for word in words]
     program = sys.executable if words[0] == "python3" else shutil.which(words[0])
     if program is None:
         raise CannotRun(f"there is no program {words[0]!r}")
     return Implementation((os.path.abspath(program), *words[1:]), tuple(environment), seconds)
+
+
+def _is_path(word: str) -> bool:
+    return word.startswith(("./", "../")) or ("/" in word and os.path.exists(word))
 
 
 @dataclass
@@ -115,6 +120,7 @@ class World:
     environment: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     stores: list[str] = field(default_factory=list)  # every store directory that the case has used
+    kept: bool = False  # whether its directories stay when the case has ended
 
     def use_store(self, root: str) -> None:
         """Make `$BRAMBLE_PATH` and `$STORE` those of a root. Raises ValueError for one that is too long."""
@@ -150,13 +156,14 @@ class World:
 
 
 class Worlds:
-    """A private directory that holds the worlds of one run of the suite."""
+    """A private directory that holds the worlds of one run of the suite; those that are kept stay in it."""
 
     def __init__(self, impl: Implementation, parent: Optional[str] = None) -> None:
         self._implementation = impl
         self._parent = parent
         self._top = ""
         self._made = 0
+        self._keeps = False
         self._lock = threading.Lock()
 
     def __enter__(self) -> Worlds:
@@ -167,7 +174,8 @@ class Worlds:
         return self
 
     def __exit__(self, *_: object) -> None:
-        remove_tree(self._top)
+        if not self._keeps:
+            remove_tree(self._top)
 
     @contextlib.contextmanager
     def new(self) -> Iterator[World]:
@@ -199,7 +207,10 @@ class Worlds:
         try:
             yield world
         finally:
-            remove_tree(top)
+            if world.kept:
+                self._keeps = True
+            else:
+                remove_tree(top)
 
 
 def platform_name() -> str:

@@ -16,6 +16,7 @@ from typing import Optional
 
 from conformance import runner
 from conformance.casefile import ID_PATTERN, PARAGRAPH, Case, Chunk
+from conformance.places import CASES, HOME, SPEC
 from conformance.script import Error
 
 _NUMBERED = re.compile(r"(\d\d)([a-z]?)-([a-z0-9-]+)\.md")
@@ -92,6 +93,28 @@ def _paragraph_text(lines: Sequence[str]) -> str:
         if index and (PARAGRAPH.match(line) or line.startswith("#")):
             return "\n".join(lines[:index])
     return "\n".join(lines)
+
+
+def texts(spec: str, most: int) -> dict[str, str]:
+    """Return the text of every paragraph of a specification by its id: at most `most` lines of each."""
+    found = {}
+    for name in sorted(os.listdir(spec)):
+        if _NUMBERED.fullmatch(name):
+            with open(os.path.join(spec, name), encoding="utf-8") as file:
+                lines = file.read().split("\n")
+            for number, line in enumerate(lines):
+                named = PARAGRAPH.match(line)
+                if named:
+                    found[named.group(1)] = _first_block(_paragraph_text(lines[number:]), most)
+    return found
+
+
+def _first_block(text: str, most: int) -> str:
+    """Return a paragraph without its id, up to the first empty line."""
+    block = (
+        PARAGRAPH.sub("", text.split("\n\n")[0].partition("\nuntestable:")[0], count=1).strip().split("\n")
+    )
+    return "\n".join(block[:most] + (["…"] if len(block) > most else []))
 
 
 def references(top: str) -> Iterator[Reference]:
@@ -182,7 +205,7 @@ def _codes_of(case: Case) -> set[tuple[str, int]]:
 
 
 def _shown(problem: str) -> str:
-    return problem.replace(os.path.dirname(runner.HOME) + os.sep, "")
+    return problem.replace(os.path.dirname(HOME) + os.sep, "")
 
 
 def of_repository(spec: str, cases: str, code: Sequence[str]) -> Trace:
@@ -218,8 +241,8 @@ def as_text(result: Trace) -> str:
 
 def main(as_document: bool) -> int:
     """Print the trace of this repository; return 1 where there are problems."""
-    top = os.path.dirname(runner.HOME)
-    result = of_repository(runner.SPEC, runner.CASES, [os.path.join(top, "bramble"), runner.HOME])
+    top = os.path.dirname(HOME)
+    result = of_repository(SPEC, CASES, [os.path.join(top, "bramble"), HOME])
     if as_document:
         document = {
             "version": 1,

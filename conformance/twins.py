@@ -136,7 +136,8 @@ def _program(chunk: Chunk, body: str, errors: Sequence[ExpectedError], chance: R
     name = f"{_word(chance)}.star"
     first, last = _printing(chance), _printing(chance)
     before = "\n" * chance.randrange(_MOST_LINES) + f"{first.text}\n" + _sound_lines(chance)
-    after, values = _sound_lines(chance) + f"{last.text}\n", (last.value,)
+    after = _sound_lines(chance) + f"{last.text}\n"
+    values: tuple[str, ...] = (last.value,)
     if _may_be_unfinished(chunk):
         after, values = "" if errors else _sound_lines(chance, 1), ()
     moved = tuple(replace(one, line=one.line - _first_line(chunk) + before.count("\n") + 1) for one in errors)

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Optional
 
 from conformance.casefile import Case, parse_case_file, parse_star_file
-from conformance.expect import Rules, carry_out
+from conformance.claims import Rules, claimed_capabilities
+from conformance.expect import carry_out
 from conformance.outcome import Outcome
-from conformance.runner import claimed_capabilities
 from conformance.session import Ended, Implementation, Worlds, run_command
 from tests import forked
 

@@ -6,6 +6,7 @@ import pytest
 
 from conformance import chunks, runner
 from conformance.casefile import LEVELS, Chunk, parse_star_file
+from conformance.claims import Rules, claimed_capabilities
 from conformance.session import Implementation
 from tests.conformance.support import FAKE
 
@@ -36,11 +37,9 @@ def results(mode: str, *without: str) -> list[tuple[str, str]]:
     outcomes = runner.run(
         parse_star_file("l.star", TEXT, "l"),
         Implementation(FAKE, (("EACH", mode),), 30.0),
+        Rules(claimed_capabilities(without)),
         levels=LEVELS,
-        capabilities=runner.claimed_capabilities(without),
-        accept=False,
         jobs=2,
-        parent=None,
     )
     assert [outcome.case.id for outcome in outcomes] == [
         f"l:{line}" for line in (4, 6, 8, 10, 12, 14, 16, 18)

@@ -9,6 +9,7 @@ import sys
 
 from conformance import runner
 from conformance.casefile import LEVELS
+from conformance.claims import Rules, claimed_capabilities
 from conformance.outcome import PASSED, UNCLAIMED
 from conformance.session import Implementation
 from tests.conformance.support import REFERENCE, TOP, forked_command
@@ -30,11 +31,9 @@ def test_every_case_passes_and_none_is_left_out() -> None:
     outcomes = runner.run(
         runner.load(),
         Implementation(REFERENCE, (("PYTHONPATH", TOP),), carry_out=forked_command),
+        Rules(claimed_capabilities([])),
         levels=LEVELS,
-        capabilities=runner.claimed_capabilities([]),
-        accept=False,
         jobs=os.cpu_count() or 1,
-        parent=None,
     )
     wrong = {outcome.case.id: outcome.message for outcome in outcomes if outcome.status != PASSED}
     # A case for ordinary users is not for root; nothing else may be missing here.

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -23,13 +27,10 @@ FAILING = "# It says ho.\nspec: store.padding\nlevel: {level}\n{more}\nrun say h
 class Suite:
     """A suite of its own in a temporary directory, run by the real command."""
 
+    smoke = False
+
     def __init__(self, top: Path) -> None:
         self.top = top
-        (top / "conformance").mkdir()
-        for name in os.listdir(os.path.join(TOP, "conformance")):
-            if name.endswith(".py"):
-                (top / "conformance" / name).symlink_to(os.path.join(TOP, "conformance", name))
-        (top / "conformance" / "fixtures").symlink_to(os.path.join(TOP, "conformance", "fixtures"))
         self.cases = top / "conformance" / "cases"
         self.spec = top / "spec"
         self.spec.mkdir()
@@ -40,13 +41,13 @@ class Suite:
         path.write_text(text.replace("{level}", level).replace("{more}", more + "\n" if more else ""))
 
     def run(self, *arguments: str, impl: str = " ".join(FAKE)) -> subprocess.CompletedProcess[str]:
-        # The modules are links: without this Python would find the cases beside their targets.
         program = (
-            "import conformance.runner as r, sys, runpy;"
-            f"r.HOME={str(self.top / 'conformance')!r};"
-            f"r.CASES={str(self.cases)!r}; r.SPEC={str(self.spec)!r};"
-            "r.load.__defaults__=(r.CASES, r.SPEC);"
-            "from conformance.__main__ import main; sys.exit(main(sys.argv[1:]))"
+            "import conformance.runner as r, conformance.places as p, conformance.__main__ as m, sys;"
+            f"p.SPEC={str(self.spec)!r};"
+            f"r.load.__defaults__=({str(self.cases)!r}, p.SPEC);"
+            # Only the tests of the first cases have an implementation that could pass them.
+            f"m.smoke = m.smoke if {self.smoke} else lambda seed: {{}};"
+            "sys.exit(m.main(sys.argv[1:]))"
         )
         return subprocess.run(
             [sys.executable, "-c", program, *(("--impl", impl) if impl else ()), *arguments],
@@ -66,7 +67,12 @@ def test_a_suite_that_passes_ends_with_0(suite: Suite) -> None:
     suite.add("store/a.txt", PASSING)
     done = suite.run()
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "store     1 passed\ntotal     1 passed\n"
+    assert re.fullmatch(
+        "store     1 passed\ntotal     1 passed\n"
+        "suite [0-9.]+, specification not here, seed [0-9a-f]{8}\n"
+        "language - · evaluate - · store 1/1 · build - · exchange -\n",
+        done.stdout,
+    )
 
 
 def test_one_failure_among_many_ends_with_1_and_is_shown(suite: Suite) -> None:
@@ -76,8 +82,9 @@ def test_one_failure_among_many_ends_with_1_and_is_shown(suite: Suite) -> None:
     done = suite.run("-j", "3")
     assert done.returncode == 1
     assert "FAILED store/b\n  It says ho.\n  store.padding\n" in done.stdout
-    assert "text stdout is ho\n    it is b'hi\\n'\n" in done.stdout
+    assert "expected  text stdout is ho\n    got       it is b'hi\\n'\n" in done.stdout
     assert "total     5 passed, 1 failed\n" in done.stdout
+    assert done.stdout.endswith("store 5/6 · build - · exchange -\n")
 
 
 def test_the_status_is_never_a_count(suite: Suite) -> None:
@@ -120,7 +127,7 @@ def test_a_file_that_would_never_run_stops_everything(suite: Suite) -> None:
 
 
 def test_no_cases_are_no_success(suite: Suite) -> None:
-    suite.cases.mkdir()
+    suite.cases.mkdir(parents=True)
     done = suite.run()
     assert done.returncode == 1 and "there are no cases" in done.stderr
 
@@ -218,6 +225,125 @@ def test_the_report_is_a_document_too(suite: Suite) -> None:
     assert document["cases"][1]["at"].endswith("store/b.txt:6")
 
 
+def test_a_failure_shows_the_rule_and_the_command_that_runs_it_alone(suite: Suite) -> None:
+    (suite.spec / "05-store.md").write_text("# 5. Store\n\n**`store.padding`** The rule.\nIt goes on.\n")
+    suite.add("store/b.txt", FAILING)
+    done = suite.run("--seed", "abc", "--env", "A=b c", "--without", "git", "--codes", "off")
+    assert "  store.padding\n    > The rule.\n    > It goes on.\n" in done.stdout
+    alone = "--seed abc --env 'A=b c' --without git --codes off store/b\n"
+    assert f"  alone: python3 -m conformance --impl {shlex.quote(' '.join(FAKE))} {alone}" in done.stdout
+
+
+def test_a_list_has_what_would_be_run(suite: Suite) -> None:
+    suite.add("store/a.txt", PASSING)
+    suite.add("build/b.txt", PASSING, level="build")
+    suite.add("build/c.txt", PASSING, level="build", more="need: host-tools")
+    assert suite.run("--list", impl="").stdout.count("\n") == 3
+    done = suite.run("--list", "--level", "build", "--without", "host-tools", impl="")
+    assert done.stdout == "build/b  build  It says hi.\n"
+    assert suite.run("--list", "--only", "store", impl="").stdout == "store/a  store  It says hi.\n"
+
+
+def test_cases_can_be_had_as_json(suite: Suite) -> None:
+    suite.add("store/a.txt", PASSING + "-- f --\nx\n")
+    suite.add(
+        "l/b.star", "# Sums.\n# spec: starlark.int\n\nx = 1\n---\n# allow: while\n1 // 0 ### eval.zero:3\n"
+    )
+    document = json.loads(suite.run("--dump", impl="").stdout)
+    assert document["version"] == 1
+    first, second, script = document["cases"]
+    assert (first["id"], first["source"], first["errors"]) == ("l/b:4", "x = 1\n", [])
+    assert second["errors"] == [{"line": 2, "column": 3, "code": "eval.zero"}]
+    assert second["allow"] == ["while"]
+    assert script["steps"] == [{"line": 5, "step": "run say hi"}, {"line": 6, "step": "text stdout is hi"}]
+    assert script["files"] == {"f": "x\n"}
+
+
+def test_after_the_first_failure_nothing_begins(suite: Suite) -> None:
+    suite.add("store/a.txt", FAILING)
+    for number in range(3):
+        suite.add(f"store/b{number}.txt", PASSING)
+    done = suite.run("--fail-fast", "-j", "1")
+    assert done.returncode == 1
+    assert "total     1 failed, 3 not run\n" in done.stdout
+
+
+def test_without_codes_only_phase_and_line_of_an_error_are_compared(suite: Suite) -> None:
+    text = "# A.\nspec: store.padding\nlevel: store\n\nfail errors {} f:1:2\nerror eval.key at f:1:1\n"
+    suite.add("store/a.txt", text.replace("{}", "eval.type"))
+    assert suite.run().returncode == 1
+    assert suite.run("--codes", "off").returncode == 0
+    suite.add("store/a.txt", text.replace("{}", "resolve.type"))
+    assert suite.run("--codes", "off").returncode == 1
+    suite.add("store/a.txt", text.replace("{}", "eval.type").replace("f:1:2", "f:2:2"))
+    assert suite.run("--codes", "off").returncode == 1
+
+
+def test_claims_stand_in_a_file_and_the_command_line_holds_over_them(suite: Suite, tmp_path: Path) -> None:
+    suite.add("store/a.txt", PASSING)
+    suite.add("store/b.txt", FAILING)
+    suite.add("build/c.txt", PASSING, level="build", more="need: git")
+    (tmp_path / "known").write_text("store/b\n")
+    claims = tmp_path / "claims"
+    claims.write_text(
+        f"# What it does.\n\nimpl: {' '.join(FAKE)}\n"
+        "level: store, build\nwithout: git, host-tools\nexpect-fail: known\n"
+    )
+    done = suite.run("--claims", str(claims), impl="")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "total     1 passed, 1 expected failure, 1 not claimed\n" in done.stdout
+    done = suite.run("--claims", str(claims), "--level", "build", impl="")
+    assert "total     3 not claimed\n" in done.stdout
+
+
+@pytest.mark.parametrize("line", ["levels: store", "level", "level:", "json: yes"])
+def test_a_claim_that_is_none_is_named_with_its_place(suite: Suite, tmp_path: Path, line: str) -> None:
+    suite.add("store/a.txt", PASSING)
+    (tmp_path / "claims").write_text(f"\n{line}\n")
+    done = suite.run("--claims", str(tmp_path / "claims"))
+    assert done.returncode == 1 and f"{tmp_path}/claims:2: expected KEY: VALUE" in done.stderr
+
+
+def test_what_fails_can_be_looked_at_afterwards(suite: Suite) -> None:
+    suite.add("store/a.txt", PASSING)
+    suite.add("store/b.txt", FAILING + "-- f --\nx\n")
+    # A short path, as stores need one.
+    with tempfile.TemporaryDirectory(prefix="bk-") as place:
+        done = suite.run("--keep", "--tmp", place)
+        (kept,) = re.findall("  kept: (.*)\n", done.stdout)
+        assert (Path(kept) / "work" / "f").read_text() == "x\n"
+        assert len(list(Path(kept).parent.iterdir())) == 1
+
+
+def test_the_first_case_of_a_level_decides_whether_others_are_run(suite: Suite) -> None:
+    suite.smoke = True
+    suite.add("store/a.txt", PASSING)
+    suite.add("build/b.txt", PASSING, level="build", more="need: host-tools")
+    done = suite.run("--without", "host-tools")
+    assert done.returncode == 1
+    assert "FAILED smoke/store\n" in done.stdout and "smoke/build" not in done.stdout
+    assert "total     1 not claimed, 1 failed, 1 not run\n" in done.stdout
+
+
+def test_a_report_for_other_programs(suite: Suite, tmp_path: Path) -> None:
+    suite.add("store/a.txt", PASSING)
+    suite.add("store/b.txt", FAILING.replace("says ho", "says <ho> & \x0b #1"))
+    suite.add("build/c.txt", PASSING, level="build", more="need: git")
+    done = suite.run("--tap", "--without", "git", "--junit", str(tmp_path / "j.xml"))
+    assert done.stdout.startswith(
+        "TAP version 13\n1..3\nok 1 - build/c It says hi. # SKIP not claimed\nok 2 - store/a It says hi.\n"
+        "not ok 3 - store/b It says <ho> & \x0b \\#1.\n# it is b'hi"
+    )
+    suites = ElementTree.parse(tmp_path / "j.xml").getroot()
+    assert [(one.get("name"), one.get("tests"), one.get("failures")) for one in suites] == [
+        ("store", "2", "1"),
+        ("build", "1", "0"),
+    ]
+    failed = suites[0][1]
+    assert (failed.get("classname"), failed.get("name")) == ("store/b", "It says <ho> & \ufffd #1.")
+    assert "it is b'hi" in str(failed[0].get("message"))
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -227,6 +353,9 @@ def test_the_report_is_a_document_too(suite: Suite) -> None:
         ("--nonsense",),
         ("-j", "0"),
         ("--env", "X"),
+        ("--codes", "some"),
+        ("--claims", "/nowhere"),
+        ("--junit", "/nowhere/j.xml"),
     ],
 )
 def test_a_command_line_that_is_wrong_ends_with_1(suite: Suite, arguments: tuple[str, ...]) -> None:

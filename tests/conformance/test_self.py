@@ -13,6 +13,7 @@ import pytest
 
 from conformance import runner
 from conformance.casefile import LEVELS, Case, Chunk
+from conformance.claims import Rules, claimed_capabilities
 from conformance.outcome import UNCLAIMED, Outcome
 from conformance.script import DIGEST, Error, Json, Text, Tree
 from conformance.session import Ended, Implementation, run_command
@@ -25,12 +26,10 @@ def outcomes(
     return runner.run(
         cases,
         Implementation(tuple(command), (("PYTHONPATH", TOP),), 60.0, carry_out),
-        levels=LEVELS,
         # In a batch errors come by standard output: there the faults of a wrapper would not be seen.
-        capabilities=runner.claimed_capabilities(["star-batch"]),
-        accept=False,
+        Rules(claimed_capabilities(["star-batch"])),
+        levels=LEVELS,
         jobs=os.cpu_count() or 1,
-        parent=None,
     )
 
 
