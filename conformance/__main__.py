@@ -14,8 +14,8 @@ from conformance import VERSION, claims, formats, pack, places, report, runner, 
 from conformance.casefile import LEVELS, Case
 from conformance.claims import BadSuite, Rules
 from conformance.outcome import FAILED, PASSED, Outcome
-from conformance.session import CannotRun, implementation
 from conformance.smoke import smoke
+from conformance.world.session import CannotRun, implementation
 
 _RULE_LINES = 8  # of a paragraph that a failure shows
 

@@ -7,13 +7,14 @@ import os
 import shutil
 from collections.abc import Mapping
 
-from conformance import listing, repositories
+from conformance import listing
 from conformance.outcome import Broken, Missing
 from conformance.routes import parse_routes
 from conformance.script import Env, Git, Serve, Write
-from conformance.serve import serving
-from conformance.session import World, remove
 from conformance.words import expand_text
+from conformance.world import repositories
+from conformance.world.serve import serving
+from conformance.world.session import World, remove
 
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
 

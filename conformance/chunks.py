@@ -19,9 +19,9 @@ from conformance.claims import Rules
 from conformance.outcome import FAILED, PASSED, Mismatch, Outcome
 from conformance.printed import check_ending, check_form, error_fits, errors_shown, printed_errors, shown
 from conformance.script import Error
-from conformance.session import World
 from conformance.twins import Program, programs_of
 from conformance.words import whole_text
+from conformance.world.session import World
 
 BATCH = 64
 

@@ -32,8 +32,8 @@ from conformance.outcome import (
 from conformance.printed import check_ending, error_fits, errors_shown, printed_errors, shown
 from conformance.routes import BadRoutes
 from conformance.script import Command, Env, Error, Git, Json, Same, Serve, Step, Text, Tree, Write
-from conformance.session import Ended, World
 from conformance.words import Word, names_of
+from conformance.world.session import Ended, World
 
 
 @dataclass

@@ -101,7 +101,11 @@ def as_tap(verdict: Verdict) -> str:
         good = status in (PASSED, UNCLAIMED)
         # A `#` in a description would begin a directive.
         name = f"{outcome.case.id} {outcome.case.sentence}".replace("\\", "\\\\").replace("#", "\\#")
-        directive = {UNCLAIMED: " # SKIP not claimed", NOT_RUN: " # SKIP not run", EXPECTED: " # TODO known"}
+        directive = {
+            UNCLAIMED: " # SKIP not claimed",
+            NOT_RUN: " # SKIP not run",
+            EXPECTED: " # todo known to fail",
+        }
         lines.append(f"{'ok' if good else 'not ok'} {number} - {name}{directive.get(status, '')}")
         if status in (FAILED, BROKEN):
             lines += [f"# {line}" for line in outcome.message.splitlines()]

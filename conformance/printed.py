@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from conformance.outcome import Mismatch
 from conformance.script import Error
-from conformance.session import Ended
+from conformance.world.session import Ended
 
 _SHOWN = 4000
 

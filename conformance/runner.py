@@ -23,7 +23,7 @@ from conformance.claims import BadSuite, Rules
 from conformance.expect import carry_out
 from conformance.outcome import BROKEN, FAILED, NOT_RUN, UNCLAIMED, Edit, Outcome
 from conformance.places import CASES, SPEC
-from conformance.session import Implementation, World, Worlds
+from conformance.world.session import Implementation, World, Worlds
 
 
 def load(cases: str = CASES, spec: Optional[str] = SPEC) -> tuple[Case, ...]:

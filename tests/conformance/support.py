@@ -13,7 +13,7 @@ from conformance.casefile import Case, parse_case_file, parse_star_file
 from conformance.claims import Rules, claimed_capabilities
 from conformance.expect import carry_out
 from conformance.outcome import Outcome
-from conformance.session import Ended, Implementation, Worlds, run_command
+from conformance.world.session import Ended, Implementation, Worlds, run_command
 from tests import forked
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -7,7 +7,7 @@ import pytest
 from conformance import chunks, runner
 from conformance.casefile import LEVELS, Chunk, parse_star_file
 from conformance.claims import Rules, claimed_capabilities
-from conformance.session import Implementation
+from conformance.world.session import Implementation
 from tests.conformance.support import FAKE
 
 TEXT = """# Sentence.

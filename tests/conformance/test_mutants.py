@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from conformance.mutants import MUTANTS, Mutant, Stale, cases_of, main, mutated
+from conformance.mutants.__main__ import MUTANTS, Mutant, Stale, cases_of, main, mutated
 from conformance.runner import load
 from tests.conformance.support import TOP
 

@@ -11,7 +11,7 @@ from conformance import runner
 from conformance.casefile import LEVELS
 from conformance.claims import Rules, claimed_capabilities
 from conformance.outcome import PASSED, UNCLAIMED
-from conformance.session import Implementation
+from conformance.world.session import Implementation
 from tests.conformance.support import REFERENCE, TOP, forked_command
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import repositories
+from conformance.world import repositories
 from tests.conformance.support import case_of, fails, outcome_of, passes
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git")

@@ -17,7 +17,7 @@ import pytest
 from conformance import report, runner
 from conformance.casefile import parse_case_file
 from conformance.outcome import Outcome
-from conformance.session import CannotRun, implementation
+from conformance.world.session import CannotRun, implementation
 from tests.conformance.support import FAKE, TOP
 
 PASSING = "# It says hi.\nspec: store.padding\nlevel: {level}\n{more}\nrun say hi\ntext stdout is hi\n"

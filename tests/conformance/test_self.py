@@ -16,7 +16,7 @@ from conformance.casefile import LEVELS, Case, Chunk
 from conformance.claims import Rules, claimed_capabilities
 from conformance.outcome import UNCLAIMED, Outcome
 from conformance.script import DIGEST, Error, Json, Text, Tree
-from conformance.session import Ended, Implementation, run_command
+from conformance.world.session import Ended, Implementation, run_command
 from tests.conformance.support import REFERENCE, TOP, forked_command
 
 

@@ -10,7 +10,7 @@ import pytest
 from conformance import runner
 from conformance.casefile import Chunk
 from conformance.claims import Rules, claimed_capabilities
-from conformance.session import implementation
+from conformance.world.session import implementation
 from tests.conformance.support import TOP
 
 SHIMS = os.path.join(TOP, "conformance", "shims")

@@ -11,8 +11,8 @@ import pytest
 from conformance import runner
 from conformance.casefile import LEVELS
 from conformance.claims import Rules, claimed_capabilities
-from conformance.session import Ended, Implementation
 from conformance.smoke import smoke
+from conformance.world.session import Ended, Implementation
 from tests.conformance.support import REFERENCE, TOP, forked_command
 
 Carry = Callable[..., Ended]

@@ -1,4 +1,4 @@
-"""Deliberate faults of the language: (paragraph, file, text, what stands in its place). See mutants.py.
+"""Deliberate faults of the language: (paragraph, file, text, what stands in its place).
 
 They are the rules that Python has otherwise, or not at all: what an implementation in Python forgets.
 """
@@ -10,7 +10,8 @@ Fault = tuple[str, str, str, str]
 
 def _in(name: str, *faults: tuple[str, str, str]) -> tuple[Fault, ...]:
     """Return the faults of one file of the language."""
-    return tuple((f"starlark.{topic}", f"bramble/starlark/{name}.py", *texts) for topic, *texts in faults)
+    path = f"bramble/starlark/{name}.py"
+    return tuple((f"starlark.{topic}", path, old, new) for topic, old, new in faults)
 
 
 FAULTS: tuple[Fault, ...] = (

@@ -1,0 +1,105 @@
+"""Deliberate faults of the reference implementation, each of which some case must catch.
+
+`python3 -m conformance.mutants [PARAGRAPH…]` copies the implementation, puts one fault into
+the copy, runs the cases of the paragraphs that it breaks, and demands that one of them fails.
+Where two walls stand behind each other (a read-only root and Landlock, a process 1 that hides and one that
+Landlock hides) a fault in one is caught by the tests of the room and by no case.
+A fault that no longer fits the source is an error too: the list cannot rot. It is run by hand, since it
+follows the text of the implementation, which the rest of the suite does not know.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conformance import runner
+from conformance.casefile import LEVELS, Case
+from conformance.claims import Rules, claimed_capabilities
+from conformance.mutants import fetching, language, others
+from conformance.outcome import FAILED
+from conformance.places import HOME
+from conformance.world.session import Implementation
+
+TOP = os.path.dirname(HOME)
+# What belongs to the source: an implementation that writes itself as one file needs all of it.
+_SOURCE = ("LICENSE", "README.md", "bramble", "pyproject.toml", "spec")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault: the paragraph that it breaks, and the text in its place; the old one stands once."""
+
+    paragraph: str
+    path: str
+    old: str
+    new: str
+
+
+MUTANTS = tuple(Mutant(*fault) for fault in (*language.FAULTS, *fetching.FAULTS, *others.FAULTS))
+
+
+class Stale(Exception):
+    """A fault that does not fit the source any more."""
+
+
+def mutated(text: str, mutant: Mutant) -> str:
+    """Return the text with the fault in it. Raises Stale."""
+    if text.count(mutant.old) != 1:
+        raise Stale(f"{mutant.paragraph}: {mutant.path} holds {text.count(mutant.old)} times: {mutant.old}")
+    return text.replace(mutant.old, mutant.new)
+
+
+def cases_of(mutant: Mutant, cases: Sequence[Case]) -> Sequence[Case]:
+    """Return the cases that check the paragraph which a fault breaks."""
+    return [case for case in cases if mutant.paragraph in case.spec]
+
+
+def survivors(mutants: Sequence[Mutant], cases: Sequence[Case], source: str) -> list[str]:
+    """Return, one line each, the faults that no case catches. Raises Stale."""
+    found = []
+    for mutant in mutants:
+        chosen = cases_of(mutant, cases)
+        with tempfile.TemporaryDirectory(prefix="bm-") as copy:
+            for name in _SOURCE:
+                put = shutil.copytree if os.path.isdir(os.path.join(source, name)) else shutil.copy
+                put(os.path.join(source, name), os.path.join(copy, name))
+            path = os.path.join(copy, mutant.path)
+            with open(path, encoding="utf-8") as file:
+                text = mutated(file.read(), mutant)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            outcomes = runner.run(
+                chosen,
+                Implementation((sys.executable, "-m", "bramble"), (("PYTHONPATH", copy),)),
+                Rules(claimed_capabilities([])),
+                levels=LEVELS,
+                jobs=os.cpu_count() or 1,
+            )
+        if not any(outcome.status == FAILED for outcome in outcomes):
+            found.append(
+                f"{mutant.paragraph}: none of {len(chosen)} cases notices {mutant.new!r} in {mutant.path}"
+            )
+    return found
+
+
+def main(paragraphs: Sequence[str]) -> int:
+    """Run the faults of the paragraphs named, or all; return 1 when one survives or is stale."""
+    chosen = [mutant for mutant in MUTANTS if not paragraphs or mutant.paragraph in paragraphs]
+    try:
+        alive = survivors(chosen, runner.load(), TOP)
+    except Stale as problem:
+        print(f"stale: {problem}")
+        return 1
+    for line in alive:
+        print(f"survives: {line}")
+    print(f"{len(chosen) - len(alive)} of {len(chosen)} faults caught")
+    return 1 if alive or not chosen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

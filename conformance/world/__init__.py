@@ -1,0 +1,1 @@
+"""What surrounds a case: directories, an environment, commands with a time limit, servers, repositories."""
