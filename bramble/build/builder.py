@@ -133,6 +133,7 @@ class Builder:
             derivation.builder.text in BUILTIN_BUILDERS
             or derivation.network
             or options.demand
+            or task.id in options.renew
             or (sources.files and sources not in self.sources)
         ):
             return None

@@ -17,7 +17,7 @@ def _in(name: str, *faults: tuple[str, str, str]) -> tuple[Fault, ...]:
 FAULTS: tuple[Fault, ...] = (
     *_in(
         "joining",
-        ("fetch.resume", "    if strong_validator_of_part(head) != have.validator:\n", "    if False:\n"),
+        ("fetch.resume", "and strong_validator_of_part(head) != have.validator:\n", "and False:\n"),
     ),
     *_in(
         "transfer",

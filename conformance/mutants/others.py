@@ -212,7 +212,7 @@ FAULTS: tuple[tuple[str, str, str, str], ...] = (
     (
         "build.demand.pinned",
         "bramble/build/builder.py",
-        'return Made(resolved, (("out", want),), cached=True, present=False)',
+        'return Made(resolved.filename, (("out", want),), cached=True, present=False)',
         "return None",
     ),
     (
