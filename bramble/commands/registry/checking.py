@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from bramble.build.fetch.address import parse_url
 from bramble.build.fetch.connect import addresses_of
-from bramble.commands.build import BuildChoices, Event, build_derivations
+from bramble.commands.build import BuildChoices, Event, Limits, build_derivations
 from bramble.commands.context.evaluating import evaluate_anew
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.limits import bounded
@@ -44,6 +44,7 @@ from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.project.project import Project, find_project
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED
+from bramble.sandbox.limits.usage import memory_of_machine
 from bramble.store.files.remove import remove_tree
 from bramble.store.files.small import read_file
 from bramble.store.history.failed import forget_failed
@@ -53,6 +54,8 @@ PUBLIC = "public"  # the directory of a registry that everybody may have
 _PROJECT = "registry.invalid/check"  # RFC 2606: nobody's
 _MACHINE = "host_tools"  # the builder that copies programs of this machine
 _NO_VERSION = "0.0.0"
+_LOG_SIZE = 1 << 20  # bytes of what one build prints
+_MOST_FILES = 1 << 20  # of one build
 _HERE_ALONE = ("look inside: ", "its directories are kept", "--keep-failed ")
 
 
@@ -77,6 +80,23 @@ class Checked(NamedTuple):
     already: bool  # it is in the registry, and the same
     documentation: Documentation = Documentation("", "", "", (), ())
     impure: tuple[str, ...] = ()
+
+
+def choices_of(*, pure: bool, memory: Optional[int], processes: int, output_size: int) -> BuildChoices:
+    """Return how packages of strangers are built; sizes are in bytes, and None is half of the machine's."""
+    return BuildChoices(
+        keep_going=True,
+        check=True,
+        locked=True,
+        pure=pure,
+        log_size=_LOG_SIZE,
+        limits=Limits(
+            memory=memory or memory_of_machine() // 2,
+            processes=processes,
+            output_size=output_size,
+            output_files=_MOST_FILES,
+        ),
+    )
 
 
 def places_of(setting: Setting, hosts: Sequence[str]) -> Places:
@@ -221,7 +241,9 @@ def _checked(
         if result.cancelled:
             raise BrambleError("registry.interrupted", "the work was ended", remedy="ask for it again")
         around.say(f"{len(roots)} derivations came out the same when they were built once more")
-    return Checked(entry, False, documentation_of(tree.directory, entry.name, entry.version, impure), impure)
+    with bounded(around.setting.limits):
+        docs = documentation_of(tree.directory, entry.name, entry.version, impure)
+    return Checked(entry, False, docs, impure)
 
 
 def _failed(failures: Sequence[BrambleError]) -> BrambleError:

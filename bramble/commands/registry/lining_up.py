@@ -102,7 +102,7 @@ class Line:
         """Wait for the next job, and return it as running; None when the line has ended."""
         with self._changed:
             while not self._ended:
-                waiting = next((job for job in self._jobs.values() if job.state == QUEUED), None)
+                waiting = self._next()
                 if waiting is not None:
                     running = waiting.started_at(self.clock())
                     self._put(running)
@@ -189,6 +189,15 @@ class Line:
                 if self._jobs.get(id) == job and not self._ended:
                     self._changed.wait(poll)
             yield b""
+
+    def _next(self) -> Optional[Job]:
+        """Return the job to begin with, of the client whose last one began the longest ago."""
+        # spec: registry.jobs.turns
+        began: dict[str, float] = {}
+        for job in self._jobs.values():
+            began[job.client] = max(began.get(job.client, 0.0), job.started)
+        waiting = [job for job in self._jobs.values() if job.state == QUEUED]
+        return min(waiting, key=lambda job: (began[job.client], job.id), default=None)
 
     def _put(self, job: Job) -> None:
         write_file(os.path.join(self.directory, f"{job.id}.json"), written(job), sync=True, mode=0o600)

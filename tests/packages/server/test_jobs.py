@@ -67,6 +67,23 @@ def test_a_server_that_ends_properly_costs_a_job_no_attempt(tmp_path: Path) -> N
     assert known is not None and (known.state, known.attempts) == (QUEUED, 0)
 
 
+def test_clients_take_turns(tmp_path: Path) -> None:
+    # spec: registry.jobs.turns
+    clock = Clock()
+    line = line_in(tmp_path, clock)
+    for client in ("x", "x", "x", "y", "z", "y"):
+        line.add(f"a.b/c{clock.now:.0f}", "", client)
+        clock.now += 1
+    order = []
+    for _ in range(6):
+        job = line.take()
+        assert job is not None
+        clock.now += 1
+        line.put(replace(job, state=PUBLISHED))
+        order.append(job.id)
+    assert order == [1, 4, 5, 2, 6, 3]
+
+
 def test_nobody_fills_the_line(tmp_path: Path) -> None:
     # spec: registry.jobs.bounds
     clock = Clock()

@@ -12,34 +12,25 @@ import time
 from collections.abc import Iterator
 from typing import Optional
 
-from bramble.cli.building import MOST_FILES, Interrupts
+from bramble.cli.building import Interrupts
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.progress import Display
 from bramble.cli.render import harmless, print_json, say
-from bramble.commands.build import BuildChoices, Limits
-from bramble.commands.registry.checking import Around, Checked, check, places_of
+from bramble.commands.registry.checking import Around, Checked, check, choices_of, places_of
 from bramble.commands.registry.outcome import write_outcome, write_problem
 from bramble.errors import BrambleError
 
-_LOG_SIZE = 1 << 20  # bytes of what one build prints
 _TO_END = 8.0  # seconds that are left when standard input has ended
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Check a package, and say what was found."""
     setting = read_setting(os.environ, arguments.directory, jobs=arguments.jobs, store_of=arguments.store_of)
-    choices = BuildChoices(
-        keep_going=True,
-        check=True,
-        locked=True,
+    choices = choices_of(
         pure=arguments.pure,
-        log_size=_LOG_SIZE,
-        limits=Limits(
-            memory=arguments.memory,
-            processes=arguments.processes,
-            output_size=arguments.output_size,
-            output_files=MOST_FILES,
-        ),
+        memory=arguments.memory,
+        processes=arguments.processes,
+        output_size=arguments.output_size,
     )
     display = Display(surface)
     with Interrupts() as interrupts, _directory(arguments.outcome) as directory:

@@ -84,7 +84,10 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "-j", "--jobs", type=count, metavar="N", help="at most N builds at once (default: the cores)"
     )
     group.add_argument(
-        "--memory", type=memory_bytes, metavar="SIZE", help="end a build that needs more, such as 2G"
+        "--memory",
+        type=memory_bytes,
+        metavar="SIZE",
+        help="end a build that needs more (default: half of what the machine has)",
     )
     group.add_argument(
         "--processes",
