@@ -29,7 +29,8 @@ class BrambleError(Exception):
     `message` states the fact; `place` is where it stands; `remedy` is the next
     thing to try; `detail` is longer text that belongs to the error, shown below
     it as it is (a call stack, the log of a build). `others` are further errors
-    found in the same step, such as every undefined name of a file.
+    found in the same step, such as every undefined name of a file. `about` names
+    what it is about for whoever knows where that stands, and is not shown.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class BrambleError(Exception):
         remedy: Optional[str] = None,
         detail: str = "",
         others: Sequence[BrambleError] = (),
+        about: str = "",
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -49,6 +51,7 @@ class BrambleError(Exception):
         self.remedy = remedy
         self.detail = detail
         self.others = tuple(others)
+        self.about = about
 
     def __str__(self) -> str:
         where = f" {self.place}" if self.place is not None else ""

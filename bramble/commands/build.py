@@ -33,7 +33,7 @@ from bramble.build.events import (
 from bramble.build.options import LOG_SIZE, BuildOptions, BuildReport, Failure, FetchOptions, Reach, Vendor
 from bramble.build.task import Cancelled
 from bramble.commands.context.evaluation import Evaluated
-from bramble.commands.context.mirror import read_mirror
+from bramble.commands.context.mirror import mirrored_path, read_mirror
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import CREDENTIALS, Setting
 from bramble.derivation.graph import DerivationGraph
@@ -334,7 +334,7 @@ def _may_use_network(project: Project, setting: Setting, given: bool) -> bool:
 def options_of(project: Project, packages: Packages, setting: Setting, choices: BuildChoices) -> BuildOptions:
     """Return how the targets of a project are built in this setting. Raises fetch.mirror."""
     # The table of the person holds over the project's.
-    own = {url: os.path.join(project.root, path) for url, path in project.config.mirror.items()}
+    own = {url: mirrored_path(project.root, path) for url, path in project.config.mirror.items()}
     return BuildOptions(
         platform=setting.platform,
         launcher=launcher,

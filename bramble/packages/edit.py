@@ -11,7 +11,7 @@ import re
 from typing import Any, Optional
 
 from bramble.errors import BrambleError
-from bramble.project.lockedit import quoted
+from bramble.project.lockedit import drop_header, quoted
 from bramble.project.toml import TomlDocument, parse_document
 
 CONFIG_NAME, _TABLE = "bramble.toml", "dependencies"
@@ -52,7 +52,12 @@ def without_dependency(text: str, name: str) -> str:
     document = parse_document(text, CONFIG_NAME)
     lines = text.splitlines(keepends=True)
     first, last = _lines_of(document, name, len(lines))
-    return _checked("".join(lines[:first] + lines[last:]), document, name, None)
+    kept: list[Optional[str]] = [*lines[:first], *lines[last:]]
+    if len(document.values[_TABLE]) == 1:
+        at = (document.key_place((_TABLE,)).line or 1) - 1
+        if at < first and kept[at] is not None and str(kept[at]).strip() == f"[{_TABLE}]":
+            drop_header(kept, at)
+    return _checked("".join(line for line in kept if line is not None), document, name, None)
 
 
 def _value(needs: dict[str, str]) -> Any:
@@ -64,7 +69,9 @@ def _checked(new: Optional[str], document: TomlDocument, name: str, value: Any) 
     if value is None:
         del wanted[_TABLE][name]
     try:
-        if new is not None and parse_document(new, CONFIG_NAME).values == wanted:
+        # An empty table means what none does.
+        said = {} if new is None else {_TABLE: {}, **parse_document(new, CONFIG_NAME).values}
+        if new is not None and said == {_TABLE: {}, **wanted}:
             return new
     except BrambleError:
         pass  # What looked like an entry was part of something else.

@@ -7,9 +7,11 @@ what they were asked for as, and handed to `select`.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Protocol
 
@@ -22,8 +24,11 @@ from bramble.project.project import Project
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
 
+# How a package may name the repository of another: https, ssh, and HOST:PATH, which is ssh.
+_REACHED = re.compile(r"(?:https|ssh)://|[^/:]+:(?!//|:)", re.IGNORECASE)
 _PROJECT = "project"  # the source of the project that is resolved, where a package requires it
 _PATH, _REV = "path ", "rev "
+MOST_RELEASES = 10_000  # that are read to choose the packages of one project
 
 
 class Ask(NamedTuple):
@@ -53,7 +58,10 @@ class Source(Protocol):
     """Where the sources of packages come from."""
 
     def trees(self, asks: Sequence[Ask]) -> Sequence[Tree]:
-        """Return the tree of each of these. Raises BrambleError where one cannot be had."""
+        """Return the tree of each of these.
+
+        Raises BrambleError where one cannot be had; `about` is its key, and its place that of the entry.
+        """
 
 
 class Package(NamedTuple):
@@ -161,6 +169,7 @@ class _Walk:
     directories: dict[Release, str] = field(default_factory=dict)
     configs: dict[Release, ProjectConfig] = field(default_factory=dict)
     found: dict[Ask, Tree] = field(default_factory=dict)
+    entries: dict[str, Place] = field(default_factory=dict)  # key of a release → the first that requires it
     _repositories: dict[str, tuple[str, str]] = field(default_factory=dict)  # name → who says it, URL
 
     def requirements_of(self, releases: Sequence[Release]) -> list[Requirements]:
@@ -169,7 +178,8 @@ class _Walk:
         asks = [self._ask(release.name, release.version) for release in published]
         for release, ask, tree in zip(published, asks, self._trees(asks)):
             self.directories[release] = tree.directory
-            self.configs[release] = _published(ask, tree, self.reads)
+            with self._at_its_entry(ask):
+                self.configs[release] = _published(ask, tree, self.reads)
         return [self._required_by(release) for release in releases]
 
     def requirements(self, owner: str, root: str, config: ProjectConfig) -> Requirements:
@@ -180,9 +190,11 @@ class _Walk:
         """
         revisions = {}
         for name, one in config.dependencies.items():
-            self._settle(owner, name, one)
+            self._settle(owner, root, name, one)
+            ask = self._ask(name, None if one.rev else Version.parse(one.version or "0.0.0"), one.rev or "")
+            self.entries.setdefault(ask.key, _place(owner, one))
             if one.rev:
-                revisions[name] = self._ask(name, None, one.rev)
+                revisions[name] = ask
         trees = dict(zip(revisions, self._trees(list(revisions.values()))))
         found: dict[str, Release] = {}
         for name, one in config.dependencies.items():
@@ -215,17 +227,52 @@ class _Walk:
     def _trees(self, asks: Sequence[Ask]) -> list[Tree]:
         missing = [ask for ask in dict.fromkeys(asks) if ask not in self.found]
         if missing:
-            self.found.update(zip(missing, self.source.trees(missing)))
+            self._check_count(missing)
+            try:
+                self.found.update(zip(missing, self.source.trees(missing)))
+            except BrambleError as error:
+                for one in (error, *error.others):
+                    one.place = one.place or self.entries.get(one.about)
+                raise
         return [self.found[ask] for ask in asks]
+
+    def _check_count(self, more: Sequence[Ask]) -> None:
+        # spec: packages.selection.bound
+        if len(self.found) + len(more) > MOST_RELEASES:
+            raise BrambleError(
+                "packages.too-many",
+                f"more than {MOST_RELEASES} releases of packages would have to be read",
+                place=self.entries.get(more[0].key),
+                remedy="see which package requires so many (`bramble deps` without the last that was added)",
+            )
+
+    @contextlib.contextmanager
+    def _at_its_entry(self, ask: Ask) -> Iterator[None]:
+        """Give an error about what came for `ask` the place of the entry that requires it, if it has none."""
+        try:
+            yield
+        except BrambleError as error:
+            error.place = error.place or self.entries.get(ask.key)
+            error.about = ask.key
+            raise
 
     def _ask(self, name: str, version: Optional[Version], rev: str = "") -> Ask:
         return Ask(name, version, rev, self._repositories.get(name, ("", ""))[1])
 
-    def _settle(self, owner: str, name: str, one: Dependency) -> None:
+    def _settle(self, owner: str, root: str, name: str, one: Dependency) -> None:
         """Note which repository a name means: what the project says holds, and packages must agree."""
         # spec: packages.place.one
         if one.path:
             return
+        if owner and not root and one.git and not self._may_be_asked(one.git):
+            # spec: packages.place.asked
+            raise _wrong(
+                owner,
+                one,
+                f'"{name}" is reached neither by https nor by ssh there, and a package that was fetched '
+                "names no other repositories",
+                f'if you trust it, write in this project\'s {CONFIG_NAME} where "{name}" is',
+            )
         # An entry without `git` names one, too: else a package could lead others elsewhere.
         first, known = self._repositories.setdefault(name, (owner, one.git))
         if known != one.git and first:
@@ -235,6 +282,11 @@ class _Walk:
                 f'"{name}" is in another repository here than "{first}" says',
                 f"say in this project's {CONFIG_NAME} where it is",
             )
+
+    def _may_be_asked(self, git: str) -> bool:
+        """Tell whether a repository that a package names is one that may be asked because of it."""
+        own = {one.git for one in self.project.config.dependencies.values()}
+        return git in own or _REACHED.match(git) is not None
 
     def _at_a_path(self, owner: str, root: str, name: str, one: Dependency) -> Release:
         # spec: project.packages
@@ -261,7 +313,8 @@ class _Walk:
         return release
 
     def _at_a_revision(self, ask: Ask, tree: Tree) -> Release:
-        config = _checked(ask, tree, self.reads)
+        with self._at_its_entry(ask):
+            config = _checked(ask, tree, self.reads)
         release = Release(ask.name, Version.parse(config.version), _REV + ask.rev)
         self.directories[release], self.configs[release] = tree.directory, config
         return release
@@ -348,7 +401,16 @@ def _checked(ask: Ask, tree: Tree, reads: Reads) -> ProjectConfig:
             f"there is no {CONFIG_NAME} in {ask.key}",
             remedy="it is no package: use another version, or read its files with fetch_git",
         )
-    config = _read(path, ask.name, reads)
+    try:
+        config = _read(path, ask.name, reads)
+    except BrambleError as error:
+        if error.code != "config.unreadable":
+            raise
+        raise BrambleError(
+            error.code,
+            f"{CONFIG_NAME} of {ask.key} cannot be read: {error.message.rpartition(': ')[2]}",
+            remedy="it is no package: use another version, or read its files with fetch_git",
+        ) from error
     if config.name != ask.name:
         raise BrambleError(
             "packages.name",

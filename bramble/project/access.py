@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
+import re
 import stat
+import time
 from collections.abc import Iterator
 
 LARGEST = 1 << 26  # bytes of a file that is read whole
 _PIECE = 1 << 20
+_SOON = 60.0  # seconds
 _MOST_LINKS = 40  # as the kernel has it (path_resolution(7))
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -86,6 +90,7 @@ def replace_file(
             before = os.lstat(name, dir_fd=directory)
             _check_regular(before)
             given, owner = before.st_mode & 0o777, (before.st_uid, before.st_gid)
+        _sweep(directory, name)
         temporary = f".{name}.{os.urandom(8).hex()}.new"
         try:
             _write(temporary, directory, data, given if mode is None else mode)
@@ -123,9 +128,35 @@ def create_file(root: str, path: str, data: bytes) -> None:
             os.close(handle)
 
 
+def _sweep(directory: int, name: str) -> None:
+    """Remove what writers of this file have left that were killed while they wrote it."""
+    # spec: project.access.write
+    pattern = re.compile(re.escape(f".{name}.") + r"[0-9a-f]{16}\.new")
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(directory):
+            if pattern.fullmatch(entry) is not None and _is_left(directory, entry):
+                os.unlink(entry, dir_fd=directory)
+
+
+def _is_left(directory: int, entry: str) -> bool:
+    """Tell whether nobody writes a file any more: a writer locks it, soon after making it."""
+    status = os.lstat(entry, dir_fd=directory)
+    if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < _SOON:
+        return False
+    handle = os.open(entry, _READ, dir_fd=directory)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    finally:
+        os.close(handle)
+
+
 def _write(name: str, directory: int, data: bytes, mode: int) -> None:
     handle = os.open(name, _NEW, 0o600, dir_fd=directory)
     with open(handle, "wb") as file:
+        with contextlib.suppress(OSError):
+            # It shows that this is being written (`_is_left`); a file system may have no locks.
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         file.write(data)
         file.flush()
         os.fchmod(handle, mode)

@@ -27,14 +27,18 @@ def lock_text(tables: Tables) -> str:
     return "\n".join("\n".join(_block(table, tables[table])) + "\n" for table in sorted(tables))
 
 
-def edited(text: str, name: str, tables: Tables) -> str:
+def edited(text: str, name: str, tables: Tables, known: Optional[Tables] = None) -> str:
     """Return `text`, which is that of a lock file, with the changes that make it say `tables`.
 
     A table without entries is as if it were not there.
 
-    `name` is the file's. A text that is not written one entry a line is written anew.
+    `name` is the file's; `known` is what the text says, where that has been read. A text that is not
+    written one entry a line is written anew.
     """
     # spec: project.lock.text
+    if known is not None and text == lock_text(known):
+        # Nobody has written into it: there is nothing to keep, and a long one is not read again.
+        return lock_text({table: entries for table, entries in tables.items() if entries})
     document = parse_document(text, name, code="lock.syntax")
     lines = text.split("\n")
     if not lines[-1]:
@@ -65,7 +69,7 @@ def _changed(lines: list[str], document: TomlDocument, tables: Tables) -> Option
                 return None
             kept[at] = None if after is None else lines[at][:column] + quoted(after) + found[2]
     for table in document.values.keys() - tables.keys():
-        _drop_header(kept, (document.key_place((table,)).line or 1) - 1)
+        drop_header(kept, (document.key_place((table,)).line or 1) - 1)
     added: dict[int, list[tuple[int, str, list[str]]]] = {}
     for table in tables:
         for at, kind, name, new_lines in _additions(table, tables[table], lines, document):
@@ -84,7 +88,7 @@ def _changed(lines: list[str], document: TomlDocument, tables: Tables) -> Option
     return "".join(line + "\n" for line in out)
 
 
-def _drop_header(kept: list[Optional[str]], at: int) -> None:
+def drop_header(kept: list[Optional[str]], at: int) -> None:
     """Take out the header of a table that has no entries any more, and a blank line beside it.
 
     Where somebody wrote a comment into the table, it stays.

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Callable
+from typing import Callable, Optional
 
 from bramble.errors import BrambleError, Place
 from bramble.project.access import read_file, replace_file
@@ -33,7 +33,9 @@ _FORMS = {
     DEPENDENCIES: _A_DIGEST,
     COMMITS: (re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}"), "a commit: 40 or 64 characters of 0-9 and a-f are"),
 }
-_NO_PLACES: Mapping[tuple[str, str], Place] = {}
+# An entry and the header of a table in the form in which Bramble writes them (spec: project.lock.text).
+_LINE = re.compile(r'  "([^"\\\x00-\x1f\x7f]*)" = "([^"\\\x00-\x1f\x7f]*)"')
+_HEADER = re.compile(r"\[([A-Za-z0-9_-]+)\]")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,9 @@ def _read(path: str) -> str:
 def parse_lock(text: str) -> Lock:
     """Return the entries that the text of a lock file holds. Raises lock.* with the line."""
     # spec: project.lock
+    plain = _plain(text)
+    if plain is not None:
+        return plain
     document = _parsed(text)
     tables: dict[str, dict[str, str]] = {}
     places: dict[tuple[str, str], Place] = {}
@@ -95,6 +100,32 @@ def parse_lock(text: str) -> Lock:
                     remedy="restore the line from version control, or delete it to fetch again",
                 )
         tables[table] = dict(entries)
+    return Lock(tables, places)
+
+
+def _plain(text: str) -> Optional[Lock]:
+    """Return the entries of a file as Bramble writes it, a line each; None for any other, right or wrong.
+
+    A lock of a great project has many lines, and TOML is more than they need.
+    """
+    tables: dict[str, dict[str, str]] = {}
+    places: dict[tuple[str, str], Place] = {}
+    table, entries, form = "", None, None
+    for number, line in enumerate(text.split("\n"), 1):
+        found = _LINE.fullmatch(line)
+        if found is not None:
+            key, value = found.groups()
+            if entries is None or key in entries or (form is not None and form.fullmatch(value) is None):
+                return None
+            entries[key] = value
+            places[table, key] = Place(LOCK_NAME, number, found.start(2))
+        elif line:
+            header = _HEADER.fullmatch(line)
+            if header is None or header[1] in tables:
+                return None
+            table = header[1]
+            entries = tables[table] = {}
+            form = _FORMS[table][0] if table in _FORMS else None
     return Lock(tables, places)
 
 
@@ -229,7 +260,7 @@ def change_lock(path: str, change: Callable[[Lock], Lock]) -> Lock:
     if after is not before:
         # Loaded when something changes: a build of nothing only reads.
         edit = importlib.import_module("bramble.project.lockedit")
-        write_lock(path, edit.edited(text, LOCK_NAME, after.tables))
+        write_lock(path, edit.edited(text, LOCK_NAME, after.tables, before.tables))
     return after
 
 

@@ -371,11 +371,11 @@ def _unknown_module(name: str, owner: str, root: str, inner: str) -> BrambleErro
     elif candidates:
         remedy = "the modules are: " + ", ".join(candidates[:8]) + (" …" if len(candidates) > 8 else "")
     else:
-        remedy = f"write a file {inner + SUFFIX if inner else DEFAULT}"
-    verb = "is neither" if inner else "is no"
+        remedy = f'write a file {inner + SUFFIX if inner else DEFAULT} of "{owner}"'
+    has = "neither" if inner else "no"
     return BrambleError(
         "load.unknown-module",
-        f'there is no module "{name}": there {verb} {looked}',
+        f'there is no module "{name}": "{owner}" has {has} {looked}',
         remedy=remedy,
     )
 

@@ -123,3 +123,13 @@ def test_a_file_says_what_the_changes_made_of_it(changes: list[tuple[str, dict[s
         assert parse_document(text, "x").values["dependencies"] == said
     for line in ("# Ours.", "# Reads.", "# the name", "# what we need", "[mirror]"):
         assert line in text
+
+
+def test_what_add_made_remove_takes_away() -> None:
+    for text in (HEAD, HEAD.rstrip("\n") + "\n", HEAD + '\n[mirror]\n"https://example.com/x" = "x"\n'):
+        new = with_dependency(text, "example.com/a", V)
+        assert without_dependency(new, "example.com/a") == text
+    # Where somebody wrote something, it stays with its table.
+    for kept in (HEAD + "\n[dependencies]\n# None yet.\n", HEAD + "\n[dependencies] # what we need\n"):
+        new = with_dependency(kept, "example.com/a", V)
+        assert without_dependency(new, "example.com/a") == kept

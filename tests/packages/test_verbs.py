@@ -232,13 +232,22 @@ def test_update_takes_the_newest_of_the_same_major(desk: Published) -> None:
     assert (said(desk), desk.lock) == before
 
 
-def test_a_package_with_another_name_stops_the_update(desk: Published) -> None:
+def test_a_newest_version_that_cannot_be_used_stops_no_other_update(desk: Published) -> None:
+    # spec: packages.update.unusable
     assert desk.run("add", f"{HOST}/renamed@1.0.0", f"{HOST}/a@1.0.0").status == 0
     before = said(desk), desk.lock
-    done = desk.run("update")
+    done = desk.run("update", f"{HOST}/renamed")
     assert done.codes == ["packages.name"] and "example.test/called" in done.errors[0]["remedy"]
     assert (said(desk), desk.lock) == before
-    assert desk.run("update", f"{HOST}/a").status == 0
+    done = desk.run("update", "--json")
+    assert done.status == 0 and list(done.json["dependencies"]) == [f"{HOST}/a"]
+    assert f"{HOST}/renamed stays 1.0.0, since 1.1.0 cannot be used" in done.json["warnings"][0]
+    # One that requires what is not there is to blame for it.
+    desk.publish(f"{HOST}/fresh", "1.0.0")
+    assert desk.run("add", f"{HOST}/fresh").status == 0
+    desk.publish(f"{HOST}/fresh", "1.1.0", {f"{HOST}/b": "7.0.0"})
+    done = desk.run("update")
+    assert done.status == 0 and f"{HOST}/fresh stays 1.0.0, since 1.1.0 cannot be used" in done.err
 
 
 def test_deps_shows_who_requires_what(desk: Published) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import stat
@@ -217,3 +218,46 @@ def test_a_project_that_is_reached_through_a_link_is_like_any_other(root: Path) 
     assert (found.root, found.location) == (str(root), "inner")
     update_lock(str(root.parent / "way" / "bramble.lock"), PIN)
     assert read_lock(str(root / "bramble.lock")).url_hashes == PIN
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_one(root: Path) -> None:
+    # spec: project.access.write
+    old, fresh, held = (f".file.{letter * 16}.new" for letter in "abc")
+    others = [".file.new", ".file.xyz.new", f".other.{'a' * 16}.new", f".file.{'a' * 16}.new.txt"]
+    for name in (old, fresh, held, *others):
+        (root / name).write_bytes(b"left")
+        if name != fresh:
+            os.utime(root / name, (1, 1))
+    (root / f".file.{'d' * 16}.new").symlink_to("file")
+    handle = os.open(root / held, os.O_RDONLY)
+    try:
+        # Somebody writes it now, and has for a long time.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        replace_file(str(root), "file", b"new")
+    finally:
+        os.close(handle)
+    assert not (root / old).exists()
+    assert all(os.path.lexists(root / name) for name in (fresh, held, *others, f".file.{'d' * 16}.new"))
+    replace_file(str(root), "file", b"newer")
+    assert not (root / held).exists() and (root / fresh).exists()
+
+
+def test_who_writes_holds_the_lock_of_what_is_written(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    fsync = os.fsync
+
+    def spy(handle: int) -> None:
+        for name in os.listdir(root):
+            if name.endswith(".new"):
+                other = os.open(root / name, os.O_RDONLY)
+                try:
+                    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    seen.append(True)
+                finally:
+                    os.close(other)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    replace_file(str(root), "file", b"new")
+    assert seen == [True]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
+from bramble.project import lockfile
 from bramble.project.lockedit import edited, lock_text
 from bramble.project.lockfile import Lock, merge, parse_lock, read_lock, update_lock, write_lock
 
@@ -48,7 +49,9 @@ texts = st.text(st.characters(blacklist_categories=("Cs",)), max_size=10)
 
 @given(
     st.dictionaries(
-        texts.filter(lambda name: name != "URLHashes"), st.dictionaries(texts, texts, max_size=3), max_size=3
+        texts.filter(lambda name: name not in lockfile._FORMS),
+        st.dictionaries(texts, texts, max_size=3),
+        max_size=3,
     )
 )
 def test_every_entry_survives_the_file_whatever_it_holds(tables):
@@ -266,3 +269,38 @@ def test_what_is_taken_out_must_still_say_what_it_did(tmp_path: Path):
     path.write_text(f'[URLHashes]\n"a" = "{A}"\n"b" = "{A}"\n')
     update_lock(str(path), {}, dropped={"a": A, "b": B, "c": A})
     assert path.read_text() == f'[URLHashes]\n"b" = "{A}"\n'
+
+
+def test_a_lock_as_it_is_written_is_read_as_toml_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = f'[Commits]\n  "a@1.0.0" = "{"0" * 40}"\n\n[URLHashes]\n  "u é" = "{A}"\n  "v" = "{A}"\n\n[X]\n'
+    odd = (
+        plain.replace("\n", "\r\n"), plain + "# x\n", plain.replace("a@1.0.0", "a\\u0040"), plain + plain,
+        plain.replace("  ", " "), plain + "x", plain.replace("[X]", "[X.Y]"), plain.replace("v", "u é"),
+        plain.replace(A, "no"), plain.replace("[X]", "[[X]]"), '  "a" = "b"\n' + plain, plain + "\x00",
+        plain.replace("[X]", '[Y]\n"k" = 1'), plain.replace("u é", "u\x7f"), "", "\n\n", "[X]\n[X]\n",
+    )  # fmt: skip
+    texts = (plain, *odd)
+
+    def read(text: str) -> object:
+        try:
+            lock = parse_lock(text)
+            return lock.tables, lock.places
+        except BrambleError as error:
+            return error.code, error.place
+
+    found = [read(text) for text in texts]
+    assert lockfile._plain(plain) is not None
+    monkeypatch.setattr(lockfile, "_plain", lambda _: None)
+    assert found == [read(text) for text in texts]
+
+
+def test_a_lock_that_only_bramble_has_written_is_changed_as_any_other(tmp_path: Path) -> None:
+    lock = Lock({"Commits": {"a@1.0.0": "0" * 40}, "URLHashes": {"u": A, "w": A}})
+    text = lock_text(lock.tables)
+    for tables in (
+        {**lock.tables, "URLHashes": {"u": A, "v": A, "w": A}},
+        {"URLHashes": {"u": B}},
+        {**lock.tables, "Dependencies": {"a@1.0.0": A}},
+        {},
+    ):
+        assert edited(text, "bramble.lock", tables, lock.tables) == edited(text, "bramble.lock", tables)

@@ -14,6 +14,7 @@ from bramble.commands.context.packages import is_near
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.asking import (
     asked,
+    asked_if_there,
     commit_of,
     exact,
     locked_names,
@@ -28,7 +29,7 @@ from bramble.commands.packages.repositories import Repository
 from bramble.commands.trust import grant_path
 from bramble.errors import BrambleError
 from bramble.packages.edit import with_dependency
-from bramble.packages.resolve import Resolution
+from bramble.packages.resolve import Ask, Resolution
 from bramble.project.config import Dependency, load_config
 from bramble.project.lockfile import DEPENDENCIES, Lock, read_lock
 from bramble.project.modules import in_library
@@ -171,25 +172,26 @@ def _published(
     """Return what bramble.toml is to say of the packages, and warnings about their repositories."""
     known = project.config.dependencies
     lock = read_lock(os.path.join(project.root, LOCK_NAME))
-    places = {
-        one.name: git or (known[one.name].git if one.name in known else "")
-        for one in wanted
-        if _exact(one.version) is None
-    }
-    names = {*known, *locked_names(lock)}
+    locked = lock.tables.get(DEPENDENCIES, {})
+    places = {one.name: git or (known[one.name].git if one.name in known else "") for one in wanted}
+    said = {one.name: version for one in wanted if (version := _exact(one.version)) is not None}
+    unsaid = {name: place for name, place in places.items() if name not in said}
+    # Nobody has to be asked for a version that is in the lock; but its tag may be another one now.
+    again = {name: places[name] for name, version in said.items() if Ask(name, version).key in locked}
     repositories: dict[str, Repository] = {}
-    if places:
+    if unsaid or again:
         newest = [one.name for one in wanted if one.version in ("", LATEST)]
         with repositories_of(project, setting, on_line) as (_, asking):
-            repositories = asked(asking, places, names, versions=newest)
+            repositories = asked(asking, unsaid, {*known, *locked_names(lock)}, versions=newest)
+            repositories.update(asked_if_there(asking, again))
             # A registry speaks of what is where its name says.
             asking.agree(lock, _of(lock, [name for name in repositories if not places[name]]))
     needs: dict[str, Mapping[str, str]] = {}
     for one in wanted:
-        place = git or (known[one.name].git if one.name in known else "")
-        said = _said(one, repositories.get(one.name), known.get(one.name))
-        needs[one.name] = {"git": place, **said} if place else said
-    return needs, moved(lock, repositories, lock.tables.get(DEPENDENCIES, {}))
+        place = places[one.name]
+        entry = _said(one, repositories.get(one.name), known.get(one.name))
+        needs[one.name] = {"git": place, **entry} if place else entry
+    return needs, moved(lock, repositories, locked)
 
 
 def _of(lock: Lock, names: Collection[str]) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Optional
 
 from bramble.build.fetch.discretion import redact
-from bramble.commands.packages.repositories import Repositories, Repository
+from bramble.commands.packages.repositories import Repositories, Repository, odd_tag
 from bramble.errors import BrambleError, nearest
 from bramble.project.config import Dependency
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, Lock
@@ -19,6 +19,8 @@ from bramble.project.versions import Version
 
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT = re.compile(r"[0-9a-f]{7,}")
+_SHOWN = 20  # errors that are shown of one step
+_BEGUN = re.compile(r"v?([0-9]+(?:\.[0-9]+)?)")
 _KINDS = ("refs/tags/", "refs/heads/", "")
 
 
@@ -42,9 +44,30 @@ def asked(
         else:
             found[name] = one
     if errors:
-        errors[0].others = tuple(errors[1:])
-        raise errors[0]
+        raise together(errors)
     return found
+
+
+def failed(repositories: Repositories, names: Mapping[str, str]) -> dict[str, BrambleError]:
+    """Ask repositories as `asked` does, and return by name why those cannot be had that cannot."""
+    answers = zip(names, repositories.several(list(names.items())))
+    return {
+        name: _with_nearest(one, name, (), repositories)
+        for name, one in answers
+        if isinstance(one, BrambleError)
+    }
+
+
+def together(errors: Sequence[BrambleError]) -> BrambleError:
+    """Return the first of some errors with the others as its others: no more of them than people read."""
+    # spec: packages.errors
+    first, rest = errors[0], errors[1:]
+    first.others = (*first.others, *rest[: _SHOWN - 1])
+    if len(errors) > _SHOWN:
+        last = first.others[-1]
+        more = f"there are {len(errors) - _SHOWN} more errors like these"
+        last.detail = f"{last.detail}\n{more}".lstrip()
+    return first
 
 
 def asked_if_there(repositories: Repositories, names: Mapping[str, str]) -> dict[str, Repository]:
@@ -97,7 +120,7 @@ def unknown_revision(name: str, revision: str, repository: Repository) -> Brambl
     """Return the error for a revision that a repository does not have."""
     heads = [one.partition(_KINDS[1])[2] for one in repository.references if one.startswith(_KINDS[1])]
     tags = [one.partition(_KINDS[0])[2] for one in repository.references if one.startswith(_KINDS[0])]
-    meant = nearest(revision, [*heads, *tags])
+    meant = _version_meant(revision, repository) or nearest(revision, [*heads, *tags])
     return BrambleError(
         "packages.unknown-revision",
         f'the repository of the package "{name}" has no branch or tag {ascii(revision)}',
@@ -106,13 +129,26 @@ def unknown_revision(name: str, revision: str, repository: Repository) -> Brambl
     )
 
 
+def _version_meant(text: str, repository: Repository) -> Optional[str]:
+    """Return the newest version that begins with the numbers of a version that is not written to its end."""
+    found = _BEGUN.fullmatch(text)
+    if found is None:
+        return None
+    begun = f"{found[1]}."
+    known = [version for version in repository.versions if str(version).startswith(begun)]
+    best = max([version for version in known if not version.pre_release] or known, default=None)
+    return None if best is None else str(best)
+
+
 def no_version(name: str, repository: Repository) -> BrambleError:
     """Return the error for a package that has no version at all."""
     branch = next((one[len(_KINDS[1]) :] for one in repository.references if one.startswith(_KINDS[1])), "")
+    odd = odd_tag(repository)
     return BrambleError(
         "packages.unknown-version",
         f'the package "{name}" has no version: no tag of {redact(repository.place.url)} is one',
-        remedy=f"use a commit: bramble add {shlex.quote(f'{name}@{branch}') if branch else f'{name}@BRANCH'}",
+        remedy=(f"{odd}; " if odd else "")
+        + f"use a commit: bramble add {shlex.quote(f'{name}@{branch}') if branch else f'{name}@BRANCH'}",
     )
 
 

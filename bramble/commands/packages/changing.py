@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Optional
 
+from bramble.build.fetch.discretion import redact
 from bramble.commands.context.packages import Chosen, chosen, entries, say_added
 from bramble.commands.context.setting import Setting
 from bramble.commands.context.written import write_file
@@ -51,11 +52,23 @@ class Change:
     is_written: bool
 
     def entries(self) -> dict[str, tuple[Optional[Dependency], Optional[Dependency]]]:
-        """Return the entries of bramble.toml that are other ones now: before and after, None for none."""
+        """Return the entries of bramble.toml that are other ones now: before and after, None for none.
+
+        Addresses are without what is secret in them.
+        """
+        # spec: build.fetch.secrets
         after = self.project.config.dependencies
         names = sorted({*self.before, *after})
         pairs = {name: (self.before.get(name), after.get(name)) for name in names}
-        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        return {
+            name: (_shown(before), _shown(after))
+            for name, (before, after) in pairs.items()
+            if before != after
+        }
+
+
+def _shown(one: Optional[Dependency]) -> Optional[Dependency]:
+    return None if one is None else replace(one, git=redact(one.git))
 
 
 def change(
@@ -86,7 +99,7 @@ def change(
             after = project._replace(config=parse_config(new))
             found = chosen(after, setting, _forgotten(lock, renewed), on_line, given=given)
         except BrambleError as error:
-            raise _placed(error, new, text) from error
+            raise _placed(error, new, text) from None
         old = _known_before(project._replace(config=before), setting, lock, found)
         steps = () if old is None else _steps(old, found.resolution)
         result = Change(after, before.dependencies, found.resolution, steps, not dry_run)
@@ -188,9 +201,8 @@ def _placed(error: BrambleError, new: str, text: str) -> BrambleError:
     line = new.splitlines()[error.place.line - 1 : error.place.line]
     known = text.splitlines()
     place = error.place._replace(line=known.index(line[0]) + 1) if line and line[0] in known else None
-    return BrambleError(
-        error.code, error.message, place=place, remedy=error.remedy, detail=error.detail, others=error.others
-    )
+    error.place = place
+    return error
 
 
 def _known_before(project: Project, setting: Setting, lock: Lock, found: Chosen) -> Optional[Resolution]:

@@ -21,7 +21,7 @@ from bramble.build.vendored import take
 from bramble.commands.build import PACKAGES, BuildChoices, options_of
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
-from bramble.commands.packages.asking import asked
+from bramble.commands.packages.asking import failed, together
 from bramble.commands.packages.registry.asking import Found, registries_of, taken
 from bramble.commands.packages.registry.trusting import configured
 from bramble.commands.packages.repositories import Repositories
@@ -125,8 +125,16 @@ def _from_git(
     known = {ask: entries[ask].locked if ask in entries else one for ask, one in known.items()}
     for ask in known:
         on_line(f"fetching {ask.key}")
-    asked(repositories, {ask.name: ask.git for ask, one in known.items() if repositories.must_ask(ask, one)})
-    wanted = {ask: _derivation(ask, one, repositories) for ask, one in known.items()}
+    unsaid = [ask for ask, one in known.items() if repositories.must_ask(ask, one)]
+    errors = failed(repositories, {ask.name: ask.git for ask in unsaid})
+    _raise([(ask, errors[ask.name]) for ask in unsaid if ask.name in errors])
+    wanted, wrong = {}, []
+    for ask, said in known.items():
+        try:
+            wanted[ask] = _derivation(ask, said, repositories)
+        except BrambleError as error:
+            wrong.append((ask, error))
+    _raise(wrong)
     report = build(
         DerivationGraph.of(one for one, _ in wanted.values()),
         [one.id for one, _ in wanted.values()],
@@ -139,14 +147,24 @@ def _from_git(
     )
     if report.failures:
         keys = {one.id: ask for ask, (one, _) in wanted.items()}
-        errors = [_explained(one.error, keys[one.id], lock, entries) for one in report.failures]
-        errors[0].others = tuple(errors[1:])
-        raise errors[0]
+        asks = [(keys[one.id], one.error) for one in report.failures]
+        _raise([(ask, _explained(error, ask, lock, entries)) for ask, error in asks])
     found = {}
     for ask, (one, commit) in wanted.items():
         name = report.names[OutputRef(one.id, DEFAULT_OUTPUTS[0])]
         found[ask] = Tree(os.path.join(store.directory, name), name, commit)
     return found
+
+
+def _raise(errors: Sequence[tuple[Ask, BrambleError]]) -> None:
+    """Raise the first of some errors with the others, each about what was asked for; nothing for none."""
+    # spec: packages.errors
+    if not errors:
+        return
+    for ask, error in errors:
+        error.about = ask.key
+    first = together([error for _, error in errors])
+    raise first
 
 
 def keep_sources(project: Project, setting: Setting, resolution: Resolution) -> None:

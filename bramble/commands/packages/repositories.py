@@ -210,6 +210,26 @@ def _versions(directory: str, found: Mapping[str, str]) -> Iterator[tuple[Versio
                 yield version, commit
 
 
+def odd_tag(repository: Repository) -> str:
+    """Return what is to be said of a tag that looks like a version and is none; "" where there is none such.
+
+    It is the greatest of those that name a version without the letter.
+    """
+    # spec: packages.names.tag
+    prefix = f"{repository.place.directory}/" if repository.place.directory else ""
+    found = []
+    for reference in repository.references:
+        if reference.startswith(_TAGS + prefix):
+            name = reference[len(_TAGS + prefix) :]
+            version = version_of("", f"v{name}")
+            if version is not None:
+                found.append((version, prefix + name))
+    if not found:
+        return ""
+    version, name = max(found)
+    return f"it has a tag {name}, which is no version tag: {prefix}v{version} would be"
+
+
 def _tag(repository: Repository) -> str:
     return tag_of(repository.place.directory, Version(1, 2, 0)) + ", or another one of that form"
 
@@ -223,5 +243,9 @@ def unknown_version(ask: Ask, repository: Repository) -> BrambleError:
         "packages.unknown-version",
         f'the package "{ask.name}" has no version {ask.version}',
         remedy=(f"did you mean {meant}? " if meant else "")
-        + (f"it has {listed}" if known else f"it has none: its repository has no tag {_tag(repository)}"),
+        + (
+            f"it has {listed}"
+            if known
+            else odd_tag(repository) or f"it has none: its repository has no tag {_tag(repository)}"
+        ),
     )

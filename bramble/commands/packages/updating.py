@@ -115,7 +115,17 @@ def update(
                 text = with_dependency(text, name, needs)
         return text
 
-    found = change(project, setting, edit, on_line, dry_run=dry_run, renewed=renewed)
+    while True:
+        try:
+            found = change(project, setting, edit, on_line, dry_run=dry_run, renewed=renewed)
+            break
+        except BrambleError as error:
+            unusable = {} if names else _unusable(error, versions)
+            if not unusable:
+                raise
+            for name, why in unusable.items():
+                stays, wrong = versions.pop(name)
+                warnings.append(f"{name} stays {stays}, since {wrong} cannot be used: {why}")
     return Updated(found, versions, revisions, kept if names else {}, later, tuple(warnings))
 
 
@@ -145,6 +155,21 @@ def outdated(setting: Setting, on_line: Callable[[str], None]) -> tuple[list[Out
             of_all = str(newer(current, repository, major=True))
             rows.append(Outdated(name, str(current), str(used.version), str(same), of_all, ""))
     return rows, tuple(warnings)
+
+
+def _unusable(error: BrambleError, versions: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """Return which new versions are to blame for an error, with what is wrong; {} where others are, too."""
+    # spec: packages.update.unusable
+    found: dict[str, str] = {}
+    for one in (error, *error.others):
+        name, _, version = one.about.partition("@")
+        if versions.get(name, ("", ""))[1] != version:
+            # What the new version says, or requires, is wrong.
+            name = one.place.file.rpartition("/")[0] if one.place is not None else ""
+        if name not in versions or not one.code.startswith(("packages.", "config.")):
+            return {}
+        found.setdefault(name, one.message)
+    return found
 
 
 def _wanted(project: Project, names: Sequence[str], lock: Lock) -> dict[str, Dependency]:

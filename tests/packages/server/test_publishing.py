@@ -116,7 +116,7 @@ def test_what_a_package_requires_is_what_is_published(registry: Registry) -> Non
     needs = {"example.test/base": f'{{ rev = "{commit}" }}'}
     market.publish("example.test/by-rev", "1.0.0", needs, default="")
     assert checked(registry, "example.test/by-rev") == ["registry.place"]
-    needs = {"example.test/secret": '{ git = "file:///root/secret", version = "1.0.0" }'}
+    needs = {"example.test/secret": '{ git = "https://example.test/elsewhere", version = "1.0.0" }'}
     market.publish("example.test/by-git", "1.0.0", needs, default="")
     assert checked(registry, "example.test/by-git") == ["registry.place"]
 
