@@ -79,7 +79,8 @@ class Session:
     def name_of(self, module: ModuleFile) -> str:
         """Return the name that errors give to a module's file: in packages it begins with their name."""
         # spec: dialect.errors.place
-        return module.path if self.project_of(module) == "" else f"{module.project}/{module.path}"
+        own = self.project_of(module) == "" and self.roots.project.fetched is None
+        return module.path if own else f"{module.project}/{module.path}"
 
     def project_of(self, module: ModuleFile) -> str:
         """Return the name that derivations give to the project of a module: "" for the evaluated one."""

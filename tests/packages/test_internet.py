@@ -242,6 +242,9 @@ def test_modules_and_versions(here: Published) -> None:
     assert target(f"{NAME}/lib:f") == f"{NAME}/lib:f"
     assert target(f"{NAME}@1.1.0/lib:f") == f"{NAME}/lib:f"
     assert target(f"{NAME}@v1.1.0/lib/...") == f"{NAME}/lib:f"
+    here.publish("example.test/wrong", "1.0.0", default="def f():\n    return 1 // 0\n")
+    (error,) = here.run("graph", "example.test/wrong:f").errors
+    assert error["at"] == "example.test/wrong/default.bramble:2:14"
     assert here.run("graph", f"{NAME}@1.0.0/lib:f").codes == ["load.unknown-module"]
     assert here.run("graph", f"{NAME}@1.3.0:f").codes == ["packages.unknown-version"]
     assert here.run("graph", f"{NAME}@mian:f").codes == ["packages.unknown-revision"]
