@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from conformance import runner
 from conformance.casefile import LEVELS, Case
 from conformance.claims import Rules, claimed_capabilities
-from conformance.mutants import fetching, language, others
+from conformance.mutants import fetching, language, others, registries
 from conformance.outcome import FAILED
 from conformance.places import HOME
 from conformance.world.session import Implementation
@@ -40,7 +40,10 @@ class Mutant:
     new: str
 
 
-MUTANTS = tuple(Mutant(*fault) for fault in (*language.FAULTS, *fetching.FAULTS, *others.FAULTS))
+MUTANTS = tuple(
+    Mutant(*fault)
+    for fault in (*language.FAULTS, *fetching.FAULTS, *registries.FAULTS, *others.FAULTS)
+)
 
 
 class Stale(Exception):
