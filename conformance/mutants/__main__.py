@@ -41,8 +41,7 @@ class Mutant:
 
 
 MUTANTS = tuple(
-    Mutant(*fault)
-    for fault in (*language.FAULTS, *fetching.FAULTS, *registries.FAULTS, *others.FAULTS)
+    Mutant(*fault) for fault in (*language.FAULTS, *fetching.FAULTS, *registries.FAULTS, *others.FAULTS)
 )
 
 
