@@ -273,3 +273,11 @@ def is_simple(node: AST) -> bool:
     """Return whether evaluating a node again costs nothing and changes nothing."""
     kind = node.__class__
     return kind is Name or kind is Constant
+
+
+def is_literal(node: Any) -> bool:
+    """Return whether a node is a constant, also one that Python calculates while it compiles."""
+    kind = node.__class__
+    if kind is BinOp:
+        return is_literal(node.left) and is_literal(node.right)
+    return kind is Constant or (kind is UnaryOp and is_literal(node.operand))

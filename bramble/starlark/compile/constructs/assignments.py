@@ -14,7 +14,7 @@ from .operators import binary_operation
 from .subscripts import attribute_of, index_of
 from .targets import store_call, unpackable
 from .unboxed import unboxed_store
-from .variables import PLAIN_VERSIONS, store_name, unboxed_variable, variable
+from .variables import PLAIN_VERSIONS, may_lack_value, store_name, unboxed_variable, variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,8 +106,7 @@ def assign_to(ctx: Context, target: tree.Expr, value: expr, mask: int, at: int) 
 def set_index(ctx: Context, target: tree.Index, value: expr) -> list[stmt]:
     """Return the statements of `x[i] = value`, for a value that is evaluated already."""
     made: list[stmt] = []
-    raw, kind = unboxed_variable(ctx, target.operand)
-    x = hold(ctx, target.operand, made) if raw is None else (raw, kind)
+    x = hold_operand(ctx, target.operand, made)
     i = hold(ctx, target.index, made)
     return made + set_element(ctx, target, x, i, value)
 
@@ -207,8 +206,7 @@ def assign_augmented(ctx: Context, node: tree.AugAssign) -> list[stmt]:
         return [py.assign(store_name(ctx, target), augmented(ctx, node, old), ctx.line)]
     made: list[stmt] = []
     if isinstance(target, tree.Index):
-        raw, kind = unboxed_variable(ctx, target.operand)
-        operand = hold(ctx, target.operand, made) if raw is None else (raw, kind)
+        operand = hold_operand(ctx, target.operand, made)
         key = hold(ctx, target.index, made)
         old = index_of(ctx, target.at, operand, key)
         name = ctx.temp()
@@ -231,6 +229,16 @@ def hold(ctx: Context, node: tree.Expr, made: list[stmt]) -> Typed:
     name = ctx.temp()
     made.append(py.assign(py.store(name, ctx.line), value, ctx.line))
     return py.load(name, ctx.line), mask
+
+
+def hold_operand(ctx: Context, node: tree.Expr, made: list[stmt]) -> Typed:
+    """Evaluate what has elements as `hold` does, but a variable with Python's own list or dict as it is."""
+    raw, kind = unboxed_variable(ctx, node)
+    if raw is None:
+        return hold(ctx, node, made)
+    if may_lack_value(ctx, node):
+        made.append(py.expression(raw, raw.lineno))
+    return raw, kind
 
 
 def augmented(ctx: Context, node: tree.AugAssign, old: Typed) -> expr:

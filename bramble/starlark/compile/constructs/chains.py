@@ -17,7 +17,7 @@ from .operators import binary_operation, logic
 from .subscripts import attribute_of, index_of, slice_of
 from .types import tested_type, type_test
 from .unboxed import unboxed_membership
-from .variables import looked_at, unboxed_variable
+from .variables import looked_at, may_lack_value, unboxed_variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def subscript(ctx: Context, node: tree.Index, left: Typed) -> Typed:
     """`x[i]`: x, then i, then the item."""
     # spec: starlark.index
     made, kind = index_of(ctx, node.at, left, ctx.expr(node.index))
+    if may_lack_value(ctx, node.operand):
+        made = py.sequence([left[0]], made, ctx.line)
     return made, kind & ctx.unit.rules.kind(node)
 
 

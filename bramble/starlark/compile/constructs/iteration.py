@@ -10,7 +10,7 @@ from ..facts.kinds import DICT, LIST, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .guards import is_short_text
 from .methods import slow_method
 from .universal_calls import loop_range
-from .variables import has_plain_keys, iterated, looked_at
+from .variables import has_plain_keys, iterated, looked_at, may_lack_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +80,11 @@ def lazy_items(ctx: Context, node: tree.Call, loop: int) -> Optional[tuple[expr,
             numbers = [py.constant(number, line) for number in range(1, count + 1)]
             # All of them are evaluated before the first is looked at.
             bound = [ctx.bind(a)[:2] for a in args] if count > 1 else [(args[0], args[0])]
-            made = [first for first, again in bound if first is not again]
+            made = [
+                first
+                for (first, again), a in zip(bound, given)
+                if first is not again or may_lack_value(ctx, a)
+            ]
             sure = [settled(ctx, name, a, number, line) for (_, a), number in zip(bound, numbers)]
             items = py.sequence(made, py.helper(f"c.{name}", sure, line), line)
             return items, FREE, 2 if name == "enumerate" else count

@@ -23,8 +23,8 @@ def index_of(ctx: Context, at: int, left: Typed, right: Typed) -> Typed:
     if mx in (RAW_LIST, RAW_DICT):
         return unboxed_index(ctx, at, x, mx, right)
     result = index_kind(mx)
-    literal = x.__class__.__name__ == "Constant" and (mx != STRING or mi != INT)
-    if literal:
+    if py.is_literal(x) and (mx != STRING or mi != INT):
+        # Python has an opinion on it, and prints it.
         return py.helper(".index", [x, i], ctx.unit.op(at, ".index")), result
     if mi == INT:
         # Of a list that is made for this only.

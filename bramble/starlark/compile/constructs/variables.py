@@ -65,15 +65,30 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
 
 def unboxed_variable(ctx: Context, node: tree.Expr) -> tuple[Optional[expr], int]:
     """Return the variable that an expression names, and its kind, if it holds a Python list or dict."""
-    node = strip(node)
-    if node.__class__ is not tree.Name:
-        return None, 0
-    binding = ctx.unit.uses[node.start]
-    kind = ctx.unit.ownership.raw(ctx.start, binding.declared) if binding.scope == LOCAL else 0
+    name = strip(node)
+    kind = unboxed_kind(ctx, name)
     if not kind:
         return None, 0
-    line = ctx.unit.op(node.start, "local", (node.name,))
-    return py.load(mangle(node.name), line), kind
+    line = ctx.unit.op(name.start, "local", (name.name,))  # type: ignore[attr-defined]
+    return py.load(mangle(name.name), line), kind  # type: ignore[attr-defined]
+
+
+def unboxed_kind(ctx: Context, node: tree.Expr) -> int:
+    """Return the kind of a variable that holds a Python list or dict; 0 for any other expression."""
+    if node.__class__ is not tree.Name:
+        return 0
+    binding = ctx.unit.uses[node.start]
+    return ctx.unit.ownership.raw(ctx.start, binding.declared) if binding.scope == LOCAL else 0
+
+
+def may_lack_value(ctx: Context, node: tree.Expr) -> bool:
+    """Return whether an expression names a variable as `unboxed_variable` does, which may have no value here.
+
+    What comes next may be an error as well, of which this one is the first: so it is to be read before.
+    """
+    # spec: starlark.expr.order
+    name = strip(node)
+    return bool(unboxed_kind(ctx, name)) and ctx.unit.uses[name.start].index not in ctx.settled
 
 
 def boxed_copy(ctx: Context, raw: expr, kind: int, declared: int) -> expr:
