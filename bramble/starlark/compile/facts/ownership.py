@@ -220,6 +220,7 @@ class Ownership:
             return 0
         for how, value in facts.assigned[declared]:
             grows = how == "aug" and value.op == "+" and not self.rules.kind(value.value) & ~(LIST | TUPLE)
+            grows = grows and made == RAW_LIST
             if how not in ("is", "alias") and not grows:
                 return 0
         return made

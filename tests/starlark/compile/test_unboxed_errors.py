@@ -1,4 +1,4 @@
-"""Of two variables without a value the one that is evaluated first is the error, however it is kept."""
+"""What fails with a list or dict of Python's own fails as with any other, and in the same order."""
 
 from __future__ import annotations
 
@@ -38,3 +38,11 @@ def test_the_first_variable_without_a_value_is_named(made: str) -> None:
         text = f"def f(p):\n    for e in p:\n        d = {made}\n    {statement}\n"
         for call in ("f([])", "f([0])"):
             assert difference({"main.star": f"{text}print(attempt(lambda: {call}))\n"}, Dialect()) == ""
+
+
+@pytest.mark.parametrize("made", ["{}", "{1: 2}", "dict(a = 1)", "[]", "list()"])
+@pytest.mark.parametrize("value", ["[1]", "(1,)", "[x for x in p]", "{1: 2}", "p", "1"])
+def test_what_cannot_be_added_in_place_is_an_error_with_a_code(made: str, value: str) -> None:
+    for op in ("+=", "|="):
+        text = f"def f(p):\n    d = {made}\n    d {op} {value}\n    print(len(d), [x for x in d])\n"
+        assert difference({"main.star": f"{text}print(attempt(lambda: f([1])))\n"}, Dialect()) == ""
