@@ -44,7 +44,15 @@ TEXTS = [form.format(value) for form in ALONE for value in VALUES]
 TEXTS += [f"{a} {op} {b}" for op in PAIRS for a, b in itertools.product(VALUES, VALUES)]
 TEXTS += [f"{a}[{b}]" for a, b in itertools.product(VALUES, VALUES)]
 # Python calculates them first, and then has an opinion.
-CALCULATED = ["(1 + 2)", "(3 % 3)", "(3 // (2 - 1))", '("a" + "b")', '("%s" % 1)', "((1,) + (2,))", "(-(2 * 2))"]
+CALCULATED = [
+    "(1 + 2)",
+    "(3 % 3)",
+    "(3 // (2 - 1))",
+    '("a" + "b")',
+    '("%s" % 1)',
+    "((1,) + (2,))",
+    "(-(2 * 2))",
+]
 INDEXES = ["0", "0 + 0", "len([1])", '"a"', '"a" * 2', "None", "(1,)", "1.5", ":len([1])", "0:1"]
 TEXTS += [f"{a}[{b}]" for a, b in itertools.product(CALCULATED, INDEXES)]
 TEXTS += [form.format(value) for form in ALONE for value in CALCULATED]
