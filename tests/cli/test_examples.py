@@ -22,6 +22,9 @@ import pytest
 from bramble.cli.table import GROUPS, VERBS, Verb
 from tests.cli.world import ROOT, World, remove_store
 
+# They are texts: what the commands do for whom is tested where each of them is.
+pytestmark = pytest.mark.once
+
 # A package with two versions, of two MAJORs, in the project's own mirror, and one beside the project.
 PACKAGES = """
     git init -q lib && cd lib

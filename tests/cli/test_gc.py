@@ -77,7 +77,7 @@ MANY = """
 load("example.com/p/tools")
 
 def top():
-    leaves = [tools.script("leaf", ": > $out/%s; : LEAF" % n) for n in range(300)]
+    leaves = [tools.script("leaf", ": > $out/%s; : LEAF" % n) for n in range(60)]
     return tools.script("top", ": > $out/f; : TOP " + " ".join([str(leaf) for leaf in leaves][:LEAVES]))
 """
 
@@ -85,12 +85,12 @@ def top():
 # spec: store.gc.former
 @pytest.mark.parametrize("change", [("TOP", "OTHER"), ("LEAVES", "0"), ("LEAF", "CHANGED")])
 def test_going_back_after_a_collection_builds_the_top_alone(tooled: World, change: tuple[str, str]) -> None:
-    first = MANY.replace("LEAVES", "300")
+    first = MANY.replace("LEAVES", "60")
     tooled.write(default=first)
     name = result(tooled, "./:top")
     objects = tooled.objects()
-    assert len(objects) > 300
-    tooled.write(default=MANY.replace(*change).replace("LEAVES", "300").replace(": > $out/f", ": > $out/g"))
+    assert len(objects) > 60
+    tooled.write(default=MANY.replace(*change).replace("LEAVES", "60").replace(": > $out/f", ": > $out/g"))
     assert result(tooled, "./:top") != name
     assert tooled.run("gc").status == 0
     assert objects - tooled.objects() == {name}, "more than the result of before went"

@@ -10,6 +10,9 @@ from conformance.claims import Rules, claimed_capabilities
 from conformance.world.session import Implementation
 from tests.conformance.support import FAKE
 
+# The runner itself: with the oldest Python and the newest it runs the whole suite.
+pytestmark = pytest.mark.once
+
 TEXT = """# Sentence.
 # spec: starlark.list
 

@@ -9,6 +9,9 @@ import pytest
 
 from tests.conformance.support import case_of, chunk_of, fails, outcome_of, passes
 
+# The runner itself: with the oldest Python and the newest it runs the whole suite.
+pytestmark = pytest.mark.once
+
 
 def test_a_run_demands_status_0() -> None:
     passes("run say hi\n")

@@ -20,6 +20,9 @@ from conformance.outcome import Outcome
 from conformance.world.session import CannotRun, implementation
 from tests.conformance.support import FAKE, TOP
 
+# The runner itself: with the oldest Python and the newest it runs the whole suite.
+pytestmark = pytest.mark.once
+
 PASSING = "# It says hi.\nspec: store.padding\nlevel: {level}\n{more}\nrun say hi\ntext stdout is hi\n"
 FAILING = "# It says ho.\nspec: store.padding\nlevel: {level}\n{more}\nrun say hi\ntext stdout is ho\n"
 

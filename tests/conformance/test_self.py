@@ -19,6 +19,9 @@ from conformance.script import DIGEST, Error, Json, Text, Tree
 from conformance.world.session import Ended, Implementation, run_command
 from tests.conformance.support import REFERENCE, TOP, forked_command
 
+# The runner itself: with the oldest Python and the newest it runs the whole suite.
+pytestmark = pytest.mark.once
+
 
 def outcomes(
     cases: Sequence[Case], command: Sequence[str], carry_out: Callable[..., Ended]

@@ -8,7 +8,13 @@ import re
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.cli.world import World
+
+# What a build function makes is up to the tools of this machine; who builds, and with which Python, is what
+# the tests of the sandbox, of builds and of commands are about.
+pytestmark = pytest.mark.once
 
 FILES = {
     "default.bramble": """

@@ -12,6 +12,10 @@ import pytest
 
 from tests.cli.world import World
 
+# What a build function makes is up to the tools of this machine; who builds, and with which Python, is what
+# the tests of the sandbox, of builds and of commands are about.
+pytestmark = pytest.mark.once
+
 VERSION = "v1.0.0-RC1"
 MODULE = "example.test/Up"
 SOURCE = 'package up\n\nimport "unsafe"\n\nvar Size = int(unsafe.Sizeof(0))\n'

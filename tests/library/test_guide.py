@@ -11,6 +11,10 @@ from _pytest.mark import ParameterSet
 from tests.cli.world import ROOT, World
 from tests.library import guide, upstream
 
+# What a build function makes is up to the tools of this machine; who builds, and with which Python, is what
+# the tests of the sandbox, of builds and of commands are about.
+pytestmark = pytest.mark.once
+
 
 def with_tools(page: str, *tools: str) -> ParameterSet:
     """A page that is followed where these programs are among those that can be copied."""

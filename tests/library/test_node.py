@@ -16,7 +16,11 @@ import pytest
 
 from tests.cli.world import World
 
-pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no node to copy")
+pytestmark = [
+    # As the others of this room.
+    pytest.mark.once,
+    pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no node to copy"),
+]
 
 
 def package(directory: Path, name: str, **files: str) -> dict[str, Any]:

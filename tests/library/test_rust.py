@@ -13,6 +13,10 @@ import pytest
 
 from tests.cli.world import World
 
+# What a build function makes is up to the tools of this machine; who builds, and with which Python, is what
+# the tests of the sandbox, of builds and of commands are about.
+pytestmark = pytest.mark.once
+
 LOCK = """version = 3
 
 [[package]]

@@ -13,6 +13,10 @@ from bramble.commands.init import TEMPLATES
 from tests.cli.world import World
 from tests.library import test_node, test_python
 
+# What a build function makes is up to the tools of this machine; who builds, and with which Python, is what
+# the tests of the sandbox, of builds and of commands are about.
+pytestmark = pytest.mark.once
+
 # Of each template: the program of the machine that it needs, and what the command to try next prints.
 NEEDED = {
     "hello": ("sh", "Hello World!\n"),

@@ -11,6 +11,9 @@ from bramble.store.locks import uses
 from tests.store.interleave import exhaust, killed_each, once_each
 from tests.store.races import Scene
 
+# The order of operations is decided here, and what they do is tested by whoever runs the rest of the room.
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def scene(memory: str) -> Scene:
