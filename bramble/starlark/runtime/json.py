@@ -15,10 +15,14 @@ from .values import DICT_CLASSES, Dict, List, entries, fail_with, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn, Union
+    from typing import Any, NoReturn, Union
 
     from ..thread import Thread
     from .values import Value
+
+    # How a value is reached, for an error: how what holds it is reached, the words of the last step, and what
+    # they name; () for the whole. To write it out for every value takes more than to encode the value.
+    Path = tuple[Any, ...]
 
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
 _UNESCAPED = {'"': '"', "\\": "\\", "/": "/", "n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
@@ -35,11 +39,11 @@ def encode(value: Value) -> str:
     """Return a value as JSON text. Raises EvalError for a value that has none."""
     # spec: starlark.json.encode
     out = Pieces()
-    _encode(value, out, "", MAX_DEPTH)
+    _encode(value, out, (), MAX_DEPTH)
     return "".join(out)
 
 
-def _encode(value: Value, out: Pieces, path: str, depth: int) -> None:
+def _encode(value: Value, out: Pieces, path: Path, depth: int) -> None:
     kind = value.__class__
     if value is None:
         out.put("null")
@@ -74,7 +78,7 @@ def _encode(value: Value, out: Pieces, path: str, depth: int) -> None:
         out.open.remove(id(value))
 
 
-def _encode_array(value: Value, out: Pieces, path: str, depth: int) -> None:
+def _encode_array(value: Value, out: Pieces, path: Path, depth: int) -> None:
     host = isinstance(value, HostValue) and not hasattr(value.__class__, "__iter__")
     items = None if host else items_of(value)
     if items is None:
@@ -83,21 +87,24 @@ def _encode_array(value: Value, out: Pieces, path: str, depth: int) -> None:
     for number, item in enumerate(items):
         if number:
             out.put(",")
-        _encode(item, out, f"{path}at list index {number}: ", depth - 1)
+        _encode(item, out, (path, "at list index {}: ", number), depth - 1)
     out.put("]")
 
 
-def _encode_object(pairs: list[tuple[str, Value]], out: Pieces, path: str, step: str, depth: int) -> None:
+def _encode_object(pairs: list[tuple[str, Value]], out: Pieces, path: Path, step: str, depth: int) -> None:
     separator = "{"
     for key, value in pairs:
         out.put(f"{separator}{quote(key)}:")
-        _encode(value, out, path + step.format(to_repr(key) if "dict" in step else key), depth - 1)
+        _encode(value, out, (path, step, key), depth - 1)
         separator = ","
     out.put("}" if pairs else "{}")
 
 
-def _refuse(path: str, message: str) -> NoReturn:
-    raise EvalError("eval.value", f"json.encode: {path}{message}")
+def _refuse(path: Path, message: str) -> NoReturn:
+    while path:
+        path, step, name = path
+        message = step.format(to_repr(name) if "dict" in step else name) + message
+    raise EvalError("eval.value", f"json.encode: {message}")
 
 
 def quote(text: str) -> str:
