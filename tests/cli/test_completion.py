@@ -23,6 +23,9 @@ from bramble.commands.init import TEMPLATES
 from tests.cli.shells import HOME, PROMPT, Typist, installed, interactive
 from tests.cli.world import ROOT, World
 
+# What a shell makes of the words is up to the shell.
+pytestmark = pytest.mark.once
+
 BREAKS = " \t\n\"'@><=;|&(:"
 MODULE = """
 def hello():

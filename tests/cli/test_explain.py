@@ -64,6 +64,8 @@ def test_an_unknown_code_names_a_near_one(world: World, word: str, meant: str) -
     assert "did you mean" not in world.run("explain", "\x1b[31mzzzzzzz").err
 
 
+# It reads texts.
+@pytest.mark.once
 def test_every_code_is_named_by_a_rule() -> None:
     texts = chapters()
     assert [code for code in known_codes() if not rules_about(code, texts)] == []

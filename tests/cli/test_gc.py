@@ -83,6 +83,8 @@ def top():
 
 
 # spec: store.gc.former
+# As the other tests of this file, but many.
+@pytest.mark.once
 @pytest.mark.parametrize("change", [("TOP", "OTHER"), ("LEAVES", "0"), ("LEAF", "CHANGED")])
 def test_going_back_after_a_collection_builds_the_top_alone(tooled: World, change: tuple[str, str]) -> None:
     first = MANY.replace("LEAVES", "60")

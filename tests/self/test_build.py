@@ -78,6 +78,8 @@ def pack(files):
 """
 
 
+# Three stages are built by everybody in the test before.
+@pytest.mark.once
 def test_a_result_that_depends_on_its_stage_is_not_identical(short: Path) -> None:
     files = source_tree()
     name = "bramble/self/pack.py"
