@@ -105,6 +105,17 @@ def add_build_options(parser: argparse.ArgumentParser, *, tests: bool = False) -
     add_evaluation_options(parser)
 
 
+def downloading(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments of a command that downloads, as those of a build that goes on after a failure.
+
+    `--check` says something else there.
+    """
+    parser = argparse.ArgumentParser()
+    add_build_options(parser)
+    usual = parser.parse_args([])
+    return argparse.Namespace(**{**vars(usual), **vars(arguments), "check": False, "keep_going": True})
+
+
 def setting_of(arguments: argparse.Namespace) -> Setting:
     """Return the setting that the environment and the build options give."""
     return read_setting(

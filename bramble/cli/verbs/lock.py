@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
-from bramble.cli.building import add_build_options, build_shown, setting_of
+from bramble.cli.building import build_shown, downloading, setting_of
 from bramble.cli.environment import Surface
 from bramble.cli.evaluating import add_evaluation_options
 from bramble.cli.quantities import count, seconds
@@ -92,15 +92,9 @@ def _fetched(
     ) -> BuildResult:
         return fetch(seen, able, setting, choices, on_event, cancelled)
 
-    return build_shown(seen.evaluated, setting, _building(arguments), surface, name_cached=False, build=build)
-
-
-def _building(arguments: argparse.Namespace) -> argparse.Namespace:
-    """Return the arguments, and the options of a build that `lock` does not have with their defaults."""
-    parser = argparse.ArgumentParser()
-    add_build_options(parser)
-    usual = parser.parse_args([])
-    return argparse.Namespace(**{**vars(usual), **vars(arguments), "check": False, "keep_going": True})
+    return build_shown(
+        seen.evaluated, setting, downloading(arguments), surface, name_cached=False, build=build
+    )
 
 
 def _is_unwritten(result: BuildResult) -> bool:

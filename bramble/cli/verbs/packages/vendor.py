@@ -7,10 +7,9 @@ import os
 import shlex
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from bramble.cli.building import add_build_options, build_shown, choices_of, setting_of
+from bramble.cli.building import build_shown, choices_of, downloading, setting_of
 from bramble.cli.environment import Surface
 from bramble.cli.evaluating import add_evaluation_options
 from bramble.cli.quantities import count, seconds
@@ -58,7 +57,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         arguments.refuse("a directory is missing, as in: bramble vendor vendor")
     needs = gather(setting, heard)
     warn((f"not in it: {one}" for one in needs.absent), surface)
-    building = _building(arguments)
+    building = downloading(arguments)
     result, status = build_shown(
         needs.evaluated, setting, building, surface, name_cached=False, build=_downloading(needs)
     )
@@ -97,17 +96,9 @@ def _downloading(
         on_event: Callable[[Event], None],
         cancelled: threading.Event,
     ) -> BuildResult:
-        choices = replace(choices, keep_going=True)
         return build_derivations(needs.evaluated, list(needs.fetched), setting, choices, on_event, cancelled)
 
     return build
-
-
-def _building(arguments: argparse.Namespace) -> argparse.Namespace:
-    """Return the arguments, and the options of a build that `vendor` does not have with their defaults."""
-    parser = argparse.ArgumentParser()
-    add_build_options(parser)
-    return argparse.Namespace(**{**vars(parser.parse_args([])), **vars(arguments)})
 
 
 def _as_json(needs: Needs, done: Vendored) -> dict[str, Any]:
