@@ -20,10 +20,10 @@ only_the_library()
 from bramble.cli.first import main  # noqa: E402
 
 
-def start() -> int:
-    """Run this process's command line and return the exit status (spec: cli.exit-status)."""
-    return main(sys.argv[1:])
+def start(*, ends: bool = False) -> int:
+    """Run this process's command line and return the exit status (spec: cli.exit-status), as `first.main`."""
+    return main(sys.argv[1:], ends=ends)
 
 
 if __name__ == "__main__":
-    sys.exit(start())
+    sys.exit(start(ends=True))

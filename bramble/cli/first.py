@@ -16,8 +16,11 @@ from bramble.interpreter import lacking_module, missing
 SUCCESS, FAILURE, INTERRUPTED = 0, 1, 130
 
 
-def main(words: list[str]) -> int:
+def main(words: list[str], *, ends: bool = False) -> int:
     """Run this process's command line and return the exit status (spec: cli.exit-status).
+
+    With `ends` this process is going to do nothing else: where an answer was known it ends here, since to
+    take the interpreter apart takes longer than to give the answer.
 
     Ctrl-C waits until the verb's modules are there: Python drops an exception that is raised while it
     tidies up after an import, so an interruption could be lost, or end with a traceback.
@@ -27,7 +30,7 @@ def main(words: list[str]) -> int:
     try:
         status = import_module("bramble.cli.invocation").answered(words, os.environ)
         if status is not None:
-            return int(status)
+            return _ended(int(status)) if ends else int(status)
         signal = import_module("signal")
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         module = import_module("bramble.cli.main")
@@ -43,6 +46,17 @@ def main(words: list[str]) -> int:
         print(f"error[{code}]: {fact}\n  {remedy}", file=sys.stderr)
         return FAILURE
     return int(module.main(words))
+
+
+def _ended(status: int) -> int:
+    """End the process. What is left to be written is written before; where it cannot be, Python says so."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            return status
+    os._exit(status)
 
 
 def _version_written() -> bool:

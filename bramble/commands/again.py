@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -22,6 +23,15 @@ def run_again(errors: bytes, prepared: bytes) -> Optional[Ran]:
     the long way finds out what is to be done or said. Raises BrambleError as `running.run` does.
     """
     # spec: recall.run
+    # Of what is loaded nothing is given back: there is nothing to look for.
+    gc.disable()
+    try:
+        return _run_again(errors, prepared)
+    finally:
+        gc.enable()
+
+
+def _run_again(errors: bytes, prepared: bytes) -> Optional[Ran]:
     try:
         # It starts while all else is loaded.
         helper = start.helper(sys.executable)

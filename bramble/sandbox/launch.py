@@ -6,10 +6,10 @@ for each other, and the end of either side is heard by the other at once.
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import importlib
 import os
-import socket
 import stat
 import sys
 import threading
@@ -187,15 +187,17 @@ class Launcher:
             raise refusals.too_old()
         if self._refused and spec.rung == "namespaces":
             raise refusals.powerless_root(self._refused)
-        channel, theirs = socket.socketpair()
+        channel, theirs = _socket.socketpair()
         window = terminal.window(screen).hex() if screen >= 0 else ""
         extra = {"terminal_streams": terminals, "window": window}
         job = wire.packed({**parts_of(planned, sys.getfilesystemencoding()), **extra})
         try:
-            with theirs:
+            try:
                 fds = [theirs.fileno(), *streams, streams[0] if screen < 0 else screen]
                 rights = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
-                self._control.sendmsg([b"job"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+                self._control.sendmsg([b"job"], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
+            finally:
+                theirs.close()
             channel.sendall(job)
         except OSError as error:
             channel.close()

@@ -7,16 +7,15 @@ sandbox is still running: its outputs are read next, or removed.
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import os
 import select
-import signal
-import socket
-import threading
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from bramble.errors import BrambleError
 from bramble.sandbox import ownership, refusals, terminal, wire
@@ -24,7 +23,15 @@ from bramble.sandbox.limits import measure
 from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.vocabulary import Step
 
+if TYPE_CHECKING:
+    import signal
+    import threading
+else:
+    # See `helper`.
+    import _signal as signal
+
 CHUNK = 1 << 16
+_FD_SIZE = 4  # bytes of a descriptor in a message: cmsg(3)
 TICK = 0.02  # seconds between two looks at a `threading.Event`, for which one cannot poll
 # Looks at what a build has written take at most a fiftieth of one processor, but are not rarer than:
 LOOK_FIRST, LOOK_SHARE, LOOK_RAREST = 0.5, 50, 10.0  # seconds, part of the time, seconds
@@ -63,7 +70,7 @@ class Running:
         self,
         spec: SandboxSpec,
         planned: tuple[Step, ...],
-        channel: socket.socket,
+        channel: _socket.socket,
         died: Callable[[], BrambleError],
     ) -> None:
         self.spec = spec
@@ -108,12 +115,13 @@ class Running:
     def say(self, words: bytes) -> None:
         """Say something to the helper; whether it still lives is heard on the next answer."""
         with contextlib.suppress(OSError):
-            self.channel.send(words, socket.MSG_NOSIGNAL)
+            self.channel.send(words, _socket.MSG_NOSIGNAL)
 
     def listen(self) -> None:
         """Read what the helper says; `ended` is set by its last word. Raises sandbox.launcher-died."""
         try:
-            data, fds, _, _ = socket.recv_fds(self.channel, CHUNK, 1)
+            data, ancillary, _, _ = self.channel.recvmsg(CHUNK, _socket.CMSG_LEN(_FD_SIZE))
+            fds = list(_descriptors(ancillary))
         except ConnectionError:
             data, fds = b"", []
         if not data:
@@ -321,3 +329,11 @@ def join(stack: contextlib.ExitStack, screen: int, inner: int) -> list[terminal.
     typed = terminal.Flow(screen, os.dup(inner), own_sink=True)
     shown = terminal.Flow(inner, screen, own_sink=False)
     return [typed, shown]
+
+
+def _descriptors(ancillary: Sequence[tuple[int, int, bytes]]) -> Iterator[int]:
+    """Yield the descriptors that came with a message."""
+    for level, kind, data in ancillary:
+        if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
+            for at in range(0, len(data) - len(data) % _FD_SIZE, _FD_SIZE):
+                yield int.from_bytes(data[at : at + _FD_SIZE], sys.byteorder)

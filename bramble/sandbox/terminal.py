@@ -12,17 +12,22 @@ import contextlib
 import fcntl
 import os
 import select
-import signal
 import stat
 import termios
 import threading
 import tty
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from bramble.errors import BrambleError
 from bramble.sandbox.start import NULL_DEVICE, null_device
+
+if TYPE_CHECKING:
+    import signal
+else:
+    # See `helper`.
+    import _signal as signal
 
 CHUNK = 1 << 16
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)

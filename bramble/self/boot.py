@@ -51,9 +51,9 @@ def run(digest: str, start: int, size: int) -> int:
             if archive:
                 os.close(descriptor)
         else:
-            return int(importlib.import_module("bramble.__main__").start())
+            return int(importlib.import_module("bramble.__main__").start(ends=True))
     _import_below(copy)
-    return int(importlib.import_module("bramble.__main__").start())
+    return int(importlib.import_module("bramble.__main__").start(ends=True))
 
 
 def _in_memory(data: bytes) -> "tuple[int, str]":

@@ -85,14 +85,14 @@ def main() -> None:
         Path(project, "bramble.toml").write_text('[package]\nname = "bench.test/p"\nversion = "0.0.1"\n')
         Path(project, "default.bramble").write_text(MODULE)
         environ = {"HOME": base, "PATH": os.environ["PATH"], "BRAMBLE_PATH": os.path.join(base, "s")}
-        ours = [options.python, "-I", str(ROOT / "bramble"), "run"]
+        # As the one file starts itself.
+        ours = [options.python, "-I", "-S", str(ROOT / "bramble"), "run"]
         explained = subprocess.run(
             [*ours, "--explain", "--json", "./:hello"],
             cwd=project, env=environ, check=True, capture_output=True, text=True,
         )  # fmt: skip
         rows = {
             "python -I -S -c pass": [options.python, "-I", "-S", "-c", "pass"],
-            "python -I -c pass": [options.python, "-I", "-c", "pass"],
             "run": [*ours, "./:hello"],
             "run --no-cache": [*ours, "--no-cache", "./:hello"],
         }
@@ -117,7 +117,8 @@ def shown(measured: dict[str, list[Took]]) -> None:
     for name, one in middle.items():
         beside = "".join(
             f"   beyond {other}: {one.processor - middle[other].processor:6.1f}"
-            for other in ("bwrap", "python -I -c pass")
+            f" {one.clock - middle[other].clock:6.1f}"
+            for other in ("bwrap", "python -I -S -c pass")
             if other in middle and other != name and name.startswith("run")
         )
         print(f"{name:22}{one.processor:8.1f}{one.clock:8.1f}{beside}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -261,7 +262,7 @@ def test_the_second_wall() -> None:
 
 def test_the_signals_that_go_to_a_run() -> None:
     text = paragraph("sandbox.signals.run")
-    assert re.findall(r"SIG[A-Z0-9]+", text) == [number.name for number in terminal.FORWARDED]
+    assert re.findall(r"SIG[A-Z0-9]+", text) == [signal.Signals(number).name for number in terminal.FORWARDED]
 
 
 def test_the_limits() -> None:

@@ -194,7 +194,7 @@ def test_a_truncated_file_says_so_and_runs_nothing(
 def test_an_appended_or_altered_file_says_so(one_file: Path, box: Box, packed: bytes) -> None:
     one_file.write_bytes(packed + b"x")
     assert "error[self.damaged]" in box.run([str(one_file), "version"]).stderr
-    at = packed.index(b"def start() -> int:")
+    at = packed.index(b"def start(*, ends: ")
     one_file.write_bytes(packed[:at] + b"raise SystemExit(9)" + packed[at + 19 :])
     done = box.run([str(one_file), "version"])
     assert (done.returncode, "error[self.damaged]" in done.stderr) == (1, True)
