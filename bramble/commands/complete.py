@@ -15,9 +15,12 @@ from typing import NamedTuple, Optional
 import bramble
 from bramble.errors import BrambleError
 from bramble.project.access import read_file
-from bramble.project.names import CONFIG_NAME
+from bramble.project.config import ProjectConfig
+from bramble.project.lockfile import DEPENDENCIES, read_lock
+from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.project.project import Project, find_project
 from bramble.starlark.kept import Kept
+from bramble.store.layout.place import VISITED, locate
 
 __all__ = ["Candidate", "dependencies", "program_stamp", "read_kept", "targets", "write_kept"]
 
@@ -85,12 +88,52 @@ def _kept(cache: str) -> Kept:
     return Kept(os.path.dirname(cache), (os.path.basename(cache), COMPLETION))
 
 
-def targets(word: str, directory: str) -> list[Candidate]:
+def targets(word: str, directory: str, store: str = "") -> list[Candidate]:
     """Return the targets, or beginnings of targets, that begin with `word`, in order.
 
-    `directory` is where the command works. A candidate that ends in `/` or `:` is to be continued.
-    Outside of a project there are none.
+    `directory` is where the command works, `store` the root of the store, which knows the packages that were
+    used before. A candidate that ends in `/` or `:` is to be continued.
     """
+    return [*_of_project(word, directory), *_of_packages(word, store)][:MOST_CANDIDATES]
+
+
+def _of_packages(word: str, store: str) -> list[Candidate]:
+    """Return what a word may become that names a package which was used before, or a function of it."""
+    # spec: internet.completion
+    if not store or "." not in word.partition("/")[0].strip("."):
+        return []
+    homes = os.path.join(store, VISITED)
+    key, colon, function = word.partition(":")
+    if not colon:
+        return [Candidate(f"{found}:") for found in _visited(homes) if found.startswith(word)]
+    name, at, rest = key.partition("@")
+    version, _, module = rest.partition("/")
+    try:
+        known = read_lock(os.path.join(homes, f"{name}@{version}", LOCK_NAME)).tables.get(DEPENDENCIES, {})
+        digest = known.get(f"{name}@{version}") or known[f"{name} rev={version}"]
+        root = os.path.join(locate(store).directory, digest)
+        project = Project(root, ProjectConfig(name, "0"))
+    except (BrambleError, KeyError, ValueError):
+        return []
+    inner = f"{name}/{module}" if module else name
+    found = _functions(project, inner, function)
+    return [Candidate(key + one.text[len(inner) :], one.summary) for one in found]
+
+
+def _visited(homes: str) -> Iterator[str]:
+    """Yield the keys of packages that were used before, in order."""
+    waiting, looked = [homes], 0
+    while waiting and looked < MOST_NAMES:
+        directory = waiting.pop()
+        looked += 1
+        if "@" in os.path.basename(directory):
+            yield directory[len(homes) + 1 :]
+        else:
+            names = sorted((name for name, is_directory in _entries(directory) if is_directory), reverse=True)
+            waiting += [f"{directory}/{name}" for name in names]
+
+
+def _of_project(word: str, directory: str) -> list[Candidate]:
     # spec: cli.completion.targets
     try:
         project = find_project(directory)

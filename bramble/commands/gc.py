@@ -13,6 +13,7 @@ from bramble.commands.context.setting import Setting
 from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.store.digest import digest
 from bramble.store.gc.collect import KEEP_FORMER, GcReport, Share, collect
+from bramble.store.layout.place import VISITED
 
 __all__ = ["KEEP_FORMER", "GcReport", "Share", "collect_garbage"]
 
@@ -48,11 +49,11 @@ def collect_garbage(
         results_only=results_only,
         keep_former=keep_former,
         is_project=functools.partial(
-            _is_known, f"{store.var}/packages/", f"{store.var}/projects", time.time()
+            _is_known, f"{store.root}/{VISITED}/", f"{store.var}/projects", time.time()
         ),
     )
     for directory in () if dry_run else report.forgotten:
-        if directory.startswith(f"{store.var}/packages/"):
+        if directory.startswith(f"{store.root}/{VISITED}/"):
             _forget(directory)
     return report
 

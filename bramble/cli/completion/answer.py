@@ -38,11 +38,11 @@ class Answer(NamedTuple):
 NOTHING = Answer(())
 
 
-def answer(words: Sequence[str], current: str, whole: Command, directory: str) -> Answer:
+def answer(words: Sequence[str], current: str, whole: Command, directory: str, store: str = "") -> Answer:
     """Return what `current` may become after `words`, which begin after the program's name.
 
-    `whole` is the command line, `directory` where the shell stands. Candidates are
-    whole words, in order; what a project says stands in them as it is.
+    `whole` is the command line, `directory` where the shell stands, `store` the root of the store. Candidates
+    are whole words, in order; what a project says stands in them as it is.
     """
     # spec: cli.completion
     here = standing(words, whole)
@@ -51,13 +51,13 @@ def answer(words: Sequence[str], current: str, whole: Command, directory: str) -
     if here.directory is not None:
         directory = os.path.normpath(os.path.join(directory, here.directory))
     if here.awaited is not None:
-        return _values(here.awaited.value or "", here.awaited.choices, current, directory)
+        return _values(here.awaited.value or "", here.awaited.choices, current, directory, store)
     if here.options and current.startswith("-"):
         name, equals, value = current.partition("=")
         option, _ = here.command.option(name) if equals else (None, None)
         if option is None or option.value is None:
             return Answer(tuple(_options(here, current)))
-        found = _values(option.value, option.choices, value, directory)
+        found = _values(option.value, option.choices, value, directory, store)
         return Answer(tuple(Candidate(f"{name}={one.text}", one.summary) for one in found.candidates))
     if here.command.commands:
         return _commands(here.command, current)
@@ -67,7 +67,7 @@ def answer(words: Sequence[str], current: str, whole: Command, directory: str) -
         return _commands(_named(words[words.index("help") + 1 :], whole), current)
     if (here.verb, here.operand.kind) == ("ls", "PATH"):
         return Answer((), "directories")
-    return _values(here.operand.kind, here.operand.choices, current, directory)
+    return _values(here.operand.kind, here.operand.choices, current, directory, store)
 
 
 def _named(names: Sequence[str], command: Command) -> Command:
@@ -88,14 +88,14 @@ def _options(here: Standing, current: str) -> list[Candidate]:
     return found
 
 
-def _values(kind: str, choices: Mapping[str, str], current: str, directory: str) -> Answer:
+def _values(kind: str, choices: Mapping[str, str], current: str, directory: str, store: str) -> Answer:
     if choices:
         return _chosen(choices, current)
     sort = _BY_KIND.get(kind, "")
     if sort in ("files", "directories"):
         return Answer((), sort)
     if sort == "targets":
-        return Answer(tuple(targets(current, directory)))
+        return Answer(tuple(targets(current, directory, store)))
     if sort == "dependencies":
         return Answer(tuple(dependencies(current, directory)))
     if sort == "codes":

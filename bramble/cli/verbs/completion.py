@@ -13,7 +13,7 @@ from bramble.cli.completion.answer import NOTHING, Answer, answer
 from bramble.cli.completion.grammar import Command, decode, encode
 from bramble.cli.completion.line import quoted, split
 from bramble.cli.completion.scripts import SCRIPTS
-from bramble.cli.environment import Surface, read_cache
+from bramble.cli.environment import Surface, read_cache, read_setting
 from bramble.commands.complete import program_stamp, read_kept, write_kept
 from bramble.errors import BrambleError
 
@@ -61,15 +61,15 @@ def _whole(parser_of: Any) -> Command:
 
 def _lines(shell: str, words: list[str], whole: Callable[[], Command]) -> list[str]:
     """Return the answer as lines: what is offered (words, files, directories), then the words."""
-    directory = os.getcwd()
+    directory, store = os.getcwd(), read_setting(os.environ).store_root
     if shell == "bash":
         line = split(words[0], words[1]) if len(words) == 2 else None
         if line is None:
             return []
-        found = answer(line.words[1:], line.current, whole(), directory)
+        found = answer(line.words[1:], line.current, whole(), directory, store)
         texts = [quoted(one.text, line) for one in found.candidates if one.text.startswith(line.current)]
         return [_kind(found), *(text for text in texts if text is not None)]
-    found = answer(words[:-1], words[-1], whole(), directory) if words else NOTHING
+    found = answer(words[:-1], words[-1], whole(), directory, store) if words else NOTHING
     return [
         _kind(found),
         *(f"{one.text}\t{one.summary}" for one in found.candidates if one.text.isprintable()),

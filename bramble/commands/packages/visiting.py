@@ -34,9 +34,8 @@ from bramble.project.packages import Packages
 from bramble.project.project import Fetched, Project, find_project
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
-from bramble.store.layout.place import locate
+from bramble.store.layout.place import VISITED, locate
 
-VISITED = "var/packages"  # in the store, which keeps what is below it
 _MAJOR = re.compile(r"[0-9]{1,6}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -251,7 +250,7 @@ def nobody(setting: Setting) -> Project:
 def _ground(here: str, setting: Setting) -> str:
     """Return where programs may write: where the person stands, but for a home and what Bramble trusts."""
     # spec: internet.run.ground
-    private = (setting.config, setting.state, setting.cache, setting.netrc)
+    private = (setting.config, setting.state, setting.cache, setting.netrc, setting.known_hosts)
     known = [os.path.realpath(path) for path in private if path]
     inside = [*known, os.path.realpath(root_of(setting))]
     if here == "/" or any(below(path, here) for path in known) or any(below(here, path) for path in inside):
