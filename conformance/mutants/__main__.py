@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from conformance import runner
 from conformance.casefile import LEVELS, Case
 from conformance.claims import Rules, claimed_capabilities
-from conformance.mutants import fetching, language, others, registries
+from conformance.mutants import fetching, language, others, packages, registries
 from conformance.outcome import FAILED
 from conformance.places import HOME
 from conformance.world.session import Implementation
@@ -40,9 +40,8 @@ class Mutant:
     new: str
 
 
-MUTANTS = tuple(
-    Mutant(*fault) for fault in (*language.FAULTS, *fetching.FAULTS, *registries.FAULTS, *others.FAULTS)
-)
+_FAULTS = (*language.FAULTS, *fetching.FAULTS, *packages.FAULTS, *registries.FAULTS, *others.FAULTS)
+MUTANTS = tuple(Mutant(*fault) for fault in _FAULTS)
 
 
 class Stale(Exception):

@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bramble.build.fetch.references import references
+from bramble.build.fetch.repository import Asking
+from bramble.build.options import BuildOptions, FetchOptions
+from bramble.build.task import Listener
+from bramble.errors import BrambleError
 from tests.packages.published import Published
 from tests.packages.universe import HOST, UNIVERSE, read_keys
 from tests.packages.web import GitWeb, Handler, certificate, git_web
@@ -116,6 +121,17 @@ def test_a_server_that_hangs_is_given_up_when_the_time_is_over(market: Published
     market.needs(lib=f'{{ git = "{web.url}/example.test/lib", version = "1.0.0" }}')
     for words in (("deps",), ("update",), ("outdated",)):
         assert market.run(*words, "--timeout", "0.5").codes == ["fetch.timeout"]
+
+
+def test_git_itself_gives_up_a_server_that_sends_nothing(web: GitWeb, tmp_path: Path) -> None:
+    # spec: build.fetch-git.patience
+    web.troubles.append(Handler.hang)
+    silent = Listener(lambda *_: None, lambda *_: None, lambda *_: None, threading.Event())
+    options = BuildOptions("linux-amd64", pytest.fail, fetch=FetchOptions(timeout=1))
+    begun = time.monotonic()
+    with pytest.raises(BrambleError) as caught:
+        references(f"{web.url}/example.test/lib", Asking("x", options, silent), str(tmp_path))
+    assert caught.value.code == "fetch.timeout" and time.monotonic() - begun < 20
 
 
 def test_a_server_that_hangs_with_the_sources_is_given_up(market: Published, web: GitWeb) -> None:

@@ -37,15 +37,18 @@ _PASSING = re.compile(
     rb"returned error: (?:408|425|429|5\d\d)|RPC failed|early EOF|Empty reply|Recv failure|"
     rb"unexpected disconnect|hung up unexpectedly|transfer closed|protocol error: bad"
 )
-_UNASKED = re.compile(
-    rb"Could not resolve|Failed to connect|Couldn't connect|Connection (?:refused|timed out)"
-)
+_UNASKED = re.compile(rb"Could not resolve|Failed to connect|Couldn't connect|Connection refused")
+_SLOW = re.compile(rb"Operation too slow|Operation timed out|Connection timed out|Timeout was reached")
 # What git says of a server that wants to know who asks, or is not known itself → what to do.
 _REFUSED = (
     (
         re.compile(rb"could not read (?:Username|Password)|Authentication failed|returned error: 40[13]"),
         "if it is private, write a name and a password for its host into ~/.netrc, or a token into "
         "~/.config/bramble/credentials (bramble help environment)",
+    ),
+    (
+        re.compile(rb"returned error: 30[12378]"),
+        "its server leads elsewhere, and no header is taken along: write the URL to which it leads",
     ),
     (
         re.compile(rb"Permission denied \("),
@@ -254,7 +257,8 @@ class Git:
     def failure(self, doing: str, said: bytes) -> BrambleError:
         """Return the error for something that git could not do."""
         return BrambleError(
-            "fetch.git",
+            # spec: build.fetch-git.patience
+            "fetch.timeout" if _SLOW.search(said) else "fetch.git",
             f'git could not get "{self._url}" ({doing})',
             remedy=refusal(said) or "check the URL and the reference; `git ls-remote` shows what is there",
             detail=_told(said).decode("utf-8", "replace").strip(),
