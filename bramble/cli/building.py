@@ -183,11 +183,13 @@ def build_shown(
     surface: Surface,
     *,
     name_cached: bool = True,
+    name_pins: bool = True,
     build: Optional[Build] = None,
 ) -> tuple[BuildResult, int]:
     """Build with a display; return the result and the exit status that its failures ask for.
 
-    With `name_cached` a target that had been built before gets a line, too.
+    With `name_cached` a target that had been built before gets a line, too; with `name_pins` what was added
+    to the lock.
     `build` does it, all that the targets returned if None.
     """
     choices = choices_of(arguments)
@@ -229,6 +231,10 @@ def build_shown(
     if result.cancelled or interrupts.cancelled.is_set():
         say("interrupted")
         return result, 128 + interrupts.signal
+    if name_pins and not arguments.quiet and evaluated.project.fetched is None:
+        # spec: cli.build.pinned
+        for key, pin in sorted(result.pinned.items()):
+            say(harmless(f"bramble.lock: added {key} = {pin}"))
     for name in result.networked:
         # spec: build.generated.network
         say(f"! {harmless(name)} ran with the network")

@@ -149,6 +149,12 @@ class BuildResult:
     report: BuildReport
     networked: tuple[str, ...] = ()  # names of those that ran with the network, in order
 
+    @property
+    def pinned(self) -> Mapping[str, str]:
+        """The pins that the lock has got: all that are new, or none where it could not be written."""
+        is_unwritten = self.cancelled or any(error.code.startswith("lock.") for error in self.failures)
+        return {} if is_unwritten else self.new_pins
+
 
 def launcher() -> Launcher:
     """Return a launcher of sandboxes, which the caller closes."""

@@ -187,3 +187,20 @@ def test_a_key_that_is_known_late_is_refused_late(fetching: World) -> None:
     ran = fetching.run("build", "--locked", "./:late")
     assert ran.status == 1 and len(ran.codes) == 1
     assert not (fetching.project / "bramble.lock").exists()
+
+
+def test_a_build_says_what_it_adds_to_the_lock(fetching: World) -> None:
+    # spec: cli.build.pinned
+    def said(*words: str) -> list[str]:
+        return [line for line in fetching.run(*words).err.splitlines() if line.startswith("bramble.lock")]
+
+    (one,) = said("build", "./:one")
+    assert one.startswith("bramble.lock: added fetch_url http://one.test/f = ")
+    (two,) = said("build", "./:both")
+    assert "//two.test/f" in two
+    assert said("build", "./:both") == []
+    (fetching.project / "bramble.lock").unlink()
+    assert said("build", "--locked", "./:both") == said("build", "-q", "./:both") == []
+    # Two of its own lines would say it twice.
+    (fetching.project / "bramble.lock").unlink()
+    assert said("lock") == []

@@ -61,7 +61,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     chosen = wanted(seen, [] if arguments.update and "" in arguments.update else update)
     able = tuple(one for one in chosen if one.alone)
     result, status = _fetched(seen, able, setting, arguments, surface)
-    pins = {} if result is None or _is_unwritten(result) else dict(result.new_pins)
+    pins = {} if result is None else dict(result.pinned)
     before = seen.lock.url_hashes
     removed = prune(seen) if arguments.prune else {}
     errors = [*conflicts(seen), *needing(seen, (*chosen, *seen.locked.unknown))]
@@ -93,12 +93,14 @@ def _fetched(
         return fetch(seen, able, setting, choices, on_event, cancelled)
 
     return build_shown(
-        seen.evaluated, setting, downloading(arguments), surface, name_cached=False, build=build
+        seen.evaluated,
+        setting,
+        downloading(arguments),
+        surface,
+        name_cached=False,
+        name_pins=False,
+        build=build,
     )
-
-
-def _is_unwritten(result: BuildResult) -> bool:
-    return result.cancelled or any(error.code.startswith("lock.") for error in result.failures)
 
 
 def _check(seen: Survey, as_json: bool, surface: Surface) -> int:

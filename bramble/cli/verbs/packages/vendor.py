@@ -63,8 +63,6 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     )
     if status:
         return status
-    for key, pin in sorted(result.new_pins.items()):
-        heard(f"bramble.lock: added {key} = {pin}")
     choices = choices_of(building)
     done = vendor(needs, result.report, directory, setting, choices, heard, dry_run=only_looks)
     if arguments.json:
