@@ -325,7 +325,7 @@ def test_outdated_lists_what_is_newer(desk: Published) -> None:
     assert [one["name"] for one in rows] == [f"{HOST}/{name}" for name in "abc"]
     assert rows[1] == {
         "name": f"{HOST}/b", "required": "1.2.0", "used": "1.2.0", "newest": "1.2.0",
-        "newest_of_all": "1.2.0", "commit": None,
+        "newest_of_all": "1.2.0", "commit": None, "from": f"https://{HOST}/b",
     }  # fmt: skip
     assert len(desk.run("outdated", "--all").out.splitlines()) == 4
     assert desk.run("update", "--major").status == 0

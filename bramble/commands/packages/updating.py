@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
+from bramble.build.fetch.discretion import redact
 from bramble.commands.context.packages import chosen, resolved
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.asking import (
@@ -53,6 +54,7 @@ class Outdated(NamedTuple):
     newest: str  # of the same MAJOR; of a revision: the commit that it means now
     newest_of_all: str
     commit: str  # of a revision, in the lock
+    source: str = ""  # who says so: the URL of a registry, or of the repository
 
     @property
     def is_outdated(self) -> bool:
@@ -146,14 +148,15 @@ def outdated(setting: Setting, on_line: Callable[[str], None]) -> tuple[list[Out
         assert used is not None  # It is required here.
         repository = repositories[name]
         of_all = str(repository.newest() or used.version)
+        source = redact(repository.place.url)
         if one.rev:
             was, now = _revision(name, one, lock, repository)
-            rows.append(Outdated(name, one.rev, str(used.version), now, of_all, was))
+            rows.append(Outdated(name, one.rev, str(used.version), now, of_all, was, source))
         else:
             current = Version.parse(one.version or "")
             same = newer(current, repository, major=False)
             of_all = str(newer(current, repository, major=True))
-            rows.append(Outdated(name, str(current), str(used.version), str(same), of_all, ""))
+            rows.append(Outdated(name, str(current), str(used.version), str(same), of_all, "", source))
     return rows, tuple(warnings)
 
 

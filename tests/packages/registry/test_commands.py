@@ -137,7 +137,7 @@ def test_update_and_outdated_ask_it(desk: Published) -> None:
     assert desk.run("add", f"{HOST}/lib@1.0.0").status == 0
     without_git(desk)
     row = desk.run("outdated", "--json").json["packages"][0]
-    assert (row["required"], row["newest"]) == ("1.0.0", "1.1.0")
+    assert (row["required"], row["newest"], row["from"]) == ("1.0.0", "1.1.0", url(desk))
     done = desk.run("update")
     assert (done.status, done.out) == (0, f"{HOST}/lib 1.0.0 → 1.1.0\n"), done.err
     assert set(tables(desk)[DEPENDENCIES]) == {f"{HOST}/lib@1.1.0", f"{HOST}/base@1.0.0"}

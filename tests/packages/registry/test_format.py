@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
@@ -63,6 +63,7 @@ ENTRIES = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(ENTRIES, st.integers(0, 6))
 def test_entries_are_read_as_they_were_written_in_one_piece_or_two(entries: list[Entry], at: int) -> None:
     head, tail = (b"".join(map(line, part)) for part in (entries[:at], entries[at:]))
@@ -204,6 +205,7 @@ def test_history_goes_on_and_never_back() -> None:
     refused("registry.index", refuse_rewritten, None, Checkpoint("o", len(two), "0" * 64), two)
 
 
+@settings(max_examples=40)
 @given(NAMES, VERSIONS)
 def test_a_path_means_what_it_was_made_for(name: str, version: str) -> None:
     assert route(versions_path(name)) == Route(Kind.VERSIONS, name)

@@ -26,7 +26,11 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     warn(warnings, surface)
     if arguments.json:
         # spec: packages.outdated
-        packages = [{**one._asdict(), "commit": one.commit or None} for one in rows]
+        packages = []
+        for one in rows:
+            fields = {**one._asdict(), "commit": one.commit or None}
+            fields["from"] = fields.pop("source")
+            packages.append(fields)
         print_json({"version": 1, "packages": packages, "warnings": list(warnings)})
         return 0
     shown = [one for one in rows if arguments.all or one.is_outdated]

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
 
+from bramble.commands.packages.registry.growing import append
 from bramble.errors import BrambleError
 from bramble.packages.registry.checkpoint import (
     CHECKPOINT,
@@ -83,8 +84,7 @@ def keep(directory: str, signed: bytes, index: bytes) -> None:
             if before.checkpoint == now and before.index is not None:
                 return
             size = len(before.index or b"")
-            _write(f"{directory}/{INDEX}", index[size:], size)
-            sync_directory(directory)
+            append(f"{directory}/{INDEX}", index[size:], size)
             write_file(f"{directory}/{CHECKPOINT}", signed, sync=True)
             sync_directory(directory)
 
@@ -93,20 +93,6 @@ def _make(directory: str) -> None:
     above, name = os.path.split(directory)
     make_way(*os.path.split(above))
     make_way(above, name)
-
-
-def _write(path: str, data: bytes, start: int) -> None:
-    """Make the file what its first `start` bytes are, and then `data`; on the disk afterwards."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
-        os.ftruncate(fd, start)
-        os.lseek(fd, start, os.SEEK_SET)
-        left = memoryview(data)
-        while left:
-            left = left[os.write(fd, left) :]
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Callable, NamedTuple, Optional, Union
 
+from bramble.commands.packages.registry.growing import append
 from bramble.errors import BrambleError
 from bramble.packages.registry.bounds import LARGEST_CONFIG, LARGEST_SOURCE
 from bramble.packages.registry.checkpoint import (
@@ -87,7 +88,7 @@ def publish(root: str, owner: Owner, publication: Publication) -> Checkpoint:
         refuse_older(before, now)
         _write_version(root, publication)
         signed = signed_form(now, owner.sign(now.text))
-        _append(f"{root}/{INDEX}", text, before.size)
+        append(f"{root}/{INDEX}", text, before.size)
         _replace(root, CHECKPOINT, signed)
         _write_lists(root, index + text)
         return now
@@ -137,14 +138,14 @@ def _settled(root: str, owner: Owner) -> tuple[Checkpoint, bytes]:
             )
         empty = checkpoint_of(owner.origin, b"")
         signed = signed_form(empty, owner.sign(empty.text))
-        _append(f"{root}/{INDEX}", b"", 0)
+        append(f"{root}/{INDEX}", b"", 0)
         _replace(root, CHECKPOINT, signed)
     checkpoint = believed(signed)
     index = read_file(f"{root}/{INDEX}") or b""
     refuse_rewritten(None, checkpoint, index)
     if len(index) > checkpoint.size:
         # It was never part of the registry: whoever wrote it did not come to sign it.
-        _append(f"{root}/{INDEX}", b"", checkpoint.size)
+        append(f"{root}/{INDEX}", b"", checkpoint.size)
     index = index[: checkpoint.size]
     _write_lists(root, index)
     return checkpoint, index
@@ -214,25 +215,6 @@ def _wrong_source(entry: Entry, fact: str) -> BrambleError:
         f"the sources of {entry.release} {fact}",
         remedy="nothing was added; publish it again",
     )
-
-
-def _append(path: str, data: bytes, size: int) -> None:
-    """Make the file `path` what its first `size` bytes are, and then `data`; on the disk afterwards."""
-    is_new = not os.path.lexists(path)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
-        os.ftruncate(fd, size)
-        at = size
-        left = memoryview(data)
-        while left:
-            written = os.pwrite(fd, left, at)
-            left, at = left[written:], at + written
-        os.fchmod(fd, 0o644)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    if is_new:
-        sync_directory(os.path.dirname(path))
 
 
 def _replace(root: str, path: str, data: bytes) -> None:
