@@ -22,6 +22,9 @@ from tests.store import crash
 from tests.store.conftest import plant, publish
 from tests.store.oracle import Exec, Link, Tree
 
+# What a disk loses is decided here, and what is done on it is tested by whoever runs the rest of the room.
+pytestmark = pytest.mark.once
+
 OUT, LIB, BUILD, RESOLVED = (digest(text.encode()) for text in ("out", "lib", "build", "resolved"))
 
 losses = pytest.mark.parametrize("loss", list(crash.Loss), ids=lambda loss: f"lost: {loss.value}")

@@ -23,6 +23,9 @@ from tests.store.oracle import Link
 from tests.store.powerloss import losses, record, replay
 from tests.store.races import Scene, copy_tree, remove_copy
 
+# What a disk loses is decided here, and what is done on it is tested by whoever runs the rest of the room.
+pytestmark = pytest.mark.once
+
 ACTIONS = {
     "build": lambda scene: scene.build,
     "sources": lambda scene: scene.sources,
