@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import zlib
 
@@ -40,6 +41,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=others)
         left_out = set(others)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Let nobody look for garbage among what stays to the end: more than a million objects.
+
+    A process that a test forks would copy all of them when it looks.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

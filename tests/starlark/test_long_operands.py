@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -22,29 +23,37 @@ from .running import ran
 
 N = 8 * PART
 SHARE = 0.5
-# What is done with x; the operand x is made by the host.
-LIST, TEXT = list(range(N)), "ab" * (4 * CHARACTERS)
-MIXED = random.Random(1).sample(range(N), 2 * PART)
-CALLS: dict[str, tuple[Any, str]] = {
-    "sort": (MIXED, "sorted(x)"),
-    "list": (tuple(LIST), "list(x)"),
-    "list of a range": (range(N), "list(x)"),
-    "extend": (range(N), "[].extend(x)"),
-    "set": (LIST, "set(x)"),
-    "entries": (dict.fromkeys(LIST[: N // 2]), "x.items()"),
-    "dict": (dict.fromkeys(LIST), "dict(x)"),
-    "zip": (LIST[: N // 2], "zip(x, x)"),
-    "reversed": (LIST, "reversed(x)"),
-    "slice": (LIST, "x[::-1]"),
-    "max": (LIST, "max(x)"),
-    "repeat": (LIST, "x * 4"),
-    "split": (TEXT, 'x.split("a")'),
-    "words": (TEXT.replace("b", " "), "x.split()"),
-    "replace": (TEXT, 'x.replace("a", x[:1])'),
-    "isalpha": (TEXT, "x.isalpha()"),
-    "repr": (TEXT + "\n", "repr(x)"),
-    "json text": (TEXT + "\n", "json.encode(x)"),
-    "json string": ('"' + TEXT + '"', "json.decode(x)"),
+
+
+def mixed() -> list[int]:
+    return random.Random(1).sample(range(N), 2 * PART)
+
+
+def text() -> str:
+    return "ab" * (4 * CHARACTERS)
+
+
+# What is done with x; the operand x is made by the host, when it is needed: together they are large.
+CALLS: dict[str, tuple[Callable[[], Any], str]] = {
+    "sort": (mixed, "sorted(x)"),
+    "list": (lambda: tuple(range(N)), "list(x)"),
+    "list of a range": (lambda: range(N), "list(x)"),
+    "extend": (lambda: range(N), "[].extend(x)"),
+    "set": (lambda: [*range(N)], "set(x)"),
+    "entries": (lambda: dict.fromkeys(range(N // 2)), "x.items()"),
+    "dict": (lambda: dict.fromkeys(range(N)), "dict(x)"),
+    "zip": (lambda: [*range(N // 2)], "zip(x, x)"),
+    "reversed": (lambda: [*range(N)], "reversed(x)"),
+    "slice": (lambda: [*range(N)], "x[::-1]"),
+    "max": (lambda: [*range(N)], "max(x)"),
+    "repeat": (lambda: [*range(N)], "x * 4"),
+    "split": (text, 'x.split("a")'),
+    "words": (lambda: text().replace("b", " "), "x.split()"),
+    "replace": (text, 'x.replace("a", x[:1])'),
+    "isalpha": (text, "x.isalpha()"),
+    "repr": (lambda: text() + "\n", "repr(x)"),
+    "json text": (lambda: text() + "\n", "json.encode(x)"),
+    "json string": (lambda: '"' + text() + '"', "json.decode(x)"),
 }
 
 
@@ -75,11 +84,11 @@ def starlark(value: Any) -> Any:
 
 @pytest.mark.parametrize("name", list(CALLS))
 def test_signals_are_noticed_within_an_operation(name: str) -> None:
-    value, text = CALLS[name]
-    function = ran(f"def f(x):\n    return {text}\n", json=JSON).globals["f"]
+    make, expression = CALLS[name]
+    function = ran(f"def f(x):\n    return {expression}\n", json=JSON).globals["f"]
     # Most of it would be one call of C. The time of the processor counts, so other work does not matter.
     # Once in a while Python looks for cycles meanwhile.
-    x = starlark(value)
+    x = starlark(make())
     assert any(longest_share(function, x) < SHARE for _ in range(3))
 
 
@@ -180,7 +189,7 @@ def test_an_interruption_within_an_operation_has_its_place() -> None:
     before = signal.signal(signal.SIGALRM, stop)
     try:
         with pytest.raises(EvalError) as caught:
-            call(Thread(), function, (tuple(MIXED),))
+            call(Thread(), function, (tuple(mixed()),))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -191,7 +200,7 @@ def test_an_interruption_within_an_operation_has_its_place() -> None:
 def test_a_long_operation_is_held_by_the_bound_on_time() -> None:
     function = ran("def f(x):\n    return sorted(x)\n").globals["f"]
     with pytest.raises(EvalError) as caught, bounded_time(0.02):
-        call(Thread(), function, (tuple(MIXED),))
+        call(Thread(), function, (tuple(mixed()),))
     assert (caught.value.code, caught.value.limit) == ("eval.limit", "time")
 
 
