@@ -121,6 +121,30 @@ def test_what_a_package_requires_is_what_is_published(registry: Registry) -> Non
     assert checked(registry, "example.test/by-git") == ["registry.place"]
 
 
+def test_a_client_takes_what_is_published_when_the_repository_is_gone(registry: Registry) -> None:
+    # spec: registry.client, registry.client.which
+    market, name = registry.market, "example.test/kept"
+    market.publish(name, "1.0.0", default='def kept():\n    """What stays."""\n    return None\n')
+    key = (registry.directory / "key.pub").read_text().rsplit(" ", 2)[0]
+    config = market.base / "config"
+    (config / "bramble").mkdir(parents=True)
+    (config / "bramble" / "config.toml").write_text(f'[registries]\n"{registry.url}" = "{key}"\n')
+    own = {"XDG_CONFIG_HOME": str(config), "BRAMBLE_PATH": str(market.base / "u")}
+    done = market.run("publish", "--json", cwd=market.repository(name), **own)
+    assert done.status == 0 and done.json["registry"] == registry.url, done.err
+    where = market.repository(name)
+    where.rename(where.with_name("moved"))
+    done = market.run("add", name, **own)
+    assert done.status == 0, done.err
+    assert f"fetching {name}@1.0.0 from {registry.url}" in done.err
+    market.write(default=f'load("{name}")\ndef f():\n    return kept.kept()\n')
+    assert market.run("build", "--locked", "./:f", **own).status == 0
+    found = market.run("search", "kept", **own)
+    assert found.status == 0 and name in found.out
+    where.with_name("moved").rename(where)
+    market.needs()
+
+
 def test_what_is_no_version_of_a_package(registry: Registry) -> None:
     # spec: registry.publish.reference
     market = registry.market
