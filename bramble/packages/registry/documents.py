@@ -17,6 +17,7 @@ from bramble.packages.registry.index import Entry
 from bramble.packages.registry.releases import broken_release
 
 _FORM = 1
+_MOST = 2_000_000  # arrays and objects of a document
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ANY = "0.0.0"  # a version, where only a name is checked
 
@@ -179,6 +180,9 @@ def _written(document: Mapping[str, Any], largest: int) -> bytes:
 def _read(data: bytes, largest: int) -> dict[str, Any]:
     if len(data) > largest:
         _refuse(f"it has {len(data)} bytes, and at most {largest} are read")
+    if data.count(b"[") + data.count(b"{") > _MOST:
+        # An empty array has two bytes here and fifty in memory.
+        _refuse(f"it has more than {_MOST} arrays and objects")
     try:
         document = json.loads(
             data.decode("utf-8"), parse_float=_number, parse_constant=_number, parse_int=_whole

@@ -143,6 +143,24 @@ def test_one_that_does_not_answer_is_left_out_and_said_once(desk: Desk, path: st
     assert (asking.entry(LIB, "1.1.0") is not None) == (path == "index")
 
 
+def test_a_name_and_a_password_reach_it(desk: Desk) -> None:
+    netrc = desk.base / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password word\n")
+    netrc.chmod(0o600)
+
+    def private(client, request) -> None:
+        del desk.web.answers[""]
+        known = request.headers.get("authorization", "").startswith("Basic ")
+        (desk.web._file if known else respond("401 Unauthorized"))(client, request)
+        desk.web.answers[""] = private
+
+    desk.web.answers[""] = private
+    assert desk.versions() is None and len(desk.said) == 1
+    one = desk.ask().by_url[desk.web.url]
+    found = replace(one, fetch=replace(one.fetch, netrc=str(netrc))).index(fresh=True)
+    assert found == desk.register.index and "word" not in desk.said[0]
+
+
 def test_a_redirect_is_followed_and_one_in_a_circle_is_no_registry(desk: Desk) -> None:
     desk.web.answers["index"] = redirect(f"{desk.web.url}/other")
     desk.web.answers["other"] = ok(desk.register.index)

@@ -291,5 +291,10 @@ def test_documents_of_another_form_are_refused(data: bytes, parse) -> None:
     refused("registry.document", parse, data + b" " * (64 << 20))
 
 
+def test_a_document_of_nothing_but_brackets_is_not_even_read() -> None:
+    bomb = b'{"version":1,"size":0,"packages":[' + b"[]," * 2_100_000 + b"[]]}"
+    assert "arrays" in refused("registry.document", parse_list, bomb)
+
+
 def test_no_document_is_written_that_nobody_reads() -> None:
     refused("registry.document", documentation_document, DOCS._replace(description="x" * (8 << 20)))

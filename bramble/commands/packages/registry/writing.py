@@ -247,7 +247,16 @@ def _write_lists(root: str, index: bytes) -> None:
         packages[name] = Listed(name, newest, "" if told is None else told.description, requires, 0)
     counts = dependents(packages)
     counted = tuple(packages[name]._replace(dependents=counts[name]) for name in sorted(packages))
-    _replace(root, PACKAGES, list_document(PackageList(len(index), counted)))
+    _replace(root, PACKAGES, _list_document(PackageList(len(index), counted)))
+
+
+def _list_document(found: PackageList) -> bytes:
+    """Return the list of all packages; where it would be too long, with what has to be there only."""
+    try:
+        return list_document(found)
+    except BrambleError:
+        short = tuple(one._replace(description="", requires=()) for one in found.packages)
+        return list_document(found._replace(packages=short))
 
 
 def _list(root: str, size: int) -> PackageList:
