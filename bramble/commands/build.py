@@ -35,7 +35,7 @@ from bramble.build.task import Cancelled
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.mirror import mirrored_path, read_mirror
 from bramble.commands.context.opening import open_store
-from bramble.commands.context.setting import CREDENTIALS, Setting
+from bramble.commands.context.setting import Setting, credentials_of
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import GENERATOR
 from bramble.derivation.template import OutputRef
@@ -375,7 +375,7 @@ def options_of(project: Project, packages: Packages, setting: Setting, choices: 
             ca_file=setting.ca_file,
             ca_directory=setting.ca_directory,
             netrc=setting.netrc,
-            credentials=setting.config and os.path.join(setting.config, CREDENTIALS),
+            credentials=credentials_of(setting),
             ssh_agent=setting.ssh_agent,
             known_hosts=setting.known_hosts,
             public_but=setting.public_but,

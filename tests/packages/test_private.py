@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bramble.build.fetch.exchange import Sent, exchange
+from bramble.build.options import FetchOptions
 from tests.packages.published import Published
 from tests.packages.web import GitWeb, Handler, git_web
 
@@ -219,3 +222,15 @@ def test_a_download_gets_the_header_of_its_server_too(market: Published, web: Gi
         # Over http nothing is given to a server that another one has led to.
         assert spied(market, "build", "./:g") == ["fetch.status"]
         assert {one for _, _, one in other.seen} == {None}
+
+
+def test_a_registry_gets_the_header_too(market: Published, web: GitWeb) -> None:
+    # spec: build.fetch.credentials
+    path = credentials(market, web, BEARER)
+    web.troubles[:] = [wants(BEARER), lambda handler: handler.answer(200, b"{}")]
+    options = FetchOptions(credentials=str(path))
+    with exchange(f"{web.url}/job", options, threading.Event(), sent=Sent("text/plain", b"x")) as (
+        head,
+        rest,
+    ):
+        assert (head.status, b"".join(rest)) == (200, b"{}")

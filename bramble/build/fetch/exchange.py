@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, unquote, urlunsplit
 from bramble import __version__
 from bramble.build.fetch.address import PORTS, NoUrl, basic, parts_of, without_user
 from bramble.build.fetch.connect import Passing, dial, tunnel
+from bramble.build.fetch.credentials import authorization_for, secrets_of_authorization
 from bramble.build.fetch.discretion import redact, scrubbed, secrets_of, secrets_of_login
 from bramble.build.fetch.netrc import login_for
 from bramble.build.fetch.proxies import proxy_of
@@ -46,7 +47,7 @@ def exchange(
     """Send one request, GET or with `sent` POST, and give the head of the answer and its body as it comes.
 
     Raises fetch.url, fetch.offline, fetch.unreachable, fetch.timeout, fetch.cut-short, fetch.protocol,
-    fetch.tls, fetch.proxy, fetch.netrc, also while the body is read; Cancelled.
+    fetch.tls, fetch.proxy, fetch.netrc, fetch.credentials, also while the body is read; Cancelled.
     """
     try:
         address, user = without_user(parts_of(url))
@@ -62,6 +63,10 @@ def exchange(
         )
     secrets = list(secrets_of(url))
     try:
+        if user is None:
+            # spec: build.fetch.credentials
+            user = authorization_for(options.credentials, address)
+            secrets += secrets_of_authorization(user or "")
         if user is None:
             login = login_for(options.netrc, host, default=address.scheme == "https")
             if login is not None:

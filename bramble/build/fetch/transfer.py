@@ -407,7 +407,8 @@ def _status_error(url: str, status: int, reason: str) -> BrambleError:
         )
     remedy = "open the URL in a browser to see what the server wants"
     if status == 401:
-        remedy = "write a name and a password for the host into ~/.netrc, or into the URL"
+        remedy = "write a name and a password for the host into ~/.netrc, or a token into "
+        remedy += "~/.config/bramble/credentials"
     return BrambleError(
         "fetch.status",
         f"{url} cannot be fetched: the server answers {status} {reason[:200]}",

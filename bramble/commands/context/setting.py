@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
@@ -70,3 +71,9 @@ class Setting:
     locked: bool = False
     vendor: str = ""
     answers: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+def credentials_of(setting: Setting) -> Optional[str]:
+    """Return the person's file of values of Authorization; it need not be there."""
+    # spec: build.fetch.credentials
+    return None if setting.config is None else os.path.join(setting.config, CREDENTIALS)

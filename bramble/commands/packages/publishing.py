@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Optional
 
 from bramble.build.fetch.exchange import Sent, exchange
 from bramble.build.options import FetchOptions
-from bramble.commands.context.setting import Setting
+from bramble.commands.context.setting import Setting, credentials_of
 from bramble.commands.packages.obtain import repositories_of
 from bramble.commands.packages.registry.trusting import configured
 from bramble.errors import BrambleError
@@ -310,7 +310,8 @@ def _refused(url: str, status: int, values: dict[str, Any]) -> BrambleError:
     message, remedy = (values.get(key) for key in ("message", "remedy"))
     said = f": {message}" if isinstance(message, str) else ""
     if status == 401:
-        remedy = "write the token as a password for the host of the registry into ~/.netrc"
+        remedy = "write the token for the host of the registry into ~/.config/bramble/credentials: "
+        remedy += "HOST Bearer TOKEN"
     return BrambleError(
         "registry.refused",
         f"the registry answers {status}{said}",
@@ -342,6 +343,7 @@ def fetch_options(setting: Setting) -> FetchOptions:
         ca_file=setting.ca_file,
         ca_directory=setting.ca_directory,
         netrc=setting.netrc,
+        credentials=credentials_of(setting),
     )
 
 
