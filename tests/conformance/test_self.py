@@ -73,16 +73,20 @@ def test_programs_that_do_nothing_fail_every_case(program: str) -> None:
     assert not_failed([*scripts, *sampled(chunks, 60)], [path]) == []
 
 
+# One that stands alone: the hash of a commit is longer, and can hold one.
+A_DIGEST = re.compile(r"(?<![a-z0-9])[a-z2-7]{32}(?![a-z0-9])")
+
+
 def has_golden_digest(case: Case) -> bool:
     if isinstance(case, Chunk):
         return False
     for step in case.steps:
-        if isinstance(step.action, Json) and DIGEST.search(step.action.text):
+        if isinstance(step.action, Json) and A_DIGEST.search(step.action.text):
             return True
         if (
             isinstance(step.action, Text)
             and step.action.how == "is"
-            and DIGEST.search(str(step.action.expected))
+            and A_DIGEST.search(str(step.action.expected))
         ):
             return str(step.action.subject) == "stdout"
     return False
