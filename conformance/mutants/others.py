@@ -286,6 +286,62 @@ FAULTS: tuple[tuple[str, str, str, str], ...] = (
             ("incremental", "bramble/packages/vendor.py", "if path not in needed and", "if False and"),
         )
     ),
+    *(
+        (f"internet.{topic}", path, old, new)
+        for topic, path, old, new in (
+            (
+                "granted",
+                "bramble/commands/context/consent.py",
+                '() if project.fetched is None else (Item("run"),)',
+                "()",
+            ),
+            (
+                "run.ground",
+                "bramble/commands/packages/visiting.py",
+                '        return ""\n    return here',
+                "        return here\n    return here",
+            ),
+            (
+                "form.module",
+                "bramble/packages/operand.py",
+                "range(len(parts), 1, -1)",
+                "range(len(parts), len(parts) - 1, -1)",
+            ),
+            (
+                "offline",
+                "bramble/commands/packages/visiting.py",
+                "    if setting.offline:\n",
+                "    if False:\n",
+            ),
+            ("evaluation", "bramble/commands/build.py", "public=project.fetched is None", "public=True"),
+            (
+                "trust",
+                "bramble/commands/trust.py",
+                'word in (one.name, one.name.partition("@")[0])',
+                "word == one.name",
+            ),
+            (
+                "lock",
+                "bramble/packages/resolve.py",
+                'root = project.root if project.fetched is None else ""',
+                "root = project.root",
+            ),
+            ("lock", "bramble/commands/packages/visiting.py", "Lock({**own, **{", "Lock({**{"),
+            ("lock", "bramble/commands/packages/visiting.py", "{**own.get(table, {}), **entry}", "{**entry}"),
+        )
+    ),
+    (
+        "packages.path.granted",
+        "bramble/commands/context/packages.py",
+        'return not any(part.startswith(".")',
+        'return not any(part.startswith("..")',
+    ),
+    (
+        "packages.path.granted",
+        "bramble/packages/resolve.py",
+        "if not self.may_follow(directory):",
+        "if False:",
+    ),
     (
         "project.files.vendor",
         "bramble/project/files.py",
