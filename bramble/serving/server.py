@@ -1,8 +1,8 @@
 """Connections: one thread each, of which there are only so many, and none that a client can hold for long.
 
 A client that is slow to ask, slow to read or silent is given up; when there are too many, the one that has
-been idle for longest has to go, and if none is, the newest is told to come back. So no client can keep the
-others out for longer than it takes to be given up.
+been idle for longest has to go, or else the one that has been asking for longest. Only where all are being
+answered the newest is told to come back. So clients that say nothing, or little, keep nobody out.
 """
 
 from __future__ import annotations
@@ -68,11 +68,12 @@ class Address(NamedTuple):
 
 @dataclass
 class _Connection:
-    """A client that is connected. `idle_since` is None while a request of it is answered."""
+    """A client that is connected. `waits_since` is None while it is answered, else since when it is not."""
 
     sock: socket.socket
     client: str
-    idle_since: Optional[float]
+    waits_since: Optional[float]
+    asks: bool = False  # a part of a request has come
 
 
 class Server:
@@ -127,7 +128,7 @@ class Server:
                 left = list(self._connections.values())
             late = time.monotonic() > until
             for one in left:
-                if late or one.idle_since is not None:
+                if late or one.waits_since is not None:
                     _shut(one.sock)
             if not left or late:
                 return
@@ -155,7 +156,7 @@ class Server:
             self._turn_away(sock)
 
     def _admit(self, new: _Connection) -> bool:
-        """Count a connection in; where there are too many, the one that is idle for longest is closed."""
+        """Count a connection in; where there are too many, one that is not answered has to go (`_first`)."""
         # spec: registry.http.bounds
         with self._lock:
             known = self._connections.values()
@@ -163,12 +164,12 @@ class Server:
             if same >= self._bounds.of_one_address and not new.client.startswith(("127.", "::1")):
                 return False
             if len(known) >= self._bounds.connections:
-                idle = [one for one in known if one.idle_since is not None]
-                if not idle:
+                waiting = [one for one in known if one.waits_since is not None]
+                if not waiting:
                     return False
-                oldest = min(idle, key=lambda one: one.idle_since or 0.0)
-                _shut(oldest.sock)
-                del self._connections[id(oldest)]
+                first = min(waiting, key=_first)
+                _shut(first.sock)
+                del self._connections[id(first)]
             self._connections[id(new)] = new
             return True
 
@@ -208,19 +209,19 @@ class Server:
         sock, request = connection.sock, None
         try:
             head, held = self._head(connection, held)
-            connection.idle_since = None
             request = read_request(head, connection.client)
             request, held = self._with_body(sock, request, held)
+            connection.waits_since = None
             answer = self._answer(request)
         except Refused as refused:
-            connection.idle_since = None
+            connection.waits_since = None
             answer = self._explain(request, refused)
             # Where a request ends that could not be read is not known.
             request = None
         stays = request is not None and request.keeps_alive and not self.closing.is_set()
         minor = 1 if request is None else request.minor
         stays = _send(sock, answer, "GET" if request is None else request.method, minor, stays, self._bounds)
-        connection.idle_since = time.monotonic()
+        connection.waits_since, connection.asks = time.monotonic(), False
         return stays, held
 
     def _answer(self, request: Request) -> Answer:
@@ -246,7 +247,7 @@ class Server:
                 raise Refused(431, f"the head of the request is longer than {LONGEST_HEAD} bytes")
             if held and until is None:
                 until = time.monotonic() + self._bounds.head
-                connection.idle_since = None
+                connection.waits_since, connection.asks = time.monotonic(), True
             left = self._bounds.idle if until is None else until - time.monotonic()
             try:
                 sock.settimeout(max(left, 0.001))
@@ -279,6 +280,11 @@ class Server:
 
 class _Gone(Exception):
     """The client has left, or says nothing more."""
+
+
+def _first(connection: _Connection) -> tuple[bool, float]:
+    """Return what orders connections by when they have to go: first the idle ones, then the slow ones."""
+    return connection.asks, connection.waits_since or 0.0
 
 
 def _listen(address: Address) -> socket.socket:

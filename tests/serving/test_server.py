@@ -159,6 +159,22 @@ def test_the_oldest_that_is_idle_makes_room() -> None:
         assert b"GET wait" in new.recv(1000)
 
 
+def test_clients_that_ask_slowly_keep_nobody_out() -> None:
+    # spec: registry.http.bounds
+    bounds = QUICK._replace(head=20.0, body=20.0)
+    with serving(echo, bounds) as (port, _), contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(connected(port)) for _ in range(3)]
+        slow[0].sendall(b"GET / HTTP/1.1\r\nHost:")
+        slow[1].sendall(text("/", "Content-Length: 5", method="POST", body="x").encode())
+        slow[2].sendall(b"GET")
+        began = time.monotonic()
+        for _ in range(4):
+            assert asked(port, text("/b", LAST)).endswith(b"GET b ;")
+        assert time.monotonic() - began < 5
+        gone, _, _ = select.select(slow, [], [], 5)
+        assert len(gone) >= 1
+
+
 def test_a_fault_is_told_to_nobody_but_the_owner() -> None:
     def respond(_request: Request) -> Answer:
         raise ValueError("what is secret")
