@@ -107,6 +107,11 @@ def archive_digest(directory: str) -> str:
 
 def object_name(directory: str, name: str, store: str) -> str:
     """Return the name that an object must have which lies in `store` and refers to itself by `name`."""
+    return name_of_members(members(directory, canonical=True), name, store)
+
+
+def name_of_members(found: Sequence[Member], name: str, store: str) -> str:
+    """Return the name of an object with these members; see `object_name`."""
 
     def replaced(member: Member, itself: bytes) -> Member:
         def replace(text: bytes) -> bytes:
@@ -116,7 +121,6 @@ def object_name(directory: str, name: str, store: str) -> str:
         own = member.name.replace(name.encode(), itself)
         return Member(own, member.kind, member.mode, replace(member.content), replace(member.target))
 
-    found = members(directory, canonical=True)
     hashed = sorted((replaced(member, bytes(32)), replaced(member, name.encode())) for member in found)
     stream = b"".join(_member(blank) for blank, _ in hashed) + bytes(1024)
     # The same bytes in the same order with the name still in it: where it stands is where the zeros are.
@@ -223,7 +227,12 @@ def go_json(value: Any) -> str:
 
 def derivation_id(document: Mapping[str, Any]) -> str:
     """Return the id of a derivation, from its canonical object. Raises ValueError for other keys."""
-    return digest(_canonical(document, DERIVATION_KEYS, {"Network", "Target"}).encode())
+    return digest(derivation_text(document).encode())
+
+
+def derivation_text(document: Mapping[str, Any]) -> str:
+    """Return the canonical text of a derivation, of which its id is the digest."""
+    return _canonical(document, DERIVATION_KEYS, {"Network", "Target"})
 
 
 def store_derivation_bytes(document: Mapping[str, Any]) -> bytes:
