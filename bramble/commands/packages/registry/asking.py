@@ -134,6 +134,7 @@ class Registry:
                     "registry.source",
                     f"the sources of {entry.release} have the digest {found}, and not {entry.digest}",
                     remedy="nothing of them was read; tell whoever runs the registry",
+                    about=str(entry.release),
                 )
             )
         return path
@@ -225,6 +226,7 @@ class Registry:
             place=error.place,
             remedy=error.remedy,
             detail=error.detail,
+            about=error.about,
         )
 
 
@@ -366,4 +368,5 @@ def _put(found: Found, path: str, store: Store) -> None:
                 "registry.source",
                 f"{found.registry.url}: {found.entry.release} cannot be unpacked: {error.message}",
                 remedy="nothing of them was read; tell whoever runs the registry",
+                about=str(found.entry.release),
             ) from error
