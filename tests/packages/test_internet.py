@@ -320,6 +320,22 @@ def test_what_was_used_before_is_offered(here: Published) -> None:
     assert offered(f"{NAME}@../x:") == offered(f"{NAME}@9.9.9:") == offered(f"{NAME}@1.1.0/../x:") == []
 
 
+def test_what_was_built_of_it_is_recorded(here: Published) -> None:
+    # spec: internet.commands
+    here.publish(
+        "example.test/fails", "1.0.0", copies={"b": BUILDER},
+        lib="def f():\n    return derivation('f', './b', ['say', 'hello', 'exit', '3'], files(['b']))\n",
+    )  # fmt: skip
+    done = here.run("build", "example.test/fails@1.0.0/lib:f")
+    assert done.codes == ["build.failed"]
+    assert "bramble shell --failed example.test/fails@1.0.0/lib:f" in done.errors[0]["remedy"]
+    for word in ("example.test/fails@1.0.0/lib:f", "example.test/fails@latest/lib:f"):
+        assert "hello" in here.run("log", word).out
+    assert here.run("why-built", "example.test/fails@1.0.0/lib:f").codes != ["config.no-project"]
+    assert here.run("log", f"{NAME}@9.0.0:f").codes == ["packages.unknown-version"]
+    assert here.run("log", "./:f").codes == ["config.no-project"]
+
+
 # --- what is kept --------------------------------------------------------------
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Optional
 
+from bramble.commands.context.evaluation import visited
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError, nearest
+from bramble.packages.operand import operand
 from bramble.project.modules import ModuleRoots, parse_target, shown_target
 from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project, find_project
@@ -28,7 +30,7 @@ class Recorded:
 
     def builds(self) -> Iterator[Build]:
         """Yield the builds of the project, the newest first."""
-        return builds(self.store, self.project.root)
+        return builds(self.store, self.project.home)
 
     def attempts(self, word: str, of: str = "") -> Iterator[Attempt]:
         """Yield what builds had to do with a target, the newest build first.
@@ -118,6 +120,10 @@ class _Meant:
         if target.kind == "path":
             inner = ModuleRoots(project, NO_PACKAGES).inner(target.name)
             self._module = f"{project.name}/{inner}" if inner else project.name
+        named = operand(target) if project.fetched is not None else None
+        for name, module in () if named is None else named.meant():
+            if name == project.name:
+                self._module = f"{name}/{module}" if module else name
 
     def __contains__(self, name: str) -> bool:
         module, _, function = name.rpartition(":")
@@ -128,12 +134,15 @@ class _Meant:
         return module == self._module or (self._recursive and module.startswith(self._module + "/"))
 
 
-def open_recorded(setting: Setting) -> Recorded:
-    """Return what is recorded of the project around the working directory.
+def open_recorded(setting: Setting, word: str = "") -> Recorded:
+    """Return what is recorded of the project around the working directory, or of the package `word` names.
 
     Raises BrambleError of finding the project and of opening the store, which is not made.
     """
-    return Recorded(find_project(setting.cwd), open_store(setting, read_only=True))
+    # spec: internet.commands
+    found = visited([parse_target(word)], replace(setting, offline=True), lambda _: None) if word else None
+    project = find_project(setting.cwd) if found is None else found[0]
+    return Recorded(project, open_store(setting, read_only=True))
 
 
 def not_recorded(recorded: Recorded, word: str, of: str = "") -> BrambleError:

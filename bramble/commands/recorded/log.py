@@ -51,7 +51,7 @@ def find_logs(word: Optional[str], of: str, previous: bool, setting: Setting) ->
     history.unknown-derivation, history.no-failure, history.no-previous, and those of `open_recorded`.
     """
     # spec: cli.log
-    recorded = open_recorded(setting)
+    recorded = open_recorded(setting, word or "")
     if word is None:
         return _of_failures(recorded)
     newest = next((attempt for attempt in recorded.attempts(word, of) if attempt.meant), None)

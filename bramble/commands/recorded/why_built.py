@@ -34,7 +34,7 @@ def why_built(word: str, of: str, setting: Setting) -> list[Answer]:
     Raises BrambleError history.not-built, history.unknown-derivation, and those of `open_recorded`.
     """
     # spec: cli.why-built
-    recorded = open_recorded(setting)
+    recorded = open_recorded(setting, word)
     newest = next((attempt for attempt in recorded.attempts(word, of) if attempt.meant), None)
     if newest is None:
         raise not_recorded(recorded, word, of)
