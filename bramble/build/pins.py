@@ -71,7 +71,8 @@ def plain_key(builder: str, env: Mapping[str, str]) -> str:
     """Return the key of a download with the secrets of its URLs, as it was in locks before."""
     if builder == "fetch_git":
         inner = " submodules=true" if env.get("submodules", "") in _YES else ""
-        return f"fetch_git {env['url']}@{env['reference']}{inner}"
+        below = f" directory={env['directory']}" if env.get("directory") else ""
+        return f"fetch_git {env['url']}@{env['reference']}{inner}{below}"
     return "fetch_url " + " ".join(env["url"].split()) + _shape(env)
 
 

@@ -122,3 +122,15 @@ def test_stripping_loses_nothing_in_silence(tmp_path: Path) -> None:
     (tmp_path / "b" / "x").symlink_to("y")
     assert code(stripped, str(tmp_path), 1, name="n") == "fetch.archive-strip"  # two of the name x
     assert code(stripped, str(tmp_path / "a"), 1, name="n") == "fetch.archive-empty"
+
+
+def test_the_pin_of_a_repository_is_not_that_of_a_directory_of_it() -> None:
+    # spec: build.fetch-git.directory
+    env = {"url": "https://h/r", "reference": "v1"}
+    whole, part = "a" * 32, "b" * 32
+    pins = {"fetch_git https://h/r@v1": whole}
+    assert expected("fetch_git", "d", env, pins) == whole
+    assert expected("fetch_git", "d", {**env, "directory": "x"}, pins) is None
+    pins["fetch_git https://h/r@v1 directory=x"] = part
+    assert expected("fetch_git", "d", {**env, "directory": "x"}, pins) == part
+    assert expected("fetch_git", "d", {**env, "submodules": "true"}, pins) is None
