@@ -106,8 +106,11 @@ class Server:
         with contextlib.suppress(OSError):
             os.write(self._wake_writer, b".")
 
-    def run(self, patience: float = 5.0) -> None:
-        """Answer clients until `stop`; answers that are on their way then have `patience` seconds left."""
+    def run(self, patience: float = 5.0, on_closing: Callable[[], None] = lambda: None) -> None:
+        """Answer clients until `stop`; answers that are on their way then have `patience` seconds left.
+
+        `on_closing` is called first, and ends those that would go on.
+        """
         poll = select.poll()
         poll.register(self._listening, select.POLLIN)
         poll.register(self._wake_reader, select.POLLIN)
@@ -116,12 +119,13 @@ class Server:
                 self._accept()
         finally:
             self._listening.close()
+            self.closing.set()
+            on_closing()
             self._end(patience)
             os.close(self._wake_reader)
             os.close(self._wake_writer)
 
     def _end(self, patience: float) -> None:
-        self.closing.set()
         until = time.monotonic() + patience
         while True:
             with self._lock:

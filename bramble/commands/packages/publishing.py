@@ -25,8 +25,10 @@ from bramble.project.versions import Version
 
 _LARGEST = 1 << 20  # bytes of an answer
 _SECONDS = 60  # for git on this machine
-_LOOKS = 5  # times that a log may break off without anything new before that is an error
-_PAUSE = 1.0  # seconds between two looks at a job
+_LOOKS = 6  # times that a log may break off without anything new before that is an error
+_PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds between two looks at a job
+# Codes of errors that are over when a server has been started again.
+_PASSING = ("fetch.timeout", "fetch.cut-short", "fetch.unreachable")
 _JSON = "application/json"
 STATES = ("queued", "running", "published", "failed")
 
@@ -230,42 +232,54 @@ class Asked:
             raise _no_answer(url, "what it says of a job has another form") from None
 
     def follow(self, job: Job, on_text: Callable[[str], None]) -> Job:
-        """Hand on what a job prints until it is over, in pieces of text, and return what has become of it."""
-        # spec: registry.jobs.log
-        at, in_vain = 0, 0
+        """Hand on what a job prints until it is over, whole lines, and return what has become of it.
+
+        A server that is started again meanwhile is waited for. Raises as `job` does.
+        """
+        # spec: registry.jobs.log, registry.client.follow
+        log, in_vain = _Log(on_text), 0
         while not job.is_over:
-            before = at
+            before = log.read
             try:
-                at = self._follow(job.id, at, on_text)
+                self._follow(job.id, log)
+                job = self.job(job.id)
+                in_vain, pause = 0, _PAUSE
             except BrambleError as error:
-                in_vain = 0 if at > before else in_vain + 1
-                if (
-                    error.code not in ("fetch.timeout", "fetch.cut-short", "fetch.unreachable")
-                    or in_vain > _LOOKS
-                ):
+                in_vain = 0 if log.read > before else in_vain + 1
+                if error.code not in _PASSING or in_vain > _LOOKS:
                     raise
-            job = self.job(job.id)
-            if not job.is_over and self.cancelled.wait(_PAUSE):
+                pause = min(_PAUSE * 2**in_vain, _LONGEST_PAUSE)
+            if not job.is_over and self.cancelled.wait(pause):
                 break
         return job
 
-    def _follow(self, id: str, start: int, on_text: Callable[[str], None]) -> int:
-        url = f"{self.url}/job/{id}/logs?from={start}"
-        at, held = start, b""
+    def _follow(self, id: str, log: _Log) -> None:
+        url = f"{self.url}/job/{id}/logs?from={log.read}"
         with exchange(url, self.options, self.cancelled, accept="text/plain") as (head, body):
             if head.status != 200:
                 raise _refused(url, head.status, {})
+            held = b""
             for piece in body:
-                at += len(piece)
-                # Whole lines: a letter may be cut in two.
-                whole, _, held = (held + piece).rpartition(b"\n")
-                if whole:
-                    on_text(whole.decode("utf-8", "replace"))
+                # Whole lines: what is cut off is asked for again.
+                whole, newline, held = (held + piece).rpartition(b"\n")
+                log.add(whole + newline)
                 if len(held) > _LARGEST:
                     raise _no_answer(url, "a line of the log does not end")
-            if held:
-                on_text(held.decode("utf-8", "replace"))
-        return at
+            log.add(held)
+
+
+@dataclass
+class _Log:
+    """A log that is handed on: `read` is how many bytes of it have been."""
+
+    on_text: Callable[[str], None]
+    read: int = 0
+
+    def add(self, data: bytes) -> None:
+        """Hand on what comes next."""
+        self.read += len(data)
+        if data:
+            self.on_text(data.decode("utf-8", "replace").rstrip("\n"))
 
 
 def _read(url: str, data: bytes) -> dict[str, Any]:

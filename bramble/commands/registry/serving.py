@@ -116,7 +116,7 @@ def serve(registry: Registry) -> None:
     worker = threading.Thread(target=registry.worker.run, name="worker")
     worker.start()
     try:
-        registry.server.run()
+        registry.server.run(on_closing=registry.line.end)
     finally:
         registry.line.end()
         worker.join()

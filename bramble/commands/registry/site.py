@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +20,7 @@ from bramble.commands.registry.pages.frame import POLICY, Surroundings, trouble
 from bramble.commands.registry.pages.jobs import Watched, job_page, jobs_page
 from bramble.commands.registry.pages.packages import list_page, package_page
 from bramble.errors import BrambleError
-from bramble.packages.registry.documents import documentation_document, versions_document
-from bramble.packages.registry.layout import PACKAGES, Kind, route
+from bramble.packages.registry.layout import PACKAGES, Kind, path_of, route, versions_path
 from bramble.packages.registry.releases import broken_release, parse_release
 from bramble.serving.answer import REASONS, Answer, Coming, of_file
 from bramble.serving.files import open_below
@@ -105,16 +105,26 @@ class Site:
         found = route("/".join(request.path))
         if found is None:
             return None
-        opened = open_below(self.catalogue.top, request.path)
-        if opened is None:
-            raise Refused(404, "the registry has no such file")
         keeps = "public, max-age=31536000, immutable" if found.kind in _FOR_GOOD else "no-cache"
         fields = [
             ("Content-Type", _KINDS.get(found.kind, "text/plain; charset=utf-8")),
             ("Cache-Control", keeps),
             *_SAFE,
         ]
-        return of_file(request, *opened, fields)
+        return self._stored(request, request.path, fields, Refused(404, "the registry has no such file"))
+
+    def _stored(
+        self, request: Request, parts: Sequence[str], fields: Sequence[tuple[str, str]], absent: Refused
+    ) -> Answer:
+        """Return a file below the root. Raises `absent` where there is none, Refused for a part of it."""
+        opened = open_below(self.catalogue.top, parts)
+        if opened is None:
+            raise absent
+        try:
+            return of_file(request, *opened, fields)
+        except Refused:
+            os.close(opened[0])
+            raise
 
     # --- packages ----------------------------------------------------------------
 
@@ -135,14 +145,16 @@ class Site:
         release = parse_release(text)
         if release is not None:
             name, version = release
-        shown = self.catalogue.shown(name, version) if broken_release(name, _ANY) is None else None
-        if shown is None:
-            raise Refused(404, f'the registry has no package "{text}"')
+        absent = Refused(404, f'the registry has no package "{text}"')
+        if broken_release(name, _ANY) is not None:
+            raise absent
         if request.prefers(_HTML, _JSON):
+            shown = self.catalogue.shown(name, version)
+            if shown is None:
+                raise absent
             return _page(200, package_page(self._around(request), shown))
-        if version:
-            return _answer(200, _JSON, documentation_document(shown.documentation))
-        return _answer(200, _JSON, versions_document(name, reversed(shown.versions)))
+        path = versions_path(name) if release is None else path_of(Kind.DOCS, release)
+        return self._stored(request, path.split("/"), _fields(_JSON), absent)
 
     # --- jobs --------------------------------------------------------------------
 
@@ -271,21 +283,16 @@ def _wish(body: bytes) -> tuple[str, str]:
     return package, reference
 
 
-def _answer(status: int, kind: str, body: bytes, fields: Sequence[tuple[str, str]] = ()) -> Answer:
+def _fields(kind: str) -> list[tuple[str, str]]:
+    """Return the fields of an answer of which there is one as a page, and one as JSON."""
     charset = "" if kind == _JSON else "; charset=utf-8"
-    known = [
-        ("Content-Type", kind + charset),
-        ("Vary", "Accept"),
-        ("Cache-Control", "no-cache"),
-        *_SAFE,
-        *fields,
-    ]
-    return Answer(status, known, body)
+    return [("Content-Type", kind + charset), ("Vary", "Accept"), ("Cache-Control", "no-cache"), *_SAFE]
 
 
 def _page(status: int, body: bytes, fields: Sequence[tuple[str, str]] = ()) -> Answer:
-    return _answer(status, _HTML, body, fields)
+    return Answer(status, [*_fields(_HTML), *fields], body)
 
 
 def _json(status: int, values: Mapping[str, Any], fields: Sequence[tuple[str, str]] = ()) -> Answer:
-    return _answer(status, _JSON, json.dumps(values, ensure_ascii=True).encode("ascii") + b"\n", fields)
+    body = json.dumps(values, ensure_ascii=True).encode("ascii") + b"\n"
+    return Answer(status, [*_fields(_JSON), *fields], body)

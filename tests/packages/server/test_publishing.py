@@ -222,8 +222,16 @@ def test_a_server_ends_and_goes_on_where_it_was(tmp_path: Path, registry: Regist
     while not log.exists() or "functions return" not in log.read_text():
         assert time.monotonic() < until
         time.sleep(0.02)
+    following = market.start("publish", "--registry", registry.url, "--job", job["id"])
+    assert following.stderr is not None and b"is commit" in following.stderr.readline()
+    began = time.monotonic()
     registry.process.send_signal(signal.SIGTERM)
     assert registry.process.wait(20) == 0
+    # Nobody who follows a log keeps it from ending.
+    assert time.monotonic() - began < 4.5
+    following.send_signal(signal.SIGINT)
+    said = following.communicate(timeout=20)[1]
+    assert following.returncode == 130 and f"--job {job['id']}".encode() in said, said
     # The same job would run for ever: its package says something else now.
     market.git("tag", "-d", "v1.0.0", cwd=market.repository("example.test/slow"))
     again = serve(market)

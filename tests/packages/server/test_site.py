@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -103,6 +104,14 @@ class Elements(HTMLParser):
         assert self.open.pop() == tag
 
 
+def read(answer: Answer) -> bytes:
+    """Return what is stored, as it would be sent."""
+    assert isinstance(answer.body, Stored)
+    with open(answer.body.fd, "rb") as file:
+        file.seek(answer.body.start)
+        return file.read(answer.body.end - answer.body.start)
+
+
 def check_page(answer: Answer) -> None:
     """Demand that a page is whole, and does nothing but show itself."""
     # spec: registry.pages.policy
@@ -143,8 +152,16 @@ def test_files_are_served_as_they_are(booth: Booth) -> None:
     for absent in ("package/source/a.b/c@2.0.0", "package/source/a.b/c", "key", "jobs/1.json", "package"):
         assert booth.json(f"/{absent}", 404)["error"] == "registry.http"
     # The same in JSON, for whoever asks for a package itself.
-    assert booth.json("/package/a.b/c")["versions"][0]["digest"] == entry.digest
-    assert booth.json("/package/a.b/c@1.0.0")["modules"][0]["functions"][0]["name"] == "made"
+    versions = json.loads(read(booth.ask("/package/a.b/c")))
+    assert versions["versions"][0]["digest"] == entry.digest
+    docs = booth.ask("/package/a.b/c@1.0.0")
+    assert json.loads(read(docs))["modules"][0]["functions"][0]["name"] == "made"
+    assert dict(docs.fields)["Vary"] == "Accept"
+    # Nothing stays open of a part that is not there.
+    before = os.listdir("/proc/self/fd")
+    for path in ("/index", "/package/a.b/c"):
+        assert booth.ask(path, "Range: bytes=100000-").status == 416
+    assert len(os.listdir("/proc/self/fd")) == len(before)
     assert [one["name"] for one in booth.json("/")["packages"]] == ["a.b/c"]
 
 

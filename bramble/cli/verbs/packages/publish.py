@@ -76,7 +76,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
             return 0
     try:
         job = asked.follow(job, lambda text: say(harmless(text)))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrambleError):
         again = f"bramble publish --registry {shlex.quote(url)} --job {job.id}"
         say(f"the job goes on; to follow it again: {again}")
         raise

@@ -10,9 +10,13 @@ from collections.abc import Iterable
 from typing import Union
 from urllib.parse import quote
 
-_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}
 # Those that turn the direction of text around: a name could look like another one (Unicode, UAX #9).
-_TURNING = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+_TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
+_CONTROLS = (*set(range(0x20)).difference(b"\n\t"), *range(0x7F, 0xA0), *range(0xD800, 0xE000))
+_ESCAPES = {
+    **{code: f"\\u{{{code:x}}}" for code in (*_CONTROLS, *_TURNING)},
+    **str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"}),
+}
 
 
 class Html(str):
@@ -30,23 +34,8 @@ def html(part: Part) -> Html:
     if isinstance(part, Html):
         return part
     if isinstance(part, str):
-        return Html("".join(map(_character, part)))
+        return Html(part.translate(_ESCAPES))
     return Html("".join(map(html, part)))
-
-
-def _character(char: str) -> str:
-    escaped = _ESCAPES.get(char)
-    if escaped is not None:
-        return escaped
-    code = ord(char)
-    if (
-        (code < 0x20 and char not in "\n\t")
-        or 0x7F <= code < 0xA0
-        or code in _TURNING
-        or 0xD800 <= code < 0xE000
-    ):
-        return f"\\u{{{code:x}}}"
-    return char
 
 
 def element(name: str, /, *parts: Part, **attributes: str) -> Html:
