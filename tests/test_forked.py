@@ -84,6 +84,7 @@ def test_the_end_is_that_of_an_interpreter(program: str, output: str) -> None:
         done = subprocess.run(
             ["sh", "-c", f'exec "$0" -c "$1" {output}', sys.executable, text.replace("forked._end", end)],
             cwd=forked.ROOT,
+            env=ENVIRONMENT,
             capture_output=True,
             check=False,
         )

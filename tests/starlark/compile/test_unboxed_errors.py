@@ -46,3 +46,27 @@ def test_what_cannot_be_added_in_place_is_an_error_with_a_code(made: str, value:
     for op in ("+=", "|="):
         text = f"def f(p):\n    d = {made}\n    d {op} {value}\n    print(len(d), [x for x in d])\n"
         assert difference({"main.star": f"{text}print(attempt(lambda: f([1])))\n"}, Dialect()) == ""
+
+
+LATE = [
+    "{X: f()}",
+    "{X: 1, f(): 2}",
+    "{f(): X}",
+    "{'a': X, f(): 2}",
+    "{'a': f(), 'b': X}",
+    "{X: X, X + f(): X}",
+    "[1 for y, z in zip(X, f())]",
+    "[1 for y, z in zip(f(), X)]",
+]
+
+
+@pytest.mark.parametrize("expression", LATE)
+def test_a_variable_of_others_without_a_value_is_an_error_before_what_follows_it_is_done(
+    expression: str,
+) -> None:
+    begin = "def f():\n    print('done')\n    return 'f'\n"
+    within = f"def h():\n    return {expression}\n"
+    late = "print(attempt(h))\nX = 'x'\n"
+    nested = "def o():\n" + "".join(f"    {line}\n" for line in (within + late).splitlines()) + "o()\n"
+    for text in (begin + within + late, begin + nested):
+        assert difference({"main.star": text}, Dialect()) == ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ...syntax import tree
 from .. import python_tree as py
-from ..facts.kinds import BOOL, STRING
+from ..facts.kinds import BOOL, RAW_DICT, RAW_LIST, STRING
 from .calls import call_of
 from .formatting import percent_format
 from .methods import method_call_of
@@ -103,7 +103,7 @@ def subscript(ctx: Context, node: tree.Index, left: Typed) -> Typed:
     """`x[i]`: x, then i, then the item."""
     # spec: starlark.index
     made, kind = index_of(ctx, node.at, left, ctx.expr(node.index))
-    if may_lack_value(ctx, node.operand):
+    if left[1] in (RAW_LIST, RAW_DICT) and may_lack_value(ctx, node.operand):
         made = py.sequence([left[0]], made, ctx.line)
     return made, kind & ctx.unit.rules.kind(node)
 

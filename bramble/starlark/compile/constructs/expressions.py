@@ -7,6 +7,7 @@ from _ast import Dict as PyDict
 from .. import python_tree as py
 from ..facts import kinds
 from ..facts.kinds import DICT, LIST, TUPLE
+from .variables import may_lack_value
 
 # Displays of more entries are left to a function.
 _FEW_ENTRIES = 8
@@ -68,14 +69,17 @@ def tested_display(ctx: Context, node: tree.Dict, pairs: list[tuple[expr, expr]]
     """Emit a display of few entries as Python's own where all keys turn out to be different strings."""
     first: list[expr] = []
     bound: list[tuple[expr, expr]] = []
-    for pair in pairs:
+    for entry, pair in zip(node.entries, pairs):
         again = []
-        for part in pair:
+        for part, written in zip(pair, (entry.key, entry.value)):
             one, other, _ = ctx.bind(part)
             again.append(other)
-            if one is not other:
+            if one is not other or may_lack_value(ctx, written):
                 first.append(one)
         bound.append((again[0], again[1]))
+    while first and py.is_simple(first[-1]):
+        # Nothing else is done before the display reads it.
+        first.pop()
     line = ctx.unit.op(node.start, "display", (tuple(entry.at for entry in node.entries),))
     display: expr = PyDict([k for k, _ in bound], [v for _, v in bound], lineno=line, col_offset=0)
     tests = [py.is_class(key, "str", line) for key, _ in bound if key.__class__.__name__ != "Constant"]

@@ -82,13 +82,18 @@ def unboxed_kind(ctx: Context, node: tree.Expr) -> int:
 
 
 def may_lack_value(ctx: Context, node: tree.Expr) -> bool:
-    """Return whether an expression names a variable as `unboxed_variable` does, which may have no value here.
+    """Return whether an expression is a variable that is emitted as it is, and may have no value here.
 
     What comes next may be an error as well, of which this one is the first: so it is to be read before.
     """
     # spec: starlark.expr.order
     name = strip(node)
-    return bool(unboxed_kind(ctx, name)) and ctx.unit.uses[name.start].index not in ctx.settled
+    if name.__class__ is not tree.Name:
+        return False
+    binding = ctx.unit.uses[name.start]
+    if binding.scope == LOCAL:
+        return bool(unboxed_kind(ctx, name)) and binding.index not in ctx.settled
+    return binding.scope in (FREE, GLOBAL)
 
 
 def boxed_copy(ctx: Context, raw: expr, kind: int, declared: int) -> expr:
