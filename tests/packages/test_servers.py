@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -132,6 +133,14 @@ def test_git_itself_gives_up_a_server_that_sends_nothing(web: GitWeb, tmp_path: 
     with pytest.raises(BrambleError) as caught:
         references(f"{web.url}/example.test/lib", Asking("x", options, silent), str(tmp_path))
     assert caught.value.code == "fetch.timeout" and time.monotonic() - begun < 20
+
+
+def test_a_server_of_the_protocol_of_git_that_says_nothing_is_given_up(market: Published) -> None:
+    # spec: build.fetch-git.patience
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"git://127.0.0.1:{silent.getsockname()[1]}/x"
+        done = market.run("add", "--timeout", "0.5", "--git", address, "example.test/x")
+    assert done.codes == ["fetch.timeout"]
 
 
 def test_a_server_that_hangs_with_the_sources_is_given_up(market: Published, web: GitWeb) -> None:
