@@ -84,7 +84,7 @@ def _with_nearest(
 ) -> BrambleError:
     if error.code == "packages.unknown":
         mirrored = [url.partition("://")[2] for url in repositories.asking.fetch.mirror]
-        meant = _meant(name, {*known, *mirrored} - {name})
+        meant = _meant(name, {*known, *mirrored, *repositories.registries.beside(name)} - {name})
         if meant is not None:
             error.remedy = f"did you mean {meant}? else {error.remedy}"
     return error

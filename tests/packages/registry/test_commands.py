@@ -105,6 +105,13 @@ def test_the_registry_and_git_agree_on_what_a_version_is(
     assert tables(desk) == ours
 
 
+def test_a_name_that_is_nearly_one_of_it_is_told(desk: Published) -> None:
+    nowhere = desk.base / "nowhere.toml"
+    nowhere.write_text(f'[mirror]\n"https://{HOST}/libb" = "nowhere"\n')
+    done = desk.run("add", f"{HOST}/libb", BRAMBLE_MIRROR=str(nowhere))
+    assert done.codes == ["packages.unknown"] and f"did you mean {HOST}/lib?" in done.err
+
+
 def test_what_the_registry_does_not_have_comes_from_git(desk: Published) -> None:
     done = desk.run("add", f"{HOST}/lib@1.2.0")
     assert done.status == 0, done.err
@@ -287,7 +294,8 @@ def test_words_find_packages(desk: Published, shop: tuple[Published, Register]) 
         f"{HOST}/base",
         f"{HOST}/lib",
     ]
-    assert desk.run("search", "lib", "nothing").status == 1
+    nothing = desk.run("search", "lib", "nothing")
+    assert (nothing.status, nothing.out) == (0, "") and "no package" in nothing.err
     found = desk.run("search", "what", "base", "--json").json["packages"]
     assert [(one["name"], one["newest"], one["registry"]) for one in found] == [
         (f"{HOST}/base", "1.0.0", url(desk))

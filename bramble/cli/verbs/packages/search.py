@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
-    """Print the packages that were found; finding none is a failure, as of grep(1)."""
+    """Print the packages that were found; that there is none is no failure."""
     found = search(arguments.words, setting_of(arguments), heard)
     if arguments.json:
         # spec: registry.search.json
@@ -33,7 +33,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         _print(found, surface)
     else:
         say("no package of your registries has all of these words in its name or description")
-    return 0 if found else 1
+    return 0
 
 
 def _print(found: Sequence[Hit], surface: Surface) -> None:

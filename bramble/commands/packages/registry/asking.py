@@ -36,7 +36,7 @@ from bramble.packages.registry.checkpoint import (
     verified,
 )
 from bramble.packages.registry.configured import Configured, Trusted
-from bramble.packages.registry.index import INDEX, Entry, entries_of, parse_lines
+from bramble.packages.registry.index import INDEX, Entry, all_entries, entries_of, parse_lines
 from bramble.packages.registry.layout import Kind, path_of, url_of
 from bramble.project.names import LOCK_NAME
 from bramble.store.digest import encode
@@ -266,6 +266,13 @@ class Registries:
                     if entry.version == version:
                         return Found(registry, entry)
         return None
+
+    def beside(self, name: str) -> set[str]:
+        """Return the names of packages at the same place as `name`, but for the last part; nobody is asked."""
+        indexes = [one.index(fresh=False) or b"" for one in self.by_url.values()]
+        place = name.rpartition("/")[0]
+        found = {entry.name for index in indexes for entry in all_entries(index)}
+        return {one for one in found if one.rpartition("/")[0] == place}
 
     def _for_package(self, name: str) -> list[Registry]:
         return [self.by_url[one.url] for one in self.configured.for_package(name)]
