@@ -268,7 +268,7 @@ class Registries:
         return None
 
     def beside(self, name: str) -> set[str]:
-        """Return the names of packages at the same place as `name`, but for the last part; nobody is asked."""
+        """Return the names of packages that differ from `name` in their last part; nobody is asked."""
         indexes = [one.index(fresh=False) or b"" for one in self.by_url.values()]
         place = name.rpartition("/")[0]
         found = {entry.name for index in indexes for entry in all_entries(index)}
