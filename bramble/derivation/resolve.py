@@ -162,8 +162,6 @@ class Digests:
         """`platform` is that of this machine."""
         self._platform = platform
         self._prefix = prefix_of_record() + "/"
-        # By reference: what it stood for last, that as a dependency, how the reference is written, the path.
-        self._inputs: dict[OutputRef, tuple[str, tuple[str, str, str], str, str]] = {}
         self._tails: dict[tuple[tuple[str, ...], str, Optional[SourceObject]], str] = {}
 
     def of(
@@ -171,14 +169,14 @@ class Digests:
     ) -> str:
         """Return the digest; every input is known, the arguments are those of `resolve`."""
         # spec: derivation.store.digest
-        known = self._inputs
-        paths, needed = {}, set()
+        prefix = self._prefix
+        paths, needed = {}, []
         for ref, name in inputs.items():
-            found = known.get(ref)
-            if found is None or found[0] != name:
-                found = known[ref] = self._input(ref, name)
-            needed.add(found[1])
-            paths[found[2]] = found[3]
+            id, output = ref
+            paths[f"{{{{ {id}:{output} }}}}"] = prefix + name
+            needed.append((name, output))
+        if len(needed) > 1:
+            needed = sorted(set(needed))
         builder = text(derivation.builder[0])
         args = [text(arg[0]) for arg in derivation.args]
         values = [text(value[0]) for _, value in derivation.env]
@@ -197,13 +195,11 @@ class Digests:
             _document(
                 f'{{"Args":{array(args)},"Builder":{builder},"Env":'
                 + ("{" + variables + "}" if variables else NULL),
-                [written for _, _, written in sorted(needed)],
+                # Neither has anything that JSON writes in another way.
+                [f'{{"Filename":"","OutputName":"{output}","Output":"{name}"}}' for name, output in needed],
                 derivation.name,
                 derivation.network,
                 tail,
                 derivation.target,
             )
         )
-
-    def _input(self, ref: OutputRef, name: str) -> tuple[str, tuple[str, str, str], str, str]:
-        return name, (name, ref.output, _dependency(name, ref.output, "")), str(ref), self._prefix + name
