@@ -115,6 +115,7 @@ class Surroundings:
     authorization: Optional[Authorization] = field(default=None, repr=False)
     agent: Optional[str] = None  # the socket of the person's ssh-agent(1)
     known_hosts: Optional[str] = None  # the person's file of keys of servers, for ssh
+    redirects: bool = True  # a server may send it on, once
     file_size: int = 64 << 30  # bytes of one file that git writes: all objects come in one
     memory: int = 1 << 40  # bytes of one process of git
 
@@ -138,7 +139,7 @@ class Git:
         self._hidden: list[int] = []
         # Versions before 2.32 know no GIT_CONFIG_GLOBAL, and look into HOME.
         with open(f"{home}/.gitconfig", "w", encoding="utf-8") as out:
-            out.write(_CONFIGURATION + self._credentials(given))
+            out.write(_CONFIGURATION + _redirects(given) + self._credentials(given))
         with open(f"{home}/ssh_config", "w", encoding="utf-8") as out:
             out.write(_of_ssh(given))
         if given.authorities is not None:
@@ -364,6 +365,10 @@ def find_git(name: str, host_path: Sequence[str]) -> str:
         f'"{name}" needs git, which this machine does not have',
         remedy="install git, or fetch an archive of the commit with fetch_url",
     )
+
+
+def _redirects(given: Surroundings) -> str:
+    return "" if given.redirects else "[http]\n\tfollowRedirects = false\n"
 
 
 def _secret_configuration(given: Surroundings) -> str:

@@ -80,6 +80,8 @@ def open_repository(url: str, asking: Asking, scratch: str, seconds: float) -> t
         options.git_silence if options.seconds is None else max(options.git_silence, options.seconds),
         pauses=[options.pause * 2**number for number in range(_ATTEMPTS - 1)] if scheme in _NETWORK else (),
         protocols=_LEADS_TO.get(scheme, scheme or "file:ssh"),
+        # spec: build.fetch.public
+        redirects=options.public_but is None,
         file_size=options.largest,
         memory=asking.options.limits.memory or memory_of_machine() // 2,
         agent=options.ssh_agent,

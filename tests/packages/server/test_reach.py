@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from bramble.build.fetch.connect import addresses_of, is_public
+from bramble.build.fetch.references import references
+from bramble.build.fetch.repository import Asking
+from bramble.build.options import BuildOptions, FetchOptions
+from bramble.build.task import Listener
 from bramble.commands.registry.reach import Places, check_asks, check_place
 from bramble.errors import BrambleError
 from bramble.packages.resolve import Ask
 from bramble.project.versions import Version
+from bramble.sandbox.launch import Launcher
+from tests.packages.published import Published
+from tests.packages.web import Handler, git_web
 
 HOSTS = {
     "public.test": ["93.184.216.34", "2606:2800:220:1::1"],
@@ -69,3 +78,30 @@ def test_which_addresses_are_public() -> None:
     ):  # fmt: skip
         assert not is_public(inner), inner
     assert "127.0.0.1" in addresses_of("localhost") or "::1" in addresses_of("localhost")
+
+
+def test_no_server_sends_git_elsewhere(market: Published, tmp_path: Path) -> None:
+    # spec: build.fetch.public
+    market.publish("example.test/lib", "1.0.0", default="")
+    silent = Listener(lambda *_: None, lambda *_: None, lambda *_: None, threading.Event())
+
+    def found(url: str, number: int, public_but: tuple[str, ...] | None) -> bool:
+        fetch = FetchOptions(public_but=public_but, attempts=1, pause=0.0, timeout=5.0)
+        scratch = tmp_path / str(number)
+        scratch.mkdir(mode=0o700)
+        options = BuildOptions("linux-amd64", Launcher, fetch=fetch)
+        try:
+            return "refs/tags/v1.0.0" in references(url, Asking("x", options, silent), str(scratch))
+        except BrambleError as error:
+            assert error.code in ("fetch.git", "fetch.out-of-reach"), error
+            return False
+
+    with git_web(market.repositories) as web, git_web(market.repositories) as other:
+        url = f"{web.url}/example.test/lib"
+        assert found(url, 1, ("127.0.0.1",)) and not found(url, 2, ())
+
+        def led(handler: Handler) -> bool:
+            return handler.answer(301, Location=other.url + handler.path)
+
+        web.troubles.append(led)
+        assert found(url, 3, None) and not found(url, 4, ("127.0.0.1",))
