@@ -136,6 +136,7 @@ def prepare(
         environment["TERM"] = setting.terminal_type
     environment.update((name, written(value)) for name, value in request.env)
     visible = (*writable, *read_only)
+    start = setting.cwd if project.fetched is None else project.here
     # A store below what the program may write would be the program's to change (spec: cli.run.store).
     root = os.path.realpath(store.root)
     exposed = (root,) if any(_below(root, os.path.realpath(path)) for path in visible) else ()
@@ -153,7 +154,7 @@ def prepare(
         spec=SandboxSpec(
             argv=(program, *words[1:]),
             env=tuple(sorted(environment.items())),
-            cwd=setting.cwd if any(_below(setting.cwd, path) for path in visible) else "/",
+            cwd=start if any(_below(start, path) for path in visible) else "/",
             mounts=(),
             hidden=(*hidden, *(os.path.join(root, "var") for root in exposed)),
             network=choices.network or request.network,

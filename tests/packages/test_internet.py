@@ -169,6 +169,14 @@ def test_a_home_is_not_shown(here: Published, where: str) -> None:
         assert done.status == 0 and made.read_text() == "x\n"
 
 
+def test_it_begins_where_the_person_stands_also_behind_a_link(here: Published) -> None:
+    (here.base / "link").unlink(missing_ok=True)
+    (here.base / "link").symlink_to(here.project)
+    words = ("-C", str(here.base / "link"), "run", "--yes", f"{NAME}@1.1.0:tool", "to", "made", "say", "x")
+    assert here.run(*words, cwd=here.base / "home").status == 0
+    assert (here.project / "made").read_text() == "x\n"
+
+
 def test_a_directory_that_cannot_be_written_is_no_obstacle(here: Published) -> None:
     here.project.chmod(0o555)
     done = here.run("run", "--yes", f"{NAME}@1.1.0:tool", "say", "x")

@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="./path:function, ./path or ./path/... (default: ./...)",
+        help="./path:function, ./path or ./path/..., or of a package: NAME@VERSION:function (default: ./...)",
     )
     parser.add_argument(
         "--graph", metavar="FILE", help="build the graph in FILE (-: standard input) and no targets"

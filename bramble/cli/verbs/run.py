@@ -35,7 +35,11 @@ from bramble.errors import BrambleError
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `run`."""
-    parser.add_argument("target", metavar="TARGET", help="./path:function or module:function")
+    parser.add_argument(
+        "target",
+        metavar="TARGET",
+        help="./path:function, module:function, or of a package: NAME:function or NAME@VERSION:function",
+    )
     parser.add_argument(
         "arguments",
         nargs=argparse.REMAINDER,
