@@ -135,6 +135,8 @@ def stress(market: Published, packages: int, kills: int, seed: int) -> int:
     assert registry.process.wait(30) == 0
     assert not wrong(registry.directory / "public")
     assert sorted(line.split()[0] for line in registry.index) == sorted(names)
+    kept = sorted(os.listdir(registry.directory))
+    assert kept == ["jobs", "key", "key.pub", "lock", "public", "work"], kept
     until = time.monotonic() + 15
     while left_over(registry.directory):
         assert time.monotonic() < until, left_over(registry.directory)

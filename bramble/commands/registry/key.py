@@ -8,8 +8,10 @@ import tempfile
 
 from bramble.errors import BrambleError
 from bramble.packages.registry.checkpoint import NAMESPACE
+from bramble.store.files.remove import remove_tree
 
 _SECONDS = 60
+_SIGNING, _MAKING = ".sign-", ".key-"  # begin the names of directories
 
 
 def public_key(path: str) -> str:
@@ -37,9 +39,12 @@ def public_key(path: str) -> str:
     return " ".join(words[:2])
 
 
-def signature(path: str, text: bytes) -> str:
-    """Return the armored signature of `text` by the key at `path`. Raises registry.key."""
-    with tempfile.TemporaryDirectory(prefix="bramble-sign-") as directory:
+def signature(path: str, text: bytes, scratch: str) -> str:
+    """Return the armored signature of `text` by the key at `path`. Raises registry.key.
+
+    `scratch` is a directory in which a process that is killed may leave something (`forget_unfinished`).
+    """
+    with tempfile.TemporaryDirectory(prefix=_SIGNING, dir=scratch) as directory:
         message = os.path.join(directory, "message")
         with open(message, "xb") as file:
             file.write(text)
@@ -48,10 +53,17 @@ def signature(path: str, text: bytes) -> str:
             return signed.read()
 
 
+def forget_unfinished(directory: str) -> None:
+    """Remove what processes have left in a directory that were killed while they signed, or made a key."""
+    for name in os.listdir(directory):
+        if name.startswith((_SIGNING, _MAKING)):
+            remove_tree(os.path.join(directory, name))
+
+
 def _make(path: str) -> None:
     """Make a key; it has its name when it is whole."""
     directory = os.path.dirname(path)
-    with tempfile.TemporaryDirectory(prefix=".key-", dir=directory) as made:
+    with tempfile.TemporaryDirectory(prefix=_MAKING, dir=directory) as made:
         new = os.path.join(made, "key")
         _run(["-q", "-t", "ed25519", "-N", "", "-C", "bramble registry", "-f", new])
         os.chmod(new, 0o600)

@@ -22,7 +22,7 @@ from bramble.commands.context.setting import Setting
 from bramble.commands.packages.registry.writing import Owner, Publication, Write, publish, settle
 from bramble.commands.registry.catalogue import Catalogue, open_directory
 from bramble.commands.registry.checking import PUBLIC
-from bramble.commands.registry.key import public_key, signature
+from bramble.commands.registry.key import forget_unfinished, public_key, signature
 from bramble.commands.registry.lining_up import Line
 from bramble.commands.registry.outcome import Outcome, read_documentation
 from bramble.commands.registry.site import Owned, Site
@@ -79,6 +79,7 @@ def open_registry(wanted: Wanted, setting: Setting, on_fault: Callable[[str], No
     directory = wanted.directory
     _make(directory)
     _only_one(directory)
+    forget_unfinished(directory)
     key_file = wanted.key_file or os.path.join(directory, _KEY)
     key = public_key(key_file)
     tokens = read_tokens(wanted.token_file) if wanted.token_file else ()
@@ -95,7 +96,7 @@ def open_registry(wanted: Wanted, setting: Setting, on_fault: Callable[[str], No
     )
     url = (wanted.url or f"http://{server.address}").rstrip("/")
     origin = _origin(public, wanted.origin or url.partition("://")[2], bool(wanted.origin))
-    owner = Owner(origin, lambda text: signature(key_file, text))
+    owner = Owner(origin, lambda text: signature(key_file, text, directory))
     settle(public, owner)
     catalogue = Catalogue(open_directory(public))
     site.append(
