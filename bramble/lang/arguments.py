@@ -8,7 +8,7 @@ from typing import Any
 from bramble.errors import nearest
 from bramble.lang.failure import refuse
 from bramble.lang.values import DerivationValue
-from bramble.starlark import Dict, List, type_name
+from bramble.starlark import Dict, type_name
 
 _STRINGS = frozenset([str])
 
@@ -94,7 +94,7 @@ class Checker:
 
     def items(self, parameter: str, value: Any) -> Sequence[Any]:
         """Return a value that must be a list or a tuple."""
-        if value.__class__ is not tuple and not isinstance(value, List):
+        if value.__class__ is not tuple and not isinstance(value, list):
             kind = type_name(value)
             refuse(
                 self.code.format(parameter),

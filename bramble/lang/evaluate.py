@@ -17,7 +17,7 @@ from bramble.project.modules import ModuleFile, ModuleRoots, Target
 from bramble.project.packages import NO_PACKAGES, Packages
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
-from bramble.starlark import Dict, Function, List, Set, StarlarkError, call, type_name
+from bramble.starlark import Dict, Function, Set, StarlarkError, call, type_name
 from bramble.starlark.kept import Kept
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _returned(
         elif isinstance(item, RunValue):
             roots[item.request.derivation] = None
             needs.update(dict.fromkeys(item.request.needs))
-        elif isinstance(item, (tuple, List, Set, Dict)):
+        elif isinstance(item, (tuple, list, Set, Dict)):
             if id(item) not in seen:
                 seen.add(id(item))
                 inner = list(item.values()) if isinstance(item, Dict) else list(item)

@@ -12,11 +12,12 @@ globals are frozen. What fails raises a `StarlarkError`, with a code, a place an
 
 The module `embedding` begins with a tutorial.
 
-Values. None, bool, int, float, str, bytes, tuple and range are Python's own; `List(items)`,
-`set_of(items)` and `Dict()`, filled by `put`, make the others; `to_starlark` and
-`from_starlark` convert Python's. A host gives functions (`Builtin`; `unpack` checks their arguments), fields
-(`Struct`), modules (`ModuleValue`), and values of its own (derive from `HostValue`). What is not frozen
-belongs to one thread (`freeze`).
+Values. None, bool, int, float, str, bytes, tuple, range and list are Python's own; `set_of(items)` and
+`Dict()`, filled by `put`, make the others; `to_starlark` and `from_starlark` convert Python's. A host gives
+functions (`Builtin`; `unpack` checks their arguments), fields (`Struct`), modules (`ModuleValue`), and values
+of its own (derive from `HostValue`). What is not frozen belongs to one thread. When a file has run, frozen
+lists, which are other objects, take the place of those that its globals reach: a host that has kept a list
+calls `freeze` and keeps what that returns.
 
 Dialect. `Dialect` switches on what the common core of the language lacks: recursion, `while`, globals
 that are bound again, control statements outside functions, `load` of a module as a value.
@@ -38,6 +39,7 @@ from .dialect import Dialect
 from .embedding import Default, from_starlark, to_starlark, unpack
 from .errors import EvalError, Frame, Position, ResolveError, ResolveFailure, StarlarkError, SyntaxFailure
 from .program import FunctionSummary, Program, ProgramFormatError, compile_program
+from .runtime.freezing import freeze
 from .runtime.functions import (
     Builtin,
     Function,
@@ -49,7 +51,7 @@ from .runtime.functions import (
     apply,
 )
 from .runtime.text import to_repr, to_str
-from .runtime.values import Dict, List, Range, Set, entries, equal, fail_with, freeze, put, set_of, type_name
+from .runtime.values import Dict, List, Range, Set, entries, equal, fail_with, put, set_of, type_name
 from .thread import Module, Thread, call, execute
 
 __all__ = [

@@ -128,8 +128,8 @@ def to_starlark(value: object) -> Value:
     """Return a value of Python's as a new value for programs, which may change it until it is frozen.
 
     Lists, tuples, dicts, sets and what they contain are copied; a bytearray becomes bytes, and what derives
-    from one of Python's types a plain value of it. Values of programs and of the host (HostValue) stay what
-    they are. What is the same object twice is so afterwards, also within itself.
+    from one of Python's types a plain value of it. Other values of programs and of the host (HostValue) stay
+    what they are. What is the same object twice is so afterwards, also within itself.
     Raises EvalError: `eval.host` for anything else, with the way to it, and for a string with a lone
     surrogate; `eval.hash` for an unhashable key or element; `eval.limit` for what is nested too deeply.
     """

@@ -31,7 +31,6 @@ from .runtime.operators import (
 )
 from .runtime.unboxed import boxed_dict
 from .runtime.universe import builtin_max, builtin_min, builtin_sorted
-from .runtime.values import List
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -279,9 +278,7 @@ def _operand(frame: FrameType, reference: Any) -> Any:
     for variables in (frame.f_locals, frame.f_globals, BUILTINS):
         if reference in variables:
             value = variables[reference]
-            # A private list or dict may be Python's own.
-            if value.__class__ is list:
-                return List(value)
+            # A private dict may be Python's own.
             return boxed_dict(value) if value.__class__ is dict else value
     return None
 

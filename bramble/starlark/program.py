@@ -23,7 +23,7 @@ else:
     import _signal as signal
 
 # Changes whenever the generated code or its tables do, so that cached programs of before are not run.
-FORMAT = 6
+FORMAT = 7
 _STANDARD = Dialect()
 
 

@@ -9,10 +9,11 @@ from types import FunctionType
 from .embedding import check_value
 from .errors import EvalError, StarlarkError
 from .faults import ModuleState, running_calls, translate
-from .runtime.functions import INNER_PART, ModuleValue, Stopped, apply, mangle
+from .runtime.freezing import Freezing
+from .runtime.functions import INNER_PART, ModuleValue, Stopped, apply, freeze_defaults, mangle
 from .runtime.intrinsics import BUILTINS
 from .runtime.iteration import leave, leave_again
-from .runtime.values import fail_with, freeze
+from .runtime.values import fail_with
 from .spell import suggestion
 
 TYPE_CHECKING = False
@@ -66,7 +67,7 @@ class Thread:
     """
 
     __slots__ = (
-        *("print", "load", "host", "active", "held"),
+        *("print", "load", "host", "active", "held", "locked"),
         *("limited", "max_steps", "deadline", "steps", "left", "stopped"),
     )
 
@@ -85,6 +86,8 @@ class Thread:
         self.host = host
         # The functions that are running, where recursion is refused.
         self.active: dict[object, None] = {}
+        # Lists that are being iterated and may not be changed, by identity.
+        self.locked: dict[int, list[Value]] = {}
         # What comprehensions are iterating and have locked.
         self.held: list[Value] = []
         self.max_steps = max_steps
@@ -216,9 +219,25 @@ def execute(
     try:
         run_parts(thread, parts, variables)
     finally:
-        found = {name: variables[mangle(name)] for name in program.globals if mangle(name) in variables}
-        freeze(tuple(found.values()))
+        found = freeze_globals(variables, program.globals)
     return Module(program.filename, found, program.docstring, limited)
+
+
+def freeze_globals(variables: dict[str, Value], names: Sequence[str]) -> dict[str, Value]:
+    """Freeze the globals of a file that has run, and return those of them that have a value, by name."""
+    # spec: starlark.freeze
+    walk = Freezing()
+    found = {}
+    for name in names:
+        variable = mangle(name)
+        if variable in variables:
+            found[name] = variables[variable] = walk.frozen(variables[variable])
+    for value in variables.values():
+        if value.__class__ is FunctionType:
+            # The versions of functions that only calls by name know.
+            freeze_defaults(value, walk.frozen)
+    walk.finish()
+    return found
 
 
 def run_parts(thread: Thread, parts: Sequence[CodeType], variables: dict[str, Value]) -> Value:
@@ -262,8 +281,8 @@ def run(
     thread: Thread, entry: Callable[..., Value], args: Sequence[Value], kwargs: Mapping[str, Value]
 ) -> Value:
     """Run compiled code; whatever it raises leaves as an EvalError with its place and stack."""
-    active = thread.active
-    before = dict(active)
+    active, locked = thread.active, thread.locked
+    before, outer = dict(active), dict(locked)
     held = len(thread.held)
     try:
         return entry(thread, *args, **kwargs)
@@ -273,6 +292,8 @@ def run(
     active.clear()
     active.update(before)
     while len(thread.held) > held:
-        leave(thread.held.pop())
+        leave(thread, thread.held.pop())
     leave_again(caught)
+    locked.clear()
+    locked.update(outer)
     raise translate(caught)

@@ -21,19 +21,22 @@ FAULTS: tuple[Fault, ...] = (
         ("equality", "            return bool(a != a and b != b)\n", "            return False\n"),
         ("dict.keys", "return TRUE_KEY if value else FALSE_KEY", "return int(value)"),
         ("dict.keys", "return value if value == value else NAN_KEY", "return value"),
-        ("freeze", "            held = contents(value)\n", "            held = ()\n"),
         (
             "iteration.locked",
             '    raise EvalError("eval.iteration", f"{prefix}cannot',
             '    if verb in ("append to", "extend", "insert into", "apply += to"):\n'
             '        raise EvalError("eval.iteration", f"{prefix}cannot',
         ),
-        ("freeze", "        if kind in FROZEN_OF:\n", "        if kind in FROZEN_OF and kind is not List:\n"),
         (
             "set.order",
             "for key in dict.keys(self) if dict.__contains__(other, key)])",
             "for key in dict.keys(other) if dict.__contains__(self, key)])",
         ),
+    ),
+    *_in(
+        "runtime/freezing",
+        ("freeze", "                value.starlark_freeze(frozen)\n", "                pass\n"),
+        ("freeze", "        if kind is list:\n", "        if kind is None:\n"),
     ),
     *_in(
         "runtime/operators",
@@ -48,8 +51,8 @@ FAULTS: tuple[Fault, ...] = (
         ("error.columns", "raise NotSliceable(", 'raise EvalError("eval.type", '),
         (
             "iteration.order-of-checks",
-            "            out_of_range(x, i)\n        refuse_change(x, ",
-            "            pass\n        refuse_change(x, ",
+            "            out_of_range(x, i)\n        locked = ",
+            "            pass\n        locked = ",
         ),
     ),
     *_in(
@@ -72,8 +75,8 @@ FAULTS: tuple[Fault, ...] = (
         "compile/constructs/loops",
         (
             "error.unwinding",
-            "Try([mark, loop], [], [], [unmark], lineno",
-            "Try([mark, loop], [], [], [Pass()], lineno",
+            "Try([lock, loop], [], [], [unlock], lineno",
+            "Try([lock, loop], [], [], [Pass()], lineno",
         ),
     ),
     *_in(
@@ -142,7 +145,7 @@ FAULTS: tuple[Fault, ...] = (
         ("max", "best = number\n", 'best = number if name == "min" else best\n'),
         (
             "iteration.arguments",
-            "        enter(source)\n        found",
+            "        enter(thread, source)\n        found",
             "        found",
         ),
         ("int.function", '        if digits[:1] == "0" and digits.strip("0"):\n', "        if False:\n"),
@@ -204,7 +207,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     *_in(
         "thread",
-        ("freeze", "        freeze(tuple(found.values()))\n", "        pass\n"),
+        ("freeze", "    walk.finish()\n    return found\n", "    return found\n"),
         (
             "load.failure",
             'failure = EvalError("eval.load", f"cannot load {module}: {error.message}")',

@@ -119,7 +119,7 @@ def test_keys_that_are_one_for_python_are_refused(text: str) -> None:
     assert caught.value.code == "eval.host" and "are one key in Python" in caught.value.message
 
 
-@pytest.mark.parametrize("given", [[1], {1: 2}, {1}, object(), 1j])
+@pytest.mark.parametrize("given", [{1: 2}, {1}, object(), 1j])
 def test_a_program_is_given_nothing_but_values(given: object) -> None:
     program = compile_program("x = y\n", "p.star", predeclared=["y"])
     with pytest.raises(EvalError) as caught:

@@ -22,6 +22,7 @@ from _ast import (
     Compare,
     Constant,
     Del,
+    DictComp,
     Div,
     Eq,
     Expr,
@@ -35,7 +36,9 @@ from _ast import (
     Invert,
     Is,
     IsNot,
+    Lambda,
     List,
+    ListComp,
     Load,
     LShift,
     Lt,
@@ -199,6 +202,11 @@ def list_of(items: list[expr], line: int) -> expr:
     return List(items, LOAD, lineno=line, col_offset=0)
 
 
+def is_new_list(value: expr) -> bool:
+    """Return whether an expression is a display or a comprehension that makes a list."""
+    return isinstance(value, (List, ListComp))
+
+
 def subscript(value: expr, index: expr, line: int, ctx: Any = LOAD) -> expr:
     """`value[index]`"""
     return Subscript(value, index, ctx, lineno=line, col_offset=0)
@@ -267,6 +275,23 @@ def function(name: str, parameters: arguments, body: list[stmt]) -> stmt:
     if COMPREHENSIONS_ARE_INLINE:
         made.type_params = []  # type: ignore[attr-defined]
     return made
+
+
+def has_walrus(node: AST) -> bool:
+    """Return whether an expression has a `:=` inside, or what has variables of its own, where one may be."""
+    if node.__class__ in _WITH_VARIABLES:
+        return True
+    for field in node._fields:
+        value = getattr(node, field)
+        if value.__class__ is list:
+            if any(has_walrus(item) for item in value if item is not None):
+                return True
+        elif isinstance(value, AST) and has_walrus(value):
+            return True
+    return False
+
+
+_WITH_VARIABLES = frozenset({NamedExpr, Lambda, ListComp, DictComp})
 
 
 def is_simple(node: AST) -> bool:

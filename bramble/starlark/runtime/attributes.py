@@ -5,11 +5,11 @@ from __future__ import annotations
 from ..errors import EvalError
 from ..spell import suggestion
 from .arguments import count_between, no_keywords
-from .collection_methods import DICT_METHODS, LIST_METHODS, SET_METHODS, update
-from .functions import Builtin, HostValue, ModuleValue, Struct, apply
+from .collection_methods import DICT_METHODS, LIST_CHANGES, LIST_METHODS, SET_METHODS, update
+from .functions import Builtin, HostValue, Method, ModuleValue, Struct, apply
 from .string_methods import BYTES_METHODS, STRING_METHODS
 from .text import apply_format
-from .values import DICT_CLASSES, LIST_CLASSES, SET_CLASSES, fail_with, type_name
+from .values import DICT_CLASSES, LIST_CLASSES, SET_CLASSES, BusyList, fail_with, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run_method(x: Value, name: str, args: tuple[Value, ...], kwargs: Mapping[str
             return apply_format(x, args, kwargs)
         count_between(name, len(args), 0, 1)
         return update(x, args, kwargs)
-    function, least, most = METHODS[x.__class__][name]
+    function, least, most = (LIST_METHODS if x.__class__ is BusyList else METHODS[x.__class__])[name]
     if kwargs:
         no_keywords(name, kwargs)
     if not least <= len(args) <= most:
@@ -59,6 +59,8 @@ def call_method(thread: Thread, x: Value, name: str, /, *args: Value, **kwargs: 
     """Return `x.name(*args, **kwargs)`."""
     kind = x.__class__
     method = METHODS.get(kind, _NONE).get(name)
+    if kind is list and thread.locked:
+        x = unless_locked(thread, x, name)
     if method is not None and not kwargs:
         function, least, most = method
         if least <= len(args) <= most:
@@ -66,6 +68,19 @@ def call_method(thread: Thread, x: Value, name: str, /, *args: Value, **kwargs: 
     if method is not None or _takes_keywords(x, name):
         return run_method(x, name, args, kwargs)
     return apply(thread, attribute(x, name), args, kwargs)
+
+
+def unless_locked(thread: Thread, x: list[Value], name: str) -> list[Value]:
+    """Return a list; for a method that would change one that is being iterated, what refuses to change."""
+    # spec: starlark.iteration.locked
+    return BusyList(x) if name in LIST_CHANGES and id(x) in thread.locked else x
+
+
+def run_bound(
+    thread: Thread, x: Value, name: str, args: tuple[Value, ...], kwargs: Mapping[str, Value]
+) -> Value:
+    """Call a method of a built-in type that was bound to its receiver before."""
+    return run_method(unless_locked(thread, x, name) if x.__class__ is list else x, name, args, kwargs)
 
 
 def bound_method(thread: Thread, x: Value, name: str) -> Callable[..., Value]:
@@ -104,7 +119,7 @@ def find_attribute(x: Value, name: str) -> Value:
     if kind is ModuleValue:
         return x.attributes.get(name, NotImplemented)
     if name in METHODS.get(kind, _NONE) or _takes_keywords(x, name):
-        return Builtin(name, lambda _thread, args, kwargs: run_method(x, name, args, kwargs), x)
+        return Builtin(name, Method(run_bound, x, name), x)
     if isinstance(x, HostValue):
         return x.attr(name)
     return NotImplemented

@@ -19,8 +19,10 @@ from .operators import bit_or
 from .values import (
     DICT_CLASSES,
     ODD,
+    BusyList,
     Dict,
     FrozenDict,
+    FrozenList,
     List,
     Set,
     entries,
@@ -40,6 +42,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ..thread import Thread
     from .values import Value
 
 
@@ -71,13 +74,15 @@ def extend_in_place(x: List, values: Value) -> None:
     fill(x, items, len(items))
 
 
-def add_in_place(x: Value, other: Value) -> Value:
+def add_in_place(thread: Thread, x: Value, other: Value) -> Value:
     """Return what `x += other` binds; a list is changed in place."""
-    if x.__class__ is List and other.__class__ is List and len(other) <= PART:
-        list.extend(x, other)
-        return x
-    if isinstance(x, List):
-        extend_in_place(x, other)
+    if isinstance(x, list):
+        if x.__class__ is not list or (thread.locked and id(x) in thread.locked):
+            extend_in_place(x if x.__class__ is FrozenList else BusyList(x), other)
+        elif other.__class__ is list and len(other) <= PART:
+            x.extend(other)
+        else:
+            extend_in_place(x, other)
         return x
     return add_values(x, other)
 
@@ -136,15 +141,15 @@ def get(d: Dict, key: Value, default: Value = None) -> Value:
 
 
 def keys(d: Dict) -> List:
-    return List(keys_of(d))
+    return keys_of(d)
 
 
 def values(d: Dict) -> List:
-    return fill(List(), dict.values(d), len(d))
+    return fill([], dict.values(d), len(d))
 
 
 def items(d: Dict) -> List:
-    return List(entries(d))
+    return entries(d)
 
 
 def pop_key(d: Dict, key: Value, default: Value = _MISSING) -> Value:
@@ -345,6 +350,7 @@ LIST_METHODS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "pop": (pop, 0, 1),
     "remove": (remove, 1, 1),
 }
+LIST_CHANGES = frozenset(LIST_METHODS) - {"index"}
 # spec: starlark.dict.methods
 DICT_METHODS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "clear": (clear_dict, 0, 0),

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ..thread import Thread
     from .values import Value
 
+    # Gives what stands for a value when it is frozen: see freezing.py.
+    Frozen = Callable[[Value], Value]
+
 
 # Names that Starlark programs may use and Python refuses as variables.
 SPECIAL_NAMES = frozenset({"None", "True", "False", "__debug__"})
@@ -106,21 +109,36 @@ class Function:
     def __repr__(self) -> str:
         return f"<function {self.info.name}>"
 
-    def starlark_freeze(self) -> Iterable[Value]:
-        """Return what the function can reach: its defaults and the variables it has captured."""
+    def starlark_freeze(self, frozen: Frozen) -> None:
+        """Freeze what the function can reach: its defaults and the variables it has captured."""
         entry = self.entry
-        held = list(entry.__defaults__ or ())
-        held += (entry.__kwdefaults__ or {}).values()
+        freeze_defaults(getattr(entry, "function", entry), frozen)
         for cell in entry.__closure__ or ():
             try:
-                held.append(cell.cell_contents)
+                value = cell.cell_contents
             except ValueError:
                 # The variable has never been assigned.
                 continue
-        return held
+            made = frozen(value)
+            if made is not value:
+                cell.cell_contents = made
 
     def starlark_key(self, _walk: Walk) -> Value:
         return self
+
+
+def freeze_defaults(entry: FunctionType, frozen: Frozen) -> None:
+    """Freeze the defaults of the parameters of a Python function that a program's has become."""
+    # A function that other threads may be calling is frozen already, and stays as it is.
+    if entry.__defaults__:
+        defaults = frozen(entry.__defaults__)
+        if defaults is not entry.__defaults__:
+            entry.__defaults__ = defaults
+    words = entry.__kwdefaults__ or {}
+    for name, value in words.items():
+        made = frozen(value)
+        if made is not value:
+            words[name] = made
 
 
 class Stopped(EvalError):
@@ -176,11 +194,28 @@ class Builtin:
         """Call it with Python's own argument passing, as compiled code does."""
         return self.function(thread, args, kwargs)
 
-    def starlark_freeze(self) -> Iterable[Value]:
-        return () if self.receiver is None else (self.receiver,)
+    def starlark_freeze(self, frozen: Frozen) -> None:
+        if self.receiver is not None:
+            self.receiver = frozen(self.receiver)
+            if self.function.__class__ is Method:
+                self.function.receiver = self.receiver
 
     def starlark_key(self, _walk: Walk) -> Value:
         return self
+
+
+class Method:
+    """What a bound method of a built-in type does: `run(thread, receiver, name, args, kwargs)`."""
+
+    __slots__ = ("run", "receiver", "name")
+
+    def __init__(self, run: Callable[..., Value], receiver: Value, name: str) -> None:
+        self.run = run
+        self.receiver = receiver
+        self.name = name
+
+    def __call__(self, thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+        return self.run(thread, self.receiver, self.name, args, kwargs)
 
 
 class HostValue:
@@ -224,15 +259,17 @@ class HostValue:
         """Return what `str(value)` is."""
         return self.repr_text()
 
-    def freeze(self) -> Iterable[Value]:
-        """Let the value never change again, and return the values it holds, which are frozen next."""
-        return ()
+    def freeze(self, frozen: Frozen) -> None:
+        """Let the value never change again, and put `frozen(x)` in the place of each value x that it holds.
+
+        A frozen list is another object. What it holds may not be frozen yet: it is not to be looked at here.
+        """
 
     def __bool__(self) -> bool:
         return self.truth()
 
-    def starlark_freeze(self) -> Iterable[Value]:
-        return self.freeze()
+    def starlark_freeze(self, frozen: Frozen) -> None:
+        self.freeze(frozen)
 
     def starlark_key(self, _walk: Walk) -> Value:
         try:
@@ -270,8 +307,12 @@ class Struct:
         walk = walk or Walk()
         return all(equal(v, other.fields[name], walk) for name, v in self.fields.items())
 
-    def starlark_freeze(self) -> Iterable[Value]:
-        return self.fields.values()
+    def starlark_freeze(self, frozen: Frozen) -> None:
+        fields = self.fields
+        for name, value in fields.items():
+            made = frozen(value)
+            if made is not value:
+                fields[name] = made
 
     def starlark_key(self, walk: Walk) -> Value:
         walk.down("hashing")
@@ -310,8 +351,10 @@ class ModuleValue:
     def __eq__(self, other: object) -> bool:
         return self is other
 
-    def starlark_freeze(self) -> Iterable[Value]:
-        return self.attributes.values()
+    def starlark_freeze(self, frozen: Frozen) -> None:
+        found = {name: frozen(value) for name, value in self.attributes.items()}
+        if any(found[name] is not value for name, value in self.attributes.items()):
+            self.attributes = found
 
 
 def binding_fault(info: FunctionInfo, positional: int, keywords: Iterable[str]) -> Optional[str]:

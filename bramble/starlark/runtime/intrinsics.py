@@ -7,7 +7,7 @@ No Starlark program can write these names, for they contain a dot.
 from __future__ import annotations
 
 from ..errors import EvalError
-from .arguments import want_int, want_sized, wrong_type
+from .arguments import want_int, wrong_type
 from .attributes import attribute, bound_method, call_method, having, lacking, set_attribute
 from .collection_methods import (
     DICT_METHODS,
@@ -58,7 +58,7 @@ from .operators import (
     within,
 )
 from .order import sort_items
-from .string_methods import STRING_METHODS, plain_split, plain_words, split_at, split_words
+from .string_methods import STRING_METHODS, split_at, split_words
 from .text import convert, display, to_repr, to_str
 from .unboxed import (
     boxed_dict,
@@ -75,7 +75,7 @@ from .unboxed import (
     set_element,
     setdefault,
 )
-from .universe import POSITIONAL, UNIVERSE, compared, dict_of, length, make_range, plain_reversed, to_int
+from .universe import POSITIONAL, UNIVERSE, compared, dict_of, length, make_range, to_int
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -83,7 +83,6 @@ from .values import (
     ODD,
     SET_CLASSES,
     BusyDict,
-    BusyList,
     BusySet,
     Dict,
     FrozenDict,
@@ -141,18 +140,18 @@ def dict_display(*parts: Value) -> Dict:
 
 def hold(thread: Thread, x: Value) -> Value:
     """Return what the first clause of a comprehension iterates, locked until `release`."""
-    if x.__class__ in MUTABLE and x.__class__ not in ODD:
+    if x.__class__ in MUTABLE and x.__class__ not in ODD and x.__class__ is not list:
         # Noted first: an interruption may come between any two steps.
         thread.held.append(x)
-        return enter(x)
-    held = enter(x)
+        return enter(thread, x)
+    held = enter(thread, x)
     thread.held.append(held)
     return held
 
 
 def release(thread: Thread, made: Value) -> Value:
     """Unlock what `hold` locked last, and return what the comprehension has made."""
-    leave(thread.held[-1])
+    leave(thread, thread.held[-1])
     thread.held.pop()
     return made
 
@@ -180,12 +179,10 @@ def settled(name: str, number: int, x: Value) -> Value:
 _SETTLED = frozenset({tuple, range, FrozenList})
 # What is equal to no list and no dict.
 SCALARS = frozenset({str, int, bool, float, NoneType, bytes, tuple, range})
-# What is no value of a program: a list of Python's own, and the views of a dict.
-VIEWS = frozenset({list, type({}.keys()), type({}.values()), type({}.items())})
+# The iterators of lists and of dicts, which are no values of programs.
+VIEWS = frozenset({*map(type, map(iter, ([], {}.keys(), {}.values(), {}.items())))})
 # What Python iterates as Starlark does, where nothing can change it meanwhile.
-ITERABLE = frozenset(
-    {list, List, BusyList, FrozenList, tuple, Dict, BusyDict, FrozenDict, Set, BusySet, FrozenSet}
-)
+ITERABLE = frozenset({list, FrozenList, tuple, Dict, BusyDict, FrozenDict, Set, BusySet, FrozenSet})
 
 
 def each_enumerate(x: Value, start: Value = 0) -> Value:
@@ -266,11 +263,6 @@ def share_defaults(special: FunctionType, function: FunctionType) -> None:
 
 def sorted1(x: Value) -> List:
     """Return `sorted(x)`."""
-    return List(plain_sorted(x))
-
-
-def plain_sorted(x: Value) -> list[Value]:
-    """Return `sorted(x)` as a list of Python's own."""
     items = x if x.__class__ is list else items_of(x)
     if items is None:
         wrong_type("sorted", "iterable", x, "iterable")
@@ -280,14 +272,6 @@ def plain_sorted(x: Value) -> list[Value]:
 def listed(view: Collection[Value]) -> List:
     """Return the list of a view of a dict."""
     return List(view) if len(view) <= PART else fill(List(), view, len(view))
-
-
-def plain_items(x: Value = ()) -> list[Value]:
-    """Return `list(x)` as a list of Python's own."""
-    if x.__class__ is tuple and len(x) <= PART:
-        return [*x]
-    items = want_sized("list", 1, x)
-    return fill([], items, len(items))
 
 
 def dict_with(x: Value, words: dict[str, Value]) -> Dict:
@@ -447,7 +431,9 @@ BUILTINS: dict[str, Value] = {
     ".load": load_names,
     ".load_module": load_module,
     ".native_len": len,
-    ".plain_list": list,
+    ".id": id,
+    ".native_list": list,
+    ".iter": iter,
     ".len": length,
     ".str": to_str,
     ".int": to_int,
@@ -479,11 +465,6 @@ BUILTINS: dict[str, Value] = {
     ".split_words": split_words,
     ".share_defaults": share_defaults,
     ".sorted1": sorted1,
-    ".plain_sorted": plain_sorted,
-    ".plain_items": plain_items,
-    ".plain_reversed": plain_reversed,
-    ".plain_split": plain_split,
-    ".plain_words": plain_words,
     ".dict1": dict_of,
     ".dict_with": dict_with,
     ".int_text": int_text,
@@ -505,7 +486,6 @@ BUILTINS: dict[str, Value] = {
     ".percent_d": percent_d,
     ".convert": convert,
     ".bound": bound_method,
-    ".BusyList": BusyList,
     ".NoneType": NoneType,
     ".in_list": LIST_CLASSES,
     ".in_dict": DICT_CLASSES,

@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..thread import Thread
     from .values import Value
 
 
@@ -97,13 +98,20 @@ def _too_many() -> Iterator[Value]:
     yield  # only a generator waits until the loop is there
 
 
-def enter(x: Value) -> Value:
-    """Return what a loop over `x` iterates; a list, dict or set that may be changed is marked as busy.
+def enter(thread: Thread, x: Value) -> Value:
+    """Return what a loop over `x` iterates, which is to `leave`; what may be changed is locked until then.
 
-    Whoever gets something whose class is in FREE_OF back has marked it and must `leave` it.
+    A list is noted in `thread.locked`, which knows it by its identity; a dict or set is marked as busy by its
+    class.
     """
     # spec: starlark.iteration.locked
     kind = x.__class__
+    if kind is list:
+        if id(x) in thread.locked:
+            # A loop further out has locked it, and will still be there when this one ends.
+            return iter(x)
+        thread.locked[id(x)] = x
+        return x
     if kind in MUTABLE:
         if kind in ODD:
             return OddLoop(x)
@@ -112,7 +120,7 @@ def enter(x: Value) -> Value:
     if kind is tuple or kind is range or kind in FROZEN:
         return keys_of(x) if kind in ODD else x
     if kind in FREE_OF:
-        # A loop further out has marked it, and will still be there when this one ends.
+        # As above.
         return iter(keys_of(x)) if kind in ODD else iter(x)
     found = iterable_of(x)
     if found is None:
@@ -131,8 +139,11 @@ class OddLoop(list):  # type: ignore[type-arg]
         table.__class__ = BUSY_OF[table.__class__]
 
 
-def leave(x: Value) -> None:
+def leave(thread: Thread, x: Value) -> None:
     """End the loop that `enter` began; `x` is what that returned."""
+    if x.__class__ is list:
+        thread.locked.pop(id(x), None)
+        return
     if x.__class__ is OddLoop:
         x = x.table
     free = FREE_OF.get(x.__class__)
@@ -145,21 +156,31 @@ def leave_again(error: BaseException) -> None:
     traceback = error.__traceback__
     while traceback is not None:
         if traceback.tb_frame.f_code is leave.__code__:
-            leave(traceback.tb_frame.f_locals["x"])
+            leave(traceback.tb_frame.f_locals["thread"], traceback.tb_frame.f_locals["x"])
         traceback = traceback.tb_next
 
 
-def marked(x: Value) -> Value:
-    """Return what a comprehension's clause over `x` iterates; `x` is marked as busy meanwhile."""
-    return _releasing(x) if x.__class__ in MUTABLE else enter(x)
+def marked(thread: Thread, x: Value) -> Value:
+    """Return what a comprehension's clause over `x` iterates; `x` is locked meanwhile."""
+    return _releasing(thread, x) if x.__class__ in MUTABLE else enter(thread, x)
 
 
-def _releasing(x: Value) -> Iterator[Value]:
-    # Marked inside: an interruption before that must find nothing to undo.
-    try:
-        yield from enter(x)
-    finally:
-        leave(x)
+def _releasing(thread: Thread, x: Value) -> Iterator[Value]:
+    # Locked inside: an interruption before that must find nothing to undo.
+    if x.__class__ is not list:
+        try:
+            yield from enter(thread, x)
+        finally:
+            leave(thread, x)
+    elif id(x) in thread.locked:
+        yield from x
+    else:
+        # What an interruption leaves there is cleared where it is caught (thread.py).
+        thread.locked[id(x)] = x
+        try:
+            yield from x
+        finally:
+            leave(thread, x)
 
 
 def unpack(value: Value, count: int) -> Value:

@@ -22,6 +22,7 @@ from .values import (
     LIST_CLASSES,
     NATIVE_TYPE_NAMES,
     SET_CLASSES,
+    BusyList,
     Dict,
     Key,
     List,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
+    from ..thread import Thread
     from .values import Value
 
 # The most elements, and the most characters, that one operation may make.
@@ -117,8 +119,8 @@ def multiply(a: Value, b: Value) -> Value:
         kind = a.__class__
         if kind is str and len(a) <= PART:
             return a * b
-        if kind is List and len(a) * b <= PART:
-            return List(a[:] * b)
+        if kind is list and len(a) * b <= PART:
+            return a * b
     if a.__class__ is int and b.__class__ is int:
         if a.bit_length() + b.bit_length() > 2 * MAX_INT_BITS:
             too_large()
@@ -442,7 +444,7 @@ def missing_key(key: Value) -> NoReturn:
     raise EvalError("eval.key", f"key {to_repr(key)} not in dict")
 
 
-def set_index(x: Value, i: Value, value: Value) -> None:
+def set_index(thread: Thread, x: Value, i: Value, value: Value) -> None:
     """Execute `x[i] = value`."""
     # spec: starlark.assign.element, starlark.iteration.order-of-checks
     kind = x.__class__
@@ -460,7 +462,8 @@ def set_index(x: Value, i: Value, value: Value) -> None:
             fail_with("eval.type", f"list index: got {type_name(i)}, want int")
         if not -len(x) <= i < len(x):
             out_of_range(x, i)
-        refuse_change(x, "assign to element of")
+        locked = thread.locked and id(x) in thread.locked
+        refuse_change(BusyList(x) if locked else x, "assign to element of")
         list.__setitem__(x, i, value)
     elif not own_type(x) and hasattr(kind, "__setitem__"):
         x[i] = value

@@ -15,7 +15,7 @@ from functools import partial
 from ..errors import EvalError
 from .interruptible import types_of
 from .limits import Walk
-from .values import List, equal, type_name
+from .values import equal, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def compare(a: Value, b: Value, op: str, walk: Optional[Walk] = None) -> int:
         return int(a != a) - int(b != b) if a != a or b != b else 1
     if ca is cb and (ca is str or ca is bytes or ca is bool):
         return -1 if a < b else int(a > b)
-    if (ca is tuple and cb is tuple) or (isinstance(a, List) and isinstance(b, List)):
+    if (ca is tuple and cb is tuple) or (isinstance(a, list) and isinstance(b, list)):
         for x, y in zip(a, b):
             if x.__class__ is y.__class__ and (x.__class__ is int or x.__class__ is str):
                 if x == y:

@@ -193,8 +193,8 @@ def _split(name: str, s: str, args: tuple[Value, ...]) -> List:
     most = max(most, -1)
     if not args or args[0] is None:
         if len(s) <= CHARACTERS and (s.isprintable() or not any(char in s for char in _NOT_SPACE)):
-            return List(s.split(None, most) if name == "split" else s.rsplit(None, most))
-        return List(_split_space(s, most) if name == "split" else _rsplit_space(s, most))
+            return s.split(None, most) if name == "split" else s.rsplit(None, most)
+        return _split_space(s, most) if name == "split" else _rsplit_space(s, most)
     separator = want_string(name, 1, args[0])
     if not separator:
         fail_with("eval.value", f"{name}: empty separator")
@@ -203,29 +203,19 @@ def _split(name: str, s: str, args: tuple[Value, ...]) -> List:
         # From which end one character is looked for makes no difference.
         return cut(List(), s, separator)
     if name == "split":
-        return List(s.split(separator, most))
+        return s.split(separator, most)
     search_backwards(name, s, separator)
-    return List(s.rsplit(separator, most))
+    return s.rsplit(separator, most)
 
 
 def split_at(s: str, separator: str) -> List:
     """Return `s.split(separator)` where both are known to be strings."""
-    return List(s.split(separator)) if separator and len(s) <= CHARACTERS else split(s, separator)
-
-
-def plain_split(s: str, separator: str) -> list[str]:
-    """Return `s.split(separator)` as a list of Python's own."""
-    return s.split(separator) if separator and len(s) <= CHARACTERS else [*split(s, separator)]
-
-
-def plain_words(s: str) -> list[str]:
-    """Return `s.split()` as a list of Python's own."""
-    return s.split() if len(s) <= CHARACTERS and s.isprintable() else [*split(s)]
+    return s.split(separator) if separator and len(s) <= CHARACTERS else split(s, separator)
 
 
 def split_words(s: str) -> List:
     """Return `s.split()`."""
-    return List(s.split()) if len(s) <= CHARACTERS and s.isprintable() else split(s)
+    return s.split() if len(s) <= CHARACTERS and s.isprintable() else split(s)
 
 
 def _split_space(s: str, most: int) -> list[str]:
@@ -249,7 +239,7 @@ def splitlines(s: str, *args: Value) -> List:
         return List()
     lines: list[str] = cut([], s, "\n")
     last = lines.pop()
-    made = List([line + "\n" for line in lines] if keep else lines)
+    made = [line + "\n" for line in lines] if keep else lines
     if last:
         made.append(last)
     return made
@@ -304,8 +294,7 @@ def removesuffix(s: str, suffix: Value) -> str:
 
 
 def join(s: str, iterable: Value) -> str:
-    # Python reads a list of its own twice as fast as one of a class of ours.
-    items = iterable[:] if iterable.__class__ is List else want_items("join", 1, iterable)
+    items = want_items("join", 1, iterable)
     total = len(s) * len(items)
     if total > MAX_TEXT:
         fail_with("eval.limit", "join: result is too long")

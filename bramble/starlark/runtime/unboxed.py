@@ -9,8 +9,8 @@ from ..errors import EvalError
 from .arguments import want_sized
 from .attributes import run_method
 from .interruptible import PART, fill, put_all, types_of
-from .operators import index, missing_key, multiply, set_index
-from .values import Dict, Key, List, OddDict, key_of, value_of
+from .operators import index, missing_key, multiply
+from .values import Dict, Key, OddDict, key_of, value_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ def repeat_raw(items: list[Value], count: Value) -> list[Value]:
     """Return `items * count`."""
     if count.__class__ is int and count >= 0 and len(items) * count <= PART:
         return items * count
-    made: Value = multiply(List(items), count)
-    return list(made)
+    return multiply(items, count)  # type: ignore[no-any-return]
 
 
 def list_method(x: list[Value], name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
@@ -35,10 +34,7 @@ def list_method(x: list[Value], name: str, args: tuple[Value, ...], kwargs: dict
         items = want_sized("extend", 1, args[0])
         fill(x, items, len(items))
         return None
-    boxed = List(x)
-    made = run_method(boxed, name, args, kwargs)
-    x[:] = boxed
-    return made
+    return run_method(x, name, args, kwargs)
 
 
 def dict_method(x: dict[Value, Value], name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
@@ -68,12 +64,12 @@ def boxed_dict(x: dict[Value, Value]) -> Dict:
 
 def element(x: list[Value], i: Value) -> Value:
     """Return `x[i]` for an index that is no int: raise the error."""
-    return index(List(x), i)
+    return index(x, i)
 
 
 def set_element(x: list[Value], i: Value, value: Value) -> None:
     """Execute `x[i] = value` for an index that is no int: raise the error."""
-    set_index(List(x), i, value)
+    index(x, i)
 
 
 def item(x: dict[Value, Value], key: Value) -> Value:

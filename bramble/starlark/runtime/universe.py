@@ -31,7 +31,6 @@ from .values import (
     LIST_CLASSES,
     MUTABLE,
     SET_CLASSES,
-    BusyList,
     Dict,
     FrozenDict,
     List,
@@ -140,7 +139,7 @@ def dict_of(x: Value) -> Dict:
 
 
 def _dir(x: Value) -> List:
-    return List(attribute_names(x))
+    return attribute_names(x)
 
 
 def _enumerate(x: Value, start: Value = 0) -> List:
@@ -303,7 +302,7 @@ def length(x: Value) -> int:
 
 
 def _list(x: Value = ()) -> List:
-    if (x.__class__ is List or x.__class__ is tuple or x.__class__ is list) and len(x) <= PART:
+    if (x.__class__ is tuple or x.__class__ is list) and len(x) <= PART:
         return List(x)
     items = want_sized("list", 1, x)
     return fill(List(), items, len(items))
@@ -354,27 +353,19 @@ def compared(name: str, a: Value, b: Value, op: str) -> int:
 def _keyed(thread: Thread, key: Value, source: Value) -> tuple[list[Value], list[Value]]:
     """Return the items of an iterable and the key of each; the iterable is held while keys are computed."""
     # spec: starlark.iteration.locked
-    if source.__class__ is List and key.__class__ is Function and not thread.limited and takes_one(key):
-        items = source[:]
-        entry = key.entry
-        try:
-            # Marked inside: an interruption may come between any two steps.
-            source.__class__ = BusyList
-            return items, [entry(thread, item) for item in items]
-        finally:
-            if source.__class__ is BusyList:
-                source.__class__ = List  # type: ignore[assignment]
-    lockable = source if source.__class__ in MUTABLE else None
+    locked = source.__class__ is list and id(source) in thread.locked
+    lockable = source if source.__class__ in MUTABLE and not locked else None
     try:
-        enter(source)
+        # Locked inside: an interruption may come between any two steps.
+        enter(thread, source)
         found = items_of(source)
-        items = found if found.__class__ is list else fill([], found, len(found))
+        items = found if found.__class__ is list and found is not source else fill([], found, len(found))
         if key.__class__ is Function and takes_one(key):
             counted = entry_of(thread, key)
             return items, [counted(thread, item) for item in items]
         return items, [apply(thread, key, (item,), {}) for item in items]
     finally:
-        leave(lockable)
+        leave(thread, lockable)
 
 
 def takes_one(function: Function) -> bool:
@@ -427,12 +418,7 @@ def _repr(x: Value) -> str:
 
 
 def _reversed(x: Value) -> List:
-    return List(plain_reversed(x))
-
-
-def plain_reversed(x: Value) -> list[Value]:
-    """Return `reversed(x)` as a list of Python's own."""
-    if (x.__class__ is List or x.__class__ is list) and len(x) <= PART:
+    if x.__class__ is list and len(x) <= PART:
         return x[::-1]
     items = want_sized("reversed", 1, x)
     return fill([], reversed(items), len(items))
@@ -465,7 +451,7 @@ def builtin_sorted(thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Va
         wrong_type("sorted", "iterable", source, "iterable")
     else:
         items, keys = _keyed(thread, key, source)
-    return List(sort_items(items, keys, reverse))
+    return sort_items(items, keys, reverse)
 
 
 def _str(x: Value) -> str:

@@ -1,13 +1,14 @@
 """The values a Starlark program handles: lists, dicts, sets, their freezing, and keys.
 
-None, bool, int, float, string, bytes, tuple and range are Python's own. Lists,
-dicts and sets are subclasses of Python's `list` and `dict`, so that compiled code
-indexes and iterates at Python's speed.
+None, bool, int, float, string, bytes, tuple and range are Python's own, and so is a list that may be
+changed: nothing else is made, indexed and iterated at Python's speed. A frozen list is a `FrozenList`, which
+takes the place of the list (freezing.py). Which lists are being iterated, and may not be changed meanwhile,
+is noted in the thread (iteration.py).
 
-What may be changed is told by the class and not by a flag: a `List` may be
-changed, a `BusyList` is being iterated, a `FrozenList` is frozen. An object moves
-from one class to another, and code that has checked `x.__class__ is List` knows at
-once that it holds a list and that the list may be changed.
+Dicts and sets are subclasses of Python's `dict`. What may be done with them is told by the class and not
+by a flag: a `Dict` may be changed, a `BusyDict` is being iterated, a `FrozenDict` is frozen. An object moves
+from one class to another, and code that has checked `x.__class__ is Dict` knows at once that it holds a dict
+and that the dict may be changed.
 
 Dict keys. To Python `True`, `1` and `1.0` are one key, and NaN is never found
 again. A key that Python would misunderstand is kept inside a `Key`, and a dict (or
@@ -74,66 +75,32 @@ def out_of_range(x: Value, i: int, method: str = "") -> NoReturn:
 # ---- lists
 
 
-def _refuse_list(verb: str) -> NoReturn:
-    raise EvalError("eval.frozen", f"cannot {verb} frozen list")
+if TYPE_CHECKING:
+    List = list[Any]
+else:
+    # A list that may be changed.
+    List = list
 
 
-class List(list):  # type: ignore[type-arg]
-    """A list that may be changed. `List(iterable)` makes one."""
+class FrozenList(list):  # type: ignore[type-arg]
+    """A list that will never change. Its Python mutators refuse, for the sake of the host's code."""
 
     __slots__ = ()
     type_name = "list"
     __hash__ = None
 
-    def __add__(self, other: Value) -> Value:
-        if not isinstance(other, List):
-            return NotImplemented
-        if len(self) + len(other) <= PART:
-            return List([*self, *other])
-        return fill(fill(List(), self, len(self)), other, len(other))
-
-    def __radd__(self, other: Value) -> Value:
-        return NotImplemented
-
-    def __mul__(self, other: Value) -> Value:
-        return NotImplemented
-
-    __rmul__ = __mul__
-
-    def __iadd__(self, other: Value) -> Value:
-        return NotImplemented
-
-    __imul__ = __iadd__
-
-    def __eq__(self, other: object) -> bool:
-        # Lists and dicts of Python's own are no values, but a host may compare with them.
-        return isinstance(other, list) and equal_sequences(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self.__eq__(other)
-
-    def __lt__(self, other: Value) -> Value:
-        return NotImplemented
-
-    __le__ = __gt__ = __ge__ = __lt__
-
-
-class BusyList(List):
-    """A list that is being iterated."""
-
-    __slots__ = ()
-
-
-class FrozenList(List):
-    """A list that will never change. Its Python mutators refuse, for the sake of the host's code."""
-
-    __slots__ = ()
-
     def _refuse(self, *_args: object, **_kwargs: object) -> NoReturn:
         raise EvalError("eval.frozen", "cannot change frozen list")
 
     append = extend = insert = pop = remove = clear = sort = reverse = _refuse
-    __setitem__ = __delitem__ = _refuse
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+
+
+class BusyList(list):  # type: ignore[type-arg]
+    """A copy of a list that is being iterated: a method that would change it says why it may not be."""
+
+    __slots__ = ()
+    type_name = "list"
 
 
 # ---- dicts and sets
@@ -318,10 +285,9 @@ class FrozenOddSet(OddSet):
     pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
 
 
-MUTABLE = frozenset({List, Dict, OddDict, Set, OddSet})
+MUTABLE = frozenset({list, Dict, OddDict, Set, OddSet})
 FROZEN = frozenset({FrozenList, FrozenDict, FrozenOddDict, FrozenSet, FrozenOddSet})
 BUSY_OF: dict[type, type] = {
-    List: BusyList,
     Dict: BusyDict,
     OddDict: BusyOddDict,
     Set: BusySet,
@@ -329,8 +295,6 @@ BUSY_OF: dict[type, type] = {
 }
 FREE_OF: dict[type, type] = {busy: free for free, busy in BUSY_OF.items()}
 FROZEN_OF: dict[type, type] = {
-    List: FrozenList,
-    BusyList: FrozenList,
     Dict: FrozenDict,
     BusyDict: FrozenDict,
     OddDict: FrozenOddDict,
@@ -341,7 +305,7 @@ FROZEN_OF: dict[type, type] = {
     BusyOddSet: FrozenOddSet,
 }
 ODD_OF: dict[type, type] = {Dict: OddDict, Set: OddSet}
-LIST_CLASSES = frozenset({List, BusyList, FrozenList})
+LIST_CLASSES = frozenset({list, FrozenList})
 DICT_CLASSES = frozenset({Dict, BusyDict, FrozenDict, OddDict, BusyOddDict, FrozenOddDict})
 SET_CLASSES = frozenset({Set, BusySet, FrozenSet, OddSet, BusyOddSet, FrozenOddSet})
 ODD = frozenset({OddDict, BusyOddDict, FrozenOddDict, OddSet, BusyOddSet, FrozenOddSet})
@@ -349,7 +313,7 @@ ODD = frozenset({OddDict, BusyOddDict, FrozenOddDict, OddSet, BusyOddSet, Frozen
 
 _TYPE_NAMES: dict[type, str] = {
     **NATIVE_TYPE_NAMES,
-    **dict.fromkeys(LIST_CLASSES, "list"),
+    **dict.fromkeys((*LIST_CLASSES, BusyList), "list"),
     **dict.fromkeys(DICT_CLASSES, "dict"),
     **dict.fromkeys(SET_CLASSES, "set"),
 }
@@ -447,54 +411,11 @@ def refuse_change(container: Union[List, Dict, Set], verb: str, method: str = ""
     kind = container.__class__
     if kind in MUTABLE:
         return
-    noun = "list" if isinstance(container, List) else "hash table"
+    noun = "list" if isinstance(container, list) else "hash table"
     prefix = f"{method}: " if method else ""
     if kind in FROZEN:
         raise EvalError("eval.frozen", f"{prefix}cannot {verb} frozen {noun}")
     raise EvalError("eval.iteration", f"{prefix}cannot {verb} {noun} during iteration")
-
-
-# ---- freezing
-
-
-def freeze(root: Value) -> None:
-    """Freeze a value and everything that can be reached from it, in any depth, cycles included."""
-    # spec: starlark.freeze
-    work = [root]
-    held: Iterable[Value]
-    seen: set[int] = set()
-    while work:
-        value = work.pop()
-        kind = value.__class__
-        if kind in FROZEN_OF:
-            value.__class__ = FROZEN_OF[kind]
-            if isinstance(value, List):
-                held = value
-            else:
-                held = dict.keys(value)
-                if not _SETTLED.issuperset(map(type, dict.values(value))):
-                    work += [item for item in dict.values(value) if item.__class__ not in _SETTLED]
-            # Most hold nothing but strings and numbers, which is seen sooner without looking at each.
-            if _SETTLED.issuperset(map(type, held)):
-                continue
-        elif id(value) in seen:
-            continue
-        elif kind is tuple:
-            seen.add(id(value))
-            held = value
-        elif kind is Key:
-            held = (value.value,)
-        else:
-            contents = getattr(kind, "starlark_freeze", None)
-            if contents is None:
-                continue
-            seen.add(id(value))
-            held = contents(value)
-        work += [item for item in held if item.__class__ not in _SETTLED]
-
-
-# Values of these classes hold nothing that could change, or are frozen with what they hold.
-_SETTLED = frozenset({str, int, bool, NoneType, float, bytes, range, *FROZEN})
 
 
 # ---- equality
@@ -510,7 +431,7 @@ def equal(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
     if ca is str or cb is str:
         # A host's value may be equal to a string; a struct would ask here.
         return bool(a == b) if ca is cb or not hasattr(cb if ca is str else ca, "starlark_equal") else False
-    if walk is None and ca is cb and (ca is List or ca is tuple):
+    if walk is None and ca is cb and (ca is list or ca is tuple):
         return equal_sequences(a, b)
     if ca is bool or cb is bool:
         return a is b
@@ -524,7 +445,7 @@ def equal(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
         return cb not in NATIVE_TYPE_NAMES and bool(b == a)
     if ca is tuple:
         return cb is tuple and _contents(equal_sequences, a, b, walk)
-    if isinstance(a, List):
+    if isinstance(a, list):
         return isinstance(b, list) and _contents(equal_sequences, a, b, walk)
     if isinstance(a, Dict):
         return _is_table(b) and _contents(equal_dicts, a, b, walk)

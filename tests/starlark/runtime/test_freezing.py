@@ -8,6 +8,7 @@ import pytest
 
 from bramble.starlark import Builtin, EvalError, HostValue, List, Thread, call, freeze, put, set_of
 from bramble.starlark import Dict as StarlarkDict
+from bramble.starlark.runtime.struct import STRUCT
 
 from ..running import ran
 
@@ -63,8 +64,6 @@ def test_freezing_reaches_defaults_closures_and_everything_inside_values() -> No
         "    return add\nadd = make()\nadd(1)\nadd(2)\nnested = ([{'k': [set([1])]}],)\n"
         "boxed = box(a = [1])\nfns = [lambda: [], lambda x = [1]: x.append(1)]\n"
     )
-    from bramble.starlark.runtime.struct import STRUCT
-
     library = ran(text, box=STRUCT).globals
     for use in (
         "add(1)",
@@ -98,10 +97,64 @@ def test_a_file_that_fails_freezes_what_it_has_made() -> None:
     kept: list[Any] = []
     keep = Builtin("keep", lambda _thread, args, _kwargs: kept.append(args[0]))
     with pytest.raises(EvalError):
-        ran("x = [1]\nkeep(x)\nfail('stop')\n", keep=keep)
-    with pytest.raises(EvalError) as caught:
-        ran("x.append(1)\n", x=kept[0])
-    assert caught.value.code == "eval.frozen"
+        ran("x = [1]\nd = {}\ndef f(y = x):\n    y.append(1)\nkeep(f)\nkeep(d)\nfail('stop')\n", keep=keep)
+    for text in ("f()\n", "d['a'] = 1\n"):
+        with pytest.raises(EvalError) as caught:
+            ran(text, f=kept[0], d=kept[1])
+        assert caught.value.code == "eval.frozen"
+
+
+def test_every_way_to_a_list_leads_to_the_same_frozen_one() -> None:
+    text = """
+x = [1]
+x.append(x)
+pair = (x, ((x,), "a"))
+table = {"k": x, (1, 2): pair}
+boxed = box(a = x, b = pair)
+def f(a = x, *, b = pair):
+    return [a, b[0], b[1][0][0]]
+def outer():
+    y = x
+    return lambda: [y]
+inner = outer()
+add = x.append
+functions = {inner: 1}
+def changed():
+    x.append(1)
+def called(a = x):
+    return a
+def calls():
+    return called()
+"""
+    library = ran(text, box=STRUCT).globals
+    x = library["x"]
+    assert x.__class__.__name__ == "FrozenList" and x[1] is x
+    found = [*library["pair"], library["pair"][1][0][0], library["table"]["k"], library["table"][1, 2][0]]
+    found += [library["boxed"].fields["a"], library["boxed"].fields["b"][0]]
+    thread = Thread()
+    found += [*call(thread, library["f"]), *call(thread, library["inner"]), call(thread, library["calls"])]
+    assert [one for one in found if one.__class__ is not tuple and one is not x] == []
+    assert library["boxed"].fields["b"] is library["pair"]
+    for change in ("add", "changed"):
+        with pytest.raises(EvalError) as caught:
+            call(thread, library[change], () if change == "changed" else (1,))
+        assert caught.value.code == "eval.frozen"
+    assert len(x) == 2
+
+
+def test_a_tuple_that_holds_nothing_that_changes_stays_the_same() -> None:
+    kept: list[Any] = []
+    keep = Builtin("keep", lambda _thread, args, _kwargs: kept.append(args[0]))
+    module = ran("x = (1, ('a', (2.5, None)))\nkeep(x)\n", keep=keep)
+    assert module.globals["x"] is kept[0]
+
+
+def test_very_deep_tuples_with_a_list_at_the_end_are_frozen() -> None:
+    text = "def f():\n    x = ([],)\n    for i in range(50000):\n        x = (x, 1)\n    return x\nx = f()\n"
+    found = ran(text).globals["x"]
+    while len(found) == 2:
+        found = found[0]
+    assert found[0].__class__.__name__ == "FrozenList"
 
 
 def test_what_a_function_makes_later_is_not_frozen() -> None:
@@ -133,9 +186,9 @@ class Basket(HostValue):
     def attr(self, name: str) -> Any:
         return self.things if name == "things" else NotImplemented
 
-    def freeze(self) -> Any:
+    def freeze(self, frozen: Any) -> None:
         self.frozen = True
-        return [self.things]
+        self.things = frozen(self.things)
 
 
 def test_a_value_of_the_host_is_told_and_its_contents_are_frozen() -> None:
@@ -149,11 +202,21 @@ def test_a_value_of_the_host_is_told_and_its_contents_are_frozen() -> None:
 def test_the_host_can_freeze_a_value_itself() -> None:
     table = StarlarkDict({"a": List([1])})
     put(table, True, set_of([1]))
-    freeze(table)
+    assert freeze(table) is table
     with pytest.raises(EvalError):
         ran("d[True].add(2)\n", d=table)
     with pytest.raises(EvalError):
         ran("d['a'].append(2)\n", d=table)
+
+
+def test_the_host_keeps_the_frozen_copy_of_a_list() -> None:
+    made = List([List([1])])
+    frozen = freeze(made)
+    assert frozen == made and freeze(frozen) is frozen
+    made.append(2)
+    assert len(frozen) == 1
+    with pytest.raises(EvalError):
+        ran("x[0].append(2)\n", x=frozen)
 
 
 def test_what_is_deep_inside_of_keys_and_values_is_frozen_too() -> None:

@@ -10,11 +10,12 @@ from ..facts import kinds
 from ..facts.collect import strip
 from ..facts.kinds import ANY, INT, LIST, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .comprehensions import comprehended
+from .guards import is_free_list
 from .operators import binary_operation
 from .subscripts import attribute_of, index_of
 from .targets import store_call, unpackable
 from .unboxed import unboxed_store
-from .variables import PLAIN_VERSIONS, may_lack_value, store_name, unboxed_variable, variable
+from .variables import may_lack_value, store_name, unboxed_variable, variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,24 +60,20 @@ def value_for(ctx: Context, target: tree.Expr, node: tree.Expr) -> expr:
     raw, _kind = unboxed_variable(ctx, node)
     if raw is not None:
         return raw
-    if isinstance(node, tree.List):
-        return py.list_of([ctx.value(item) for item in node.items], ctx.line)
     if isinstance(node, tree.Binary) and node.op == "*" and isinstance(strip(node.left), tree.List):
         return repeated(ctx, node)
     if isinstance(node, tree.Comprehension):
         return comprehended(ctx, node, True)[0]
     value = ctx.value(node)
-    name = getattr(getattr(value, "func", None), "id", "")
-    if kind == RAW_LIST and name in PLAIN_VERSIONS:
-        value.func.id = PLAIN_VERSIONS[name]  # type: ignore[attr-defined]
+    if kind == RAW_LIST:
         return value
-    if name in (".List", ".Dict", ".dict_of_keys"):
+    name = getattr(getattr(value, "func", None), "id", "")
+    if name in (".Dict", ".dict_of_keys"):
         # What would be made a value of Starlark's is Python's already.
         if value.args:  # type: ignore[attr-defined]
             return value.args[0]  # type: ignore[attr-defined, no-any-return]
-        empty = Dict([], [], lineno=ctx.line, col_offset=0)
-        return py.list_of([], ctx.line) if kind == RAW_LIST else empty
-    return py.helper(".plain_list" if kind == RAW_LIST else ".plain_dict", [value], ctx.line)
+        return Dict([], [], lineno=ctx.line, col_offset=0)
+    return py.helper(".plain_dict", [value], ctx.line)
 
 
 def repeated(ctx: Context, node: tree.Binary) -> expr:
@@ -118,8 +115,8 @@ def set_element(ctx: Context, target: tree.Index, x: Typed, i: Typed, value: exp
     if mx in (RAW_LIST, RAW_DICT):
         return unboxed_store(ctx, target.at, xs, mx, i, value)
     refs = [ctx.bind(part)[2] for part in (xs, key, value)]
-    line = ctx.unit.op(target.at, ".set_index", *refs)
-    slow = py.expression(py.helper(".set_index", [xs, key, value], line), line)
+    line = ctx.unit.op(target.at, ".set_index", "$s", *refs)
+    slow = py.expression(py.helper(".set_index", [py.load("$s", line), xs, key, value], line), line)
     if not mask & (INT | STRING) or xs.__class__.__name__ == "Constant":
         return [slow]
     classes = []
@@ -127,7 +124,7 @@ def set_element(ctx: Context, target: tree.Index, x: Typed, i: Typed, value: exp
         classes.append(py.is_class(xs, ".Dict", line))
     if mx & LIST and mask & INT:
         # What is likely comes first.
-        classes.insert(0 if mask == INT else 1, py.is_class(xs, ".List", line))
+        classes.insert(0 if mask == INT else 1, is_free_list(xs, xs, line))
     sure = ctx.unit.ownership.changeable(ctx.start, target.operand)
     if not classes:
         return [slow]
@@ -254,8 +251,9 @@ def augmented_by(ctx: Context, node: tree.AugAssign, old: Typed, right: Typed) -
     helper = ".add_in_place" if node.op == "+" else ".or_in_place"
     first_a, a, ref_a = ctx.bind(old[0])
     first_b, b, ref_b = ctx.bind(right[0])
-    line = ctx.unit.op(node.at, helper, ref_a, ref_b)
-    slow = py.helper(helper, [a, b], line)
+    thread = ["$s"] if node.op == "+" else []
+    line = ctx.unit.op(node.at, helper, *thread, ref_a, ref_b)
+    slow = py.helper(helper, [*[py.load(name, line) for name in thread], a, b], line)
     native = py.binary(a, node.op, b, line)
     if right[1] == INT and first_b is b:
         test = py.is_class(first_a, "int", line)

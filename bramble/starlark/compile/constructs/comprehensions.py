@@ -71,7 +71,10 @@ def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) 
         elif care == LOCK and outermost:
             items = py.helper(".hold", [py.load("$s", line), items], line)
             locked = True
-        if not py.is_simple(items):
+        elif care == VIEW:
+            # An iterator is no value of a program: so it is known what needs no lock.
+            items.body = py.helper(".iter", [items.body], line)  # type: ignore[attr-defined]
+        if not py.is_simple(items) and (care == VIEW or py.has_walrus(items)):
             # Python allows no `:=` in what a clause iterates: the first one is evaluated before the
             # comprehension, outside its scope, another one by a condition of the clause before.
             name = ctx.temp()
@@ -94,7 +97,7 @@ def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) 
         if ctx.limited and generators:
             generators[-1].ifs.insert(0, counted_step(line))
     made, mask = comprehension_body(ctx, node, generators)
-    if raw:
+    if raw and mask == DICT:
         made = made.args[0]  # type: ignore[attr-defined]
     if locked:
         made = py.helper(".release", [py.load("$s", ctx.line), made], ctx.line)
@@ -112,8 +115,7 @@ def comprehension_body(ctx: Context, node: tree.Comprehension, generators: list[
     """Emit what a comprehension makes of its clauses."""
     body = node.body
     if not isinstance(body, tree.DictEntry):
-        made_list = ListComp(ctx.value(body), generators, lineno=ctx.line, col_offset=0)
-        return py.helper(".List", [made_list], ctx.line), LIST
+        return ListComp(ctx.value(body), generators, lineno=ctx.line, col_offset=0), LIST
     key, mask = ctx.expr(body.key)
     value = ctx.value(body.value)
     line = ctx.unit.op(body.at, ".key_of")

@@ -39,10 +39,7 @@ def tuple_display(ctx: Context, node: tree.Tuple) -> Typed:
 def list_display(ctx: Context, node: tree.List) -> Typed:
     """`[a, b]`: a new list of the items, from left to right."""
     # spec: starlark.display
-    if not node.items:
-        return py.helper(".List", [], ctx.line), LIST
-    items = [ctx.value(item) for item in node.items]
-    return py.helper(".List", [py.tuple_of(items, ctx.line)], ctx.line), LIST
+    return py.list_of([ctx.value(item) for item in node.items], ctx.line), LIST
 
 
 def dict_display(ctx: Context, node: tree.Dict) -> Typed:

@@ -34,7 +34,10 @@ left of the test above.
   Python finds nothing. Strings equal strings only, so they are looked for by Python in everything but a
   range.
 
-Values of Starlark's own classes (`List`, `Dict`, `Set`, `Struct`) decide about Python's operators by
+- Python compares lists item by item with `==`, which is wrong for their items as above: two lists are never
+  compared by Python.
+
+Values of Starlark's own classes (`Dict`, `Set`, `Struct`) decide about Python's operators by
 their methods. Those do exactly what the simple rule does, or give `NotImplemented`: hence an error, hence
 the simple rule (runtime/values.py). A host's values have Python's operators only, and the simple rule
 calls them as well.
@@ -59,7 +62,7 @@ from __future__ import annotations
 
 from ...runtime.limits import SHORT_SEARCH
 from .. import python_tree as py
-from ..facts.kinds import BOOL, BYTES, FLOAT, INT, LIST, NUMBER, STRING, TUPLE
+from ..facts.kinds import BOOL, BYTES, FLOAT, INT, LIST, NUMBER, OTHER, STRING, TUPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,9 +115,22 @@ def same_equality(ma: int, mb: int) -> bool:
     """Return whether Python's `==` is right for all values of these kinds."""
     if STRING in (ma, mb):
         return True
-    if ma & mb & (TUPLE | FLOAT):
+    if ma & mb & (TUPLE | LIST | FLOAT) or (ma & LIST and mb & OTHER):
+        # A list asks a value of the host's whether it is equal to it.
         return False
     return not ((ma & BOOL and mb & NUMBER) or (mb & BOOL and ma & NUMBER))
+
+
+def is_free_list(first: expr, x: expr, line: int) -> expr:
+    """Emit the test that a value is a list that may be changed: not frozen, and no loop iterates it.
+
+    `first` evaluates it, `x` gets it again.
+    """
+    # spec: starlark.iteration.locked
+    locked = py.attribute(py.load("$s", line), "locked", line)
+    number = py.helper(".id", [x], line)
+    free = [py.unary("not", locked, line), py.compare(number, py.COMPARE["not in"], locked, line)]
+    return py.boolean(py.AND, [py.is_class(first, ".List", line), py.boolean(py.OR, free, line)], line)
 
 
 def guard_test(how: str, left: Operand, right: Operand, line: int) -> expr:

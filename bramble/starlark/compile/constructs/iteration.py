@@ -139,13 +139,13 @@ def dict_items(ctx: Context, node: tree.Call, dot: tree.Dot, loop: int) -> tuple
         if not ctx.unit.ownership.needs_lock(ctx.start, loop, dot.operand):
             return view, FREE, parts
         # What is iterated is a copy of what the dict holds now.
-        return py.helper(".plain_list", [view], line), FREE, parts
+        return py.helper(".native_list", [view], line), FREE, parts
     first, x, _ref = ctx.bind(value)
     line = ctx.unit.op(node.at, "method", (dot.at,))
     native = py.method(dot.name, x, [], line)
     if ctx.unit.ownership.needs_lock(ctx.start, loop, dot.operand):
         # What is iterated is a copy of what the dict holds now.
-        native = py.helper(".plain_list", [native], line)
+        native = py.helper(".native_list", [native], line)
     slow = slow_method(ctx, node, dot, x, [], [], [])
     test = py.boolean(py.OR, [py.is_class(first, ".Dict", line), py.is_class(x, ".FrozenDict", line)], line)
     # A struct may have a field of this name, whose result may be any list.
@@ -155,7 +155,7 @@ def dict_items(ctx: Context, node: tree.Call, dot: tree.Dot, loop: int) -> tuple
 
 def any_items(value: expr, target: tree.Expr, parts: int, line: int) -> expr:
     """Emit what is iterated of a value where Python's own view, of items of so many parts, was expected."""
-    marked = py.helper(".marked", [value], line)
+    marked = py.helper(".marked", [py.load("$s", line), value], line)
     pairs = parts == 2 and isinstance(target, (tree.Tuple, tree.List)) and len(target.items) == 2
     return py.helper(".pairs", [marked], line) if pairs else marked
 

@@ -1,18 +1,18 @@
 """Operators that make a container of two: `a + b` of lists, `a | b` of dicts, `x * n` of a display or text.
 
-The operators of `List` and `Dict` are functions written in Python, to which Python's interpreter comes by a
-detour; a display of Python's own is made in less time than they are found. So where an operand is
+The operator of `Dict` is a function written in Python, to which Python's interpreter comes by a detour, and
+`+` of a list wants tests of both; a display of Python's own is made in less time. So where an operand is
 known to be a list, or both are tested to be dicts, the whole is emitted as one display: `[*a, *b]` or
 `{**a, **b}`.
 
-What keeps it safe: only a `List` and a `Dict` pass the tests (a dict with odd keys is of another class), no
+What keeps it safe: only a list and a `Dict` pass the tests (a dict with odd keys is of another class), no
 more items than can be copied without looking for an interruption (runtime/interruptible.py), and each operand
 is evaluated once, in its place: where the test of the other one comes first, that is a variable.
 """
 
 from __future__ import annotations
 
-from _ast import Constant, Dict, Starred, Tuple
+from _ast import Constant, Dict, Starred
 from _ast import List as ListDisplay
 
 from ...runtime.interruptible import PART
@@ -49,7 +49,7 @@ def is_number(node: expr) -> bool:
 
 
 def is_new(node: expr, made_by: str) -> bool:
-    """Return whether an expression is a new `.List(…)` or `.Dict(…)` of something of Python's own."""
+    """Return whether an expression is a new `.Dict(…)` of something of Python's own."""
     function = getattr(node, "func", None)
     return getattr(function, "id", "") == made_by and len(node.args) == 1  # type: ignore[attr-defined]
 
@@ -62,9 +62,10 @@ class Part:
 
     def __init__(self, ctx: Context, typed: Typed, made_by: str, line: int) -> None:
         node = typed[0]
-        self.new = is_new(node, made_by)
-        inner = node.args[0] if self.new else node  # type: ignore[attr-defined]
-        literal = isinstance(inner, Tuple) and all(isinstance(item, Constant) for item in inner.elts)
+        list_made = made_by == ".List"
+        self.new = py.is_new_list(node) if list_made else is_new(node, made_by)
+        inner = node if list_made or not self.new else node.args[0]  # type: ignore[attr-defined]
+        literal = isinstance(inner, ListDisplay) and all(isinstance(item, Constant) for item in inner.elts)
         if literal:
             first = again = inner
             self.reference: Any = ""
@@ -73,7 +74,7 @@ class Part:
         self.spread = again
         self.evaluates = first is not again
         self.tests: list[expr] = []
-        self.value = py.helper(made_by, [again], line) if self.new else again
+        self.value = py.helper(made_by, [again], line) if self.new and not list_made else again
         # Whether it surely is spread as it should be.
         self.sure = self.new or typed[1] == LIST
         if not self.sure:
@@ -111,11 +112,11 @@ def lists(ctx: Context, at: int, left: Typed, right: Typed) -> Optional[expr]:
     line = ctx.unit.op(at, ".add")
     spread: list[expr] = []
     for part in parts:
-        if isinstance(part.spread, Tuple):
+        if isinstance(part.spread, ListDisplay):
             spread += part.spread.elts
         else:
             spread.append(Starred(part.spread, py.LOAD, lineno=line, col_offset=0))
-    made = py.helper(".List", [ListDisplay(spread, py.LOAD, lineno=line, col_offset=0)], line)
+    made = ListDisplay(spread, py.LOAD, lineno=line, col_offset=0)
     test = all_of(parts, [is_small(part.value, line) for part in parts if not part.new], line)
     return py.conditional(test, made, py.helper(".add", [part.value for part in parts], line), line)
 
@@ -143,8 +144,8 @@ def repeated(ctx: Context, at: int, left: Typed, right: Typed) -> Optional[expr]
     node: Any = left[0]
     if left[1] == STRING and isinstance(node, Constant) and len(str(node.value)) <= _MOST_TEXT:
         inner, made_by = left[0], ""
-    elif is_new(node, ".List") and isinstance(node.args[0], Tuple) and len(node.args[0].elts) == 1:
-        inner, made_by = node.args[0].elts[0], ".List"
+    elif isinstance(node, ListDisplay) and len(node.elts) == 1:
+        inner, made_by = node.elts[0], ".List"
     else:
         return None
     first, again, _ = ctx.bind(inner)
@@ -156,8 +157,8 @@ def repeated(ctx: Context, at: int, left: Typed, right: Typed) -> Optional[expr]
     if first is not again:
         tests.insert(0, py.compare(first, py.IS, again, line))
     if made_by:
-        native = py.helper(".List", [py.binary(py.list_of([again], line), "*", count, line)], line)
-        slow = py.helper(".List", [py.tuple_of([again], line)], line)
+        native = py.binary(py.list_of([again], line), "*", count, line)
+        slow = py.list_of([again], line)
     else:
         native = py.binary(again, "*", count, line)
         slow = again

@@ -69,7 +69,7 @@ def for_loop(ctx: Context, node: tree.For) -> list[stmt]:
     elif care == VIEW:
         items.orelse = any_items(items.orelse, target, parts, line)  # type: ignore[attr-defined]
     elif care == LOCK and ctx.loops >= _LOCKED_LOOPS:
-        items = py.helper(".marked", [items], line)
+        items = py.helper(".marked", [py.load("$s", line), items], line)
     elif care == LOCK:
         return locked_loop(ctx, variable, items, body, line)
     return [For(variable, items, body, [], None, lineno=line, col_offset=0)]
@@ -79,30 +79,29 @@ def locked_loop(ctx: Context, variable: expr, items: expr, body: list[stmt], lin
     """Return a loop that marks what it iterates as busy, and unmarks it however it ends."""
     # spec: starlark.iteration.locked
     name = ctx.temp()
-    held = py.load(name, line)
-    held_class = py.attribute(held, "__class__", line)
-    mark = py.if_statement(
-        py.is_class(held, ".List", line),
-        [py.assign(py.attribute(held, "__class__", line, py.STORE), py.load(".BusyList", line), line)],
-        [py.assign(py.store(name, line), bounded_rounds(ctx, py.helper(".enter", [held], line), line), line)],
+    held, thread = py.load(name, line), py.load("$s", line)
+    locked = py.attribute(thread, "locked", line)
+    number = py.helper(".id", [held], line)
+    entered = bounded_rounds(ctx, py.helper(".enter", [thread, held], line), line)
+    is_list = py.is_class(held, ".List", line)
+    alone = py.compare(number, py.COMPARE["not in"], locked, line)
+    lock = py.if_statement(
+        py.boolean(py.AND, [is_list, alone], line),
+        [py.assign(py.subscript(locked, number, line, py.STORE), held, line)],
+        [py.assign(py.store(name, line), entered, line)],
         line,
     )
-    unmark = py.if_statement(
-        py.is_class(held, ".BusyList", line),
-        [py.assign(py.attribute(held, "__class__", line, py.STORE), py.load(".List", line), line)],
-        [
-            py.if_statement(
-                py.compare(held_class, py.IS_NOT, py.class_named("tuple", line), line),
-                [py.expression(py.helper(".leave", [held], line), line)],
-                [],
-                line,
-            )
-        ],
+    other = py.compare(py.class_of(held, line), py.IS_NOT, py.class_named("tuple", line), line)
+    leave = py.expression(py.helper(".leave", [thread, held], line), line)
+    unlock = py.if_statement(
+        is_list,
+        [py.expression(py.method("pop", locked, [number, py.constant(None, line)], line), line)],
+        [py.if_statement(other, [leave], [], line)],
         line,
     )
     loop = For(variable, held, body, [], None, lineno=line, col_offset=0)
     return [
         py.assign(py.store(name, line), items, line),
-        # Marked inside: an interruption may come between any two steps.
-        Try([mark, loop], [], [], [unmark], lineno=line, col_offset=0),
+        # Locked inside: an interruption may come between any two steps.
+        Try([lock, loop], [], [], [unlock], lineno=line, col_offset=0),
     ]

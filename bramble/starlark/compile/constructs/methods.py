@@ -21,7 +21,7 @@ from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING, TUPL
 from .arguments import arguments_of, keyword_arguments, words_as_dict
 from .calls import call_with_stars
 from .formatting import after_text, formatted_call, known_text
-from .guards import is_short_text
+from .guards import is_free_list, is_short_text
 from .unboxed import is_native_key, key_test, may_be_native_key
 from .variables import has_plain_keys, unwrapped
 
@@ -166,8 +166,7 @@ def unboxed_dict_method(
     if not named and count == 0 and name in ("items", "keys", "values"):
         if name == "values" or has_plain_keys(ctx, dot.operand):
             return dict_view(name, x, [], ctx.line), result
-        items = py.helper(f".raw_{name}", [x], ctx.line)
-        return py.helper(".List", [items], ctx.line), result
+        return py.helper(f".raw_{name}", [x], ctx.line), result
     keyed = name in ("get", "setdefault") and count in (1, 2) and not named
     if keyed and may_be_native_key(args[0][1], RAW_DICT):
         line = ctx.unit.op(node.at, "method")
@@ -278,7 +277,7 @@ def is_count(node: expr) -> bool:
 
 def split_few(name: str, x: expr, args: list[expr], line: int) -> expr:
     """Emit `x.split(separator, most)`."""
-    return py.helper(".List", [py.method(name, x, args, line)], line)
+    return py.method(name, x, args, line)
 
 
 def string_method(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, args: list[Typed]) -> expr:
@@ -336,7 +335,7 @@ def tested(
     check = ctx.unit.op(dot.at, ".having")
     line = ctx.unit.op(node.at, f"{classes[0]}.{dot.name}", ref, *[found for _, _, found in bound])
     simple = all(one is again for one, again, _ in bound)
-    has_class = py.is_class(first, classes[0], line)
+    has_class = is_receiver(first, x, classes[0], line)
     if not simple:
         lacking = py.helper(".lacking", [x, py.constant(dot.name, check)], check)
         has_class = py.boolean(py.OR, [has_class, lacking], line)
@@ -358,6 +357,11 @@ def tested(
         for other in tests[1:]:
             test = py.binary(test, "&", other, line)
     return py.conditional(test, native, slow, line)
+
+
+def is_receiver(first: expr, x: expr, class_name: str, line: int) -> expr:
+    """Emit the test that a method may be called as Python's own; those of lists would change the list."""
+    return is_free_list(first, x, line) if class_name == ".List" else py.is_class(first, class_name, line)
 
 
 def is_changeable(ctx: Context, node: tree.Expr) -> bool:
@@ -392,7 +396,7 @@ def guarded(
     native = emit(dot.name, x, firsts, line)
     # The arguments stand in both branches; only one of them runs.
     slow = slow_method(ctx, node, dot, x, [], [], [value for value, _ in args])
-    return py.conditional(py.is_class(first, class_name, line), native, slow, line)
+    return py.conditional(is_receiver(first, x, class_name, line), native, slow, line)
 
 
 def plain_string_method(ctx: Context, name: str, x: expr, _args: list[expr], line: int) -> expr:
@@ -443,13 +447,9 @@ def join(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, items: T
         return slow_method(ctx, node, dot, x, [], [], [items[0]])
     if isinstance(items[0], Constant):
         return py.helper("str.join", [x, items[0]], line)
-    if items[1] == RAW_LIST:
+    if items[1] in (LIST, RAW_LIST):
         return py.method("join", x, [first], line)
-    # A copy that is Python's own is made and read in less time than a `List` is read.
-    whole = py.slice_between(py.constant(None, line), py.constant(None, line), line)
-    if items[1] == LIST:
-        return py.method("join", x, [py.subscript(first, whole, line)], line)
-    native = py.method("join", x, [py.subscript(again, whole, line)], line)
+    native = py.method("join", x, [again], line)
     slow = py.helper("str.join", [x, again], line)
     return py.conditional(py.is_class(first, ".List", line), native, slow, line)
 
@@ -468,7 +468,7 @@ def extend(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, items:
     if sure:
         return native
     slow = slow_method(ctx, node, dot, x, [], [], [items[0]])
-    return py.conditional(py.is_class(x, ".List", line), native, slow, line)
+    return py.conditional(is_free_list(x, x, line), native, slow, line)
 
 
 def append_large(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, value: expr) -> expr:
@@ -476,7 +476,7 @@ def append_large(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, 
     first, x, _ref = ctx.bind(receiver[0])
     line = ctx.unit.op(node.at, "method", (dot.at,))
     bound = py.helper(".bound", [py.load("$s", line), x, py.constant(dot.name, line)], line)
-    method = py.conditional(py.is_class(first, ".List", line), py.attribute(x, "append", line), bound, line)
+    method = py.conditional(is_free_list(first, x, line), py.attribute(x, "append", line), bound, line)
     return py.call(method, [value], line)
 
 

@@ -161,8 +161,10 @@ def comparison(ctx: Context, op: str, at: int, left: Typed, right: Typed) -> exp
 def against_display(ctx: Context, op: str, at: int, left: Typed, b: expr) -> Optional[expr]:
     """Emit `x == []`, `x == {}`, `x in ("a", "b")` by a look at x alone, or return None for anything else."""
     name = HELPERS[op]
-    made_by = getattr(getattr(b, "func", None), "id", "")
-    if op in ("==", "!=") and made_by in (".List", ".Dict") and not b.args:  # type: ignore[attr-defined]
+    display = py.is_new_list(b) and hasattr(b, "elts")
+    made_by = ".List" if display else getattr(getattr(b, "func", None), "id", "")
+    empty_dict = made_by == ".Dict" and not b.args  # type: ignore[attr-defined]
+    if op in ("==", "!=") and (empty_dict or (display and not b.elts)):  # type: ignore[attr-defined]
         first, a, _ref = ctx.bind(left[0])
         line = ctx.unit.op(at, name)
         empty = py.unary("not", a, line)
@@ -179,8 +181,8 @@ def against_display(ctx: Context, op: str, at: int, left: Typed, b: expr) -> Opt
         return py.conditional(py.is_class(first, made_by, line), native, other, line)
     if op not in ("in", "not in"):
         return None
-    if made_by == ".List" and b.args:  # type: ignore[attr-defined]
-        b = b.args[0]  # type: ignore[attr-defined]
+    if display:
+        b = py.tuple_of(b.elts, ctx.line)  # type: ignore[attr-defined]
     items = getattr(b, "elts", ()) if b.__class__.__name__ == "Tuple" else ()
     classes = {item.value.__class__ if item.__class__.__name__ == "Constant" else None for item in items}
     if not classes or not classes <= {str, int}:

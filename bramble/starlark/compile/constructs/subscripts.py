@@ -6,7 +6,6 @@ from .. import python_tree as py
 from ..facts.kind_rules import index_kind, slice_kind
 from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING
 from .unboxed import unboxed_index
-from .variables import with_plain_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,9 +25,6 @@ def index_of(ctx: Context, at: int, left: Typed, right: Typed) -> Typed:
     if py.is_literal(x) and (mx != STRING or mi != INT):
         # Python has an opinion on it, and prints it.
         return py.helper(".index", [x, i], ctx.unit.op(at, ".index")), result
-    if mi == INT:
-        # Of a list that is made for this only.
-        with_plain_list(x)
     if mi in (INT, STRING, INT | STRING):
         x, ref_x = ctx.once(x)
         i, ref_i = ctx.once(i)
@@ -51,7 +47,7 @@ def index_of(ctx: Context, at: int, left: Typed, right: Typed) -> Typed:
 def slice_of(ctx: Context, node: tree.Slice, left: Typed) -> Typed:
     """`x[a:b:c]`: x, then its bounds and the step, then a new value of the same type.
 
-    Python's slices of a list are lists of Python's own, so a list gets a class; of a string they are right.
+    Python's slices of lists and strings are right.
     """
     # spec: starlark.slice
     x, mask = left
@@ -67,11 +63,8 @@ def slice_of(ctx: Context, node: tree.Slice, left: Typed) -> Typed:
     if possible and not all(py.is_simple(part) for part, _ in parts):
         return evaluated_slice(ctx, node, left, parts), result
     plain = all(kind & INT and py.is_simple(part) for part, kind in parts)
-    if raw and (node.step is not None or not plain or any(kind != INT for _, kind in parts)):
-        x = py.helper(".List", [x], line)
-    elif raw:
-        native = py.subscript(x, py.slice_between(parts[0][0], parts[1][0], line), line)
-        return py.helper(".List", [native], line), LIST
+    if raw and node.step is None and plain and all(kind == INT for _, kind in parts):
+        return py.subscript(x, py.slice_between(parts[0][0], parts[1][0], line), line), LIST
     if node.step is not None or not plain or literal:
         step = py.constant(None, ctx.line) if node.step is None else ctx.value(node.step)
         return py.helper(".slice_of", [x, parts[0][0], parts[1][0], step], line), result
@@ -85,14 +78,10 @@ def slice_of(ctx: Context, node: tree.Slice, left: Typed) -> Typed:
     if tests:
         # The bounds are variables: looking at them first changes nothing.
         slow = py.helper(".slice_of", [first, lower, upper, py.constant(None, line)], line)
-    lists = py.helper(".List", [native], line)
-    strings = py.conditional(
-        py.is_class(x, "str", line),
-        native,
-        py.helper(".slice_of", [x, lower, upper, py.constant(None, line)], line),
-        line,
+    either = py.boolean(py.OR, [py.is_class(first, ".List", line), py.is_class(x, "str", line)], line)
+    made = py.conditional(
+        either, native, py.helper(".slice_of", [x, lower, upper, py.constant(None, line)], line), line
     )
-    made = py.conditional(py.is_class(first, ".List", line), lists, strings, line)
     if not tests:
         return made, result
     test = py.boolean(py.AND, tests, line) if len(tests) > 1 else tests[0]
@@ -123,8 +112,7 @@ def evaluated_slice(ctx: Context, node: tree.Slice, left: Typed, parts: list[Typ
         for test in tests:
             text_first = py.binary(text_first, "&", test, line)
         return py.conditional(text_first, made, slow, line)
-    lists = py.helper(".List", [made], line)
-    return py.conditional(whole, lists, py.conditional(text, made, slow, line), line)
+    return py.conditional(whole, made, py.conditional(text, made, slow, line), line)
 
 
 def attribute_of(ctx: Context, node: tree.Dot, left: Typed) -> Typed:

@@ -41,7 +41,8 @@ def store_call(ctx: Context, target: tree.Expr, value: expr) -> expr:
     """Return a call that assigns to an element or a field and returns None."""
     if isinstance(target, tree.Index):
         line = ctx.unit.op(target.at, ".set_index")
-        return py.helper(".set_index", [ctx.value(target.operand), ctx.value(target.index), value], line)
+        parts = [py.load("$s", line), ctx.value(target.operand), ctx.value(target.index), value]
+        return py.helper(".set_index", parts, line)
     if isinstance(target, tree.Dot):
         line = ctx.unit.op(target.at, ".set_attribute")
         name = py.constant(target.name, line)

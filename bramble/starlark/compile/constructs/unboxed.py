@@ -52,7 +52,7 @@ def unboxed_index(ctx: Context, at: int, x: expr, kind: int, right: Typed) -> Ty
 def unboxed_store(ctx: Context, at: int, x: expr, kind: int, right: Typed, value: expr) -> list[stmt]:
     """Emit `x[i] = value`, all of them variables or literals."""
     i, mi = right
-    line = ctx.unit.op(at, ".set_index", x.id, ctx.bind(i)[2], ctx.bind(value)[2])  # type: ignore[attr-defined]
+    line = ctx.unit.op(at, ".set_index", "$s", x.id, ctx.bind(i)[2], ctx.bind(value)[2])  # type: ignore[attr-defined]
     helper = ".raw_put" if kind == RAW_DICT else ".raw_set"
     slow: stmt = py.expression(py.helper(helper, [x, i, value], line), line)
     if not may_be_native_key(mi, kind):

@@ -12,19 +12,14 @@ from ..facts.kinds import ANY, BOOL, DICT, FUNCTION, LIST, NONE, RAW_DICT, RAW_L
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _ast import expr
-    from typing import Any, Optional
+    from typing import Optional
 
     from ..context import Context, Typed
 
-# Functions that make a List, and those that make a list of Python's own instead.
-PLAIN_VERSIONS = {
-    ".list": ".plain_items",
-    ".listed": ".plain_list",
-    ".reversed": ".plain_reversed",
-    ".sorted1": ".plain_sorted",
-    ".split_at": ".plain_split",
-    ".split_words": ".plain_words",
-}
+# Functions that make a list.
+MAKES_LIST = frozenset(
+    {".list", ".listed", ".native_list", ".reversed", ".sorted1", ".split_at", ".split_words"}
+)
 CONSTANT_NAMES: dict[str, Optional[bool]] = {"None": None, "True": True, "False": False}
 
 
@@ -32,7 +27,7 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
     """`x`: the value of the variable that the name means.
 
     A global or local variable that has no value yet is an error; a name of the universe always has one. A
-    private list or dict is copied where a program may see it, which it may once only (facts/ownership.py).
+    private dict is copied where a program may see it, which it may once only (facts/ownership.py).
     """
     # spec: starlark.scope.blocks, starlark.scope.unbound
     binding = ctx.unit.uses[node.start]
@@ -49,11 +44,11 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
         line = ctx.unit.op(node.start, "global", (name,))
         return py.load(mangle(name), line), ctx.unit.masks.get(binding.declared, ANY)
     mask = ctx.unit.masks.get(binding.declared, ANY)
-    if scope == LOCAL and mask in (LIST, DICT):
-        raw, kind = unboxed_variable(ctx, node)
+    if scope == LOCAL and mask == DICT:
+        raw, _kind = unboxed_variable(ctx, node)
         if raw is not None:
             # Where a value is wanted that a program may see.
-            return boxed_copy(ctx, raw, kind, binding.declared), mask
+            return boxed_copy(ctx, raw, binding.declared), mask
     line = ctx.line
     if scope == FREE or binding.index not in ctx.parameters:
         line = ctx.unit.op(node.start, "local", (name,))
@@ -96,10 +91,8 @@ def may_lack_value(ctx: Context, node: tree.Expr) -> bool:
     return binding.scope in (FREE, GLOBAL)
 
 
-def boxed_copy(ctx: Context, raw: expr, kind: int, declared: int) -> expr:
-    """Emit a copy that a program may see of Python's own list or dict."""
-    if kind == RAW_LIST:
-        return py.helper(".List", [raw], ctx.line)
+def boxed_copy(ctx: Context, raw: expr, declared: int) -> expr:
+    """Emit a copy that a program may see of Python's own dict."""
     plain = ctx.unit.ownership.plain_keys(ctx.start, declared)
     return py.helper(".Dict" if plain else ".dict_of_keys", [raw], ctx.line)
 
@@ -126,26 +119,8 @@ def unwrapped(ctx: Context, node: tree.Expr) -> Typed:
     if isinstance(node, tree.Comprehension) and not isinstance(node.body, tree.DictEntry):
         return ctx.unit.table.unboxed[tree.Comprehension](ctx, node)[0], RAW_LIST
     value, mask = ctx.expr(node)
-    name = getattr(getattr(value, "func", None), "id", "")
-    if name == ".List":
-        inner = value.args[0] if value.args else py.tuple_of([], ctx.line)  # type: ignore[attr-defined]
-        return inner, RAW_LIST
-    if name in PLAIN_VERSIONS:
-        value.func.id = PLAIN_VERSIONS[name]  # type: ignore[attr-defined]
-        return value, RAW_LIST
-    return value, ANY if with_plain_list(value) else mask
-
-
-def with_plain_list(value: expr) -> bool:
-    """Make the List that is a value under a test, as `d.items()` is if d is a dict, a list of Python's own.
-
-    Return whether there was one: then it is either such a list or any value.
-    """
-    native: Any = getattr(value, "body", None)
-    name = getattr(getattr(native, "func", None), "id", "")
-    if name in PLAIN_VERSIONS:
-        native.func.id = PLAIN_VERSIONS[name]
-    return name in PLAIN_VERSIONS
+    made_by = getattr(getattr(value, "func", None), "id", "")
+    return value, RAW_LIST if py.is_new_list(value) or made_by in MAKES_LIST else mask
 
 
 def has_plain_keys(ctx: Context, node: tree.Expr) -> bool:

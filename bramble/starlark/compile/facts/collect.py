@@ -75,7 +75,7 @@ class FunctionFacts:
 
     __slots__ = (
         "assigned",
-        "escaped",
+        "escapes",
         "whole",
         "loops",
         "returns",
@@ -96,7 +96,8 @@ class FunctionFacts:
         # Per variable (by declaration), how and from what it is assigned: "is" an expression, "aug" an
         # augmented assignment, "item" of an iterable, "part" of one of these, "function", or "any"thing.
         self.assigned: dict[int, list[tuple[str, Any]]] = {}
-        self.escaped: set[int] = set()
+        # Where each variable escapes first: the start of the statement, or of the outermost loop around it.
+        self.escapes: dict[int, int] = {}
         self.whole = LoopFacts()
         self.loops: dict[int, LoopFacts] = {}
         self.returns: list[tree.Expr] = []
@@ -123,6 +124,15 @@ class FunctionFacts:
         self.contents: dict[int, list[tuple[str, Any]]] = {}
 
 
+class _Begin:
+    """Marks on the work list where a loop begins, after what it iterates."""
+
+    __slots__ = ("loop",)
+
+    def __init__(self, loop: tree.For) -> None:
+        self.loop = loop
+
+
 class _End:
     """Marks on the work list where a loop ends."""
 
@@ -145,12 +155,14 @@ class _Collector:
         self.known = known
         self.facts = FunctionFacts()
         self.open: list[LoopFacts] = [self.facts.whole]
+        # Where the statement begins that is being read, and the outermost loop around it; -1: none.
+        self.statement = 0
+        self.outermost = -1
 
     def run(self, body: Sequence[tree.Node]) -> None:
         work: list[Any] = list(reversed(body))
         open_loops = self.open
         uses = self.uses
-        escaped = self.facts.escaped
         handlers = _HANDLERS
         while work:
             node = work.pop()
@@ -158,13 +170,20 @@ class _Collector:
             if kind is tree.Name:
                 binding = uses[node.start]
                 if binding.declared >= 0:
-                    escaped.add(binding.declared)
+                    self.escape(binding.declared)
                 continue
             if kind is tree.Literal:
                 continue
             if kind is _End:
                 open_loops.pop()
+                if len(open_loops) == 1:
+                    self.outermost = -1
                 continue
+            if kind is _Begin:
+                self.begin(node.loop, work)
+                continue
+            if kind in _STATEMENTS:
+                self.statement = node.start
             handler = handlers.get(kind)
             if handler is None:
                 below = children(node)
@@ -174,6 +193,14 @@ class _Collector:
                 handler(self, node, work)
 
     # -- helpers
+
+    def escape(self, declared: int) -> None:
+        """Note that somebody else may get hold of what a variable holds.
+
+        In a loop that may have happened before anything else in it, and within a statement in any order.
+        """
+        at = self.statement if self.outermost < 0 else self.outermost
+        self.facts.escapes[declared] = min(at, self.facts.escapes.get(declared, at))
 
     def uses_only(self, node: tree.Expr, work: list[Any], how: str = "other") -> None:
         """Go on into an operand whose value is used and not kept: a variable there does not escape."""
@@ -241,10 +268,15 @@ class _Collector:
             loop.unsafe = True
 
     def enter_loop(self, node: tree.Node, work: list[Any]) -> None:
+        self.open_loop(node)
+        work.append(_END)
+
+    def open_loop(self, node: tree.Node) -> None:
         loop = LoopFacts()
         self.facts.loops[node.start] = loop
+        if len(self.open) == 1:
+            self.outermost = min(node.start, self.statement)
         self.open.append(loop)
-        work.append(_END)
 
     # -- one method for each node that means something here
 
@@ -290,11 +322,15 @@ class _Collector:
         self.uses_only(node.value, work)
 
     def on_for(self, node: tree.For, work: list[Any]) -> None:
-        # What is iterated is evaluated before the loop.
-        self.uses_only(node.iterable, work, "iterate")
-        self.iterate(node, node.iterable)
-        self.enter_loop(node, work)
+        work.append(_END)
         work.extend(reversed(node.body))
+        # What is iterated is evaluated before the loop.
+        work.append(_Begin(node))
+        self.uses_only(node.iterable, work, "iterate")
+
+    def begin(self, node: tree.For, work: list[Any]) -> None:
+        self.iterate(node, node.iterable)
+        self.open_loop(node)
         self.assign(node.target, "item", node.iterable, work)
 
     def iterate(self, loop: tree.Node, iterable: tree.Expr) -> None:
@@ -303,6 +339,7 @@ class _Collector:
             self.facts.iterables.append((loop.start, iterable))
 
     def on_while(self, node: tree.While, work: list[Any]) -> None:
+        self.enter_loop(node, work)
         work.extend(reversed(node.body))
         self.uses_only(node.condition, work, "truth")
 
@@ -480,6 +517,10 @@ def _plain(argument: object) -> bool:
     return isinstance(argument, tree.NamedArgument) and argument.name == "reverse"
 
 
+def _is_statement(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, tree.Stmt)
+
+
 _HANDLERS: dict[type, Any] = {
     tree.Assign: _Collector.on_assign,
     tree.AugAssign: _Collector.on_augmented,
@@ -498,6 +539,9 @@ _HANDLERS: dict[type, Any] = {
     tree.Slice: _Collector.on_slice,
     tree.Call: _Collector.on_call,
 }
+
+
+_STATEMENTS = frozenset(kind for kind in vars(tree).values() if _is_statement(kind))
 
 
 def collect(

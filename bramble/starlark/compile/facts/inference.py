@@ -209,7 +209,7 @@ class Inference:
             for called in facts.whole.calls:
                 callers.setdefault(called, []).append(start)
             name = names.get(start)
-            if name is not None and not self.ownership.harmless(facts.whole, facts):
+            if name is not None and not self.ownership.harmless(facts.whole, facts, -1):
                 loud.append(name)
             if facts.unknown_call or any(
                 self.rules.kind(r) & (OTHER | FUNCTION) for r in facts.whole.methods

@@ -21,18 +21,25 @@ function runs. So
 `y = x` between two local names makes both names of the same containers. They form a *group* and are
 private together or not at all.
 
+Most containers are private for a while only: made, filled in a loop, and then given to somebody. A variable
+is *private at* a place as long as no statement before has let it escape: statements run in the order of the
+text, but in a loop. So an escape counts from the beginning of its statement, within which anything may come
+first, and in a loop from the beginning of the outermost loop around it (`FunctionFacts.escapes`).
+
 **Three conclusions.** Nobody can freeze what nobody else has, so a private container may be changed
 without asking (`changeable`), unless a loop of this function locks it. A loop over a private variable
 needs no lock when its own body changes none of the group (`needs_lock`); a loop over anything else needs
-none when all that its body changes is private and what it calls changes nothing that was there before
-(`harmless`). And a private list or dict that is used in a few ways only, all of which Python's own list
-or dict serves as well, *is* one (`raw`): no value of the program exists until it leaves, by `return` for
-example, where a copy is made that a program may see.
+none when all that its body changes is private where the loop begins, and what it calls changes nothing
+that was there before (`harmless`). For both it is enough to be private there. And a private list or dict
+that is used in a few ways only, all of which Python's own list or dict serves as well, *is* one (`raw`): no
+dict of the program exists until it leaves, by `return` for example, where a copy is made that a program may
+see. A list is Python's own anyway; one that is raw is no frozen one.
 
 **Why that is safe.** The facts are about the text of one function, and hold whatever the order in which its
 statements run, since none of them depends on it. What is not understood counts as an escape: a node without
 a rule in collect.py has its names taken as used. Of all that may be done with a raw container only `return`
-gives it away as it is, and after that the variable is gone: nobody can tell the copy from the original.
+gives it away as it is, and after that the variable is gone: nobody can tell a copy of the dict from the
+original, and a list needs none.
 The method `join` of a literal text reads a list and keeps nothing of it. A dict is Python's own with
 the keys that a `Dict` has inside, so a key that Python would take for another one (`True`, `1.0`, NaN)
 is wrapped in both.
@@ -45,6 +52,8 @@ nothing private at all, to the same results.
 """
 
 from __future__ import annotations
+
+import sys
 
 from ...syntax import tree
 from ...syntax.scopes import LOCAL, UNIVERSAL
@@ -75,6 +84,8 @@ _RAW_USES = {
     RAW_LIST: _READING | {"slice", "method.append", "method.pop", "method.extend", "method.index"},
     RAW_DICT: _READING | {"method.get", "method.setdefault", "method.items", "method.keys", "method.values"},
 }
+# After all of a text.
+_NEVER = sys.maxsize
 _NEW = frozenset({tree.List, tree.Dict, tree.Comprehension, tree.Slice, tree.Literal})
 
 
@@ -94,7 +105,8 @@ class Ownership:
         self.parameters: set[int] = set()
         # Known functions that change what was there before their call.
         self.loud: set[str] = set()
-        self._private: dict[int, bool] = {}
+        # Where a variable is no longer private, by declaration; -1: it never is.
+        self._private: dict[int, int] = {}
         self._raw: dict[int, int] = {}
 
     def find_contents(self) -> None:
@@ -142,10 +154,19 @@ class Ownership:
 
     def private(self, declared: int, facts: FunctionFacts) -> bool:
         """Return whether only code that names the variable, or an alias, can change its containers."""
+        return self._until(declared, facts) == _NEVER
+
+    def private_at(self, declared: int, facts: FunctionFacts, at: int) -> bool:
+        """Return whether a variable is private still, where `at` begins what is executed."""
+        return self._until(declared, facts) > at
+
+    def _until(self, declared: int, facts: FunctionFacts) -> int:
         found = self._private.get(declared)
         if found is None:
             group = self.group(declared, facts)
-            found = all(self._private_alone(member, facts) for member in group)
+            found = -1
+            if all(self._private_alone(member, facts) for member in group):
+                found = min(facts.escapes.get(member, _NEVER) for member in group)
             for member in group:
                 self._private[member] = found
         return found
@@ -164,7 +185,6 @@ class Ownership:
     def _private_alone(self, declared: int, facts: FunctionFacts) -> bool:
         return (
             declared in facts.assigned
-            and declared not in facts.escaped
             and declared not in self.captured
             and declared not in self.parameters
             and all(self.makes_new(declared, how, value) for how, value in facts.assigned[declared])
@@ -187,7 +207,7 @@ class Ownership:
     def changeable(self, start: int, node: tree.Expr) -> bool:
         """Return whether a container surely may be changed: a private one that no loop here locks.
 
-        Its variable then holds a `List`, or a dict or set that is neither frozen nor busy.
+        Its variable then holds a list of Python's own, or a dict or set that is neither frozen nor busy.
         """
         node = strip(node)
         if node.__class__ is not tree.Name:
@@ -196,7 +216,7 @@ class Ownership:
         facts = self.facts[start]
         return (
             binding.scope == LOCAL
-            and self.private(binding.declared, facts)
+            and self.private_at(binding.declared, facts, node.start)
             and binding.declared not in facts.locked
         )
 
@@ -250,12 +270,12 @@ class Ownership:
         iterable = strip(iterable)
         if iterable.__class__ is tree.Name:
             binding = self.uses[iterable.start]
-            if binding.scope == LOCAL and self.private(binding.declared, facts):
+            if binding.scope == LOCAL and self.private_at(binding.declared, facts, loop_start):
                 group = self.group(binding.declared, facts)
                 return not group.isdisjoint(loop.changed) or any(
                     self.changes_name(node) in group for node in loop.augmented
                 )
-        return not self.harmless(loop, facts)
+        return not self.harmless(loop, facts, loop_start)
 
     def changes_name(self, node: tree.AugAssign) -> int:
         """Return the variable whose container an augmented assignment may change, else -1."""
@@ -265,9 +285,12 @@ class Ownership:
         declared = self.uses[target.start].declared
         return declared if self.masks.get(declared, ANY) & _CONTAINER else -1
 
-    def harmless(self, loop: LoopFacts, facts: FunctionFacts) -> bool:
-        """Return whether nothing but private containers is changed while the loop runs."""
-        if loop.unsafe or not all(self.private(declared, facts) for declared in loop.changed):
+    def harmless(self, loop: LoopFacts, facts: FunctionFacts, at: int) -> bool:
+        """Return whether nothing but containers that are private at its begin is changed while a loop runs.
+
+        For the whole of a function `at` is -1: whatever it makes has not been there before.
+        """
+        if loop.unsafe or not all(self.private_at(declared, facts, at) for declared in loop.changed):
             return False
         for node in loop.augmented:
             target = strip(node.target)
@@ -275,7 +298,7 @@ class Ownership:
                 declared = self.uses[target.start].declared
                 if node.op not in ("+", "|") or not self.masks.get(declared, ANY) & _CONTAINER:
                     continue
-                if self.uses[target.start].scope != LOCAL or not self.private(declared, facts):
+                if self.uses[target.start].scope != LOCAL or not self.private_at(declared, facts, at):
                     return False
             elif node.op in ("+", "|") and self.rules.kind(node.value) & _ITERABLE:
                 # The element may be a list, which would grow.
