@@ -7,7 +7,7 @@ from ...syntax import tree
 from ...syntax.scopes import FREE, GLOBAL, LOCAL, PREDECLARED, UNIVERSAL
 from .. import python_tree as py
 from ..facts.collect import strip
-from ..facts.kinds import ANY, BOOL, DICT, FUNCTION, LIST, NONE, RAW_DICT, RAW_LIST
+from ..facts.kinds import ANY, BOOL, DICT, FUNCTION, NONE, RAW_DICT, RAW_LIST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
