@@ -53,8 +53,6 @@ nothing private at all, to the same results.
 
 from __future__ import annotations
 
-import sys
-
 from ...syntax import tree
 from ...syntax.scopes import LOCAL, UNIVERSAL
 from .collect import FRESH, FunctionFacts, LoopFacts, strip
@@ -85,7 +83,7 @@ _RAW_USES = {
     RAW_DICT: _READING | {"method.get", "method.setdefault", "method.items", "method.keys", "method.values"},
 }
 # After all of a text.
-_NEVER = sys.maxsize
+_NEVER = 1 << 62
 _NEW = frozenset({tree.List, tree.Dict, tree.Comprehension, tree.Slice, tree.Literal})
 
 
