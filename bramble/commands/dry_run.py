@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Optional
 
@@ -23,11 +23,10 @@ from bramble.commands.context.recording import facts_with, files_below
 from bramble.commands.context.setting import Setting
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import GENERATOR, Derivation
-from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.project.lockfile import read_lock
 from bramble.store.disk import Store
-from bramble.store.history.changes import Change, reasons
+from bramble.store.history.changes import Change, Comparison
 from bramble.store.history.model import Facts
 from bramble.store.history.records import builds, facts_of
 
@@ -90,10 +89,10 @@ def dry_run(evaluated: Evaluated, setting: Setting, choices: BuildChoices) -> Fo
     if store is not None:
         _find_out(walk, order, store, evaluated, lock.url_hashes, options)
         before = _before(store, evaluated.project.home)
-    to_make = [id for id in order if id not in walk.made or id in walk.absent]
-    now = {id: _facts(walk, evaluated, id) for id in order}
-    steps = tuple(_step(walk, id, now, before, lock.url_hashes, set(to_make)) for id in to_make)
-    cached = tuple(sorted(graph.get(id).name for id in order if id not in set(to_make)))
+    to_make = {id: None for id in order if id not in walk.made or id in walk.absent}
+    comparison = Comparison({id: _facts(walk, evaluated, id) for id in order}, before)
+    steps = tuple(_step(walk, id, comparison, lock.url_hashes, to_make) for id in to_make)
+    cached = tuple(sorted(graph.get(id).name for id in order if id not in to_make))
     return Forecast(steps, cached)
 
 
@@ -145,11 +144,10 @@ def _find_out(
 def _task(walk: _Walk, id: str) -> Task:
     derivation = walk.graph.get(id)
     needed = derivation.dependencies
-    names = {OutputRef(key, output): name for key, made in walk.made.items() for output, name in made.outputs}
     return Task(
         id=id,
         derivation=derivation,
-        inputs={ref: names[ref] for ref in needed},
+        inputs={ref: dict(walk.made[ref.derivation].outputs)[ref.output] for ref in needed},
         filenames={ref.derivation: walk.made[ref.derivation].filename for ref in needed},
         wanted=id in walk.wanted,
     )
@@ -183,14 +181,13 @@ def _facts(walk: _Walk, evaluated: Evaluated, id: str) -> Facts:
 def _step(
     walk: _Walk,
     id: str,
-    now: Mapping[str, Facts],
-    before: Mapping[str, Facts],
+    comparison: Comparison,
     pins: Mapping[str, str],
-    to_make: set[str],
+    to_make: Collection[str],
 ) -> Step:
     derivation = walk.graph.get(id)
     inputs = tuple(walk.graph.get(key).name for key in walk.unknown(id) if key in to_make)
-    reason = reasons(id, now, before)[0]
+    reason = comparison.reason(id, asked=True)
     changes = tuple(change for change in reason.changes if change.kind != "input" or not inputs)
     if derivation.builtin == GENERATOR:
         word, changes, inputs = "generated", (), ()

@@ -54,7 +54,7 @@ def reasons(id: str, now: Mapping[str, Facts], before: Mapping[str, Facts]) -> l
     before its inputs, once.
     """
     # spec: cli.why-built.changes
-    comparison = _Comparison(now, before)
+    comparison = Comparison(now, before)
     found: dict[str, Reason] = {}
     left = [id]
     while left:
@@ -67,7 +67,9 @@ def reasons(id: str, now: Mapping[str, Facts], before: Mapping[str, Facts]) -> l
     return [found[key] for key in sorted(found, key=lambda key: (key != id, -position[key]))]
 
 
-class _Comparison:
+class Comparison:
+    """The facts of a build beside those of one before, matched once for however many questions."""
+
     def __init__(self, now: Mapping[str, Facts], before: Mapping[str, Facts]) -> None:
         self._now = now
         self._before = before
