@@ -207,7 +207,7 @@ FAULTS: tuple[Fault, ...] = (
     ),
     *_in(
         "thread",
-        ("freeze", "    walk.finish()\n    return found\n", "    return found\n"),
+        ("freeze", "        walk.finish()\n    finally:\n", "    finally:\n"),
         (
             "load.failure",
             'failure = EvalError("eval.load", f"cannot load {module}: {error.message}")',
