@@ -20,6 +20,14 @@ from bramble.errors import BrambleError
 
 _HTTPS = 443
 POLL = 0.1  # seconds until a cancellation is noticed
+# Of IPv6, only this is given to anybody to be reached (RFC 4291, 2.4); elsewhere, kernels and routers may take an
+# address for one of IPv4, or of the site, and Pythons differ in what they know of that.
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+_NO_UNICAST = tuple(
+    ipaddress.IPv6Network(one)
+    for one in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")  # RFC 2928, 3849, 3056, 9637
+)
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 _Address = tuple[Any, Any, int, str, Any]  # as socket.getaddrinfo gives them
 
 
@@ -156,8 +164,18 @@ def refuse_inner(shown: str, host: str, addresses: Iterable[str], but: Optional[
 def is_public(address: str) -> bool:
     """Tell whether an address, as text, can be reached by everybody and means one machine."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(found, "ipv4_mapped", None) or found
-    return bool(inner.is_global and not inner.is_multicast)
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or (_translated(found) if found in _TRANSLATED else None)
+        if inner is not None:
+            found = inner
+        elif found not in _UNICAST or any(found in other for other in _NO_UNICAST):
+            return False
+    return bool(found.is_global and not found.is_multicast)
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address:
+    """Return the address of IPv4 to which a translator (RFC 6052) leads."""
+    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
 
 
 def addresses_of(host: str) -> Sequence[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple, Optional
 from bramble.build.fetch.exchange import Sent, exchange
 from bramble.build.options import FetchOptions
 from bramble.commands.context.setting import Setting, credentials_of
+from bramble.commands.packages.checkout import git, has_changes
 from bramble.commands.packages.obtain import repositories_of
 from bramble.commands.packages.registry.trusting import configured
 from bramble.errors import BrambleError
@@ -24,7 +24,6 @@ from bramble.project.toml import decode
 from bramble.project.versions import Version
 
 _LARGEST = 1 << 20  # bytes of an answer
-_SECONDS = 60  # for git on this machine
 _LOOKS = 6  # times that a log may break off without anything new before that is an error
 _PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds between two looks at a job
 # Codes of errors that are over when a server has been started again.
@@ -81,7 +80,7 @@ def wish_of(reference: str, setting: Setting) -> Wish:
             f'the name "{name}" says no place of a repository: HOST/PATH is expected',
             remedy=f"name the project after its repository, in {CONFIG_NAME}: github.com/you/it",
         )
-    top = os.path.realpath(_git(project.root, "rev-parse", "--show-toplevel").strip())
+    top = os.path.realpath(git(project.root, "rev-parse", "--show-toplevel").strip())
     directory = os.path.relpath(os.path.realpath(project.root), top)
     directory = "" if directory == "." else directory
     version = _version(project, reference, directory)
@@ -95,7 +94,7 @@ def wish_of(reference: str, setting: Setting) -> Wish:
         )
     _check_config(project, directory, commit, tag, version)
     warnings = []
-    if _git(project.root, "status", "--porcelain", "--", ".").strip():
+    if has_changes(project.root):
         warnings.append(f"what is not committed is not in {tag}")
     if _commit(project.root, "HEAD", "") != commit:
         warnings.append(f"{tag} is commit {commit[:12]}, and not what you have checked out")
@@ -111,14 +110,14 @@ def _version(project: Project, reference: str, directory: str) -> Version:
 
 
 def _commit(root: str, reference: str, kind: str = "refs/tags/") -> str:
-    return _git(root, "rev-parse", "--quiet", "--verify", f"{kind}{reference}^{{commit}}", fails=True).strip()
+    return git(root, "rev-parse", "--quiet", "--verify", f"{kind}{reference}^{{commit}}", fails=True).strip()
 
 
 def _check_config(project: Project, directory: str, commit: str, tag: str, version: Version) -> None:
     """Demand that the bramble.toml of a tag says what the tag does. Raises packages.*, config.*."""
     # spec: packages.name.agrees, packages.tag.agrees
     path = f"{directory}/{CONFIG_NAME}" if directory else CONFIG_NAME
-    text = _git(project.root, "show", f"{commit}:{path}", fails=True)
+    text = git(project.root, "show", f"{commit}:{path}", fails=True)
     again = f"commit what is right, then: git tag -d {tag} && git tag {tag}"
     if not text:
         raise BrambleError("packages.no-project", f"there is no {path} in {tag}", remedy=again)
@@ -162,36 +161,6 @@ def _pushed(
             remedy=f"git fetch --tags shows what is there; where nobody has it yet: {push} --force",
         )
     return []
-
-
-def _git(root: str, *words: str, fails: bool = False) -> str:
-    """Run the person's git in their project; where it may fail, `fails`, it says "" then.
-
-    Raises packages.no-repository.
-    """
-    try:
-        done = subprocess.run(
-            # Nothing that the repository names is run to look at it.
-            ["git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", *words],
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BrambleError(
-            "packages.no-repository", f"git cannot be asked: {error}", remedy="install git, and try again"
-        ) from None
-    if done.returncode and fails:
-        return ""
-    if done.returncode:
-        raise BrambleError(
-            "packages.no-repository",
-            f"{root} is in no repository of git, or in one that git does not read",
-            remedy="a registry fetches packages from git: git init, commit, push",
-            detail=done.stderr.decode("utf-8", "replace").strip(),
-        )
-    return done.stdout.decode("utf-8", "surrogateescape")
 
 
 # --- there -----------------------------------------------------------------------
@@ -308,6 +277,8 @@ def _read_job(values: dict[str, Any]) -> Job:
 
 
 def _error(values: Any) -> BrambleError:
+    if not isinstance(values, dict):
+        raise TypeError("no error")
     code, message, remedy, detail = (
         str(values.get(key) or "") for key in ("error", "message", "remedy", "detail")
     )

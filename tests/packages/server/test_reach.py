@@ -70,11 +70,12 @@ def test_versions_of_what_is_where_its_name_says() -> None:
 
 
 def test_which_addresses_are_public() -> None:
-    for public in ("8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"):
+    for public in ("8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"):
         assert is_public(public), public
     for inner in (
         "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1",
         "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:10.0.0.1",
+        "64:ff9b::a00:1", "64:ff9b:1::808:808", "2002:a00:1::", "::10.0.0.1", "::ffff:0:10.0.0.1", "fec0::1", "2001:db8::1",
     ):  # fmt: skip
         assert not is_public(inner), inner
     assert "127.0.0.1" in addresses_of("localhost") or "::1" in addresses_of("localhost")

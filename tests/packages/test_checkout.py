@@ -1,0 +1,65 @@
+"""Asking git about a project that a stranger has handed over with its `.git`: nothing that it names is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bramble.commands.packages.checkout import has_changes
+from bramble.commands.packages.publishing import _read_job
+from tests.packages.published import Published
+
+NAME = "example.test/given"
+
+
+def _seen(market: Published, where: Path) -> tuple[list[str], bool]:
+    done = market.run("publish", "--dry-run", "--offline", cwd=where)
+    return done.codes, (market.base / "run").exists()
+
+
+@pytest.mark.parametrize("driver", ["x", "a.b", "a=b"])
+def test_no_filter_of_a_repository_is_run(market: Published, driver: str) -> None:
+    market.publish(NAME, "1.0.0", default="")
+    where, git = market.repository(NAME), market.git
+    program = f"touch {market.base}/run; cat"
+    (where / ".git" / "info" / "attributes").write_text(f"* filter={driver}\n")
+    for end in ("clean", "process"):
+        git("config", "--file", str(where / ".git" / "more"), f"filter.{driver}.{end}", program, cwd=where)
+    git("config", "include.path", "more", cwd=where)
+    (where / "default.bramble").write_text("# other\n")
+    assert _seen(market, where) == ([], False)
+    assert has_changes(str(where))
+
+
+def test_what_is_committed_is_no_change_though_a_filter_is_named(market: Published) -> None:
+    market.publish(NAME, "1.0.0", default="# one\n")
+    where = market.repository(NAME)
+    market.git("config", "filter.x.clean", f"touch {market.base}/run; cat", cwd=where)
+    market.git("config", "filter.x.required", "true", cwd=where)
+    (where / ".git" / "info" / "attributes").write_text("* filter=x\n")
+    (where / "default.bramble").write_text("# one\n")
+    assert _seen(market, where) == ([], False)
+    assert not has_changes(str(where))
+
+
+def test_what_a_repository_lacks_is_not_fetched(market: Published) -> None:
+    market.publish(NAME, "1.0.0", default="")
+    where, git = market.repository(NAME), market.git
+    for key, value in {
+        "core.repositoryformatversion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.url": str(market.base / "elsewhere"),
+        "remote.origin.promisor": "true",
+        "remote.origin.uploadpack": f"touch {market.base}/run; false",
+    }.items():
+        git("config", key, value, cwd=where)
+    blob = git("rev-parse", "HEAD:bramble.toml", cwd=where)
+    (where / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    assert _seen(market, where) == (["packages.no-project"], False)
+
+
+@pytest.mark.parametrize("error", ["text", 5, [1], True])
+def test_an_error_of_a_job_that_is_none(error: object) -> None:
+    with pytest.raises(TypeError):
+        _read_job({"id": "1", "state": "failed", "error": error})
