@@ -1,4 +1,4 @@
-"""Asking git about a project that a stranger has handed over with its `.git`: nothing that it names is run."""
+"""Asking git about a project of a stranger who has added its `.git`: nothing that it names is run."""
 
 from __future__ import annotations
 

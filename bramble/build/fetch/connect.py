@@ -20,8 +20,8 @@ from bramble.errors import BrambleError
 
 _HTTPS = 443
 POLL = 0.1  # seconds until a cancellation is noticed
-# Of IPv6, only this is given to anybody to be reached (RFC 4291, 2.4); elsewhere, kernels and routers may take an
-# address for one of IPv4, or of the site, and Pythons differ in what they know of that.
+# Of IPv6, only this is given to anybody to be reached (RFC 4291, 2.4); elsewhere, kernels and routers may
+# take an address for one of IPv4, or of the site, and Pythons differ in what they know of that.
 _UNICAST = ipaddress.IPv6Network("2000::/3")
 _NO_UNICAST = tuple(
     ipaddress.IPv6Network(one)
