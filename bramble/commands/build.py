@@ -367,8 +367,8 @@ def options_of(project: Project, packages: Packages, setting: Setting, choices: 
             offline=setting.offline,
             mirror={**own, **(read_mirror(setting.mirror_table) if setting.mirror_table else {})},
             # A package lies where the project says, which does not make it the project's own.
-            # spec: internet.evaluation
-            reach=Reach((project.root,), public=project.fetched is None),
+            # spec: internet.evaluation, build.fetch.public
+            reach=Reach((project.root,), public=project.fetched is None and setting.public_but is None),
             own_mirror=tuple(own.values()),
             vendor=vendor_of(project, setting),
             proxies=setting.proxies,

@@ -27,6 +27,9 @@ def open_local(path: str, url: str, reach: Optional[Reach]) -> int:
         # A fifo would block for ever without O_NONBLOCK.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
+        if reach is not None and not reach.public:
+            # Whether a file is there is not told of those that are out of reach.
+            check_reach(path, url, reach)
         raise BrambleError(
             "fetch.not-found",
             f"{redact(url)} cannot be read: {os.strerror(error.errno or 0)}",

@@ -130,7 +130,7 @@ def _place(url: str, options: FetchOptions) -> str:
 def _refuse_inner(url: str, place: str, scheme: str, options: FetchOptions) -> None:
     """Demand that a repository is public, where only such ones may be reached. Raises fetch.out-of-reach."""
     # spec: build.fetch.public
-    if options.public_but is None or place.startswith("/"):
+    if options.public_but is None:
         return
     if scheme not in PORTS:
         raise BrambleError(

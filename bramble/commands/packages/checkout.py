@@ -7,7 +7,6 @@ git to run when it compares a file (gitattributes(5), `filter`), or when an obje
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 
@@ -17,7 +16,8 @@ _SECONDS = 60
 _FILTERS = r"^filter\..*\.(clean|process)$"
 _KEY = re.compile(r"(filter\.[^=\n]*\.)(?:clean|process)", re.DOTALL)
 # No protocol is called so: what is not here is not fetched. Only newer versions know of the first one.
-_ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none", "GIT_TERMINAL_PROMPT": "0"}
+_GIT = ("env", "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none", "git")
+_NO_GIT = 127  # the status of env(1) where there is no such program
 
 
 def git(root: str, *words: str, fails: bool = False) -> str:
@@ -28,17 +28,18 @@ def git(root: str, *words: str, fails: bool = False) -> str:
     # spec: registry.client.checks
     try:
         done = subprocess.run(
-            ["git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", *words],
+            [*_GIT, "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", *words],
             cwd=root,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,
-            env={**os.environ, **_ENVIRONMENT},
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise BrambleError(
             "packages.no-repository", f"git cannot be asked: {error}", remedy="install git, and try again"
         ) from None
+    if done.returncode == _NO_GIT:
+        raise BrambleError("packages.no-repository", "there is no git", remedy="install git, and try again")
     if done.returncode and fails:
         return ""
     if done.returncode:

@@ -56,7 +56,7 @@ _MACHINE = "host_tools"  # the builder that copies programs of this machine
 _NO_VERSION = "0.0.0"
 _LOG_SIZE = 1 << 20  # bytes of what one build prints
 _MOST_FILES = 1 << 20  # of one build
-_HERE_ALONE = ("look inside: ", "its directories are kept", "--keep-failed ")
+_HERE_ALONE = ("its log is ", "look inside: ", "its directories are kept", "--keep-failed ")
 
 
 @dataclass(frozen=True)

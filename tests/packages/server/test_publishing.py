@@ -83,6 +83,9 @@ def checked(registry: Registry, name: str, *words: str, **environ: str) -> list[
         ("fetch.out-of-reach", PINNED.format("fetch_url", "http://127.0.0.1:1/x", "")),
         ("fetch.out-of-reach", PINNED.format("fetch_git", "https://127.0.0.1:1/x", '"reference": "main", ')),
         ("fetch.out-of-reach", PINNED.format("fetch_git", "ssh://127.0.0.1/x", '"reference": "main", ')),
+        ("fetch.out-of-reach", PINNED.format("fetch_url", "file:///etc/passwd", "")),
+        ("fetch.out-of-reach", PINNED.format("fetch_url", "file:///etc/none-there", "")),
+        ("fetch.out-of-reach", PINNED.format("fetch_git", "file:///etc/", '"reference": "main", ')),
         ("resolve.undefined", "def f():\n    return open('/etc/passwd')\n"),
     ],
 )
