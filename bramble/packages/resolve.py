@@ -415,7 +415,8 @@ def _checked(ask: Ask, tree: Tree, reads: Reads) -> ProjectConfig:
         raise BrambleError(
             "packages.name",
             f'{ask.key} calls itself "{config.name}"',
-            remedy=f'write "{config.name}" where you mean it; a package is named after its place',
+            remedy=f'write "{config.name}" where you mean it; a package is named after its place, '
+            f"and if yours is {ask.name}, correct its name in {CONFIG_NAME} and tag a new version",
         )
     return config
 

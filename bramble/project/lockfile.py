@@ -21,7 +21,7 @@ from typing import Callable, Optional
 from bramble.errors import BrambleError, Place
 from bramble.project.access import read_file, replace_file
 from bramble.project.names import LOCK_NAME
-from bramble.project.toml import TomlDocument, decode, parse_document
+from bramble.project.toml import CONFLICT, TomlDocument, decode, parse_document
 from bramble.recall.reads import NOT_NOTED, Reads
 
 URL_HASHES = "URLHashes"
@@ -135,7 +135,7 @@ def _parsed(text: str) -> TomlDocument:
     except BrambleError as error:
         line = error.place.line if error.place is not None and error.place.line else 1
         source = text.splitlines()[line - 1 : line]
-        if source and source[0].startswith(("<<<<<<<", "=======", ">>>>>>>", "|||||||")):
+        if source and source[0].startswith(CONFLICT):
             raise BrambleError(
                 error.code,
                 "there is a merge conflict in the lock file",

@@ -352,7 +352,7 @@ def _check_inside(module: ModuleFile, reads: Reads) -> None:
             raise BrambleError(
                 "load.unknown-module",
                 f'there is no module "{module.name}": {directory} is a project of its own',
-                remedy=f"go to {directory}, or name that project under [dependencies]",
+                remedy=f"require it, with bramble add {module.name} or --path DIR; to work on it, go there",
             )
         directory = os.path.dirname(directory)
 

@@ -93,6 +93,9 @@ def _place(filename: str, lines: tuple[int, ...], offset: int) -> Place:
     return Place(filename, line, offset - lines[line - 1] + 1)
 
 
+# What git begins the lines with that show where two branches differ.
+CONFLICT = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
+
 # How a table came to be, which decides what may still be added to it.
 _IMPLIED = "implied"  # named on the way to another header: may get its own header once
 _HEADER = "header"  # has its header: may get new tables, and no second header
@@ -186,6 +189,12 @@ class _Reader:
                 word, self.at = short_string(self.text, start)
             else:
                 found = _BARE_KEY.match(self.text, start)
+                if self.text.startswith(CONFLICT, start):
+                    raise Broken(
+                        start,
+                        "there is a merge conflict in this file",
+                        "decide which lines stay, and delete those that begin with <<<<<<<, =======, >>>>>>>",
+                    )
                 if found is None:
                     raise Broken(
                         start,

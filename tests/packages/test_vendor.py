@@ -168,7 +168,7 @@ def test_what_is_in_it_and_what_cannot_be(source: Published) -> None:
     )
     done = source.run("vendor", "--json", "--dry-run", "v")
     assert done.json["absent"] == ['"tools", which is copied from the machine that builds']
-    assert done.err.startswith('warning: not in it: "tools"')
+    assert done.err.startswith('warning: not in v: "tools"')
     assert not [path for path in (source.project / "v").rglob(".bramble-*")]
 
 

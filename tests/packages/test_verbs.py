@@ -129,6 +129,8 @@ def test_what_cannot_be_added_changes_nothing(desk: Published) -> None:
         (["renamed"], "packages.name", 'write "example.test/called"'),
         (["a@"], "config.name", "for example"),
         (["app"], "config.dependency", "leave it out"),
+        (["diamond/subb"], "packages.unknown-version", "git tag subb/v0.1.0; until then: "),
+        (["b@^1.0"], "packages.unknown-revision", "which means it or a later one"),
     )
     for words, code, remedy in cases:
         done = desk.run("add", *(f"{HOST}/{word}" for word in words))
@@ -142,6 +144,7 @@ def test_what_cannot_be_added_changes_nothing(desk: Published) -> None:
         assert done.codes == ["config.name"] and f"bramble add {HOST}/a;" in done.errors[0]["remedy"], word
     assert desk.run("add", "std/c").codes == ["config.name"]
     assert desk.run("add", "nohost").codes == ["packages.unknown"]
+    assert "HOST/PATH" in desk.run("add", "nohost").errors[0]["message"]
     assert desk.run("add", f"{HOST}/a", cwd=desk.base).codes == ["config.no-project"]
     assert desk.run("add").status == 2
     assert desk.run("add", "x", "y", "--git", "u").status == 2
@@ -174,6 +177,24 @@ def test_what_others_require_holds_and_is_said(desk: Published) -> None:
     assert done.out == f"added {HOST}/a 1.0.0; 1.1.0 is used, required by {HOST}/b 1.2.0\n"
 
 
+def test_a_name_that_is_nearly_required_is_named(desk: Published) -> None:
+    assert desk.run("add", f"{HOST}/b@1.0.0").status == 0
+    for words, remedy in (
+        (["remove", "b"], f"did you mean {HOST}/b?"),
+        (
+            ["update", f"{HOST}/b@1.2.0"],
+            f"leave the version out: {HOST}/b; to choose one: bramble add {HOST}/b@1.2.0",
+        ),
+        (
+            ["remove", f"{HOST}/b@"],
+            f"leave the version out: {HOST}/b; to choose one: bramble add {HOST}/b@VERSION",
+        ),
+        (["remove", "e"], f"it requires {HOST}/b"),
+    ):
+        done = desk.run(*words)
+        assert done.codes == ["packages.not-required"] and done.errors[0]["remedy"] == remedy, done.err
+
+
 def test_one_is_removed_and_the_lock_with_it(desk: Published) -> None:
     # spec: packages.remove, packages.lock.tidy
     assert desk.run("add", f"{HOST}/b", f"{HOST}/c@0.1.0").status == 0
@@ -183,8 +204,8 @@ def test_one_is_removed_and_the_lock_with_it(desk: Published) -> None:
     done = desk.run("remove", f"{HOST}/c")
     assert done.status == 0
     assert done.err.splitlines() == [
-        f'warning: default.bramble:2:6: "{HOST}/c" is still loaded, and is load.undeclared from now on',
-        f'warning: lib/x.bramble:1:6: "{HOST}/c/sub" is still loaded, and is load.undeclared from now on',
+        f'warning: default.bramble:2:6: "{HOST}/c" is still loaded, which fails from now on',
+        f'warning: lib/x.bramble:1:6: "{HOST}/c/sub" is still loaded, which fails from now on',
     ]
     assert done.out == f"removed {HOST}/c\n"
     assert said(desk) == HEAD + f'\n[dependencies]\n"{HOST}/b" = "1.2.0"\n'

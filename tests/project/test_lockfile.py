@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bramble.errors import BrambleError
 from bramble.project import lockfile
+from bramble.project.config import parse_config
 from bramble.project.lockedit import edited, lock_text
 from bramble.project.lockfile import Lock, merge, parse_lock, read_lock, update_lock, write_lock
 
@@ -84,6 +85,14 @@ def test_a_broken_file_is_an_error_with_its_line(text, code, place):
 def test_a_merge_conflict_is_called_by_its_name():
     with pytest.raises(BrambleError) as caught:
         parse_lock("[URLHashes]\n<<<<<<< HEAD\n")
+    assert "merge conflict" in caught.value.message
+
+
+@pytest.mark.parametrize("line", ["<<<<<<< HEAD", "=======", ">>>>>>> x", "||||||| base"])
+def test_a_merge_conflict_in_the_configuration_too(line):
+    with pytest.raises(BrambleError) as caught:
+        parse_config(f'[package]\nname = "example.com/p"\nversion = "1.0.0"\n{line}\n')
+    assert (caught.value.code, str(caught.value.place)) == ("config.syntax", "bramble.toml:4:1")
     assert "merge conflict" in caught.value.message
 
 

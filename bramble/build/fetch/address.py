@@ -49,7 +49,9 @@ def parts_of(url: str) -> SplitResult:
     except ValueError:
         raise NoUrl("its host or its port cannot be read") from None
     if parts.scheme not in SCHEMES:
-        raise NoUrl(f'the scheme is "{parts.scheme}"')
+        raise NoUrl(
+            f'the scheme is "{parts.scheme}"' if parts.scheme else "it begins with none, as https:// is"
+        )
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
             raise NoUrl("a file URL has an absolute path of this machine")

@@ -64,6 +64,8 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     elif arguments.deed == "revoke":
         count = revoke(arguments.project, setting)
         print(f"{count} revoked")
+        if not count:
+            say(f"nothing is granted to {arguments.project}: bramble trust lists what is")
     elif arguments.json:
         print_json({"version": 1, "grants": [one.to_json() for one in grants(setting)]})
     else:

@@ -13,6 +13,7 @@ from typing import Optional
 from bramble.build.fetch.discretion import redact
 from bramble.commands.packages.repositories import Repositories, Repository, odd_tag
 from bramble.errors import BrambleError, nearest
+from bramble.packages.names import tag_of
 from bramble.project.config import Dependency
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, Lock
 from bramble.project.versions import Version
@@ -83,7 +84,7 @@ def _with_nearest(
     error: BrambleError, name: str, known: Iterable[str], repositories: Repositories
 ) -> BrambleError:
     if error.code == "packages.unknown":
-        mirrored = [url.partition("://")[2] for url in repositories.asking.fetch.mirror]
+        mirrored = [url.partition("://")[2].rstrip("/") for url in repositories.asking.fetch.mirror]
         meant = _meant(name, {*known, *mirrored, *repositories.registries.beside(name)} - {name})
         if meant is not None:
             error.remedy = f"did you mean {meant}? else {error.remedy}"
@@ -125,7 +126,8 @@ def unknown_revision(name: str, revision: str, repository: Repository) -> Brambl
         "packages.unknown-revision",
         f'the repository of the package "{name}" has no branch or tag {ascii(revision)}',
         remedy=(f"did you mean {shlex.quote(meant)}? " if meant else "")
-        + "write a branch, a tag, a version, or all digits of a commit's hash",
+        + "write a branch, a tag, all digits of a commit's hash, or a version, "
+        "which means it or a later one of its MAJOR",
     )
 
 
@@ -148,7 +150,8 @@ def no_version(name: str, repository: Repository) -> BrambleError:
         "packages.unknown-version",
         f'the package "{name}" has no version: no tag of {redact(repository.place.url)} is one',
         remedy=(f"{odd}; " if odd else "")
-        + f"use a commit: bramble add {shlex.quote(f'{name}@{branch}') if branch else f'{name}@BRANCH'}",
+        + f"its author makes one: git tag {tag_of(repository.place.directory, Version(0, 1, 0))}; "
+        f"until then: bramble add {shlex.quote(f'{name}@{branch}') if branch else f'{name}@BRANCH'}",
     )
 
 
@@ -220,8 +223,13 @@ def locked_names(lock: Lock) -> set[str]:
 
 def not_required(name: str, dependencies: Sequence[str], lock: Lock) -> BrambleError:
     """Return the error for a name that bramble.toml does not require; packages in the lock may do so."""
-    meant = nearest(name, dependencies)
-    if name in locked_names(lock):
+    plain, at, version = name.partition("@")
+    meant = nearest(plain, dependencies) or next(
+        (one for one in dependencies if one.endswith(f"/{plain}")), None
+    )
+    if at and plain in dependencies:
+        remedy = f"leave the version out: {plain}; to choose one: bramble add {plain}@{version or 'VERSION'}"
+    elif name in locked_names(lock):
         remedy = f"another package requires it: `bramble deps --why {name}` shows which"
     elif meant:
         remedy = f"did you mean {meant}?"

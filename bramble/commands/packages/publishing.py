@@ -90,7 +90,8 @@ def wish_of(reference: str, setting: Setting) -> Wish:
         raise BrambleError(
             "packages.no-tag",
             f"there is no tag {tag} in this repository",
-            remedy=f"git tag {tag} && git push origin {tag}",
+            remedy=("" if _commit(project.root, "HEAD", "") else "git add -A && git commit, then: ")
+            + f"git tag {tag} && git push origin {tag}",
         )
     _check_config(project, directory, commit, tag, version)
     warnings = []

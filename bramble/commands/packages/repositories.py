@@ -18,7 +18,7 @@ from bramble.build.fetch.git import refusal, was_unanswered
 from bramble.build.fetch.references import references
 from bramble.build.fetch.repository import Asking
 from bramble.commands.packages.registry.asking import NO_REGISTRIES, Found, Registries, refuse_another
-from bramble.errors import BrambleError, nearest
+from bramble.errors import BrambleError
 from bramble.packages.locked import Locked, locked
 from bramble.packages.names import RepositoryPlace, is_remote, place_of_url, places, tag_of, version_of
 from bramble.packages.resolve import Ask
@@ -176,12 +176,18 @@ class Repositories:
             return Repository(place, dict(sorted(_versions(place.directory, found))), found)
         detail = "\n".join(error.detail or error.message for error in errors)
         private = refusal(detail.encode("utf-8", "replace"))
+        silent = any(was_unanswered(error.detail) for error in errors)
+        fact = (
+            f'the repository of the package "{name}" cannot be reached'
+            if silent
+            else f'there is no repository of the package "{name}"'
+        )
         raise BrambleError(
             "packages.unknown",
-            f'there is no repository of the package "{name}": '
-            + ("git could not read " + " nor ".join(redact(place.url) for place in candidates)),
-            remedy="check the name; where the repository is elsewhere than the name says, "
-            f'write "{name}" = {{ git = "URL", version = "…" }}' + (f"; {private}" if private else ""),
+            f"{fact}: git could not read " + " nor ".join(redact(place.url) for place in candidates),
+            remedy=("check the network and the name" if silent else "check the name")
+            + f"; where the repository is elsewhere than the name says: bramble add {name} --git URL"
+            + (f"; {private}" if private else ""),
             detail=detail,
         )
 
@@ -197,7 +203,7 @@ def _candidates(name: str, git: str) -> tuple[RepositoryPlace, ...]:
         raise BrambleError(
             "packages.unknown",
             f'the name "{name}" says no place of a repository: HOST/PATH is expected',
-            remedy='write where it is: { git = "URL", version = "…" }, or { path = "../x" }',
+            remedy="write the whole name, as in github.com/u/p; `bramble search` finds names in registries",
         )
     return found
 
@@ -216,7 +222,7 @@ def odd_tag(repository: Repository) -> str:
     It is the greatest of those that name a version without the letter.
     """
     # spec: packages.names.tag
-    prefix = f"{repository.place.directory}/" if repository.place.directory else ""
+    prefix = _prefix(repository)
     found = []
     for reference in repository.references:
         if reference.startswith(_TAGS + prefix):
@@ -226,8 +232,16 @@ def odd_tag(repository: Repository) -> str:
                 found.append((version, prefix + name))
     if not found:
         return ""
-    version, name = max(found)
-    return f"it has a tag {name}, which is no version tag: {prefix}v{version} would be"
+    return _no_version_tag(max(found)[1], repository)
+
+
+def _no_version_tag(name: str, repository: Repository) -> str:
+    prefix = _prefix(repository)
+    return f"it has a tag {name}, which is no version tag: {prefix}v{name[len(prefix) :]} would be"
+
+
+def _prefix(repository: Repository) -> str:
+    return f"{repository.place.directory}/" if repository.place.directory else ""
 
 
 def _tag(repository: Repository) -> str:
@@ -237,12 +251,12 @@ def _tag(repository: Repository) -> str:
 def unknown_version(ask: Ask, repository: Repository) -> BrambleError:
     """Return the error for a version that a package does not have."""
     known = [str(version) for version in reversed(list(repository.versions))]
-    meant = nearest(str(ask.version), known)
+    bare = f"{_prefix(repository)}{ask.version}"
     listed = ", ".join(known[:_SHOWN]) + (" …" if len(known) > _SHOWN else "")
     return BrambleError(
         "packages.unknown-version",
         f'the package "{ask.name}" has no version {ask.version}',
-        remedy=(f"did you mean {meant}? " if meant else "")
+        remedy=(f"{_no_version_tag(bare, repository)}; " if _TAGS + bare in repository.references else "")
         + (
             f"it has {listed}"
             if known

@@ -37,6 +37,7 @@ from bramble.store.files.small import read_file
 from bramble.store.transfer.stream import write_archive
 
 _JOBS, _WORK, _KEY, _LOCK = "jobs", "work", "key", "lock"
+_MAKE = "head -c 24 /dev/urandom | base64"
 _TOKEN = re.compile(r"[!-~]{16,255}")
 
 
@@ -123,6 +124,10 @@ def serve(registry: Registry) -> None:
         worker.join()
 
 
+def _why(error: Exception) -> str:
+    return (error.strerror or "" if isinstance(error, OSError) else "") or "it is no text in ASCII"
+
+
 def read_tokens(path: str) -> tuple[bytes, ...]:
     """Return the SHA-256 of each token in a file, one a line. Raises registry.tokens."""
     # spec: registry.jobs.who
@@ -132,23 +137,22 @@ def read_tokens(path: str) -> tuple[bytes, ...]:
             lines = [line.strip() for line in file]
     except (OSError, UnicodeDecodeError) as error:
         raise BrambleError(
-            "registry.tokens", f"{path} cannot be read: {error}", remedy="make it a text file, a token a line"
+            "registry.tokens",
+            f"{path} cannot be read: {_why(error)}",
+            remedy="make it a text file, a token a line",
         ) from None
     tokens = [line for line in lines if line and not line.startswith("#")]
-    fact = ""
-    if status.st_mode & 0o077:
+    if not tokens:
+        fact, remedy = "there is no token in it", f"{_MAKE} >> {path}; chmod 600 {path}"
+    elif status.st_mode & 0o077:
         fact = "others can read it"
-    elif not tokens:
-        fact = "there is no token in it"
+        remedy = f"chmod 600 {path}, and put other tokens into it if somebody may have read these"
     elif not all(map(_TOKEN.fullmatch, tokens)):
         fact = "a token in it has less than 16 characters, or others than ASCII has"
-    if fact:
-        raise BrambleError(
-            "registry.tokens",
-            f"{path}: {fact}",
-            remedy=f"head -c 24 /dev/urandom | base64 > {path}; chmod 600 {path}",
-        )
-    return tuple(hashlib.sha256(token.encode()).digest() for token in tokens)
+        remedy = f"take a token that this makes: {_MAKE}"
+    else:
+        return tuple(hashlib.sha256(token.encode()).digest() for token in tokens)
+    raise BrambleError("registry.tokens", f"{path}: {fact}", remedy=remedy)
 
 
 def _origin(public: str, wanted: str, insists: bool) -> str:

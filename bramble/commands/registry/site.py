@@ -34,6 +34,7 @@ _SAFE = (
 )
 _READ = ("GET", "HEAD")
 _METHODS = (*_READ, "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
+_ADDRESS = "is the address right? that of a registry is what `bramble registry serve` says it serves"
 _KINDS = {
     Kind.CONFIG: "text/plain; charset=utf-8",
     Kind.SOURCE: "application/x-tar",
@@ -91,7 +92,7 @@ class Site:
     def explain(self, request: Optional[Request], refused: Refused) -> Answer:
         """Return the answer that says why a request is not answered as it stands."""
         # spec: registry.http.errors
-        error = BrambleError("registry.http", refused.fact, remedy="see spec/13b-registry-server.md")
+        error = BrambleError("registry.http", refused.fact, remedy=_ADDRESS)
         return self._error(request, refused.status, error, refused.fields)
 
     def _around(self, request: Request) -> Surroundings:

@@ -264,6 +264,11 @@ def test_who_may_publish(tmp_path: Path) -> None:
         with pytest.raises(BrambleError) as found:
             read_tokens(str(file))
         assert found.value.code == "registry.tokens"
+        # What is to be done leaves the tokens that are there.
+        assert f"> {file}" not in (found.value.remedy or "").replace(">>", "")
+    with pytest.raises(BrambleError) as found:
+        read_tokens(str(tmp_path / "none"))
+    assert found.value.message == f"{tmp_path / 'none'} cannot be read: No such file or directory"
 
 
 def test_clients_are_told_apart(tmp_path: Path) -> None:

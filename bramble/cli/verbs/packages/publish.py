@@ -55,7 +55,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     )
     url = arguments.registry.rstrip("/") or own_registry(setting)
     if not url and not arguments.dry_run:
-        arguments.refuse("--registry URL is missing, and the configuration names no server")
+        arguments.refuse("--registry URL is missing, and ~/.config/bramble/config.toml names no registry")
     asked = Asked(url, fetch_options(setting), threading.Event())
     warnings: tuple[str, ...] = ()
     if arguments.job is not None:

@@ -45,6 +45,5 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
 def _warnings(removed: Removed) -> list[str]:
     # spec: packages.remove
     return [
-        f'{load.place}: "{load.module}" is still loaded, and is load.undeclared from now on'
-        for load in removed.loads
+        f'{load.place}: "{load.module}" is still loaded, which fails from now on' for load in removed.loads
     ]

@@ -56,7 +56,8 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     if not directory:
         arguments.refuse("a directory is missing, as in: bramble vendor vendor")
     needs = gather(setting, heard)
-    warn((f"not in it: {one}" for one in needs.absent), surface)
+    shown = os.path.relpath(directory, setting.cwd)
+    warn((f"not in {shown}: {one}" for one in needs.absent), surface)
     building = downloading(arguments)
     result, status = build_shown(
         needs.evaluated, setting, building, surface, name_cached=False, build=_downloading(needs)
@@ -80,7 +81,7 @@ def _outdated(done: Vendored) -> BrambleError:
     return BrambleError(
         "vendor.outdated",
         f"{done.directory} does not hold what the project needs: "
-        f"{len(done.steps.written)} missing or other, {len(done.steps.removed)} unused",
+        f"{len(done.steps.written)} missing or changed, {len(done.steps.removed)} unused",
         remedy=f"bramble vendor {shlex.quote(done.directory)} writes it",
     )
 

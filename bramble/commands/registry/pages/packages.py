@@ -48,7 +48,7 @@ def list_page(around: Surroundings, found: Sequence[Listed], total: int, query: 
         element("h1", head),
         element("ul", *rows, klass="plain"),
         hint,
-        element("p", more, klass="soft"),
+        element("p", more, klass="soft") if more else "",
         query=query,
     )
 
