@@ -50,7 +50,7 @@ def parts_of(url: str) -> SplitResult:
         raise NoUrl("its host or its port cannot be read") from None
     if parts.scheme not in SCHEMES:
         raise NoUrl(
-            f'the scheme is "{parts.scheme}"' if parts.scheme else "it begins with none, as https:// is"
+            f'the scheme is "{parts.scheme}"' if parts.scheme else "it has no scheme, such as https://"
         )
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
