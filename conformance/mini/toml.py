@@ -1,4 +1,4 @@
-"""TOML 1.0.0, with the place of every value (spec: project.toml). Dates and times stay text."""
+"""TOML 1.0.0, with the place of every value (spec: project.toml). Dates and times are text (spec: dialect.toml)."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class Document:
             if self.take(word):
                 return value
         if MOMENT.match(self.text, start)[0]:
-            text = re.sub(r"[zZ]$", "+00:00", self.take(MOMENT)[0]).replace(" ", "T").replace("t", "T")
+            text = re.sub(r"z$|[+-]00:00$", "Z", self.take(MOMENT)[0]).replace(" ", "T").replace("t", "T")
             return re.sub(r"\.([0-9]+)", lambda found: "." + found[1][:6].ljust(6, "0"), text)
         text = self.want(NUMBER)[0].replace("_", "")
         return int(text, 0) if re.fullmatch("0[xob].*|[+-]?[0-9]+", text) else float(text)
