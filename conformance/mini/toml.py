@@ -1,4 +1,4 @@
-"""TOML 1.0.0, with the place of every value (spec: project.toml). Dates and times are text (spec: dialect.toml)."""
+"""TOML 1.0.0 with the place of every value (spec: project.toml); dates are text (spec: dialect.toml)."""
 
 from __future__ import annotations
 
