@@ -112,6 +112,16 @@ VERBS = (
         ),
     ),
     Verb(
+        "docs",
+        "bramble.cli.verbs.docs",
+        "print the documentation of functions as a Markdown page",
+        "look",
+        (
+            ("a page of the functions in this directory", "bramble docs > functions.md"),
+            ("of a module that comes with Bramble", "bramble docs std/c"),
+        ),
+    ),
+    Verb(
         "log",
         "bramble.cli.verbs.log",
         "print what the build of a target wrote",

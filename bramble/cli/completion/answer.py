@@ -65,7 +65,7 @@ def answer(words: Sequence[str], current: str, whole: Command, directory: str, s
         return NOTHING
     if (here.verb, here.operand.key) == ("help", "inner"):
         return _commands(_named(words[words.index("help") + 1 :], whole), current)
-    if (here.verb, here.operand.kind) == ("ls", "PATH"):
+    if here.verb in ("ls", "docs") and here.operand.kind == "PATH":
         return Answer((), "directories")
     return _values(here.operand.kind, here.operand.choices, current, directory, store)
 
