@@ -59,6 +59,12 @@ def test_what_a_repository_lacks_is_not_fetched(market: Published) -> None:
     assert _seen(market, where) == (["packages.no-project"], False)
 
 
+def test_an_error_of_a_job_is_told_in_one_line() -> None:
+    values = {"error": "a", "message": "b\nerror[c]: d", "at": "e\nf"}
+    error = _read_job({"id": "1", "state": "failed", "error": values}).error
+    assert error is not None and error.message.endswith("[a] e f: b error[c]: d")
+
+
 @pytest.mark.parametrize("error", ["text", 5, [1], True])
 def test_an_error_of_a_job_that_is_none(error: object) -> None:
     with pytest.raises(TypeError):

@@ -28,6 +28,7 @@ _LOOKS = 6  # times that a log may break off without anything new before that is
 _PAUSE, _LONGEST_PAUSE = 0.5, 8.0  # seconds between two looks at a job
 # Codes of errors that are over when a server has been started again.
 _PASSING = ("fetch.timeout", "fetch.cut-short", "fetch.unreachable")
+_TOO_MANY = 503
 _JSON = "application/json"
 STATES = ("queued", "running", "published", "failed")
 
@@ -226,6 +227,8 @@ class Asked:
     def _follow(self, id: str, log: _Log) -> None:
         url = f"{self.url}/job/{id}/logs?from={log.read}"
         with exchange(url, self.options, self.cancelled, accept="text/plain") as (head, body):
+            if head.status == _TOO_MANY:
+                return  # What becomes of the job can be asked all the same.
             if head.status != 200:
                 raise _refused(url, head.status, {})
             held = b""
@@ -283,7 +286,8 @@ def _error(values: Any) -> BrambleError:
     code, message, remedy, detail = (
         str(values.get(key) or "") for key in ("error", "message", "remedy", "detail")
     )
-    at = str(values.get("at") or "")
+    # What is said in one line forges no other one of ours.
+    code, message, at = (" ".join(text.split()) for text in (code, message, str(values.get("at") or "")))
     return BrambleError(
         "registry.failed",
         f"the registry does not publish it: [{code}] {f'{at}: ' if at else ''}{message}",

@@ -48,7 +48,8 @@ _SHOWN_JOBS = 100
 _SHOWN_LOG = 64 << 10  # bytes of a log on a page
 _REFRESH = 3  # seconds
 _LONGEST_REFERENCE = 255
-_MOST_FOLLOWED = 64  # logs at once: each holds a connection for as long as its job takes
+# Logs at once, in all and for one client: each holds a connection for as long as its job takes.
+_MOST_FOLLOWED, _FOLLOWED_BY_ONE = 64, 16
 _ANY = "0.0.0"  # a version, where only a name is checked
 # Codes of errors that are not the fault of what was asked for.
 _STATUSES = {"registry.too-many": (429, "60"), "registry.busy": (503, "60")}
@@ -71,7 +72,7 @@ class Site:
     owned: Owned
     catalogue: Catalogue
     line: Line
-    _followed: int = 0
+    _followed: list[str] = field(default_factory=list)  # clients, one for each log
     _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def respond(self, request: Request) -> Answer:
@@ -189,15 +190,17 @@ class Site:
         if not (start.isascii() and start.isdigit() and len(start) <= 15):
             raise Refused(400, "`from` is a number of bytes")
         fields = [("Content-Type", f"{_TEXT}; charset=utf-8"), ("Cache-Control", "no-store"), *_SAFE]
+        # spec: registry.jobs.bounds
+        client = self._client(request)
         with self._counting:
-            if self._followed >= _MOST_FOLLOWED:
+            if len(self._followed) >= _MOST_FOLLOWED or self._followed.count(client) >= _FOLLOWED_BY_ONE:
                 raise Refused(503, "too many follow logs", [("Retry-After", "10")])
-            self._followed += 1
-        return Answer(200, fields, Coming(self.line.follow(job.id, int(start)), self._unfollow))
+            self._followed.append(client)
+        return Answer(200, fields, Coming(self.line.follow(job.id, int(start)), lambda: self._unfollow(client)))
 
-    def _unfollow(self) -> None:
+    def _unfollow(self, client: str) -> None:
         with self._counting:
-            self._followed -= 1
+            self._followed.remove(client)
 
     def _post(self, request: Request) -> Answer:
         # spec: registry.jobs.ask

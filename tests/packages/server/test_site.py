@@ -35,6 +35,7 @@ class Booth:
     """A site about a small registry, without connections."""
 
     def __init__(self, base: Path, **owned: Any) -> None:
+        self.client = "192.0.2.7"  # from where it is asked
         self.public = base / "public"
         (base / "jobs").mkdir()
         self.owner = Owner("registry.example", lambda _: "-----BEGIN SSH SIGNATURE-----\nx\n")
@@ -59,7 +60,7 @@ class Booth:
 
     def ask(self, target: str, *fields: str, method: str = "GET", body: bytes = b"") -> Answer:
         lines = [f"{method} {target} HTTP/1.1", "Host: here:1", *fields]
-        request = read_request("\r\n".join(lines).encode(), "192.0.2.7")._replace(body=body)
+        request = read_request("\r\n".join(lines).encode(), self.client)._replace(body=body)
         try:
             return self.site.respond(request)
         except Refused as refused:
@@ -243,6 +244,20 @@ def test_a_job_is_asked_for_and_shown(booth: Booth) -> None:
     answer = booth.ask("/job/1/logs?from=1")
     assert isinstance(answer.body, Coming)
     assert b"".join(answer.body.pieces) == (ATTACK + "\n").encode()[1:]
+    answer.body.close()
+
+
+def test_one_client_follows_so_many_logs_and_leaves_some_for_others(booth: Booth) -> None:
+    # spec: registry.jobs.bounds
+    assert booth.post("a.b/c")[0] == 202
+    own = [booth.ask("/job/1/logs") for _ in range(17)]
+    assert [one.status for one in own] == [200] * 16 + [503]
+    booth.client = "192.0.2.8"
+    assert booth.ask("/job/1/logs").status == 200
+    booth.client = "192.0.2.7"
+    assert isinstance(own[0].body, Coming)
+    own[0].body.close()
+    assert booth.ask("/job/1/logs").status == 200 and booth.ask("/job/1/logs").status == 503
 
 
 def test_who_may_publish(tmp_path: Path) -> None:
