@@ -196,7 +196,8 @@ class Site:
             if len(self._followed) >= _MOST_FOLLOWED or self._followed.count(client) >= _FOLLOWED_BY_ONE:
                 raise Refused(503, "too many follow logs", [("Retry-After", "10")])
             self._followed.append(client)
-        return Answer(200, fields, Coming(self.line.follow(job.id, int(start)), lambda: self._unfollow(client)))
+        pieces = self.line.follow(job.id, int(start))
+        return Answer(200, fields, Coming(pieces, lambda: self._unfollow(client)))
 
     def _unfollow(self, client: str) -> None:
         with self._counting:
