@@ -154,7 +154,7 @@ def test_what_decides_builds_here_stays_read_only(here: Published) -> None:
     assert done.status == 125
 
 
-@pytest.mark.parametrize("where", ["home", ".", "home/.config/bramble", "s/var"])
+@pytest.mark.parametrize("where", ["home", ".", "home/.config/bramble", "home/.local/bin", "s/var"])
 def test_a_home_is_not_shown(here: Published, where: str) -> None:
     # spec: internet.run.ground
     directory = here.base / where

@@ -253,6 +253,13 @@ def _ground(here: str, setting: Setting) -> str:
     private = (setting.config, setting.state, setting.cache, setting.netrc, setting.known_hosts)
     known = [os.path.realpath(path) for path in private if path]
     inside = [*known, os.path.realpath(root_of(setting))]
-    if here == "/" or any(below(path, here) for path in known) or any(below(here, path) for path in inside):
+    # What begins with a dot is not work but what programs trust: ~/.gnupg, ~/.local/bin, ~/.config/autostart.
+    hidden = any(part.startswith(".") for part in here.split("/"))
+    if (
+        here == "/"
+        or hidden
+        or any(below(path, here) for path in known)
+        or any(below(here, path) for path in inside)
+    ):
         return ""
     return here
