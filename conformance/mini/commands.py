@@ -46,6 +46,8 @@ def options(words):
 
 def evaluation(chosen):
     steps = chosen.get("--eval-steps") or os.environ.get("BRAMBLE_EVAL_STEPS")
+    if steps and not (steps.isascii() and steps.isdigit()):
+        raise Usage("cli.usage", f"{steps} is not a number of steps")
     target = chosen.get("--target")
     return Evaluation(
         os.getcwd(), lambda text: print(text, file=sys.stderr), target, int(steps) if steps else None
@@ -223,6 +225,8 @@ def store_command(chosen, operands):
     """`store hash`, and what looks at the place of a store (spec: conformance.contract.hash)."""
     user = chosen.get("--store-of") or os.environ.get("BRAMBLE_STORE_OF")
     if operands[:1] == ["hash"] and len(operands) == 2:
+        if not os.path.isdir(operands[1]):
+            raise Failure("store.not-a-directory", f"{operands[1]} is no directory")
         print(store.hash_of(operands[1]))
     elif operands == ["path"]:
         print(store.opened(os.environ, user, create=False))
@@ -267,12 +271,20 @@ def report_errors(errors):
         print(json.dumps(as_json(failure)), file=sys.stderr)
 
 
+def change_directory(path):
+    """spec: cli.invocation"""
+    try:
+        os.chdir(path)
+    except OSError as problem:
+        raise Failure("cli.no-directory", str(problem)) from None
+
+
 def main(words):
     """Carry out a command line and return the exit status (spec: cli.exit-status)."""
     try:
         chosen, operands = options(words)
         if "-C" in chosen:
-            os.chdir(chosen["-C"])
+            change_directory(chosen["-C"])
         command = "version" if {"--version", "-V"} & chosen.keys() else operands.pop(0) if operands else ""
         if command not in COMMANDS:
             raise Usage("cli.unknown-command", f"there is no command {command}")
