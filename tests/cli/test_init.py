@@ -99,4 +99,4 @@ def test_an_unknown_template_names_the_known_ones(world: World) -> None:
 def test_a_package_says_where_a_project_beside_it_finds_it(world: World) -> None:
     world.run("init", "--template", "package", "deep/greeters")
     text = (world.project / "deep/greeters/default.bramble").read_text()
-    assert "bramble add --path ../greeters " in text and "bramble add example.com/greeters " in text
+    assert 'bramble add --path "../greeters"' in text and 'bramble add "example.com/greeters"' in text
