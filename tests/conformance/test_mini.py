@@ -6,12 +6,17 @@ import os
 import sys
 from collections.abc import Sequence
 
+import pytest
+
 from conformance import runner
 from conformance.casefile import Case
 from conformance.claims import Rules, claimed_capabilities, options_of
 from conformance.smoke import smoke
 from conformance.world.session import Implementation
 from tests.conformance.support import TOP
+
+# It knows nothing of the implementation, and of the machine only that a Python starts.
+pytestmark = pytest.mark.once
 
 MINI = os.path.join(TOP, "conformance", "mini")
 # The file, not the directory: what Python does to run a directory costs a tenth of the time.
