@@ -161,7 +161,7 @@ def test_a_fault_of_our_own_keeps_its_traceback(world: World, tmp_path: Path) ->
 
 WRONG_LINES = {
     "biuld": ("cli.unknown-command", "did you mean: bramble build\nsee: bramble help"),
-    "doc": ("cli.unknown-command", "did you mean: bramble doctor\nsee: bramble help"),
+    "docto": ("cli.unknown-command", "did you mean: bramble doctor\nsee: bramble help"),
     "zzz": ("cli.unknown-command", "see: bramble help"),
     "help bulid": ("cli.unknown-command", "did you mean: bramble help build\nsee: bramble help"),
     "help eval.fial": ("cli.unknown-command", "to read about an error: bramble explain eval.fial"),

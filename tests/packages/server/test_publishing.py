@@ -247,5 +247,12 @@ def test_a_server_ends_and_goes_on_where_it_was(tmp_path: Path, registry: Regist
     read_registry(str(registry.directory / "public"))
 
 
+def test_the_url_of_a_server_is_one_of_the_web(market: Published) -> None:
+    # spec: registry.serve
+    done = market.run("registry", "serve", "--url", "example.com", str(market.base / "registry"))
+    assert (done.status, done.codes) == (2, ["cli.usage"]) and "https://" in done.err
+    assert not (market.base / "registry").exists()
+
+
 def serve_fails(market: Published) -> list[str]:
     return market.run("registry", "serve", "--listen", "127.0.0.1:0", str(market.base / "registry")).codes

@@ -30,7 +30,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="127.0.0.1:8617",
         help="where to listen; port 0: any that is free (default: 127.0.0.1:8617)",
     )
-    serve.add_argument("--url", default="", help="by which clients reach it, if that is another one")
+    serve.add_argument(
+        "--url",
+        type=_web_address,
+        default="",
+        metavar="URL",
+        help="by which clients reach it, if that is another one",
+    )
     serve.add_argument(
         "--origin", default="", metavar="NAME", help="what it is called, for good (default: its URL)"
     )
@@ -66,6 +72,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--json", action="store_true", help="print what was found as JSON")
     check.add_argument("--until-eof", action="store_true", help="end when standard input does")
     _add_limits(check)
+
+
+def _web_address(text: str) -> str:
+    """Return a URL of the web as it is. Raises ArgumentTypeError for all else."""
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} does not begin with http:// or https://")
+    return text
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
