@@ -23,6 +23,8 @@ _SECRET = (
     *("NETRC", "SSH_AUTH_SOCK", "SSH_ASKPASS", "GIT_ASKPASS"),
     *("BRAMBLE_ERROR_FORMAT", "BRAMBLE_STORE_OF"),
 )
+# One of these is in what `bramble vendor` has written, or begun.
+_OF_VENDOR = ("bramble-vendor.json", "objects", "downloads")
 _OF_THE_MACHINE = ("LD_LIBRARY_PATH", "BRAMBLE_HOST_TOOLS", "TMPDIR")
 
 
@@ -95,7 +97,7 @@ def read_setting(
         store_of=store_of,
         target=target,
         locked=locked,
-        vendor="" if vendor is None else _directory("--vendor", here, vendor),
+        vendor="" if vendor is None else _vendor_directory(here, vendor),
         host_tools=tuple(
             path for path in environ.get("BRAMBLE_HOST_TOOLS", "").split(":") if path.startswith("/")
         ),
@@ -168,6 +170,19 @@ def _directory(option: str, here: str, named: str) -> str:
     if "\0" in there or not os.path.isdir(there):
         raise BrambleError(
             "cli.no-directory", f"{option} {named}: no such directory", remedy="name a directory that exists"
+        )
+    return there
+
+
+def _vendor_directory(here: str, named: str) -> str:
+    # spec: vendor.which
+    there = _directory("--vendor", here, named)
+    # What has only been begun is one, too.
+    if not any(os.path.lexists(os.path.join(there, name)) for name in _OF_VENDOR):
+        raise BrambleError(
+            "cli.no-directory",
+            f"--vendor {named}: it is not a vendor directory: there is no {_OF_VENDOR[0]} in it",
+            remedy="name one that is, or write one: bramble vendor DIR",
         )
     return there
 
