@@ -174,8 +174,8 @@ def nothing_shown(project: Project) -> str:
     """Return what is said where the programs of a package see nothing of where the person stands."""
     # spec: internet.run.ground
     return (
-        f"the program sees nothing of {project.here}, which is hidden, or holds your home or what Bramble trusts: "
-        "go to another directory, or name what it may write with --paths"
+        f"the program sees nothing of {project.here}, which is hidden, or holds your home, "
+        "or what Bramble trusts: go to another directory, or name what it may write with --paths"
     )
 
 
