@@ -142,10 +142,10 @@ MAY_IMPORT_BY_NAME = (
     *("cli.first", "cli.invocation", "cli.main", "cli.table", "cli.building", "cli.progress"),
     *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.run", "cli.verbs.test", "self.boot"),
     *("cli.verbs.self.command", "cli.verbs.store.command", "cli.verbs.packages.registry.command"),
-    *("commands.build", "commands.context.packages", "commands.context.evaluation"),
-    *("lang.failure", "lang.loader", "commands.again", "sandbox.refusals", "sandbox.start"),
+    *("commands.build", "commands.context.packages", "commands.context.evaluation", "starlark.kept"),
+    *("commands.context.visits", "commands.again", "lang.failure", "lang.loader", "sandbox.refusals"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),
-    *("sandbox.launch", "starlark.__main__", "starlark.program", "starlark.kept", "starlark.late"),
+    *("sandbox.start", "sandbox.launch", "starlark.__main__", "starlark.program", "starlark.late"),
 )
 MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")

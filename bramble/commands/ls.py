@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from bramble.commands.context.evaluation import visited
 from bramble.commands.context.limits import bounded
 from bramble.commands.context.setting import Setting
+from bramble.commands.context.visits import required, visited
 from bramble.errors import BrambleError
 from bramble.lang.docs import ModuleDocs, library_docs, module_docs
 from bramble.project.modules import in_library, parse_target
@@ -43,6 +43,9 @@ def list_modules(
         if found is not None:
             package, _, (target,) = found
             return _of_package(package, target.name, setting, reads)
+        own = required(path, setting, on_line, reads)
+        if own is not None:
+            return _of_package(own, path, setting, reads)
     if not os.path.isdir(directory):
         above = os.path.dirname(path.rpartition(":")[0] or path) or "."
         module = os.path.isfile(f"{directory.partition(':')[0]}.bramble") or ":" in path

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.commands.context.setting import Setting
+from bramble.commands.context.visits import visited
 from bramble.derivation.canonical import canonical_bytes
 from bramble.errors import BrambleError
 from bramble.lang.remembered import decode, encode
@@ -103,23 +104,6 @@ def _meant(
         return found
     project = find_project(setting.cwd, noted)
     return project, packages_of(project, setting, on_line, noted), targets
-
-
-def visited(
-    targets: Sequence[Target], setting: Setting, on_line: Callable[[str], None], reads: Reads = NOT_NOTED
-) -> Optional[tuple[Project, Packages, Sequence[Target]]]:
-    """Return the package that targets name which is none of the project's, as a project; None for others.
-
-    It is fetched if it is not in the store. Raises packages.*, fetch.*, config.*, lock.*, store.*.
-    """
-    # spec: internet.in-project
-    if not any(target.kind == "module" and "." in target.name.partition("/")[0] for target in targets):
-        return None
-    # Loaded for them alone, as all that is seldom asked for.
-    visiting: Any = importlib.import_module("bramble.commands.packages.visiting")
-    found: Optional[tuple[Project, Packages, Sequence[Target]]]
-    found = visiting.visit(targets, setting, on_line, reads)
-    return found
 
 
 def _records_in(cache: Optional[str]) -> Optional[Kept]:

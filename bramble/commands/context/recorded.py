@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Optional
 
-from bramble.commands.context.evaluation import visited
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
+from bramble.commands.context.visits import visited
 from bramble.errors import BrambleError, nearest
 from bramble.packages.operand import operand
 from bramble.project.modules import ModuleRoots, parse_target, shown_target

@@ -26,10 +26,10 @@ from bramble.errors import BrambleError
 from bramble.packages.locked import locked
 from bramble.packages.operand import Operand, operand
 from bramble.packages.resolve import Ask, Tree, config_of
-from bramble.project.config import ProjectConfig
+from bramble.project.config import ProjectConfig, load_config
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, Lock, alone, change_lock, read_lock
 from bramble.project.modules import Target
-from bramble.project.names import LOCK_NAME
+from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.project.packages import Packages
 from bramble.project.project import Fetched, Project, find_project
 from bramble.project.versions import Version
@@ -86,6 +86,22 @@ def visit(
     objects = tuple(sorted({project.fetched.digest, *packages.objects}))
     found = Packages(packages.directories, packages.meanings, objects)
     return Visit(project, found, tuple(one.target for one in releases))
+
+
+def required(
+    path: str, setting: Setting, on_line: Callable[[str], None], reads: Reads = NOT_NOTED
+) -> Optional[Project]:
+    """Return the package, as a project, that the project requires and whose name `path` begins with.
+
+    None for none. Raises config.*, packages.*, fetch.*, lock.*, store.*.
+    """
+    # spec: cli.ls.packages
+    packages = resolved(find_project(setting.cwd, reads), setting, on_line, reads).of_modules()
+    names = [name for name in packages.meanings.get("", {}) if f"{path}/".startswith(f"{name}/")]
+    if not names:
+        return None
+    root = packages.directories[packages.meanings[""][max(names, key=len)]]
+    return Project(root, load_config(os.path.join(root, CONFIG_NAME), reads))
 
 
 def _in_project(operands: Sequence[Operand], setting: Setting, reads: Reads) -> bool:
