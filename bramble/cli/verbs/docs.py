@@ -4,44 +4,29 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Iterator, Sequence
 
 from bramble.cli.environment import Surface
-from bramble.cli.evaluating import add_evaluation_options, evaluation_setting
-from bramble.cli.render import harmless, print_error, say
-from bramble.commands.ls import ModuleDocs, list_modules
+from bramble.cli.render import harmless
+from bramble.cli.verbs.ls import add_place, show_modules
+from bramble.commands.ls import ModuleDocs
 
 _FENCE = re.compile(r"^ {0,3}(`{3,})", re.MULTILINE)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `docs`."""
-    parser.add_argument(
-        "path",
-        nargs="?",
-        default=".",
-        metavar="PATH",
-        help="a directory of the project (default: here), or a package: NAME or NAME@VERSION",
-    )
-    parser.add_argument("--offline", action="store_true", help="use no network")
-    add_evaluation_options(parser)
+    add_place(parser)
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Print the page of the modules of a directory and of those right below it."""
-    setting = evaluation_setting(arguments)
-    modules, errors = list_modules(
-        arguments.path, setting, lambda line: say(harmless(line)), arguments.recording.reads
-    )
-    if modules:
-        print(harmless("\n".join(_page(modules))))
-    elif not errors:
-        say(f"there are no modules in {arguments.path}")
-    sys.stdout.flush()
-    for error in errors:
-        print_error(error, surface)
-    return 1 if errors else 0
+
+    def show(modules: Sequence[ModuleDocs]) -> None:
+        if modules:
+            print(harmless("\n".join(_page(modules))))
+
+    return show_modules(arguments, surface, show)
 
 
 def _page(modules: Sequence[ModuleDocs]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
+from collections.abc import Callable, Sequence
 
 from bramble.cli.environment import Surface
 from bramble.cli.evaluating import add_evaluation_options, evaluation_setting
@@ -14,6 +15,12 @@ from bramble.commands.ls import ModuleDocs, list_modules
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `ls`."""
+    parser.add_argument("--json", action="store_true", help="print the modules as JSON")
+    add_place(parser)
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add what says which modules are meant, and how they are read."""
     parser.add_argument(
         "path",
         nargs="?",
@@ -21,22 +28,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="a directory of the project (default: here), or a package: NAME or NAME@VERSION",
     )
-    parser.add_argument("--json", action="store_true", help="print the modules as JSON")
     parser.add_argument("--offline", action="store_true", help="use no network")
     add_evaluation_options(parser)
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Print the modules of a directory and of those right below it, then what is wrong with others."""
+
+    def show(modules: Sequence[ModuleDocs]) -> None:
+        if arguments.json:
+            print_json({"version": 1, "modules": [_as_json(module) for module in modules]})
+        elif modules:
+            print("\n\n\n".join(_as_text(module) for module in modules))
+
+    return show_modules(arguments, surface, show)
+
+
+def show_modules(
+    arguments: argparse.Namespace, surface: Surface, show: Callable[[Sequence[ModuleDocs]], None]
+) -> int:
+    """Hand the modules that are meant to `show`, then say what is wrong with others; return the status."""
     setting = evaluation_setting(arguments)
     modules, errors = list_modules(
         arguments.path, setting, lambda line: say(harmless(line)), arguments.recording.reads
     )
-    if arguments.json:
-        print_json({"version": 1, "modules": [_as_json(module) for module in modules]})
-    elif modules:
-        print("\n\n\n".join(_as_text(module) for module in modules))
-    elif not errors:
+    show(modules)
+    if not modules and not errors:
         say(f"there are no modules in {arguments.path}")
     sys.stdout.flush()
     for error in errors:
