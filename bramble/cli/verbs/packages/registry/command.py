@@ -33,7 +33,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     serve.add_argument(
         "--url",
         type=_web_address,
-        default="",
         metavar="URL",
         help="by which clients reach it, if that is another one",
     )

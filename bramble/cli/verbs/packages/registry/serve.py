@@ -27,7 +27,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         directory=os.path.normpath(directory),
         address=arguments.listen,
         origin=arguments.origin,
-        url=arguments.url,
+        url=arguments.url or "",
         key_file=arguments.key,
         token_file=arguments.token_file,
         behind_proxy=arguments.behind_proxy,
