@@ -143,6 +143,7 @@ def test_programs_run_after_the_store_has_moved(project: World) -> None:
     before = {}
     for template, (directory, following, _) in projects.items():
         before[template] = project.run(*following, cwd=directory).out
+        assert project.run("build", "./...", cwd=directory).status == 0
     moved = project.base / "moved"
     os.rename(project.store, moved)
     try:
