@@ -7,7 +7,6 @@ import contextlib
 import gc
 import importlib
 import os
-import resource
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +23,7 @@ from bramble.cli.table import VERBS, Verb
 from bramble.errors import BrambleError
 
 _COLLECT_AFTER = 100_000
-_LARGE = 128 << 10  # KiB
+_LARGE = 128 << 20  # bytes
 # spec: cli.exit-status
 SUCCESS, FAILURE, USAGE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 70, 130
 OPTIONS_BEFORE_COMMANDS = ("-V", "--version", "-C", "--store-of", "--vendor", "--color")
@@ -100,9 +99,22 @@ def _quick_interrupt() -> Iterator[None]:
 
 
 def _interrupt(_number: int, _frame: Optional[FrameType]) -> None:
-    if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _LARGE:
+    if _resident() > _LARGE:
         os._exit(INTERRUPTED)
     raise KeyboardInterrupt
+
+
+def _resident() -> int:
+    """Return how many bytes of memory this process has now, 0 where nothing says so (proc(5), statm).
+
+    The greatest number that the system remembers (getrusage(2)) is that of whoever started the process, if
+    that was larger.
+    """
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _ended(words: Sequence[str], surface: Surface) -> int:

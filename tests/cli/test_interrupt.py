@@ -6,7 +6,10 @@ import fcntl
 import os
 import signal
 import struct
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from tests.cli.test_build import LONE
 from tests.cli.world import World
 from tests.sandbox.processes import gone, mark
 
+TOP = Path(__file__).parents[2]
 MOMENTS = 8
 STEP = 0.06  # seconds
 
@@ -118,3 +122,14 @@ def test_a_build_that_waits_for_another_names_it(tooled: World) -> None:
         for process in (second, first):
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=30)
+
+
+def test_who_was_started_by_a_large_process_is_not_large_for_that() -> None:
+    # Of a large one Ctrl-C is the end at once, with nothing said.
+    asked = "from bramble.cli import main; print(main._resident() < main._LARGE)"
+    itself = f"os.execv(sys.executable, [sys.executable, '-c', {asked!r}])"
+    started = f"import os, sys; len(b'x' * (300 << 20)); {itself}"
+    done = subprocess.run(
+        [sys.executable, "-c", started], cwd=TOP, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert done.stdout == "True\n"
