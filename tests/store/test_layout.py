@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,33 @@ def test_a_new_store_has_a_padded_directory_and_a_short_link_to_it(place: str) -
     link = os.readlink(place + "/s/store")
     assert not link.startswith("/")
     assert os.path.samefile(os.path.join(place, "s", link), store.directory)
+
+
+@pytest.mark.parametrize("made", ["{0[0]}", "{0[1]}", "var", "var/objects", "store", "var/location"])
+def test_another_process_may_make_a_part_of_a_new_store_first(
+    monkeypatch: pytest.MonkeyPatch, place: str, made: str
+) -> None:
+    # spec: store.layout
+    made = made.format(layout.locate(place + "/s").padding)
+    whole = Store.open(place + "/other").root
+    opened: list[str] = []
+
+    def by_another(function: Any, name_at: int) -> Any:
+        def first(*words: Any, **options: Any) -> Any:
+            if str(words[name_at]).endswith(f"/s/{made}") and not opened:
+                opened.append(made)
+                Store.open(place + "/s")
+            return function(*words, **options)
+
+        return first
+
+    monkeypatch.setattr(os, "symlink", by_another(os.symlink, 1))
+    monkeypatch.setattr(os, "mkdir", by_another(os.mkdir, 0))
+    monkeypatch.setattr(layout, "write_file", by_another(layout.write_file, 0))
+    root = Store.open(place + "/s").root
+    assert opened == [made]
+    assert sorted(os.listdir(root)) == sorted(os.listdir(whole))
+    assert sorted(os.listdir(root + "/var")) == sorted(os.listdir(whole + "/var"))
 
 
 def test_a_store_that_is_opened_again_is_the_same(place: str) -> None:

@@ -289,25 +289,34 @@ def make_parts(root: str, parts: Iterable[str], owner: Owner) -> None:
         check_directory(path, os.lstat(path), owner)
 
 
-def link(location: Location, owner: Owner, *, replace: bool = False) -> None:
-    """Make the short link `store` beside the padded directory; with `replace`, in place of another link."""
-    path = f"{location.root}/{LINK}"
-    target = location.directory[len(location.root) + 1 :]
+def _read_link(path: str) -> Optional[str]:
+    """Return the target of a symbolic link: None where nothing is, and "" where something else is."""
     try:
-        if os.readlink(path) == target:
-            check_link(path, owner)
-            return
-        if replace:
-            os.unlink(path)
-            os.symlink(target, path)
-            return
+        return os.readlink(path)
     except FileNotFoundError:
-        os.symlink(target, path)
-        return
+        return None
     except OSError as error:
         # EINVAL: no link.
         if error.errno != errno.EINVAL:
             raise
+        return ""
+
+
+def link(location: Location, owner: Owner, *, replace: bool = False) -> None:
+    """Make the short link `store` beside the padded directory; with `replace`, in place of another link."""
+    path = f"{location.root}/{LINK}"
+    target = location.directory[len(location.root) + 1 :]
+    found = _read_link(path)
+    if found is None or (replace and found and found != target):
+        if found:
+            os.unlink(path)
+        # Another process may be quicker: what it made is looked at as any other.
+        with contextlib.suppress(FileExistsError):
+            os.symlink(target, path)
+        found = _read_link(path)
+    if found == target:
+        check_link(path, owner)
+        return
     raise BrambleError(
         "store.link-taken",
         f'"{shown(path)}" is in the way: a store has a link of that name beside its directory',
