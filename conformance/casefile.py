@@ -7,9 +7,11 @@ is a `CaseError`; nothing is skipped in silence (spec: conformance.case).
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Union
 
 from conformance.listing import BadListing, parse_listing
@@ -120,12 +122,14 @@ def parse_case_file(path: str, text: str, case_id: str) -> Script:
 
 
 def parse_star_file(path: str, text: str, case_id: str) -> tuple[Chunk, ...]:
-    """Return the chunks of a `.star` file, in order; their ids are `CASE_ID:LINE`. Raises CaseError."""
+    """Return the chunks of a `.star` file, in order; their ids are `CASE_ID:LABEL`. Raises CaseError."""
     return _parse_chunks(path, _lines(text), 1, case_id, ())
 
 
-def parse_chapter(path: str, text: str, chapter_id: str) -> tuple[Case, ...]:
+def parse_chapter(path: str, text: str) -> tuple[Case, ...]:
     """Return the cases of a chapter, in order: its blocks with the info string `case` or `star`.
+
+    Their ids are `spec/PARAGRAPH:LABEL`, with the first paragraph that they check.
 
     A block that names no ids checks the paragraph before it. Other fenced
     blocks are text, also where they show a `case` block. Raises CaseError.
@@ -137,10 +141,22 @@ def parse_chapter(path: str, text: str, chapter_id: str) -> tuple[Case, ...]:
         if info == "":
             paragraph = (body[0],)
         elif info == "case":
-            cases.append(_parse_script(path, body, number + 1, f"{chapter_id}:{number}", paragraph))
+            case = _parse_script(path, body, number + 1, "", paragraph)
+            cases.append(replace(case, id=f"spec/{case.spec[0]}:{label(case.sentence)}"))
         else:
-            cases.extend(_parse_chunks(path, body, number + 1, chapter_id, paragraph))
+            chunks = _parse_chunks(path, body, number + 1, "", paragraph)
+            cases += [replace(chunk, id=f"spec/{chunk.spec[0]}{chunk.id}") for chunk in chunks]
     return tuple(cases)
+
+
+def label(text: str) -> str:
+    """Return six characters that stand for a text.
+
+    A case keeps its id as long as it says the same, wherever it is moved and whatever is put before it: the
+    lists of others (`--expect-fail`) name cases by their ids.
+    """
+    # spec: conformance.case.id
+    return base64.b32encode(hashlib.sha256(text.strip().encode()).digest()[:5]).decode().lower()[:6]
 
 
 def _blocks(path: str, lines: Sequence[str]) -> Iterator[tuple[int, str, Sequence[str]]]:
@@ -404,7 +420,7 @@ def _parse_chunks(
             own_sentence, own, _ = _comment_header(path, lines[begin:end], first + begin, CHUNK_KEYS)
             chunks.append(
                 Chunk(
-                    id=f"{file_id}:{first + begin}",
+                    id=file_id + ":" + label("\n".join(body)),
                     path=path,
                     line=first + begin,
                     sentence=own_sentence or sentence or f"The example of {default[0]} holds.",

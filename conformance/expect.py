@@ -1,6 +1,6 @@
 """Carries a case out and says whether what happened is what had to happen.
 
-Each verb does exactly what spec/10-conformance.md says of it and nothing is
+Each verb does exactly what spec/13-conformance.md says of it and nothing is
 repaired on the way: the first thing that is not as expected ends the case.
 """
 

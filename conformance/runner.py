@@ -40,8 +40,7 @@ def load(cases: str = CASES, spec: Optional[str] = SPEC) -> tuple[Case, ...]:
             problems.append(str(problem))
     for path in _chapters(spec):
         try:
-            chapter_id = "spec/" + os.path.basename(path)[: -len(".md")]
-            found.extend(parse_chapter(path, _read(path), chapter_id))
+            found.extend(parse_chapter(path, _read(path)))
         except CaseError as problem:
             problems.append(str(problem))
     if not found and not problems:
@@ -97,7 +96,7 @@ def choose(cases: Sequence[Case], names: Sequence[str]) -> tuple[Case, ...]:
         by_id = [
             case
             for case in cases
-            if case.id == name or case.id.startswith((name.rstrip("/") + "/", name + ":"))
+            if case.id == name or case.id.startswith((name.rstrip("/") + "/", name + ":", name + "."))
         ]
         # A chapter may be called like a directory here.
         wanted = by_id or [case for case in cases if case.path == path or case.path.startswith(path + os.sep)]

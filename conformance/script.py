@@ -1,7 +1,7 @@
 """The closed vocabulary of scripts: each verb, its shape, and what a line of it says.
 
 Pure. A line becomes one frozen step or a `BadStep`; `expect` carries steps out.
-The shapes are those of spec/10-conformance.md (spec: conformance.verbs).
+The shapes are those of spec/13-conformance.md (spec: conformance.verbs).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a vendor directory has of what is pinned. Chapter: spec/13d-vendor.md.
+"""What a vendor directory has of what is pinned. Chapter: spec/10d-vendor.md.
 
 A vendor directory may have come from anybody. A file in it counts for what its bytes are: an object must
 come to the name that is asked for, a downloaded file to its checksum, before anything is made of either.

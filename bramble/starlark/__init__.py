@@ -1,4 +1,4 @@
-"""Starlark for Python programs. Chapter 1 of the specification; imports the standard library only.
+"""Starlark for Python programs. Chapter 14 of the specification; imports the standard library only.
 
 A text becomes a `Program` once, which can be kept in a cache as bytes; a program can be run any number of
 times, each time in a `Thread`, which says what it may use of the host; that gives a `Module`, whose

@@ -1,4 +1,4 @@
-"""The command line: reads arguments and environment, prints results and errors (chapters 9 and 10)."""
+"""The command line: reads arguments and environment, prints results and errors (chapters 9 and 13)."""
 
 from __future__ import annotations
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from conformance.casefile import CaseError, Chunk, Script, parse_case_file, parse_chapter, parse_star_file
+from conformance.casefile import (
+    CaseError,
+    Chunk,
+    Script,
+    label,
+    parse_case_file,
+    parse_chapter,
+    parse_star_file,
+)
 from conformance.script import Command, Error, Json
 
 GOOD = """# A store path that is not an input
@@ -169,7 +179,13 @@ b ### resolve.undefined:1, resolve.control
 
 def test_a_star_file_becomes_chunks_with_the_lines_of_the_file() -> None:
     chunks = parse_star_file("l.star", STAR, "starlark/l")
-    assert [chunk.id for chunk in chunks] == ["starlark/l:5", "starlark/l:7", "starlark/l:12"]
+    assert len({chunk.id for chunk in chunks}) == 3
+    assert all(re.fullmatch("starlark/l:[a-z2-7]{6}", chunk.id) for chunk in chunks)
+    # Moved, and after others, a chunk has its id.
+    head, _, rest = STAR.partition("\n\n")
+    moved = parse_star_file("l.star", f"{head}\n\nx = 5\n---\n\n{rest}", "starlark/l")
+    assert [chunk.id for chunk in moved[1:]] == [chunk.id for chunk in chunks]
+    assert [chunk.line for chunk in chunks] == [5, 7, 12]
     assert [chunk.sentence for chunk in chunks] == [
         "Lists do what lists do.",
         "An index outside is an error.",
@@ -248,13 +264,14 @@ run b
 
 
 def test_a_block_of_a_chapter_checks_the_paragraph_before_it() -> None:
-    cases = parse_chapter("05-store.md", CHAPTER, "spec/05-store")
+    cases = parse_chapter("05-store.md", CHAPTER)
     assert [(case.id, case.spec, type(case)) for case in cases] == [
-        ("spec/05-store:7", ("store.padding",), Script),
-        ("spec/05-store:23", ("store.other",), Chunk),
-        ("spec/05-store:25", ("store.other",), Chunk),
-        ("spec/05-store:28", ("store.padding",), Script),
+        (f"spec/store.padding:{label('It holds.')}", ("store.padding",), Script),
+        (f"spec/store.other:{label('x = 1')}", ("store.other",), Chunk),
+        (f"spec/store.other:{label('x ### resolve.undefined')}", ("store.other",), Chunk),
+        (f"spec/store.padding:{label('Another.')}", ("store.padding",), Script),
     ]
+    assert [case.line for case in cases] == [8, 23, 25, 29]
     chunk = cases[2]
     assert isinstance(chunk, Chunk)
     assert chunk.errors[0].line == 25 and CHAPTER.split("\n")[24].startswith("x ###")
@@ -262,7 +279,7 @@ def test_a_block_of_a_chapter_checks_the_paragraph_before_it() -> None:
 
 def test_a_block_that_is_never_closed_is_refused() -> None:
     with pytest.raises(CaseError):
-        parse_chapter("c.md", "```case\n# A.\nlevel: store\n\nrun a\n", "c")
+        parse_chapter("c.md", "```case\n# A.\nlevel: store\n\nrun a\n")
 
 
 def test_odd_line_ends_in_a_case_are_content() -> None:

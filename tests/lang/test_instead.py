@@ -9,7 +9,7 @@ import pytest
 
 from tests.lang.worlds import World
 
-CHAPTER = Path(__file__).parents[2] / "spec/01b-starlark-errors.md"
+CHAPTER = Path(__file__).parents[2] / "spec/14b-starlark-errors.md"
 ROW = re.compile(r"^\| `(.+)` \| `(\w+\.\S+)` \| `(.+)` \|$", re.M)
 
 

@@ -1,4 +1,4 @@
-"""The chapter and the code name the same things: every list that stands in spec/07-sandbox.md."""
+"""The chapter and the code name the same things: every list that stands in spec/08-sandbox.md."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bramble.sandbox.walls import landlock, numbers, seccomp
 from bramble.sandbox.wire import DEVICES, NETWORK_FILES
 
 TOP = Path(__file__).parents[2]
-CHAPTER = (TOP / "spec" / "07-sandbox.md").read_text(encoding="utf-8")
+CHAPTER = (TOP / "spec" / "08-sandbox.md").read_text(encoding="utf-8")
 FACTS = HostFacts("x86_64", landlock=7)
 SPEC = SandboxSpec(("/x",), (), "/", (Mount("/a", "/a"), Mount("/w", "/w", writable=True)))
 ERRNO = {"EPERM": 1, "ENOTTY": 25, "ENOSYS": 38, "EOPNOTSUPP": 95, "EAFNOSUPPORT": 97, "success": 0}
@@ -328,7 +328,7 @@ def codes_in_source() -> set[str]:
 
 
 def test_the_codes_of_errors() -> None:
-    assert {quoted(code)[0] for code, _ in rows("## 7.12 Errors")} == codes_in_source()
+    assert {quoted(code)[0] for code, _ in rows("## 8.12 Errors")} == codes_in_source()
 
 
 @pytest.mark.parametrize(

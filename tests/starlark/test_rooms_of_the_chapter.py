@@ -1,4 +1,4 @@
-"""Chapter 1 says below each heading where its rules stand in code, and they do."""
+"""Chapter 14 says below each heading where its rules stand in code, and they do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 TOP = Path(__file__).parents[2]
 PAGES = [
-    TOP / "spec" / name for name in ("01-starlark.md", "01a-starlark-library.md", "01b-starlark-errors.md")
+    TOP / "spec" / name for name in ("14-starlark.md", "14a-starlark-library.md", "14b-starlark-errors.md")
 ]
 FLOORS = "(?:syntax|runtime|compile|reference)(?:/[a-z_]+)*"
 PLACE = re.compile(rf"`({FLOORS}|[a-z]+(?=:))(?::([A-Za-z_.]+))?`")

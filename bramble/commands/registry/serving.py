@@ -1,6 +1,6 @@
 """Running a registry: its directory, its key, the worker, and the server that answers.
 
-DIR/public   what everybody may have: any web server can serve it as it is (spec/13a-registry.md)
+DIR/public   what everybody may have: any web server can serve it as it is (spec/10a-registry.md)
 DIR/jobs     what was asked for, and what has become of it
 DIR/work     what is under way; it is emptied when the server starts
 DIR/key      with which the index is signed; key.pub is for everybody

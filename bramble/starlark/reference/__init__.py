@@ -1,6 +1,6 @@
 """The language's evaluation rules, as plainly as they can be written: an executable specification.
 
-A tree-walking evaluator, made to be read beside chapter 1 and to be compared with the compiler on random
+A tree-walking evaluator, made to be read beside chapter 14 and to be compared with the compiler on random
 programs. It is slow, and nothing of Bramble runs on it.
 
     >>> from bramble.starlark.reference.evaluate import Thread, run
