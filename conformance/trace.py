@@ -22,7 +22,8 @@ from conformance.script import Error
 _NUMBERED = re.compile(r"(\d\d)([a-z]?)-([a-z0-9-]+)\.md")
 _ROOM = re.compile(r"^Rooms?: .*`(?:bramble/[a-z/]+|conformance/)`", re.MULTILINE)
 _INFORMATIVE = re.compile(r"\A# [^\n]*\n\nThis page is informative\.")
-_UNTESTABLE = re.compile(r"untestable:\s+(\S[^\n]*(?:\n[^\n]+)*)")
+_WITHOUT_CASE = re.compile(r"^## [^\n]*\bRules without a case$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+_ROW = re.compile(r"^\| `([^`]+)` \| (.*\S) \|$", re.MULTILINE)
 _CODE_REFERENCE = re.compile(r"\bspec:\s+(" + ID_PATTERN.pattern + r"(?:,\s+" + ID_PATTERN.pattern + r")*)")
 _FENCE = re.compile(r"(`{3,}|~{3,})")
 
@@ -46,6 +47,7 @@ class Chapter:
     informative: bool
     paragraphs: tuple[Paragraph, ...]
     text: str
+    unknown: tuple[str, ...] = ()  # what its table of rules without a case names, and it has no such rule
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def parse_chapter(path: str, text: str) -> Chapter:
     """Return a chapter's paragraphs; what stands in fenced blocks is not one."""
     paragraphs = []
     lines = text.split("\n")
+    reasons = without_case(text)
     fence = ""
     for number, line in enumerate(lines, 1):
         mark = _FENCE.match(line)
@@ -78,13 +81,16 @@ def parse_chapter(path: str, text: str) -> Chapter:
             fence = "" if fence else mark.group(1)
         named = PARAGRAPH.match(line) if not fence else None
         if named:
-            body = _paragraph_text(lines[number - 1 :])
-            reason = _UNTESTABLE.search(body)
-            paragraphs.append(
-                Paragraph(named.group(1), path, number, " ".join(reason.group(1).split()) if reason else None)
-            )
+            paragraphs.append(Paragraph(named.group(1), path, number, reasons.get(named.group(1))))
     informative = _INFORMATIVE.match(text) is not None
-    return Chapter(path, _ROOM.search(text) is not None, informative, tuple(paragraphs), text)
+    unknown = tuple(sorted(reasons.keys() - {paragraph.id for paragraph in paragraphs}))
+    return Chapter(path, _ROOM.search(text) is not None, informative, tuple(paragraphs), text, unknown)
+
+
+def without_case(text: str) -> dict[str, str]:
+    """Return the rules without a case that a chapter lists in its last table, each with the reason."""
+    section = _WITHOUT_CASE.search(text)
+    return dict(_ROW.findall(section.group(1))) if section else {}
 
 
 def _paragraph_text(lines: Sequence[str]) -> str:
@@ -111,9 +117,7 @@ def texts(spec: str, most: int) -> dict[str, str]:
 
 def _first_block(text: str, most: int) -> str:
     """Return a paragraph without its id, up to the first empty line."""
-    block = (
-        PARAGRAPH.sub("", text.split("\n\n")[0].partition("\nuntestable:")[0], count=1).strip().split("\n")
-    )
+    block = PARAGRAPH.sub("", text.split("\n\n")[0], count=1).strip().split("\n")
     return "\n".join(block[:most] + (["…"] if len(block) > most else []))
 
 
@@ -170,6 +174,8 @@ def _chapter_problems(chapters: Sequence[Chapter]) -> Iterator[str]:
             yield f"{chapter.path}: it does not name its room (Room: `bramble/…`)"
         if not chapter.paragraphs:
             yield f"{chapter.path}: it has no paragraph with an id"
+        for name in chapter.unknown:
+            yield f"{chapter.path}: {name} stands among the rules without a case, and is none of this chapter"
         for paragraph in chapter.paragraphs:
             where = f"{paragraph.path}:{paragraph.line}"
             if not ID_PATTERN.fullmatch(paragraph.id):
@@ -187,7 +193,7 @@ def _untested(paragraphs: Sequence[Paragraph], tested: Mapping[str, int]) -> Ite
     for paragraph in paragraphs:
         where = f"{paragraph.path}:{paragraph.line}"
         if not tested.get(paragraph.id) and paragraph.untestable is None:
-            yield f"{where}: {paragraph.id} has no case, and no reason (untestable: …)"
+            yield f"{where}: {paragraph.id} has no case, and no reason in the table of rules without a case"
 
 
 def _codes_unknown(chapters: Sequence[Chapter], cases: Sequence[Case]) -> Iterator[str]:

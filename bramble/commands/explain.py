@@ -11,9 +11,8 @@ from bramble.self.tree import specification
 _PARAGRAPH = re.compile(r"^\*\*`([a-z0-9.-]+)`\*\*", re.M)
 # Says of codes that they have no case, and of errors nothing.
 _NO_RULE = "cli.errors.codes"
-# What ends the text of a paragraph: a heading, a block of code.
-_END = re.compile(r"^(?:#|```)", re.M)
-_UNTESTABLE = re.compile(r"\buntestable:.*?(?=\n\s*\n|\Z)", re.S)
+# What ends the text of a paragraph: a heading, a block of code, cases.
+_END = re.compile(r"^(?:#|```|<details>)", re.M)
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def _paragraphs(texts: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
             body = text[start.end() : following.start() if following is not None else len(text)]
             end = _END.search(body)
             body = body[: end.start()] if end is not None else body
-            yield chapter, start[1], _UNTESTABLE.sub("", body)
+            yield chapter, start[1], body
 
 
 def _parted(body: str) -> tuple[Sequence[str], str]:

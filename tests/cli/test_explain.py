@@ -15,8 +15,7 @@ from bramble.commands.explain import chapters, rule_named, rules_about
 from tests.cli.world import ROOT, World
 
 TEXTS = {
-    "02-a.md": "# A\n\n**`a.one`** The first `x.bad`\nrule.\n\nMore of it.\nuntestable: never.\n\n"
-    "## Next\n`x.bad`\n",
+    "02-a.md": "# A\n\n**`a.one`** The first `x.bad`\nrule.\n\nMore of it.\n\n## Next\n`x.bad`\n",
     "03-b.md": "**`a.two`** A table:\n\n| code | what |\n|---|---|\n| `x.bad` | it is `bad` \\| worse |\n\n"
     "```case\n# `x.other`\n```\n**`a.three`** Also `x.bad`.\n",
 }

@@ -48,7 +48,9 @@ def literals() -> Iterator[str]:
 
 def codes_of_tables() -> Iterator[str]:
     for path in (ROOT / "spec").glob("*.md"):
-        for row in re.findall(r"^\| ((?:`[a-z]+\.[a-z-]+`(?:, )?)+) \|.*\|$", path.read_text("utf-8"), re.M):
+        # The last table of a chapter names rules, and codes are all before it.
+        rules = re.split(r"^## .*Rules without a case$", path.read_text("utf-8"), flags=re.M)[0]
+        for row in re.findall(r"^\| ((?:`[a-z]+\.[a-z-]+`(?:, )?)+) \|.*\|$", rules, re.M):
             yield from re.findall(r"`([^`]+)`", row)
 
 

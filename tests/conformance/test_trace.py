@@ -16,8 +16,7 @@ Room: `bramble/store`.
 **`store.padding`** A rule. The code is `store.root-too-long`.
 
 **`store.link`** Another rule, which
-goes on. untestable: nobody
-can see it.
+goes on.
 
 **`store.order`** A third rule:
 
@@ -33,7 +32,15 @@ with an error `eval.fail`.
 ## 5.2 Next
 
 **`store.last`** The last.
+
+## 5.3 Rules without a case
+
+| rule | why no case checks it |
+|---|---|
+| `store.link` | Nobody can see it. |
 """
+ROOM = "Room: `bramble/store`\n\n"
+REASON = "\n## Rules without a case\n\n| `store.{}` | y |\n"
 CASE = (
     "# A.\nspec: store.padding, store.order, store.last\nlevel: store\n\nfail x\nerror store.root-too-long\n"
 )
@@ -61,9 +68,9 @@ def test_paragraphs_are_found_with_their_reasons() -> None:
     chapter = trace.parse_chapter("05-store.md", CHAPTER)
     assert [(one.id, one.line, one.untestable) for one in chapter.paragraphs] == [
         ("store.padding", 5, None),
-        ("store.link", 7, "nobody can see it."),
-        ("store.order", 11, None),
-        ("store.last", 24, None),
+        ("store.link", 7, "Nobody can see it."),
+        ("store.order", 10, None),
+        ("store.last", 23, None),
     ]
     assert chapter.room
 
@@ -80,11 +87,9 @@ def replaced(old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("chapter", "message"),
     [
-        (
-            replaced("untestable: nobody\ncan see it.", "It is quiet."),
-            "store.link has no case, and no reason",
-        ),
-        (replaced("untestable: nobody\ncan see it.", "untestable:"), "store.link has no case, and no reason"),
+        (replaced("Nobody can see it. |", " |"), "store.link has no case, and no reason"),
+        (replaced("Rules without a case", "What else"), "store.link has no case, and no reason"),
+        (replaced("| `store.link`", "| `store.links`"), "store.links stands among the rules without a case"),
         (replaced("`store.last`", "`store.padding`"), "store.padding stands twice, first at 05-store.md:5"),
         (replaced("`store.last`", "`Store.Last`"), "'Store.Last' is no id"),
         (replaced("Room: `bramble/store`.", "It is nice."), "does not name its room"),
@@ -107,8 +112,8 @@ def test_a_chapter_has_a_number_and_an_id_prefix_of_its_own() -> None:
     assert any("is called NN-name.md" in problem for problem in problems(name="store.md"))
     two = [
         trace.parse_chapter("05-store.md", CHAPTER),
-        trace.parse_chapter("06-objects.md", "Room: `bramble/store`\n\n**`store.new`** x untestable: y\n"),
-        trace.parse_chapter("05a-more.md", "Room: `bramble/store`\n\n**`store.more`** x untestable: y\n"),
+        trace.parse_chapter("06-objects.md", ROOM + "**`store.new`** x\n" + REASON.format("new")),
+        trace.parse_chapter("05a-more.md", ROOM + "**`store.more`** x\n" + REASON.format("more")),
     ]
     found = trace.trace(two, [parse_case_file("c.txt", CASE, "c")], []).problems
     assert list(found) == ["06-objects.md:3: the ids of chapter 05 begin with store."]

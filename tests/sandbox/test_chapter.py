@@ -25,9 +25,9 @@ ERRNO = {"EPERM": 1, "ENOTTY": 25, "ENOSYS": 38, "EOPNOTSUPP": 95, "EAFNOSUPPORT
 
 
 def paragraph(name: str) -> str:
-    """Return a paragraph of the chapter as one line, without its case and its reason."""
+    """Return a paragraph of the chapter as one line, without its cases."""
     found = re.search(
-        rf"^\*\*`{re.escape(name)}`\*\*(.*?)(?=^\*\*`|^```|^untestable:|^## |^\| )", CHAPTER, re.M | re.S
+        rf"^\*\*`{re.escape(name)}`\*\*(.*?)(?=^\*\*`|^```|^<details>|^## |^\| )", CHAPTER, re.M | re.S
     )
     assert found is not None, name
     return " ".join(found[1].split())

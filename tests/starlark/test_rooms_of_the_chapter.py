@@ -55,6 +55,8 @@ def is_there(place: str, name: str) -> bool:
 def test_each_section_says_where_its_rules_stand_and_they_do(page: Path) -> None:
     wrong = []
     for heading, text in sections(page).items():
+        if heading.endswith("Rules without a case"):
+            continue
         places = PLACE.findall(rooms(text))
         if not places:
             wrong.append(f"{heading}: no rooms")
