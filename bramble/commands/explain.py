@@ -11,8 +11,12 @@ from bramble.self.tree import specification
 _PARAGRAPH = re.compile(r"^\*\*`([a-z0-9.-]+)`\*\*", re.M)
 # Says of codes that they have no case, and of errors nothing.
 _NO_RULE = "cli.errors.codes"
-# What ends the text of a paragraph: a heading, a block of code, cases.
-_END = re.compile(r"^(?:#|```|<details>)", re.M)
+# What ends the text of a paragraph: a heading, cases.
+_END = re.compile(r"^(?:#|```(?:case|star)|<details>)", re.M)
+# Grammars and examples in a paragraph; they are read in the chapter.
+_FENCED = re.compile(r"^(`{3,})(?!case|star).*?^\1$", re.M | re.S)
+_PARTS = re.compile(r"\n\s*\n|\n(?=- |\d+\. )")  # paragraphs, and items of lists
+_LINK = re.compile(r"\[([^]\[]+)\]\([^()\s]*(?:\.md|#)[^()\s]*\)")
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,19 @@ def _is_chapter(name: str) -> bool:
 
 
 def rules_about(code: str, texts: Mapping[str, str]) -> Sequence[Rule]:
-    """Return the paragraphs that name an error code: first those that do so in their text, then tables.
+    """Return the paragraphs that name an error code: first the one of that name, then those that name the
+    code in their text, then tables.
 
     Where there is none of them, tables that stand in no paragraph are looked at.
     """
-    named, listed = [], []
+    named: list[Rule] = []
+    listed: list[Rule] = []
     for chapter, id, body in _paragraphs(texts):
         tables, prose = _parted(body)
         if id == _NO_RULE:
+            continue
+        if id == code:
+            named.insert(0, Rule(id, chapter, _blocks(prose)))
             continue
         if f"`{code}`" in prose:
             named.append(Rule(id, chapter, _blocks(prose)))
@@ -71,14 +80,15 @@ def rule_named(id: str, texts: Mapping[str, str]) -> Sequence[Rule]:
 
 
 def _paragraphs(texts: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield chapter, id and text of every paragraph that has an id."""
+    """Yield chapter, id and text of every paragraph that has an id: of links what is read."""
     for chapter, text in texts.items():
         starts = list(_PARAGRAPH.finditer(text))
         for start, following in zip(starts, [*starts[1:], None]):
             body = text[start.end() : following.start() if following is not None else len(text)]
+            body = _FENCED.sub("", body)
             end = _END.search(body)
             body = body[: end.start()] if end is not None else body
-            yield chapter, start[1], body
+            yield chapter, start[1], _LINK.sub(r"\1", body)
 
 
 def _parted(body: str) -> tuple[Sequence[str], str]:
@@ -90,7 +100,7 @@ def _parted(body: str) -> tuple[Sequence[str], str]:
 
 
 def _blocks(prose: str) -> tuple[str, ...]:
-    return tuple(" ".join(block.split()) for block in re.split(r"\n\s*\n", prose) if block.strip())
+    return tuple(" ".join(block.split()) for block in _PARTS.split(prose) if block.strip())
 
 
 def _as_text(row: str) -> str:

@@ -38,6 +38,20 @@ def test_paragraphs_that_name_a_code_come_first_in_text_and_then_in_tables() -> 
     assert [rule.id for rule in rules_about("x.last", head)] == ["a.five"]
 
 
+def test_a_paragraph_whose_id_is_the_code_comes_first() -> None:
+    text = "**`a.one`** See `x.bad`.\n\n**`x.bad`** The rule.\n"
+    assert [rule.id for rule in rules_about("x.bad", {"04-d.md": text})] == ["x.bad", "a.one"]
+
+
+def test_a_paragraph_goes_on_after_a_grammar_and_links_are_read_as_text() -> None:
+    text = (
+        "# D\n\n**`a.six`** As in [section 1.1](01-a.md#11-b), `f[0](x)`:\n\n"
+        "```ebnf\n# x\na = b\n```\n\nMore:\n\n- one\n  thing\n- two\n\n```case\nx\n```\nNo.\n"
+    )
+    blocks = rule_named("a.six", {"04-d.md": text})[0].blocks
+    assert blocks == ("As in section 1.1, `f[0](x)`:", "More:", "- one thing", "- two")
+
+
 def test_a_code_is_explained_as_it_is_shown(world: World) -> None:
     # spec: cli.explain.code
     world.environ["BRAMBLE_ERROR_FORMAT"] = ""
