@@ -123,6 +123,12 @@ def config(root, prefix=""):
             if isinstance(wanted, toml.Table):
                 typed(wanted, key, (str,))
         check_version(wanted.get("version"), at)
+        if not wanted.keys() & {"version", "path", "rev"}:
+            refuse("missing", at, f"{name} has neither version nor path nor rev")
+        if "+" in wanted.get("version", ""):
+            refuse("version", at, f"{name}: no version is published with build metadata")
+        if any(re.search("[\0-\x1f\x7f]", wanted.get(key, "")) for key in ("path", "rev", "git")):
+            refuse("dependency", at, f"{name}: there is a control character")
         if ("path" in wanted and wanted.keys() & {"git", "rev"}) or {"rev", "version"} <= wanted.keys():
             refuse("dependency", at, f"{name}: these keys do not go together")
         asked.append(Asked(name, wanted.get("version"), wanted.get("path"), at, file, root))
@@ -244,10 +250,11 @@ def compiled(part):
     while place < len(part):
         char, place = part[place], place + 1
         if char == "[":
-            end = part.find("]", place + 1 + (part[place : place + 1] == "!"))
-            body = part[place:end].replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
+            other = part[place : place + 1] in ("!", "^")
+            end = part.find("]", place + 1 + other)
+            body = part[place + other : end].replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
             body = re.sub("^]", "\\]", body)
-            text, place = text + ("[^" + body[1:] + "]" if body[:1] == "!" else f"[{body}]"), end + 1
+            text, place = text + ("[^" if other else "[") + body + "]", end + 1
             if end < 0 or any(low > high for low, high in re.findall("(.)-(.)", body)):
                 raise Failure("load.source-pattern", f"{part} has an open bracket or an empty range")
         else:
