@@ -142,10 +142,10 @@ MAY_IMPORT_BY_NAME = (
     *("cli.first", "cli.invocation", "cli.main", "cli.table", "cli.building", "cli.progress"),
     *("cli.verbs.build", "cli.verbs.completion", "cli.verbs.run", "cli.verbs.test", "self.boot"),
     *("cli.verbs.self.command", "cli.verbs.store.command", "cli.verbs.packages.registry.command"),
-    *("commands.build", "commands.context.packages", "commands.context.evaluation", "starlark.kept"),
+    *("commands.build", "commands.context.packages", "commands.context.evaluation", "starlark"),
     *("commands.context.visits", "commands.again", "lang.failure", "lang.loader", "sandbox.refusals"),
     *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),
-    *("sandbox.start", "sandbox.launch", "starlark.__main__", "starlark.program", "starlark.late"),
+    *("sandbox.start", "sandbox.launch", "starlark.late", "starlark.startup"),
 )
 MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")
@@ -224,7 +224,7 @@ def imports(module: Module, package: str = "bramble") -> Iterator[Import]:
                 if MODULE_NAME.fullmatch(str(child.value)):
                     yield Import(str(child.value), child.lineno, False, for_types, True)
             elif isinstance(child, ast.Call) and ast.unparse(child.func) == "late":
-                target = f"bramble.store.{ast.literal_eval(child.args[0])}"
+                target = f"bramble.{module.room}.{ast.literal_eval(child.args[0])}"
                 yield Import(target, child.lineno, False, for_types, True)
             elif isinstance(child, ast.ImportFrom):
                 base = absolute(module, package, child)
@@ -316,7 +316,7 @@ def test_what_is_loaded_late_is_there() -> None:
         f"{where(module, one.line)}: {one.target}"
         for module in BRAMBLE.values()
         for one in imports(module)
-        if one.by_name and one.target.startswith("bramble.store.") and one.target[8:] not in BRAMBLE
+        if one.by_name and one.target.startswith("bramble.st") and one.target[8:] not in BRAMBLE
     ]
     none(wrong)
 

@@ -30,29 +30,36 @@ readers, and for comparison with the first. The modules beside this one are what
 `command` for running files, with `assertions`, that is the module `assert`; `cache` for compiled programs
 that outlive the process, in directories of `kept`; `bounds` for memory and time; `advice` for people who
 know other languages. Behind them, `faults` makes errors of Python's exceptions, `spell` finds what a
-misspelt name meant, `patterns` searches with regular expressions, `record` makes frozen values.
+misspelt name meant, `patterns` searches with regular expressions, `record` makes frozen values; `startup` and
+`late` let the command begin soon, and `console` is what it prints.
 """
 
 from __future__ import annotations
 
-from .dialect import Dialect
-from .embedding import Default, from_starlark, to_starlark, unpack
-from .errors import EvalError, Frame, Position, ResolveError, ResolveFailure, StarlarkError, SyntaxFailure
-from .program import FunctionSummary, Program, ProgramFormatError, compile_program
-from .runtime.freezing import freeze
-from .runtime.functions import (
-    Builtin,
-    Function,
-    FunctionInfo,
-    HostValue,
-    ModuleValue,
-    ParameterInfo,
-    Struct,
-    apply,
-)
-from .runtime.text import to_repr, to_str
-from .runtime.values import Dict, List, Range, Set, entries, equal, fail_with, put, set_of, type_name
-from .thread import Module, Thread, call, execute
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .dialect import Dialect
+    from .embedding import Default, from_starlark, to_starlark, unpack
+    from .errors import EvalError, Frame, Position, ResolveError, ResolveFailure, StarlarkError, SyntaxFailure
+    from .program import FunctionSummary, Program, ProgramFormatError, compile_program
+    from .runtime.freezing import freeze
+    from .runtime.functions import (
+        Builtin,
+        Function,
+        FunctionInfo,
+        HostValue,
+        ModuleValue,
+        ParameterInfo,
+        Struct,
+        apply,
+    )
+    from .runtime.text import to_repr, to_str
+    from .runtime.values import Dict, List, Range, Set, entries, equal, fail_with, put, set_of, type_name
+    from .thread import Module, Thread, call, execute
 
 __all__ = [
     "Builtin",
@@ -97,3 +104,44 @@ __all__ = [
     "type_name",
     "unpack",
 ]
+
+# Where each of these is: it is loaded when it is asked for, so that nobody waits for what they do not use.
+_PLACES = {
+    "dialect": ("Dialect",),
+    "embedding": ("Default", "from_starlark", "to_starlark", "unpack"),
+    "errors": (
+        *("EvalError", "Frame", "Position", "ResolveError", "ResolveFailure", "StarlarkError"),
+        "SyntaxFailure",
+    ),
+    "program": ("FunctionSummary", "Program", "ProgramFormatError", "compile_program"),
+    "runtime.freezing": ("freeze",),
+    "runtime.functions": (
+        *("Builtin", "Function", "FunctionInfo", "HostValue", "ModuleValue", "ParameterInfo", "Struct"),
+        "apply",
+    ),
+    "runtime.text": ("to_repr", "to_str"),
+    "runtime.values": (
+        *("Dict", "List", "Range", "Set", "entries", "equal", "fail_with", "put", "set_of"),
+        "type_name",
+    ),
+    "thread": ("Module", "Thread", "call", "execute"),
+}
+_MODULE_OF = {name: module for module, names in _PLACES.items() for name in names}
+
+
+def _found(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+    # As if it had been imported above.
+    globals()[name] = value
+    return value
+
+
+if not TYPE_CHECKING:
+    # A type checker is to complain of a name that is not here.
+    __getattr__ = _found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,21 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from importlib import import_module
 
-from .bounds import bounded_memory, bounded_time
-from .cache import user_cache
-from .command import FileLoader
-from .dialect import Dialect
-from .errors import EvalError, StarlarkError
-from .thread import Thread
+from .kept import user_cache
+from .startup import PACKAGE, late, package_stamp, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Optional, TextIO
-
-    from .cache import ProgramCache
 
 USAGE = """usage: python -m bramble.starlark [OPTIONS] [FILE]
 
@@ -40,53 +32,12 @@ OPTIONS = {
 }
 # Python frames that one program may use; a call in the program takes one or two.
 STACK = 12000
-# Of the processor, for one program.
-SECONDS = 100
 # New objects after which Python looks for cycles among them. Its own number suits programs that live long.
 COLLECT_AFTER = 50_000
 
 
-def describe(error: StarlarkError, *, excerpt: bool) -> str:
-    """Return the lines that report an error, each ending in a newline; `excerpt` adds the source line."""
-    # spec: starlark.error.form
-    text = ""
-    for one in error.errors:
-        text += f"{one.traceback() if isinstance(one, EvalError) else one}\n"
-        if excerpt:
-            # For a person at a terminal: the line, and what to write instead.
-            text += "".join(f"{shown}\n" for shown in (one.excerpt(), _instead(one)) if shown)
-    return text
-
-
-def _instead(error: StarlarkError) -> str:
-    advice = import_module(".advice", __package__).instead(error)
-    return f"  {advice}" if advice else ""
-
-
-def run_file(path: str, dialect: Dialect, out: TextIO, cache: Optional[ProgramCache] = None) -> int:
-    """Run a file, report its error if it has one, and return the exit status."""
-    loader = FileLoader(dialect, cache=cache)
-    thread = Thread(load=loader.load, print=lambda text, _position: _write(out, f"{text}\n"))
-    try:
-        with bounded_memory(), bounded_time(SECONDS):
-            loader.run(path, thread)
-    except StarlarkError as error:
-        _write(out, describe(error, excerpt=out.isatty()))
-        return 130 if error.code == "eval.interrupted" else 1
-    except OSError as error:
-        _write(out, f"{path}: {error.strerror}\n")
-        return 1
-    return 0
-
-
-def _write(out: TextIO, text: str) -> None:
-    # A file name may hold bytes that are not UTF-8, and the terminal may not know every character.
-    encoding = out.encoding or "utf-8"
-    out.write(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Do what the command line says and return the exit status."""
+def main(arguments: Sequence[str], *, ends: bool = False) -> int:
+    """Do what the command line says and return the exit status; with `ends` the process may end here."""
     options = {}
     files = []
     cached = True
@@ -108,12 +59,17 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     gc.set_threshold(COLLECT_AFTER, 20, 100)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), STACK))
-    if files:
-        cache = user_cache(os.environ) if cached else None
-        return run_file(files[0], Dialect(**options), sys.stderr, cache)
-    # Only a terminal session pays for what it needs.
-    return import_module(".repl", __package__).interact(Dialect(**options))  # type: ignore[no-any-return]
+    if not files:
+        return late("repl", "interact")(late("dialect", "Dialect")(**options))  # type: ignore[no-any-return]
+    # What is loaded stays: to look for garbage in it takes longer than to load it.
+    gc.disable()
+    kept = user_cache(os.environ) if cached else None
+    stamp = None if kept is None else package_stamp(PACKAGE)
+    if kept is not None and stamp is not None:
+        prepare(kept, stamp)
+    cache = None if kept is None else late("cache", "ProgramCache")(kept, stamp)
+    return late("console", "run_file")(files[0], options, cache, sys.stderr, ends)  # type: ignore[no-any-return]
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], ends=True))

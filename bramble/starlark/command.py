@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 
-from .assertions import ASSERT
 from .dialect import Dialect
 from .errors import EvalError
 from .program import compile_program
-from .runtime.json import JSON
-from .runtime.struct import STRUCT
-from .thread import Thread, execute
+from .startup import LateValues
+from .thread import Thread, execute, run_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Optional
+    from collections.abc import Callable, Mapping
+    from typing import Any, Optional
 
     from .cache import ProgramCache
     from .errors import Position
@@ -23,7 +21,13 @@ if TYPE_CHECKING:
     from .thread import Module
 
 # spec: starlark.command
-PREDECLARED: Mapping[str, Value] = {"assert": ASSERT, "json": JSON, "struct": STRUCT}
+PREDECLARED: Mapping[str, Value] = LateValues(
+    {
+        "assert": ("assertions", "ASSERT"),
+        "json": ("runtime.json", "JSON"),
+        "struct": ("runtime.struct", "STRUCT"),
+    }
+)
 
 
 class FileLoader:
@@ -46,6 +50,14 @@ class FileLoader:
 
     def run(self, path: str, thread: Thread) -> Module:
         """Run a file and return its module. Raises StarlarkError, and OSError when it cannot be read."""
+        module: Module = self._run(path, thread, execute)
+        return module
+
+    def run_last(self, path: str, thread: Thread) -> object:
+        """Run a file for what it does, and return what keeps its values alive; as `run` otherwise."""
+        return self._run(path, thread, run_program)
+
+    def _run(self, path: str, thread: Thread, how: Callable[..., Any]) -> Any:
         # spec: starlark.load.command
         key = os.path.realpath(path)
         if key in self.modules:
@@ -58,7 +70,7 @@ class FileLoader:
         self.modules[key] = None
         try:
             program = self.compile(text, path, dialect=self.dialect, predeclared=self.predeclared)
-            module = execute(program, predeclared=self.predeclared, thread=thread)
+            module = how(program, predeclared=self.predeclared, thread=thread)
         except BaseException:
             del self.modules[key]
             raise

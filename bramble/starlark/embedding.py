@@ -76,7 +76,7 @@ from __future__ import annotations
 from .errors import EvalError
 from .record import Record
 from .runtime.arguments import named_arguments, wrong_type
-from .runtime.functions import Struct
+from .runtime.functions import Struct, check_value
 from .runtime.limits import MAX_DEPTH
 from .runtime.text import to_repr
 from .runtime.values import (
@@ -90,7 +90,6 @@ from .runtime.values import (
     keys_of,
     put,
     set_of,
-    type_name,
 )
 
 TYPE_CHECKING = False
@@ -111,14 +110,6 @@ _CONTAINERS: dict[type, tuple[str, frozenset[type]]] = {
 def _refuse(path: str, message: str) -> NoReturn:
     # spec: starlark.host.values
     raise EvalError("eval.host", f"{path}: {message}" if path else message)
-
-
-def check_value(what: str, value: Value) -> None:
-    """Raise EvalError for what is no value of a program; items of containers are not looked at."""
-    try:
-        type_name(value)
-    except TypeError as error:
-        _refuse(what, str(error))
 
 
 # ---- values in

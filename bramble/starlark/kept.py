@@ -1,28 +1,27 @@
 """Directories of a cache whose files are code: only what is the user's own and nobody else can write is used.
 
-A checksum tells damage from content, and says nothing of who wrote it. So the
-directory is opened by a walk of open directories that follows no link below the
-cache's root, and every one of them, and every file, must belong to this user and
-be writable for nobody else. What does not hold is as if it were not there:
-a cache that cannot be used is only slower.
+A checksum tells damage from content, and says nothing of who wrote it; a digest would say no more, and takes
+longer to load than all else that is done here. So the directory is opened by a walk of open directories that
+follows no link below the cache's root, and every one of them, and every file, must belong to this user and be
+writable for nobody else. What does not hold is as if it were not there: a cache that cannot be used is only
+slower.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from importlib import import_module
-
-from .record import Record
+from binascii import crc32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Optional
+    from collections.abc import Mapping
+    from typing import Optional, Union
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_CHECKSUM_SIZE = 32
+_CHECKSUM_SIZE = 4
 _OTHERS_WRITE = 0o022
 # A compiled module is a few times as large as its text.
 _LARGEST = 1 << 28
@@ -30,37 +29,31 @@ _LARGEST = 1 << 28
 MOST_FILES = 4000
 
 
-# `hashlib` has what these have, and takes three milliseconds to load.
-_SHA_MODULES = ("_sha2", "_sha256", "hashlib")
+def checksum(content: Union[bytes, memoryview]) -> bytes:
+    """Return what tells damaged bytes from whole ones."""
+    return crc32(content).to_bytes(_CHECKSUM_SIZE, "big")
 
 
-def digest(content: bytes) -> bytes:
-    """Return the SHA-256 of some bytes."""
-    return _SHA256(content).digest()  # type: ignore[no-any-return]
-
-
-def _sha256(names: tuple[str, ...]) -> Any:
-    try:
-        return import_module(names[0]).sha256
-    except ImportError:
-        return _sha256(names[1:])
-
-
-_SHA256 = _sha256(_SHA_MODULES)
-
-
-class Kept(Record):
+class Kept:
     """A directory of the cache: `root` is absolute, and what is `below` it is ours to make.
 
     `root` may be reached through links, which the user or the machine has made; `below`
     may not.
     """
 
-    root: str
-    below: tuple[str, ...]
+    __slots__ = ("root", "below")
+
+    def __init__(self, root: str, below: tuple[str, ...]) -> None:
+        self.root = root
+        self.below = below
 
     def read(self, name: str) -> Optional[bytes]:
         """Return what `write` has kept under a name; None when nothing that can be trusted is there."""
+        found = self.view(name)
+        return None if found is None else bytes(found)
+
+    def view(self, name: str) -> Optional[memoryview]:
+        """Return what `read` does, without copying it."""
         # spec: dialect.cache
         try:
             directory = self._open(make=False)
@@ -72,8 +65,8 @@ class Kept(Record):
                 os.close(directory)
         except OSError:
             return None
-        checksum, content = data[:_CHECKSUM_SIZE], data[_CHECKSUM_SIZE:]
-        return content if digest(content) == checksum else None
+        content = memoryview(data)[_CHECKSUM_SIZE:]
+        return content if checksum(content) == data[:_CHECKSUM_SIZE] else None
 
     def write(self, name: str, content: bytes) -> None:
         """Keep bytes under a name, for the user alone; where that is not possible nothing happens."""
@@ -83,7 +76,7 @@ class Kept(Record):
             if directory is None:
                 return
             try:
-                _write_own(directory, name, digest(content) + content)
+                _write_own(directory, name, checksum(content) + content)
                 _prune(directory)
             finally:
                 os.close(directory)
@@ -110,6 +103,19 @@ class Kept(Record):
             os.close(handle)
             return None
         return handle
+
+
+def user_cache(environ: Mapping[str, str]) -> Optional[Kept]:
+    """Return where this user keeps programs; None where the environment names no place for them."""
+    # spec: starlark.command.cache
+    # XDG Base Directory Specification: relative paths are to be ignored.
+    root = environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(root):
+        home = environ.get("HOME", "")
+        if not os.path.isabs(home):
+            return None
+        root = os.path.join(home, ".cache")
+    return Kept(root, ("bramble", "starlark"))
 
 
 def _make_root(root: str) -> None:
@@ -140,12 +146,14 @@ def _is_own(status: os.stat_result) -> bool:
 
 def _read_own(directory: int, name: str) -> bytes:
     handle = os.open(name, _READ, dir_fd=directory)
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or not _is_own(status) or status.st_size > _LARGEST:
             return b""
-        # A buffer of that size is made: of a limit it would be most of what a process may have.
-        return file.read(status.st_size)
+        # All that there is; what has grown meanwhile is damaged.
+        return os.read(handle, status.st_size)
+    finally:
+        os.close(handle)
 
 
 def _write_own(directory: int, name: str, data: bytes) -> None:

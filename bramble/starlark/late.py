@@ -1,6 +1,6 @@
-"""Regular expressions that are compiled when they are used first.
+"""What of Python's library is loaded when it is used first, because most programs use none of it.
 
-Most programs use none, and Python's `re` takes as long to load as a tenth of this package.
+Its `re` takes as long to load as a tenth of this package.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from typing import Optional
+    from typing import Any, Optional
 
 
 class Pattern:
@@ -27,3 +27,19 @@ class Pattern:
         if self._compiled is None:
             self._compiled = import_module("re").compile(self._text)
         return self._compiled
+
+
+class LateFunction:
+    """A function of Python's library whose module is loaded with the first call."""
+
+    __slots__ = ("_module", "_name", "_found")
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+        self._found: Any = None
+
+    def __call__(self, *args: Any) -> Any:
+        if self._found is None:
+            self._found = getattr(import_module(self._module), self._name)
+        return self._found(*args)

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import marshal
 import sys
-from importlib import import_module
 
 from .dialect import Dialect
 from .errors import Position
 from .record import Record
 from .runtime.functions import FunctionInfo
 from .source import Source
+from .startup import load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Collection
     from types import CodeType
     from typing import Any, Optional, Union
-else:
-    # What `signal` is made of, without the enumerations, which take 4 ms to load.
-    import _signal as signal
 
 # Changes whenever the generated code or its tables do, so that cached programs of before are not run.
 FORMAT = 7
@@ -115,7 +111,7 @@ class Program:
         return marshal.dumps((format_version(), *parts, self._tables, self._codes))
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Program:
+    def from_bytes(cls, data: Union[bytes, memoryview]) -> Program:
         """Return the program that `to_bytes` wrote.
 
         The bytes are trusted: they hold code. Raises ProgramFormatError when another
@@ -155,11 +151,4 @@ def compile_program(
 
 def _translator() -> Any:
     """Return the module that translates, loaded with the first program that does not come from a cache."""
-    if not hasattr(signal, "pthread_sigmask"):  # no POSIX system
-        return import_module(".compile.translate", __package__)
-    # Python drops an exception that is raised while it tidies up after an import: Ctrl-C waits for the end.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        return import_module(".compile.translate", __package__)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return load(f"{__package__}.compile.translate")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from .errors import Position, SyntaxFailure
-from .late import Pattern
+from .late import LateFunction, Pattern
 from .record import Record
 
 TYPE_CHECKING = False
@@ -13,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Union
 
 _LINE_END = Pattern(r"\r\n?|\n")
+_bisect_right = LateFunction("bisect", "bisect_right")
 _SURROGATE = Pattern("[\ud800-\udfff]")
 
 
@@ -53,7 +52,7 @@ class Source(Record):
 
     def position(self, offset: int) -> Position:
         """Return the line and column of an offset into the text."""
-        line = bisect_right(self.line_starts, offset)
+        line: int = _bisect_right(self.line_starts, offset)
         return Position(self.filename, line, offset - self.line_starts[line - 1] + 1)
 
     def line_text(self, line: int) -> str:

@@ -7,11 +7,18 @@ import sys
 from time import monotonic
 from types import FunctionType
 
-from .embedding import check_value
 from .errors import EvalError, StarlarkError
 from .faults import ModuleState, running_calls, translate
 from .runtime.freezing import Freezing
-from .runtime.functions import INNER_PART, ModuleValue, Stopped, apply, freeze_defaults, mangle
+from .runtime.functions import (
+    INNER_PART,
+    ModuleValue,
+    Stopped,
+    apply,
+    check_value,
+    freeze_defaults,
+    mangle,
+)
 from .runtime.intrinsics import BUILTINS
 from .runtime.iteration import leave, leave_again
 from .runtime.values import fail_with
@@ -202,9 +209,29 @@ def execute(
     """
     # spec: starlark.module, starlark.freeze
     thread = thread or Thread()
-    given = predeclared or {}
-    limited = thread.limited
-    parts, operations = program.code(limited)
+    variables = _variables(program, predeclared or {}, thread.limited)
+    parts, _operations = program.code(thread.limited)
+    try:
+        run_parts(thread, parts, variables)
+    finally:
+        found = freeze_globals(variables, program.globals)
+    return Module(program.filename, found, program.docstring, thread.limited)
+
+
+def run_program(program: Program, *, predeclared: Mapping[str, Value], thread: Thread) -> dict[str, Value]:
+    """Run a program for what it does; as `execute`, but that nothing is frozen, since nobody has its globals.
+
+    Return what keeps its values alive, which is not for use.
+    """
+    variables = _variables(program, predeclared, thread.limited)
+    parts, _operations = program.code(thread.limited)
+    run_parts(thread, parts, variables)
+    return variables
+
+
+def _variables(program: Program, given: Mapping[str, Value], limited: bool) -> dict[str, Value]:
+    """Return the Python globals that a program begins with. Raises EvalError."""
+    _parts, operations = program.code(limited)
     variables: dict[str, Value] = {
         "__builtins__": BUILTINS,
         "$module": ModuleState(program, operations, limited),
@@ -215,13 +242,9 @@ def execute(
         # spec: starlark.predeclared.missing
         raise EvalError("eval.host", f"{program.filename}: no value for predeclared {', '.join(missing)}")
     for name in program.predeclared:
-        check_value(f"{program.filename}: predeclared {name}", given[name])
-        variables[mangle(name)] = given[name]
-    try:
-        run_parts(thread, parts, variables)
-    finally:
-        found = freeze_globals(variables, program.globals)
-    return Module(program.filename, found, program.docstring, limited)
+        value = variables[mangle(name)] = given[name]
+        check_value(f"{program.filename}: predeclared {name}", value)
+    return variables
 
 
 def freeze_globals(variables: dict[str, Value], names: Sequence[str]) -> dict[str, Value]:

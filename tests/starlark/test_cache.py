@@ -12,8 +12,9 @@ import pytest
 
 import bramble.starlark
 from bramble.starlark import Dialect, Program, SyntaxFailure
-from bramble.starlark.cache import ProgramCache, package_stamp, user_cache
-from bramble.starlark.kept import MOST_FILES, Kept
+from bramble.starlark.cache import ProgramCache
+from bramble.starlark.kept import MOST_FILES, Kept, user_cache
+from bramble.starlark.startup import package_stamp
 
 PACKAGE = Path(bramble.starlark.__file__).parent
 LISTS = (

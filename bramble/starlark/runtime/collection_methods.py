@@ -7,8 +7,8 @@ call and what after it is the order in which mistakes are found.
 from __future__ import annotations
 
 import sys
-from functools import reduce
-from operator import and_, or_, sub
+from _functools import reduce  # type: ignore[import-not-found]
+from _operator import and_, or_, sub
 
 from ..errors import EvalError
 from .arguments import bounds, want_int, want_items, want_sized

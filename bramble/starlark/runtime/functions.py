@@ -357,6 +357,15 @@ class ModuleValue:
             self.attributes = found
 
 
+def check_value(what: str, value: Value) -> None:
+    """Raise EvalError for what is no value of a program; items of containers are not looked at."""
+    # spec: starlark.host.values
+    try:
+        type_name(value)
+    except TypeError as error:
+        raise EvalError("eval.host", f"{what}: {error}" if what else str(error)) from None
+
+
 def binding_fault(info: FunctionInfo, positional: int, keywords: Iterable[str]) -> Optional[str]:
     """Return why a call with that many positional arguments and those keywords cannot bind, or None."""
     # spec: starlark.binding

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _operator
 from _operator import inv, neg, pos
-from math import floor, fmod, isinf
 
 from ..errors import EvalError
 from .functions import Builtin, Function, ModuleValue
@@ -51,6 +50,7 @@ MAX_ITEMS = 1 << 24
 MAX_TEXT = 1 << 26
 
 MAX_SHIFT = 512
+_INFINITY = float("inf")
 # A text of one part that is repeated less often is not too long.
 _FEW = MAX_TEXT // PART
 
@@ -201,7 +201,7 @@ def floor_divide(a: Value, b: Value) -> Value:
         if y == 0.0:
             fail_with("eval.division", "floored division by zero")
         quotient = x / y
-        return float(floor(quotient)) if 0.0 < abs(quotient) < 1e300 else quotient
+        return quotient // 1.0 if 0.0 < abs(quotient) < 1e300 else quotient
     return _host("//", a, b)
 
 
@@ -215,12 +215,9 @@ def modulo(a: Value, b: Value) -> Value:
         x, y = to_float(a), to_float(b)
         if y == 0.0:
             fail_with("eval.division", "floating-point modulo by zero")
-        if isinf(x):
-            return float("nan")
-        remainder = fmod(x, y)
-        if remainder != 0.0 and (remainder < 0.0) != (y < 0.0):
-            remainder += y
-        return remainder
+        # Python's own, but that a zero has the sign of the dividend, as in C.
+        remainder = x % y
+        return remainder if remainder else x * 0.0
     if a.__class__ is str:
         return apply_percent(a, b)
     return _host("%", a, b)
@@ -388,7 +385,7 @@ def is_in(a: Value, b: Value) -> bool:
         if not is_number(a):
             fail_with("eval.operand", f"'in <range>' requires integer as left operand, not {type_name(a)}")
         # Python looks for a float among all the items of a range.
-        return a == a and not isinf(a) and a == int(a) and int(a) in b
+        return -_INFINITY < a < _INFINITY and a == int(a) and int(a) in b
     if kind is bytes:
         if a.__class__ is bytes:
             return a in b

@@ -10,7 +10,7 @@ stay in their order.
 
 from __future__ import annotations
 
-from functools import partial
+from _functools import partial  # type: ignore[import-not-found]
 
 from ..errors import EvalError
 from .interruptible import types_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from _functools import partial  # type: ignore[import-not-found]
 
 from ..errors import EvalError
 from .arguments import (
