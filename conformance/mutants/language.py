@@ -43,8 +43,8 @@ FAULTS: tuple[Fault, ...] = (
         ("bool", "return kind is int or kind is float\n", "return kind in (int, bool, float)\n"),
         (
             "arithmetic",
-            "        if remainder != 0.0 and (remainder < 0.0) != (y < 0.0):\n            remainder += y\n",
-            "",
+            "        return remainder if remainder else x * 0.0\n",
+            "        return remainder - (0.0 if (x < 0.0) == (y < 0.0) else y) if remainder else x * 0.0\n",
         ),
         ("bitwise", "        if b >= MAX_SHIFT:\n", "        if False:\n"),
         ("membership", '            if error.code != "eval.hash":\n', "            if True:\n"),
