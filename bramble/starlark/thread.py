@@ -75,7 +75,7 @@ class Thread:
     """
 
     __slots__ = (
-        *("print", "load", "host", "active", "held", "locked"),
+        *("print", "load", "host", "active", "noted", "held", "locked"),
         *("limited", "max_steps", "deadline", "steps", "left", "stopped"),
     )
 
@@ -94,6 +94,8 @@ class Thread:
         self.host = host
         # The functions that are running, where recursion is refused.
         self.active: dict[object, None] = {}
+        # Those that run without being in `active`, while something is called that may call them again.
+        self.noted: dict[object, None] = {}
         # Lists that are being iterated and may not be changed, by identity.
         self.locked: dict[int, list[Value]] = {}
         # What comprehensions are iterating and have locked.
@@ -312,8 +314,8 @@ def run(
     thread: Thread, entry: Callable[..., Value], args: Sequence[Value], kwargs: Mapping[str, Value]
 ) -> Value:
     """Run compiled code; whatever it raises leaves as an EvalError with its place and stack."""
-    active, locked = thread.active, thread.locked
-    before, outer = dict(active), dict(locked)
+    active, noted, locked = thread.active, thread.noted, thread.locked
+    before, noted_before, outer = dict(active), dict(noted), dict(locked)
     held = len(thread.held)
     try:
         return entry(thread, *args, **kwargs)
@@ -322,6 +324,8 @@ def run(
     # Outside the handler: the error must not keep the frames of the program alive by its context.
     active.clear()
     active.update(before)
+    noted.clear()
+    noted.update(noted_before)
     while len(thread.held) > held:
         leave(thread, thread.held.pop())
     leave_again(caught)

@@ -160,6 +160,8 @@ class Context:
         self.limited = options.limited
         # Whether the function refuses to be called while it runs.
         self.checked = options.check_recursion and start >= 0 and unit.inference.may_recur(start)
+        # Whether it refuses to be called when somebody else has noted that it runs (runtime/seldom.py).
+        self.noted = options.check_recursion and start >= 0 and unit.inference.may_seldom_recur(start)
         self.temps = 0
         # How many loops and comprehensions are around what is being made.
         self.loops = 0

@@ -244,6 +244,11 @@ def sequence(first: Sequence[expr], last: expr, line: int) -> expr:
     return subscript(tuple_of([*first, last], line), constant(-1, line), line)
 
 
+def after(first: Sequence[expr], value: expr, last: expr, line: int) -> expr:
+    """An expression that evaluates `first`, `value` and `last` in order and has the value of `value`."""
+    return subscript(tuple_of([*first, value, last], line), constant(-2, line), line)
+
+
 def parameters(
     positional: list[Any],
     defaults: list[expr],

@@ -7,6 +7,7 @@ from ..spell import suggestion
 from .arguments import count_between, no_keywords
 from .collection_methods import DICT_METHODS, LIST_CHANGES, LIST_METHODS, SET_METHODS, update
 from .functions import Builtin, HostValue, Method, ModuleValue, Struct, apply
+from .seldom import call_seldom
 from .string_methods import BYTES_METHODS, STRING_METHODS
 from .text import apply_format
 from .values import DICT_CLASSES, LIST_CLASSES, SET_CLASSES, BusyList, fail_with, type_name
@@ -30,6 +31,8 @@ METHODS: dict[type, MethodTable] = {
     **dict.fromkeys(DICT_CLASSES, DICT_METHODS),
     **dict.fromkeys(SET_CLASSES, SET_METHODS),
 }
+# The names of built-in methods. A method with another one is a function of the program's or the host's.
+SELDOM = frozenset({"format", "update"}).union(*METHODS.values())
 
 
 class NoAttribute(EvalError):
@@ -67,7 +70,8 @@ def call_method(thread: Thread, x: Value, name: str, /, *args: Value, **kwargs: 
             return function(x, *args)
     if method is not None or _takes_keywords(x, name):
         return run_method(x, name, args, kwargs)
-    return apply(thread, attribute(x, name), args, kwargs)
+    found = attribute(x, name)
+    return call_seldom(thread, found, args, kwargs) if name in SELDOM else apply(thread, found, args, kwargs)
 
 
 def unless_locked(thread: Thread, x: list[Value], name: str) -> list[Value]:
@@ -86,7 +90,7 @@ def run_bound(
 def bound_method(thread: Thread, x: Value, name: str) -> Callable[..., Value]:
     """Return what `x.name` calls, as a Python function without the thread."""
     found = attribute(x, name)
-    return lambda *args, **kwargs: apply(thread, found, args, kwargs)
+    return lambda *args, **kwargs: call_seldom(thread, found, args, kwargs)
 
 
 def having(x: Value, name: str) -> Value:

@@ -9,7 +9,7 @@ import pytest
 
 from bramble.starlark import Dialect, EvalError, StarlarkError, Thread, compile_program, execute
 from bramble.starlark.compile.facts.inference import Inference
-from bramble.starlark.compile.facts.ownership import Ownership
+from bramble.starlark.compile.facts.ownership import LOCK, Ownership
 from bramble.starlark.repl import new_session
 
 from .random_programs import random_program
@@ -62,7 +62,7 @@ def test_what_the_compiler_concludes_changes_only_the_speed(
     expected = outcome(text)
     with monkeypatch.context() as patch:
         patch.setattr(Ownership, "private", lambda *_args: False)
-        patch.setattr(Ownership, "needs_lock", lambda *_args: True)
+        patch.setattr(Ownership, "needs_lock", lambda *_args: LOCK)
         patch.setattr(Inference, "may_recur", lambda *_args: True)
         patch.setattr(Inference, "_solve", lambda inference, _resolution: inference.masks.clear())
         assert outcome(text) == expected

@@ -173,6 +173,7 @@ EXPRESSIONS = {
     """),
     "r": split(r"""
         struct(a = %a, b = %i)  (%r + %r)  struct(**%m)  struct(f = lambda v: v, l = %l)
+        struct(a = %a, strip = lambda: %a, get = lambda *v: %a)  struct(get = lambda v: %l.append(v))
     """),
     "a": split(r"""
         %d.get(%s)  %d.setdefault(%s, %l)  (%a or %a)  %l.append(%i)  (%a if %b else %a)  %d.pop(%s, %a)
@@ -182,6 +183,8 @@ EXPRESSIONS = {
         %m.get(%s, {})  (lambda v: v)  %i  %s  %d.get(%s, {}) == %d
         (lambda a, b = 2, *c, d, e = 5, **g: (a, b, c, d, e, g))(%a, d = %i, z = %a)  %u  %n
         {%i: %a}.get(%i)  {"a": %a}["a"]  [%a][0]  (%a, %a)[-1]  [x for x in [%a]][0]  %b  %m
+        struct(strip = lambda: %a).strip()  struct(get = lambda v: %l.append(v)).get(%i)
+        struct(items = lambda: [%a, %a]).items()  struct(index = lambda v: %d.update(k = v)).index(%a)
     """),
 }
 
@@ -231,6 +234,7 @@ FAULTY = {
     "a": split(r"""
         %l[%i]  %d[%s]  %d[%a]  %a[%i]  %d.get(%a)  %l.pop()  %d.pop(%s)  hash(%a)  %r.a  %r.f(%a)
         %l[%i][0]  (lambda v, w: v)(%a)  %a(%a)  %d[%s][0]  %a.x  (%a + %a)  (%a * %i)  -%a  fail(%s)
+        %r.strip()  %r.get(%a)  %a.strip()  %a.get(%a)
         %l.copy()  %d.get(%s, {}).get(%s)  getattr(%a, %s)  (lambda **w: w)(**%d)  %a()
     """),
 }

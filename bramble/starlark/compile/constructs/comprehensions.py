@@ -8,7 +8,17 @@ from ...syntax import tree
 from .. import python_tree as py
 from ..facts.collect import strip
 from ..facts.kinds import DICT, INT, LIST, STRING
-from .iteration import CHECK, LOCK, VIEW, any_items, checked_items, counted_step, items_of
+from .iteration import (
+    CHECK,
+    HOLD,
+    LOCK,
+    VIEW,
+    any_items,
+    checked_items,
+    counted_step,
+    held_name,
+    items_of,
+)
 from .targets import plain_targets, store_call, unpackable
 from .variables import condition, store_name
 
@@ -59,6 +69,7 @@ def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) 
     generators: list[comprehension] = []
     first: list[expr] = []
     locked = False
+    held = ""
     for number, clause in enumerate(node.clauses):
         if isinstance(clause, tree.IfClause):
             generators[-1].ifs.append(condition(ctx, clause.condition))
@@ -68,6 +79,10 @@ def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) 
         line = ctx.unit.op(clause.start, ".enter")
         if care == CHECK:
             items = checked_items(ctx, items, line)
+        elif care == HOLD and outermost:
+            held = held_name(ctx)
+            first.append(py.walrus(held, items, line))
+            items = checked_items(ctx, py.load(held, line), line)
         elif care == LOCK and outermost:
             items = py.helper(".hold", [py.load("$s", line), items], line)
             locked = True
@@ -85,7 +100,7 @@ def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) 
             else:
                 generators[-1].ifs.append(py.compare(made, py.IS, items, line))
         # Not kept in a variable: what marks ends when the loop does.
-        if care == LOCK and not outermost:
+        if care in (HOLD, LOCK) and not outermost:
             items = any_items(items, clause.target, 0, line)
         elif care == VIEW:
             views = py.compare(py.class_of(items, line), py.COMPARE["in"], py.load(".in_view", line), line)
@@ -101,6 +116,8 @@ def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) 
         made = made.args[0]  # type: ignore[attr-defined]
     if locked:
         made = py.helper(".release", [py.load("$s", ctx.line), made], ctx.line)
+    if held:
+        return py.after(first, made, py.walrus(held, py.constant(None, ctx.line), ctx.line), ctx.line), mask
     return py.sequence(first, made, ctx.line), mask
 
 

@@ -2,7 +2,9 @@
 
 *Recursion.* Every function that may call unknown code notes in `$s.active` that it
 is running, and refuses when it finds itself there already. What an error leaves
-behind there is cleared where the error is caught (thread.py).
+behind there is cleared where the error is caught (thread.py). One that calls unknown
+code only in the place of a built-in method notes nothing: the call does it, in
+`$s.noted` (runtime/seldom.py).
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from _ast import Delete, Lambda, Pass, Return, arg
 
 from ...runtime.functions import SPECIAL_NAMES, mangle
+from ...runtime.seldom import NOTED
 from ...syntax import tree
 from .. import python_tree as py
 from ..context import Context
@@ -97,13 +100,16 @@ def function_of_lambda(ctx: Context, node: tree.Lambda) -> expr:
         key = py.load(info, line)
         check = py.conditional(
             py.compare(key, py.COMPARE["in"], active, line),
-            py.helper(".recursive", [key], line),
+            recursive(node, line),
             py.call(py.attribute(active, "__setitem__", line), [key, py.constant(None, line)], line),
             line,
         )
         done = py.call(py.attribute(active, "__delitem__", line), [key], line)
         steps = py.tuple_of([check, body, done], line)
         body = py.subscript(steps, py.constant(1, line), line)
+    elif inner.noted:
+        line = ctx.unit.op(node.start, "recursive")
+        body = py.conditional(is_noted(node, line), recursive(node, line), body, line)
     body = with_keywords(ctx, node.parameters, body)
     if ctx.limited:
         body = py.sequence([counted_step(ctx.line)], body, ctx.line)
@@ -193,7 +199,7 @@ def function_body(
         start.append(
             py.if_statement(
                 py.compare(key, py.COMPARE["in"], active, line),
-                [py.expression(py.helper(".recursive", [key], line), line)],
+                [py.expression(recursive(node, line), line)],
                 [],
                 line,
             )
@@ -203,10 +209,29 @@ def function_body(
         ctx.cleanup = [
             Delete([py.subscript(active, key, line, py.DELETE)], lineno=line, col_offset=0),
         ]
+    elif ctx.noted:
+        line = ctx.unit.op(node.start, "recursive")
+        refuse = py.expression(recursive(node, line), line)
+        start.append(py.if_statement(is_noted(node, line), [refuse], [], line))
     body = ctx.block(statements)
     if ctx.cleanup and not (body and isinstance(body[-1], Return)):
         body += ctx.cleanup
     return start + (body or [Pass(lineno=ctx.line, col_offset=0)])
+
+
+def is_noted(node: tree.Node, line: int) -> expr:
+    """Emit the test that a function is running already, and has been marked by who calls it again.
+
+    Whoever marks it finds what by: it is the first that the code asks `$s.noted` for.
+    """
+    noted = py.attribute(py.load("$s", line), NOTED, line)
+    there = py.compare(py.load(info_name(node), line), py.COMPARE["in"], noted, line)
+    return py.boolean(py.AND, [noted, there], line)
+
+
+def recursive(node: tree.Node, line: int) -> expr:
+    """Emit the error of a function that is called while it runs."""
+    return py.helper(".recursive", [py.load(info_name(node), line)], line)
 
 
 def parameters_without_defaults(node: tree.Def) -> Any:

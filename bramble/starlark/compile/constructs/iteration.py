@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ...runtime.interruptible import CHARACTERS
+from ...runtime.seldom import HELD
 from ...syntax import tree
 from .. import python_tree as py
+from ..facts import ownership
 from ..facts.collect import FRESH, strip
 from ..facts.kinds import DICT, LIST, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .guards import is_short_text
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
 
     from ..context import Context
 
-# Nothing to check; iterable by Python once its class is known; to be locked while it is iterated; as FREE
-# where the first branch of the conditional expression is taken, else to be locked.
-FREE, CHECK, LOCK, VIEW = "free", "check", "lock", "view"
+# Nothing to check; iterable by Python once its class is known; the same, but to be held in a variable, where
+# it is found if it is to be locked late (runtime/seldom.py); to be locked while it is iterated; as FREE where
+# the first branch of the conditional expression is taken, else to be locked.
+FREE, CHECK, HOLD, LOCK, VIEW = "free", "check", "hold", "lock", "view"
 
 
 def is_fresh(ctx: Context, node: tree.Expr) -> bool:
@@ -54,9 +57,17 @@ def items_of(ctx: Context, node: tree.Expr, loop: int) -> tuple[expr, str, int]:
         return bounded_rounds(ctx, value, ctx.unit.op(node.start, ".enter")), FREE, parts
     if mask == TUPLE or (mask == LIST and is_fresh(ctx, node)):
         return value, FREE, parts
-    if is_fresh(ctx, node) or not ctx.unit.ownership.needs_lock(ctx.start, loop, node):
+    if is_fresh(ctx, node):
         return value, CHECK, parts
-    return value, LOCK, parts
+    return value, _CARE[ctx.unit.ownership.needs_lock(ctx.start, loop, node)], parts
+
+
+_CARE = {ownership.NO_LOCK: CHECK, ownership.LATE_LOCK: HOLD, ownership.LOCK: LOCK}
+
+
+def held_name(ctx: Context) -> str:
+    """Return the name of a new variable where what is iterated is found to be locked."""
+    return f"{HELD}{ctx.temp()}"
 
 
 def bounded_rounds(ctx: Context, value: expr, line: int) -> expr:

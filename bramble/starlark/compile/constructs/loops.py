@@ -10,7 +10,18 @@ from ..context import TooDeep
 from ..facts.collect import strip
 from ..facts.kinds import ANY
 from .assignments import assign_to
-from .iteration import CHECK, LOCK, VIEW, any_items, bounded_rounds, checked_items, counted_step, items_of
+from .iteration import (
+    CHECK,
+    HOLD,
+    LOCK,
+    VIEW,
+    any_items,
+    bounded_rounds,
+    checked_items,
+    counted_step,
+    held_name,
+    items_of,
+)
 from .targets import plain_targets
 from .variables import condition
 
@@ -72,6 +83,14 @@ def for_loop(ctx: Context, node: tree.For) -> list[stmt]:
         items = py.helper(".marked", [py.load("$s", line), items], line)
     elif care == LOCK:
         return locked_loop(ctx, variable, items, body, line)
+    elif care == HOLD:
+        name = held_name(ctx)
+        held = py.load(name, line)
+        return [
+            py.assign(py.store(name, line), items, line),
+            For(variable, checked_items(ctx, held, line), body, [], None, lineno=line, col_offset=0),
+            py.assign(py.store(name, line), py.constant(None, line), line),
+        ]
     return [For(variable, items, body, [], None, lineno=line, col_offset=0)]
 
 

@@ -54,11 +54,25 @@ KEEPS_NOTHING = frozenset(
 # Universal functions that make a new container.
 FRESH = frozenset({"dir", "enumerate", "list", "range", "reversed", "set", "sorted", "tuple", "zip", "dict"})
 
+# The methods of built-in types: what has one with another name is a struct, or a value of the host's.
+METHODS = MUTATORS | frozenset(
+    {
+        *("capitalize", "codepoint_ords", "codepoints", "count", "elem_ords", "elems", "endswith", "find"),
+        *("format", "index", "isalnum", "isalpha", "isdigit", "islower", "isspace", "istitle", "isupper"),
+        *("join", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind"),
+        *("rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip"),
+        *("title", "upper", "get", "items", "keys", "values"),
+        *("difference", "intersection", "issubset", "issuperset", "symmetric_difference", "union"),
+    }
+)
+# With arguments of these names a method is called as any other value.
+NO_WORDS = frozenset({"None", "True", "False", "__debug__"})
+
 
 class LoopFacts:
     """What happens while a loop, or a comprehension, runs."""
 
-    __slots__ = ("unsafe", "changed", "augmented", "calls", "methods")
+    __slots__ = ("unsafe", "changed", "augmented", "calls", "methods", "seldom")
 
     def __init__(self) -> None:
         self.unsafe = False
@@ -68,6 +82,8 @@ class LoopFacts:
         # Known global functions that are called, and the receivers of method calls.
         self.calls: set[str] = set()
         self.methods: list[tree.Expr] = []
+        # The receivers of methods that have the name of a built-in one (runtime/seldom.py).
+        self.seldom: list[tree.Expr] = []
 
 
 class FunctionFacts:
@@ -442,8 +458,9 @@ class _Collector:
             return
         receiver = strip(function.operand)
         method = function.name
+        seldom = method in METHODS and all(map(_is_usual, node.arguments))
         for loop in self.open:
-            loop.methods.append(receiver)
+            (loop.seldom if seldom else loop.methods).append(receiver)
         how = f"method.{method}" if plain_arguments(node) else "other"
         if method in MUTATORS:
             self.put_by_method(receiver, method, node)
@@ -510,6 +527,13 @@ class _Collector:
 def plain_arguments(node: tree.Call) -> bool:
     """Return whether a call has no starred arguments."""
     return not any(isinstance(a, (tree.StarArgument, tree.StarStarArgument)) for a in node.arguments)
+
+
+def _is_usual(argument: object) -> bool:
+    """Return whether a call with such arguments is made as one of a method (constructs/methods.py)."""
+    if isinstance(argument, tree.NamedArgument):
+        return argument.name not in NO_WORDS
+    return isinstance(argument, tree.Expr)
 
 
 def _plain(argument: object) -> bool:

@@ -14,7 +14,9 @@ concluded from parameters of any kind.
 
 *Recursion.* A function may come back to itself only by a circle of calls by name, or by calling something
 that is not known. Functions that call nothing, or only functions that call nothing back, are in no circle
-and need no check; what reaches a circle or the unknown has one.
+and need no check; what reaches a circle or the unknown has one. A method that has the name of a built-in one
+is a call of the unknown seldom, and marks what is running itself then (runtime/seldom.py): what reaches the
+unknown only by such calls need not mark itself, and asks only whether it has been marked.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from ...syntax import tree
 from ...syntax.scopes import CELL, GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS
 from .collect import FunctionFacts, collect
 from .kind_rules import KindRules, result_of
-from .kinds import ANY, DICT, FUNCTION, NONE, OTHER, TUPLE
-from .ownership import Ownership
+from .kinds import ANY, DICT, NONE, TUPLE
+from .ownership import LATE_LOCK, LOCK, NO_LOCK, Ownership
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +82,9 @@ class Inference:
         self.rules = KindRules(resolution.uses, known)
         self.masks = self.rules.masks
         self.ownership = Ownership(self.rules, self.facts)
+        # Functions that may come back to themselves: at any time, or only late (runtime/seldom.py).
         self._recurring: set[int] = set()
+        self._seldom: set[int] = set()
         self._scopes(resolution)
         self._solve(resolution)
         # What is private follows from the kinds, and more about the kinds from that.
@@ -131,7 +135,12 @@ class Inference:
                     self.masks[binding.declared] = 0 if free else given
 
     def keep_useful(self, other: Inference) -> None:
-        """Forget the functions of which no more is known than in another view."""
+        """Take over what another view knows better, and forget the functions of which this one knows no more.
+
+        Each view may have a version of a function, and to call one of them while another runs is recursion
+        as well: so the versions mark themselves in the same way.
+        """
+        self._recurring, self._seldom = other._recurring, other._seldom
         for name in list(self.specialised):
             declared = [p.name.start for p in self.known[name].parameters if p.name is not None]
             if all(self.masks.get(d, ANY) == other.masks.get(d, ANY) for d in declared):
@@ -201,29 +210,35 @@ class Inference:
         # spec: starlark.recursion
         callers: dict[str, list[int]] = {}
         names = {node.start: name for name, node in self.known.items()}
-        loud: list[str] = []
+        loud: dict[int, list[str]] = {LATE_LOCK: [], LOCK: []}
         unknown: list[int] = []
+        seldom: list[int] = []
         waiting: dict[int, int] = {}
         finished: list[int] = []
+        foreign = self.ownership.may_be_foreign
         for start, facts in self.facts.items():
             for called in facts.whole.calls:
                 callers.setdefault(called, []).append(start)
             name = names.get(start)
-            if name is not None and not self.ownership.harmless(facts.whole, facts, -1):
-                loud.append(name)
-            if facts.unknown_call or any(
-                self.rules.kind(r) & (OTHER | FUNCTION) for r in facts.whole.methods
-            ):
+            harm = NO_LOCK if name is None else self.ownership.harm(facts.whole, facts, -1)
+            if name is not None and harm:
+                loud[harm].append(name)
+            if facts.unknown_call or any(map(foreign, facts.whole.methods)):
                 unknown.append(start)
+            elif any(map(foreign, facts.whole.seldom)):
+                seldom.append(start)
             # How many functions it calls that have not been seen to end.
             waiting[start] = len(facts.whole.calls)
             if not waiting[start]:
                 finished.append(start)
-        while loud:
-            name = loud.pop()
-            if name not in self.ownership.loud:
-                self.ownership.loud.add(name)
-                loud += [names[caller] for caller in callers.get(name, ()) if caller in names]
+        # What is loud at any time comes first.
+        for harm in (LOCK, LATE_LOCK):
+            found = loud[harm]
+            while found:
+                name = found.pop()
+                if name not in self.ownership.loud:
+                    self.ownership.loud[name] = harm
+                    found += [names[caller] for caller in callers.get(name, ()) if caller in names]
         while finished:
             # What calls nothing, or only functions that cannot lead back, is in no circle.
             done = names.get(finished.pop())
@@ -232,11 +247,12 @@ class Inference:
                 if not waiting[caller]:
                     finished.append(caller)
         unknown += [start for start, count in waiting.items() if count]
-        while unknown:
-            start = unknown.pop()
-            if start not in self._recurring:
-                self._recurring.add(start)
-                unknown += callers.get(names.get(start, ""), ())
+        for work, marked in ((unknown, self._recurring), (seldom, self._seldom)):
+            while work:
+                start = work.pop()
+                if start not in marked and start not in self._recurring:
+                    marked.add(start)
+                    work += callers.get(names.get(start, ""), ())
 
     def _find_locked(self) -> None:
         """Note the variables of private containers that a loop changes while it iterates them."""
@@ -252,6 +268,10 @@ class Inference:
     def may_recur(self, start: int) -> bool:
         """Return whether a call of the function at `start` might come back to it before it returns."""
         return start in self._recurring
+
+    def may_seldom_recur(self, start: int) -> bool:
+        """Return whether it might do so by way of a call that makes its marks itself (runtime/seldom.py)."""
+        return start in self._seldom
 
 
 def binds(scope: FunctionScope, call: tree.Call) -> bool:

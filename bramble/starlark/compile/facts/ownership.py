@@ -30,7 +30,7 @@ first, and in a loop from the beginning of the outermost loop around it (`Functi
 without asking (`changeable`), unless a loop of this function locks it. A loop over a private variable
 needs no lock when its own body changes none of the group (`needs_lock`); a loop over anything else needs
 none when all that its body changes is private where the loop begins, and what it calls changes nothing
-that was there before (`harmless`). For both it is enough to be private there. And a private list or dict
+that was there before (`harm`). For both it is enough to be private there. And a private list or dict
 that is used in a few ways only, all of which Python's own list or dict serves as well, *is* one (`raw`): no
 dict of the program exists until it leaves, by `return` for example, where a copy is made that a program may
 see. A list is Python's own anyway; one that is raw is no frozen one.
@@ -82,6 +82,9 @@ _RAW_USES = {
     RAW_LIST: _READING | {"slice", "method.append", "method.pop", "method.extend", "method.index"},
     RAW_DICT: _READING | {"method.get", "method.setdefault", "method.items", "method.keys", "method.values"},
 }
+# How a loop locks what it iterates: not at all; only while something is called that has the name of a
+# built-in method and is none (runtime/seldom.py); from its begin to its end.
+NO_LOCK, LATE_LOCK, LOCK = 0, 1, 2
 # After all of a text.
 _NEVER = 1 << 62
 _NEW = frozenset({tree.List, tree.Dict, tree.Comprehension, tree.Slice, tree.Literal})
@@ -101,8 +104,8 @@ class Ownership:
         self.facts = facts
         self.captured: set[int] = set()
         self.parameters: set[int] = set()
-        # Known functions that change what was there before their call.
-        self.loud: set[str] = set()
+        # Known functions that may change what was there before their call: at any time, or only late.
+        self.loud: dict[str, int] = {}
         # Where a variable is no longer private, by declaration; -1: it never is.
         self._private: dict[int, int] = {}
         self._raw: dict[int, int] = {}
@@ -260,8 +263,8 @@ class Ownership:
                 return False
         return True
 
-    def needs_lock(self, start: int, loop_start: int, iterable: tree.Expr) -> bool:
-        """Return whether a loop of the function at `start` might change what it iterates."""
+    def needs_lock(self, start: int, loop_start: int, iterable: tree.Expr) -> int:
+        """Return how a loop of the function at `start` locks what it iterates, which it might change."""
         # spec: starlark.iteration.locked
         facts = self.facts[start]
         loop = facts.loops[loop_start]
@@ -270,10 +273,11 @@ class Ownership:
             binding = self.uses[iterable.start]
             if binding.scope == LOCAL and self.private_at(binding.declared, facts, loop_start):
                 group = self.group(binding.declared, facts)
-                return not group.isdisjoint(loop.changed) or any(
+                changed = not group.isdisjoint(loop.changed) or any(
                     self.changes_name(node) in group for node in loop.augmented
                 )
-        return not self.harmless(loop, facts, loop_start)
+                return LOCK if changed else NO_LOCK
+        return self.harm(loop, facts, loop_start)
 
     def changes_name(self, node: tree.AugAssign) -> int:
         """Return the variable whose container an augmented assignment may change, else -1."""
@@ -283,13 +287,13 @@ class Ownership:
         declared = self.uses[target.start].declared
         return declared if self.masks.get(declared, ANY) & _CONTAINER else -1
 
-    def harmless(self, loop: LoopFacts, facts: FunctionFacts, at: int) -> bool:
-        """Return whether nothing but containers that are private at its begin is changed while a loop runs.
+    def harm(self, loop: LoopFacts, facts: FunctionFacts, at: int) -> int:
+        """Return when something is changed while a loop runs, other than what is private at its begin.
 
         For the whole of a function `at` is -1: whatever it makes has not been there before.
         """
         if loop.unsafe or not all(self.private_at(declared, facts, at) for declared in loop.changed):
-            return False
+            return LOCK
         for node in loop.augmented:
             target = strip(node.target)
             if target.__class__ is tree.Name:
@@ -297,10 +301,15 @@ class Ownership:
                 if node.op not in ("+", "|") or not self.masks.get(declared, ANY) & _CONTAINER:
                     continue
                 if self.uses[target.start].scope != LOCAL or not self.private_at(declared, facts, at):
-                    return False
+                    return LOCK
             elif node.op in ("+", "|") and self.rules.kind(node.value) & _ITERABLE:
                 # The element may be a list, which would grow.
-                return False
-        if any(self.rules.kind(receiver) & (OTHER | FUNCTION) for receiver in loop.methods):
-            return False
-        return self.loud.isdisjoint(loop.calls)
+                return LOCK
+        if any(map(self.may_be_foreign, loop.methods)):
+            return LOCK
+        found = max([self.loud.get(name, NO_LOCK) for name in loop.calls], default=NO_LOCK)
+        return found or (LATE_LOCK if any(map(self.may_be_foreign, loop.seldom)) else NO_LOCK)
+
+    def may_be_foreign(self, receiver: tree.Expr) -> bool:
+        """Return whether a method of a value may be a function of a program or of the host's."""
+        return bool(self.rules.kind(receiver) & (OTHER | FUNCTION))
