@@ -41,6 +41,7 @@ GIVEN_NAMES = frozenset({"WORK", "HOME", "STORE", "BRAMBLE_PATH", "PLATFORM"})
 
 ID_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:[.-][a-z0-9]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 PARAGRAPH = re.compile(r"\*\*`([^`]+)`\*\*")
+_NEXT_CASE = "=== "
 _MARKER = re.compile(r"-- (.+) --")
 _HEADER = re.compile(r"([a-z]+):(?:\s+(.*))?")
 EXPECTED = re.compile(r"###\s*(.*)")
@@ -124,6 +125,69 @@ def parse_case_file(path: str, text: str, case_id: str) -> Script:
 def parse_star_file(path: str, text: str, case_id: str) -> tuple[Chunk, ...]:
     """Return the chunks of a `.star` file, in order; their ids are `CASE_ID:LABEL`. Raises CaseError."""
     return _parse_chunks(path, _lines(text), 1, case_id, ())
+
+
+def parse_table_file(path: str, text: str, case_id: str) -> tuple[Script, ...]:
+    """Return the cases of a `.table` file, in order; their ids are `CASE_ID:LABEL`. Raises CaseError."""
+    # spec: conformance.table
+    lines = _lines(text)
+    starts = [i for i, line in enumerate(lines) if line.startswith(_NEXT_CASE)]
+    if not starts:
+        raise CaseError(path, 1, f"a table has cases, each after a line {_NEXT_CASE}SENTENCE")
+    head = _Part(path, lines[: starts[0]], 1)
+    _, header, body_at = _script_header(path, head.script, 1)
+    shared = head.sections
+    common = tuple(_parse_steps(path, head.script[body_at:], 1 + body_at))
+    cases = []
+    for start, end in zip(starts, [*starts[1:], len(lines)]):
+        sentence = lines[start][len(_NEXT_CASE) :].strip()
+        if not sentence:
+            raise CaseError(path, start + 1, "a case begins with a sentence that must be true")
+        part = _Part(path, lines[start + 1 : end], start + 2)
+        own, body_at = _own_header(path, part.script, start + 2)
+        steps = (*common, *_parse_steps(path, part.script[body_at:], start + 2 + body_at))
+        used = {step.section() for step in steps}
+        names = {section.name for section in part.sections}
+        sections = (
+            *(one for one in shared if one.name not in names and (one.name[0] != "@" or one.name in used)),
+            *part.sections,
+        )
+        _check_script(path, start + 1, steps, sections)
+        both = {**header, **own}
+        cases.append(
+            Script(
+                id=f"{case_id}:{label(sentence)}",
+                path=path,
+                line=start + 1,
+                sentence=sentence,
+                spec=_header_ids(path, start + 1, both, ()),
+                level=_header_level(path, start + 1, both, None),
+                need=_header_capabilities(path, start + 1, both),
+                audit=_header_audit(path, start + 1, both),
+                steps=steps,
+                sections=sections,
+            )
+        )
+    return tuple(cases)
+
+
+class _Part:
+    """Lines of a script and of the files behind it."""
+
+    def __init__(self, path: str, lines: Sequence[str], first: int) -> None:
+        at = next((i for i, line in enumerate(lines) if _MARKER.fullmatch(line)), len(lines))
+        self.script = lines[:at]
+        self.sections = _parse_sections(path, lines[at:], first + at)
+
+
+def _own_header(path: str, lines: Sequence[str], first: int) -> tuple[Header, int]:
+    """Return the keys that stand at the beginning, and the index of the first line after them."""
+    header: dict[str, tuple[int, str]] = {}
+    for index, raw in enumerate(lines):
+        if not _HEADER.fullmatch(raw.strip()):
+            return header, index
+        _add_key(path, first + index, raw.strip(), header, SCRIPT_KEYS)
+    return header, len(lines)
 
 
 def parse_chapter(path: str, text: str) -> tuple[Case, ...]:

@@ -18,6 +18,7 @@ from conformance.casefile import (
     parse_case_file,
     parse_chapter,
     parse_star_file,
+    parse_table_file,
 )
 from conformance.claims import BadSuite, Rules
 from conformance.expect import carry_out
@@ -72,8 +73,10 @@ def _parse(path: str, case_id: str) -> Sequence[Case]:
         return (parse_case_file(path, _read(path), case_id),)
     if path.endswith(".star"):
         return parse_star_file(path, _read(path), case_id)
+    if path.endswith(".table"):
+        return parse_table_file(path, _read(path), case_id)
     # A file with another ending would be a case that never runs.
-    raise CaseError(path, 1, "a case is a .txt or a .star file")
+    raise CaseError(path, 1, "a case is a .txt, a .table or a .star file")
 
 
 def _read(path: str) -> str:

@@ -6,10 +6,13 @@ Where two walls stand behind each other (a read-only root and Landlock, a proces
 Landlock hides) a fault in one is caught by the tests of the room and by no case.
 A fault that no longer fits the source is an error too: the list cannot rot. It is run by hand, since it
 follows the text of the implementation, which the rest of the suite does not know.
+
+With `--random N` it chooses N faults by chance instead (`chance`); this needs Python 3.12.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sys
@@ -20,14 +23,12 @@ from dataclasses import dataclass
 from conformance import runner
 from conformance.casefile import LEVELS, Case
 from conformance.claims import Rules, claimed_capabilities
-from conformance.mutants import fetching, language, others, packages, registries
+from conformance.mutants import chance, fetching, language, others, packages, registries
 from conformance.outcome import FAILED
 from conformance.places import HOME
 from conformance.world.session import Implementation
 
 TOP = os.path.dirname(HOME)
-# What belongs to the source: an implementation that writes itself as one file needs all of it.
-_SOURCE = ("LICENSE", "README.md", "bramble", "pyproject.toml", "spec")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def survivors(mutants: Sequence[Mutant], cases: Sequence[Case], source: str) -> 
     for mutant in mutants:
         chosen = cases_of(mutant, cases)
         with tempfile.TemporaryDirectory(prefix="bm-") as copy:
-            for name in _SOURCE:
+            for name in chance.SOURCE:
                 put = shutil.copytree if os.path.isdir(os.path.join(source, name)) else shutil.copy
                 put(os.path.join(source, name), os.path.join(copy, name))
             path = os.path.join(copy, mutant.path)
@@ -88,8 +89,20 @@ def survivors(mutants: Sequence[Mutant], cases: Sequence[Case], source: str) -> 
     return found
 
 
-def main(paragraphs: Sequence[str]) -> int:
-    """Run the faults of the paragraphs named, or all; return 1 when one survives or is stale."""
+def main(words: Sequence[str]) -> int:
+    """Run the faults of the paragraphs named, or all, or some by chance; return 1 when one is not caught."""
+    parser = argparse.ArgumentParser(
+        prog="python3 -m conformance.mutants", description="Faults for the cases."
+    )
+    parser.add_argument("paragraph", nargs="*", help="faults of this paragraph only")
+    parser.add_argument("--random", metavar="N", type=int, help="N faults by chance instead of those listed")
+    parser.add_argument("--seed", metavar="TEXT", default="0", help="which ones")
+    parser.add_argument("--only", metavar="NAME", action="append", default=[], help="this fault instead")
+    parser.add_argument("--map", metavar="FILE", help="keep there which lines each case runs")
+    options = parser.parse_args(words)
+    if options.random is not None or options.only:
+        return chance.main(options.random or 0, options.seed, TOP, map_file=options.map, only=options.only)
+    paragraphs = options.paragraph
     chosen = [mutant for mutant in MUTANTS if not paragraphs or mutant.paragraph in paragraphs]
     try:
         alive = survivors(chosen, runner.load(), TOP)

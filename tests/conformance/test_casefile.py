@@ -14,6 +14,7 @@ from conformance.casefile import (
     parse_case_file,
     parse_chapter,
     parse_star_file,
+    parse_table_file,
 )
 from conformance.script import Command, Error, Json
 
@@ -285,3 +286,67 @@ def test_a_block_that_is_never_closed_is_refused() -> None:
 def test_odd_line_ends_in_a_case_are_content() -> None:
     case = parse_case_file("c.txt", with_script("run a\n-- f --\na\u2028b\x0cc\rd\n"), "c")
     assert case.sections[0].content == "a\u2028b\x0cc\rd\n"
+
+
+TABLE = """# What all cases of the file share.
+spec: store.padding
+level: evaluate
+
+run ls
+-- bramble.toml --
+shared
+-- @aside --
+kept
+=== The first is true.
+level: store
+
+fail build
+error cli.usage
+=== The second uses what is kept aside, and has a file of its own.
+spec: store.scan
+text stdout like @aside
+-- bramble.toml --
+own
+"""
+
+
+def test_a_table_has_many_cases_with_a_common_beginning() -> None:
+    first, second = parse_table_file("c.table", TABLE, "store/c")
+    assert [case.id for case in (first, second)] == [f"store/c:{label(c.sentence)}" for c in (first, second)]
+    assert (first.sentence, first.line) == ("The first is true.", 10)
+    assert [(case.spec, case.level) for case in (first, second)] == [
+        (("store.padding",), "store"),
+        (("store.scan",), "evaluate"),
+    ]
+    assert [[step.line for step in case.steps] for case in (first, second)] == [[5, 13, 14], [5, 17]]
+    assert [[(one.name, one.content) for one in case.sections] for case in (first, second)] == [
+        [("bramble.toml", "shared\n")],
+        [("@aside", "kept\n"), ("bramble.toml", "own\n")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        ("# A table.\nspec: store.padding\nlevel: store\n", 1, "a table has cases"),
+        ("# T.\nspec: store.padding\nlevel: store\n\n=== \nrun ls\n", 5, "a case begins with a sentence"),
+        ("# T.\nspec: store.padding\nlevel: store\n\n=== A.\nrun ls\n=== B.\n", 7, "a script runs something"),
+        (
+            "# T.\nspec: store.padding\nlevel: store\n\n=== A.\nlevel: high\nrun ls\n",
+            6,
+            "a case names its level",
+        ),
+        ("# T.\nspec: store.padding\n\n=== A.\nrun ls\n", 4, "a case names its level"),
+        ("# T.\nspec: store.padding\nlevel: store\n\n=== A.\nfail ls\nerror a.b\nwalk\n", 8, "walk"),
+        (
+            "# T.\nspec: store.padding\nlevel: store\n\n=== A.\nrun ls\n-- @x --\n",
+            5,
+            "the section '@x' is never used",
+        ),
+    ],
+)
+def test_a_table_refuses_what_a_case_refuses(text: str, line: int, message: str) -> None:
+    with pytest.raises(CaseError) as caught:
+        parse_table_file("c.table", text, "c")
+    assert message in caught.value.message, caught.value.message
+    assert caught.value.line == line

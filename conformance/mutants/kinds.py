@@ -1,0 +1,302 @@
+"""Single faults of a Python program, found in its syntax tree. Pure.
+
+A site is a place where one thing can be wrong, and what is wrong there. Sites of a text have an order, so
+that the number of one means the same fault wherever the text is the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Union
+
+Function = (ast.FunctionDef, ast.AsyncFunctionDef)
+_COMPOUND = (
+    ast.If,
+    ast.While,
+    ast.For,
+    ast.AsyncFor,
+    ast.With,
+    ast.AsyncWith,
+    ast.Try,
+    *Function,
+    ast.ClassDef,
+)
+_SWAPPED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Lt: ast.Gt,
+    ast.Gt: ast.Lt,
+    ast.LtE: ast.GtE,
+    ast.GtE: ast.LtE,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+_MOVED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+}
+# What is said of a program and does nothing in it.
+_SILENT_FUNCTIONS = ("__repr__", "__str__")
+_SILENT_TESTS = ("TYPE_CHECKING", "__name__ == '__main__'")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: what kind, and where.
+
+    `first` and `last` are the lines that run when the place is reached. `inside` is the qualified name of the
+    function that the fault is in, "" outside of functions. `key` stays the same while the statement does.
+    """
+
+    number: int
+    kind: str
+    line: int
+    first: int
+    last: int
+    inside: str
+    key: str
+
+
+@dataclass(frozen=True)
+class _Site:
+    kind: str
+    statement: ast.stmt
+    inside: str
+    node: ast.AST
+    apply: Callable[[], object]
+
+
+def faults(text: str) -> tuple[Fault, ...]:
+    """Return every fault of a program, in order."""
+    found = []
+    heads: dict[int, str] = {}
+    seen: dict[tuple[str, str], int] = {}
+    # The tree lives as long as the numbers of its nodes are used as keys.
+    tree = ast.parse(text)
+    for number, site in enumerate(_sites(tree.body, "", "")):
+        head = heads.get(id(site.statement)) or heads.setdefault(id(site.statement), _head(site.statement))
+        one = f"{site.kind}\n{head}"
+        count = seen[site.inside, one] = seen.get((site.inside, one), 0) + 1
+        key = base64.b32encode(hashlib.sha256(f"{one}\n{count}".encode()).digest()[:5]).decode().lower()
+        line = getattr(site.node, "lineno", site.statement.lineno)
+        found.append(Fault(number, site.kind, line, *_span(site.statement, line), site.inside, key))
+    return tuple(found)
+
+
+def shown(text: str, number: int) -> str:
+    """Return what a statement says, and what it says with this fault."""
+    tree = ast.parse(text)
+    for count, site in enumerate(_sites(tree.body, "", "")):
+        if count == number:
+            before = _head(site.statement)
+            replaced = site.apply()
+            return f"{before}  ->  {_head(replaced if isinstance(replaced, ast.stmt) else site.statement)}"
+    raise IndexError(number)
+
+
+def mutated(text: str, number: int) -> ast.Module:
+    """Return the tree of a program with this fault in it; its lines have the numbers that they had."""
+    tree = ast.parse(text)
+    for count, site in enumerate(_sites(tree.body, "", "")):
+        if count == number:
+            site.apply()
+            return ast.fix_missing_locations(tree)
+    raise IndexError(number)
+
+
+def _head(statement: ast.stmt) -> str:
+    """Return a statement as text, without the statements in it."""
+    ast.fix_missing_locations(statement)
+    if isinstance(statement, ast.Try):
+        return "try: " + "; ".join(
+            f"except {ast.unparse(one.type) if one.type else ''}: {'raise' if _raises(one) else '...'}"
+            for one in statement.handlers
+        )
+    text = ast.unparse(statement)
+    return text.split("\n")[0] if isinstance(statement, _COMPOUND) else text
+
+
+def _raises(handler: ast.ExceptHandler) -> bool:
+    first = handler.body[0]
+    return isinstance(first, ast.Raise) and first.exc is None
+
+
+def _span(statement: ast.stmt, line: int) -> tuple[int, int]:
+    if isinstance(statement, Function):
+        return statement.body[0].lineno, statement.end_lineno or statement.lineno
+    if isinstance(statement, ast.Try):
+        return line, next(one.body[0].lineno for one in statement.handlers if one.lineno == line)
+    if isinstance(statement, (ast.If, ast.While)):
+        return statement.lineno, statement.test.end_lineno or statement.lineno
+    if isinstance(statement, (ast.For, ast.AsyncFor)):
+        return statement.lineno, statement.iter.end_lineno or statement.lineno
+    if isinstance(statement, (ast.With, ast.AsyncWith)):
+        return statement.lineno, statement.items[-1].context_expr.end_lineno or statement.lineno
+    return statement.lineno, statement.end_lineno or statement.lineno
+
+
+def _sites(body: list[ast.stmt], inside: str, prefix: str) -> Iterator[_Site]:
+    for index, statement in enumerate(body):
+        if _is_silent(statement):
+            continue
+        if isinstance(statement, ast.ClassDef):
+            yield from _sites(statement.body, inside, f"{prefix}{statement.name}.")
+        elif isinstance(statement, Function):
+            if statement.name in _SILENT_FUNCTIONS:
+                continue
+            name = prefix + statement.name
+            yield from _defaults(statement, inside or name)
+            yield from _sites(statement.body, inside or name, name + ".")
+        else:
+            yield from _of_statement(body, index, statement, inside)
+            for part in _expressions(statement):
+                for node in _walk(part):
+                    yield from _of_expression(node, statement, inside)
+            for name in ("body", "orelse", "finalbody"):
+                yield from _sites(getattr(statement, name, []), inside, prefix)
+            for handler in getattr(statement, "handlers", []):
+                yield from _sites(handler.body, inside, prefix)
+
+
+def _is_silent(statement: ast.stmt) -> bool:
+    if isinstance(statement, (ast.Import, ast.ImportFrom, ast.Assert, ast.Global, ast.Nonlocal)):
+        return True
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        return True
+    if isinstance(statement, ast.If) and ast.unparse(statement.test) in _SILENT_TESTS:
+        return True
+    if isinstance(statement, ast.Assign):
+        return ast.unparse(statement.targets[0]) in ("TYPE_CHECKING", "__all__", "__slots__")
+    return False
+
+
+def _defaults(function: Union[ast.FunctionDef, ast.AsyncFunctionDef], inside: str) -> Iterator[_Site]:
+    for one in (*function.args.defaults, *function.args.kw_defaults):
+        if isinstance(one, ast.Constant) and (isinstance(one.value, int) or one.value is None):
+            yield _Site("default", function, inside, one, _setting(one, "value", _other(one.value)))
+
+
+def _other(value: object) -> object:
+    if value is None:
+        return 0
+    return not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else value
+
+
+def _of_statement(body: list[ast.stmt], index: int, statement: ast.stmt, inside: str) -> Iterator[_Site]:
+    def replace(new: ast.stmt) -> Callable[[], object]:
+        def apply() -> ast.stmt:
+            body[index] = ast.copy_location(new, statement)
+            return new
+
+        return apply
+
+    if isinstance(statement, (ast.Break, ast.Continue)):
+        yield _Site("leaving", statement, inside, statement, replace(ast.Pass()))
+    elif isinstance(statement, ast.Return):
+        if statement.value is not None and ast.unparse(statement.value) != "None":
+            yield _Site("leaving", statement, inside, statement, replace(ast.Expr(statement.value)))
+        elif statement is not body[-1] or inside:
+            yield _Site("leaving", statement, inside, statement, replace(ast.Pass()))
+    elif _does_something(statement) and inside:
+        yield _Site("deleted", statement, inside, statement, replace(ast.Pass()))
+    elif isinstance(statement, (ast.If, ast.While)):
+        negated = ast.UnaryOp(ast.Not(), statement.test)
+        yield _Site("negated", statement, inside, statement.test, _setting(statement, "test", negated))
+    elif isinstance(statement, ast.Try):
+        for handler in statement.handlers:
+            if not _raises(handler):
+                yield _Site("except", statement, inside, handler, _setting(handler, "body", [ast.Raise()]))
+
+
+def _does_something(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Assign):
+        # Without a plain name everything behind it would stop, which says little of the cases.
+        return not isinstance(statement.targets[0], (ast.Name, ast.Tuple))
+    if isinstance(statement, ast.Expr):
+        return not isinstance(statement.value, (ast.Yield, ast.YieldFrom))
+    return isinstance(statement, (ast.AugAssign, ast.Delete, ast.Raise))
+
+
+def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
+    for name, value in ast.iter_fields(statement):
+        if name in ("body", "orelse", "finalbody", "handlers", "annotation", "targets", "target"):
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, ast.AST):
+                yield one
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("cast", "TypeVar", "import_module"):
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _walk(child)
+
+
+def _of_expression(node: ast.AST, statement: ast.stmt, inside: str) -> Iterator[_Site]:
+    def site(kind: str, apply: Callable[[], object]) -> _Site:
+        return _Site(kind, statement, inside, node, apply)
+
+    if isinstance(node, ast.Compare):
+        for place, one in enumerate(node.ops):
+            yield site("comparison", _setting(node.ops, place, _SWAPPED[type(one)]()))
+            if type(one) in _MOVED:
+                yield site("boundary", _setting(node.ops, place, _MOVED[type(one)]()))
+    elif isinstance(node, ast.BoolOp):
+        yield site("and/or", _setting(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And()))
+    elif isinstance(node, ast.IfExp):
+        yield site("negated", _setting(node, "test", ast.UnaryOp(ast.Not(), node.test)))
+    elif isinstance(node, ast.comprehension):
+        for place, one_test in enumerate(node.ifs):
+            yield site("negated", _setting(node.ifs, place, ast.UnaryOp(ast.Not(), one_test)))
+    elif isinstance(node, ast.BinOp):
+        if isinstance(node.op, (ast.Add, ast.Sub)) and not any(map(_is_text, (node.left, node.right))):
+            yield site("+/-", _setting(node, "op", ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()))
+    elif isinstance(node, ast.Call):
+        if len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args):
+            yield site("argument", _setting(node, "args", node.args[:-1]))
+        for place, keyword in enumerate(node.keywords):
+            if keyword.arg is not None:
+                rest = [*node.keywords[:place], *node.keywords[place + 1 :]]
+                yield site("argument", _setting(node, "keywords", rest))
+    elif isinstance(node, ast.Constant):
+        yield from _of_constant(node, site)
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, (ast.JoinedStr, ast.List, ast.Tuple)) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))
+    )
+
+
+def _of_constant(node: ast.Constant, site: Callable[[str, Callable[[], object]], _Site]) -> Iterator[_Site]:
+    value = node.value
+    if isinstance(value, (bool, int)):
+        yield site("constant", _setting(node, "value", _other(value)))
+    elif isinstance(value, str):
+        # A text with a blank in it is a sentence for a person: presentation.
+        if value and not any(character.isspace() for character in value.rstrip("\n")):
+            yield site("text", _setting(node, "value", value + "~"))
+    elif isinstance(value, bytes) and value:
+        yield site("text", _setting(node, "value", value + b"~"))
+
+
+def _setting(
+    node: Union[ast.AST, list[ast.cmpop], list[ast.expr]], name: Union[str, int], value: object
+) -> Callable[[], object]:
+    def apply() -> None:
+        if isinstance(name, str):
+            setattr(node, name, value)
+        else:
+            node[name] = value  # type: ignore[index]
+
+    return apply

@@ -1,0 +1,164 @@
+"""Faults by chance: what is found in a program, what is chosen, and what an experiment says of it."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from conformance.casefile import parse_case_file
+from conformance.mutants import chance, kinds
+from tests.conformance.support import TOP
+
+PROGRAM = '''\
+"""Words."""
+LIMIT = 3
+def f(a, b=2):
+    "Words."
+    if a < b and a:
+        g(a, key=b)
+        raise E("a sentence", "code")
+    for x in a:
+        if x:
+            continue
+    try:
+        return a + b
+    except OSError:
+        pass
+    return None
+'''
+
+
+def all_faults(text: str) -> list[tuple[str, str]]:
+    return [(one.kind, kinds.shown(text, one.number).partition("  ->  ")[2]) for one in kinds.faults(text)]
+
+
+def test_faults_of_a_program() -> None:
+    found = all_faults(PROGRAM)
+    assert Counter(kind for kind, _ in found) == {
+        "constant": 1,
+        "default": 1,
+        "negated": 2,
+        "comparison": 1,
+        "boundary": 1,
+        "and/or": 1,
+        "argument": 2,
+        "deleted": 2,
+        "text": 1,
+        "leaving": 3,
+        "+/-": 1,
+        "except": 1,
+    }
+    for one in (
+        ("constant", "LIMIT = 4"),
+        ("default", "def f(a, b=3):"),
+        ("boundary", "if a <= b and a:"),
+        ("comparison", "if a > b and a:"),
+        ("and/or", "if a < b or a:"),
+        ("argument", "g(a)"),
+        ("deleted", "pass"),
+        ("leaving", "a + b"),
+        ("+/-", "return a - b"),
+        ("text", "raise E('a sentence', 'code~')"),
+        ("except", "try: except OSError: raise"),
+    ):
+        assert one in found
+
+
+def test_each_fault_is_another_program_with_the_same_lines() -> None:
+    whole = ast.unparse(ast.parse(PROGRAM))
+    programs = [ast.unparse(kinds.mutated(PROGRAM, one.number)) for one in kinds.faults(PROGRAM)]
+    assert whole not in programs
+    for one in kinds.faults(PROGRAM):
+        kinds.mutated(PROGRAM, one.number)
+        assert one.first <= one.line <= one.last or one.kind == "default"
+
+
+def test_the_key_of_a_fault_does_not_depend_on_its_line() -> None:
+    moved = [one.key for one in kinds.faults("\n\nOTHER = other()\n" + PROGRAM)]
+    assert moved == [one.key for one in kinds.faults(PROGRAM)]
+    assert len(set(moved)) == len(moved)
+
+
+def test_what_is_chosen_is_spread_over_the_rooms() -> None:
+    text = "def f(a):\n" + "".join(f"    g({n}, a)\n" for n in range(50))
+    every = [
+        chance.Chosen(f"bramble/{room}/x.py", fault) for room in chance.ROOMS for fault in kinds.faults(text)
+    ]
+    chosen = chance.choose(every, 80, "1")
+    assert Counter(one.room for one in chosen) == dict.fromkeys(chance.ROOMS, 10)
+    assert chosen == chance.choose(every, 80, "1") != chance.choose(every, 80, "2")
+    assert len({(one.path, one.fault.first) for one in chosen}) == 80
+
+
+@pytest.mark.parametrize("name", ["left-out", "equivalent"])
+def test_what_is_listed_is_there(name: str) -> None:
+    wrong = []
+    for key, reason in chance.listed(name).items():
+        path, _, rest = key.partition(" ")
+        full = os.path.join(TOP, path)
+        if not reason or not os.path.exists(full):
+            wrong.append(key)
+        elif rest:
+            with open(full, encoding="utf-8") as file:
+                faults = kinds.faults(file.read())
+            names = {f"{one.inside or '-'} {one.key}" for one in faults} | {one.inside for one in faults}
+            if rest not in names:
+                wrong.append(key)
+    assert wrong == []
+
+
+TREE = {
+    "bramble/__init__.py": "",
+    "bramble/__main__.py": "import sys\nfrom bramble.build.two import told, larger\n\n"
+    "def start():\n    print(told() if larger(int(sys.argv[1])) else '')\n    return 0\n",
+    "bramble/build/__init__.py": "",
+    "bramble/build/two.py": "WORD = 'yes'\n\ndef told():\n    return WORD\n\n"
+    "def larger(n):\n    return n > 1\n\ndef unused():\n    return 1\n",
+}
+CASE = """# A.
+spec: store.padding
+level: store
+
+run 1
+text stdout is
+run 2
+text stdout is yes
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="lines are recorded by what Python has since 3.12")
+def test_an_experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, text in TREE.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    monkeypatch.setattr(chance, "SOURCE", ("bramble",))
+    wanted = list(chance.concerned(str(tmp_path), {}))
+    case = parse_case_file("c.txt", CASE.replace("is\nrun", "lacks yes\nrun"), "c")
+    found = {
+        (one.chosen.fault.inside, one.shown.partition("  ->  ")[2]): (one.status, one.by)
+        for one in chance.investigate(wanted, str(tmp_path), [case], {}, map_file=str(tmp_path / "map"))
+    }
+    assert found == {
+        ("", "WORD = 'yes~'"): ("caught", "c"),
+        ("told", "WORD"): ("caught", "c"),
+        ("larger", "n > 1"): ("caught", "c"),
+        ("larger", "return n < 1"): ("caught", "c"),
+        ("larger", "return n >= 1"): ("caught", "c"),
+        ("larger", "return n > 2"): ("caught", "c"),
+        ("unused", "1"): ("unreached", ""),
+        ("unused", "return 2"): ("unreached", ""),
+    }
+    # The copy is right again after each fault, and what is known of the cases is kept.
+    assert (tmp_path / "map").exists()
+    weak = parse_case_file("c.txt", CASE.partition("text")[0] + "text stdout lacks no\n", "c")
+    (equal,) = [one for one in wanted if one.fault.inside == "larger" and one.fault.kind == "boundary"]
+    (one,) = chance.investigate([equal], str(tmp_path), [weak], {})
+    assert (one.status, one.reaching) == ("survived", 1)
+    (one,) = chance.investigate([equal], str(tmp_path), [weak], {equal.name: "for a reason"})
+    assert (one.status, one.by) == ("equivalent", "for a reason")
+    assert "build             1       0         0          0           1" in chance.table([one])
