@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from conformance import audit, changes, chunks, listing, oracle
+from conformance import audit, changes, chunks, documents, listing, oracle
 from conformance.casefile import Case, Chunk, Script
 from conformance.claims import Rules
 from conformance.outcome import (
@@ -161,6 +161,8 @@ def _command(action: Command, progress: _Progress) -> None:
         directory = progress.world.path(action.directory or "")
         for problem in audit.of_command(arguments, ended.stdout, directory, values["STORE"]):
             raise Mismatch(problem)
+        for problem in documents.of_command(arguments, ended.stdout):
+            raise Mismatch(f"the document has another form than spec/schemas says: {problem}")
 
 
 def _error(action: Error, progress: _Progress) -> None:
@@ -182,6 +184,8 @@ def _check_store(progress: _Progress) -> None:
     for store in progress.world.stores:
         for problem in audit.of_store(store):
             raise Mismatch(f"the store {store} afterwards: {problem}")
+        for problem in documents.of_store(store):
+            raise Mismatch(f"afterwards a file has another form than spec/schemas says: {problem}")
 
 
 def _json(step: Step, action: Json, progress: _Progress) -> None:

@@ -278,7 +278,7 @@ HI += '"Sources":{"Files":null,"Location":""}}'
 
 def test_the_ids_of_a_graph_are_recomputed() -> None:
     script = "run build --just-parse --json x\n-- answer --\n"
-    good = '{"results": [], "graph": {"soen6obfffrahna6ojyc2cgxjx7jcmhv": ' + HI + "}}\n"
+    good = '{"version": 1, "results": [], "graph": {"soen6obfffrahna6ojyc2cgxjx7jcmhv": ' + HI + "}}\n"
     passes(script + good)
     fails(script + good.replace("soen6", "soen7"), "should have the id soen6obfffrahna6ojyc2cgxjx7jcmhv")
     fails(script + good.replace('"hi"', '"ha"'), "should have the id")
