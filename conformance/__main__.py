@@ -10,7 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, Optional
 
-from conformance import VERSION, claims, formats, pack, places, report, runner, trace
+from conformance import VERSION, claims, formats, pack, places, report, runner
+from conformance.book import trace
 from conformance.casefile import LEVELS, Case
 from conformance.claims import BadSuite, Rules
 from conformance.outcome import FAILED, PASSED, Outcome

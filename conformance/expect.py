@@ -14,9 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from conformance import audit, changes, chunks, documents, listing, oracle
+from conformance import audit, changes, chunks, listing, oracle
 from conformance.casefile import Case, Chunk, Script
 from conformance.claims import Rules
+from conformance.forms import documents
 from conformance.outcome import (
     ACCEPTED,
     BROKEN,

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from conformance import documents
+import conformance
+from conformance.forms import documents
 
-VECTORS = Path(documents.__file__).parent / "vectors"
+VECTORS = Path(conformance.__file__).parent / "vectors"
 DIGEST = "a" * 32
 
 

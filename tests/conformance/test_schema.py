@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.schema import BadSchema, problems
+from conformance.forms.schema import BadSchema, problems
 
 FILES: dict[str, Any] = {"other.json": {"$defs": {"digest": {"type": "string", "pattern": "^[a-z2-7]{2}$"}}}}
 

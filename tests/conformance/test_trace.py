@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import trace
+from conformance.book import trace
 from conformance.casefile import parse_case_file, parse_star_file
 
 CHAPTER = """# 5. Store

@@ -1,4 +1,4 @@
-"""The pages of the specification that are made by program: `python3 -m conformance.index [--check]`.
+"""The pages of the specification that are made by program: `python3 -m conformance.book [--check]`.
 
 The index of rules, that of error codes, and the list of files and variables are made of the chapters: of
 their headings, of the paragraphs with an id, of the tables of codes (`| code | meaning |`), of files
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -172,7 +171,7 @@ def things_page(lines: Sequence[Line]) -> str:
 
 def page(title: str, says: str, body: Sequence[str]) -> str:
     """Return a page that says of itself where it comes from."""
-    made = "This page is informative. It is made of the chapters by `python3 -m conformance.index`."
+    made = "This page is informative. It is made of the chapters by `python3 -m conformance.book`."
     return "\n".join([f"# {title}", "", made, says, "", *body]) + "\n"
 
 
@@ -209,8 +208,9 @@ def dead_names(chapters: Mapping[str, str]) -> Iterator[str]:
     """Yield what stands in the chapters as a rule, a code or a section, and is none."""
     lines = list(lines_of(chapters))
     rules = {line.rule for line in lines}
-    codes = {code for row in rows_of(lines) for code in re.findall(r"`([^`]+)`", row.cells[0])}
-    first = {name.partition(".")[0] for name in rules | codes if "." in name}
+    rows = [row for row in rows_of(lines) if row.column == "code"]
+    codes = {code for row in rows for code in re.findall(r"`([^`]+)`", row.cells[0])}
+    first = {name.partition(".")[0] for name in rules | codes if CODE.match(name)}
     sections = {line.heading.split()[0].rstrip(".") for line in lines if line.heading}
     for line in lines:
         for name in re.findall(r"`([a-z]+(?:\.[a-z0-9-]+)+)`", line.text):
@@ -272,11 +272,7 @@ def main(arguments: Sequence[str]) -> int:
         for name, text in made.items():
             path = os.path.join(SPEC, name)
             if not os.path.exists(path) or _read(path) != text:
-                wrong.append(f"spec/{name} is not what the chapters say: run python3 -m conformance.index")
+                wrong.append(f"spec/{name} is not what the chapters say: run python3 -m conformance.book")
     wrong += [*dead_links(_documents()), *dead_names(chapters)]
     print("\n".join([*wrong, f"{len(wrong)} problems"]))
     return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

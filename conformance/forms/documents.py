@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from conformance import schema
+from conformance.forms import schema
 from conformance.places import SPEC
 
 SCHEMAS = os.path.join(SPEC, "schemas")

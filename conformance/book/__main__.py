@@ -1,0 +1,7 @@
+"""`python3 -m conformance.book [--check]`: see `index`."""
+
+import sys
+
+from conformance.book.index import main
+
+sys.exit(main(sys.argv[1:]))
