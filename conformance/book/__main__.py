@@ -1,5 +1,7 @@
 """`python3 -m conformance.book [--check]`: see `index`."""
 
+from __future__ import annotations
+
 import sys
 
 from conformance.book.index import main

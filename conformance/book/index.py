@@ -97,7 +97,8 @@ def first_sentence(lines: Sequence[Line], at: int) -> str:
         text.append(line.text.strip())
     whole = PARAGRAPH.sub("", " ".join(text), count=1).strip()
     sentence = re.match(r"(?:`[^`]*`|\([^)]*\)|[^.`(:]|\.(?! |$)|:(?! *$))*", whole)
-    return (sentence.group() if sentence else whole).strip().replace("|", "\\|") + "."
+    found = (sentence.group() if sentence else whole).strip().replace("|", "\\|")
+    return found.replace("](#", f"]({lines[at].chapter}#") + "."
 
 
 def remedies(text: str) -> dict[str, str]:
