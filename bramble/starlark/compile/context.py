@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional, Union
 
     from ..syntax.scopes import FunctionScope, Resolution
+    from .facts.bound import Bound
     from .facts.inference import Inference
 
     # For signatures below the method `expr`.
@@ -58,6 +59,7 @@ class Unit:
         operations: list[tuple[Any, ...]],
         table: Table,
         generic: Optional[Unit] = None,
+        bound: Optional[Bound] = None,
     ) -> None:
         self.resolution = resolution
         self.uses = resolution.uses
@@ -69,6 +71,8 @@ class Unit:
         self.table = table
         # How functions are compiled that anybody may call; None: as in this unit.
         self.generic = generic
+        # Which globals surely have a value where; None: of none that is known.
+        self.bound = bound
         # Global functions that are bound once, by a `def`: calls of them can be checked now.
         self.known = {name: resolution.functions[node.start] for name, node in inference.known.items()}
         # Where names are declared that `load` binds: they live among the globals.
@@ -170,11 +174,14 @@ class Context:
         # since Python 3.12 they are the function's own, and are taken away when an error leaves (PEP 709).
         self.lost: frozenset[str] = frozenset()
         self.parameters = {p.index for p in scope.parameters}
-        # Local variables that have a value here, by their indexes. Others may have none, which is an error
-        # where their turn is: they are not read again later, as a variable otherwise is.
-        self.settled = set(self.parameters)
+        # Local variables that have a value here, by their indexes, and outside functions globals, by their
+        # names. Others may have none, which is an error where their turn is: they are not read again later,
+        # as a variable otherwise is.
+        self.settled: set[Union[int, str]] = set(self.parameters)
         # Those that have one at the end of the block that was made last; None: the end is not reached.
-        self.settled_at_end: Optional[set[int]] = None
+        self.settled_at_end: Optional[set[Union[int, str]]] = None
+        # Variables of functions around this one that have a value whenever it runs, by their declarations.
+        self.around: set[int] = set()
         # Parameters (by declaration) whose Python function is in a variable of its own.
         self.prepared: set[int] = set()
         # The operation of the statement: for code that cannot fail, but can be interrupted.
@@ -258,8 +265,11 @@ class Context:
             return node, node, node.id  # type: ignore[attr-defined]
         if kind == "Constant":
             return node, node, (node.value,)  # type: ignore[attr-defined]
-        name = self.temp()
         line = node.lineno
+        if py.is_kept(node):
+            name = node.target.id  # type: ignore[attr-defined]
+            return node, py.load(name, line), name
+        name = self.temp()
         return py.walrus(name, node, line), py.load(name, line), name
 
     def once(self, node: PyExpr) -> tuple[PyExpr, Operand]:
@@ -270,6 +280,8 @@ class Context:
         described = describe(node, self.lost)
         if described is not None:
             return node, described
+        if py.is_kept(node):
+            return node, node.target.id  # type: ignore[attr-defined]
         name = self.temp()
         return py.walrus(name, node, node.lineno), name
 

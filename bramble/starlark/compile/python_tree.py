@@ -157,6 +157,11 @@ def assign(target: expr, value: expr, line: int) -> stmt:
     return Assign([target], value, None, lineno=line, col_offset=0)
 
 
+def is_kept(node: expr) -> bool:
+    """Return whether an expression leaves its value in a variable that no program can name."""
+    return node.__class__ is NamedExpr and node.target.id[0] == "$"
+
+
 def walrus(name: str, value: expr, line: int) -> expr:
     """`(name := value)`"""
     return NamedExpr(Name(name, STORE, lineno=line, col_offset=0), value, lineno=line, col_offset=0)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from ..syntax import tree
 from .context import Context, Options, Unit
+from .facts.bound import Bound
 from .facts.inference import Inference, read
 from .parts import PART, compiled, outside_functions
 from .table import TABLE
@@ -41,11 +42,12 @@ def compile_file(
     facts = read(resolution, known)
     open_view = Inference(resolution, known, facts)
     operations: list[tuple[Any, ...]] = []
-    generic = Unit(resolution, open_view, loaded, operations, TABLE)
+    bound = Bound(resolution)
+    generic = Unit(resolution, open_view, loaded, operations, TABLE, bound=bound)
     roots = {name for name, node in known.items() if not node.parameters}
     closed_view = Inference(resolution, known, facts, roots=roots, closed=True)
     closed_view.keep_useful(open_view)
-    unit = Unit(resolution, closed_view, loaded, operations, TABLE, generic)
+    unit = Unit(resolution, closed_view, loaded, operations, TABLE, generic, bound)
     return _compile(resolution, unit, dialect, limited)
 
 
@@ -81,7 +83,9 @@ def _compile(
 def _part(ctx: Context, statements: Sequence[tree.Stmt]) -> CodeType:
     """Return the code of one function `<toplevel>`, whose first line is that of its first operation."""
     ctx.line = len(ctx.unit.operations) + 1
-    return compiled(ctx.part("<toplevel>", statements))
+    made = ctx.part("<toplevel>", statements)
+    ctx.settled |= ctx.settled_at_end or set()
+    return compiled(made)
 
 
 def _toplevel_names(body: Sequence[tree.Stmt]) -> tuple[dict[str, tree.Def], set[int]]:

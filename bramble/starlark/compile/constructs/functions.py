@@ -71,6 +71,10 @@ def inner_context(ctx: Context, node: tree.Node, unit: Optional[Unit] = None) ->
     scope = unit.resolution.functions[node.start]
     unit.functions[node.start] = (scope, node)
     inner = Context(unit, scope, node.start, ctx.options)
+    # It cannot run before it is made, and a `def` not before it has its name.
+    inner.around = ctx.around | {v.declared for v in ctx.scope.locals if v.index in ctx.settled}
+    if isinstance(node, tree.Def):
+        inner.around.add(ctx.unit.uses[node.name.start].declared)
     inner.line = ctx.unit.op(node.start, "statement")
     return inner
 

@@ -23,7 +23,7 @@ from .calls import call_with_stars
 from .formatting import after_text, formatted_call, known_text
 from .guards import is_free_list, is_short_text
 from .unboxed import is_native_key, key_test, may_be_native_key
-from .variables import has_plain_keys, unwrapped
+from .variables import has_plain_keys, may_lack_value, unwrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def method_call_of(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed
     """`x.name(…)`: x, then that it has the method, then the arguments, then the call."""
     # spec: starlark.attribute, starlark.call
     made, kind = method_call(ctx, node, dot, receiver)
+    if receiver[1] in (RAW_LIST, RAW_DICT) and may_lack_value(ctx, dot.operand):
+        made = py.sequence([receiver[0]], made, ctx.line)
     return made, kind & ctx.unit.rules.kind(node)
 
 

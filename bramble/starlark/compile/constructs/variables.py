@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from _ast import expr
     from typing import Optional
 
+    from ...syntax.scopes import Binding
     from ..context import Context, Typed
 
 # Functions that make a list.
@@ -26,8 +27,10 @@ CONSTANT_NAMES: dict[str, Optional[bool]] = {"None": None, "True": True, "False"
 def variable(ctx: Context, node: tree.Name) -> Typed:
     """`x`: the value of the variable that the name means.
 
-    A global or local variable that has no value yet is an error; a name of the universe always has one. A
-    private dict is copied where a program may see it, which it may once only (facts/ownership.py).
+    A global or local variable that has no value yet is an error; a name of the universe always has one. Of
+    one that may have none (facts/bound.py) what is read here is kept: what an operator does with its operands
+    may read them later, and in another order. A private dict is copied where a program may see it, which it
+    may once only (facts/ownership.py).
     """
     # spec: starlark.scope.blocks, starlark.scope.unbound
     binding = ctx.unit.uses[node.start]
@@ -42,7 +45,10 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
         return py.load(mangle(name), ctx.line), ANY
     if scope == GLOBAL:
         line = ctx.unit.op(node.start, "global", (name,))
-        return py.load(mangle(name), line), ctx.unit.masks.get(binding.declared, ANY)
+        loaded = py.load(mangle(name), line)
+        if not has_value(ctx, binding):
+            loaded = py.walrus(ctx.temp(), loaded, line)
+        return loaded, ctx.unit.masks.get(binding.declared, ANY)
     mask = ctx.unit.masks.get(binding.declared, ANY)
     if scope == LOCAL and mask == DICT:
         raw, _kind = unboxed_variable(ctx, node)
@@ -53,9 +59,21 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
     if scope == FREE or binding.index not in ctx.parameters:
         line = ctx.unit.op(node.start, "local", (name,))
     loaded = py.load(mangle(name), line)
-    if scope != FREE and binding.index not in ctx.settled:
+    if not has_value(ctx, binding):
         return py.walrus(ctx.temp(), loaded, line), mask
     return loaded, mask
+
+
+def has_value(ctx: Context, binding: Binding) -> bool:
+    """Return whether a variable surely has a value here."""
+    if binding.scope == GLOBAL and ctx.start < 0:
+        return binding.name in ctx.settled
+    if binding.scope == FREE and binding.declared in ctx.around:
+        return True
+    if binding.scope in (GLOBAL, FREE):
+        bound = ctx.unit.bound
+        return bound is not None and bound.is_sure(ctx.start, binding.declared)
+    return binding.index in ctx.settled
 
 
 def unboxed_variable(ctx: Context, node: tree.Expr) -> tuple[Optional[expr], int]:
@@ -85,10 +103,7 @@ def may_lack_value(ctx: Context, node: tree.Expr) -> bool:
     name = strip(node)
     if name.__class__ is not tree.Name:
         return False
-    binding = ctx.unit.uses[name.start]
-    if binding.scope == LOCAL:
-        return bool(unboxed_kind(ctx, name)) and binding.index not in ctx.settled
-    return binding.scope in (FREE, GLOBAL)
+    return bool(unboxed_kind(ctx, name)) and not has_value(ctx, ctx.unit.uses[name.start])
 
 
 def boxed_copy(ctx: Context, raw: expr, declared: int) -> expr:
@@ -143,5 +158,4 @@ def store_name(ctx: Context, node: tree.Name) -> expr:
 def settle(ctx: Context, node: tree.Name) -> None:
     """Note that a variable has a value from here on."""
     binding = ctx.unit.uses[node.start]
-    if binding.scope != GLOBAL:
-        ctx.settled.add(binding.index)
+    ctx.settled.add(binding.name if binding.scope == GLOBAL else binding.index)
