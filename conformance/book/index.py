@@ -132,16 +132,20 @@ def rules_page(lines: Sequence[Line]) -> str:
 
 def codes_page(lines: Sequence[Line], advice: Mapping[str, str]) -> str:
     """Return the index of error codes: meaning, the rules that name them, what to do."""
+    tables = [row for row in rows_of(lines) if row.column == "code"]
     meanings: dict[str, tuple[Line, str]] = {}
-    for row in rows_of(lines):
-        if row.column == "code":
-            for code in re.findall(r"`([^`]+)`", row.cells[0]):
-                meanings.setdefault(code, (row.line, row.cells[1]))
+    # A table in a rule says when the rule has which error; what a code means stands in a table of codes.
+    for row in sorted(tables, key=lambda row: bool(row.line.rule)):
+        for code in re.findall(r"`([^`]+)`", row.cells[0]):
+            meanings.setdefault(code, (row.line, row.cells[1]))
     named: dict[str, dict[str, Line]] = {code: {} for code in meanings}
     for line in lines:
         for code in re.findall(r"`([a-z]+\.[a-z0-9-]+)`", line.text):
             if line.rule and code in named and not line.text.startswith("|"):
                 named[code].setdefault(line.rule, line)
+    for row in tables:
+        for code in re.findall(r"`([^`]+)`", row.cells[0]) if row.line.rule else ():
+            named[code].setdefault(row.line.rule, row.line)
     rows = []
     for code, (line, meaning) in sorted(meanings.items()):
         by = ", ".join(to(place, f"`{rule}`") for rule, place in named[code].items())
@@ -234,6 +238,7 @@ def _is_file(name: str) -> bool:
         "drv",
         "c",
         "git",
+        "gz",
     )
 
 

@@ -70,6 +70,17 @@ def test_codes_have_their_meaning_the_rules_that_name_them_and_a_remedy() -> Non
     ]
 
 
+def test_a_table_in_a_rule_names_the_rule_and_does_not_say_what_a_code_means() -> None:
+    rows = "| code | meaning |\n|---|---|\n| `store.worse` | here |\n"
+    table = f"**`store.rule`** These are errors:\n\n{rows}\n## 5.2"
+    chapters = {name: text.replace("## 5.2", table, 1) for name, text in CHAPTERS.items()}
+    page = index.pages(chapters, {})["index-codes.md"]
+    assert [line for line in page.splitlines() if line.startswith("| `store.worse`")] == [
+        "| `store.worse` | it is `a \\| b` | [5.2](05-store.md#52-codes) | "
+        "[`store.rule`](05-store.md#51-place--rights) |  |"
+    ]
+
+
 def test_files_and_variables_are_those_of_the_tables() -> None:
     page = index.pages(CHAPTERS, {})["index-files.md"]
     assert "| `var/x` | a record | [5.2](05-store.md#52-codes) |" in page
