@@ -112,7 +112,8 @@ EXPRESSIONS = {
         type(%l) == 'list'  (%b == %i)  (%i == %b)  (%t == %t)  ((%i, %i) == (%b, %i))  ([%f] == [%i])
         (%f, %b) == (%f, %i)  %b in [%i, %i]  %f in (%f, %i)  (%n == [%b])  %f != %f  (%f < %i)  (%f >= %f)
         (%s == %a)  (%i == %a)  (%i != %a)  (%a in [%a, %a])  (%d == {%b: %i})
-        type(%d) != "dict"  (%s in %u)  (%i == 0)  %i  %l  %s  %d  %i == %f
+        type(%d) != "dict"  (%s in %u)  (%i == 0)  %i  %l  %s  %d  %i == %f  (%f in %d)  (%b in %d)
+        (%b in %e)  (%f not in %e)  (%e == %e)  (%e < %e)  ((%f, %b) in %d)  {%f: %i} == {%i: %i}
     """),
     "n": split(r"""
         [%i, %i]  (%n + %n)  %n[%i:]  %n[:%i]  sorted(%n)  list(%n)  %m.values()  [x for x in %n]
@@ -154,11 +155,13 @@ EXPRESSIONS = {
         (%d | %d)  dict(%d, k = %a)  dict(a = %i, b = %a)  {v: k for k, v in %m.items()}
         dict(zip(%n, %l))  {str(x): [x] for x in %l}  ({} if %b else %d)  {%s: {%s: %l}}
         {k: v for k, v in %d.items() if v}  {"a": %l, "b": %l}  {x: y for x in %n for y in range(2)}
-        (%d or %d)  {x: %l for x in %u}  {(%i, %b): %a}
+        (%d or %d)  {x: %l for x in %u}  {(%i, %b): %a}  {%b: %i}  {%f: %a}  dict([(%f, %a), (%b, %i)])
+        {x: %a for x in [%i, %f, %b]}  {x: x for x in %e}  {(%f,): %a, %s: %i}
     """),
     "e": split(r"""
         set(%n)  (%e | %e)  (%e & %e)  (%e - %e)  (%e ^ %e)  %e.union(%u)  %e.difference(%n, %n)
         %e.intersection(%n)  %e.symmetric_difference(%e)  set([x for x in %u])  set(%d)  set([%b, %i, %s])
+        set([%f, %b, %i])  set([(%i, %f), (%b,)])  set(%d.keys())
     """),
     "t": split(r"""
         (%i, %a)  tuple(%l)  (%a,)  %s.partition(%s or '-')  (%t + %t)  %t[1:]  (%t * 2)[:4]
@@ -184,6 +187,7 @@ EXPRESSIONS = {
         (lambda a, b = 2, *c, d, e = 5, **g: (a, b, c, d, e, g))(%a, d = %i, z = %a)  %u  %n
         {%i: %a}.get(%i)  {"a": %a}["a"]  [%a][0]  (%a, %a)[-1]  [x for x in [%a]][0]  %b  %m
         struct(strip = lambda: %a).strip()  struct(get = lambda v: %l.append(v)).get(%i)
+        %d.get(%b)  %d.get(%f, %a)  %d.pop(%b, %a)  %d.setdefault(%f, %a)  %d.get((%i, %b))
         struct(items = lambda: [%a, %a]).items()  struct(index = lambda v: %d.update(k = v)).index(%a)
     """),
 }
@@ -245,7 +249,8 @@ EFFECTS = split(r"""
     %l.clear()  %d.pop(%s, None)  %m.update(%m)  %d.setdefault(%s, %i)  %d.clear()  %u.extend(%m)
     %l.append(%l)  %d.update(k = %a)  %e.add(%s)  %e.discard(%i)  %e.update(%n)  %d.update(%m, z = 1)
     %l.append({%s: %a})  %l.extend(%t)  %m.update([(%s, %i)])  %l.append((%a, %i))  %m.setdefault(%s, %i)
-    %n.append(%i)  %u.append(%s)  %l.append([])  %l.append(%l)
+    %n.append(%i)  %u.append(%s)  %l.append([])  %l.append(%l)  %d.setdefault(%b, %i)  %d.pop(%f, None)
+    %e.add(%b)  %e.add(%f)  %e.discard(%f)  %d.update([(%f, %i), (%b, %a)])
 """)
 FAULTY_EFFECTS = split(r"""
     %n.pop()  %n.pop(0)  %l.remove(%i)  %d.setdefault(%a, %i)  %d.setdefault(%s, []).append(%a)
@@ -257,6 +262,7 @@ STORES = split(r"""
     %d[%s] = %a  %d[%i] = %i  %m[%s] = %i  %m[%s] = %m.get(%s, 0) + 1  %n += %n[:2]  %l += %t[:2]
     %d |= %d  %m |= %m  %d[%s] = %l  %e |= %e  %l += [%a]  %d[%s] = %d  %d[(%i, %b)] = %a  %n += [%i]
     %u += [%s]  %d[%s] = %n + [%i]  %n[:0] == []  %m[%s] = len(%l)  %u += %m  %l += range(%i %% 3)
+    %d[%b] = %a  %d[%f] = %i  %d[%i] = %d.get(%i, 0)  %d[(%f, %i)] = %a  %e -= %e  %e &= %e  %e ^= %e
 """)
 FAULTY_STORES = split(r"""
     %l[%i] = %a  %d[%a] = %a  %n[%i] += %i  %m[%s] += %i  %n[0], %l[1] = %i, %i  %l[-1] = %l  %n[%i] = %i
@@ -298,3 +304,21 @@ UNPACKINGS = (
     ("a0, a1 = %t", ("a0", "a1")),
     ("a0, a1 = %a", ("a0", "a1")),
 )
+# What changes a variable while something goes through it, by its kind. NAME is the variable.
+MUTATIONS = {
+    "l": split(r"""
+        [NAME.append(x) for x in NAME]  sorted(NAME, key = lambda q: NAME.append(1) or 0)
+        [y for x in NAME for y in [NAME.clear()]]  max(NAME, key = lambda q: NAME.append(q) or 0)
+        NAME.extend(NAME)  NAME.extend([NAME.pop() for _ in NAME])  [x for x in NAME if NAME.append(x)]
+        [NAME.insert(0, x) for x in NAME[:2]]  zip(NAME, [NAME.append(x) for x in NAME[:1]])
+    """),
+    "d": split(r"""
+        [NAME.pop(k) for k in NAME]  {k: NAME.setdefault("zz", 1) for k in NAME}  NAME.update(NAME)
+        [NAME.update(q = k) for k in NAME.keys()]  [NAME.clear() for k, v in NAME.items()]
+        {NAME.setdefault(k, v): v for k, v in NAME.items()}  NAME.update([NAME.popitem()])
+    """),
+    "e": split(r"""
+        [NAME.add(9) for x in NAME]  [NAME.discard(x) for x in NAME]  NAME.update(NAME)
+        NAME.update([NAME.add(7) for x in NAME])  NAME.union([NAME.pop() for _ in [1]])
+    """),
+}

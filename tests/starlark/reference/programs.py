@@ -22,6 +22,7 @@ from .forms import (
     FAULTY_STORES,
     KINDS,
     LOOPS,
+    MUTATIONS,
     NARROWER,
     PAIR_LOOPS,
     STORES,
@@ -32,6 +33,8 @@ PLAIN = "isbnumld"
 # How often a value of another kind stands where one of a kind is wanted, and a form that often fails.
 WRONG = 0.003
 FAULT = 0.008
+# How often a variable is read that may have no value yet, where there is one.
+EARLY = 0.012
 
 
 class Case(NamedTuple):
@@ -65,6 +68,8 @@ class Maker:
         # Variables of the function that is being written.
         self.written: list[str] = []
         self.in_function = False
+        # Variables of the file, or of functions around, that get their values late.
+        self.late: Names = {}
 
     def pick(self, options: Iterable[str]) -> str:
         return self.random.choice(list(options))
@@ -81,6 +86,8 @@ class Maker:
         if kind == "a" and self.often(0.7):
             kind = self.pick("iisbnumldetfyr")
         kind = self.pick(NARROWER.get(kind, kind))
+        if self.late and self.in_function and self.often(EARLY):
+            return self.pick(self.late)
         variables = [name for name, k in names.items() if k == kind]
         if variables and self.often(0.45 if depth > 0 else 0.8):
             return self.pick(variables)
@@ -175,6 +182,9 @@ class Maker:
             forms = [f for f in (*EFFECTS, *STORES, *FAULTY_EFFECTS) if f[:2] == f"%{kind}"]
             add(indent + inside + self.filled(self.pick(forms)[2:], names, 1))
             return
+        if self.often(0.03) and (indent or self.dialect.global_reassign):
+            self.shared(names, indent)
+            return
         r = self.random.random()
         if r < 0.22:
             self.assignment(names, indent, loops)
@@ -205,6 +215,25 @@ class Maker:
             calls = self.functions
             if calls:
                 add(indent + self.call(self.random.choice(calls), names, 1))
+
+    def shared(self, names: Names, indent: str) -> None:
+        """Give a container a second name and change it by that, or change it while something goes through."""
+        known = [name for name, kind in names.items() if kind in "nulmde"]
+        if not known:
+            return
+        name = self.pick(known)
+        kind = names[name]
+        if self.often(0.4):
+            form = self.pick(MUTATIONS[kind if kind in "le" else ("d" if kind in "md" else "l")])
+            form = form.replace("NAME", name)
+            self.lines.append(f"{indent}print({form if self.often(0.3) else f'attempt(lambda: {form})'})")
+            return
+        other = self.fresh(kind, indent)
+        forms = [form for form in (*EFFECTS, *STORES) if form[1] == kind]
+        self.lines.append(f"{indent}{other} = {name}")
+        self.lines.append(indent + other + self.filled(self.pick(forms)[2:], names, 1))
+        self.lines.append(f"{indent}print({name})")
+        names[other] = kind
 
     def unpacking(self, names: Names, indent: str) -> None:
         form, bound = self.random.choice(UNPACKINGS[: None if self.often(0.1) else -3])
@@ -328,6 +357,9 @@ class Maker:
         inner.update({p: k for p, _star, k, _default in parameters if p})
         result = self.pick(PLAIN)
         self.lines = []
+        before, early = self.late, f"o{self.number}" if self.often(0.15) else ""
+        if early:
+            self.late = {**before, early: self.pick(PLAIN)}
         if self.often(0.3):
             outer.append(f"{indent}{name} = lambda {text}: {self.expression(result, inner, 2)}")
         else:
@@ -337,6 +369,10 @@ class Maker:
         outer += self.lines
         self.lines = outer
         signature = Signature(name, parameters, result)
+        if early:
+            self.lines.append(f"{indent}print(attempt(lambda: {self.call(signature, names, 1)}))")
+            self.lines.append(f"{indent}{early} = {self.pick(ATOMS[self.late[early]])}")
+        self.late = before
         for _ in range(self.random.randint(0, 2)):
             self.lines.append(f"{indent}print({self.call(signature, names, 1)})")
         if self.often(0.2):
@@ -395,14 +431,20 @@ class Maker:
         """Write a file: globals, functions, and calls of these."""
         for _ in range(self.random.randint(0, 3)):
             self.toplevel()
+        for number in range(self.random.choice((0, 0, 1, 2))):
+            self.late[f"LATE{number}"] = self.pick(PLAIN)
         for _ in range(functions):
             self.function()
             if self.often(0.3):
                 self.toplevel()
         for function in self.functions:
+            for name in [*self.late] if self.often(0.3) else ():
+                self.lines.append(f"{name} = {self.pick(ATOMS[self.late.pop(name)])}")
             if self.often(0.9):
                 call = self.call(function, self.globals, 1)
                 self.lines.append(f"print(attempt(lambda: {call}))" if self.often(0.8) else f"print({call})")
+        for name, kind in self.late.items():
+            self.lines.append(f"{name} = {self.pick(ATOMS[kind])}")
 
     @property
     def text(self) -> str:
