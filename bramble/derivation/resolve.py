@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 
 from bramble.derivation.gojson import NULL, array, encoded, mapping, text, texts
 from bramble.derivation.model import Derivation
-from bramble.derivation.template import OutputRef, filler
+from bramble.derivation.template import OutputRef, fill
 from bramble.store.digest import digest
 from bramble.store.path import prefix_of_record
 
@@ -154,8 +154,9 @@ class Digests:
     """The digests of what `resolve` would return for the derivations of one graph, and nothing else of that.
 
     A graph in which all is known is a walk from digest to digest, and making them is most of it. So what many
-    have in common is worked out once; and paths are written into texts that are JSON already, since neither
-    a reference nor a path has anything that JSON writes in another way. It is one thread's.
+    have in common is worked out once: how sources and platform are written, and how an input is; and paths
+    are written into texts that are JSON already, since neither a reference nor a path has anything that JSON
+    writes in another way. It is one thread's.
     """
 
     def __init__(self, platform: str) -> None:
@@ -163,43 +164,56 @@ class Digests:
         self._platform = platform
         self._prefix = prefix_of_record() + "/"
         self._tails: dict[tuple[tuple[str, ...], str, Optional[SourceObject]], str] = {}
+        # What was needed: the object that it is, and what sorts as its dependency does.
+        self._inputs: dict[OutputRef, tuple[str, str]] = {}
+        self._listed: dict[str, str] = {}  # that dependency in JSON, by what sorts as it does
+        self._paths: dict[str, str] = {}  # of the same outputs, by the text of the reference
 
     def of(
         self, derivation: Derivation, inputs: Mapping[OutputRef, str], source: Optional[SourceObject]
     ) -> str:
-        """Return the digest; every input is known, the arguments are those of `resolve`."""
+        """Return the digest; every input is known.
+
+        The arguments are those of `resolve`; `inputs` may have more.
+        """
         # spec: derivation.store.digest
-        prefix = self._prefix
-        paths, needed = {}, []
-        for ref, name in inputs.items():
-            id, output = ref
-            paths[f"{{{{ {id}:{output} }}}}"] = prefix + name
-            needed.append((name, output))
-        if len(needed) > 1:
-            needed = sorted(set(needed))
-        builder = text(derivation.builder[0])
-        args = [text(arg[0]) for arg in derivation.args]
-        values = [text(value[0]) for _, value in derivation.env]
+        name, builder, args, env, _, outputs, platform, network, target = derivation
+        needed = []
+        for ref in derivation.dependencies:
+            found, there = self._inputs.get(ref), inputs[ref]
+            if found is None or found[0] != there:
+                found = self._learn(ref, there)
+            needed.append(found[1])
+        # No text in JSON has a line feed, and no reference reaches beyond one.
+        texts = [text(builder[0]), *[text(arg[0]) for arg in args], *[text(value[0]) for _, value in env]]
         if needed:
-            fill = filler(paths)
-            builder = fill(builder)
-            args = [fill(arg) for arg in args]
-            values = [fill(value) for value in values]
-        variables = ",".join([text(pair[0]) + ":" + value for pair, value in zip(derivation.env, values)])
-        end = (derivation.outputs, derivation.platform or self._platform, source)
+            texts = fill("\n".join(texts), self._paths).split("\n")
+            if len(needed) > 1:
+                needed = sorted(set(needed))
+        at = 1 + len(args)
+        variables = ",".join([text(pair[0]) + ":" + value for pair, value in zip(env, texts[at:])])
+        end = (outputs, platform or self._platform, source)
         tail = self._tails.get(end)
         if tail is None:
-            names, platform, _ = end
-            tail = self._tails[end] = _tail(names, (), platform, source)
+            tail = self._tails[end] = _tail(outputs, (), end[1], source)
         return digest(
             _document(
-                f'{{"Args":{array(args)},"Builder":{builder},"Env":'
+                f'{{"Args":{array(texts[1:at])},"Builder":{texts[0]},"Env":'
                 + ("{" + variables + "}" if variables else NULL),
-                # Neither has anything that JSON writes in another way.
-                [f'{{"Filename":"","OutputName":"{output}","Output":"{name}"}}' for name, output in needed],
-                derivation.name,
-                derivation.network,
+                [self._listed[one] for one in needed],
+                name,
+                network,
                 tail,
-                derivation.target,
+                target,
             )
         )
+
+    def _learn(self, ref: OutputRef, name: str) -> tuple[str, str]:
+        """Work out how an output is written, which is the object `name` now."""
+        self._paths[str(ref)] = self._prefix + name
+        # All names are of one length.
+        order = name + ref.output
+        # Neither has anything that JSON writes in another way.
+        self._listed[order] = f'{{"Filename":"","OutputName":"{ref.output}","Output":"{name}"}}'
+        found = self._inputs[ref] = (name, order)
+        return found

@@ -21,8 +21,8 @@ class OutputRef(NamedTuple):
 # spec: derivation.template.syntax
 OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPENING = "{{ "
-_MOST_IN_TURN = 16  # references that are looked for one by one, which is faster for a few
 _REFERENCE = re.compile(r"\{\{ ([a-z2-7]{32}):([A-Za-z_][A-Za-z0-9_]*) \}\}")
+_APART = re.compile(r"(\{\{ [a-z2-7]{32}:[A-Za-z_][A-Za-z0-9_]* \}\})")
 
 
 class Template(NamedTuple):
@@ -67,30 +67,20 @@ class Template(NamedTuple):
 
     def fill(self, paths: Mapping[str, str]) -> str:
         """Return the text with every reference replaced by its path in `paths`, found as it is written."""
-        if _OPENING not in self.text:
-            return self.text
-        return _REFERENCE.sub(lambda found: paths[found[0]], self.text)
+        return fill(self.text, paths)
 
     def __str__(self) -> str:
         return self.text
 
 
-def filler(paths: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what replaces references by paths, as `Template.fill` does, in any number of texts.
-
-    `paths` has all references of these texts, and no path has a brace.
-    """
-    if len(paths) > _MOST_IN_TURN:
-        return lambda text: _REFERENCE.sub(lambda found: paths[found[0]], text) if _OPENING in text else text
-    pairs = tuple(paths.items())
-
-    def fill(text: str) -> str:
-        if _OPENING in text:
-            for reference, path in pairs:
-                text = text.replace(reference, path)
+def fill(text: str, paths: Mapping[str, str]) -> str:
+    """Return a text with every reference in it replaced by its path in `paths`, found as it is written."""
+    if _OPENING not in text:
         return text
-
-    return fill
+    # In one go, and without calling back for each, which is half of the time where there are ten.
+    parts = _APART.split(text)
+    parts[1::2] = [paths[reference] for reference in parts[1::2]]
+    return "".join(parts)
 
 
 def references_in(text: str) -> tuple[OutputRef, ...]:

@@ -197,5 +197,6 @@ def test_that_is_so_with_any_number_of_inputs(count):
     inputs = {ref: digest(ref.derivation.encode()) for ref in derivation.dependencies}
     filenames = dict.fromkeys([ref.derivation for ref in refs], "f")
     whole = resolve(derivation, inputs=inputs, filenames=filenames, source=None, platform="p")
-    assert Digests("p").of(derivation, inputs, None) == whole.digest
+    others = {OutputRef(digest(b"other"), "out"): "2" * 32}
+    assert Digests("p").of(derivation, {**others, **inputs}, None) == whole.digest
     assert whole.env[0][1] == ":".join(f"{PREFIX}/{inputs[ref]}" for ref in refs)
