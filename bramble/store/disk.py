@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import DIGEST_LENGTH, is_digest
-from bramble.store.files.failures import DiskFailures
+from bramble.store.files.failures import DiskFailures, from_os_error
 from bramble.store.files.small import read_file, write_file
 from bramble.store.late import late
 from bramble.store.layout.place import BUILD_LOCKS, PREVIOUS_LOG, open_place
@@ -191,8 +191,8 @@ class Store(Objects):
         Then they are protected; else who relies on them does that (see `protect`), for many at a time.
         """
         # spec: store.realisations
-        with DiskFailures("read what was built"):
-            known = records.read_dated_realisation(self.var, resolved)
+        try:
+            known = records.read_dated_realisation(self.opened(self._realisations), resolved)
             if known is None:
                 return None
             found, written = known
@@ -205,12 +205,16 @@ class Store(Objects):
                     return None
             if not self.read_only and is_old(written):
                 note_use(f"{self.var}/realisations/{resolved}")
+        except OSError as error:
+            # What is asked for each derivation does without a context manager.
+            raise from_os_error(error, "read what was built") from error
         return found
 
     def _is_empty(self, filename: str) -> bool:
         """Say whether a derivation has lost its bytes, as may happen to what a crash comes upon."""
+        _, fd, start = self.opened(self.directory)
         try:
-            return os.stat(f"{self.directory}/{filename}").st_size == 0
+            return os.stat(start + filename, dir_fd=fd).st_size == 0
         except FileNotFoundError:
             return False
 

@@ -185,7 +185,7 @@ def test_a_damaged_file_is_not_spread_by_linking(store: Store) -> None:
 def test_records_that_cannot_be_read_are_an_error_of_the_store(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(path: str, *_: object) -> int:
+    def refused(path: str, *_: object, **more: object) -> int:
         raise PermissionError(13, "Permission denied", path)
 
     for function, work in (

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Optional
+from unittest import mock
 
 import pytest
 
@@ -177,6 +182,76 @@ def test_a_use_is_noted_once_a_day(store: Store, built: Realisation) -> None:
     os.utime(record, (1, 1))
     Store.open(store.root).realisation(RESOLVED)
     assert record.stat().st_mtime > 1000
+
+
+def test_a_use_is_noted_of_what_is_looked_at_together(store: Store) -> None:
+    """Whether its record is read then or was before, and whether it is all there."""
+    texts = [b"%d" % number for number in range(5)]
+    below = publish(store, {b"f": b"below"})["out"].name
+    names = [
+        publish(store, {b"f": text, b"g": below.encode()}, closure=(below,))["out"].name for text in texts
+    ]
+    gone = names[1]
+    os.chmod(store.object_path(gone), 0o700)
+    shutil.rmtree(store.object_path(gone))
+    for asked, missing in ((names[2:], None), (names, gone)):
+        again = Store.open(store.root)
+        again.object(names[-1])
+        for name in (*names, below):
+            os.utime(Path(store.var, "objects", name), (1, 1))
+        assert again.first_missing(asked) == missing
+        assert again.in_use() == set(asked)
+        noted = {name for name in names if Path(store.var, "objects", name).stat().st_mtime > 1000}
+        assert noted == set(asked)
+        # What others need was last used when these were (`store.gc.last-use`).
+        assert Path(store.var, "objects", below).stat().st_mtime == 1
+        inodes = [Path(store.var, "objects", name).stat().st_ctime_ns for name in names]
+        again.close()
+        assert Store.open(store.root).first_missing(asked) == missing
+        assert [Path(store.var, "objects", name).stat().st_ctime_ns for name in names] == inodes
+
+
+def test_no_name_leads_out_of_the_directory_of_its_records(store: Store) -> None:
+    outside = Path(store.root, "outside")
+    outside.write_bytes(b'{"version": 1, "references": [], "size": 0}')
+    with pytest.raises(BrambleError) as caught:
+        store.object(str(outside))
+    assert caught.value.code == "store.unknown-object"
+    assert not store.all_there([str(outside)])
+
+
+def failing(number: int, when: Callable[[int], bool]) -> Callable[..., int]:
+    """Return what opens files as `os.open` does, but for those of which the flags say `when`."""
+    opened = os.open
+
+    def opening(path: str, flags: int, *more: int, **others: Optional[int]) -> int:
+        if when(flags):
+            raise OSError(number, os.strerror(number), path)
+        return opened(path, flags, *more, **others)
+
+    return opening
+
+
+def test_a_record_that_cannot_be_read_is_named_with_the_way_to_it(store: Store, built: Realisation) -> None:
+    again = Store.open(store.root)
+    with mock.patch.object(os, "open", failing(errno.EACCES, lambda flags: not flags & os.O_DIRECTORY)):
+        for look in (lambda: again.realisation(RESOLVED), lambda: again.object(built.outputs[0][1])):
+            with pytest.raises(BrambleError) as caught:
+                look()
+            assert caught.value.code == "store.permission"
+            assert f'"{store.var}/' in caught.value.message
+
+
+def test_a_store_whose_directories_cannot_be_kept_open_is_used_by_their_paths(
+    store: Store, built: Realisation
+) -> None:
+    again = Store.open(store.root)
+    names = [name for _, name in built.outputs]
+    with mock.patch.object(os, "open", failing(errno.EMFILE, lambda flags: bool(flags & os.O_DIRECTORY))):
+        assert again.realisation(RESOLVED) == built
+        assert again.is_complete(names)
+        assert again.all_there(names)
+        assert not again.all_there([*names, DIGITS[0]])
 
 
 def test_a_build_whose_derivation_has_lost_its_bytes_is_done_again(store: Store, built: Realisation) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from bramble.store.files.failures import from_os_error
 
@@ -29,6 +29,32 @@ def read_file(path: str) -> Optional[bytes]:
     return None if found is None else found[0]
 
 
+class Directory(NamedTuple):
+    """A directory in which files are asked for by the thousand: open, so that the way to it is gone once."""
+
+    path: str  # with a slash at its end
+    fd: Optional[int]  # as `dir_fd` of the functions of `os`; None where it could not be opened
+    start: str  # goes before a name that is given with `fd`
+
+    @staticmethod
+    def at(path: str, fd: Optional[int] = None) -> Directory:
+        """Return the directory `path`, open as `fd`."""
+        # A name is always one below it, even if it begins with a slash.
+        return Directory(path + "/", fd, path + "/" if fd is None else "./")
+
+
+def read_below(where: Directory, name: str) -> Optional[tuple[bytes, float]]:
+    """Do what `read_dated` does, for a file of a directory."""
+    try:
+        fd = os.open(where.start + name, _READ, dir_fd=where.fd)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        # There it gets an error that says where it is.
+        return read_dated(where.path + name)
+    return _read(fd)
+
+
 def read_dated(path: str) -> Optional[tuple[bytes, float]]:
     """Return what a small file holds, and when it was written as `os.stat` says; None if there is none.
 
@@ -49,6 +75,11 @@ def read_dated(path: str) -> Optional[tuple[bytes, float]]:
             # Said here, for all who read: it is nobody's fault but that of a mode.
             raise from_os_error(error, "read what is known of the store") from error
         raise
+    return _read(fd)
+
+
+def _read(fd: int) -> tuple[bytes, float]:
+    """Return what an open file holds and when it was written, and close it."""
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:

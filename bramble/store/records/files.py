@@ -16,7 +16,7 @@ from typing import Optional
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
 from bramble.store.files.failures import DiskFailures
-from bramble.store.files.small import read_dated, read_file, write_file
+from bramble.store.files.small import Directory, read_below, write_file
 from bramble.store.model import Realisation, StoreObject
 from bramble.store.path import shown
 from bramble.store.trust import schema
@@ -38,16 +38,24 @@ def read_object(var: str, name: str) -> Optional[StoreObject]:
 
     Raises BrambleError store.damaged-record.
     """
-    path = f"{var}/objects/{name}"
-    data = read_file(path)
-    if data is None:
+    found = read_dated_object(Directory.at(f"{var}/objects"), name)
+    return None if found is None else found[0]
+
+
+def read_dated_object(where: Directory, name: str) -> Optional[tuple[StoreObject, float]]:
+    """Return what `read_object` does, and the time of the record: seconds since 1970.
+
+    `where` is the directory of these records. Raises BrambleError store.damaged-record.
+    """
+    found = read_below(where, name)
+    if found is None:
         return None
     try:
-        return schema.stored_object(name, data)
+        return schema.stored_object(name, found[0]), found[1]
     except schema.Malformed as error:
         raise BrambleError(
             "store.damaged-record",
-            f'the record of the object {name}, "{shown(path)}", cannot be read',
+            f'the record of the object {name}, "{shown(where.path + name)}", cannot be read',
             remedy="run `bramble store verify --repair`",
         ) from error
 
@@ -64,18 +72,20 @@ def read_realisation(var: str, resolved: str) -> Optional[Realisation]:
 
     A record that cannot be read is as good as none: building again makes a new one.
     """
-    found = read_dated_realisation(var, resolved)
+    found = read_dated_realisation(Directory.at(f"{var}/realisations"), resolved)
     return None if found is None else found[0]
 
 
-def read_dated_realisation(var: str, resolved: str) -> Optional[tuple[Realisation, float]]:
-    """Return what `read_realisation` does, and the time of the record: seconds since 1970."""
-    found = read_dated(f"{var}/realisations/{resolved}")
+def read_dated_realisation(where: Directory, resolved: str) -> Optional[tuple[Realisation, float]]:
+    """Return what `read_realisation` does, and the time of the record: seconds since 1970.
+
+    `where` is the directory of these records.
+    """
+    found = read_below(where, resolved)
     if found is None:
         return None
-    data, written = found
     try:
-        return schema.realisation(resolved, data), written
+        return schema.realisation(resolved, found[0]), found[1]
     except schema.Malformed:
         return None
 

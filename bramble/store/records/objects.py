@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.digest import is_digest
+from bramble.store.files.small import Directory
 from bramble.store.late import late
 from bramble.store.layout.place import BUILD_LOCKS, OBJECT_LOCKS, Location
 from bramble.store.locks.advisory import LockFile, LocksUnsupported, alone
 from bramble.store.locks.uses import Uses
 from bramble.store.model import StoreObject
-from bramble.store.records.files import read_object, write_object
+from bramble.store.records.files import read_dated_object, read_object, write_object
 from bramble.store.trust.owner import Owner, check_directory
 
 if TYPE_CHECKING:
@@ -34,18 +35,19 @@ TRASH = ".old-"
 
 def note_use(record: str) -> None:
     """Let the time of a record say when what it is about was last used, to a day."""
-    note_uses((record,))
+    directory, _, name = record.rpartition("/")
+    note_uses((name,), Directory.at(directory))
 
 
-def note_uses(records: Iterable[str]) -> None:
-    """Do for many records what `note_use` does for one."""
+def note_uses(records: Iterable[str], where: Directory) -> None:
+    """Do for many records of one directory what `note_use` does for one."""
     # spec: store.gc.last-use
-    stat, before = os.stat, time.time() - NOTE_USE_AFTER
+    stat, before, (_, fd, start) = os.stat, time.time() - NOTE_USE_AFTER, where
     for record in records:
         # For thousands of them a context manager would take longer than the look.
         try:  # noqa: SIM105
-            if stat(record).st_mtime < before:
-                os.utime(record)
+            if stat(start + record, dir_fd=fd).st_mtime < before:
+                os.utime(start + record, dir_fd=fd)
         except OSError:
             pass
 
@@ -76,6 +78,7 @@ class Objects:
         self.root = location.root
         self.directory = location.directory
         self.var = location.var
+        self._records, self._realisations = f"{location.var}/objects", f"{location.var}/realisations"
         self.location = location
         self.read_only = read_only
         # Called while a record is locked by another process: what it raises ends the waiting.
@@ -90,6 +93,8 @@ class Objects:
         # A failure to write is reported to the descriptors that were open when it happened, so this one is
         # there before anything is written.
         self._first = None if read_only else _Descriptor(self.directory)
+        # Directories in which names are looked up by the thousand: the way to them is gone once.
+        self._opened: dict[str, tuple[_Descriptor, Directory]] = {}
 
     def object_path(self, name: str) -> str:
         """Return the path of the object `name` on this machine."""
@@ -98,6 +103,21 @@ class Objects:
     def contains(self, name: str) -> bool:
         """Say whether the object `name` is in the store."""
         return os.access(f"{self.directory}/{name}", os.F_OK)
+
+    def all_there(self, names: Iterable[str]) -> bool:
+        """Say whether all of these objects are in the store."""
+        access, (_, fd, start) = os.access, self.opened(self.directory)
+        return all([access(start + name, os.F_OK, dir_fd=fd) for name in names])
+
+    def opened(self, directory: str) -> Directory:
+        """Return where files of a directory of the store are found without going the way to it again."""
+        found = self._opened.get(directory)
+        if found is None:
+            made = _Descriptor(directory)
+            where = Directory.at(directory, None if made.number < 0 else made.number)
+            # Of two threads that come here, both use the one that was first.
+            found = self._opened.setdefault(directory, (made, where))
+        return found[1]
 
     def names(self) -> list[str]:
         """Return the names of all objects, sorted."""
@@ -110,16 +130,19 @@ class Objects:
         and store.damaged-record.
         """
         known = self._known.get(name)
-        if known is None:
-            known = read_object(self.var, name)
-            if known is None:
-                raise BrambleError(
-                    "store.unknown-object",
-                    f"there is no object {name} in the store",
-                    remedy="build it again; `bramble store verify` finds what else is missing",
-                )
-            self._known[name] = known
-        return known
+        return self._read(name)[0] if known is None else known
+
+    def _read(self, name: str) -> tuple[StoreObject, float]:
+        """Read what `object` returns, and when it was last noted that the object was used."""
+        found = read_dated_object(self.opened(self._records), name)
+        if found is None:
+            raise BrambleError(
+                "store.unknown-object",
+                f"there is no object {name} in the store",
+                remedy="build it again; `bramble store verify` finds what else is missing",
+            )
+        self._known[name] = found[0]
+        return found
 
     def references(self, name: str) -> tuple[str, ...]:
         """Return the objects to which `name` refers, sorted, itself not included."""
@@ -153,17 +176,29 @@ class Objects:
         left = [name for name in names if name not in self._complete]
         if not left:
             return None
-        self.protect(left)
+        # Of those whose records are read now nobody has to ask once more when they were used.
+        unnoted = set(self._protect(left))
+        try:
+            return self._find_missing(left, unnoted)
+        finally:
+            self._note(unnoted)
+
+    def _find_missing(self, left: list[str], unnoted: set[str]) -> Optional[str]:
+        """Do what `first_missing` does for names that are protected; take from `unnoted` what is not old."""
         seen = set(left)
         while left:
             name = left.pop()
             if not self._is_there(name):
                 return name
-            try:
-                references = self.object(name).references
-            except BrambleError:
-                return name
-            for reference in references:
+            known = self._known.get(name)
+            if known is None:
+                try:
+                    known, noted = self._read(name)
+                except BrambleError:
+                    return name
+                if not is_old(noted):
+                    unnoted.discard(name)
+            for reference in known.references:
                 if reference not in seen and reference not in self._complete:
                     seen.add(reference)
                     left.append(reference)
@@ -198,9 +233,10 @@ class Objects:
     def _is_there(self, name: str) -> bool:
         """Say whether an object is in the store; refuse one that others could change."""
         # spec: store.owner
-        path = f"{self.directory}/{name}"
+        path, fd, start = self.opened(self.directory)
         try:
-            check_directory(path, os.lstat(path), self.owner)
+            status = os.stat(start + name, dir_fd=fd, follow_symlinks=False)
+            check_directory(path + name, status, self.owner)
         except FileNotFoundError:
             return False
         return True
@@ -226,10 +262,18 @@ class Objects:
         whether it is there afterwards, not before.
         """
         # spec: store.gc.protection
+        self._note(self._protect(names))
+
+    def _note(self, names: Iterable[str]) -> None:
+        if not self.read_only:
+            note_uses(names, self.opened(self._records))
+
+    def _protect(self, names: Iterable[str]) -> list[str]:
+        """Do what `protect` does, but note no use; return those that were not protected before."""
         with self._uses_lock:
             new = [name for name in dict.fromkeys(names) if name not in self._in_use]
             if not new:
-                return
+                return []
             try:
                 if self._uses is None:
                     path = f"{self.var}/{OBJECT_LOCKS}"
@@ -238,15 +282,14 @@ class Objects:
                 self._uses.add(new)
             except LocksUnsupported:
                 # Then nobody can remove anything either.
-                return
+                return []
             except OSError:
                 if self._uses is None and self.read_only:
                     # Somebody else's store, in which nobody has ever collected.
-                    return
+                    return []
                 raise
             self._in_use.update(new)
-        if not self.read_only:
-            note_uses([f"{self.var}/objects/{name}" for name in new])
+        return new
 
     @contextlib.contextmanager
     def held(self, name: str) -> Iterator[None]:
@@ -271,6 +314,7 @@ class Objects:
             self._uses.close()
             self._uses = None
         self._first = self._syncer = None
+        self._opened.clear()
         self._in_use.clear()
         self._complete.clear()
 
