@@ -15,17 +15,18 @@ import contextlib
 import importlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.build.events import Event, Started, Timed, Waiting
 from bramble.build.options import STRONGEST, BuildOptions
-from bramble.build.pins import expected, has_checksum, is_pinned, lock_key
+from bramble.build.pins import FETCHERS, expected, has_checksum, is_pinned, lock_key
 from bramble.build.sources import add_sources, name_sources
 from bramble.build.stamps import Stamp, changed_file, unchanged
 from bramble.build.task import Cancelled, Made, Task
-from bramble.derivation.model import BUILTIN_BUILDERS, GENERATOR, Sources
+from bramble.derivation.model import BUILTIN_BUILDERS, GENERATOR, Derivation, Sources
 from bramble.derivation.resolve import Digests, ResolvedDerivation, SourceObject, resolve
+from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.store.disk import Realisation, Store, StoreObject
 
@@ -121,33 +122,69 @@ class Builder:
                 self.sources[sources] = source
             return self.sources[sources]
 
-    def recalled(self, task: Task) -> Optional[Made]:
-        """Return what `known` would of a derivation that runs a program, if it was built; None is no answer.
+    def recalled(self, id: str, derivation: Derivation, inputs: Mapping[OutputRef, str]) -> Optional[Made]:
+        """Return what `known` would of a derivation that was built; None is no answer.
 
-        Most of a large graph is such, and nothing has to be looked at for it but its record.
+        That is as quick as it can be, for most of a large graph is such: nothing is looked at but its
+        record. Whether its outputs are there is for `look` to find out. `inputs` has the object of each
+        output that it names, and may have more. Raises BrambleError as `known` does.
         """
         # spec: build.cached
-        derivation, options = task.derivation, self._options
-        sources = derivation.sources
+        options, sources = self._options, derivation.sources
         if (
-            derivation.builder.text in BUILTIN_BUILDERS
-            or derivation.network
+            derivation.network
             or options.demand
-            or task.id in options.renew
+            or id in options.renew
             or (sources.files and sources not in self.sources)
         ):
             return None
-        source = self.sources[sources] if sources.files else None
-        found = self._store.realisation(self._digests.of(derivation, task.inputs, source), present=False)
-        if found is None or options.pure and found.sandbox != STRONGEST:
+        kind = derivation.builder[0]
+        fetched = kind in FETCHERS
+        if kind in BUILTIN_BUILDERS and (not fetched or derivation.dependencies):
             return None
-        return Made(
-            found.derivation,
-            found.outputs,
-            cached=True,
-            present=self._is_present(task, found.outputs),
-            rung=found.sandbox,
-        )
+        source = self.sources[sources] if sources.files else None
+        found = self._store.realisation(self._digests.of(derivation, inputs, source), present=False)
+        if found is None:
+            return None
+        resolved, filename, outputs, rung, stamps = found
+        pin = None
+        if fetched:
+            if stamps or resolved in self._refreshed:
+                return None
+            env = {name: value[0] for name, value in derivation.env}
+            key = lock_key(kind, derivation.name, env)
+            want = expected(key, derivation.name, env, self._pins)
+            if not self._usable(found, want, kind):
+                return None
+            pin = self.new_pin(key, env, outputs, want)
+        elif rung != STRONGEST and options.pure:
+            return None
+        return Made(filename, outputs, True, True, 0.0, rung, pin)
+
+    def look(self, recalled: Sequence[tuple[bool, tuple[tuple[str, str], ...]]]) -> list[bool]:
+        """Say of each of many that were recalled whether something of it is missing; all are protected.
+
+        For those that begin with True that is anything which its outputs refer to, for others an output.
+        """
+        # spec: store.gc.protection, build.demand
+        store = self._store
+        # First: what is there afterwards stays. Of those that have to be complete the store sees to that.
+        self._seen += [name for wanted, outputs in recalled if not wanted for _, name in outputs]
+        self.protect_seen()
+        whole = self._is_whole([name for wanted, outputs in recalled if wanted for _, name in outputs])
+        return [
+            not whole and not self._is_whole([name for _, name in outputs])
+            if wanted
+            else not store.all_there([name for _, name in outputs])
+            for wanted, outputs in recalled
+        ]
+
+    def _is_whole(self, names: Sequence[str]) -> bool:
+        """Say whether objects are complete; not if it cannot be known: who asks again hears why."""
+        try:
+            return self._store.first_missing(names) is None
+        except BrambleError:
+            return False
 
     def known(self, task: Task, resolved: ResolvedDerivation, *, locked: bool = False) -> Optional[Made]:
         """Return what the task came to before, None when it has to be made. Builds nothing.
@@ -161,7 +198,8 @@ class Builder:
         if task.id in self._options.renew:
             # spec: build.fetch.renew
             self._refreshed.setdefault(resolved.digest, False)
-        want = self.expected(task, resolved) if kind else None
+        key = lock_key(kind, task.name, env)
+        want = self._expected(key, task.name, env, resolved.digest)
         # spec: build.pure
         if kind == "host_tools" and self._options.pure:
             raise BrambleError(
@@ -186,8 +224,9 @@ class Builder:
                 cached=True,
                 present=self._is_present(task, found.outputs),
                 rung=found.sandbox,
-                new_pin=self.new_pin(task, env, found.outputs, want),
+                new_pin=self.new_pin(key, env, found.outputs, want),
                 changed=changed,
+                stamps=found.stamps,
                 pinned=bool(changed) and is_pinned(env),
             )
         if want is not None and resolved.outputs == ("out",):
@@ -208,8 +247,14 @@ class Builder:
 
     def expected(self, task: Task, resolved: ResolvedDerivation) -> Optional[str]:
         """Return the object that a download must come to, None where nothing says so."""
-        pins = {} if resolved.digest in self._refreshed else self._pins
-        return expected(task.derivation.builtin, task.name, dict(resolved.env), pins)
+        env = dict(resolved.env)
+        key = lock_key(task.derivation.builtin, task.name, env)
+        return self._expected(key, task.name, env, resolved.digest)
+
+    def _expected(
+        self, key: Optional[str], name: str, env: Mapping[str, str], resolved: str
+    ) -> Optional[str]:
+        return expected(key, name, env, {} if resolved in self._refreshed else self._pins)
 
     def _is_present(self, task: Task, outputs: tuple[tuple[str, str], ...]) -> bool:
         names = [name for _, name in outputs]
@@ -308,15 +353,14 @@ class Builder:
             return False
         return kind != "host_tools" or unchanged(found.stamps)
 
+    @staticmethod
     def new_pin(
-        self,
-        task: Task,
+        key: Optional[str],
         env: Mapping[str, str],
         outputs: tuple[tuple[str, str], ...],
         want: Optional[str],
     ) -> Optional[tuple[str, str]]:
         """Return key and object of a pin that is to be written, None for what is pinned or never is."""
-        key = lock_key(task.derivation.builtin, task.name, env)
         if key is None or want is not None or has_checksum(env):
             return None
         return key, outputs[0][1]

@@ -68,12 +68,13 @@ def downloads(derivations: Iterable[Derivation]) -> tuple[Download, ...]:
 
 def _download(derivation: Derivation, builder: str) -> Download:
     env = {name: value.text for name, value in derivation.env}
-    written = expected(builder, derivation.name, env, {}) or ""
+    key = lock_key(builder, derivation.name, env) or ""
+    written = expected(key, derivation.name, env, {}) or ""
     known = not any(value.references for name, value in derivation.env if name in _OF_KEYS)
     return Download(
         id=derivation.id,
         name=derivation.name,
-        key=(lock_key(builder, derivation.name, env) or "") if known else "",
+        key=key if known else "",
         plain=plain_key(builder, env) if known else "",
         written=written,
         stated=bool(written) or has_checksum(env),

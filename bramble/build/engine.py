@@ -6,9 +6,14 @@ the rest to the schedule. So a graph that is built is walked once, in order, and
 nothing is started.
 
 What is known has names; whether it is in the store is asked of the roots, and of
-the inputs of what must be built. An input that is not there any more goes back
+the inputs of what must be built. What is asked for and not there any more goes back
 into the plan. Should it come out otherwise than it did before, what was resolved
 with its old name means nothing, and the walk begins anew.
+
+A walk through names asks the store for a record of each derivation, and for
+nothing else. Whether objects are there is asked when it has come as far as it can:
+then for all at once, since they have to be protected first, which costs as much for
+one as for thousands.
 """
 
 from __future__ import annotations
@@ -132,6 +137,7 @@ class _Run:
         self._made: dict[str, Made] = {}
         self._outputs: dict[OutputRef, str] = {}
         self._filenames: dict[str, str] = {}
+        self._recalled: list[str] = []  # ids that are known, of which nobody has looked what is there
         self._outdated = False  # an input came out otherwise than others were told
 
     def go(self) -> None:
@@ -139,7 +145,6 @@ class _Run:
         # spec: build.schedule
         while True:
             self._take_ready()
-            self._builder.protect_seen()
             while self._queue and self._schedule.free > 0 and not self._stopping:
                 work = heapq.heappop(self._queue)[1]
                 self._began[work.task.id] = time.monotonic()
@@ -152,7 +157,7 @@ class _Run:
                 break
         for key in self._order:
             # Of these it was not certain until now that nobody needs them.
-            if key in self._made and not self._made[key].present:
+            if key in self._made and not self._made[key].present and key not in self._roots:
                 self._tell(self._graph.get(key).name, key, self._made[key])
 
     def close(self) -> None:
@@ -164,14 +169,15 @@ class _Run:
 
     def report(self) -> BuildReport:
         """Return what became of it all."""
-        done = [key for key in self._order if key in self._made]
         made = self._made
+        # A root that is known and not there is not done, if it was not made.
+        done = [key for key in self._order if key in made and (made[key].present or key not in self._roots)]
         pins = dict(pin for key in done for pin in [made[key].new_pin] if pin is not None)
         return BuildReport(
             outputs={
                 ref: self._store.object(name)
                 for ref, name in self._outputs.items()
-                if ref.derivation in self._roots
+                if ref.derivation in self._roots and made[ref.derivation].present
             },
             names=self._outputs,
             built=tuple(key for key in done if key in self._built),
@@ -189,6 +195,7 @@ class _Run:
             sandboxes={key: made[key].rung for key in done if made[key].rung != "namespaces"},
             derivations=self._filenames,
             resolved={key: made[key].digest for key in done},
+            stamps={key: made[key].stamps for key in done if made[key].stamps},
             seconds={key: made[key].seconds for key in self._built if key in made},
             sources=self._builder.sources,
         )
@@ -208,26 +215,60 @@ class _Run:
         """Finish what is known, queue the rest."""
         while not self._stopping:
             key = self._plan.take()
-            if key is None:
+            if key is not None:
+                self._take(key)
+            elif not self._look():
                 return
-            if key in self._failed:
-                # It has failed before the walk began anew.
-                self._plan.fail(key)
-                continue
+        self._look()
+
+    def _take(self, key: str) -> None:
+        """Finish one derivation that is known, or queue it."""
+        if key in self._failed:
+            # It has failed before the walk began anew.
+            self._plan.fail(key)
+            return
+        derivation = self._graph.get(key)
+        task, resolved, made = None, None, None
+        try:
+            # What is taken again has to be there.
+            if key not in self._made and not (self._options.check and key in self._roots):
+                made = self._builder.recalled(key, derivation, self._outputs)
+                if made is not None:
+                    self._recalled.append(key)
+                    self._note(key, made)
+                    return
             task = self._task(key)
-            resolved = None
-            try:
-                made = self._builder.recalled(task)
-                if not self._builder.enough(task, made) and self._builder.sources_known(task):
-                    resolved = self._builder.resolve(task)
-                    made = self._builder.known(task, resolved)
-            except BrambleError as error:
-                self._fail(task, error)
+            if self._builder.sources_known(task):
+                resolved = self._builder.resolve(task)
+                made = self._builder.known(task, resolved)
+        except BrambleError as error:
+            self._fail(task or self._task(key), error)
+            return
+        if made is not None and self._builder.enough(task, made):
+            self._finish(task, made)
+        else:
+            heapq.heappush(self._queue, (self._plan.rank(key), _Work(task, resolved, made)))
+
+    def _look(self) -> bool:
+        """Look whether what was recalled is there; return whether something is ready again, as it is not."""
+        # spec: build.demand
+        recalled, self._recalled = self._recalled, []
+        if not recalled:
+            # What was found to be known in another way was looked at, and has to be there the next time, too.
+            self._builder.protect_seen()
+            return False
+        made, wanted = self._made, self._wanted
+        missing = self._builder.look([(key in wanted, made[key].outputs) for key in recalled])
+        again = False
+        for key, absent in zip(recalled, missing):
+            if not absent:
+                self._tell(self._graph.get(key).name, key, made[key])
                 continue
-            if made is not None and self._builder.enough(task, made):
-                self._finish(task, made)
-            else:
-                heapq.heappush(self._queue, (self._plan.rank(key), _Work(task, resolved, made)))
+            made[key] = made[key]._replace(present=False)
+            if key in wanted:
+                self._plan.again(key)
+                again = True
+        return again
 
     def _task(self, key: str) -> Task:
         derivation = self._graph.get(key)
@@ -302,15 +343,19 @@ class _Run:
         if before is not None and before.outputs != made.outputs:
             # spec: build.demand.changed
             self._outdated = True
-        self._made[task.id] = made
-        self._filenames[task.id] = made.filename
-        for output, name in made.outputs:
-            self._outputs[OutputRef(task.id, output)] = name
-        self._plan.done(task.id)
-        if not made.cached:
-            self._built.add(task.id)
+        self._note(task.id, made)
         if made.present:
             self._tell(task.name, task.id, made)
+
+    def _note(self, key: str, made: Made) -> None:
+        """Go on with what a derivation came to."""
+        self._made[key] = made
+        self._filenames[key] = made.filename
+        for output, name in made.outputs:
+            self._outputs[OutputRef(key, output)] = name
+        self._plan.done(key)
+        if not made.cached:
+            self._built.add(key)
 
     def _tell(self, name: str, key: str, made: Made) -> None:
         if made.cached and key in self._told:

@@ -284,9 +284,10 @@ class Maker:
                 )
             return again
         self._builder.record(resolved, objects, rung, stamps)
+        env = dict(resolved.env)
         new_pin = self._builder.new_pin(
-            task,
-            dict(resolved.env),
+            lock_key(task.derivation.builtin, task.name, env),
+            env,
             outputs,
             self._builder.expected(task, resolved),
         )

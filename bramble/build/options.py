@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from bramble.build.events import Hidden
+from bramble.build.stamps import Stamp
 from bramble.derivation.model import Sources
 from bramble.derivation.resolve import SourceObject
 from bramble.derivation.template import OutputRef
@@ -188,5 +189,7 @@ class BuildReport:
     derivations: Mapping[str, str] = field(default_factory=dict)  # id → store derivation file
     seconds: Mapping[str, float] = field(default_factory=dict)  # id → how long it took, where it was built
     resolved: Mapping[str, str] = field(default_factory=dict)  # id → digest of its store derivation
+    # id → stamps of files of this machine, of what was known and has some.
+    stamps: Mapping[str, tuple[Stamp, ...]] = field(default_factory=dict)
     # The objects of sources; None where there are no files.
     sources: Mapping[Sources, Optional[SourceObject]] = field(default_factory=dict)

@@ -63,6 +63,9 @@ def wanted_directory(name: str, env: Mapping[str, str]) -> str:
 
 
 def _anonymous(url: str) -> str:
+    if "@" not in url and "=" not in url:
+        # A secret stands before the one or behind the other.
+        return url
     # Loaded for a download: its patterns take longer than a build with nothing to do should last.
     return str(importlib.import_module("bramble.build.fetch.discretion").anonymous(url))
 
@@ -76,15 +79,16 @@ def plain_key(builder: str, env: Mapping[str, str]) -> str:
     return "fetch_url " + " ".join(env["url"].split()) + _shape(env)
 
 
-def expected(builder: str, name: str, env: Mapping[str, str], pins: Mapping[str, str]) -> Optional[str]:
+def expected(key: Optional[str], name: str, env: Mapping[str, str], pins: Mapping[str, str]) -> Optional[str]:
     """Return the digest that the output must have; None when nobody knows it yet.
 
-    Raises fetch.hash for a hash that is none or that the lock contradicts.
+    `key` is the `lock_key`, None for what is no download. Raises fetch.hash for a hash that is none or
+    that the lock contradicts.
     """
     # spec: build.fetch.expected
-    key = lock_key(builder, name, env)
     if key is None:
         return None
+    builder = key.partition(" ")[0]
     written = env.get("hash") or None
     # A lock from before may still have the key with the secret in it.
     pinned = None if has_checksum(env) else pins.get(key) or pins.get(plain_key(builder, env))

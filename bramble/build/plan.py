@@ -104,6 +104,12 @@ class Plan:
                 self._make_ready(other)
         return ()
 
+    def again(self, key: str) -> None:
+        """What is done, as `key` was, has to be done once more; what needed it has had it and goes on."""
+        # spec: build.demand
+        self._left += 1
+        self._make_ready(key)
+
     def fail(self, key: str) -> tuple[str, ...]:
         """The running `key` has no outputs. Return the ids that are skipped for it, in `order`.
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Callable, NamedTuple, Optional
 
+from bramble.build.stamps import Stamp
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
@@ -40,6 +41,7 @@ class Made(NamedTuple):
     rung: str = "namespaces"
     new_pin: Optional[tuple[str, str]] = None  # lock key, digest
     changed: str = ""  # the file of this machine that was fetched for it, if that is another one now
+    stamps: tuple[Stamp, ...] = ()  # of files of this machine, as they were recorded with what is known
     pinned: bool = False  # the lock may say what it comes to: no checksum of its own does
     hidden: tuple[HiddenName, ...] = ()  # what its files hide, if it was built now
     checked: str = ""  # "here" or "elsewhere": it was built again, and under which store path

@@ -438,8 +438,10 @@ def result_lines(evaluated: Evaluated, result: BuildResult) -> tuple[tuple[str, 
     }
     asked = sum(len(graph.get(root).outputs) for several in roots.values() for root in several)
     lines = []
+    # A target may have come to thousands.
+    shown = {target: shown_target(evaluated.project, target) for target in roots}
     for target in result.targets:
-        label = shown_target(evaluated.project, target.target)
+        label = shown[target.target]
         if len(roots[target.target]) > 1:
             label += f"[{target.name}]"
         default = next(iter(target.outputs))

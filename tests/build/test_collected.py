@@ -6,12 +6,13 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bramble.build.engine import BuildReport
-from bramble.build.events import Skipped
+from bramble.build.events import Finished, Skipped
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.sandbox.launch import Outcome
@@ -101,6 +102,90 @@ class Collected(World):
         self.assertEqual(self.launcher.ran, ["tool"])
         self.assertTrue(self.store.contains(lost))
         self.assertEqual(again.names, first.names)
+
+    def test_what_a_collector_removes_while_names_are_found_is_made_again(self) -> None:
+        roots = [self.top, *(derivation(f"r{number}", args=[f"r{number}"]) for number in range(3))]
+        first = self.built(*roots, among=self.inputs)
+        gone = first.names[OutputRef(roots[2].id, "out")]
+        self.fresh()
+        protect = self.store._protect
+
+        def collected_before(names: Sequence[str]) -> list[str]:
+            # As a collector may that took its lock before anybody said that the object is used.
+            if gone in names and not self.launcher.ran and self.store.contains(gone):
+                os.chmod(self.store.object_path(gone), 0o700)
+                remove(self.store.object_path(gone))
+            return protect(names)
+
+        with mock.patch.object(self.store, "_protect", collected_before):
+            again = self.built(*roots, among=self.inputs)
+        self.assertEqual(self.launcher.ran, ["r1"])
+        self.assertEqual((again.names, again.built), (first.names, (roots[2].id,)))
+        self.assertTrue(self.store.contains(gone))
+        self.assertEqual(sorted(self.story()).count("cached r1"), 0)
+
+    def test_all_that_are_known_are_protected_before_anybody_looks_and_all_at_once(self) -> None:
+        roots = [derivation(f"r{number}", args=[f"r{number}", ref(self.tool)]) for number in range(70)]
+        self.built(*roots, among=[self.tool])
+        self.fresh()
+        asked: list[Sequence[str]] = []
+        protect, there, object = self.store._protect, self.store.all_there, self.store._is_there
+
+        def protected(names: Sequence[str]) -> list[str]:
+            asked.append(list(names))
+            return protect(names)
+
+        def looked(names: Sequence[str]) -> bool:
+            self.assertLessEqual(set(names), self.store.in_use())
+            return there(names)
+
+        def looked_at(name: str) -> bool:
+            self.assertIn(name, self.store.in_use())
+            return object(name)
+
+        patches = {"_protect": protected, "all_there": looked, "_is_there": looked_at}
+        with mock.patch.multiple(self.store, **patches):
+            report = self.built(*roots, among=[self.tool])
+        self.assertEqual(len(report.cached), 71)
+        self.assertEqual(sorted(map(len, filter(None, asked))), [1, 70])
+        self.assertEqual(sorted(self.story()), sorted(["cached tool", *(f"cached r{n}" for n in range(70))]))
+
+    def test_a_root_that_is_gone_is_not_said_to_be_there_when_another_one_fails(self) -> None:
+        lost, there = derivation("lost", args=["lost"]), derivation("there", args=["there"])
+        above = derivation("above", args=["above", ref(lost)])
+        first = self.built(lost, there, above)
+        os.unlink(f"{self.store.var}/objects/{self.lose(first, lost)}")
+        self.launcher.scripts = {
+            "bad": lambda it: Outcome("exited", 1),
+            "lost": lambda it: Outcome("exited", 1),
+        }
+        bad = derivation("bad", args=["bad"])
+        for keep_going in (False, True):
+            report = self.build(bad, lost, there, above, keep_going=keep_going, jobs=1)
+            failed = {it.name for it in report.failures}
+            self.assertEqual(failed, {"bad", "lost"} if keep_going else {*failed} & {"bad", "lost"})
+            # What was made of it is there all the same.
+            self.assertEqual({ref.derivation for ref in report.outputs}, {there.id, above.id})
+            self.assertEqual(set(report.cached), {there.id, above.id})
+            self.assertEqual({event.name for event in self.said(Finished)}, {"there", "above"})
+            for ref_, it in report.outputs.items():
+                self.assertEqual(it.name, first.names[ref_])
+
+    def test_a_root_that_comes_out_otherwise_counts_for_the_roots_that_need_it(self) -> None:
+        count = [0]
+
+        def unsteady(it: FakeBuild) -> None:
+            count[0] += 1
+            it.write(f"low {count[0]}")
+
+        self.launcher.scripts = {"low": unsteady}
+        low = derivation("low", args=["low"])
+        high = derivation("high", args=["high", ref(low)])
+        self.lose(self.built(low, high), low)
+        report = self.built(low, high, jobs=1)
+        self.assertEqual(self.launcher.ran, ["low", "high"])
+        self.assertEqual(self.file(report, low), "low 2")
+        self.assertEqual(self.built(low, high).built, ())
 
     def test_a_result_whose_record_is_lost_is_made_again(self) -> None:
         first = self.built(self.top, among=self.inputs)

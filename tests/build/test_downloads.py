@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bramble.build.downloads import compare, downloads
+from bramble.build.fetch.discretion import anonymous
+from bramble.build.pins import lock_key
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError
@@ -22,6 +26,15 @@ def fetch(name: str = "x", builder: str = "fetch_url", **env: str) -> Derivation
 
 def locked(*derivations: Derivation, **pins: str):
     return compare(downloads(derivations), {key.replace("KEY", KEY): pin for key, pin in pins.items()})
+
+
+PIECES = [*"ah:/?&;#.$@=", "http://", "token", "?token=x", "&sig=y", "me:pw@", "//", "file:", "\\"]
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map("".join))
+def test_a_key_has_no_secret_in_whatever_url_it_stood(url):
+    # Most URLs are not looked at for one, as they cannot have any.
+    assert lock_key("fetch_url", "n", {"url": url}) == f"fetch_url {anonymous(url)}"
 
 
 def test_what_is_no_download_is_left_out():

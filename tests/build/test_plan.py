@@ -87,6 +87,24 @@ class Again(unittest.TestCase):
         self.assertIs(it.state("x"), State.DONE)
         self.assertTrue(it.finished)
 
+    def test_what_is_found_to_be_gone_is_done_again_and_nobody_waits_for_it(self) -> None:
+        it = plan({"a": (), "b": ("a",), "c": ("b",)})
+        self.assertEqual(run(it), ["a", "b", "c"])
+        it.again("b")
+        self.assertEqual((it.finished, it.state("b"), it.unfinished()), (False, State.READY, ("b",)))
+        self.assertEqual(run(it), ["b"])
+        self.assertTrue(it.finished)
+
+    def test_what_is_done_again_may_fail_and_only_those_who_wait_for_it_then_are_skipped(self) -> None:
+        it = plan({"a": (), "b": ("a",), "c": ("a",)})
+        self.assertEqual(run_until(it, "c"), ["a", "b"])
+        it.again("a")
+        self.assertEqual(it.take(), "a")
+        self.assertEqual(it.wait("c", ["a"]), ())
+        self.assertEqual(it.fail("a"), ("c",))
+        self.assertTrue(it.finished)
+        self.assertEqual(it.unfinished(), ("c",))
+
 
 def run_until(the_plan: Plan, last: str) -> list[str]:
     """Take out and do everything before `last`, which is then running."""

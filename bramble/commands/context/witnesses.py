@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     # It loads the sandbox, of which a build with nothing to do has no need.
     from bramble.commands.running import Prepared
 
-# What of a realisation says something of files of this machine.
-_WITH_STAMPS = ("host_tools", "fetch_url")
-
 
 def note_build(reads: Reads, evaluated: Evaluated, result: BuildResult, setting: Setting) -> float:
     """Note what decided that nothing had to be built; return until when that counts, in seconds since 1970.
@@ -58,9 +55,8 @@ def note_build(reads: Reads, evaluated: Evaluated, result: BuildResult, setting:
     # What was known of each derivation: another result of one below would make the ones above others, too.
     reads.table(f"{store.var}/realisations", sorted(set(report.resolved.values())))
     for id in report.cached:
-        if graph.get(id).builtin in _WITH_STAMPS:
-            found = store.realisation(report.resolved[id], present=False)
-            _note_machine(reads, () if found is None else found.stamps)
+        if id in report.stamps:
+            _note_machine(reads, report.stamps[id])
     roots = {output.name for output in report.outputs.values()}
     for name in store.closure(roots):
         path = store.object_path(name)
