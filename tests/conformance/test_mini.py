@@ -58,7 +58,9 @@ def statuses(cases: Sequence[Case]) -> dict[str, tuple[str, str]]:
 def test_what_is_claimed_passes() -> None:
     claimed, _ = divided()
     wrong = {name: found for name, found in statuses(claimed).items() if found[0] != "passed"}
-    assert wrong == {}
+    known = set(listed("known-to-fail"))
+    assert {name: found for name, found in wrong.items() if name not in known} == {}
+    assert known - set(wrong) == set()
     assert len(claimed) > 1000
 
 
@@ -71,6 +73,7 @@ def test_each_paragraph_that_is_left_out_has_a_case_that_fails() -> None:
 
 def test_its_claims_are_those_of_its_file() -> None:
     assert options_of(os.path.join(MINI, "claims")) == [
+        f"--expect-fail={os.path.join(MINI, 'known-to-fail')}",
         "--impl=python3 -I conformance/mini",
         "--level=language, evaluate, store",
     ]
