@@ -8,7 +8,7 @@ from typing import Any
 from bramble.errors import nearest
 from bramble.lang.failure import refuse
 from bramble.lang.values import DerivationValue
-from bramble.starlark import Dict, type_name
+from bramble.starlark import type_name
 
 _STRINGS = frozenset([str])
 
@@ -121,7 +121,7 @@ class Checker:
 
     def mapping(self, parameter: str, value: Any) -> Mapping[str, Any]:
         """Return a value that must be a dict with string keys."""
-        if not isinstance(value, Dict):
+        if type_name(value) != "dict":
             self.wrong(parameter, parameter, value, "a dict")
         for key in value:
             if key.__class__ is not str:

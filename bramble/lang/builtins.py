@@ -16,7 +16,7 @@ from bramble.lang.toml_module import TOML
 from bramble.lang.values import RunValue, output_of
 from bramble.project.files import find_files, is_directory, read_source
 from bramble.project.modules import ModuleFile
-from bramble.starlark import Builtin, Dict, List, ModuleValue, Thread, type_name
+from bramble.starlark import Builtin, List, ModuleValue, Thread, type_name
 from bramble.starlark.assertions import ASSERT
 from bramble.starlark.runtime.json import JSON
 
@@ -29,7 +29,7 @@ _RUN: dict[str, Any] = {
     "read_only_paths": (),
     "hidden_paths": (),
     "network": False,
-    "env": Dict(),
+    "env": {},
     "closure_path": False,
 }
 _LISTS = ("args", "paths", "read_only_paths", "hidden_paths")

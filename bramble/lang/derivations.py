@@ -16,7 +16,7 @@ from bramble.lang.session import Caller, Session, session_of
 from bramble.lang.values import DerivationValue
 from bramble.project.files import check_source, is_directory
 from bramble.project.modules import ModuleFile
-from bramble.starlark import Dict, Position, Thread
+from bramble.starlark import Position, Thread
 
 # spec: dialect.derivation
 PARAMETERS: dict[str, Any] = {
@@ -24,7 +24,7 @@ PARAMETERS: dict[str, Any] = {
     "builder": None,
     "args": (),
     "sources": (),
-    "env": Dict(),
+    "env": {},
     "outputs": ("out",),
     "platform": "",
     "network": False,

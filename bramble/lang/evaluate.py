@@ -17,7 +17,7 @@ from bramble.project.modules import ModuleFile, ModuleRoots, Target
 from bramble.project.packages import NO_PACKAGES, Packages
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
-from bramble.starlark import Dict, Function, Set, StarlarkError, call, type_name
+from bramble.starlark import Function, Set, StarlarkError, call, type_name
 from bramble.starlark.kept import Kept
 
 if TYPE_CHECKING:
@@ -228,10 +228,12 @@ def _returned(
         elif isinstance(item, RunValue):
             roots[item.request.derivation] = None
             needs.update(dict.fromkeys(item.request.needs))
-        elif isinstance(item, (tuple, list, Set, Dict)):
+        elif isinstance(item, (tuple, list, dict)):
             if id(item) not in seen:
                 seen.add(id(item))
-                inner = list(item.values()) if isinstance(item, Dict) else list(item)
+                # Sets are Python's dicts as well.
+                table = isinstance(item, dict) and not isinstance(item, Set)
+                inner = list(item.values()) if table else list(item)  # type: ignore[union-attr]
                 waiting += reversed(inner)
         elif item is not None and named:
             within = "" if item is value else f" in a {type_name(value)}"

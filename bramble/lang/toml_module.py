@@ -8,7 +8,7 @@ from bramble.errors import BrambleError
 from bramble.lang.arguments import Checker, bind
 from bramble.lang.failure import refuse
 from bramble.project.toml import Moment, parse
-from bramble.starlark import Builtin, Dict, List, ModuleValue, Thread
+from bramble.starlark import Builtin, List, ModuleValue, Thread
 
 _DECODE: dict[str, Any] = {"text": None}
 
@@ -27,7 +27,7 @@ def _decode(_thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 def value_of(found: Any) -> Any:
     """Return what a TOML reader found as a value of the language; dates and times become strings."""
     if isinstance(found, dict):
-        return Dict({key: value_of(value) for key, value in found.items()})
+        return {key: value_of(value) for key, value in found.items()}
     if isinstance(found, list):
         return List([value_of(value) for value in found])
     return written(found) if isinstance(found, Moment) else found

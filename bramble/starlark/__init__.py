@@ -12,12 +12,13 @@ globals are frozen. What fails raises a `StarlarkError`, with a code, a place an
 
 The module `embedding` begins with a tutorial.
 
-Values. None, bool, int, float, str, bytes, tuple, range and list are Python's own; `set_of(items)` and
-`Dict()`, filled by `put`, make the others; `to_starlark` and `from_starlark` convert Python's. A host gives
-functions (`Builtin`; `unpack` checks their arguments), fields (`Struct`), modules (`ModuleValue`), and values
-of its own (derive from `HostValue`). What is not frozen belongs to one thread. When a file has run, frozen
-lists, which are other objects, take the place of those that its globals reach: a host that has kept a list
-calls `freeze` and keeps what that returns.
+Values. None, bool, int, float, str, bytes, tuple, range, list and dict are Python's own; `set_of(items)`
+makes a set. A dict with keys that Python takes for others, such as bools, is a `Dict()`, filled by `put`;
+`entries` reads any dict. `to_starlark` and `from_starlark` convert Python's values. A host gives functions
+(`Builtin`; `unpack` checks their arguments), fields (`Struct`), modules (`ModuleValue`), and values of its
+own (derive from `HostValue`). What is not frozen belongs to one thread. When a file has run, frozen lists and
+dicts, which are other objects, take the place of those that its globals reach: a host that has kept one calls
+`freeze` and keeps what that returns.
 
 Dialect. `Dialect` switches on what the common core of the language lacks: recursion, `while`, globals
 that are bound again, control statements outside functions, `load` of a module as a value.

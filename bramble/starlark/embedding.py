@@ -83,6 +83,7 @@ from .runtime.values import (
     DICT_CLASSES,
     LIST_CLASSES,
     NATIVE_TYPE_NAMES,
+    PLAIN_KEYS,
     SET_CLASSES,
     Dict,
     List,
@@ -167,9 +168,11 @@ class _Inward:
     def container(self, value: Any, path: str, depth: int) -> Value:
         made: Value
         if isinstance(value, dict):
-            made = self.keep(value, Dict())
-            for key, item in value.items():
-                plain = self.convert(key, path, depth)
+            # What cannot be a key has no place in a dict either: it is none of Python's.
+            keys = [self.convert(key, path, depth) for key in value]
+            odd = any(key.__class__ not in PLAIN_KEYS for key in keys)
+            made = self.keep(value, Dict() if odd else {})
+            for plain, item in zip(keys, value.values()):
                 put(made, plain, self.convert(item, f"{path}[{to_repr(plain)}]", depth))
         elif isinstance(value, list):
             made = self.keep(value, List())
@@ -220,7 +223,7 @@ def _outward(value: Value, made: dict[int, tuple[object, Any]], depth: int) -> A
         return found
     found = {}
     made[id(value)] = (value, found)
-    pairs = list(value.fields.items()) if kind is Struct else entries(value)
+    pairs = value.sorted_fields() if kind is Struct else entries(value)
     _distinct([key for key, _item in pairs])
     found.update([(key, _outward(item, made, depth - 1)) for key, item in pairs])
     return found

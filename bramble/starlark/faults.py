@@ -29,7 +29,6 @@ from .runtime.operators import (
     shift_right,
     subtract,
 )
-from .runtime.unboxed import boxed_dict
 from .runtime.universe import builtin_max, builtin_min, builtin_sorted
 
 TYPE_CHECKING = False
@@ -277,9 +276,7 @@ def _operand(frame: FrameType, reference: Any) -> Any:
         return _AGAIN[op](_operand(frame, left), _operand(frame, right))
     for variables in (frame.f_locals, frame.f_globals, BUILTINS):
         if reference in variables:
-            value = variables[reference]
-            # A private dict may be Python's own.
-            return boxed_dict(value) if value.__class__ is dict else value
+            return variables[reference]
     return None
 
 

@@ -43,7 +43,8 @@ NEEDED = (
     *("runtime", "runtime.integers", "runtime.limits", "runtime.interruptible", "runtime.values"),
     *("runtime.functions", "runtime.views", "runtime.text", "runtime.order", "runtime.operators"),
     *("runtime.iteration", "runtime.arguments", "runtime.collection_methods", "runtime.string_methods"),
-    *("runtime.attributes", "runtime.unboxed", "runtime.universe", "runtime.intrinsics", "runtime.freezing"),
+    *("runtime.seldom", "runtime.attributes", "runtime.unboxed", "runtime.universe", "runtime.intrinsics"),
+    "runtime.freezing",
     *("bounds", "program", "faults", "thread", "cache", "command", "console"),
 )
 

@@ -75,7 +75,7 @@ class Thread:
     """
 
     __slots__ = (
-        *("print", "load", "host", "active", "noted", "held", "locked"),
+        *("print", "load", "host", "active", "noted", "held", "locked", "odd"),
         *("limited", "max_steps", "deadline", "steps", "left", "stopped"),
     )
 
@@ -96,8 +96,10 @@ class Thread:
         self.active: dict[object, None] = {}
         # Those that run without being in `active`, while something is called that may call them again.
         self.noted: dict[object, None] = {}
-        # Lists that are being iterated and may not be changed, by identity.
-        self.locked: dict[int, list[Value]] = {}
+        # Lists and dicts that are being iterated and may not be changed, by identity.
+        self.locked: dict[int, Value] = {}
+        # Whether a dict of Python's own has got a key that Python would take for another one (values.py).
+        self.odd = False
         # What comprehensions are iterating and have locked.
         self.held: list[Value] = []
         self.max_steps = max_steps
@@ -211,7 +213,7 @@ def execute(
     """
     # spec: starlark.module, starlark.freeze
     thread = thread or Thread()
-    variables = _variables(program, predeclared or {}, thread.limited)
+    variables = _variables(program, predeclared or {}, thread)
     parts, _operations = program.code(thread.limited)
     try:
         run_parts(thread, parts, variables)
@@ -225,18 +227,18 @@ def run_program(program: Program, *, predeclared: Mapping[str, Value], thread: T
 
     Return what keeps its values alive, which is not for use.
     """
-    variables = _variables(program, predeclared, thread.limited)
+    variables = _variables(program, predeclared, thread)
     parts, _operations = program.code(thread.limited)
     run_parts(thread, parts, variables)
     return variables
 
 
-def _variables(program: Program, given: Mapping[str, Value], limited: bool) -> dict[str, Value]:
+def _variables(program: Program, given: Mapping[str, Value], thread: Thread) -> dict[str, Value]:
     """Return the Python globals that a program begins with. Raises EvalError."""
-    _parts, operations = program.code(limited)
+    _parts, operations = program.code(thread.limited)
     variables: dict[str, Value] = {
         "__builtins__": BUILTINS,
-        "$module": ModuleState(program, operations, limited),
+        "$module": ModuleState(program, operations, thread.limited),
     }
     variables.update(program.function_infos())
     missing = [name for name in program.predeclared if name not in given]
@@ -245,7 +247,7 @@ def _variables(program: Program, given: Mapping[str, Value], limited: bool) -> d
         raise EvalError("eval.host", f"{program.filename}: no value for predeclared {', '.join(missing)}")
     for name in program.predeclared:
         value = variables[mangle(name)] = given[name]
-        check_value(f"{program.filename}: predeclared {name}", value)
+        check_value(f"{program.filename}: predeclared {name}", value, thread)
     return variables
 
 
@@ -302,7 +304,7 @@ def call(
     Arguments that are no values of programs are `eval.host`.
     """
     for number, value in enumerate([*args, *(kwargs or {}).values()], 1):
-        check_value(f"argument {number}", value)
+        check_value(f"argument {number}", value, thread)
 
     def entry(thread: Thread) -> Value:
         return apply(thread, function, tuple(args), dict(kwargs or {}))

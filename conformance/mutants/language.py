@@ -91,10 +91,10 @@ FAULTS: tuple[Fault, ...] = (
         "runtime/iteration",
         (
             "iteration.locked",
-            "        x.__class__ = BUSY_OF[kind]\n        return x\n",
-            "        if kind in LIST_CLASSES:\n            x.__class__ = BUSY_OF[kind]\n        return x\n",
+            "        thread.locked[id(x)] = x\n        return items\n",
+            "        return items\n",
         ),
-        ("iteration.locked", "    if free is not None:\n", "    if False:\n"),
+        ("iteration.locked", "    if x.__class__ in BY_IDENTITY:\n", "    if False:\n"),
         ("assign.unpack", "    if length != count:\n", "    if length < count:\n"),
     ),
     *_in(
@@ -184,7 +184,7 @@ FAULTS: tuple[Fault, ...] = (
         ("display", "        if k in made:\n", "        if False:\n"),
         ("arguments", "            if key in kwargs:\n                repeated(function, key)\n", ""),
     ),
-    *_in("runtime/struct", ("struct", "names = sorted(kwargs)", "names = [*kwargs]")),
+    *_in("runtime/text", ("struct", "for name in sorted(fields):", "for name in fields:")),
     *_in(
         "runtime/functions",
         ("binding", "        if word in bound:\n", "        if False:\n"),

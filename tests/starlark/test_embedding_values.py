@@ -12,6 +12,7 @@ import pytest
 from bramble.starlark import (
     Builtin,
     Default,
+    Dict,
     EvalError,
     HostValue,
     List,
@@ -19,8 +20,12 @@ from bramble.starlark import (
     call,
     compile_program,
     embedding,
+    entries,
+    equal,
     execute,
+    freeze,
     from_starlark,
+    put,
     to_repr,
     to_starlark,
     unpack,
@@ -119,7 +124,7 @@ def test_keys_that_are_one_for_python_are_refused(text: str) -> None:
     assert caught.value.code == "eval.host" and "are one key in Python" in caught.value.message
 
 
-@pytest.mark.parametrize("given", [{1: 2}, {1}, object(), 1j])
+@pytest.mark.parametrize("given", [{1}, object(), 1j])
 def test_a_program_is_given_nothing_but_values(given: object) -> None:
     program = compile_program("x = y\n", "p.star", predeclared=["y"])
     with pytest.raises(EvalError) as caught:
@@ -130,6 +135,33 @@ def test_a_program_is_given_nothing_but_values(given: object) -> None:
     with pytest.raises(EvalError) as caught:
         call(Thread(), function, [1], {"b": given})
     assert caught.value.message == f"argument 2: not a Starlark value: {type(given).__name__}"
+
+
+@pytest.mark.parametrize("key", [True, (1, False), float("nan")])
+def test_a_dict_of_python_s_own_has_no_keys_that_python_takes_for_others(key: Any) -> None:
+    program = compile_program("x = y\n", "p.star", predeclared=["y"])
+    with pytest.raises(EvalError) as caught:
+        execute(program, predeclared={"y": {"a": 1, key: 2}})
+    assert caught.value.code == "eval.host" and "use to_starlark" in caught.value.message
+    assert execute(program, predeclared={"y": {"a": 1, (1, 2.0): 2}}).globals["x"]["a"] == 1
+    with pytest.raises(EvalError) as caught:
+        put({}, key, 1)
+    assert caught.value.code == "eval.host" and "Dict()" in caught.value.message
+    table = Dict({"a": 1})
+    put(table, key, 2)
+    found = execute(program, predeclared={"y": table}).globals["x"]
+    assert [k for k, _ in entries(found)][0] == "a" and equal(entries(found)[1][0], key)
+
+
+def test_an_odd_dict_of_a_program_may_go_to_another_thread() -> None:
+    functions = ran(
+        "def make():\n    d = {'a': 1}\n    d.update([(True, 2)])\n    return [d]\n"
+        "def read(d):\n    return [k for k in d] + [k for k, _ in d.items()] + d.keys()\n"
+    ).globals
+    made = call(Thread(), functions["make"])[0]
+    assert entries(made) == [("a", 1), (True, 2)]
+    assert call(Thread(), functions["read"], [made]) == ["a", True] * 3
+    assert call(Thread(), functions["read"], [freeze(made)]) == ["a", True] * 3
 
 
 class Mine(HostValue):

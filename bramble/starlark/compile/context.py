@@ -137,18 +137,15 @@ class Table:
 
     expressions  gives the Python expression and the kinds of its value
     statements   gives Python statements
-    unboxed      gives Python's own list or dict for an expression whose value no program sees as it is
     """
 
     def __init__(
         self,
         expressions: Mapping[type, Expression],
         statements: Mapping[type, Statement],
-        unboxed: Mapping[type, Expression],
     ) -> None:
         self.expressions = expressions
         self.statements = statements
-        self.unboxed = unboxed
 
 
 class Context:

@@ -22,6 +22,7 @@ from _ast import (
     Compare,
     Constant,
     Del,
+    Dict,
     DictComp,
     Div,
     Eq,
@@ -210,6 +211,16 @@ def list_of(items: list[expr], line: int) -> expr:
 def is_new_list(value: expr) -> bool:
     """Return whether an expression is a display or a comprehension that makes a list."""
     return isinstance(value, (List, ListComp))
+
+
+def is_new_dict(value: expr) -> bool:
+    """Return whether an expression is a display or a comprehension that makes a dict."""
+    return isinstance(value, (Dict, DictComp))
+
+
+def dict_of(keys: list[Any], values: list[expr], line: int) -> expr:
+    """`{k: v}`; a key that is None stands for `**v`."""
+    return Dict(keys, values, lineno=line, col_offset=0)
 
 
 def subscript(value: expr, index: expr, line: int, ctx: Any = LOAD) -> expr:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..syntax import tree
 from .constructs.assignments import assign, assign_augmented
 from .constructs.chains import binary, chain
-from .constructs.comprehensions import comprehension_as_value, comprehension_unboxed
+from .constructs.comprehensions import comprehension
 from .constructs.expressions import (
     conditional,
     dict_display,
@@ -38,7 +38,7 @@ TABLE = Table(
         tree.Tuple: tuple_display,
         tree.List: list_display,
         tree.Dict: dict_display,
-        tree.Comprehension: comprehension_as_value,
+        tree.Comprehension: comprehension,
         tree.Conditional: conditional,
         tree.Lambda: lambda_expression,
         tree.Unary: unary,
@@ -63,5 +63,4 @@ TABLE = Table(
         tree.Return: return_statement,
         tree.While: while_loop,
     },
-    unboxed={tree.Comprehension: comprehension_unboxed},
 )

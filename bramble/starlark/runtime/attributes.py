@@ -5,17 +5,27 @@ from __future__ import annotations
 from ..errors import EvalError
 from ..spell import suggestion
 from .arguments import count_between, no_keywords
-from .collection_methods import DICT_METHODS, LIST_CHANGES, LIST_METHODS, SET_METHODS, update
+from .collection_methods import (
+    DICT_CHANGES,
+    DICT_METHODS,
+    DICT_PUTS,
+    LIST_CHANGES,
+    LIST_METHODS,
+    SET_METHODS,
+    setdefault,
+    unless_iterated,
+    update,
+)
 from .functions import Builtin, HostValue, Method, ModuleValue, Struct, apply
 from .seldom import call_seldom
 from .string_methods import BYTES_METHODS, STRING_METHODS
 from .text import apply_format
-from .values import DICT_CLASSES, LIST_CLASSES, SET_CLASSES, BusyList, fail_with, type_name
+from .values import DICT_CLASSES, LIST_CLASSES, SET_CLASSES, BusyDict, BusyList, Dict, fail_with, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import NoReturn
+    from typing import NoReturn, Optional
 
     from ..thread import Thread
     from .values import Value
@@ -23,6 +33,8 @@ if TYPE_CHECKING:
     MethodTable = Mapping[str, tuple[Callable[..., Value], int, int]]
 
 _NONE: MethodTable = {}
+# The dicts that may be changed.
+_DICTS = frozenset({dict, Dict})
 
 METHODS: dict[type, MethodTable] = {
     str: STRING_METHODS,
@@ -35,6 +47,10 @@ METHODS: dict[type, MethodTable] = {
 SELDOM = frozenset({"format", "update"}).union(*METHODS.values())
 
 
+# What methods may be run on: also what refuses to change.
+_RECEIVERS = {**METHODS, BusyList: LIST_METHODS, BusyDict: DICT_METHODS}
+
+
 class NoAttribute(EvalError):
     """`x.name` for a name that `x` lacks: reported at the dot, also when the attribute would be called."""
 
@@ -43,18 +59,26 @@ def _takes_keywords(x: Value, name: str) -> bool:
     return (name == "format" and x.__class__ is str) or (name == "update" and x.__class__ in DICT_CLASSES)
 
 
-def run_method(x: Value, name: str, args: tuple[Value, ...], kwargs: Mapping[str, Value]) -> Value:
+def run_method(
+    x: Value,
+    name: str,
+    args: tuple[Value, ...],
+    kwargs: Mapping[str, Value],
+    thread: Optional[Thread] = None,
+) -> Value:
     """Call a method of a built-in type that has it. Raises EvalError when the arguments do not fit."""
     if _takes_keywords(x, name):
         if name == "format":
             return apply_format(x, args, kwargs)
         count_between(name, len(args), 0, 1)
-        return update(x, args, kwargs)
-    function, least, most = (LIST_METHODS if x.__class__ is BusyList else METHODS[x.__class__])[name]
+        return update(x, args, kwargs, thread)
+    function, least, most = _RECEIVERS[x.__class__][name]
     if kwargs:
         no_keywords(name, kwargs)
     if not least <= len(args) <= most:
         count_between(name, len(args), least, most)
+    if function is setdefault:
+        return setdefault(x, *args, thread=thread)  # type: ignore[misc]
     return function(x, *args)
 
 
@@ -62,7 +86,9 @@ def call_method(thread: Thread, x: Value, name: str, /, *args: Value, **kwargs: 
     """Return `x.name(*args, **kwargs)`."""
     kind = x.__class__
     method = METHODS.get(kind, _NONE).get(name)
-    if kind is list and thread.locked:
+    if kind in _DICTS and name in DICT_PUTS:
+        return run_method(x, name, args, kwargs, thread)
+    if thread.locked:
         x = unless_locked(thread, x, name)
     if method is not None and not kwargs:
         function, least, most = method
@@ -74,17 +100,20 @@ def call_method(thread: Thread, x: Value, name: str, /, *args: Value, **kwargs: 
     return call_seldom(thread, found, args, kwargs) if name in SELDOM else apply(thread, found, args, kwargs)
 
 
-def unless_locked(thread: Thread, x: list[Value], name: str) -> list[Value]:
-    """Return a list; for a method that would change one that is being iterated, what refuses to change."""
+def unless_locked(thread: Thread, x: Value, name: str) -> Value:
+    """Return a value; for a method that changes a list or dict that is being iterated, what refuses to."""
     # spec: starlark.iteration.locked
-    return BusyList(x) if name in LIST_CHANGES and id(x) in thread.locked else x
+    kind = x.__class__
+    if kind is list and name in LIST_CHANGES and id(x) in thread.locked:
+        return BusyList(x)
+    return unless_iterated(thread, x) if kind in _DICTS and name in DICT_CHANGES else x
 
 
 def run_bound(
     thread: Thread, x: Value, name: str, args: tuple[Value, ...], kwargs: Mapping[str, Value]
 ) -> Value:
     """Call a method of a built-in type that was bound to its receiver before."""
-    return run_method(unless_locked(thread, x, name) if x.__class__ is list else x, name, args, kwargs)
+    return run_method(unless_locked(thread, x, name), name, args, kwargs, thread)
 
 
 def bound_method(thread: Thread, x: Value, name: str) -> Callable[..., Value]:

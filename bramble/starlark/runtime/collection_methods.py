@@ -18,9 +18,8 @@ from .operators import add as add_values
 from .operators import bit_or
 from .values import (
     DICT_CLASSES,
-    ODD,
+    BusyDict,
     BusyList,
-    Dict,
     FrozenDict,
     FrozenList,
     List,
@@ -28,6 +27,7 @@ from .values import (
     entries,
     equal,
     fail_with,
+    is_dict,
     key_of,
     keys_of,
     out_of_range,
@@ -41,9 +41,12 @@ from .values import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Optional
 
     from ..thread import Thread
     from .values import Value
+
+    Dict = dict[Value, Value]
 
 
 # ---- lists
@@ -124,6 +127,12 @@ def remove(x: List, value: Value) -> None:
 _MISSING = object()
 
 
+def unless_iterated(thread: Optional[Thread], d: Dict) -> Dict:
+    """Return a dict; for one that is being iterated, what refuses to change."""
+    # spec: starlark.iteration.locked
+    return BusyDict(d) if thread is not None and thread.locked and id(d) in thread.locked else d
+
+
 def _key(method: str, key: Value) -> Value:
     try:
         return key_of(key)
@@ -165,13 +174,13 @@ def popitem(d: Dict) -> tuple[Value, Value]:
     return fail_with("eval.key", "popitem: empty dict")
 
 
-def setdefault(d: Dict, key: Value, default: Value = None) -> Value:
+def setdefault(d: Dict, key: Value, default: Value = None, thread: Optional[Thread] = None) -> Value:
     # spec: starlark.iteration.locked
     found = dict.get(d, _key("setdefault", key), _MISSING)
     if found is not _MISSING:
         return found
-    refuse_change(d, "insert into", "setdefault")
-    put(d, key, default)
+    refuse_change(unless_iterated(thread, d), "insert into", "setdefault")
+    put(d, key, default, thread)
     return default
 
 
@@ -197,44 +206,44 @@ def pairs_of(name: str, source: Value) -> list[tuple[Value, Value]]:
     return pairs
 
 
-def put_pairs(name: str, d: Dict, pairs: list[tuple[Value, Value]]) -> None:
+def put_pairs(name: str, d: Dict, pairs: list[tuple[Value, Value]], thread: Optional[Thread] = None) -> None:
     """Insert entries into a dict that may be changed; errors begin with the method's name."""
     for key, value in pairs:
         try:
-            put(d, key, value)
+            put(d, key, value, thread)
         except EvalError as error:
             raise EvalError(error.code, f"{name}: {error.message}") from None
 
 
-def update(d: Dict, args: tuple[Value, ...], kwargs: Mapping[str, Value]) -> None:
+def update(
+    d: Dict, args: tuple[Value, ...], kwargs: Mapping[str, Value], thread: Optional[Thread] = None
+) -> None:
     pairs = pairs_of("update", args[0]) if args else []
     if pairs or kwargs:
-        refuse_change(d, "insert into", "update")
-        put_pairs("update", d, pairs)
+        refuse_change(unless_iterated(thread, d), "insert into", "update")
+        put_pairs("update", d, pairs, thread)
         dict.update(d, kwargs)
 
 
-def update_from(d: Dict, source: Value) -> None:
-    """Execute `d.update(source)`."""
+def update_from(thread: Thread, d: Dict, source: Value) -> None:
+    """Execute `d.update(source)`, for a dict of Python's own that is not being iterated."""
     kind = source.__class__
-    if d.__class__ is Dict and (kind is Dict or kind is FrozenDict):
-        if len(source) <= PART:
-            dict.update(d, source)
-        else:
-            put_all(d, source)
+    if kind is dict or kind is FrozenDict:
+        # What is odd of Python's own is known to be so already.
+        put_all(d, source)
     else:
-        update(d, (source,), {})
+        update(d, (source,), {}, thread)
 
 
-def or_in_place(d: Value, other: Value) -> Value:
+def or_in_place(thread: Thread, d: Value, other: Value) -> Value:
     """Return what `d |= other` binds; a dict or set is changed in place."""
-    if isinstance(d, Dict) and isinstance(other, Dict):
-        refuse_change(d, "apply |= to")
-        if d.__class__ is Dict and other.__class__ not in ODD:
+    if is_dict(d) and is_dict(other):
+        refuse_change(unless_iterated(thread, d), "apply |= to")
+        if d.__class__ is dict and (other.__class__ is dict or other.__class__ is FrozenDict):
             put_all(d, other)
             return d
         for key, value in entries(other):
-            put(d, key, value)
+            put(d, key, value, thread)
         return d
     if isinstance(d, Set) and isinstance(other, Set):
         refuse_change(d, "apply |= to")
@@ -362,6 +371,9 @@ DICT_METHODS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "setdefault": (setdefault, 1, 2),
     "values": (values, 0, 0),
 }
+# Those that change a dict; the last two, which take a thread, not always.
+DICT_CHANGES = frozenset({"clear", "pop", "popitem"})
+DICT_PUTS = frozenset({"setdefault", "update"})
 # spec: starlark.set.methods
 SET_METHODS: dict[str, tuple[Callable[..., Value], int, int]] = {
     "add": (add, 1, 1),

@@ -1,19 +1,19 @@
 """Freezing: what a module has made never changes again.
 
-Dicts and sets change their class, and stay the objects that they are. Lists that may be changed are
-Python's own, whose class nobody can change. So a frozen list is another object, a copy, and freezing puts
-it where the list was: in every variable, default, captured variable, list, dict, tuple, struct and bound
-method that can be reached from the globals of the module.
+Sets change their class, and stay the objects that they are. Lists and dicts that may be changed are
+Python's own, whose class nobody can change. So a frozen list or dict is another object, a copy, and freezing
+puts it where the other one was: in every variable, default, captured variable, list, dict, tuple, struct and
+bound method that can be reached from the globals of the module.
 
-**Why nobody notices.** Starlark has no identity of lists, so a program cannot tell a list from its copy but
-by changing one of them. Every place that a program can reach later is one of those that are walked here,
-all of them get the same copy of the same list, and the copy is never changed. A list that contains itself
-becomes one that contains its copy. A tuple with a list inside is made anew, once. Functions keep their
-identity, and so does what can be a key: nothing hashable has a list inside.
+**Why nobody notices.** Starlark has no identity of lists and dicts, so a program cannot tell one from its
+copy but by changing one of them. Every place that a program can reach later is one of those that are walked
+here, all of them get the same copy of the same list, and the copy is never changed. A list that contains
+itself becomes one that contains its copy. A tuple with a list inside is made anew, once. Functions keep their
+identity, and so does what can be a key: nothing hashable has a list or dict inside.
 
-**What is left.** A host that has kept a list has the list, which its own code may change, and not the copy:
-it calls `freeze` and keeps what that returns. A value of the host's is told (`HostValue.freeze`) and puts
-the frozen ones in the place of what it holds.
+**What is left.** A host that has kept a list or dict has that, which its own code may change, and not the
+copy: it calls `freeze` and keeps what that returns. A value of the host's is told (`HostValue.freeze`) and
+puts the frozen ones in the place of what it holds.
 
 **What breaks it.** A place that holds values and is not walked; a program that runs during the walk, or
 afterwards with what its frames have kept: a file is done when it is frozen, and so are its frames.
@@ -22,7 +22,18 @@ afterwards with what its frames have kept: a file is done when it is frozen, and
 
 from __future__ import annotations
 
-from .values import FROZEN, FROZEN_OF, Dict, FrozenList, Key, NoneType
+from .values import (
+    FROZEN,
+    FROZEN_OF,
+    SET_CLASSES,
+    Dict,
+    FrozenDict,
+    FrozenList,
+    FrozenOddDict,
+    Key,
+    NoneType,
+    has_odd_keys,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +49,7 @@ _SETTLED = frozenset({str, int, bool, NoneType, float, bytes, range, *FROZEN})
 def freeze(value: Value) -> Value:
     """Freeze a value and all that can be reached from it, in any depth; return it, or what stands for it.
 
-    Of a list, and of a tuple with a list inside, that is a frozen copy.
+    Of a list or dict, and of a tuple with one inside, that is a frozen copy.
     """
     # spec: starlark.freeze
     walk = Freezing()
@@ -50,8 +61,8 @@ def freeze(value: Value) -> Value:
 class Freezing:
     """One walk. Between `frozen` and the end of `finish` what has been made is not complete.
 
-    `made` has by identity what stands for each value, and `kept` the lists and tuples whose place others
-    take: no new value may get the identity of one of them.
+    `made` has by identity what stands for each value, and `kept` the lists, dicts and tuples whose place
+    others take: no new value may get the identity of one of them.
     """
 
     __slots__ = ("made", "kept", "work")
@@ -81,6 +92,12 @@ class Freezing:
                     self.work.append(made)
                     break
             return made
+        if kind is dict or kind is Dict:
+            table = FrozenOddDict(value) if has_odd_keys(value) else FrozenDict(value)
+            self.made[id(value)] = table
+            self.kept.append(value)
+            self.work.append(table)
+            return table
         if kind in FROZEN_OF:
             value.__class__ = FROZEN_OF[kind]
             self.work.append(value)
@@ -121,7 +138,7 @@ class Freezing:
                     if key.__class__ is not str and key.__class__ not in _SETTLED:
                         # What is hashable has no list inside, but it may be a function that has.
                         frozen(key.value if key.__class__ is Key else key)
-                pairs = dict.items(value) if isinstance(value, Dict) else ()
+                pairs = () if value.__class__ in SET_CLASSES else dict.items(value)
                 put = dict.__setitem__
             else:
                 value.starlark_freeze(frozen)

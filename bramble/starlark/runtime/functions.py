@@ -11,8 +11,9 @@ import sys
 
 from ..errors import EvalError, Frame
 from ..record import Record
+from .interruptible import types_of
 from .limits import Walk
-from .values import Key, equal, fail_with, key_of, type_name
+from .values import PLAIN_KEYS, Key, equal, fail_with, has_odd_keys, key_of, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -262,7 +263,8 @@ class HostValue:
     def freeze(self, frozen: Frozen) -> None:
         """Let the value never change again, and put `frozen(x)` in the place of each value x that it holds.
 
-        A frozen list is another object. What it holds may not be frozen yet: it is not to be looked at here.
+        A frozen list or dict is another object. What it holds may not be frozen yet: it is not to be looked
+        at here.
         """
 
     def __bool__(self) -> bool:
@@ -280,15 +282,18 @@ class HostValue:
 
 
 class Struct:
-    """`struct(a = 1)`: immutable named fields, sorted by name."""
+    """`struct(a = 1)`: immutable named fields, in any order; `sorted_fields` has them by their names."""
 
     __slots__ = ("fields",)
     type_name = "struct"
 
     def __init__(self, fields: Mapping[str, Value]) -> None:
-        names = sorted(fields)
-        # Where they come in their order they are copied as they are.
-        self.fields = dict(fields) if names == [*fields] else {name: fields[name] for name in names}
+        self.fields = dict(fields)
+
+    def sorted_fields(self) -> list[tuple[str, Value]]:
+        """Return the fields in the order of their names."""
+        fields = self.fields
+        return [(name, fields[name]) for name in sorted(fields)]
 
     def __add__(self, other: Value) -> Value:
         if not isinstance(other, Struct):
@@ -305,7 +310,7 @@ class Struct:
         if not isinstance(other, Struct) or self.fields.keys() != other.fields.keys():
             return False
         walk = walk or Walk()
-        return all(equal(v, other.fields[name], walk) for name, v in self.fields.items())
+        return all(equal(value, other.fields[name], walk) for name, value in self.sorted_fields())
 
     def starlark_freeze(self, frozen: Frozen) -> None:
         fields = self.fields
@@ -317,7 +322,7 @@ class Struct:
     def starlark_key(self, walk: Walk) -> Value:
         walk.down("hashing")
         walk.count(len(self.fields))
-        norm = tuple([(name, key_of(v, walk)) for name, v in self.fields.items()])
+        norm = tuple([(name, key_of(value, walk)) for name, value in self.sorted_fields()])
         walk.up()
         return Key(self, ("struct", norm))
 
@@ -357,13 +362,23 @@ class ModuleValue:
             self.attributes = found
 
 
-def check_value(what: str, value: Value) -> None:
-    """Raise EvalError for what is no value of a program; items of containers are not looked at."""
+def check_value(what: str, value: Value, thread: Optional[Thread] = None) -> None:
+    """Raise EvalError for what is no value of a program; items of containers are not looked at.
+
+    A dict of Python's own has no keys that Python takes for others, unless a program has put them there.
+    """
     # spec: starlark.host.values
     try:
         type_name(value)
     except TypeError as error:
         raise EvalError("eval.host", f"{what}: {error}" if what else str(error)) from None
+    if value.__class__ is dict and not PLAIN_KEYS.issuperset(types_of(value)):
+        for key in value:
+            if key.__class__ is not Key and key_of(key) is not key:
+                wrong = f"a dict of Python's own with a {type_name(key)} as a key: use to_starlark"
+                raise EvalError("eval.host", f"{what}: {wrong}")
+        if thread is not None and has_odd_keys(value):
+            thread.odd = True
 
 
 def binding_fault(info: FunctionInfo, positional: int, keywords: Iterable[str]) -> Optional[str]:

@@ -61,7 +61,6 @@ from .order import sort_items
 from .string_methods import STRING_METHODS, split_at, split_words
 from .text import convert, display, to_repr, to_str
 from .unboxed import (
-    boxed_dict,
     dict_method,
     element,
     get,
@@ -79,10 +78,7 @@ from .universe import POSITIONAL, UNIVERSE, compared, dict_of, length, make_rang
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
-    MUTABLE,
-    ODD,
     SET_CLASSES,
-    BusyDict,
     BusySet,
     Dict,
     FrozenDict,
@@ -91,12 +87,12 @@ from .values import (
     Key,
     List,
     NoneType,
-    OddDict,
     Set,
     contains,
     entries,
     equal,
     fail_with,
+    has_odd_keys,
     key_of,
     type_name,
 )
@@ -120,10 +116,10 @@ class DisplayError(EvalError):
         self.entry = entry
 
 
-def dict_display(*parts: Value) -> Dict:
+def dict_display(*parts: Value) -> dict[Value, Value]:
     """Return the dict of a display whose keys and values are given in turns."""
     # spec: starlark.display
-    made = Dict()
+    made: dict[Value, Value] = {}
     for at in range(0, len(parts), 2):
         key = parts[at]
         try:
@@ -132,16 +128,23 @@ def dict_display(*parts: Value) -> Dict:
             raise DisplayError(error.code, error.message, at // 2) from None
         if k in made:
             raise DisplayError("eval.duplicate-key", f"duplicate key: {to_repr(key)}", at // 2)
-        if k.__class__ is Key:
-            made.__class__ = OddDict
-        dict.__setitem__(made, k, parts[at + 1])
-    return made
+        made[k] = parts[at + 1]
+    return Dict(made) if has_odd_keys(made) else made
+
+
+def new_key(thread: Thread, key: Value) -> Value:
+    """Return the key of a dict of Python's own that stands for one of the program."""
+    k = key_of(key)
+    if k.__class__ is Key:
+        thread.odd = True
+    return k
 
 
 def hold(thread: Thread, x: Value) -> Value:
     """Return what the first clause of a comprehension iterates, locked until `release`."""
-    if x.__class__ in MUTABLE and x.__class__ not in ODD and x.__class__ is not list:
-        # Noted first: an interruption may come between any two steps.
+    if x.__class__ is Set:
+        # Noted first: an interruption may come between any two steps. What is locked by its identity is
+        # cleared where that is caught (thread.py).
         thread.held.append(x)
         return enter(thread, x)
     held = enter(thread, x)
@@ -182,7 +185,7 @@ SCALARS = frozenset({str, int, bool, float, NoneType, bytes, tuple, range})
 # The iterators of lists and of dicts, which are no values of programs.
 VIEWS = frozenset({*map(type, map(iter, ([], {}.keys(), {}.values(), {}.items())))})
 # What Python iterates as Starlark does, where nothing can change it meanwhile.
-ITERABLE = frozenset({list, FrozenList, tuple, Dict, BusyDict, FrozenDict, Set, BusySet, FrozenSet})
+ITERABLE = frozenset({list, FrozenList, tuple, FrozenDict, Set, BusySet, FrozenSet})
 
 
 def each_enumerate(x: Value, start: Value = 0) -> Value:
@@ -274,7 +277,7 @@ def listed(view: Collection[Value]) -> List:
     return List(view) if len(view) <= PART else fill(List(), view, len(view))
 
 
-def dict_with(x: Value, words: dict[str, Value]) -> Dict:
+def dict_with(x: Value, words: dict[str, Value]) -> dict[Value, Value]:
     """Return `dict(x, **words)`."""
     made = dict_of(x)
     made.update(words)
@@ -373,9 +376,10 @@ BUILTINS: dict[str, Value] = {
     "c.range": range,
     "c.tuple": tuple,
     "c.float": float,
+    "c.dict": dict,
     ".List": List,
     ".FrozenList": FrozenList,
-    ".Dict": Dict,
+    ".Dict": dict,
     ".FrozenDict": FrozenDict,
     ".Set": Set,
     ".Function": Function,
@@ -412,8 +416,8 @@ BUILTINS: dict[str, Value] = {
     ".add_in_place": add_in_place,
     ".or_in_place": or_in_place,
     ".dict_display": dict_display,
-    ".dict_of_keys": boxed_dict,
     ".key_of": key_of,
+    ".new_key": new_key,
     ".enter": enter,
     ".leave": leave,
     ".marked": marked,
@@ -446,7 +450,6 @@ BUILTINS: dict[str, Value] = {
     ".rounds": rounds,
     ".max2": max2,
     ".min2": min2,
-    ".plain_dict": dict,
     ".repeat_raw": repeat_raw,
     ".raw_method": list_method,
     ".raw_dict_method": dict_method,

@@ -11,12 +11,12 @@ from .values import (
     BUSY_OF,
     DICT_CLASSES,
     FREE_OF,
-    FROZEN,
     LIST_CLASSES,
     MUTABLE,
-    ODD,
     SET_CLASSES,
+    Dict,
     fail_with,
+    is_odd,
     keys_of,
     type_name,
 )
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .values import Value
 
 
+# What the thread knows to be locked by its identity.
+BY_IDENTITY = frozenset({list, dict, Dict})
 # The most rounds of one loop: as many as in a hundred runs of the longest benchmark.
 MOST_ROUNDS = 300_000_000
 
@@ -40,7 +42,7 @@ def iterable_of(x: Value) -> Value:
     if kind in LIST_CLASSES or kind is tuple or kind is range:
         return x
     if kind in DICT_CLASSES or kind in SET_CLASSES:
-        return keys_of(x) if kind in ODD else x
+        return keys_of(x) if is_odd(x) else x
     if isinstance(x, Elements):
         return x.items
     if not own_type(x) and hasattr(kind, "__iter__"):
@@ -101,27 +103,26 @@ def _too_many() -> Iterator[Value]:
 def enter(thread: Thread, x: Value) -> Value:
     """Return what a loop over `x` iterates, which is to `leave`; what may be changed is locked until then.
 
-    A list is noted in `thread.locked`, which knows it by its identity; a dict or set is marked as busy by its
+    A list or dict is noted in `thread.locked`, which knows it by its identity; a set is marked as busy by its
     class.
     """
     # spec: starlark.iteration.locked
     kind = x.__class__
-    if kind is list:
+    if kind in BY_IDENTITY:
+        odd = kind is not list and is_odd(x)
         if id(x) in thread.locked:
             # A loop further out has locked it, and will still be there when this one ends.
-            return iter(x)
+            return iter(keys_of(x)) if odd else iter(x)
+        items = OddLoop(x) if odd else x
         thread.locked[id(x)] = x
-        return x
-    if kind in MUTABLE:
-        if kind in ODD:
-            return OddLoop(x)
+        return items
+    if kind in BUSY_OF:
+        items = OddLoop(x) if is_odd(x) else x
         x.__class__ = BUSY_OF[kind]
-        return x
-    if kind is tuple or kind is range or kind in FROZEN:
-        return keys_of(x) if kind in ODD else x
+        return items
     if kind in FREE_OF:
         # As above.
-        return iter(keys_of(x)) if kind in ODD else iter(x)
+        return iter(keys_of(x)) if is_odd(x) else iter(x)
     found = iterable_of(x)
     if found is None:
         fail_with("eval.iterate", f"{type_name(x)} value is not iterable")
@@ -136,19 +137,16 @@ class OddLoop(list):  # type: ignore[type-arg]
     def __init__(self, table: Value) -> None:
         super().__init__(keys_of(table))
         self.table = table
-        table.__class__ = BUSY_OF[table.__class__]
 
 
 def leave(thread: Thread, x: Value) -> None:
     """End the loop that `enter` began; `x` is what that returned."""
-    if x.__class__ is list:
-        thread.locked.pop(id(x), None)
-        return
     if x.__class__ is OddLoop:
         x = x.table
-    free = FREE_OF.get(x.__class__)
-    if free is not None:
-        x.__class__ = free
+    if x.__class__ in BY_IDENTITY:
+        thread.locked.pop(id(x), None)
+    elif x.__class__ in FREE_OF:
+        x.__class__ = FREE_OF[x.__class__]
 
 
 def leave_again(error: BaseException) -> None:
@@ -167,18 +165,18 @@ def marked(thread: Thread, x: Value) -> Value:
 
 def _releasing(thread: Thread, x: Value) -> Iterator[Value]:
     # Locked inside: an interruption before that must find nothing to undo.
-    if x.__class__ is not list:
+    if x.__class__ in BUSY_OF:
         try:
             yield from enter(thread, x)
         finally:
             leave(thread, x)
     elif id(x) in thread.locked:
-        yield from x
+        yield from iterable_of(x)
     else:
         # What an interruption leaves there is cleared where it is caught (thread.py).
         thread.locked[id(x)] = x
         try:
-            yield from x
+            yield from iterable_of(x)
         finally:
             leave(thread, x)
 

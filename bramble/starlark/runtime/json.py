@@ -11,7 +11,7 @@ from .interruptible import CHARACTERS, parts
 from .iteration import items_of
 from .limits import MAX_DEPTH
 from .text import Pieces, float_text, to_repr
-from .values import DICT_CLASSES, Dict, List, entries, fail_with, type_name
+from .values import DICT_CLASSES, List, entries, fail_with, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _encode(value: Value, out: Pieces, path: Path, depth: int) -> None:
                     _refuse(path, f"dict has {type_name(key)} key, want string")
             _encode_object(sorted(pairs), out, path, "in dict key {}: ", depth)
         elif kind is Struct:
-            _encode_object(list(value.fields.items()), out, path, "in field .{}: ", depth)
+            _encode_object(value.sorted_fields(), out, path, "in field .{}: ", depth)
         else:
             _encode_array(value, out, path, depth)
         out.open.remove(id(value))
@@ -195,9 +195,9 @@ class _Decoder:
             if char != ",":
                 raise _Bad(self.at - 1, f"got {to_repr(char)}, want ',' or ']'")
 
-    def object(self, depth: int) -> Dict:
+    def object(self, depth: int) -> dict[str, Value]:
         self.at += 1
-        table = Dict()
+        table: dict[str, Value] = {}
         if self.peek() == "}":
             self.at += 1
             return table

@@ -21,19 +21,20 @@ from .values import (
     LIST_CLASSES,
     NATIVE_TYPE_NAMES,
     SET_CLASSES,
+    BusyDict,
     BusyList,
-    Dict,
     Key,
     List,
     Set,
     contains,
     equal,
     fail_with,
+    is_dict,
     key_of,
     out_of_range,
-    put,
     refuse_change,
     type_name,
+    union,
 )
 from .views import BytesElems, StringCodepoints, StringElems
 
@@ -228,7 +229,9 @@ def bit_or(a: Value, b: Value) -> Value:
     # spec: starlark.bitwise, starlark.set.operators
     if a.__class__ is int and b.__class__ is int:
         return a | b
-    if (isinstance(a, Set) and isinstance(b, Set)) or (isinstance(a, Dict) and isinstance(b, Dict)):
+    if is_dict(a) and is_dict(b):
+        return union(a, b)
+    if isinstance(a, Set) and isinstance(b, Set):
         return a | b
     return _host("|", a, b)
 
@@ -445,15 +448,14 @@ def set_index(thread: Thread, x: Value, i: Value, value: Value) -> None:
     """Execute `x[i] = value`."""
     # spec: starlark.assign.element, starlark.iteration.order-of-checks
     kind = x.__class__
-    if kind is Dict:
+    if kind in DICT_CLASSES:
+        locked = thread.locked and id(x) in thread.locked
+        if locked or kind is not dict:
+            refuse_change(BusyDict(x) if locked else x, "insert into")
         k = key_of(i)
-        if k.__class__ is Key:
-            put(x, i, value)
-        else:
-            dict.__setitem__(x, k, value)
-    elif kind in DICT_CLASSES:
-        refuse_change(x, "insert into")
-        put(x, i, value)
+        if k.__class__ is Key and kind is dict:
+            thread.odd = True
+        dict.__setitem__(x, k, value)
     elif kind in LIST_CLASSES:
         if i.__class__ is not int:
             fail_with("eval.type", f"list index: got {type_name(i)}, want int")

@@ -18,7 +18,7 @@ from __future__ import annotations
 import sys
 
 from .functions import apply
-from .iteration import leave
+from .iteration import BY_IDENTITY, leave
 from .values import BUSY_OF
 
 TYPE_CHECKING = False
@@ -71,7 +71,7 @@ def _note(thread: Thread, frame: Optional[FrameType], noted: list[object], locke
 
 
 def _lock(thread: Thread, x: Value, locked: list[Value]) -> None:
-    if x.__class__ is list:
+    if x.__class__ in BY_IDENTITY:
         if id(x) not in thread.locked:
             locked.append(x)
             thread.locked[id(x)] = x
@@ -84,6 +84,6 @@ def _lock(thread: Thread, x: Value, locked: list[Value]) -> None:
 
 def _unlock(thread: Thread, x: Value) -> None:
     leave(thread, x)
-    if x.__class__ is not list:
+    if x.__class__ not in BY_IDENTITY:
         # What came after it may have been left there by an error.
         thread.held[:] = [other for other in thread.held if other is not x]

@@ -22,9 +22,8 @@ def _made(_thread: Thread, /, *args: Value, **kwargs: Value) -> Struct:
     if args:
         fail_with("eval.argument", "struct: unexpected positional arguments")
     made = _new(Struct)
-    names = sorted(kwargs)
     # Nobody else has this dict.
-    made.fields = kwargs if names == [*kwargs] else {name: kwargs[name] for name in names}
+    made.fields = kwargs
     return made
 
 

@@ -162,9 +162,9 @@ def _write_other(value: Value, out: Pieces, depth: int) -> None:
     if value.__class__.type_name == "struct" and isinstance(fields, dict):
         out.put("struct(")
         separator = ""
-        for name, item in fields.items():
+        for name in sorted(fields):
             out.put(f"{separator}{name} = ")
-            _write(item, out, depth - 1)
+            _write(fields[name], out, depth - 1)
             separator = ", "
         out.put(")")
         return

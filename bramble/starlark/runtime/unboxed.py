@@ -1,6 +1,6 @@
 """Private lists and dicts of compiled code, which are Python's own: the uncommon cases.
 
-A dict here has the Python keys of a `Dict` (values.py: `key_of`), so some may be a `Key`.
+A dict here has the keys that `key_of` gives (values.py), so some may be a `Key`.
 """
 
 from __future__ import annotations
@@ -8,17 +8,14 @@ from __future__ import annotations
 from ..errors import EvalError
 from .arguments import want_sized
 from .attributes import run_method
-from .interruptible import PART, fill, put_all, types_of
+from .interruptible import PART, fill
 from .operators import index, missing_key, multiply
-from .values import Dict, Key, OddDict, key_of, value_of
+from .values import entries, key_of, keys_of, put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..thread import Thread
     from .values import Value
-
-
-# So few keys are looked at in less time than the set of their types is made in.
-_SHORT = 16
 
 
 def repeat_raw(items: list[Value], count: Value) -> list[Value]:
@@ -37,29 +34,11 @@ def list_method(x: list[Value], name: str, args: tuple[Value, ...], kwargs: dict
     return run_method(x, name, args, kwargs)
 
 
-def dict_method(x: dict[Value, Value], name: str, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Value:
+def dict_method(
+    thread: Thread, x: dict[Value, Value], name: str, args: tuple[Value, ...], kwargs: dict[str, Value]
+) -> Value:
     """Return `x.name(*args, **kwargs)`, which may change the dict."""
-    boxed = boxed_dict(x)
-    made = run_method(boxed, name, args, kwargs)
-    x.clear()
-    x.update(boxed)
-    return made
-
-
-def boxed_dict(x: dict[Value, Value]) -> Dict:
-    """Return a copy that a program may see."""
-    if len(x) <= _SHORT:
-        boxed = Dict(x)
-        for key in x:
-            if key.__class__ is Key:
-                boxed.__class__ = OddDict
-                break
-        return boxed
-    boxed = Dict()
-    put_all(boxed, x)
-    if Key in types_of(x):
-        boxed.__class__ = OddDict
-    return boxed
+    return run_method(x, name, args, kwargs, thread)
 
 
 def element(x: list[Value], i: Value) -> Value:
@@ -80,9 +59,9 @@ def item(x: dict[Value, Value], key: Value) -> Value:
         return missing_key(key)
 
 
-def put_item(x: dict[Value, Value], key: Value, value: Value) -> None:
+def put_item(thread: Thread, x: dict[Value, Value], key: Value, value: Value) -> None:
     """Execute `x[key] = value` for any key."""
-    x[key_of(key)] = value
+    put(x, key, value, thread)
 
 
 def has_key(x: dict[Value, Value], key: Value) -> bool:
@@ -95,25 +74,21 @@ def has_key(x: dict[Value, Value], key: Value) -> bool:
         return False
 
 
-def get(x: dict[Value, Value], key: Value, default: Value = None) -> Value:
+def get(thread: Thread, x: dict[Value, Value], key: Value, default: Value = None) -> Value:
     """Return `x.get(key, default)` for any key."""
-    return dict_method(x, "get", (key, default), {})
+    return run_method(x, "get", (key, default), {}, thread)
 
 
-def setdefault(x: dict[Value, Value], key: Value, default: Value = None) -> Value:
+def setdefault(thread: Thread, x: dict[Value, Value], key: Value, default: Value = None) -> Value:
     """Return `x.setdefault(key, default)` for any key."""
-    return dict_method(x, "setdefault", (key, default), {})
+    return run_method(x, "setdefault", (key, default), {}, thread)
 
 
 def keys(x: dict[Value, Value]) -> list[Value]:
     """Return the keys as the program knows them."""
-    if Key not in types_of(x):
-        return list(x)
-    return [key.value if key.__class__ is Key else key for key in x]
+    return keys_of(x)
 
 
 def items(x: dict[Value, Value]) -> list[tuple[Value, Value]]:
     """Return the entries as the program knows them."""
-    if Key not in types_of(x):
-        return list(x.items())
-    return [(value_of(key), value) for key, value in x.items()]
+    return entries(x)

@@ -22,7 +22,7 @@ from .collection_methods import elements_of, pairs_of, put_pairs
 from .functions import Builtin, Function, HostValue, Struct, apply, entry_of
 from .integers import int_from_digits, int_text
 from .interruptible import PART, fill, is_long, parts, put_all
-from .iteration import enter, items_of, iterable_of, leave, range_length
+from .iteration import BY_IDENTITY, enter, items_of, iterable_of, leave, range_length
 from .operators import MAX_ITEMS, to_float
 from .order import compare, python_orders, sort_items
 from .text import to_repr, to_str
@@ -36,6 +36,7 @@ from .values import (
     List,
     Set,
     fail_with,
+    has_odd_keys,
     type_name,
 )
 from .views import StringElems
@@ -118,23 +119,25 @@ def _chr(x: Value) -> str:
     return chr(code)
 
 
-def _dict(_thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> Dict:
+def _dict(_thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Value]) -> dict[Value, Value]:
     count_between("dict", len(args), 0, 1)
-    made = dict_of(args[0]) if args else Dict()
+    made = dict_of(args[0]) if args else {}
     dict.update(made, kwargs)
     return made
 
 
-def dict_of(x: Value) -> Dict:
+def dict_of(x: Value) -> dict[Value, Value]:
     """Return `dict(x)`."""
-    plain = x.__class__ is Dict or x.__class__ is FrozenDict
-    if plain and len(x) <= PART:
-        return Dict(x)
-    made = Dict()
-    if plain:
+    made: dict[Value, Value] = {}
+    if x.__class__ is dict or x.__class__ is FrozenDict:
+        # What is odd of Python's own is known to be so already.
         put_all(made, x)
-    else:
-        put_pairs("dict", made, pairs_of("dict", x))
+        return made
+    boxed = Dict()
+    put_pairs("dict", boxed, pairs_of("dict", x))
+    if has_odd_keys(boxed):
+        return boxed
+    put_all(made, boxed)
     return made
 
 
@@ -353,7 +356,7 @@ def compared(name: str, a: Value, b: Value, op: str) -> int:
 def _keyed(thread: Thread, key: Value, source: Value) -> tuple[list[Value], list[Value]]:
     """Return the items of an iterable and the key of each; the iterable is held while keys are computed."""
     # spec: starlark.iteration.locked
-    locked = source.__class__ is list and id(source) in thread.locked
+    locked = source.__class__ in BY_IDENTITY and id(source) in thread.locked
     lockable = source if source.__class__ in MUTABLE and not locked else None
     try:
         # Locked inside: an interruption may come between any two steps.

@@ -1,19 +1,27 @@
 """The values a Starlark program handles: lists, dicts, sets, their freezing, and keys.
 
-None, bool, int, float, string, bytes, tuple and range are Python's own, and so is a list that may be
-changed: nothing else is made, indexed and iterated at Python's speed. A frozen list is a `FrozenList`, which
-takes the place of the list (freezing.py). Which lists are being iterated, and may not be changed meanwhile,
-is noted in the thread (iteration.py).
+None, bool, int, float, string, bytes, tuple and range are Python's own, and so are a list and a dict that
+may be changed: nothing else is made, indexed and iterated at Python's speed. A frozen list is a `FrozenList`,
+a frozen dict a `FrozenDict`, which take their place (freezing.py). Which lists and dicts are being iterated,
+and may not be changed meanwhile, is noted in the thread (iteration.py).
 
-Dicts and sets are subclasses of Python's `dict`. What may be done with them is told by the class and not
-by a flag: a `Dict` may be changed, a `BusyDict` is being iterated, a `FrozenDict` is frozen. An object moves
-from one class to another, and code that has checked `x.__class__ is Dict` knows at once that it holds a dict
-and that the dict may be changed.
+Sets are a subclass of Python's `dict`. What may be done with one is told by the class and not by a flag: a
+`Set` may be changed, a `BusySet` is being iterated, a `FrozenSet` is frozen. An object moves from one class
+to another.
 
-Dict keys. To Python `True`, `1` and `1.0` are one key, and NaN is never found
-again. A key that Python would misunderstand is kept inside a `Key`, and a dict (or
-set) that holds such a key is an `OddDict` (`OddSet`): reads and iterations of an
-odd one go the slow way, all others go Python's own.
+*Keys.* To Python `True` and `1` are one key, and NaN is never found again. A key that Python would
+misunderstand is kept inside a `Key`, and its dict (or set) is *odd*: where its keys are read, those have to
+be taken out again. To look for such a key, and to store one, `key_of` is asked in any case; so only reading
+all of the keys has to know which dicts are odd:
+
+- a display and `dict()` make a `Dict` where there is such a key; a frozen odd dict is a `FrozenOddDict`, an
+  odd set an `OddSet`;
+- a dict of Python's own, whose class cannot change, may get such a key later. That is noted in the thread
+  (`Thread.odd`), once and for all: compiled code goes Python's own way over the keys of Python's own dicts
+  until then, and looks at the keys afterwards. What has no thread at hand looks in any case (`is_odd`).
+
+What breaks it: a way by which a key gets into a dict of Python's own and is not seen by `put`, or goes around
+`key_of`; code that lets Python iterate a dict without a look at `Thread.odd`.
 """
 
 from __future__ import annotations
@@ -27,6 +35,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, NoReturn, Optional, Union
+
+    from ..thread import Thread
 
     Value = Any
 
@@ -135,10 +145,11 @@ PLAIN_KEYS = frozenset({str, int, bytes, NoneType})
 
 
 class Dict(dict):  # type: ignore[type-arg]
-    """A dict that may be changed. Host code fills one with `put`, or from `Dict(mapping with str keys)`.
+    """A dict that may be changed, of a class of its own: some of its keys may be in a `Key`.
 
-    Reading with a str key is Python's own (`d["x"]`, `d.get("x")`, `"x" in d`);
-    `entries(d)` gives the keys and values whatever they are.
+    Host code fills one with `put`; one whose keys are strings may as well be Python's own. Reading with a
+    str key is Python's own (`d["x"]`, `d.get("x")`, `"x" in d`); `entries(d)` gives the keys and values
+    whatever they are.
     """
 
     __slots__ = ()
@@ -146,46 +157,19 @@ class Dict(dict):  # type: ignore[type-arg]
     __hash__ = None
 
     def __or__(self, other: Value) -> Value:
-        if not isinstance(other, Dict):
-            return NotImplemented
-        if self.__class__ not in ODD and other.__class__ not in ODD and len(self) + len(other) <= PART:
-            return Dict({**self, **other})
-        made = Dict()
-        put_all(made, self)
-        put_all(made, other)
-        if isinstance(self, OddDict) or isinstance(other, OddDict):
-            made.__class__ = OddDict
-        return made
+        return union(self, other) if is_dict(other) else NotImplemented
 
     def __ror__(self, other: Value) -> Value:
-        return NotImplemented
+        return union(other, self) if is_dict(other) else NotImplemented
 
     def __ior__(self, other: Value) -> Value:
         return NotImplemented
 
     def __eq__(self, other: object) -> bool:
-        return _is_table(other) and equal_dicts(self, other)  # type: ignore[arg-type]
+        return is_dict(other) and equal_dicts(self, other)  # type: ignore[arg-type]
 
     def __ne__(self, other: object) -> bool:
         return not self.__eq__(other)
-
-
-class BusyDict(Dict):
-    """A dict that is being iterated."""
-
-    __slots__ = ()
-
-
-class OddDict(Dict):
-    """A dict some of whose keys are in a `Key`."""
-
-    __slots__ = ()
-
-
-class BusyOddDict(OddDict):
-    """An odd dict that is being iterated."""
-
-    __slots__ = ()
 
 
 def _refuse_table(_self: object, *_args: object, **_kwargs: object) -> NoReturn:
@@ -199,11 +183,18 @@ class FrozenDict(Dict):
     pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
 
 
-class FrozenOddDict(OddDict):
+class FrozenOddDict(Dict):
     """An odd dict that will never change."""
 
     __slots__ = ()
     pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
+
+
+class BusyDict(dict):  # type: ignore[type-arg]
+    """A copy of a dict that is being iterated: a method that would change it says why it may not be."""
+
+    __slots__ = ()
+    type_name = "dict"
 
 
 class Set(dict):  # type: ignore[type-arg]
@@ -220,7 +211,7 @@ class Set(dict):  # type: ignore[type-arg]
     # spec: starlark.set.operators
     def __or__(self, other: Value) -> Value:
         if not isinstance(other, Set):
-            return NotImplemented
+            return _no_union(self, other)
         return _set_of_keys(fill(fill([], self, len(self)), other, len(other)))
 
     def __and__(self, other: Value) -> Value:
@@ -240,9 +231,9 @@ class Set(dict):  # type: ignore[type-arg]
         return _set_of_keys(left + [key for key in dict.keys(other) if not dict.__contains__(self, key)])
 
     def __ror__(self, other: Value) -> Value:
-        return NotImplemented
+        return _no_union(other, self)
 
-    __ior__ = __ror__
+    __ior__ = __or__
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Set) or len(self) != len(other):
@@ -285,36 +276,26 @@ class FrozenOddSet(OddSet):
     pop = popitem = clear = update = setdefault = __setitem__ = __delitem__ = _refuse_table
 
 
-MUTABLE = frozenset({list, Dict, OddDict, Set, OddSet})
+MUTABLE = frozenset({list, dict, Dict, Set, OddSet})
 FROZEN = frozenset({FrozenList, FrozenDict, FrozenOddDict, FrozenSet, FrozenOddSet})
-BUSY_OF: dict[type, type] = {
-    Dict: BusyDict,
-    OddDict: BusyOddDict,
-    Set: BusySet,
-    OddSet: BusyOddSet,
-}
+BUSY_OF: dict[type, type] = {Set: BusySet, OddSet: BusyOddSet}
 FREE_OF: dict[type, type] = {busy: free for free, busy in BUSY_OF.items()}
 FROZEN_OF: dict[type, type] = {
-    Dict: FrozenDict,
-    BusyDict: FrozenDict,
-    OddDict: FrozenOddDict,
-    BusyOddDict: FrozenOddDict,
     Set: FrozenSet,
     BusySet: FrozenSet,
     OddSet: FrozenOddSet,
     BusyOddSet: FrozenOddSet,
 }
-ODD_OF: dict[type, type] = {Dict: OddDict, Set: OddSet}
 LIST_CLASSES = frozenset({list, FrozenList})
-DICT_CLASSES = frozenset({Dict, BusyDict, FrozenDict, OddDict, BusyOddDict, FrozenOddDict})
+DICT_CLASSES = frozenset({dict, Dict, FrozenDict, FrozenOddDict})
 SET_CLASSES = frozenset({Set, BusySet, FrozenSet, OddSet, BusyOddSet, FrozenOddSet})
-ODD = frozenset({OddDict, BusyOddDict, FrozenOddDict, OddSet, BusyOddSet, FrozenOddSet})
+ODD = frozenset({Dict, FrozenOddDict, OddSet, BusyOddSet, FrozenOddSet})
 
 
 _TYPE_NAMES: dict[type, str] = {
     **NATIVE_TYPE_NAMES,
     **dict.fromkeys((*LIST_CLASSES, BusyList), "list"),
-    **dict.fromkeys(DICT_CLASSES, "dict"),
+    **dict.fromkeys((*DICT_CLASSES, BusyDict), "dict"),
     **dict.fromkeys(SET_CLASSES, "set"),
 }
 
@@ -364,26 +345,80 @@ def value_of(key: Value) -> Value:
     return key.value if key.__class__ is Key else key
 
 
-def keys_of(table: Union[Dict, Set]) -> list[Value]:
+# So few keys are looked at in less time than the set of their types is made in.
+_SHORT = 16
+
+
+def has_odd_keys(table: dict[Value, Value]) -> bool:
+    """Return whether some keys of a dict are in a `Key`."""
+    if len(table) > _SHORT:
+        return Key in types_of(table)
+    for key in table:
+        if key.__class__ is Key:
+            break
+    else:
+        return False
+    return True
+
+
+def is_odd(table: Union[dict[Value, Value], Set]) -> bool:
+    """Return whether some keys of a dict or set of any class may be in a `Key`."""
+    return table.__class__ in ODD or (table.__class__ is dict and has_odd_keys(table))
+
+
+def is_dict(value: object) -> bool:
+    """Return whether a value is a dict of the language: sets derive from Python's dict as well."""
+    return value.__class__ in DICT_CLASSES
+
+
+def keys_of(table: Union[dict[Value, Value], Set]) -> list[Value]:
     """Return the keys of a dict, or the elements of a set, as the program knows them."""
-    if table.__class__ in ODD:
+    if is_odd(table):
         return [key.value if key.__class__ is Key else key for key in dict.keys(table)]
     return fill([], table, len(table))
 
 
-def entries(table: Dict) -> list[tuple[Value, Value]]:
+def entries(table: dict[Value, Value]) -> list[tuple[Value, Value]]:
     """Return the keys and values of a dict as the program knows them."""
-    if table.__class__ in ODD:
+    if is_odd(table):
         return [(value_of(key), value) for key, value in dict.items(table)]
     return fill([], dict.items(table), len(table))
 
 
-def put(table: Union[Dict, Set], key: Value, value: Value = None) -> None:
-    """Insert into a table that may be changed (the caller has made sure)."""
+def put(
+    table: Union[dict[Value, Value], Set], key: Value, value: Value = None, thread: Optional[Thread] = None
+) -> None:
+    """Insert into a table that may be changed (the caller has made sure).
+
+    Raises EvalError: `eval.hash` for what is no key; `eval.host` without a thread for a key that Python would
+    take for another one, such as a bool, and a dict of Python's own: one of the class Dict takes any.
+    """
     k = key_of(key)
-    if k.__class__ is Key and table.__class__ in ODD_OF:
-        table.__class__ = ODD_OF[table.__class__]
+    if k.__class__ is Key:
+        if table.__class__ is Set:
+            table.__class__ = OddSet
+        elif table.__class__ is dict:
+            if thread is None:
+                fail_with(
+                    "eval.host", f"a dict of Python's own takes no {type_name(key)} as a key: use Dict()"
+                )
+            thread.odd = True
     dict.__setitem__(table, k, value)
+
+
+def union(a: dict[Value, Value], b: dict[Value, Value]) -> dict[Value, Value]:
+    """Return `a | b` for two dicts."""
+    made: dict[Value, Value] = Dict() if a.__class__ in ODD or b.__class__ in ODD else {}
+    put_all(made, a)
+    put_all(made, b)
+    return made
+
+
+def _no_union(a: Value, b: Value) -> Value:
+    """Refuse `a | b` of a set and a dict, which Python would join; leave anything else to the other one."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        raise EvalError("eval.operand", f"unknown binary op: {type_name(a)} | {type_name(b)}")
+    return NotImplemented
 
 
 def _set_of_keys(keys: list[Value]) -> Set:
@@ -405,7 +440,7 @@ def set_of(elements: Iterable[Value]) -> Set:
     return _set_of_keys([key_of(element) for element in items])
 
 
-def refuse_change(container: Union[List, Dict, Set], verb: str, method: str = "") -> None:
+def refuse_change(container: Union[List, dict[Value, Value], Set], verb: str, method: str = "") -> None:
     """Raise when `container` may not be changed; `verb` is what was tried, `method` by whom."""
     # spec: starlark.freeze, starlark.iteration.locked
     kind = container.__class__
@@ -447,8 +482,8 @@ def equal(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
         return cb is tuple and _contents(equal_sequences, a, b, walk)
     if isinstance(a, list):
         return isinstance(b, list) and _contents(equal_sequences, a, b, walk)
-    if isinstance(a, Dict):
-        return _is_table(b) and _contents(equal_dicts, a, b, walk)
+    if ca in DICT_CLASSES:
+        return cb in DICT_CLASSES and _contents(equal_dicts, a, b, walk)
     deep = getattr(ca, "starlark_equal", None)
     if deep is not None:
         return _contents(deep, a, b, walk)
@@ -494,11 +529,7 @@ def equal_sequences(a: Value, b: Value, walk: Optional[Walk] = None) -> bool:
 _MISSING = object()
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict) and not isinstance(value, Set)
-
-
-def equal_dicts(a: Dict, b: Dict, walk: Optional[Walk] = None) -> bool:
+def equal_dicts(a: dict[Value, Value], b: dict[Value, Value], walk: Optional[Walk] = None) -> bool:
     """Return whether two dicts hold the same keys with equal values."""
     if len(a) != len(b):
         return False

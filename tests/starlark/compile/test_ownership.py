@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bramble.starlark import Builtin, Dialect, EvalError, List, Thread, call, compile_program, execute
+from bramble.starlark import Builtin, Dialect, Dict, EvalError, List, Thread, call, compile_program, execute
+from bramble.starlark.runtime.values import Key
 
 from ..running import ran, value
 
@@ -72,25 +73,31 @@ class TestPrivateContainers:
         assert nan["r"] == '[nan, (nan, 1), nan, (nan, 1), "(nan, 1)", "nan"]'
         assert nan["s"] == '[True, (True, 1), True, (True, 1), "(True, 1)", "True"]'
 
-    def test_python_s_own_dicts_never_reach_the_host(self) -> None:
+    def test_a_dict_of_python_s_own_that_others_see_has_no_odd_keys_that_the_thread_does_not_know(
+        self,
+    ) -> None:
         seen: list[type] = []
         text = (
-            "def f():\n    x = [1]\n    d = {'a': 1}\n"
-            "    keep(x, d, [y for y in x], sorted(x), x[:1], x + x, d.keys())\n"
-            "    keep(list(x), dict(d), [x], (x,), {1: x}, {'k': v for v in x})\n    return x\nf()\n"
+            "def f(k):\n    x = [1]\n    d = {k: 1}\n    e = {'a': 1}\n    e = e | d\n"
+            "    keep(d, e, {k: 1}, {k: 1, 2: 2}, {y: 1 for y in [k]}, dict([(k, 1)]), dict(d), d | d)\n"
+            "    keep({'a': 1} | d, d | {}, dict(d, a = 1), dict({'a': 1} | d), g(k), h(k))\n"
+            "def g(k):\n    d = {}\n    d[k] = 1\n    return d\n"
+            "def h(k):\n    d = {'a': [] for _ in [1]}\n    d.setdefault(k, [])\n    return d\n"
         )
 
-        def keep(args: Any) -> None:
+        def keep(thread: Thread, args: Any, _kwargs: Any) -> None:
             for one in args:
+                odd = any(isinstance(key, Key) for key in dict.keys(one))
+                assert not (odd and type(one) is dict and not thread.odd)
                 seen.append(type(one))
-                if isinstance(one, (list, tuple)):
-                    keep(one)
 
-        def builtin(_thread: Thread, args: Any, _kwargs: Any) -> None:
-            keep(args)
-
-        ran(text, keep=Builtin("keep", builtin))
-        assert seen and dict not in seen
+        functions = ran(text, keep=Builtin("keep", keep)).globals
+        call(Thread(), functions["f"], ["b"])
+        assert set(seen) == {dict}
+        for odd in (True, float("nan"), (False,)):
+            seen.clear()
+            call(Thread(), functions["f"], [odd])
+            assert set(seen) == {dict, Dict}
 
     @pytest.mark.parametrize(
         ("body", "message"),

@@ -82,7 +82,7 @@ def inward(x: Value) -> Value:
     """Return a value of the compiler's as one of the reference evaluator."""
     if isinstance(x, runtime.List):
         return List(map(inward, x))
-    if isinstance(x, runtime.Dict):
+    if runtime.type_name(x) == "dict":
         return Dict([(inward(key), inward(value)) for key, value in runtime.entries(x)])
     return x
 

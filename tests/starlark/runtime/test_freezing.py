@@ -97,10 +97,14 @@ def test_a_file_that_fails_freezes_what_it_has_made() -> None:
     kept: list[Any] = []
     keep = Builtin("keep", lambda _thread, args, _kwargs: kept.append(args[0]))
     with pytest.raises(EvalError):
-        ran("x = [1]\nd = {}\ndef f(y = x):\n    y.append(1)\nkeep(f)\nkeep(d)\nfail('stop')\n", keep=keep)
-    for text in ("f()\n", "d['a'] = 1\n"):
+        ran(
+            "x = [1]\nd = {}\ndef f(y = x):\n    y.append(1)\ndef g(y = d):\n    y['a'] = 1\n"
+            "keep(f)\nkeep(g)\nfail('stop')\n",
+            keep=keep,
+        )
+    for text in ("f()\n", "g()\n"):
         with pytest.raises(EvalError) as caught:
-            ran(text, f=kept[0], d=kept[1])
+            ran(text, f=kept[0], g=kept[1])
         assert caught.value.code == "eval.frozen"
 
 
@@ -202,14 +206,22 @@ def test_a_value_of_the_host_is_told_and_its_contents_are_frozen() -> None:
 def test_the_host_can_freeze_a_value_itself() -> None:
     table = StarlarkDict({"a": List([1])})
     put(table, True, set_of([1]))
-    assert freeze(table) is table
-    with pytest.raises(EvalError):
-        ran("d[True].add(2)\n", d=table)
-    with pytest.raises(EvalError):
-        ran("d['a'].append(2)\n", d=table)
+    for frozen in (freeze(table), freeze({"a": [1], "b": table})["b"], freeze(freeze(table))):
+        for change in ("d[True].add(2)", "d['a'].append(2)", "d['b'] = 1", "d[True] = 1"):
+            with pytest.raises(EvalError) as caught:
+                ran(f"{change}\n", d=frozen)
+            assert caught.value.code == "eval.frozen"
 
 
-def test_the_host_keeps_the_frozen_copy_of_a_list() -> None:
+def test_the_host_keeps_the_frozen_copy_of_a_list_or_dict() -> None:
+    table = {"a": [1]}
+    fixed = freeze(table)
+    table["b"] = [2]
+    assert fixed == {"a": [1]} and freeze(fixed) is fixed
+    for change in ("d['a'].append(2)", "d['c'] = 1"):
+        with pytest.raises(EvalError) as caught:
+            ran(f"{change}\n", d=fixed)
+        assert caught.value.code == "eval.frozen"
     made = List([List([1])])
     frozen = freeze(made)
     assert frozen == made and freeze(frozen) is frozen

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from _ast import Dict
-
 from ...syntax import tree
 from .. import python_tree as py
 from ..facts import kinds
 from ..facts.collect import strip
 from ..facts.kinds import ANY, INT, LIST, RAW_DICT, RAW_LIST, STRING, TUPLE
-from .comprehensions import comprehended
-from .guards import is_free_list
+from .guards import is_free, is_free_list
 from .operators import binary_operation
 from .subscripts import attribute_of, index_of
 from .targets import store_call, unpackable
@@ -62,18 +59,7 @@ def value_for(ctx: Context, target: tree.Expr, node: tree.Expr) -> expr:
         return raw
     if isinstance(node, tree.Binary) and node.op == "*" and isinstance(strip(node.left), tree.List):
         return repeated(ctx, node)
-    if isinstance(node, tree.Comprehension):
-        return comprehended(ctx, node, True)[0]
-    value = ctx.value(node)
-    if kind == RAW_LIST:
-        return value
-    name = getattr(getattr(value, "func", None), "id", "")
-    if name in (".Dict", ".dict_of_keys"):
-        # What would be made a value of Starlark's is Python's already.
-        if value.args:  # type: ignore[attr-defined]
-            return value.args[0]  # type: ignore[attr-defined, no-any-return]
-        return Dict([], [], lineno=ctx.line, col_offset=0)
-    return py.helper(".plain_dict", [value], ctx.line)
+    return ctx.value(node)
 
 
 def repeated(ctx: Context, node: tree.Binary) -> expr:
@@ -121,7 +107,7 @@ def set_element(ctx: Context, target: tree.Index, x: Typed, i: Typed, value: exp
         return [slow]
     classes = []
     if mx & kinds.DICT:
-        classes.append(py.is_class(xs, ".Dict", line))
+        classes.append(is_free(xs, xs, ".Dict", line))
     if mx & LIST and mask & INT:
         # What is likely comes first.
         classes.insert(0 if mask == INT else 1, is_free_list(xs, xs, line))
@@ -251,9 +237,8 @@ def augmented_by(ctx: Context, node: tree.AugAssign, old: Typed, right: Typed) -
     helper = ".add_in_place" if node.op == "+" else ".or_in_place"
     first_a, a, ref_a = ctx.bind(old[0])
     first_b, b, ref_b = ctx.bind(right[0])
-    thread = ["$s"] if node.op == "+" else []
-    line = ctx.unit.op(node.at, helper, *thread, ref_a, ref_b)
-    slow = py.helper(helper, [*[py.load(name, line) for name in thread], a, b], line)
+    line = ctx.unit.op(node.at, helper, "$s", ref_a, ref_b)
+    slow = py.helper(helper, [py.load("$s", line), a, b], line)
     native = py.binary(a, node.op, b, line)
     if right[1] == INT and first_b is b:
         test = py.is_class(first_a, "int", line)

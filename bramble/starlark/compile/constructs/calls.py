@@ -11,9 +11,9 @@ follows `*` and `**`. Nothing has run since they were evaluated, so they are wha
 
 **Where the two differ**, and so what is done before: Python iterates strings after `*`, and what a host
 says; so what is no tuple or `List` goes through `.star`. After `**` it takes any mapping; so what is no
-`Dict` goes through `.star_star`. It takes what follows `*` before the named arguments, which stand before it.
-And it has names that no variable may have: parameters with such names have others there, and their function
-an entry that knows (`RenamingEntry`).
+dict of Python's own goes through `.star_star`. It takes what follows `*` before the named arguments, which
+stand before it. And it has names that no variable may have: parameters with such names have others there, and
+their function an entry that knows (`RenamingEntry`).
 
 **Who is called** is known for a global function that is bound once: its Python function is called at once,
 without a look at the value. With stars it is the one for anybody (facts/inference.py), since nothing is known
@@ -29,8 +29,9 @@ from ...syntax import tree
 from ...syntax.scopes import GLOBAL, LOCAL
 from .. import python_tree as py
 from ..facts.inference import binds
-from ..facts.kinds import ANY, TUPLE
+from ..facts.kinds import ANY, DICT, TUPLE
 from .arguments import arguments_of, keyword_arguments, words_as_dict
+from .guards import is_small
 from .universal_calls import call_universal
 
 TYPE_CHECKING = False
@@ -146,6 +147,10 @@ def call_with_stars(
     named arguments, though it stands behind them: so these are evaluated with it, and kept.
     """
     # spec: starlark.arguments
+    if made is None and len(positional) == len(stars) == 1 and not named:
+        joined = dict_with_words(ctx, node, positional[0], stars[0])
+        if joined is not None:
+            return joined, DICT
     line = ctx.unit.op(node.at, "call")
     name = star_called(ctx, node.function) if made is None else ""
     if name:
@@ -183,6 +188,27 @@ def call_with_stars(
         args.append(py.starred(py.sequence(before, items, line), line))
     ctx.unit.complete(line, ref, (shape_of(positional, named),), *refs)
     return py.call(callee, args, line, words), ctx.unit.rules.result_kind(name) if name else ANY
+
+
+def dict_with_words(ctx: Context, node: tree.Call, table: tree.Expr, words: Any) -> Optional[expr]:
+    """Emit `dict(x, **words)`, or return None for another call: by Python's own for two dicts of its own."""
+    if ctx.is_universal(node.function) != "dict" or not isinstance(words, tree.StarStarArgument):
+        return None
+    first, x, _ref = ctx.bind(ctx.value(table))
+    first_words, mapping, ref = ctx.bind(ctx.value(words.value))
+    line = ctx.unit.op(node.at, "call", "u.dict", ((1, ()),), (None,), ref)
+    tests = [py.is_class(first, ".Dict", line), py.is_class(first_words, ".Dict", line)]
+    if first_words is not mapping:
+        # Not `and`: the words must be evaluated in any case.
+        tests = [py.binary(tests[0], "&", tests[1], line)]
+    test = py.boolean(py.AND, [*tests, is_small(x, line), is_small(mapping, line)], line)
+    native = py.call(py.load("c.dict", line), [x], line, [keyword(None, mapping, lineno=line, col_offset=0)])
+    known = py.conditional(
+        py.is_class(mapping, ".Dict", line), mapping, py.helper(".star_star", [mapping], line), line
+    )
+    entry = py.attribute(py.load("u.dict", line), "entry", line)
+    spread = [keyword(None, known, lineno=line, col_offset=0)]
+    return py.conditional(test, native, py.call(entry, [py.load("$s", line), x], line, spread), line)
 
 
 def star_called(ctx: Context, function: tree.Expr) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from _ast import DictComp, Lambda, ListComp, Name, comprehension
+from _ast import DictComp, Lambda, ListComp, Name
+from _ast import comprehension as Clause
 
 from ...syntax import tree
 from .. import python_tree as py
@@ -32,27 +33,17 @@ if TYPE_CHECKING:
 _NESTED = 8
 
 
-def comprehension_as_value(ctx: Context, node: tree.Comprehension) -> Typed:
+def comprehension(ctx: Context, node: tree.Comprehension) -> Typed:
     """`[body for x in items if test]`, or `{key: value for …}`: a new list or dict.
 
     The first iterable is evaluated in the scope around it, before anything else; everything else for
     every item, in the order in which it is written, in a scope of its own.
     """
     # spec: starlark.comprehension
-    return comprehended(ctx, node, False)
-
-
-def comprehension_unboxed(ctx: Context, node: tree.Comprehension) -> Typed:
-    """The same, as a list or dict of Python's own."""
-    return comprehended(ctx, node, True)
-
-
-def comprehended(ctx: Context, node: tree.Comprehension, raw: bool) -> Typed:
-    """Emit a comprehension; `raw` makes Python's own list or dict of it."""
     hoisting, ctx.hoisting = ctx.hoisting, False
     lost = ctx.lost
     ctx.comprehensions += 1
-    value, mask = comprehension_of(ctx, node, raw)
+    value, mask = comprehension_of(ctx, node)
     ctx.comprehensions -= 1
     ctx.lost = lost
     ctx.hoisting = hoisting
@@ -64,9 +55,9 @@ def comprehended(ctx: Context, node: tree.Comprehension, raw: bool) -> Typed:
     return value, mask
 
 
-def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) -> Typed:
-    """Emit a comprehension; `raw` makes Python's own list or dict of it."""
-    generators: list[comprehension] = []
+def comprehension_of(ctx: Context, node: tree.Comprehension) -> Typed:
+    """Emit a comprehension."""
+    generators: list[Clause] = []
     first: list[expr] = []
     locked = False
     held = ""
@@ -112,8 +103,6 @@ def comprehension_of(ctx: Context, node: tree.Comprehension, raw: bool = False) 
         if ctx.limited and generators:
             generators[-1].ifs.insert(0, counted_step(line))
     made, mask = comprehension_body(ctx, node, generators)
-    if raw and mask == DICT:
-        made = made.args[0]  # type: ignore[attr-defined]
     if locked:
         made = py.helper(".release", [py.load("$s", ctx.line), made], ctx.line)
     if held:
@@ -128,43 +117,41 @@ def names_of(target: expr) -> set[str]:
     return set().union(*map(names_of, getattr(target, "elts", ())))
 
 
-def comprehension_body(ctx: Context, node: tree.Comprehension, generators: list[comprehension]) -> Typed:
+def comprehension_body(ctx: Context, node: tree.Comprehension, generators: list[Clause]) -> Typed:
     """Emit what a comprehension makes of its clauses."""
     body = node.body
     if not isinstance(body, tree.DictEntry):
         return ListComp(ctx.value(body), generators, lineno=ctx.line, col_offset=0), LIST
     key, mask = ctx.expr(body.key)
     value = ctx.value(body.value)
-    line = ctx.unit.op(body.at, ".key_of")
+    line = ctx.unit.op(body.at, ".new_key")
     plain = not mask & ~(STRING | INT)
     if not plain and mask & STRING:
         first, again, _ref = ctx.bind(key)
-        key = py.conditional(
-            py.is_class(first, "str", line), again, py.helper(".key_of", [again], line), line
-        )
+        key = py.conditional(py.is_class(first, "str", line), again, new_key(again, line), line)
     elif not plain:
-        key = py.helper(".key_of", [key], line)
-    made = DictComp(key, value, generators, lineno=line, col_offset=0)
-    return py.helper(".Dict" if plain else ".dict_of_keys", [made], line), DICT
+        key = new_key(key, line)
+    return DictComp(key, value, generators, lineno=line, col_offset=0), DICT
 
 
-def clauses_for(
-    ctx: Context, clause: tree.ForClause, items: expr, parts: int, line: int
-) -> list[comprehension]:
+def new_key(key: expr, line: int) -> expr:
+    """Emit a key of a dict of Python's own."""
+    return py.helper(".new_key", [py.load("$s", line), key], line)
+
+
+def clauses_for(ctx: Context, clause: tree.ForClause, items: expr, parts: int, line: int) -> list[Clause]:
     """Return the Python clause for a `for`, followed by those that unpack its target."""
     target = strip(clause.target)
     names = plain_targets(ctx, target, parts)
     if names is not None:
-        return [comprehension(names, items, [], 0)]
+        return [Clause(names, items, [], 0)]
     name = ctx.temp()
-    clauses = [comprehension(py.store(name, line), items, [], 0)]
+    clauses = [Clause(py.store(name, line), items, [], 0)]
     unpack_clauses(ctx, target, py.load(name, line), line, clauses)
     return clauses
 
 
-def unpack_clauses(
-    ctx: Context, target: tree.Expr, value: expr, line: int, clauses: list[comprehension]
-) -> None:
+def unpack_clauses(ctx: Context, target: tree.Expr, value: expr, line: int, clauses: list[Clause]) -> None:
     """Add clauses `for (a, b) in [unpacked value]`, which Python runs as plain assignments."""
     if not isinstance(target, (tree.Tuple, tree.List)):
         # An element or field as a target: assigned by a condition that always holds.
@@ -182,6 +169,6 @@ def unpack_clauses(
     count = len(target.items)
     line = ctx.unit.op(ctx.unit.operations[line - 1][0], ".unpack", value.id, (count,))  # type: ignore[attr-defined]
     parts = unpackable(value, count, line)
-    clauses.append(comprehension(py.tuple_of(names, line, py.STORE), py.list_of([parts], line), [], 0))
+    clauses.append(Clause(py.tuple_of(names, line, py.STORE), py.list_of([parts], line), [], 0))
     for item, temp in later:
         unpack_clauses(ctx, item, py.load(temp, line), line, clauses)

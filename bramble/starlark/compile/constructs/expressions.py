@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from _ast import Dict as PyDict
-
 from .. import python_tree as py
 from ..facts import kinds
 from ..facts.kinds import DICT, LIST, TUPLE
@@ -49,13 +47,12 @@ def dict_display(ctx: Context, node: tree.Dict) -> Typed:
     """
     # spec: starlark.display
     if not node.entries:
-        return py.helper(".Dict", [], ctx.line), DICT
+        return py.dict_of([], [], ctx.line), DICT
     pairs = [(ctx.value(entry.key), ctx.value(entry.value)) for entry in node.entries]
     keys = [k.value for k, _ in pairs if k.__class__.__name__ == "Constant"]  # type: ignore[attr-defined]
     plain = all(key.__class__ in (str, int) for key in keys)
     if len(keys) == len(pairs) and plain and len(set(keys)) == len(keys):
-        display = PyDict([k for k, _ in pairs], [v for _, v in pairs], lineno=ctx.line, col_offset=0)
-        return py.helper(".Dict", [display], ctx.line), DICT
+        return py.dict_of([k for k, _ in pairs], [v for _, v in pairs], ctx.line), DICT
     if len(pairs) <= _FEW_ENTRIES:
         return tested_display(ctx, node, pairs), DICT
     line = ctx.unit.op(node.start, "display", (tuple(entry.at for entry in node.entries),))
@@ -78,7 +75,7 @@ def tested_display(ctx: Context, node: tree.Dict, pairs: list[tuple[expr, expr]]
         # Nothing else is done before the display reads it.
         first.pop()
     line = ctx.unit.op(node.start, "display", (tuple(entry.at for entry in node.entries),))
-    display: expr = PyDict([k for k, _ in bound], [v for _, v in bound], lineno=line, col_offset=0)
+    display = py.dict_of([k for k, _ in bound], [v for _, v in bound], line)
     tests = [py.is_class(key, "str", line) for key, _ in bound if key.__class__.__name__ != "Constant"]
     if any(k.__class__.__name__ == "Constant" and k.value.__class__ is not str for k, _ in bound):  # type: ignore[attr-defined]
         tests.append(py.constant(False, line))
@@ -89,7 +86,7 @@ def tested_display(ctx: Context, node: tree.Dict, pairs: list[tuple[expr, expr]]
         display = py.load(name, line)
     test = tests[0] if len(tests) == 1 else py.boolean(py.AND, tests, line)
     slow = py.helper(".dict_display", [part for pair in bound for part in pair], line)
-    return py.sequence(first, py.conditional(test, py.helper(".Dict", [display], line), slow, line), line)
+    return py.sequence(first, py.conditional(test, display, slow, line), line)
 
 
 def conditional(ctx: Context, node: tree.Conditional) -> Typed:

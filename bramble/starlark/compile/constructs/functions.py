@@ -114,7 +114,6 @@ def function_of_lambda(ctx: Context, node: tree.Lambda) -> expr:
     elif inner.noted:
         line = ctx.unit.op(node.start, "recursive")
         body = py.conditional(is_noted(node, line), recursive(node, line), body, line)
-    body = with_keywords(ctx, node.parameters, body)
     if ctx.limited:
         body = py.sequence([counted_step(ctx.line)], body, ctx.line)
     made = Lambda(parameters, body, lineno=ctx.line, col_offset=0)
@@ -127,16 +126,6 @@ def function_value(ctx: Context, node: Union[tree.Def, tree.Lambda], made: expr)
     if any(p.name is not None and p.name.name in SPECIAL_NAMES for p in node.parameters):
         made = py.helper(".renaming", [made, info], ctx.line)
     return py.helper(".Function", [made, info], ctx.line)
-
-
-def with_keywords(ctx: Context, parameters: Sequence[tree.Parameter], body: expr) -> expr:
-    """Make the `**kwargs` of a lambda a Starlark dict before its body."""
-    for parameter in parameters:
-        if parameter.star == "**" and parameter.name is not None:
-            name = mangle(parameter.name.name)
-            made = py.walrus(name, py.helper(".Dict", [py.load(name, ctx.line)], ctx.line), ctx.line)
-            return py.sequence([made], body, ctx.line)
-    return body
 
 
 def def_statement(ctx: Context, node: tree.Def) -> list[stmt]:
@@ -177,16 +166,6 @@ def function_body(
     """Return the statements of a function: what every call does first, then its own."""
     # spec: starlark.recursion
     start = tick(ctx)
-    for parameter in node.parameters:
-        if parameter.star == "**" and parameter.name is not None:
-            name = mangle(parameter.name.name)
-            start.append(
-                py.assign(
-                    py.store(name, ctx.line),
-                    py.helper(".Dict", [py.load(name, ctx.line)], ctx.line),
-                    ctx.line,
-                )
-            )
     facts = ctx.unit.inference.facts[node.start]
     for parameter in node.parameters:
         name_node = parameter.name

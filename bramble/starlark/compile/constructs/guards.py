@@ -34,10 +34,11 @@ left of the test above.
   Python finds nothing. Strings equal strings only, so they are looked for by Python in everything but a
   range.
 
-- Python compares lists item by item with `==`, which is wrong for their items as above: two lists are never
-  compared by Python.
+- Python compares lists and dicts item by item with `==`, which is wrong for their items as above: two lists,
+  or two dicts, are never compared by Python.
+- `|` of a dict and a set, which are both dicts to Python, is refused by the set.
 
-Values of Starlark's own classes (`Dict`, `Set`, `Struct`) decide about Python's operators by
+Values of Starlark's own classes (`Set`, `FrozenDict`, `Struct`) decide about Python's operators by
 their methods. Those do exactly what the simple rule does, or give `NotImplemented`: hence an error, hence
 the simple rule (runtime/values.py). A host's values have Python's operators only, and the simple rule
 calls them as well.
@@ -60,9 +61,10 @@ with all that is known of their values and without any of it.
 
 from __future__ import annotations
 
+from ...runtime.interruptible import PART
 from ...runtime.limits import SHORT_SEARCH
 from .. import python_tree as py
-from ..facts.kinds import BOOL, BYTES, FLOAT, INT, LIST, NUMBER, OTHER, STRING, TUPLE
+from ..facts.kinds import BOOL, BYTES, DICT, FLOAT, INT, LIST, NUMBER, OTHER, STRING, TUPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,22 +117,52 @@ def same_equality(ma: int, mb: int) -> bool:
     """Return whether Python's `==` is right for all values of these kinds."""
     if STRING in (ma, mb):
         return True
-    if ma & mb & (TUPLE | LIST | FLOAT) or (ma & LIST and mb & OTHER):
-        # A list asks a value of the host's whether it is equal to it.
+    if ma & mb & (TUPLE | LIST | DICT | FLOAT) or (ma & (LIST | DICT) and mb & OTHER):
+        # A list or dict asks a value of the host's whether it is equal to it.
         return False
     return not ((ma & BOOL and mb & NUMBER) or (mb & BOOL and ma & NUMBER))
 
 
-def is_free_list(first: expr, x: expr, line: int) -> expr:
-    """Emit the test that a value is a list that may be changed: not frozen, and no loop iterates it.
+def is_free(first: expr, x: expr, class_name: str, line: int) -> expr:
+    """Emit the test that a value is a list or dict that may be changed: not frozen, and no loop iterates it.
 
-    `first` evaluates it, `x` gets it again.
+    `first` evaluates it, `x` gets it again; `class_name` is `.List` or `.Dict`.
     """
     # spec: starlark.iteration.locked
     locked = py.attribute(py.load("$s", line), "locked", line)
     number = py.helper(".id", [x], line)
     free = [py.unary("not", locked, line), py.compare(number, py.COMPARE["not in"], locked, line)]
-    return py.boolean(py.AND, [py.is_class(first, ".List", line), py.boolean(py.OR, free, line)], line)
+    return py.boolean(py.AND, [py.is_class(first, class_name, line), py.boolean(py.OR, free, line)], line)
+
+
+def is_free_list(first: expr, x: expr, line: int) -> expr:
+    """Emit the test that a value is a list that may be changed."""
+    return is_free(first, x, ".List", line)
+
+
+def is_small(x: expr, line: int) -> expr:
+    """Emit the test that a list or dict is small enough to be copied in one step."""
+    size = py.helper(".native_len", [x], line)
+    return py.compare(size, py.COMPARE["<="], py.constant(PART, line), line)
+
+
+def is_small_dict(first: expr, x: expr, line: int) -> expr:
+    """Emit the test that a value is a dict of Python's own that is small enough to be copied in one step.
+
+    `first` evaluates it, `x` gets it again.
+    """
+    return py.boolean(py.AND, [py.is_class(first, ".Dict", line), is_small(x, line)], line)
+
+
+def own_dict(first: expr, line: int) -> expr:
+    """Emit the test that a value is a dict of Python's own without odd keys (runtime/values.py)."""
+    odd = py.attribute(py.load("$s", line), "odd", line)
+    return py.boolean(py.AND, [py.is_class(first, ".Dict", line), py.unary("not", odd, line)], line)
+
+
+def is_plain_dict(first: expr, x: expr, line: int) -> expr:
+    """Emit the test that a value is a dict, frozen or not, whose keys are as the program knows them."""
+    return py.boolean(py.OR, [own_dict(first, line), py.is_class(x, ".FrozenDict", line)], line)
 
 
 def guard_test(how: str, left: Operand, right: Operand, line: int) -> expr:

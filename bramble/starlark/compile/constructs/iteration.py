@@ -9,10 +9,10 @@ from .. import python_tree as py
 from ..facts import ownership
 from ..facts.collect import FRESH, strip
 from ..facts.kinds import DICT, LIST, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
-from .guards import is_short_text
+from .guards import is_plain_dict, is_short_text, own_dict
 from .methods import slow_method
 from .universal_calls import loop_range
-from .variables import has_plain_keys, iterated, looked_at, may_lack_value
+from .variables import has_plain_keys, iterated, looked_at, may_lack_value, unless_odd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,13 +144,13 @@ def dict_items(ctx: Context, node: tree.Call, dot: tree.Dot, loop: int) -> tuple
     if mask == RAW_DICT:
         line = ctx.unit.op(node.at, "method")
         parts = 2 if dot.name == "items" else 0
-        if dot.name != "values" and not has_plain_keys(ctx, dot.operand):
-            return py.helper(f".raw_{dot.name}", [value], line), FREE, parts
         view = py.method(dot.name, value, [], line)
-        if not ctx.unit.ownership.needs_lock(ctx.start, loop, dot.operand):
-            return view, FREE, parts
-        # What is iterated is a copy of what the dict holds now.
-        return py.helper(".native_list", [view], line), FREE, parts
+        if ctx.unit.ownership.needs_lock(ctx.start, loop, dot.operand):
+            # What is iterated is a copy of what the dict holds now.
+            view = py.helper(".native_list", [view], line)
+        if dot.name != "values" and not has_plain_keys(ctx, dot.operand):
+            return unless_odd(value, view, f".raw_{dot.name}", line), FREE, parts
+        return view, FREE, parts
     first, x, _ref = ctx.bind(value)
     line = ctx.unit.op(node.at, "method", (dot.at,))
     native = py.method(dot.name, x, [], line)
@@ -158,7 +158,7 @@ def dict_items(ctx: Context, node: tree.Call, dot: tree.Dot, loop: int) -> tuple
         # What is iterated is a copy of what the dict holds now.
         native = py.helper(".native_list", [native], line)
     slow = slow_method(ctx, node, dot, x, [], [], [])
-    test = py.boolean(py.OR, [py.is_class(first, ".Dict", line), py.is_class(x, ".FrozenDict", line)], line)
+    test = is_plain_dict(first, x, line)
     # A struct may have a field of this name, whose result may be any list.
     care = FREE if mask == DICT else VIEW
     return py.conditional(test, native, slow, line), care, 2 if dot.name == "items" else 0
@@ -178,6 +178,7 @@ def checked_items(ctx: Context, value: expr, line: int) -> expr:
         py.OR,
         [
             py.is_class(first, ".List", line),
+            own_dict(again, line),
             py.compare(py.class_of(again, line), py.COMPARE["in"], py.load(".in_iterable", line), line),
         ],
         line,

@@ -1,13 +1,13 @@
 """Operators that make a container of two: `a + b` of lists, `a | b` of dicts, `x * n` of a display or text.
 
-The operator of `Dict` is a function written in Python, to which Python's interpreter comes by a detour, and
 `+` of a list wants tests of both; a display of Python's own is made in less time. So where an operand is
 known to be a list, or both are tested to be dicts, the whole is emitted as one display: `[*a, *b]` or
 `{**a, **b}`.
 
-What keeps it safe: only a list and a `Dict` pass the tests (a dict with odd keys is of another class), no
-more items than can be copied without looking for an interruption (runtime/interruptible.py), and each operand
-is evaluated once, in its place: where the test of the other one comes first, that is a variable.
+What keeps it safe: only a list and a dict of Python's own pass the tests (what is odd of these is known to
+the thread, and so it is of what is made of them), no more items than can be copied without looking for an
+interruption (runtime/interruptible.py), and each operand is evaluated once, in its place: where the test of
+the other one comes first, that is a variable.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from __future__ import annotations
 from _ast import Constant, Dict, Starred
 from _ast import List as ListDisplay
 
-from ...runtime.interruptible import PART
 from .. import python_tree as py
 from ..facts.kinds import DICT, INT, LIST, SET, STRING
-from .guards import guard_again
+from .guards import guard_again, is_small
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,33 +47,28 @@ def is_number(node: expr) -> bool:
     return isinstance(node, Constant)
 
 
-def is_new(node: expr, made_by: str) -> bool:
-    """Return whether an expression is a new `.Dict(…)` of something of Python's own."""
-    function = getattr(node, "func", None)
-    return getattr(function, "id", "") == made_by and len(node.args) == 1  # type: ignore[attr-defined]
+def is_literal(node: expr) -> bool:
+    """Return whether an expression is a display of literals, which may stand in two branches."""
+    if isinstance(node, ListDisplay):
+        return all(isinstance(item, Constant) for item in node.elts)
+    parts = [*node.keys, *node.values] if isinstance(node, Dict) else [node]
+    return isinstance(node, Dict) and all(isinstance(part, Constant) for part in parts)
 
 
 class Part:
-    """One operand: its test, which evaluates it; how it is spread into the display; and as a value.
-
-    Of a new one it is what is inside that is evaluated and spread.
-    """
+    """One operand: its test, which evaluates it; and how it is spread into the display, or is a value."""
 
     def __init__(self, ctx: Context, typed: Typed, made_by: str, line: int) -> None:
         node = typed[0]
-        list_made = made_by == ".List"
-        self.new = py.is_new_list(node) if list_made else is_new(node, made_by)
-        inner = node if list_made or not self.new else node.args[0]  # type: ignore[attr-defined]
-        literal = isinstance(inner, ListDisplay) and all(isinstance(item, Constant) for item in inner.elts)
-        if literal:
-            first = again = inner
+        self.new = py.is_new_list(node) if made_by == ".List" else py.is_new_dict(node)
+        if is_literal(node):
+            first = again = node
             self.reference: Any = ""
         else:
-            first, again, self.reference = ctx.bind(inner)
-        self.spread = again
+            first, again, self.reference = ctx.bind(node)
+        self.value = again
         self.evaluates = first is not again
         self.tests: list[expr] = []
-        self.value = py.helper(made_by, [again], line) if self.new and not list_made else again
         # Whether it surely is spread as it should be.
         self.sure = self.new or typed[1] == LIST
         if not self.sure:
@@ -96,12 +90,6 @@ def all_of(parts: list[Part], sizes: list[expr], line: int) -> expr:
     return tests[0] if len(tests) == 1 else py.boolean(py.AND, tests, line)
 
 
-def is_small(node: expr, line: int) -> expr:
-    """Emit the test that a list or dict is small enough to be copied in one step."""
-    size = py.helper(".native_len", [node], line)
-    return py.compare(size, py.COMPARE["<="], py.constant(PART, line), line)
-
-
 def lists(ctx: Context, at: int, left: Typed, right: Typed) -> Optional[expr]:
     """`[a, b] + x`, `x + [a, b]`: one list of all items."""
     # spec: starlark.concatenation
@@ -112,10 +100,10 @@ def lists(ctx: Context, at: int, left: Typed, right: Typed) -> Optional[expr]:
     line = ctx.unit.op(at, ".add")
     spread: list[expr] = []
     for part in parts:
-        if isinstance(part.spread, ListDisplay):
-            spread += part.spread.elts
+        if isinstance(part.value, ListDisplay):
+            spread += part.value.elts
         else:
-            spread.append(Starred(part.spread, py.LOAD, lineno=line, col_offset=0))
+            spread.append(Starred(part.value, py.LOAD, lineno=line, col_offset=0))
     made = ListDisplay(spread, py.LOAD, lineno=line, col_offset=0)
     test = all_of(parts, [is_small(part.value, line) for part in parts if not part.new], line)
     return py.conditional(test, made, py.helper(".add", [part.value for part in parts], line), line)
@@ -127,9 +115,16 @@ def dicts(ctx: Context, at: int, left: Typed, right: Typed) -> expr:
     line = ctx.unit.op(at, ".bit_or")
     parts = [Part(ctx, operand, ".Dict", line) for operand in (left, right)]
     line = ctx.unit.op(at, ".bit_or", *[part.reference for part in parts])
-    made = py.helper(
-        ".Dict", [Dict([None, None], [p.spread for p in parts], lineno=line, col_offset=0)], line
-    )
+    keys: list[Optional[expr]] = []
+    values: list[expr] = []
+    for part in parts:
+        if isinstance(part.value, Dict):
+            keys += part.value.keys
+            values += part.value.values
+        else:
+            keys.append(None)
+            values.append(part.value)
+    made = py.dict_of(keys, values, line)
     test = all_of(parts, [is_small(part.value, line) for part in parts if not part.new], line)
     a, b = parts[0].value, parts[1].value
     slow = py.helper(".bit_or", [a, b], line)

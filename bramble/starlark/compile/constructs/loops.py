@@ -10,6 +10,7 @@ from ..context import TooDeep
 from ..facts.collect import strip
 from ..facts.kinds import ANY
 from .assignments import assign_to
+from .guards import own_dict
 from .iteration import (
     CHECK,
     HOLD,
@@ -103,9 +104,10 @@ def locked_loop(ctx: Context, variable: expr, items: expr, body: list[stmt], lin
     number = py.helper(".id", [held], line)
     entered = bounded_rounds(ctx, py.helper(".enter", [thread, held], line), line)
     is_list = py.is_class(held, ".List", line)
+    plain = py.boolean(py.OR, [is_list, own_dict(held, line)], line)
     alone = py.compare(number, py.COMPARE["not in"], locked, line)
     lock = py.if_statement(
-        py.boolean(py.AND, [is_list, alone], line),
+        py.boolean(py.AND, [plain, alone], line),
         [py.assign(py.subscript(locked, number, line, py.STORE), held, line)],
         [py.assign(py.store(name, line), entered, line)],
         line,
@@ -113,7 +115,7 @@ def locked_loop(ctx: Context, variable: expr, items: expr, body: list[stmt], lin
     other = py.compare(py.class_of(held, line), py.IS_NOT, py.class_named("tuple", line), line)
     leave = py.expression(py.helper(".leave", [thread, held], line), line)
     unlock = py.if_statement(
-        is_list,
+        py.boolean(py.OR, [is_list, py.is_class(held, ".Dict", line)], line),
         [py.expression(py.method("pop", locked, [number, py.constant(None, line)], line), line)],
         [py.if_statement(other, [leave], [], line)],
         line,

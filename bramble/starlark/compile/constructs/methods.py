@@ -21,9 +21,9 @@ from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING, TUPL
 from .arguments import arguments_of, keyword_arguments, words_as_dict
 from .calls import call_with_stars
 from .formatting import after_text, formatted_call, known_text
-from .guards import is_free_list, is_short_text
+from .guards import is_free, is_free_list, is_plain_dict, is_short_text, is_small_dict
 from .unboxed import is_native_key, key_test, may_be_native_key
-from .variables import has_plain_keys, may_lack_value, unwrapped
+from .variables import has_plain_keys, may_lack_value, unless_odd, unwrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,9 +166,9 @@ def unboxed_dict_method(
     values = [value for value, _ in args]
     result = method_kind(DICT, name)
     if not named and count == 0 and name in ("items", "keys", "values"):
-        if name == "values" or has_plain_keys(ctx, dot.operand):
-            return dict_view(name, x, [], ctx.line), result
-        return py.helper(f".raw_{name}", [x], ctx.line), result
+        view = dict_view(name, x, [], ctx.line)
+        plain = name == "values" or has_plain_keys(ctx, dot.operand)
+        return view if plain else unless_odd(x, view, f".raw_{name}", ctx.line), result
     keyed = name in ("get", "setdefault") and count in (1, 2) and not named
     if keyed and may_be_native_key(args[0][1], RAW_DICT):
         line = ctx.unit.op(node.at, "method")
@@ -177,10 +177,11 @@ def unboxed_dict_method(
         first, key, _ref = ctx.bind(values[0])
         test = key_test(key, first, args[0][1], RAW_DICT, line)
         native = py.method(name, x, [key, *values[1:]], line)
-        slow = py.helper(f".raw_{name}", [x, key, *values[1:]], line)
+        slow = py.helper(f".raw_{name}", [py.load("$s", line), x, key, *values[1:]], line)
         return py.conditional(test, native, slow, line), result
     line = ctx.unit.op(node.at, "method")
-    parts = [x, py.constant(name, line), py.tuple_of(values, line), words_as_dict(ctx, named)]
+    parts = [py.load("$s", line), x, py.constant(name, line)]
+    parts += [py.tuple_of(values, line), words_as_dict(ctx, named)]
     return py.helper(".raw_dict_method", parts, line), result
 
 
@@ -242,7 +243,7 @@ def fast_method(
             return tested(ctx, node, dot, receiver, args, (".Dict", "str", ""), py.method)
         return slow_method(ctx, node, dot, receiver[0], positional, [], [a for a, _ in args])
     if name in ("items", "keys", "values") and count == 0:
-        return guarded(ctx, node, dot, receiver, [], ".Dict", 0, dict_view)
+        return dict_view_of(ctx, node, dot, receiver[0])
     if name in ("get", "setdefault") and count in (1, 2):
         args = [ctx.expr(a) for a in positional]
         if len(ctx.unit.operations) - before <= _SMALL:
@@ -269,7 +270,15 @@ def python_method(class_name: str, name: str, args: list[Typed]) -> tuple[tuple[
         return ("str",), py.method
     if name == "insert" and is_count(value):
         return (), py.method
+    if class_name == ".Dict":
+        return (), updated
     return (), partial(direct, class_name)
+
+
+def updated(name: str, x: expr, args: list[expr], line: int) -> expr:
+    """Emit `x.update(other)`: Python's own for another dict of Python's own that is not long."""
+    slow = py.helper(".Dict.update", [py.load("$s", line), x, *args], line)
+    return py.conditional(is_small_dict(args[0], args[0], line), py.method(name, x, args, line), slow, line)
 
 
 def is_count(node: expr) -> bool:
@@ -335,7 +344,9 @@ def tested(
     bound = [ctx.bind(value) for value, _ in args]
     values = [again for _, again, _ in bound]
     check = ctx.unit.op(dot.at, ".having")
-    line = ctx.unit.op(node.at, f"{classes[0]}.{dot.name}", ref, *[found for _, _, found in bound])
+    helper = f"{classes[0]}.{dot.name}"
+    thread = ["$s"] if helper == ".Dict.update" else []
+    line = ctx.unit.op(node.at, helper, *thread, ref, *[found for _, _, found in bound])
     simple = all(one is again for one, again, _ in bound)
     has_class = is_receiver(first, x, classes[0], line)
     if not simple:
@@ -363,7 +374,9 @@ def tested(
 
 def is_receiver(first: expr, x: expr, class_name: str, line: int) -> expr:
     """Emit the test that a method may be called as Python's own; those of lists would change the list."""
-    return is_free_list(first, x, line) if class_name == ".List" else py.is_class(first, class_name, line)
+    return (
+        py.is_class(first, class_name, line) if class_name == "str" else is_free(first, x, class_name, line)
+    )
 
 
 def is_changeable(ctx: Context, node: tree.Expr) -> bool:
@@ -482,6 +495,15 @@ def append_large(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed, 
     return py.call(method, [value], line)
 
 
+def dict_view_of(ctx: Context, node: tree.Call, dot: tree.Dot, x: expr) -> expr:
+    """Emit `d.items()` and its like."""
+    first, x, _ref = ctx.bind(x)
+    line = ctx.unit.op(node.at, "method", (dot.at,))
+    native = dict_view(dot.name, x, [], line)
+    slow = slow_method(ctx, node, dot, x, [], [], [])
+    return py.conditional(is_plain_dict(first, x, line), native, slow, line)
+
+
 def dict_view(name: str, x: expr, _args: list[expr], line: int) -> expr:
     """Emit `keys()` and its like of a dict as a list."""
     return py.helper(".listed", [py.method(name, x, [], line)], line)
@@ -495,9 +517,13 @@ def keyed_method(
     rest = [a for a, _ in args[1:]]
     first, x, _ref = ctx.bind(receiver[0])
     line = ctx.unit.op(node.at, "method", (dot.at,))
-    test = py.is_class(first, ".Dict", line)
     if dot.name == "get":
-        test = py.boolean(py.OR, [test, py.is_class(x, ".FrozenDict", line)], line)
+        either = [py.is_class(first, ".Dict", line), py.is_class(x, ".FrozenDict", line)]
+        test = py.boolean(py.OR, either, line)
+    elif receiver[1] == DICT and is_changeable(ctx, dot.operand):
+        test = py.is_class(first, ".Dict", line)
+    else:
+        test = is_free(first, x, ".Dict", line)
     slow = slow_method(ctx, node, dot, x, [], [], [key, *rest])
     if mask == TUPLE and dot.name == "get":
         hashed = py.helper(".key_of", [key], line)

@@ -162,8 +162,8 @@ def against_display(ctx: Context, op: str, at: int, left: Typed, b: expr) -> Opt
     """Emit `x == []`, `x == {}`, `x in ("a", "b")` by a look at x alone, or return None for anything else."""
     name = HELPERS[op]
     display = py.is_new_list(b) and hasattr(b, "elts")
-    made_by = ".List" if display else getattr(getattr(b, "func", None), "id", "")
-    empty_dict = made_by == ".Dict" and not b.args  # type: ignore[attr-defined]
+    made_by = ".List" if display else ".Dict"
+    empty_dict = py.is_new_dict(b) and not getattr(b, "values", True)
     if op in ("==", "!=") and (empty_dict or (display and not b.elts)):  # type: ignore[attr-defined]
         first, a, _ref = ctx.bind(left[0])
         line = ctx.unit.op(at, name)

@@ -53,8 +53,9 @@ def unboxed_store(ctx: Context, at: int, x: expr, kind: int, right: Typed, value
     """Emit `x[i] = value`, all of them variables or literals."""
     i, mi = right
     line = ctx.unit.op(at, ".set_index", "$s", x.id, ctx.bind(i)[2], ctx.bind(value)[2])  # type: ignore[attr-defined]
+    parts = [py.load("$s", line), x, i, value] if kind == RAW_DICT else [x, i, value]
     helper = ".raw_put" if kind == RAW_DICT else ".raw_set"
-    slow: stmt = py.expression(py.helper(helper, [x, i, value], line), line)
+    slow: stmt = py.expression(py.helper(helper, parts, line), line)
     if not may_be_native_key(mi, kind):
         return [slow]
     native = py.assign(py.subscript(x, i, line, py.STORE), value, line)

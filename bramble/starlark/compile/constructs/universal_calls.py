@@ -9,6 +9,7 @@ from .. import python_tree as py
 from ..facts import kinds
 from ..facts.kinds import ANY, DICT, INT, RAW_LIST, STRING
 from .arguments import words_as_dict
+from .guards import is_small_dict
 from .variables import iterated, looked_at
 
 TYPE_CHECKING = False
@@ -133,13 +134,18 @@ def call_indirect(
     if name in ("max", "min") and len(args) == 2 and not named:
         line = ctx.unit.op(node.at, f".{name}2")
         return py.helper(f".{name}2", [x for x, _ in args], line), args[0][1] | args[1][1]
-    if name in ("sorted", "dict") and len(args) == 1 and not named:
+    if name == "dict" and len(args) == 1 and not named:
+        first, x, _ref = ctx.bind(args[0][0])
+        line = ctx.unit.op(node.at, ".dict1")
+        copied, slow = py.dict_of([None], [x], line), py.helper(".dict1", [x], line)
+        return py.conditional(is_small_dict(first, x, line), copied, slow, line), DICT
+    if name == "sorted" and len(args) == 1 and not named:
         return py.helper(f".{name}1", [args[0][0]], ctx.unit.op(node.at, f".{name}1")), mask
     line = ctx.unit.op(node.at, f".{name}")
     if name == "dict" and len(args) <= 1:
         words = words_as_dict(ctx, named)
         if not args:
-            return py.helper(".Dict", [words] if named else [], line), DICT
+            return words, DICT
         return py.helper(".dict_with", [args[0][0], words], line), DICT
     values = py.tuple_of([x for x, _ in args], line)
     return py.helper(f"b.{name}", [py.load("$s", line), values, words_as_dict(ctx, named)], line), mask

@@ -7,7 +7,7 @@ from ...syntax import tree
 from ...syntax.scopes import FREE, GLOBAL, LOCAL, PREDECLARED, UNIVERSAL
 from .. import python_tree as py
 from ..facts.collect import strip
-from ..facts.kinds import ANY, BOOL, DICT, FUNCTION, NONE, RAW_DICT, RAW_LIST
+from ..facts.kinds import ANY, BOOL, FUNCTION, NONE, RAW_DICT, RAW_LIST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
 
     A global or local variable that has no value yet is an error; a name of the universe always has one. Of
     one that may have none (facts/bound.py) what is read here is kept: what an operator does with its operands
-    may read them later, and in another order. A private dict is copied where a program may see it, which it
-    may once only (facts/ownership.py).
+    may read them later, and in another order.
     """
     # spec: starlark.scope.blocks, starlark.scope.unbound
     binding = ctx.unit.uses[node.start]
@@ -50,11 +49,6 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
             loaded = py.walrus(ctx.temp(), loaded, line)
         return loaded, ctx.unit.masks.get(binding.declared, ANY)
     mask = ctx.unit.masks.get(binding.declared, ANY)
-    if scope == LOCAL and mask == DICT:
-        raw, _kind = unboxed_variable(ctx, node)
-        if raw is not None:
-            # Where a value is wanted that a program may see.
-            return boxed_copy(ctx, raw, binding.declared), mask
     line = ctx.line
     if scope == FREE or binding.index not in ctx.parameters:
         line = ctx.unit.op(node.start, "local", (name,))
@@ -106,12 +100,6 @@ def may_lack_value(ctx: Context, node: tree.Expr) -> bool:
     return bool(unboxed_kind(ctx, name)) and not has_value(ctx, ctx.unit.uses[name.start])
 
 
-def boxed_copy(ctx: Context, raw: expr, declared: int) -> expr:
-    """Emit a copy that a program may see of Python's own dict."""
-    plain = ctx.unit.ownership.plain_keys(ctx.start, declared)
-    return py.helper(".Dict" if plain else ".dict_of_keys", [raw], ctx.line)
-
-
 def looked_at(ctx: Context, node: tree.Expr) -> Typed:
     """Emit an operand that is only looked at: a variable with Python's own list or dict as it is."""
     raw, kind = unboxed_variable(ctx, node)
@@ -124,15 +112,25 @@ def iterated(ctx: Context, node: tree.Expr) -> Typed:
     if raw is None:
         return unwrapped(ctx, node)
     if kind == RAW_DICT and not has_plain_keys(ctx, node):
-        return py.helper(".raw_keys", [raw], ctx.line), RAW_LIST
+        return unless_odd(raw, raw, ".raw_keys", ctx.line), RAW_LIST
     return raw, kind
+
+
+def unless_odd(x: expr, native: expr, helper: str, line: int) -> expr:
+    """Emit what Python gives of the keys of a private dict, or a list where some may be odd.
+
+    A display with an odd key makes one of our class; what is put in later is noted in the thread.
+    """
+    odd = py.attribute(py.load("$s", line), "odd", line)
+    test = py.boolean(py.AND, [py.is_class(x, ".Dict", line), py.unary("not", odd, line)], line)
+    return py.conditional(test, native, py.helper(helper, [x], line), line)
 
 
 def unwrapped(ctx: Context, node: tree.Expr) -> Typed:
     """Emit an expression whose list is not kept: as Python's own, if it would be made for this only."""
     node = strip(node)
     if isinstance(node, tree.Comprehension) and not isinstance(node.body, tree.DictEntry):
-        return ctx.unit.table.unboxed[tree.Comprehension](ctx, node)[0], RAW_LIST
+        return ctx.value(node), RAW_LIST
     value, mask = ctx.expr(node)
     made_by = getattr(getattr(value, "func", None), "id", "")
     return value, RAW_LIST if py.is_new_list(value) or made_by in MAKES_LIST else mask

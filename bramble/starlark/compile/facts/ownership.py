@@ -31,18 +31,15 @@ without asking (`changeable`), unless a loop of this function locks it. A loop o
 needs no lock when its own body changes none of the group (`needs_lock`); a loop over anything else needs
 none when all that its body changes is private where the loop begins, and what it calls changes nothing
 that was there before (`harm`). For both it is enough to be private there. And a private list or dict
-that is used in a few ways only, all of which Python's own list or dict serves as well, *is* one (`raw`): no
-dict of the program exists until it leaves, by `return` for example, where a copy is made that a program may
-see. A list is Python's own anyway; one that is raw is no frozen one.
+that is used in a few ways only surely is none that is frozen or being iterated (`raw`): what is done with it
+is done by Python at once.
 
 **Why that is safe.** The facts are about the text of one function, and hold whatever the order in which its
 statements run, since none of them depends on it. What is not understood counts as an escape: a node without
 a rule in collect.py has its names taken as used. Of all that may be done with a raw container only `return`
-gives it away as it is, and after that the variable is gone: nobody can tell a copy of the dict from the
-original, and a list needs none.
-The method `join` of a literal text reads a list and keeps nothing of it. A dict is Python's own with
-the keys that a `Dict` has inside, so a key that Python would take for another one (`True`, `1.0`, NaN)
-is wrapped in both.
+gives it away, and after that the variable is gone.
+The method `join` of a literal text reads a list and keeps nothing of it. A raw dict has the keys that any
+other one has, so one that Python would take for another (`True`, NaN) is wrapped (runtime/values.py).
 
 **What breaks it.** A built-in that is listed in KEEPS_NOTHING and keeps its argument, or calls back; a
 method that returns its receiver; a use that is allowed to raw containers (`_RAW_USES`) and tells a
