@@ -89,3 +89,14 @@ def test_chapter_1_names_only_rules_that_exist() -> None:
         rows = re.findall(r"^\|.*\| ((?:`[^`]+`(?:, )?)+) \|$", CONCEPTS.partition(table)[2], re.M)
         named = {rule for row in rows for rule in re.findall(r"`([^`]+)`", row)}
         assert named and named <= known
+
+
+@pytest.mark.parametrize("path", sorted(SPEC.glob("[01]*.md")), ids=lambda path: path.name)
+def test_grammars_have_the_notation_of_chapter_1(path: Path) -> None:
+    for block in re.findall(r"^```ebnf\n(.*?)^```$", path.read_text("utf-8"), re.M | re.S):
+        bare = re.sub(r"\"[^\"]*\"|'[^']*'|\(\*.*?\*\)", '""', block)
+        assert not re.search(r"[,;.:?+<>]", bare), block
+        for line in bare.splitlines():
+            assert re.match(r"[A-Za-z_]+ *= |  ", line), line
+        for opening, closing in ("()", "[]", "{}"):
+            assert bare.count(opening) == bare.count(closing), block
