@@ -88,7 +88,7 @@ def _paragraphs(texts: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
             body = _FENCED.sub("", body)
             end = _END.search(body)
             body = body[: end.start()] if end is not None else body
-            yield chapter, start[1], _LINK.sub(r"\1", body)
+            yield chapter, start[1], _LINK.sub(r"\1", body).replace("*Why.* ", "Why: ")
 
 
 def _parted(body: str) -> tuple[Sequence[str], str]:

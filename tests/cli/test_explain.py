@@ -46,10 +46,10 @@ def test_a_paragraph_whose_id_is_the_code_comes_first() -> None:
 def test_a_paragraph_goes_on_after_a_grammar_and_links_are_read_as_text() -> None:
     text = (
         "# D\n\n**`a.six`** As in [section 1.1](01-a.md#11-b), `f[0](x)`:\n\n"
-        "```ebnf\n# x\na = b\n```\n\nMore:\n\n- one\n  thing\n- two\n\n```case\nx\n```\nNo.\n"
+        "```ebnf\n# x\na = b\n```\n\n*Why.* More:\n\n- one\n  thing\n- two\n\n```case\nx\n```\nNo.\n"
     )
     blocks = rule_named("a.six", {"04-d.md": text})[0].blocks
-    assert blocks == ("As in section 1.1, `f[0](x)`:", "More:", "- one thing", "- two")
+    assert blocks == ("As in section 1.1, `f[0](x)`:", "Why: More:", "- one thing", "- two")
 
 
 def test_a_code_is_explained_as_it_is_shown(world: World) -> None:
