@@ -239,7 +239,7 @@ def to_int(x: Value) -> int:
     """Return `int(x)`."""
     # spec: starlark.int.function
     kind = x.__class__
-    if kind is str and len(x) <= _SHORT_NUMBER and x.isascii() and x.isdigit():
+    if kind is str and len(x) <= SHORT_NUMBER and x.isascii() and x.isdigit():
         return int(x)
     if kind is int:
         return x  # type: ignore[no-any-return]
@@ -256,7 +256,8 @@ def to_int(x: Value) -> int:
     return fail_with("eval.argument", f"int: cannot convert {type_name(x)} to int")
 
 
-_SHORT_NUMBER = 18
+# So many digits make an int of 64 bits.
+SHORT_NUMBER = 18
 _PREFIXES = {"0x": 16, "0o": 8, "0b": 2}
 
 

@@ -63,7 +63,7 @@ NATIVE_TYPE_NAMES: dict[type, str] = {
 
 def type_name(value: Value) -> str:
     """Return what `type(value)` is in Starlark."""
-    name = _TYPE_NAMES.get(value.__class__)
+    name = TYPE_NAMES.get(value.__class__)
     if name is None:
         name = getattr(value.__class__, "type_name", None)
         if name is None or not isinstance(name, str):
@@ -292,7 +292,7 @@ SET_CLASSES = frozenset({Set, BusySet, FrozenSet, OddSet, BusyOddSet, FrozenOddS
 ODD = frozenset({Dict, FrozenOddDict, OddSet, BusyOddSet, FrozenOddSet})
 
 
-_TYPE_NAMES: dict[type, str] = {
+TYPE_NAMES: dict[type, str] = {
     **NATIVE_TYPE_NAMES,
     **dict.fromkeys((*LIST_CLASSES, BusyList), "list"),
     **dict.fromkeys((*DICT_CLASSES, BusyDict), "dict"),

@@ -15,6 +15,7 @@ from ...syntax.scopes import GLOBAL, LOCAL
 from .. import python_tree as py
 from ..facts.collect import strip
 from ..facts.kinds import DICT, INT, STRING, TUPLE
+from .short_ints import is_short_int, mark
 from .universal_calls import decimal
 
 TYPE_CHECKING = False
@@ -108,6 +109,9 @@ def evaluated(ctx: Context, operands: list[Typed]) -> tuple[list[expr], list[Typ
     """Return how to evaluate operands in their order, and then how to get each again."""
     bound = [ctx.bind(value) for value, _mask in operands]
     before = [first for first, again, _ref in bound if first is not again]
+    for (first, again, _ref), (_value, mask) in zip(bound, operands):
+        if mask == INT and first is not again and is_short_int(first):
+            mark(again)
     return before, [(again, mask) for (_first, again, _ref), (_value, mask) in zip(bound, operands)]
 
 

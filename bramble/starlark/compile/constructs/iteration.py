@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ...runtime.interruptible import CHARACTERS
 from ...runtime.seldom import HELD
 from ...syntax import tree
 from .. import python_tree as py
@@ -10,7 +9,7 @@ from ..facts import ownership
 from ..facts.collect import FRESH, strip
 from ..facts.kinds import DICT, LIST, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .guards import is_plain_dict, is_short_text, own_dict
-from .methods import slow_method
+from .methods import is_short, slow_method
 from .universal_calls import loop_range
 from .variables import has_plain_keys, iterated, looked_at, may_lack_value, unless_odd
 
@@ -130,10 +129,7 @@ def split_items(
     first, x, _ref = ctx.bind(value)
     line = ctx.unit.op(node.at, "method", (dot.at,))
     literal = py.constant(separator.value, line)
-    size = py.compare(
-        py.helper(".native_len", [x], line), py.COMPARE["<="], py.constant(CHARACTERS, line), line
-    )
-    test = py.boolean(py.AND, [py.is_class(first, "str", line), size], line)
+    test = py.boolean(py.AND, [py.is_class(first, "str", line), is_short(x, line)], line)
     native = py.method("split", x, [literal], line)
     return py.conditional(test, native, slow_method(ctx, node, dot, x, [], [], [literal]), line), VIEW, 0
 

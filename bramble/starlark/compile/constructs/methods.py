@@ -78,6 +78,8 @@ _DIRECT: dict[str, dict[str, tuple[int, ...]]] = {
 }
 # Methods that never make a string longer, and search nothing, or only forwards.
 _EASY = frozenset({"endswith", "lstrip", "removeprefix", "removesuffix", "rstrip", "startswith", "strip"})
+# Questions to a string, and which of Python's answers them the same.
+_SHORT_TESTS = {"isalpha": "isalpha", "isdigit": "isdecimal"}
 _STRIPS = frozenset({"strip", "lstrip", "rstrip"})
 # Replacements that make a string longer are left to the function that watches the size of the result, and
 # longer texts to search for backwards to those that watch the work, which is the product of both lengths.
@@ -309,9 +311,7 @@ def string_method(ctx: Context, node: tree.Call, dot: tree.Dot, receiver: Typed,
 def replaced(name: str, x: expr, args: list[expr], line: int) -> expr:
     """Emit `x.replace(old, new)` for two short literals, of which the new one is longer."""
     native = py.method(name, x, args, line)
-    size = py.helper(".native_len", [x], line)
-    few = py.compare(size, py.COMPARE["<="], py.constant(CHARACTERS, line), line)
-    return py.conditional(few, native, py.helper("str.replace", [x, *args], line), line)
+    return py.conditional(is_short(x, line), native, py.helper("str.replace", [x, *args], line), line)
 
 
 def is_literal_strings(node: expr) -> bool:
@@ -424,7 +424,12 @@ def plain_string_method(ctx: Context, name: str, x: expr, _args: list[expr], lin
         short = py.method(name, x, [py.constant(ASCII_SPACE, line)], line)
         slow = py.method(name, x, [py.constant(SPACE, line)], line)
         return py.conditional(py.method("isascii", first, [], line), short, slow, line)
-    if name in ("lower", "upper"):
+    if name in _SHORT_TESTS:
+        # Of a long string some characters at a time.
+        first, x, _ref = ctx.bind(x)
+        native = py.method(_SHORT_TESTS[name], x, [], line)
+        return py.conditional(is_short(first, line), native, py.helper(f"str.{name}", [x], line), line)
+    if name in ("lower", "upper", "isalnum"):
         first, x, _ref = ctx.bind(x)
         ascii = py.method("isascii", first, [], line)
         slow = py.helper(f"str.{name}", [x], line)
@@ -436,8 +441,19 @@ def native_string_method(name: str, x: expr, args: list[expr], line: int) -> exp
     """Emit a method of a string whose arguments are strings."""
     if name in _SPLITS:
         # Of a long string, some at a time.
-        return py.helper(_SPLITS[name], [x, *args], line)
+        some = py.helper(_SPLITS[name], [x, *args], line)
+        if not (
+            py.is_simple(x) and isinstance(args[0], Constant) and args[0].value and is_short_text(args[0])
+        ):
+            return some
+        return py.conditional(is_short(x, line), py.method(name, x, args, line), some, line)
     return py.method(name, x, args, line)
+
+
+def is_short(x: expr, line: int) -> expr:
+    """Emit the test that a string is gone through in a moment."""
+    size = py.helper(".native_len", [x], line)
+    return py.compare(size, py.COMPARE["<="], py.constant(CHARACTERS, line), line)
 
 
 def native_strings(name: str, args: list[Typed]) -> bool:

@@ -22,6 +22,7 @@ from .guards import (
     two_of_a_kind,
 )
 from .joining import joining
+from .short_ints import is_short_int
 from .variables import condition
 
 TYPE_CHECKING = False
@@ -99,6 +100,7 @@ def binary_operation(ctx: Context, op: str, at: int, left: Typed, right: Typed) 
         return joined, result
     how = guard(op, ma, mb, b)
     grows = op == "*" and ma & INT and mb & INT and not (is_short(a) or is_short(b))
+    grows = grows and not (ma == INT and mb == INT and is_short_int(a) and is_short_int(b))
     if how == "never" and ma == INT and mb == INT and op in _NEVER_FAIL:
         made = py.binary(a, op, b, ctx.unit.op(at, name))
         return (bounded(ctx, made, True) if grows else made), result

@@ -5,11 +5,13 @@ from __future__ import annotations
 from _ast import FormattedValue, JoinedStr
 
 from ...runtime.iteration import MOST_ROUNDS
+from ...runtime.universe import SHORT_NUMBER
 from .. import python_tree as py
 from ..facts import kinds
 from ..facts.kinds import ANY, DICT, INT, RAW_LIST, STRING
 from .arguments import words_as_dict
 from .guards import is_small_dict
+from .short_ints import is_short_int
 from .variables import iterated, looked_at
 
 TYPE_CHECKING = False
@@ -39,6 +41,7 @@ TAKES_ITEMS = frozenset(
 _BIG = 1 << 63
 # Python compares ints of one of its digits sooner than others.
 _ONE_DIGIT = (1 << 30) - 1
+_FARTHEST = MOST_ROUNDS // 2
 # Functions of a list of Python's own that are Python's own.
 _OF_PYTHON = frozenset({"all", "any", "tuple"})
 INDIRECT = frozenset({"dict", "fail", "int", "max", "min", "print", "sorted"})
@@ -72,6 +75,13 @@ def call_universal(
             ), STRING
         if mx == RAW_LIST and name in _OF_PYTHON:
             return py.helper(f"c.{name}", [x], ctx.line), mask
+        if name == "int":
+            return number(ctx, x, node.at), mask
+        if name == "type":
+            first, x, _ref = ctx.bind(x)
+            line = ctx.unit.op(node.at, ".type")
+            known = py.method("get", py.load(".type_names", line), [py.class_of(first, line)], line)
+            return py.boolean(py.OR, [known, py.helper(".type", [x], line)], line), mask
         if name == "bool":
             return py.unary("not", py.unary("not", x, ctx.line), ctx.line), mask
     if name == "range" and count == 1 and args[0][1] == INT and py.is_simple(values[0]):
@@ -86,19 +96,53 @@ def call_universal(
 
 
 def loop_range(ctx: Context, node: tree.Call, given: list[tree.Expr]) -> expr:
-    """Emit `range(…)` for a loop over it, which has only so many rounds."""
+    """Emit `range(…)` for a loop over it, which has only so many rounds.
+
+    Between bounds that are half of the most rounds from 0 no loop has more.
+    """
     # spec: starlark.limit.rounds
     typed = [ctx.expr(a) for a in given]
-    values = [x for x, _ in typed]
-    line = ctx.unit.op(node.at, f".range{len(values)}")
-    slow = py.helper(f".loop_range{len(values)}", values, line)
-    if len(values) > 1 or typed[0][1] != INT or not py.is_simple(values[0]):
-        return slow
+    line = ctx.unit.op(node.at, f".range{len(typed)}")
+    name = f".loop_range{len(typed)}"
+    if any(is_too_far(value) for value, _kind in typed):
+        return py.helper(name, [value for value, _kind in typed], line)
+    bound = [ctx.bind(value) for value, _kind in typed]
+    values = [again for _first, again, _ref in bound]
+    tested = [n for n, value in enumerate(values) if value.__class__.__name__ != "Constant"]
+    step = values[2] if len(typed) == 3 else None
+    # All are evaluated before a test fails, also those behind it.
+    if any(bound[n][0] is not values[n] for n in tested[1:]) or not (step is None or is_number(step)):
+        return py.helper(name, [value for value, _kind in typed], line)
     native = py.helper("c.range", values, line)
-    if values[0].__class__.__name__ == "Constant":
-        return native if values[0].value <= MOST_ROUNDS else slow  # type: ignore[attr-defined]
-    few = py.compare(values[0], py.COMPARE["<="], py.constant(MOST_ROUNDS, line), line)
-    return py.conditional(few, native, slow, line)
+    no_more = py.COMPARE["<="]
+    least, most = py.constant(-_FARTHEST, line), py.constant(_FARTHEST, line)
+    tests: list[expr] = []
+    for n in tested:
+        first = bound[n][0]
+        if typed[n][1] != INT:
+            tests.append(py.is_class(first, "int", line))
+            first = values[n]
+        if len(typed) == 1:
+            tests.append(py.compare(first, no_more, py.constant(MOST_ROUNDS, line), line))
+        else:
+            tests.append(py.both(least, no_more, first, no_more, most, line))
+    if not tests:
+        return native
+    test = tests[0] if len(tests) == 1 else py.boolean(py.AND, tests, line)
+    return py.conditional(test, native, py.helper(name, values, line), line)
+
+
+def is_number(step: expr) -> bool:
+    """Return whether a step is a literal that goes somewhere."""
+    return step.__class__.__name__ == "Constant" and bool(step.value)  # type: ignore[attr-defined]
+
+
+def is_too_far(value: expr) -> bool:
+    """Return whether a literal is no bound of a loop's range that is surely small."""
+    if value.__class__.__name__ != "Constant":
+        return False
+    number = value.value  # type: ignore[attr-defined]
+    return number.__class__ is not int or not -_FARTHEST <= number <= _FARTHEST
 
 
 def universal_arguments(ctx: Context, name: str, positional: list[tree.Expr]) -> list[Typed]:
@@ -116,6 +160,9 @@ def universal_arguments(ctx: Context, name: str, positional: list[tree.Expr]) ->
 
 def decimal(ctx: Context, value: expr, at: int) -> expr:
     """Emit an int as decimal text; Python itself refuses very long ones."""
+    if is_short_int(value):
+        part = FormattedValue(value, -1, None, lineno=ctx.line, col_offset=0)
+        return JoinedStr([part], lineno=ctx.line, col_offset=0)
     first, again, _ref = ctx.bind(value)
     line = ctx.unit.op(at, ".int_text")
     low, high = py.constant(-_ONE_DIGIT, line), py.constant(_ONE_DIGIT, line)
@@ -123,6 +170,23 @@ def decimal(ctx: Context, value: expr, at: int) -> expr:
     part = FormattedValue(again, -1, None, lineno=line, col_offset=0)
     text = JoinedStr([part], lineno=line, col_offset=0)
     return py.conditional(small, text, py.helper(".int_text", [again], line), line)
+
+
+def number(ctx: Context, value: expr, at: int) -> expr:
+    """Emit `int(x)`: of a string that has a few ASCII digits and nothing else it is Python's."""
+    # spec: starlark.int.function
+    first, x, _ref = ctx.bind(value)
+    line = ctx.unit.op(at, ".int")
+    tests = [
+        py.is_class(first, "str", line),
+        py.method("isdecimal", x, [], line),
+        py.method("isascii", x, [], line),
+        py.compare(
+            py.helper(".native_len", [x], line), py.COMPARE["<="], py.constant(SHORT_NUMBER, line), line
+        ),
+    ]
+    native = py.helper("c.int", [x], line)
+    return py.conditional(py.boolean(py.AND, tests, line), native, py.helper(".int", [x], line), line)
 
 
 def call_indirect(

@@ -7,7 +7,8 @@ from ...syntax import tree
 from ...syntax.scopes import FREE, GLOBAL, LOCAL, PREDECLARED, UNIVERSAL
 from .. import python_tree as py
 from ..facts.collect import strip
-from ..facts.kinds import ANY, BOOL, FUNCTION, NONE, RAW_DICT, RAW_LIST
+from ..facts.kinds import ANY, BOOL, FUNCTION, INT, NONE, RAW_DICT, RAW_LIST
+from .short_ints import is_loop_number, mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
     if scope == FREE or binding.index not in ctx.parameters:
         line = ctx.unit.op(node.start, "local", (name,))
     loaded = py.load(mangle(name), line)
+    if scope == LOCAL and mask == INT and is_loop_number(ctx, binding):
+        mark(loaded)
     if not has_value(ctx, binding):
         return py.walrus(ctx.temp(), loaded, line), mask
     return loaded, mask
