@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bramble.starlark import Builtin, Dialect, Dict, EvalError, List, Thread, call, compile_program, execute
 from bramble.starlark.runtime.values import Key
 
+from ..reference.both import compiled, difference
 from ..running import ran, value
 
 
@@ -305,3 +307,47 @@ class TestConclusions:
         assert not {".add", ".multiply"} & generated_names(
             "def f():\n    t = 0\n    for i in range(9):\n        t += i * 2\n"
         )
+
+
+DISTINCT = (
+    "for _ in [1, 2]:\n        new = []\n        for x in old:\n            new.append(x)\n        old = new",
+    "new = []\n    for x in old:\n        new += [x]\n        new = [x]\n    old = new",
+    "other = old\n    new = [0]\n    for x in other:\n        new.append(x)\n    other = new",
+)
+SHARED = (
+    "new = []\n    new = old\n    for x in old:\n        new.append(x)",
+    "new = old\n    for x in old:\n        new.append(x)",
+    "new = []\n    if len(old):\n        new = old\n    for x in old:\n        new.append(x)",
+    "new = []\n    for x in old:\n        new = old\n        new.append(x)",
+    "new = []\n    for x in old:\n        old = new\n        new.append(x)\n        [new.pop() for y in old]",
+    "new = []\n    for _ in range(2):\n        for x in old:\n            new.append(x)\n        old = new",
+    "new = old\n    if not old:\n        new = []\n    for x in old:\n        new.append(x)",
+    "new = []\n    other = new\n    old = other\n    new += [1]\n    for x in old:\n        new.append(x)",
+    "new = []\n    for x in old:\n        old.append(x)\n    old = new",
+)
+
+
+class TestNewContainers:
+    @pytest.mark.parametrize("body", DISTINCT)
+    def test_a_loop_that_fills_a_new_one_needs_no_lock(self, body: str) -> None:
+        text = f"def f():\n    old = [1, 2]\n    {body}\n    return old\nprint(f())\n"
+        assert generated_names(text).isdisjoint({"locked", ".id", ".enter", ".hold"})
+        for kind in (text, text.replace("[1, 2]", "(1, 2)")):
+            assert difference({"main.star": kind}, Dialect()) == ""
+            assert compiled({"main.star": kind}, Dialect()).error is None
+
+    @pytest.mark.parametrize("body", SHARED)
+    def test_a_loop_that_fills_what_it_iterates_is_refused(self, body: str) -> None:
+        text = f"def f():\n    old = [1, 2]\n    {body}\n    return old\nprint(f())\n"
+        assert difference({"main.star": text}, Dialect()) == ""
+        error = compiled({"main.star": text}, Dialect()).error
+        assert error is not None
+        assert error[0] == "eval.iteration"
+
+    @pytest.mark.parametrize("body", [*DISTINCT, *SHARED])
+    def test_dicts_are_no_other(self, body: str) -> None:
+        text = f"def f():\n    old = {{1: 2}}\n    {body}\n    return old\nprint(f())\n"
+        text = text.replace("[]", "{}").replace("[0]", "{0: 0}").replace("= [x]", "= {x: x}")
+        text = re.sub(r"(\w+)\.append\((\w)\)", r"\1[\2 + 1] = \2", text).replace("new += [1]", "new[1] = 1")
+        text = text.replace("new += {x: x}", "new[x] = 1")
+        assert difference({"main.star": text}, Dialect()) == ""

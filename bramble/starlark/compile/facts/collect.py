@@ -51,6 +51,8 @@ KEEPS_NOTHING = frozenset(
         *("tuple", "type", "zip", "max", "min"),
     }
 )
+# Expressions that make a new container.
+_NEW = frozenset({tree.List, tree.Dict, tree.Comprehension})
 # Universal functions that make a new container.
 FRESH = frozenset({"dir", "enumerate", "list", "range", "reversed", "set", "sorted", "tuple", "zip", "dict"})
 
@@ -100,6 +102,7 @@ class FunctionFacts:
         "iterables",
         "locked",
         "aliases",
+        "fresh",
         "called",
         "calls",
         "star_calls",
@@ -123,8 +126,10 @@ class FunctionFacts:
         # The loops that iterate a variable, and the variables that are changed in such a loop.
         self.iterables: list[tuple[int, tree.Name]] = []
         self.locked: set[int] = set()
-        # Pairs of variables of which one is assigned the other's value.
-        self.aliases: list[tuple[int, int]] = []
+        # Pairs of variables of which one is assigned the other's value, and where.
+        self.aliases: list[tuple[int, int, int]] = []
+        # For a loop its end, and the variables that are given a new container before it in the same block.
+        self.fresh: dict[int, tuple[int, dict[int, int]]] = {}
         # Local variables that are called in a loop.
         self.called: set[int] = set()
         # Calls of known global functions.
@@ -176,6 +181,7 @@ class _Collector:
         self.outermost = -1
 
     def run(self, body: Sequence[tree.Node]) -> None:
+        self.block(body)
         work: list[Any] = list(reversed(body))
         open_loops = self.open
         uses = self.uses
@@ -209,6 +215,18 @@ class _Collector:
                 handler(self, node, work)
 
     # -- helpers
+
+    def block(self, body: Sequence[tree.Node]) -> None:
+        """Note, for the loops of a block, which variables surely have new containers when they begin."""
+        fresh: dict[int, int] = {}
+        for node in body:
+            kind = node.__class__
+            if kind is tree.For and fresh:
+                self.facts.fresh[node.start] = node.end, dict(fresh)
+            elif kind is tree.Assign and node.value.__class__ in _NEW:  # type: ignore[attr-defined]
+                target = node.target
+                if target.__class__ is tree.Name and self.uses[target.start].scope == LOCAL:
+                    fresh[self.uses[target.start].declared] = node.start
 
     def escape(self, declared: int) -> None:
         """Note that somebody else may get hold of what a variable holds.
@@ -316,7 +334,7 @@ class _Collector:
         to, source = self.uses[target.start], self.uses[value.start]
         if to.scope != LOCAL or source.scope != LOCAL:
             return False
-        self.facts.aliases.append((to.declared, source.declared))
+        self.facts.aliases.append((to.declared, source.declared, self.statement))
         self.facts.assigned.setdefault(to.declared, []).append(("alias", value))
         return True
 
@@ -338,6 +356,7 @@ class _Collector:
         self.uses_only(node.value, work)
 
     def on_for(self, node: tree.For, work: list[Any]) -> None:
+        self.block(node.body)
         work.append(_END)
         work.extend(reversed(node.body))
         # What is iterated is evaluated before the loop.
@@ -355,6 +374,7 @@ class _Collector:
             self.facts.iterables.append((loop.start, iterable))
 
     def on_while(self, node: tree.While, work: list[Any]) -> None:
+        self.block(node.body)
         self.enter_loop(node, work)
         work.extend(reversed(node.body))
         self.uses_only(node.condition, work, "truth")
@@ -375,6 +395,7 @@ class _Collector:
                 self.uses_only(clause.condition, work, "truth")
 
     def on_branch(self, node: tree.Branch, work: list[Any]) -> None:
+        self.block(node.body)
         work.extend(reversed(node.body))
         self.uses_only(node.condition, work, "truth")
 

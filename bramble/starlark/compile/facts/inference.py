@@ -258,12 +258,9 @@ class Inference:
         """Note the variables of private containers that a loop changes while it iterates them."""
         for facts in self.facts.values():
             for loop_start, iterable in facts.iterables:
-                loop = facts.loops[loop_start]
                 declared = self.uses[iterable.start].declared
-                changed = loop.changed.union(self.ownership.changes_name(node) for node in loop.augmented)
-                group = self.ownership.group(declared, facts)
-                if not group.isdisjoint(changed):
-                    facts.locked |= group
+                if self.ownership.changes_iterated(declared, facts, loop_start):
+                    facts.locked |= self.ownership.group(declared, facts)
 
     def may_recur(self, start: int) -> bool:
         """Return whether a call of the function at `start` might come back to it before it returns."""

@@ -175,7 +175,7 @@ class Ownership:
         size = 0
         while size != len(group):
             size = len(group)
-            for to, source in facts.aliases:
+            for to, source, _at in facts.aliases:
                 if to in group or source in group:
                     group |= {to, source}
         return group
@@ -269,12 +269,28 @@ class Ownership:
         if iterable.__class__ is tree.Name:
             binding = self.uses[iterable.start]
             if binding.scope == LOCAL and self.private_at(binding.declared, facts, loop_start):
-                group = self.group(binding.declared, facts)
-                changed = not group.isdisjoint(loop.changed) or any(
-                    self.changes_name(node) in group for node in loop.augmented
-                )
-                return LOCK if changed else NO_LOCK
+                return LOCK if self.changes_iterated(binding.declared, facts, loop_start) else NO_LOCK
         return self.harm(loop, facts, loop_start)
+
+    def changes_iterated(self, declared: int, facts: FunctionFacts, loop_start: int) -> bool:
+        """Return whether a loop over a private variable may change what it iterates.
+
+        It does not by changing another variable of the group that was given a new container right before, and
+        has not been another's name since: as in `new = []`, `for x in old: new.append(x)`, `old = new`.
+        """
+        loop = facts.loops[loop_start]
+        changed = loop.changed.union(map(self.changes_name, loop.augmented))
+        changed &= self.group(declared, facts)
+        if not changed:
+            return False
+        end, fresh = facts.fresh.get(loop_start, (0, {}))
+        if declared in changed or not changed <= fresh.keys():
+            return True
+        return any(
+            fresh[one] < at < end
+            for to, source, at in facts.aliases
+            for one in changed.intersection((to, source))
+        )
 
     def changes_name(self, node: tree.AugAssign) -> int:
         """Return the variable whose container an augmented assignment may change, else -1."""
