@@ -33,22 +33,9 @@ MUTATORS = frozenset(
 # Universal functions that keep none of their arguments. Those with a key function may call anything.
 KEEPS_NOTHING = frozenset(
     {
-        *(
-            "abs",
-            "all",
-            "any",
-            "bool",
-            "bytes",
-            "chr",
-            "dict",
-            "dir",
-            "enumerate",
-            "fail",
-            "float",
-            "hasattr",
-        ),
-        *("hash", "int", "len", "list", "ord", "print", "range", "repr", "reversed", "set", "sorted", "str"),
-        *("tuple", "type", "zip", "max", "min"),
+        *("abs", "all", "any", "bool", "bytes", "chr", "dict", "dir", "enumerate", "fail", "float"),
+        *("hasattr", "hash", "int", "len", "list", "ord", "print", "range", "repr", "reversed", "set"),
+        *("sorted", "str", "tuple", "type", "zip", "max", "min"),
     }
 )
 # Expressions that make a new container.
