@@ -12,6 +12,7 @@ import sys
 from .bounds import Overtime
 from .errors import EvalError, Frame, StarlarkError
 from .runtime.attributes import NoAttribute
+from .runtime.collection_methods import RefusedKey
 from .runtime.functions import INNER_PART, Stopped, mangle
 from .runtime.intrinsics import BUILTINS, DisplayError, explain_call
 from .runtime.operators import (
@@ -185,6 +186,8 @@ def _exact(error: EvalError, frame: FrameType, line: int, found: Frame) -> Frame
         return found
     operation = state.operations[line - 1]
     offset = None
+    if isinstance(error, RefusedKey):
+        offset = state.operations[error.operation - 1][0]
     unsliceable = isinstance(error, NotSliceable) and operation[1] == ".slice_of"
     if unsliceable or (isinstance(error, NoAttribute) and operation[1] == "method"):
         offset = operation[2][0]

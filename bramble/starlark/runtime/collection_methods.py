@@ -140,6 +140,35 @@ def _key(method: str, key: Value) -> Value:
         raise EvalError(error.code, f"{method}: {error.message}") from None
 
 
+class RefusedKey(EvalError):
+    """A key that cannot be one, where it is used; `operation` is the number of the one that it belongs to."""
+
+    def __init__(self, code: str, message: str, operation: int) -> None:
+        super().__init__(code, message)
+        self.operation = operation
+
+
+class Refused:
+    """What stands for a key that cannot be one: an error for the dict that is asked for it."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: RefusedKey) -> None:
+        self.error = error
+
+    def __hash__(self) -> int:
+        raise self.error
+
+
+def key_for_later(operation: int, key: Value, method: str = "") -> Value:
+    """Return the Python key of a value, also of one that is none: what comes before its use is done first."""
+    # spec: starlark.expr.order
+    try:
+        return _key(method, key) if method else key_of(key)
+    except EvalError as error:
+        return Refused(RefusedKey(error.code, error.message, operation))
+
+
 def clear_dict(d: Dict) -> None:
     refuse_change(d, "clear")
     dict.clear(d)

@@ -13,6 +13,7 @@ from .collection_methods import (
     DICT_METHODS,
     LIST_METHODS,
     add_in_place,
+    key_for_later,
     or_in_place,
     update_from,
 )
@@ -133,9 +134,9 @@ def dict_display(*parts: Value) -> dict[Value, Value]:
     return Dict(made) if has_odd_keys(made) else made
 
 
-def new_key(thread: Thread, key: Value) -> Value:
-    """Return the key of a dict of Python's own that stands for one of the program."""
-    k = key_of(key)
+def new_key(thread: Thread, operation: int, key: Value) -> Value:
+    """Return the key of a dict of Python's own that stands for one of the program, as `key_for_later`."""
+    k = key_for_later(operation, key)
     if k.__class__ is Key:
         thread.odd = True
     return k
@@ -417,7 +418,7 @@ BUILTINS: dict[str, Value] = {
     ".add_in_place": add_in_place,
     ".or_in_place": or_in_place,
     ".dict_display": dict_display,
-    ".key_of": key_of,
+    ".key_of": key_for_later,
     ".new_key": new_key,
     ".enter": enter,
     ".leave": leave,

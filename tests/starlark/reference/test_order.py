@@ -75,6 +75,34 @@ def test_an_operand_without_a_value_is_an_error_where_its_turn_is(kind: str) -> 
         pytest.fail(f"{len(found)} programs\n" + "\n\n".join(found[:3]), pytrace=False)
 
 
+WRONG = (
+    *("None", "1", '"x"', "[1]", "[[1]]", '{"a": 1}', "{}", "([1], True)", "True", "-1", "1.5"),
+    *('float("nan")', "set([1])", 'b"a"', "len", "struct(a = 1)", "range(2)", "(1, 2)"),
+)
+
+
+def test_operands_that_do_not_fit_are_refused_in_the_same_order_and_words() -> None:
+    found = []
+    number = 0
+    for form, values in {**EXPRESSIONS, **STATEMENTS}.items():
+        for at in range(len(values)):
+            operands = [f"t({i}, {value})" for i, value in enumerate(values)]
+            others = [*operands]
+            number += 1
+            operands[at] = f"t({at}, {WRONG[number % len(WRONG)]})"
+            others[at] = "X"
+            others[-1 - at] = f"t(-1, {WRONG[number % 7]})"
+            for chosen in (operands, others):
+                text = form.format(*chosen)
+                context = "print(FORM)" if form in EXPRESSIONS else "FORM"
+                body = FUNCTION.replace("FORM", context.replace("FORM", text)).replace("run()", "run(X)")
+                files = {"main.star": f"{HEAD}{body}run({WRONG[-1 - number % len(WRONG)]})\n"}
+                expected, actual = referred(files, DIALECT), compiled(files, DIALECT)
+                if actual.seen != expected.seen:
+                    found.append(f"{text}\nreference {expected.seen}\ncompiled  {actual.seen}")
+    assert not found, "\n\n".join(found[:3])
+
+
 # Statements that call `run`, in every way in which a file can; `run1` is the same with a parameter.
 CALLERS = (
     *("run()", "y = run()", "y = [run() for _ in [1]]", "y = (lambda: run())()", "y = attempt(run)"),

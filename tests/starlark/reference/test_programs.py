@@ -33,6 +33,23 @@ def test_random_programs_do_what_the_reference_evaluator_does(case: Case) -> Non
         pytest.fail(f"{case.dialect}\n{difference(smaller, case.dialect)}", pytrace=False)
 
 
+# What random programs have found.
+FOUND = (
+    # The method says whose key it is, and its default is evaluated before the key is looked at.
+    "def f(x):\n    for y in [[1]]:\n        print({}.get((y, True), print(x)))\nf(1)\n",
+    "def f(y):\n    d = {}\n    return d.get((y, 2))\nprint(attempt(lambda: f([1])))\n",
+    # The value of an entry is evaluated before its key is looked at.
+    "def f(x):\n    print({k: print(k) for k in x})\nf(['a', [1]])\n",
+    "def f(x):\n    print({(k, x): len(k) for k in x})\nf(['a', 1])\n",
+    "def f(x):\n    return {\n        k:\n        print(1)\n        for k in x}\nf([1, {}])\n",
+)
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_what_was_found_is_mended(text: str) -> None:
+    assert not difference({"main.star": text}, Dialect())
+
+
 def test_counting_steps_changes_nothing_else() -> None:
     for seed in range(40):
         files, dialect = random_case(seed)

@@ -136,7 +136,7 @@ def comprehension_body(ctx: Context, node: tree.Comprehension, generators: list[
 
 def new_key(key: expr, line: int) -> expr:
     """Emit a key of a dict of Python's own."""
-    return py.helper(".new_key", [py.load("$s", line), key], line)
+    return py.helper(".new_key", [py.load("$s", line), py.constant(line, line), key], line)
 
 
 def clauses_for(ctx: Context, clause: tree.ForClause, items: expr, parts: int, line: int) -> list[Clause]:

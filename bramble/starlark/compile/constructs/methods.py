@@ -542,7 +542,7 @@ def keyed_method(
         test = is_free(first, x, ".Dict", line)
     slow = slow_method(ctx, node, dot, x, [], [], [key, *rest])
     if mask == TUPLE and dot.name == "get":
-        hashed = py.helper(".key_of", [key], line)
+        hashed = py.helper(".key_of", [py.constant(line, line), key, py.constant(dot.name, line)], line)
         fast = py.method(dot.name, x, [hashed, *rest], line)
     elif not mask & ~(STRING | INT):
         fast = py.method(dot.name, x, [key, *rest], line)
