@@ -31,3 +31,20 @@ def test_a_program_with_another_command_line_is_checked_through_a_shim(command: 
     )
     assert {outcome.case.id: outcome.message for outcome in outcomes if outcome.status != "passed"} == {}
     assert len(outcomes) > 10
+
+
+@pytest.mark.parametrize(("which", "package"), [("rust", "starlark"), ("go", "starlark_go")])
+def test_public_implementations_are_checked_through_a_shim(which: str, package: str) -> None:
+    pytest.importorskip(package, reason=f"the package {package} is a peer for comparison, and is not here")
+    chunks = [case for case in runner.load() if isinstance(case, Chunk) and case.id.startswith("starlark/")]
+    names = ("starlark/list:", "starlark/string-trim:", "starlark/control:", "starlark/dict:")
+    outcomes = runner.run(
+        [case for case in chunks if case.id.startswith(names)][::8],
+        implementation(f"{sys.executable} {SHIMS}/peers.py {which}", [], 60.0),
+        Rules(claimed_capabilities([]), codes=False),
+        levels=["language"],
+        jobs=os.cpu_count() or 1,
+    )
+    passed = [outcome for outcome in outcomes if outcome.status == "passed"]
+    # Programs that must fail are among them: who accepts all of them, or none, passes nothing.
+    assert len(passed) > 0.7 * len(outcomes) and len(outcomes) > 15
