@@ -147,20 +147,19 @@ class Freezing:
                 kind = item.__class__
                 if kind in _SETTLED:
                     continue
-                if kind is list and id(item) not in made:
+                new: Value = made.get(id(item))
+                if new is None and kind is list:
                     # As `frozen` does, in place: of data there may be millions.
-                    new: Value = FrozenList(item)
-                    made[id(item)] = new
+                    made[id(item)] = new = FrozenList(item)
                     kept.append(item)
                     for one in item:
                         if one.__class__ not in _SETTLED:
                             work.append(new)
                             break
-                    put(value, place, new)
-                else:
+                elif new is None:
                     new = frozen(item)
-                    if new is not item:
-                        put(value, place, new)
+                if new is not item:
+                    put(value, place, new)
 
 
 def _same(a: object, b: object) -> bool:

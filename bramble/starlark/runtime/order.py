@@ -80,13 +80,22 @@ class _Ordered:
 
 
 def python_orders(keys: Value) -> bool:
-    """Return whether Python orders values as Starlark does: ints, strings, tuples with columns of such."""
+    """Return whether Python orders values as Starlark does: ints, strings, tuples with columns of such.
+
+    Where the first items of all tuples are different strings, as those of the entries of a dict, the others
+    do not matter.
+    """
     kind = keys[0].__class__ if keys else str
     if kind is str or kind is int:
         for key in keys:
             if key.__class__ is not kind:
                 break
         else:
+            return True
+    if kind is tuple:
+        # The entries of a dict, most often.
+        first = {key[0] for key in keys if key.__class__ is tuple and key and key[0].__class__ is str}
+        if len(first) == len(keys):
             return True
     found = types_of(keys)
     if len(found) == 1:
@@ -105,12 +114,8 @@ _COLUMNS = frozenset({str, int, bytes})
 def _python_orders_tuples(keys: Value) -> bool:
     """Return whether Python orders tuples as Starlark does.
 
-    It looks at the first items in which two differ. Where the first of all are different strings, as
-    those of the entries of a dict, the others do not matter.
+    It looks at the first items in which two differ.
     """
-    first = {key[0] for key in keys if key and key[0].__class__ is str}
-    if len(first) == len(keys):
-        return True
     shapes = {tuple(map(type, key)) for key in keys}
     return len(shapes) == 1 and _COLUMNS.issuperset(shapes.pop())
 

@@ -21,7 +21,7 @@ from ..facts.kinds import ANY, DICT, INT, LIST, RAW_DICT, RAW_LIST, STRING, TUPL
 from .arguments import arguments_of, keyword_arguments, words_as_dict
 from .calls import call_with_stars
 from .formatting import after_text, formatted_call, known_text
-from .guards import is_free, is_free_list, is_plain_dict, is_short_text, is_small_dict
+from .guards import is_free, is_free_list, is_plain_dict, is_short_text, is_small, is_small_dict
 from .unboxed import is_native_key, key_test, may_be_native_key
 from .variables import has_plain_keys, may_lack_value, unless_odd, unwrapped
 
@@ -522,7 +522,9 @@ def dict_view_of(ctx: Context, node: tree.Call, dot: tree.Dot, x: expr) -> expr:
 
 def dict_view(name: str, x: expr, _args: list[expr], line: int) -> expr:
     """Emit `keys()` and its like of a dict as a list."""
-    return py.helper(".listed", [py.method(name, x, [], line)], line)
+    view = py.method(name, x, [], line)
+    small = py.list_of([py.starred(view, line)], line)
+    return py.conditional(is_small(x, line), small, py.helper(".listed", [view], line), line)
 
 
 def keyed_method(
