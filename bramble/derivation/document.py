@@ -66,7 +66,7 @@ class Lent:
 
 
 def document_value(document: GraphDocument) -> dict[str, Any]:
-    """Return the document as the JSON value that `read_document` reads; sorted where order means nothing."""
+    """Return the document as the JSON value that `read_document` reads; sorted where the order has no meaning."""
     # spec: derivation.document
     value: dict[str, Any] = {
         "version": VERSION,
@@ -91,7 +91,7 @@ def _place_value(place: Place) -> dict[str, Union[str, int]]:
 
 
 def read_document(data: bytes, lent: Lent = Lent()) -> GraphDocument:  # noqa: B008 (it is frozen)
-    """Return the graph that `data` describes, every id of it worked out anew.
+    """Return the graph that `data` describes; every id of it is computed again.
 
     Raises `graph.*` for what is wrong with the document, and `derivation.*` for a
     derivation that breaks a rule; the message begins with the node and the key.
@@ -102,7 +102,7 @@ def read_document(data: bytes, lent: Lent = Lent()) -> GraphDocument:  # noqa: B
         )
         # spec: derivation.document.version
         if found["version"] != VERSION or isinstance(found["version"], bool):
-            raise _wrong("version", "version", f"this is no version {VERSION} of a graph")
+            raise _wrong("version", "version", f"the version of this graph document is not {VERSION}")
         nodes = strictjson.mapping(found["graph"], "graph")
         ids, graph = _Reader(nodes, lent).read()
         return GraphDocument(
@@ -137,7 +137,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         # spec: derivation.document.duplicate
         keys = [key for key, _ in pairs]
         again = next(key for number, key in enumerate(keys) if key in keys[:number])
-        raise BrambleError("graph.duplicate", f"the key {ascii(again)} stands twice", remedy=_REMEDY)
+        raise BrambleError("graph.duplicate", f"the key {ascii(again)} occurs twice", remedy=_REMEDY)
     return found
 
 
@@ -156,7 +156,7 @@ def _number(value: Any, where: str) -> int:
 def _id_of(value: Any, where: str, ids: Mapping[str, str]) -> str:
     key = strictjson.text(value, where)
     if key not in ids:
-        raise _wrong("result", where, f"{ascii(key)} is no node of the graph")
+        raise _wrong("result", where, f"{ascii(key)} is not a node of the graph")
     return ids[key]
 
 
@@ -251,7 +251,7 @@ class _Reader:
                 "id",
                 where,
                 f'this is the id of another derivation; that of "{draft.name}" is {draft.id}',
-                "compute the ids anew after a change, or use labels such as @lib and leave it to Bramble",
+                "compute the ids again after a change, or use labels such as @lib and leave it to Bramble",
             )
         if "Dependencies" in found:
             self._check_dependencies(found["Dependencies"], f"{where}.Dependencies", draft)
@@ -306,7 +306,7 @@ class _Reader:
             )
 
     def _references(self, key: str, draft: Derivation) -> Iterator[tuple[str, str]]:
-        """Yield (where, key) of each node that a node refers to; what is lent to the document is none."""
+        """Yield (where, key) of each node that a node refers to; not of what is lent to the document."""
         for parameter, template in _templates(draft):
             where = f"graph.{key}.{parameter}"
             found = [(ref.derivation, ref.output) for ref in template.references]
@@ -347,9 +347,9 @@ class _Reader:
                 elif following in active:
                     # spec: derivation.document.cycle
                     path = list(active)
-                    circle = [*path[path.index(following) :], following]
+                    cycle = [*path[path.index(following) :], following]
                     raise _wrong(
-                        "cycle", f"graph.{following}", "nodes need one another: " + " → ".join(circle)
+                        "cycle", f"graph.{following}", "nodes depend on one another in a cycle: " + " → ".join(cycle)
                     )
                 elif following not in done:
                     active[following] = None

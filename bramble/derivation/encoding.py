@@ -119,7 +119,7 @@ def _sources(value: Any, where: str) -> Sources:
 
 
 def decode_resolved(data: bytes) -> tuple[ResolvedDerivation, Optional[OutputPaths]]:
-    """Return the store derivation in `data` and what its outputs came out as (None: not built).
+    """Return the store derivation in `data` and the results for its outputs (None: not built).
 
     Raises derivation.encoding unless `data` is exactly what `encode` writes.
     """
@@ -188,7 +188,7 @@ def _outputs(value: Any, names: tuple[str, ...]) -> Optional[OutputPaths]:
         return None
     listed = strictjson.items(value, "Outputs")
     if len(listed) != len(names):
-        raise broken("Outputs", f"{len(names)} outputs are named, and {len(listed)} stand here")
+        raise broken("Outputs", f"{len(names)} outputs are named, and {len(listed)} are listed")
     outputs = {}
     for number, (name, item) in enumerate(zip(names, listed)):
         where = f"Outputs[{number}]"

@@ -78,8 +78,8 @@ def _translator(refs: Mapping[str, OutputRef], directory: str, name: str) -> Cal
         if found[1] not in refs:
             raise BrambleError(
                 "graph.unseen-path",
-                f'{found[0]} is named, which is no input of the builder of "{name}"',
-                remedy="name outputs that it was given by args or env; its own output is none of them, since "
+                f'{found[0]} is named, which is not an input of the builder of "{name}"',
+                remedy="name outputs that it was given by args or env; not its own output, since "
                 "the graph is used where the builder does not run",
             )
         return str(refs[found[1]])

@@ -1,4 +1,4 @@
-"""Derivations that need one another, and the order in which they can be built."""
+"""Derivations that depend on one another, and the order in which they can be built."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ class DerivationGraph:
         names = [self.derivations[key].name for key in path[path.index(again) :]]
         return BrambleError(
             "derivation.cycle",
-            "derivations that need one another: " + " → ".join([*names, names[0]]),
-            remedy="no derivation can need its own result: take one reference of the circle out",
+            "derivations depend on one another in a cycle: " + " → ".join([*names, names[0]]),
+            remedy="no derivation can need its own result: remove one reference of the cycle",
         )
 
 
@@ -110,7 +110,7 @@ def unknown_reference(
     if derivation is None:
         fact = f"there is no derivation {reference} in this graph"
     else:
-        fact = f'derivation "{derivation.name}" refers to {reference}, which is no derivation of this graph'
+        fact = f'derivation "{derivation.name}" refers to {reference}, which is not a derivation of this graph'
     return BrambleError(
         "derivation.unknown-reference",
         fact,

@@ -27,7 +27,7 @@ class SourceObject(NamedTuple):
 
 
 class ResolvedDependency(NamedTuple):
-    """One output that a build needs, and the store object that it came out as."""
+    """One output that a build needs, and the store object that is its result."""
 
     output: str  # object name, 32 characters; "" while it is not known
     output_name: str  # "out" unless the derivation names others
@@ -52,7 +52,7 @@ class ResolvedDerivation(_Resolved):
 
     @cached_property
     def digest(self) -> str:
-        """32 characters that are equal when the inputs came out equal (early cutoff)."""
+        """32 characters that are equal when the inputs have the same contents (early cutoff)."""
         # spec: derivation.store.digest
         anonymous = {
             (output, name, "" if output else filename) for output, name, filename in self.dependencies
@@ -66,7 +66,7 @@ class ResolvedDerivation(_Resolved):
         return f"{self.digest}-{self.name}.drv"
 
     def encode(self, outputs: Optional[OutputPaths] = None) -> bytes:
-        """Return the contents of its file, with what its outputs came out as when that is known."""
+        """Return the contents of its file, with the results for its outputs when they are known."""
         return self._encode(self.dependencies, outputs)
 
     def _encode(self, dependencies: Iterable[tuple[str, str, str]], outputs: Optional[OutputPaths]) -> bytes:

@@ -119,7 +119,7 @@ def _check_command(derivation: Derivation) -> None:
             "args",
             f"the command {command} is an absolute path, and a build sees nothing of this machine"
             if command
-            else "the first argument of derivation_output is the command, and there is none",
+            else "the first argument of derivation_output is its command, and it is missing",
             'begin args with a program of an output, such as tools.out + "/bin/sh", or with a source file',
         )
 

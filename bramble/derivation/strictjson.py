@@ -60,7 +60,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise broken("", f"the key {ascii(key)} stands twice")
+            raise broken("", f"the key {ascii(key)} occurs twice")
         found[key] = value
     return found
 

@@ -195,7 +195,7 @@ def _output(session: Session, function: str, value: Any) -> OutputRef:
     if made is None or found.output not in made.outputs:
         refuse(
             "derivation.unknown-reference" if made is None else "derivation.unknown-output",
-            f"{function}: {found} is no output of a derivation",
+            f"{function}: {found} is not an output of a derivation",
             "pass what derivation() returned",
         )
     return found

@@ -219,7 +219,7 @@ def _last_name(opened: list[int], path: str) -> str:
 
 
 def _target(name: str, directory: int) -> str | None:
-    """Return what a symbolic link says; None for what is no link, or not there."""
+    """Return what a symbolic link says; None for what is not a link, or does not exist."""
     try:
         return os.readlink(name, dir_fd=directory)
     except OSError as error:

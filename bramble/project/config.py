@@ -257,7 +257,7 @@ def _vendor(document: TomlDocument, table: Optional[Mapping[str, Any]]) -> str:
     if not text.isprintable() or {"..", ""} & set(parts) or set(parts) == {"."}:
         raise BrambleError(
             "config.vendor",
-            f"{ascii(text)} is no directory below the project",
+            f"{ascii(text)} is not a directory below the project",
             place=document.value_place(path),
             remedy='name one, such as path = "vendor"; for one elsewhere: bramble --vendor DIR build',
         )
@@ -265,7 +265,7 @@ def _vendor(document: TomlDocument, table: Optional[Mapping[str, Any]]) -> str:
 
 
 def _warnings(document: TomlDocument) -> list[str]:
-    """Return a line for every key that means nothing here: a misspelt one would go unnoticed."""
+    """Return a line for every key that has no effect: a misspelt one would go unnoticed."""
     # spec: project.config.unknown
     unknown: list[tuple[Path, tuple[str, ...]]] = []
     for table, known in _KNOWN.items():
@@ -285,5 +285,5 @@ def _warnings(document: TomlDocument) -> list[str]:
     for place, path, known in placed:
         meant = nearest(str(path[-1]), known)
         hint = f'; did you mean "{meant}"?' if meant else f"; known are {', '.join(known)}"
-        lines.append(f'{place}: the key "{".".join(str(part) for part in path)}" means nothing{hint}')
+        lines.append(f'{place}: the key "{".".join(str(part) for part in path)}" has no effect{hint}')
     return lines

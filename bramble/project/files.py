@@ -151,7 +151,7 @@ def is_directory(listings: Listings, path: str) -> bool:
 
 
 def check_source(listings: Listings, path: str) -> None:
-    """Refuse a path relative to the project that is no source of it, written without files().
+    """Refuse a path relative to the project that is not a source of it, written without files().
 
     Raises load.source-missing, load.source-outside and load.source-name.
     """
@@ -288,7 +288,7 @@ def _matching(found: Listings, pattern: Pattern, excludes: Sequence[Pattern]) ->
 
 
 def _is_result(found: Listings, path: Names) -> bool:
-    """Tell whether a symbolic link is one that `build --out-link` makes: what is built is no source."""
+    """Tell whether a symbolic link is one that `build --out-link` makes: a result is not a source."""
     found.reads.stamp(os.path.join(found.root, *path))
     head, _, name = os.readlink(os.path.join(found.root, *path)).rpartition("/")
     return head.startswith("/") and head.endswith("/store") and len(name) == 32 and name.isalnum()

@@ -1,4 +1,4 @@
-"""bramble.lock: what downloads came out as, so that they come out the same again.
+"""bramble.lock: the results of downloads, so that they are found again unchanged.
 
 The file is TOML, written by Bramble and kept in version control: sorted, one
 entry a line, so that two branches merge. Tables of entries that this version
@@ -177,7 +177,7 @@ def merge(
         if before not in (pins[key], replaced.get(key)):
             raise BrambleError(
                 "lock.conflict",
-                f'"{key}" came out as {pins[key]}, and the lock file says {before}',
+                f'"{key}" gave {pins[key]}, and the lock file has {before}',
                 place=lock.places.get((table, key), Place(LOCK_NAME)),
                 remedy="what is fetched has changed; if that is expected, delete this line and build again",
             )

@@ -351,7 +351,7 @@ def _check_inside(module: ModuleFile, reads: Reads) -> None:
         if os.path.lexists(os.path.join(module.root, directory, CONFIG_NAME)):
             raise BrambleError(
                 "load.unknown-module",
-                f'there is no module "{module.name}": {directory} is a project of its own',
+                f'there is no module "{module.name}": {directory} is another project',
                 remedy=f"require it, with bramble add {module.name} or --path DIR; to work on it, go there",
             )
         directory = os.path.dirname(directory)

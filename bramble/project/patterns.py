@@ -74,7 +74,7 @@ def parse_pattern(text: str, directory: str, *, hidden: bool) -> Pattern:
     """Return the pattern `text`, meant relative to `directory` of the project, placed at its root.
 
     With `hidden`, wildcards match a leading dot. Raises load.source-pattern for a
-    pattern without sense and load.source-outside for one that leaves the project.
+    pattern that is not valid and load.source-outside for one that leaves the project.
     """
     # spec: project.files.patterns
     if not text:
@@ -90,7 +90,7 @@ def parse_pattern(text: str, directory: str, *, hidden: bool) -> Pattern:
             continue
         if name == "..":
             if parts:
-                raise _broken(text, '".." stands after a wildcard', "put .. at the beginning")
+                raise _broken(text, '".." is after a wildcard', "write .. at the beginning")
             if not base:
                 raise outside(text, "it leads above the project's root")
             base.pop()
@@ -143,7 +143,7 @@ def _class(name: str, start: int, text: str) -> tuple[str, int]:
     at = start
     negated = name.startswith(("!", "^"), at)
     at += negated
-    # A bracket that comes first is a member and closes nothing.
+    # A bracket that comes first is a member of the class and does not close it.
     end = name.find("]", at + 1)
     if end < 0:
         raise _broken(text, '"[" is not closed', "write [[] for the character itself")

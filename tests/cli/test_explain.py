@@ -58,7 +58,7 @@ def test_a_code_is_explained_as_it_is_shown(world: World) -> None:
     ran = world.run("explain", "error[load.cycle]:")
     assert ran.status == 0 and ran.err == ""
     for part in (
-        "load.cycle: modules load one another\n",
+        "load.cycle: modules load one another in a cycle\n",
         "the rule dialect.load.cycle in 03-dialect.md:\n",
         "Modules that load one another in a",
         'load("example.com/p/b")',

@@ -1,4 +1,4 @@
-"""Derivations that need one another."""
+"""Derivations that depend on one another."""
 
 from __future__ import annotations
 

@@ -87,10 +87,10 @@ def test_unknown_keys_are_warned_about_where_they_stand():
         '[dependencies]\nb = { version = "1.0.0", pth = "x" }\n'
     )
     assert config.warnings == (
-        'bramble.toml:1:1: the key "pakage" means nothing; did you mean "package"?',
-        'bramble.toml:4:1: the key "package.versoin" means nothing; did you mean "version"?',
-        'bramble.toml:6:1: the key "package.zzz" means nothing; known are name, version, description',
-        'bramble.toml:8:26: the key "dependencies.b.pth" means nothing; did you mean "path"?',
+        'bramble.toml:1:1: the key "pakage" has no effect; did you mean "package"?',
+        'bramble.toml:4:1: the key "package.versoin" has no effect; did you mean "version"?',
+        'bramble.toml:6:1: the key "package.zzz" has no effect; known are name, version, description',
+        'bramble.toml:8:26: the key "dependencies.b.pth" has no effect; did you mean "path"?',
     )
 
 
