@@ -99,9 +99,19 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--seed", metavar="TEXT", default="0", help="which ones")
     parser.add_argument("--only", metavar="NAME", action="append", default=[], help="this fault instead")
     parser.add_argument("--map", metavar="FILE", help="keep there which lines each case runs")
+    parser.add_argument(
+        "--most", metavar="N", type=int, help="a fault that the N best cases do not find has survived"
+    )
     options = parser.parse_args(words)
     if options.random is not None or options.only:
-        return chance.main(options.random or 0, options.seed, TOP, map_file=options.map, only=options.only)
+        return chance.main(
+            options.random or 0,
+            options.seed,
+            TOP,
+            map_file=options.map,
+            most=options.most,
+            only=options.only,
+        )
     paragraphs = options.paragraph
     chosen = [mutant for mutant in MUTANTS if not paragraphs or mutant.paragraph in paragraphs]
     try:

@@ -201,7 +201,7 @@ class Laboratory:
             failing = self._first_failing(unit, commands)
             if failing is None:
                 continue
-            # One that fails by chance, such as by its time, says nothing; chunks have nothing to do with time.
+            # One that fails by chance, such as by its time, says nothing. Chunks do not depend on time.
             if isinstance(unit.cases[0], Chunk) or self._first_failing(unit, commands) is not None:
                 return failing
         return None
@@ -261,9 +261,10 @@ def investigate(
     equivalent: Mapping[str, str],
     *,
     map_file: Optional[str] = None,
+    most: Optional[int] = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Found]:
-    """Yield what becomes of each fault."""
+    """Yield what becomes of each fault; at most `most` units are run with it."""
     rules = Rules(claimed_capabilities([]), seed="mutants")
     wanted_units = units(cases, rules)
     known = _load_map(map_file)
@@ -280,7 +281,7 @@ def investigate(
                 continue
             users = [] if chosen.fault.inside else users_of(chosen.path, source)
             order = order_of(chosen, wanted_units, known, users)
-            failing = laboratory.first_failing(chosen, order) if order else None
+            failing = laboratory.first_failing(chosen, order[:most]) if order else None
             status = CAUGHT if failing else SURVIVED if order else UNREACHED
             yield Found(chosen, shown, status, failing or "", len(order))
 
@@ -300,7 +301,15 @@ def table(found: Sequence[Found]) -> str:
     return "\n".join(lines)
 
 
-def main(count: int, seed: str, source: str, *, map_file: Optional[str], only: Sequence[str] = ()) -> int:
+def main(
+    count: int,
+    seed: str,
+    source: str,
+    *,
+    map_file: Optional[str],
+    most: Optional[int] = None,
+    only: Sequence[str] = (),
+) -> int:
     """Choose and investigate; print a line for each fault and a table; return 1 where not all are caught."""
     candidates = list(concerned(source, listed("left-out")))
     chosen = choose(candidates, count, seed)
@@ -313,6 +322,7 @@ def main(count: int, seed: str, source: str, *, map_file: Optional[str], only: S
         runner.load(),
         listed("equivalent"),
         map_file=map_file,
+        most=most,
         say=lambda line: print(line, flush=True),
     ):
         found.append(one)
