@@ -26,7 +26,6 @@ from bramble.build.stamps import Stamp, changed_file, unchanged
 from bramble.build.task import Cancelled, Made, Task
 from bramble.derivation.model import BUILTIN_BUILDERS, GENERATOR, Derivation, Sources
 from bramble.derivation.resolve import Digests, ResolvedDerivation, SourceObject, resolve
-from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.store.disk import Realisation, Store, StoreObject
 
@@ -122,12 +121,16 @@ class Builder:
                 self.sources[sources] = source
             return self.sources[sources]
 
-    def recalled(self, id: str, derivation: Derivation, inputs: Mapping[OutputRef, str]) -> Optional[Made]:
+    def note(self, id: str, made: Made) -> None:
+        """Hear what a derivation came to; for the thread that recalls what comes after it."""
+        self._digests.tell(id, made.outputs)
+
+    def recalled(self, id: str, derivation: Derivation) -> Optional[Made]:
         """Return what `known` would of a derivation that was built; None is no answer.
 
         That is as quick as it can be, for most of a large graph is such: nothing is looked at but its
-        record. Whether its outputs are there is for `look` to find out. `inputs` has the object of each
-        output that it names, and may have more. Raises BrambleError as `known` does.
+        record. Whether its outputs are there is for `look` to find out. What it needs has been noted.
+        Raises BrambleError as `known` does.
         """
         # spec: build.cached
         options, sources = self._options, derivation.sources
@@ -143,7 +146,7 @@ class Builder:
         if kind in BUILTIN_BUILDERS and (not fetched or derivation.dependencies):
             return None
         source = self.sources[sources] if sources.files else None
-        found = self._store.realisation(self._digests.of(derivation, inputs, source), present=False)
+        found = self._store.realisation(self._digests.of(derivation, source), present=False)
         if found is None:
             return None
         resolved, filename, outputs, rung, stamps = found

@@ -69,10 +69,10 @@ def build(
     what is wrong with the graph, and where nothing can be built at all.
     """
     # spec: build.graph
-    order = graph.order(roots)
-    run = _Run(graph, order, frozenset(roots), store, source_roots, pins, options, on_event, cancelled)
+    needs = graph.walk(roots)
+    run = _Run(graph, needs, frozenset(roots), store, source_roots, pins, options, on_event, cancelled)
     try:
-        on_event(Planned(len(order)))
+        on_event(Planned(len(needs)))
         run.go()
         return run.report()
     finally:
@@ -93,7 +93,7 @@ class _Run:
     def __init__(
         self,
         graph: DerivationGraph,
-        order: tuple[str, ...],
+        needs: Mapping[str, tuple[str, ...]],
         roots: frozenset[str],
         store: Store,
         source_roots: Mapping[str, str],
@@ -103,7 +103,8 @@ class _Run:
         cancelled: threading.Event,
     ) -> None:
         self._graph = graph
-        self._order = order
+        self._order = tuple(needs)
+        self._needs = needs
         self._roots = roots
         self._store = store
         self._options = options
@@ -132,7 +133,7 @@ class _Run:
 
     def _begin(self) -> None:
         """Know nothing of any derivation yet."""
-        self._plan = Plan(self._order, {key: self._graph.dependencies(key) for key in self._order})
+        self._plan = Plan(self._order, self._needs)
         self._queue: list[tuple[tuple[int, int], _Work]] = []  # a heap: rank, what to do
         self._made: dict[str, Made] = {}
         self._outputs: dict[OutputRef, str] = {}
@@ -232,7 +233,7 @@ class _Run:
         try:
             # What is taken again has to be there.
             if key not in self._made and not (self._options.check and key in self._roots):
-                made = self._builder.recalled(key, derivation, self._outputs)
+                made = self._builder.recalled(key, derivation)
                 if made is not None:
                     self._recalled.append(key)
                     self._note(key, made)
@@ -353,6 +354,7 @@ class _Run:
         self._filenames[key] = made.filename
         for output, name in made.outputs:
             self._outputs[OutputRef(key, output)] = name
+        self._builder.note(key, made)
         self._plan.done(key)
         if not made.cached:
             self._built.add(key)

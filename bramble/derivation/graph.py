@@ -49,29 +49,35 @@ class DerivationGraph:
         first, dependencies by id. Raises derivation.unknown-reference and
         derivation.cycle.
         """
+        return tuple(self.walk(roots))
+
+    def walk(self, roots: Optional[Iterable[str]] = None) -> dict[str, tuple[str, ...]]:
+        """Return what `order` does, and for each what `dependencies` returns. Raises as `order`."""
         # spec: derivation.graph.order
-        done: dict[str, None] = {}
+        done: dict[str, tuple[str, ...]] = {}
         active: set[str] = set()
         for root in self.derivations if roots is None else roots:
-            stack: list[tuple[str, list[str]]] = []
-            if root not in done:
-                active.add(root)
-                stack.append((root, list(reversed(self.dependencies(root)))))
+            if root in done:
+                continue
+            needed = self.dependencies(root)
+            active.add(root)
+            stack = [(root, needed, list(reversed(needed)))]
             while stack:
-                current, waiting = stack[-1]
+                current, needed, waiting = stack[-1]
                 if not waiting:
                     stack.pop()
                     active.discard(current)
-                    done[current] = None
+                    done[current] = needed
                     continue
                 following = waiting.pop()
                 if following in done:
                     continue
                 if following in active:
-                    raise self._cycle([key for key, _ in stack], following)
+                    raise self._cycle([key for key, _, _ in stack], following)
                 active.add(following)
-                stack.append((following, list(reversed(self.dependencies(following)))))
-        return tuple(done)
+                needed = self.dependencies(following)
+                stack.append((following, needed, list(reversed(needed))))
+        return done
 
     def closure(self, roots: Iterable[str]) -> DerivationGraph:
         """Return the part of the graph that `roots` need, in the order of `order`."""

@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 
 from bramble.derivation.gojson import NULL, array, encoded, mapping, text, texts
 from bramble.derivation.model import Derivation
-from bramble.derivation.template import OutputRef, fill
+from bramble.derivation.template import OutputRef, apart, references_in
 from bramble.store.digest import digest
 from bramble.store.path import prefix_of_record
 
@@ -164,32 +164,36 @@ class Digests:
         self._platform = platform
         self._prefix = prefix_of_record() + "/"
         self._tails: dict[tuple[tuple[str, ...], str, Optional[SourceObject]], str] = {}
-        # What was needed: the object that it is, and what sorts as its dependency does.
-        self._inputs: dict[OutputRef, tuple[str, str]] = {}
+        # By the text of a reference, as it stands where it is needed:
+        self._names: dict[str, str] = {}  # the object that it is
+        self._inputs: dict[str, tuple[str, str]] = {}  # its path, and what sorts as the dependency does
         self._listed: dict[str, str] = {}  # that dependency in JSON, by what sorts as it does
-        self._paths: dict[str, str] = {}  # of the same outputs, by the text of the reference
 
-    def of(
-        self, derivation: Derivation, inputs: Mapping[OutputRef, str], source: Optional[SourceObject]
-    ) -> str:
-        """Return the digest; every input is known.
+    def tell(self, id: str, outputs: Iterable[tuple[str, str]]) -> None:
+        """Say what a derivation came to, as pairs of the names of an output and of an object.
 
-        The arguments are those of `resolve`; `inputs` may have more.
+        What is told last counts.
         """
+        for output, name in outputs:
+            reference = f"{{{{ {id}:{output} }}}}"
+            if self._names.get(reference) != name:
+                self._names[reference] = name
+                self._inputs.pop(reference, None)
+
+    def of(self, derivation: Derivation, source: Optional[SourceObject]) -> str:
+        """Return the digest; `source` as in `resolve`. It has been told what each input came to."""
         # spec: derivation.store.digest
         name, builder, args, env, _, outputs, platform, network, target = derivation
-        needed = []
-        for ref in derivation.dependencies:
-            found, there = self._inputs.get(ref), inputs[ref]
-            if found is None or found[0] != there:
-                found = self._learn(ref, there)
-            needed.append(found[1])
         # No text in JSON has a line feed, and no reference reaches beyond one.
         texts = [text(builder[0]), *[text(arg[0]) for arg in args], *[text(value[0]) for _, value in env]]
-        if needed:
-            texts = fill("\n".join(texts), self._paths).split("\n")
-            if len(needed) > 1:
-                needed = sorted(set(needed))
+        parts = apart("\n".join(texts))
+        needed: list[str] = []
+        if len(parts) > 1:
+            known = self._inputs
+            found = [known.get(reference) or self._learn(reference) for reference in parts[1::2]]
+            parts[1::2] = [path for path, _ in found]
+            needed = sorted({order for _, order in found})
+            texts = "".join(parts).split("\n")
         at = 1 + len(args)
         variables = ",".join([text(pair[0]) + ":" + value for pair, value in zip(env, texts[at:])])
         end = (outputs, platform or self._platform, source)
@@ -208,12 +212,12 @@ class Digests:
             )
         )
 
-    def _learn(self, ref: OutputRef, name: str) -> tuple[str, str]:
-        """Work out how an output is written, which is the object `name` now."""
-        self._paths[str(ref)] = self._prefix + name
+    def _learn(self, reference: str) -> tuple[str, str]:
+        """Work out how an output is written where it is needed."""
+        name, (ref,) = self._names[reference], references_in(reference)
         # All names are of one length.
         order = name + ref.output
         # Neither has anything that JSON writes in another way.
         self._listed[order] = f'{{"Filename":"","OutputName":"{ref.output}","Output":"{name}"}}'
-        found = self._inputs[ref] = (name, order)
+        found = self._inputs[reference] = (self._prefix + name, order)
         return found

@@ -39,9 +39,9 @@ _PLAIN_OBJECT = re.compile(
     rb'"size": (0|[1-9]\d{0,17})\}'
 )
 _PLAIN_REALISATION = re.compile(
-    rb'\{"version": 1, "derivation": "([a-z2-7]{32}-[ !#-.0-\[\]-~]*\.drv)", '
-    rb'"outputs": \[\["([A-Za-z_][A-Za-z0-9_]*)", "([a-z2-7]{32})"\]\], '
-    rb'"sandbox": "(namespaces|landlock|none)", "stamps": \[\]\}'
+    r'\{"version": 1, "derivation": "([a-z2-7]{32}-[ !#-.0-\[\]-~]*\.drv)", '
+    r'"outputs": \[\["([A-Za-z_][A-Za-z0-9_]*)", "([a-z2-7]{32})"\]\], '
+    r'"sandbox": "(namespaces|landlock|none)", "stamps": \[\]\}'
 )
 
 
@@ -156,9 +156,10 @@ def stored_object(name: str, data: bytes) -> StoreObject:
 def realisation(resolved: str, data: bytes) -> Realisation:
     """Return what `var/realisations/RESOLVED` says. Raises Malformed."""
     # spec: store.records.realisation
-    plain = _PLAIN_REALISATION.fullmatch(data)
+    # Any bytes are a text of this encoding, and what matches is ASCII.
+    plain = _PLAIN_REALISATION.fullmatch(data.decode("latin-1"))
     if plain is not None:
-        filename, made, name, rung = [part.decode("ascii") for part in plain.groups()]
+        filename, made, name, rung = plain.groups()
         if filename[:DIGEST_LENGTH] == resolved:
             return Realisation(resolved, filename, ((made, name),), rung)
     fields = record(data, "derivation", "outputs", "sandbox", "stamps")
