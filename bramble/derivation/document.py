@@ -66,7 +66,7 @@ class Lent:
 
 
 def document_value(document: GraphDocument) -> dict[str, Any]:
-    """Return the document as the JSON value that `read_document` reads; sorted where the order has no meaning."""
+    """Return the document as the JSON value that `read_document` reads; sorted where order has no meaning."""
     # spec: derivation.document
     value: dict[str, Any] = {
         "version": VERSION,
@@ -349,7 +349,9 @@ class _Reader:
                     path = list(active)
                     cycle = [*path[path.index(following) :], following]
                     raise _wrong(
-                        "cycle", f"graph.{following}", "nodes depend on one another in a cycle: " + " → ".join(cycle)
+                        "cycle",
+                        f"graph.{following}",
+                        "nodes depend on one another in a cycle: " + " → ".join(cycle),
                     )
                 elif following not in done:
                     active[following] = None

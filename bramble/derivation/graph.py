@@ -116,7 +116,9 @@ def unknown_reference(
     if derivation is None:
         fact = f"there is no derivation {reference} in this graph"
     else:
-        fact = f'derivation "{derivation.name}" refers to {reference}, which is not a derivation of this graph'
+        fact = (
+            f'derivation "{derivation.name}" refers to {reference}, which is not a derivation of this graph'
+        )
     return BrambleError(
         "derivation.unknown-reference",
         fact,
