@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Union
@@ -43,6 +44,8 @@ _MOVED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Gt: ast.GtE,
     ast.GtE: ast.Gt,
 }
+# A text for people, which may change while the statement stays what it is.
+_SENTENCE = re.compile(r"""'[^'"]* [^'"]*'|"[^'"]* [^'"]*\"""")
 # What is said of a program and does nothing in it.
 _SILENT_FUNCTIONS = ("__repr__", "__str__")
 _SILENT_TESTS = ("TYPE_CHECKING", "__name__ == '__main__'")
@@ -82,7 +85,9 @@ def faults(text: str) -> tuple[Fault, ...]:
     # The tree lives as long as the numbers of its nodes are used as keys.
     tree = ast.parse(text)
     for number, site in enumerate(_sites(tree.body, "", "")):
-        head = heads.get(id(site.statement)) or heads.setdefault(id(site.statement), _head(site.statement))
+        if id(site.statement) not in heads:
+            heads[id(site.statement)] = _SENTENCE.sub("''", _head(site.statement))
+        head = heads[id(site.statement)]
         one = f"{site.kind}\n{head}"
         count = seen[site.inside, one] = seen.get((site.inside, one), 0) + 1
         key = base64.b32encode(hashlib.sha256(f"{one}\n{count}".encode()).digest()[:5]).decode().lower()

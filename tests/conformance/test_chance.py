@@ -78,10 +78,13 @@ def test_each_fault_is_another_program_with_the_same_lines() -> None:
         assert one.first <= one.line <= one.last or one.kind == "default"
 
 
-def test_the_key_of_a_fault_does_not_depend_on_its_line() -> None:
+def test_the_key_of_a_fault_depends_on_no_line_and_no_sentence() -> None:
     moved = [one.key for one in kinds.faults("\n\nOTHER = other()\n" + PROGRAM)]
     assert moved == [one.key for one in kinds.faults(PROGRAM)]
     assert len(set(moved)) == len(moved)
+    other_words = [one.key for one in kinds.faults(PROGRAM.replace("a sentence", "other words"))]
+    assert other_words == moved
+    assert [one.key for one in kinds.faults(PROGRAM.replace("code", "other"))] != moved
 
 
 def test_what_is_chosen_is_spread_over_the_rooms() -> None:
