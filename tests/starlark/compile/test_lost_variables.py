@@ -17,6 +17,10 @@ BODIES = [
     ('[-x for x in ["a"]]', "unknown unary op: - string"),
     ("[x[1:y] for x in [5] for y in [2]]", "invalid slice operand int"),
     ('[1 for x in ["a"] if x * x]', "unknown binary op: string * string"),
+    ("[k for k, v in [[1], [2]]]", "too few values to unpack (got 1, want 2)"),
+    ("[k for k, v in list([(1, 2, 3)])]", "too many values to unpack (got 3, want 2)"),
+    ("{k: v for (k, (v, w)) in [(1, [2])]}", "too few values to unpack (got 1, want 2)"),
+    ("[k for y in [[[1], 3]] for k, v in y]", "too few values to unpack (got 1, want 2)"),
     ('[(x + 1) * 2 for x in ["a"]]', "unknown binary op: string + int"),
 ]
 

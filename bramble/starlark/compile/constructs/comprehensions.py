@@ -157,6 +157,11 @@ def unpack_clauses(ctx: Context, target: tree.Expr, value: expr, line: int, clau
         # An element or field as a target: assigned by a condition that always holds.
         clauses[-1].ifs.append(py.unary("not", store_call(ctx, target, value), line))
         return
+    if py.COMPREHENSIONS_ARE_INLINE:
+        # The variable is taken away when an error leaves, and what could not be unpacked is to be named.
+        kept = ctx.temp()
+        clauses[-1].ifs.append(py.compare(py.walrus(kept, value, line), py.IS, value, line))
+        value = py.load(kept, line)
     names = []
     later = []
     for item in map(strip, target.items):
