@@ -237,8 +237,8 @@ def order_of(
             continue
         if not fault.inside and not (own or apart or any(path in reached.lines for path in users)):
             continue
-        found.append((reached.seconds / (1 + len(own)), unit.name, unit))
-    return [unit for _, _, unit in sorted(found, key=lambda one: one[:2])]
+        found.append((not own & span, reached.seconds / (1 + len(own)), unit.name, unit))
+    return [unit for _, _, _, unit in sorted(found, key=lambda one: one[:3])]
 
 
 def users_of(path: str, source: str) -> list[str]:
