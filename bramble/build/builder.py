@@ -310,7 +310,7 @@ class Builder:
             if missing is not None:
                 raise BrambleError(
                     "store.incomplete",
-                    f'"{task.name}" came out as an object that was there already, and needs {missing}, '
+                    f'"{task.name}" has an object as its result that exists already, and needs {missing}, '
                     "which the store has lost",
                     remedy="run `bramble store verify --repair`",
                 )

@@ -141,7 +141,7 @@ def check(name: str, key: str, want: Optional[str], got: str) -> None:
     if want is not None and want != got:
         raise BrambleError(
             "fetch.hash-mismatch",
-            f'"{name}": {key.partition(" ")[2]} came out as {got}, but should be {want}',
+            f'"{name}": {key.partition(" ")[2]} has the result {got}, but should have {want}',
             remedy="nothing was stored. If the file was meant to change, take its hash out of the derivation "
             "or the lock and build again; if not, somebody changed it on the way",
         )

@@ -133,6 +133,6 @@ def no_shell(name: str) -> BrambleError:
     """Return the error for a build in which no shell can be opened."""
     return BrambleError(
         "shell.no-shell",
-        f'the builder of "{name}" is no shell, and there is none in its PATH',
+        f'the builder of "{name}" is not a shell, and its PATH has none',
         remedy="bring one of this machine: bramble shell --with sh TARGET",
     )

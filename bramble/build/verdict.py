@@ -23,8 +23,8 @@ _TOO_MUCH = {
     ),
     "disk": (
         "build.limit",
-        "was ended since it left hardly any room on the disk",
-        "make room (bramble gc), or give the store another disk",
+        "was ended since it left hardly any space on the disk",
+        "free disk space (bramble gc), or give the store another disk",
     ),
     "memory": (
         "build.limit",
@@ -185,7 +185,7 @@ def not_reproducible(
             lines.append(f"  and {len(files) - _LISTED} more")
     return BrambleError(
         "build.not-reproducible",
-        f'"{name}" came out differently when it was built {again}',
+        f'"{name}" produced a different result when it was built {again}',
         remedy="usual reasons: the time, a random number, the order of a directory or of a hash",
         detail="\n".join(lines),
     )

@@ -13,8 +13,8 @@ _SHORT = {
     errno.ENFILE: ("too many files are open on this machine", "end other programs"),
     errno.ENOMEM: ("there is not enough memory", "allow more (ulimit -v), or end other programs"),
     errno.EAGAIN: ("no more processes or threads can be started", "allow more: ulimit -u"),
-    errno.ENOSPC: ("the disk is full", "make room, for example with: bramble gc"),
-    errno.EDQUOT: ("the quota of the disk is used up", "make room, for example with: bramble gc"),
+    errno.ENOSPC: ("the disk is full", "free disk space, for example with: bramble gc"),
+    errno.EDQUOT: ("the quota of the disk is used up", "free disk space, for example with: bramble gc"),
     errno.EFBIG: ("a file would be larger than it may be", "allow larger ones: ulimit -f"),
     errno.EROFS: ("the file system is read-only", "use another place, or mount it writable"),
     errno.EIO: ("the disk or the device does not work", "look at the messages of the kernel: dmesg"),
@@ -59,5 +59,5 @@ def unwritten(error: OSError) -> BrambleError:
     return BrambleError(
         "cli.output",
         f"standard output cannot be written: {error.strerror}",
-        remedy="make room where it goes",
+        remedy="free disk space where the output is written",
     )

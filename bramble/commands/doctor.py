@@ -103,7 +103,7 @@ def _store(setting: Setting) -> tuple[Finding, ...]:
             return (Finding("store", False, error.message, error.remedy or ""),)
         # spec: cli.store.asking
         directory = _above(root)
-        length += "; there is none yet, the first build makes it"
+        length += "; it does not exist yet; the first build makes it"
     usage = shutil.disk_usage(directory)
     free = Finding(
         "disk",

@@ -97,7 +97,7 @@ def find_object(store: Store, text: str, setting: Setting) -> tuple[str, ...]:
     if not present:
         raise BrambleError(
             "store.not-built",
-            f"{text} was not built as a target, or what it came to was collected",
+            f"{text} was not built as a target, or its result was collected",
             remedy=f"bramble build {text}",
         )
     return present

@@ -23,7 +23,7 @@ from bramble.store.locks.uses import Uses
 _TOO_MUCH = {
     "memory": ("used more memory than it may", "raise --memory if it needs more"),
     "processes": ("had more processes than it may", "raise --processes if it needs more"),
-    "disk": ("left hardly any room on the disk", "make room on the disk that it writes to"),
+    "disk": ("left hardly any space on the disk", "free space on the disk that it writes to"),
 }
 
 

@@ -399,7 +399,7 @@ def _checked(ask: Ask, tree: Tree, reads: Reads) -> ProjectConfig:
         raise BrambleError(
             "packages.no-project",
             f"there is no {CONFIG_NAME} in {ask.key}",
-            remedy="it is no package: use another version, or read its files with fetch_git",
+            remedy="it is not a package: use another version, or read its files with fetch_git",
         )
     try:
         config = _read(path, ask.name, reads)
@@ -409,7 +409,7 @@ def _checked(ask: Ask, tree: Tree, reads: Reads) -> ProjectConfig:
         raise BrambleError(
             error.code,
             f"{CONFIG_NAME} of {ask.key} cannot be read: {error.message.rpartition(': ')[2]}",
-            remedy="it is no package: use another version, or read its files with fetch_git",
+            remedy="it is not a package: use another version, or read its files with fetch_git",
         ) from error
     if config.name != ask.name:
         raise BrambleError(

@@ -122,7 +122,7 @@ def unwritten(number: int, error: OSError) -> BrambleError:
     return BrambleError(
         "sandbox.stream",
         f"standard stream {number} cannot be written: {error.strerror}",
-        remedy="make room there, or redirect it to another file",
+        remedy="free disk space there, or redirect it to another file",
     )
 
 

@@ -80,7 +80,7 @@ def left_over(directory: Path) -> list[int]:
 def near_the_end(registry: Registry, known: int, began: float) -> bool:
     """Tell whether a version is about to be added, or has been, since the server began."""
     logs = [log for log in (registry.directory / "jobs").glob("*.log") if log.stat().st_mtime > began]
-    return len(registry.index) > known or any(b"came out the same" in log.read_bytes() for log in logs)
+    return len(registry.index) > known or any(b"had the same results" in log.read_bytes() for log in logs)
 
 
 def adding(registry: Registry, known: int) -> bool:

@@ -157,7 +157,7 @@ def refuse_inner(shown: str, host: str, addresses: Iterable[str], but: Optional[
         raise BrambleError(
             "fetch.out-of-reach",
             f"{shown} is not fetched: its host has the address {inner}, which is not of the public internet",
-            remedy="fetch it from a public place, or have whoever runs this allow the host",
+            remedy="fetch it from a public place, or ask the operator to allow the host",
         )
 
 

@@ -86,7 +86,7 @@ def exchange(
         raise BrambleError(
             "fetch.protocol",
             f"{redact(url)} did not answer as HTTP should: {error}",
-            remedy="check that the URL leads to a registry, and that no proxy is in the way",
+            remedy="check that the URL leads to a registry, and that no proxy answers instead",
         ) from None
     except (Ended, OSError) as error:
         raise _trouble(redact(url), error, options) from None

@@ -394,7 +394,7 @@ def _protocol_error(url: str, what: str) -> BrambleError:
     return BrambleError(
         "fetch.protocol",
         f"{url} did not answer as HTTP should: {what}",
-        remedy="check that the URL leads to a web server, and that no proxy is in the way",
+        remedy="check that the URL leads to a web server, and that no proxy answers instead",
     )
 
 

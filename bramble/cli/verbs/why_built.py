@@ -14,7 +14,7 @@ _WORDS = {
     "new": "it was not built before",
     "failed": "it had failed before, and nothing that goes into it has changed",
     "absent": "nothing that goes into it has changed: what it had come to was not in the store any more",
-    "unstable": "nothing that goes into it has changed, and it came out differently (see build --check)",
+    "unstable": "no input has changed, and the result is different (see build --check)",
 }
 _UNSTABLE = {
     "host_tools": "the programs of this machine have changed, or which of them are there",

@@ -200,7 +200,7 @@ def _explained(error: BrambleError, ask: Ask, lock: Lock, entries: Mapping[Ask, 
         return BrambleError(
             "registry.source",
             f"{entries[ask].registry.url}: the repository of {ask.key} has other sources: {error.message}",
-            remedy="nothing of them was read; ask its author, and whoever runs the registry, which are right",
+            remedy="nothing in them was read; ask the author and the operator of the registry",
         )
     # spec: packages.lock.mismatch
     return BrambleError(

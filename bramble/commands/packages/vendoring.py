@@ -245,7 +245,7 @@ def _present(directory: str) -> tuple[str, ...]:
         except OSError:
             known = False
         if not known:
-            raise _occupied(directory, f"{MANIFEST} in it is none that this Bramble has written")
+            raise _occupied(directory, f"{MANIFEST} in it was not written by this version of Bramble")
     elif not all(map(is_own, names)):
         raise _occupied(directory, f"it holds {next(name for name in names if not is_own(name))}")
     found = [name for name in names if is_own(name) or name in (PROGRAM, ATTRIBUTES)]

@@ -240,7 +240,7 @@ def _checked(
             raise _failed(result.failures)
         if result.cancelled:
             raise BrambleError("registry.interrupted", "the work was ended", remedy="ask for it again")
-        around.say(f"{len(roots)} derivations came out the same when they were built once more")
+        around.say(f"{len(roots)} derivations had the same results when they were built once more")
     with bounded(around.setting.limits):
         docs = documentation_of(tree.directory, entry.name, entry.version, impure)
     return Checked(entry, False, docs, impure)

@@ -27,7 +27,7 @@ def public_key(path: str) -> str:
         raise BrambleError(
             "registry.key",
             f"others can read {path}, with which the registry signs",
-            remedy=f"chmod 600 {path}; where others have read it, make a new one and tell whoever trusts it",
+            remedy=f"chmod 600 {path}; where others have read it, make a new one and tell all who trust it",
         )
     words = _run(["-y", "-P", "", "-f", path]).decode("ascii", "replace").split()
     if words[:1] != ["ssh-ed25519"] or len(words) < 2:
@@ -88,7 +88,7 @@ def _run(words: list[str]) -> bytes:
         ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrambleError(
-            "registry.key", f"ssh-keygen did not do it: {error}", remedy="try it by hand"
+            "registry.key", f"ssh-keygen did not do it: {error}", remedy="run the command yourself to see why"
         ) from error
     if done.returncode:
         raise BrambleError(

@@ -24,7 +24,7 @@ _GIVEN_UP = Problem(
     "registry.interrupted",
     "the server has ended each time while it worked on this",
     "",
-    "whoever runs the registry has to find out why; ask for it again then",
+    "the operator of the registry has to find the reason; ask again afterwards",
 )
 
 

@@ -184,7 +184,7 @@ def _add(public: str, owner: Owner, store: Store, outcome: Outcome, place: str) 
         raise BrambleError(
             "registry.worker",
             "the process that looked at the package has left what cannot be published",
-            remedy="ask for it again; whoever runs the registry finds out why it is so",
+            remedy="ask again; the operator of the registry can find the reason",
         )
 
     def write_source(write: Write) -> None:

@@ -282,7 +282,7 @@ def _wish(body: bytes) -> tuple[str, str]:
         )
     wrong = broken_release(package, _ANY)
     if wrong is None and (len(reference) > _LONGEST_REFERENCE or not reference.isprintable()):
-        wrong = "the reference is none that a tag can have"
+        wrong = "the reference is not valid as the name of a tag"
     if wrong is not None:
         raise BrambleError("registry.request", wrong, remedy="name a package by its place: example.com/lib")
     return package, reference

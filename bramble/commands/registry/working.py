@@ -43,7 +43,7 @@ class Task(NamedTuple):
 _OUR_FAULT = Problem(
     "registry.worker",
     "the server has made a mistake",
-    remedy="whoever runs it finds more in its own log, and reports it",
+    remedy="its operator finds more in its log, and can report it",
 )
 # Adds a version for good, of which the directory of its job has the rest. Raises BrambleError.
 Publish = Callable[[Outcome, str], None]
@@ -162,7 +162,7 @@ class Worker:
                 raise BrambleError(
                     "registry.limit",
                     f"it took longer than the {self.task.seconds:g} seconds that a job may take",
-                    remedy="publish a package that builds faster, or ask whoever runs the registry for more",
+                    remedy="publish a package that builds faster, or ask the operator for more time",
                 )
             if silent:
                 time.sleep(_POLL)
@@ -220,7 +220,7 @@ def _no_disk(error: OSError) -> Problem:
     return Problem(
         "registry.disk",
         f"the registry cannot write: {error.strerror or error}",
-        remedy="whoever runs it has to make room; ask for it again then",
+        remedy="its operator has to free disk space; ask again afterwards",
     )
 
 

@@ -126,7 +126,7 @@ def refuse_rewritten(before: Optional[Checkpoint], now: Checkpoint, index: bytes
         raise BrambleError(
             "registry.index",
             f"the first {now.size} bytes of the index have the SHA-256 {found}, and {now.sha256} is signed",
-            remedy="whoever runs the registry has to mend it: nothing of it is used until then",
+            remedy="only the operator of the registry can correct this; nothing from it is used until then",
         )
 
 
@@ -176,7 +176,7 @@ def _unsigned(fact: str) -> BrambleError:
     return BrambleError(
         "registry.signature",
         f"{CHECKPOINT} is not what the trusted key has signed: {fact}",
-        remedy="nothing of this registry is used; ask whoever runs it which key it has, over another way",
+        remedy="nothing from this registry is used; ask its operator for the key over another channel",
     )
 
 
@@ -184,5 +184,5 @@ def _rewritten(fact: str) -> BrambleError:
     return BrambleError(
         "registry.history",
         f"the registry has rewritten its history: {fact}",
-        remedy="nothing of it is used, for versions may not be what they were; ask whoever runs it why",
+        remedy="nothing from it is used, since versions may have been changed; ask its operator why",
     )

@@ -109,7 +109,7 @@ def _registry(document: TomlDocument, url: str, value: Any) -> Trusted:
         )
     origin = table.get("origin", "")
     if not isinstance(origin, str) or (origin and not is_origin(origin)):
-        _refuse(document, (*path, "origin"), "its origin is none", "write what the registry calls itself")
+        _refuse(document, (*path, "origin"), "its origin is invalid", "write what the registry calls itself")
     return Trusted(
         url.rstrip("/"), key, origin, _names(document, (*path, "packages"), table.get("packages", []))
     )

@@ -252,5 +252,5 @@ def _refuse(fact: str) -> NoReturn:
     raise BrambleError(
         "registry.document",
         f"a document of the registry is not of its form: {fact}",
-        remedy="whoever runs the registry has to mend it",
+        remedy="only the operator of the registry can correct this",
     )

@@ -103,5 +103,5 @@ def _refuse(number: int, fact: str) -> NoReturn:
         "registry.index",
         fact,
         place=Place(INDEX, number) if number else None,
-        remedy="whoever runs the registry has to mend it: nothing of it is used until then",
+        remedy="only the operator of the registry can correct this; nothing from it is used until then",
     )

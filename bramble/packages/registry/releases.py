@@ -30,7 +30,7 @@ def broken_release(name: str, version: str) -> Optional[str]:
     if wrong is not None:
         return wrong
     if not is_remote(name):
-        return f'"{name}" is no place: HOST/PATH is expected'
+        return f'"{name}" is not a place of a package: HOST/PATH is expected'
     try:
         parsed = Version.parse(version)
     except BrambleError as error:

@@ -25,7 +25,7 @@ def from_os_error(error: OSError, doing: str) -> BrambleError:
         return BrambleError(
             "store.disk-full",
             message,
-            remedy="make room on the file system of the store, for example with `bramble gc`; "
+            remedy="free space on the file system of the store, for example with `bramble gc`; "
             "what was not finished has been removed",
         )
     if error.errno in _REFUSED:
@@ -40,7 +40,7 @@ def from_os_error(error: OSError, doing: str) -> BrambleError:
     return BrambleError(
         "store.system",
         message,
-        remedy="look after the file system of the store; `bramble store verify` checks what is in it",
+        remedy="check the file system of the store; `bramble store verify` checks its content",
     )
 
 

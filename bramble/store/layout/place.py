@@ -221,7 +221,7 @@ def _refuse_occupied(location: Location, owner: Owner) -> None:
         named = ", ".join(shown(name) for name in others[:_NAMED]) + (", …" if len(others) > _NAMED else "")
         raise BrambleError(
             "store.occupied",
-            f'"{shown(location.root)}" is no store, and no place for one: it holds {named}',
+            f'"{shown(location.root)}" is neither a store nor a place for one: it holds {named}',
             remedy="set BRAMBLE_PATH to a directory for the store, there or not; or move it away",
         )
 
@@ -319,6 +319,6 @@ def link(location: Location, owner: Owner, *, replace: bool = False) -> None:
         return
     raise BrambleError(
         "store.link-taken",
-        f'"{shown(path)}" is in the way: a store has a link of that name beside its directory',
+        f'"{shown(path)}" must be a link to the directory of the store, and is something else',
         remedy="move it away, or set BRAMBLE_PATH to another directory",
     )

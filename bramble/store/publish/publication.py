@@ -423,7 +423,7 @@ def _cycle(reads: Sequence[_Read], by_temporary: dict[bytes, RawOutput]) -> Bram
     names = [by_temporary[name].name for name in circle]
     return BrambleError(
         "store.output-cycle",
-        "outputs refer to each other in a circle: " + " → ".join([*names, names[0]]),
+        "outputs refer to each other in a cycle: " + " → ".join([*names, names[0]]),
         remedy="put what belongs together into one output, or take out one of these references",
         detail="\n".join(lines),
     )

@@ -144,7 +144,7 @@ def read_project(path: str) -> Optional[ProjectRoots]:
         # Passed over, or written anew, it would let a collection remove what the targets came to.
         raise BrambleError(
             "store.damaged-record",
-            f'"{shown(path)}", which says what the targets of a project came to, cannot be read: {error}',
+            f'"{shown(path)}", which records the results of a project, cannot be read: {error}',
             remedy="remove that file and build the targets of that project again",
         ) from error
     with contextlib.suppress(FileNotFoundError):

@@ -283,7 +283,7 @@ class _Importer:
             # The object is what its name says; only what was said of it is not true, and is not kept.
             raise BrambleError(
                 "store.import-references",
-                f"the object {name} does not hold {min(lost)}, to which it is said to refer",
+                f"the object {name} does not hold {min(lost)}, which is listed as its reference",
                 remedy="export it again, from a store that `bramble store verify` finds nothing wrong with",
             )
 

@@ -334,7 +334,7 @@ def _check_utf8(name: bytes) -> None:
     try:
         name.decode("utf-8")
     except UnicodeDecodeError:
-        raise TarBroken(f"{shown(name)} is said to be UTF-8, and is not") from None
+        raise TarBroken(f"{shown(name)} is marked as UTF-8, and is not") from None
 
 
 def _kind(name: bytes, host: int, external: int) -> tuple[str, bool]:

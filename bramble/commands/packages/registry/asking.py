@@ -133,7 +133,7 @@ class Registry:
                 BrambleError(
                     "registry.source",
                     f"the sources of {entry.release} have the digest {found}, and not {entry.digest}",
-                    remedy="nothing of them was read; tell whoever runs the registry",
+                    remedy="nothing in them was read; tell the operator of the registry",
                     about=str(entry.release),
                 )
             )
@@ -234,7 +234,7 @@ def _too_large(url: str, error: BrambleError) -> BrambleError:
     return BrambleError(
         "registry.index",
         f"{url} serves more than it has signed: {error.message}",
-        remedy="whoever runs the registry has to mend it: nothing of it is used until then",
+        remedy="only the operator of the registry can correct this; nothing from it is used until then",
     )
 
 
@@ -374,6 +374,6 @@ def _put(found: Found, path: str, store: Store) -> None:
             raise BrambleError(
                 "registry.source",
                 f"{found.registry.url}: {found.entry.release} cannot be unpacked: {error.message}",
-                remedy="nothing of them was read; tell whoever runs the registry",
+                remedy="nothing in them was read; tell the operator of the registry",
                 about=str(found.entry.release),
             ) from error

@@ -117,7 +117,7 @@ def page(around: Surroundings, title: str, *parts: Part, query: str = "") -> byt
         element(
             "details",
             element("summary", "To take packages from here"),
-            element("p", "In ~/.config/bramble/config.toml, when you trust whoever runs it:"),
+            element("p", "In ~/.config/bramble/config.toml, if you trust its operator:"),
             element("pre", trust),
         ),
         element(
