@@ -56,7 +56,7 @@ def check_reach(path: str, url: str, reach: Optional[Reach]) -> None:
         raise BrambleError(
             "fetch.out-of-reach",
             f"{redact(url)} is outside of the project, at {real}, and "
-            + ("missing, or not readable for everybody" if reach.public else "this is not a project of yours"),
+            + ("missing, or not readable for all" if reach.public else "this is not a project of yours"),
             remedy="copy it into the project, or name it in a mirror table of your own (BRAMBLE_MIRROR)",
         )
 
