@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
 import subprocess
@@ -20,6 +19,7 @@ from bramble.cli.completion.scripts import SCRIPTS
 from bramble.cli.table import TOPICS, VERBS
 from bramble.commands.complete import targets
 from bramble.commands.init import TEMPLATES
+from bramble.starlark.kept import checksum
 from tests.cli.shells import HOME, PROMPT, Typist, installed, interactive
 from tests.cli.world import ROOT, World
 
@@ -255,10 +255,10 @@ def test_what_is_known_of_the_commands_is_kept_and_found_again(project: World) -
     first = answered(project, "build", "--")
     assert kept.stat().st_mode & 0o777 == 0o600
     mine = kept.read_bytes()
-    stamp, _, data = mine[32:].partition(b"\n")
+    stamp, _, data = mine[len(checksum(b"")) :].partition(b"\n")
 
     def keep(content: bytes) -> None:
-        kept.write_bytes(hashlib.sha256(content).digest() + content)
+        kept.write_bytes(checksum(content) + content)
 
     # It is what is kept that answers, if it is of this program and whole.
     keep(stamp + b"\n" + data.replace(b"--keep-going", b"--keep-gaing"))
@@ -277,7 +277,8 @@ def test_what_is_known_of_the_commands_is_kept_and_found_again(project: World) -
 def test_the_command_line_as_data_is_what_it_was(project: World) -> None:
     done = project.run("completion", "--answer", "zsh", ".")
     assert done.status == 0
-    content = (project.base / "home/.cache/bramble/completion/commands").read_bytes()[32:].partition(b"\n")[2]
+    content = (project.base / "home/.cache/bramble/completion/commands").read_bytes()
+    content = content[len(checksum(b"")) :].partition(b"\n")[2]
     whole = decode(content)
     assert encode(whole) == content and list(whole.commands) == [verb.name for verb in VERBS]
     assert whole.commands["store"].commands["root"].commands["add"].operands[1].many

@@ -349,7 +349,8 @@ def test_what_was_built_of_it_is_recorded(here: Published) -> None:
 
 
 def test_two_at_once(here: Published) -> None:
-    world.remove_store(here.store)
+    if here.store.exists():
+        world.remove_store(here.store)
     processes = [here.start("run", "--yes", f"{NAME}:tool", "say", str(number)) for number in range(3)]
     said = [process.communicate(timeout=60) for process in processes]
     assert [out for out, _ in said] == [b"0\n", b"1\n", b"2\n"], said
