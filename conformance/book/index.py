@@ -11,6 +11,7 @@ documents that leads to nothing (spec: conformance.index).
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -266,9 +267,14 @@ def _documents() -> dict[str, str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Write the pages, or check them and all references; return 1 where something is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python3 -m conformance.book", description="Make the indexes of spec/."
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; name what is wrong")
+    check = parser.parse_args(arguments).check
     chapters = _chapters(SPEC)
     made = pages(chapters, remedies(_read(REMEDIES)) if os.path.exists(REMEDIES) else {})
-    if list(arguments) != ["--check"]:
+    if not check:
         for name, text in made.items():
             with open(os.path.join(SPEC, name), "w", encoding="utf-8") as file:
                 file.write(text)

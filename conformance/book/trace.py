@@ -218,7 +218,8 @@ def of_repository(spec: str, cases: str, code: Sequence[str]) -> Trace:
     """Return the trace of chapters, cases and code on disk. Raises BadSuite for cases that cannot be read."""
     chapters = []
     for name in sorted(os.listdir(spec)):
-        if name.endswith(".md") and name != "README.md":
+        # README.md is the table of contents; index-*.md are made of the chapters.
+        if name.endswith(".md") and name != "README.md" and not name.startswith("index-"):
             path = os.path.join(spec, name)
             with open(path, encoding="utf-8") as file:
                 chapters.append(parse_chapter(path, file.read()))

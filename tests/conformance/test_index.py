@@ -113,3 +113,11 @@ def test_links_that_lead_nowhere_are_named(text: str, problem: str) -> None:
 def test_names_of_nothing_are_named(text: str, problem: str) -> None:
     chapters = {"05-store.md": CHAPTERS["05-store.md"] + f"\n## 5.3 More\n\n{text}\n"}
     assert list(index.dead_names(chapters)) == ([problem] if problem else [])
+
+
+def test_the_pages_of_this_specification_are_those_of_its_chapters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # spec: conformance.index
+    status = index.main(["--check"])
+    assert (status, capsys.readouterr().out) == (0, "0 problems\n")
