@@ -37,7 +37,7 @@ def shape_of(derivation: str, env: Mapping[str, str]) -> Shape:
         name = file_name(urls[0])
     unpack = env.get("unpack", "")
     kind = archive_kind(name) if not unpack else None if unpack in _NO else archive_kind("x." + unpack)
-    if unpack and kind is None and unpack not in _NO:
+    if unpack and (kind is None or unpack.startswith(".")) and unpack not in _NO:
         raise _wrong(derivation, "unpack", unpack, '"no", or an ending such as "tar.gz"')
     strip = env.get("strip", "") or "0"
     if not (strip.isascii() and strip.isdecimal() and len(strip) < 4):

@@ -183,6 +183,8 @@ def import_objects(
                 break
             if words[0] != "object" or not all(map(is_digest, words[1:])) or len(words) < 2:
                 raise Malformed("there is no object where one should begin")
+            if words[2:] != sorted(set(words[2:])):
+                raise Malformed("the references of an object are not sorted, each once")
             new = importer.take(words[1], words[2:])
             if on_object is not None:
                 on_object(words[1], new)
