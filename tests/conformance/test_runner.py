@@ -126,7 +126,7 @@ def test_a_file_that_would_never_run_stops_everything(suite: Suite) -> None:
     suite.add("store/a.txt", PASSING)
     suite.add("store/b.text", PASSING)
     done = suite.run()
-    assert done.returncode == 1 and "a .txt or a .star file" in done.stderr
+    assert done.returncode == 1 and "a .txt, a .table or a .star file" in done.stderr
 
 
 def test_no_cases_are_no_success(suite: Suite) -> None:
