@@ -39,6 +39,7 @@ def wrong_truth(x: Value, msg: Value = "assertion failed") -> Any:
 
 
 def fails(thread: Any, args: tuple[Value, ...], _kwargs: dict[str, Value]) -> None:
+    count_between("fails", len(args), 2, 2)
     function, wanted = args
     try:
         thread.call(function, ())
