@@ -68,7 +68,7 @@ TREES: dict[str, list[Entry]] = {
     ],
     "modes": [
         file("r", "1", "0444"), file("x", "2", "0755"), file("g", "3", "0654"), file("s", "4", "4755"),
-        file("o", "5", "0001"), directory("d", "0700"),
+        file("o", "5", "0401"), directory("d", "0700"),
     ],
     "links": [link("a", "b"), link("b", "nowhere"), link("c", "/etc/passwd"), link("d", "../" * 20)],
     "a name of 99 bytes": [file("n" * 98, "1")],
