@@ -97,6 +97,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("paragraph", nargs="*", help="faults of this paragraph only")
     parser.add_argument("--random", metavar="N", type=int, help="N faults by chance instead of those listed")
     parser.add_argument("--seed", metavar="TEXT", default="0", help="which ones")
+    parser.add_argument("--room", choices=chance.ROOMS, action="append", help="those of this room only")
     parser.add_argument("--only", metavar="NAME", action="append", default=[], help="this fault instead")
     parser.add_argument("--map", metavar="FILE", help="keep there which lines each case runs")
     parser.add_argument(
@@ -111,6 +112,7 @@ def main(words: Sequence[str]) -> int:
             map_file=options.map,
             most=options.most,
             only=options.only,
+            rooms=options.room or chance.ROOMS,
         )
     paragraphs = options.paragraph
     chosen = [mutant for mutant in MUTANTS if not paragraphs or mutant.paragraph in paragraphs]

@@ -309,10 +309,11 @@ def main(
     map_file: Optional[str],
     most: Optional[int] = None,
     only: Sequence[str] = (),
+    rooms: Sequence[str] = ROOMS,
 ) -> int:
     """Choose and investigate; print a line for each fault and a table; return 1 where not all are caught."""
     candidates = list(concerned(source, listed("left-out")))
-    chosen = choose(candidates, count, seed)
+    chosen = choose([one for one in candidates if one.room in rooms], count, seed)
     if only:
         chosen = [one for one in candidates if one.name in only]
     found = []
