@@ -439,7 +439,7 @@ def _check_script(path: str, first: int, steps: Sequence[Step], sections: Sequen
         for name in names_of(step.words()):
             if name not in known and name != step.defines():
                 raise CaseError(path, step.line, f"${name} has no value here")
-        known.update(name for name in (step.defines(),) if name is not None)
+        known.update(step.all_defined())
     _check_failure_is_named(path, unnamed)
     for name in sorted(aside - used):
         raise CaseError(path, first, f"the section {name!r} is never used")

@@ -99,7 +99,9 @@ def serve(action: Serve, world: World, sections: Mapping[str, str], servers: con
             return file.read()
 
     routes = parse_routes(sections[action.routes])
-    world.values[action.name] = servers.enter_context(serving(routes, read))
+    address = servers.enter_context(serving(routes, read))
+    world.values[action.name] = address
+    world.values[f"{action.name}_at"] = address.partition("//")[2]
 
 
 def git(action: Git, world: World) -> None:
@@ -116,6 +118,8 @@ def git(action: Git, world: World) -> None:
                 world.values[action.hash_name] = made
         elif action.how == "untag":
             repositories.untag(repository, name)
+        elif action.how == "module":
+            repositories.module(repository, name, commit)
         elif action.how == "branch":
             repositories.branch(repository, name, commit)
         else:

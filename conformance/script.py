@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Optional, Union
 
@@ -119,9 +119,9 @@ class Git:
     """`git`: a change to a git repository of the case; the hash of a new commit becomes `$hash_name`."""
 
     path: Word
-    how: str  # commit, tag, annotate, branch, untag
-    name: Word  # of the tag or the branch; of a commit: the directory that it is made of
-    commit: Optional[Word] = None  # what a tag or a branch means; None: the newest commit
+    how: str  # commit, tag, annotate, branch, untag, module
+    name: Word  # of the tag, the branch or the submodule; of a commit: the directory that it is made of
+    commit: Optional[Word] = None  # what the name means; None: the newest commit
     tags: tuple[Word, ...] = ()  # of a new commit
     hash_name: Optional[str] = None
 
@@ -182,6 +182,14 @@ class Step:
         if isinstance(action, Text) and action.how == "is":
             return action.expected.only_name()
         return None
+
+    def all_defined(self) -> Iterator[str]:
+        """Yield the names that have a value after the step."""
+        name = self.defines()
+        if name is not None:
+            yield name
+            if isinstance(self.action, Serve):
+                yield f"{name}_at"
 
     def section(self) -> Optional[str]:
         """Return the section kept aside (`@…`) that the step uses."""
@@ -403,11 +411,13 @@ def _git(rest: str) -> Git:
         return Git(path, how, name, tags=tuple(more), hash_name=hash_name)
     if len(more) > _GIT[how]:
         raise BadStep(f"git … {how} NAME is followed by {'a commit' if _GIT[how] else 'nothing more'}")
+    if how == "module" and not more:
+        raise BadStep("git … module NAME is followed by a commit")
     return Git(path, how, name, more[0] if more else None)
 
 
 # Each change of a repository, with how many words may follow its name; behind a commit, any number.
-_GIT: Mapping[str, int] = {"commit": -1, "tag": 1, "annotate": 1, "branch": 1, "untag": 0}
+_GIT: Mapping[str, int] = {"commit": -1, "tag": 1, "annotate": 1, "branch": 1, "untag": 0, "module": 1}
 
 
 def _need(rest: str) -> Need:

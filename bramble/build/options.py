@@ -144,13 +144,12 @@ class BuildOptions:
         silence = fetch.timeout if limits.silence is None else min(fetch.timeout, limits.silence)
         given = [seconds for seconds in (fetch.seconds, limits.seconds) if seconds is not None]
         total = fetch.unpacked_bytes if limits.output_size is None else limits.output_size
-        single = fetch.largest if limits.file_size is None else limits.file_size
         return replace(
             fetch,
             timeout=silence,
             git_silence=fetch.git_silence if limits.silence is None else limits.silence,
             seconds=min(given, default=None),
-            largest=min(fetch.largest, single, total),
+            largest=min(fetch.largest, total),
             unpacked_bytes=min(fetch.unpacked_bytes, total),
         )
 

@@ -10,6 +10,7 @@ import hashlib
 import os
 import stat
 import zlib
+from collections.abc import Mapping
 from typing import Optional
 
 MAIN = "main"
@@ -17,7 +18,9 @@ _HEADS, _TAGS = "refs/heads/", "refs/tags/"
 # An empty configuration is one of a repository that is not bare, whose files git would look for.
 _CONFIGURATION = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n"
 _WHO = b"A <a@example.test> 1000000000 +0000"
-_TREE, _LINK, _FILE, _PROGRAM = b"40000", b"120000", b"100644", b"100755"
+_TREE, _LINK, _FILE, _PROGRAM, _MODULE = b"40000", b"120000", b"100644", b"100755", b"160000"
+_MODULES = "case-modules"  # of a repository: the submodules of its next commits
+_LIST = "info/refs"  # what a client of a server that only has files reads (gitrepository-layout(5))
 
 
 class NoCommit(Exception):
@@ -31,7 +34,7 @@ def commit(repository: str, directory: str) -> str:
     """
     # spec: conformance.verbs.git
     _begin(repository)
-    lines = [b"tree " + _tree(repository, directory).encode()]
+    lines = [b"tree " + _tree(repository, directory, _modules(repository)).encode()]
     before = _meaning(repository, _HEADS + MAIN)
     if before is not None:
         lines.append(b"parent " + before.encode())
@@ -53,6 +56,14 @@ def tag(repository: str, name: str, commit: str = "", *, annotated: bool = False
 def untag(repository: str, name: str) -> None:
     """Remove a tag, which is there. Raises OSError."""
     os.unlink(os.path.join(repository, _TAGS + name))
+    _list(repository)
+
+
+def module(repository: str, path: str, commit: str) -> None:
+    """Have later commits hold a submodule: a commit of another repository at this path. Raises OSError."""
+    _begin(repository)
+    with open(os.path.join(repository, _MODULES), "a", encoding="utf-8") as file:
+        file.write(f"{commit} {path}\n")
 
 
 def branch(repository: str, name: str, commit: str = "") -> None:
@@ -90,18 +101,49 @@ def _set(repository: str, reference: str, name: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="ascii") as file:
         file.write(name + "\n")
+    _list(repository)
 
 
-def _tree(repository: str, directory: str) -> str:
+def _list(repository: str) -> None:
+    """Write the list of all references."""
+    lines = []
+    for top, _, names in os.walk(os.path.join(repository, "refs")):
+        for name in names:
+            reference = os.path.relpath(os.path.join(top, name), repository)
+            lines.append(f"{_meaning(repository, reference)}\t{reference}\n")
+    os.makedirs(os.path.join(repository, "info"), exist_ok=True)
+    with open(os.path.join(repository, _LIST), "w", encoding="utf-8") as file:
+        file.write("".join(sorted(lines, key=lambda line: line.partition("\t")[2])))
+
+
+def _modules(repository: str) -> dict[str, str]:
+    """Return the commits of submodules, by path."""
+    try:
+        with open(os.path.join(repository, _MODULES), encoding="utf-8") as file:
+            return {path: commit for commit, _, path in (line.strip().partition(" ") for line in file)}
+    except FileNotFoundError:
+        return {}
+
+
+def _tree(repository: str, directory: str, modules: Mapping[str, str]) -> str:
     """Write the object of a directory and all below it; empty ones are left out, as git leaves them out."""
     entries: dict[bytes, tuple[bytes, bytes, str]] = {}
+    for inner, commit in modules.items():
+        if "/" not in inner:
+            entries[os.fsencode(inner)] = _MODULE, os.fsencode(inner), commit
     for name in os.listdir(os.fsencode(directory)):
         path = os.path.join(os.fsencode(directory), name)
         mode = os.lstat(path).st_mode
         if stat.S_ISDIR(mode):
             if _holds_files(path):
                 # Directories are sorted as if a slash stood behind their names.
-                entries[name + b"/"] = _TREE, name, _tree(repository, os.fsdecode(path))
+                above = os.fsdecode(name) + "/"
+                below = {
+                    inner[len(above) :]: commit
+                    for inner, commit in modules.items()
+                    if inner.startswith(above)
+                }
+                entries[name + b"/"] = _TREE, name, _tree(repository, os.fsdecode(path), below)
         elif stat.S_ISLNK(mode):
             entries[name] = _LINK, name, _object(repository, "blob", os.readlink(path))
         else:

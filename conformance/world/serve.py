@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from conformance.routes import Routes
+from conformance.routes import Route, Routes
+
+_TAG = '"half"'
 
 
 @contextlib.contextmanager
@@ -20,12 +21,17 @@ def serving(routes: Routes, read: Callable[[str], bytes]) -> Iterator[str]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            answer(self, routes.get(self.path.partition("?")[0]), asked, read, ended)
+            answer(self, *_routed(routes, self.path.partition("?")[0]), asked, read, ended)
+
+        do_CONNECT = do_GET
 
         def log_message(self, format: str, *args: Any) -> None:
             return
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(http.server.ThreadingHTTPServer):
+        request_queue_size = 128  # many ask at once; one that is not taken waits for a second
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     # Threads that hang must not hold the end of the case up.
     server.block_on_close = False
@@ -40,40 +46,81 @@ def serving(routes: Routes, read: Callable[[str], bytes]) -> Iterator[str]:
         thread.join()
 
 
+def _routed(routes: Routes, path: str) -> tuple[Route, str]:
+    """Return the route of a path, and what of the path is below it."""
+    if path in routes:
+        return routes[path], ""
+    for above, route in routes.items():
+        if route.how == "below" and path.startswith(above + "/") and ".." not in path:
+            return route, path[len(above) :]
+    return Route("status", ("404",)), ""
+
+
 def answer(
     handler: http.server.BaseHTTPRequestHandler,
-    route: Any,
+    route: Route,
+    inner: str,
     asked: dict[str, int],
     read: Callable[[str], bytes],
     ended: threading.Event,
 ) -> None:
     """Answer one request as its route says; a path without one is not found."""
-    how, operands = (route[0], route[1:]) if route else ("status", ("404",))
+    how, operands = route.how, route.operands
     asked[handler.path] = asked.get(handler.path, 0) + 1
-    if how == "hang":
+    if route.field and handler.headers.get(route.field, "") != route.value:
+        proxy = route.field == "Proxy-Authorization"
+        asking = "Proxy-Authenticate" if proxy else "WWW-Authenticate"
+        _head(handler, 407 if proxy else 401, {asking: 'Basic realm="case"', "Content-Length": "0"})
+        return
+    if how == "halves" and asked[handler.path] > 1:
+        _rest(handler, read(operands[0]))
+        return
+    if how == "hang" or (how == "late" and asked[handler.path] == 1):
         ended.wait()
         return
     if how == "raw":
         with contextlib.suppress(ConnectionError):
-            handler.wfile.write(read(os.fspath(operands[min(asked[handler.path], len(operands)) - 1])))
+            names = operands[min(asked[handler.path], len(operands)) - 1]
+            handler.wfile.write(b"".join(map(read, names.split("+"))))
         handler.close_connection = True
         return
     if how == "redirect":
-        handler.send_response(302)
-        handler.send_header("Location", operands[0])
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
+        _head(handler, 302, {"Location": operands[0], "Content-Length": "0"})
         return
     if how == "status" or (how == "twice" and asked[handler.path] == 1):
-        handler.send_response(int(operands[0]))
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
+        _head(handler, int(operands[0]), {"Content-Length": "0"})
         return
-    content = read(os.fspath(operands[-1]))
-    handler.send_response(200)
-    handler.send_header("Content-Type", "application/octet-stream")
-    handler.send_header("Content-Length", str(len(content)))
-    handler.end_headers()
+    try:
+        content = read(operands[-1] + inner)
+    except OSError:
+        _head(handler, 404, {"Content-Length": "0"})
+        return
+    tag = {"ETag": _TAG} if how == "halves" else {}
+    _head(
+        handler,
+        200,
+        {"Content-Type": "application/octet-stream", "Content-Length": str(len(content)), **tag},
+    )
+    length = int(operands[0]) if how == "cut" else len(content) // 2 if how == "halves" else len(content)
     with contextlib.suppress(ConnectionError):
-        handler.wfile.write(content[: int(operands[0])] if how == "cut" else content)
+        handler.wfile.write(content[:length])
     handler.close_connection = True
+
+
+def _rest(handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
+    """Give the second half to who asks for it by the tag of the first, and 404 to everybody else."""
+    half = len(content) // 2
+    if (handler.headers.get("Range"), handler.headers.get("If-Range")) != (f"bytes={half}-", _TAG):
+        _head(handler, 404, {"Content-Length": "0"})
+        return
+    place = f"bytes {half}-{len(content) - 1}/{len(content)}"
+    _head(handler, 206, {"ETag": _TAG, "Content-Range": place, "Content-Length": str(len(content) - half)})
+    with contextlib.suppress(ConnectionError):
+        handler.wfile.write(content[half:])
+
+
+def _head(handler: http.server.BaseHTTPRequestHandler, status: int, fields: Mapping[str, str]) -> None:
+    handler.send_response(status)
+    for name, value in fields.items():
+        handler.send_header(name, value)
+    handler.end_headers()

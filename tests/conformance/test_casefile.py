@@ -133,6 +133,10 @@ def test_a_section_that_is_not_there_is_missed() -> None:
     "script",
     [
         "serve web @s\nrun a\n-- @s --\n/a teapot\n",
+        "serve web @s\nrun a\n-- @s --\n/a file f if\n",
+        "serve web @s\nrun a\n-- @s --\n/a file if X y\n",
+        "serve web @s\nrun a\n-- @s --\nx.test file f\n",
+        "run a\nserve web @s\nrun $other_at\n-- @s --\n/a file f\n",
         "serve web @s\nrun a\n-- @s --\n",
         "write t tree @s\nrun a\n-- @s --\nfile hi\n",
         'write t.tar archive @s\nrun a\n-- @s --\nfile 0644 hi text open"\nfolder x\n',

@@ -252,6 +252,37 @@ def test_serve_answers_as_its_routes_say() -> None:
     assert outcome.status == "passed", outcome.message
 
 
+def test_serve_answers_what_is_asked_of_it() -> None:
+    program = (
+        "import sys, http.client as h\n"
+        "for words in sys.argv[2:]:\n"
+        "    method, path, *fields = words.split(',')\n"
+        "    c = h.HTTPConnection(sys.argv[1], timeout=0.2)\n"
+        "    try:\n"
+        "        c.request(method, path, headers=dict(one.split('=', 1) for one in fields))\n"
+        "        a = c.getresponse()\n"
+        "        try: print(a.status, a.read().decode().strip())\n"
+        "        except h.IncompleteRead as e: print(a.status, e.partial.decode().strip(), 'cut')\n"
+        "    except TimeoutError: print('silence')\n"
+    )
+    script = (
+        "serve web @r\n"
+        'run $web_at GET,/late GET,/late GET,/half GET,/half GET,/half,Range=bytes=4-,If-Range="half" '
+        'GET,/half,Range=bytes=3-,If-Range="half" GET,/below/f GET,/below/g GET,/below GET,/below/../f '
+        "GET,/closed GET,/closed,X=a GET,/closed,X=a\\ b GET,/open GET,/open,X=a "
+        "GET,http://a.test/f CONNECT,a.test:443 GET,/joined\n"
+        "text stdout like @want\n"
+        "-- @r --\n/late late d/f\n/half halves d/f\n/below below d\n/closed file d/f if X a b\n"
+        "/open file d/f if X\nhttp://a.test/f file d/f\na.test:443 status 407\n/joined raw head+d/f\n"
+        "-- d/f --\ncontent\n-- head --\nHTTP/1.0 200 OK\n\n-- @want --\n"
+        "silence\n200 content\n200 cont cut\n404 \n206 ent\n404 \n200 content\n404 \n404 \n404 \n"
+        "401 \n401 \n200 content\n200 content\n401 \n200 content\n407 \n200 content\n"
+    )
+    script = script.replace("X=a\\ b", "'X=a b'").replace("GET,/closed,'", "'GET,/closed,")
+    outcome = outcome_of(case_of(script), command=("/usr/bin/env", "python3", "-c", program))
+    assert outcome.status == "passed", outcome.message
+
+
 def test_a_capability_that_is_missing_ends_the_case_unclaimed() -> None:
     script = "run say x\ntext stdout is x\nneed host-tools\nrun exit 1\n"
     assert outcome_of(case_of(script), without="host-tools").status == "not claimed"

@@ -62,6 +62,26 @@ def test_git_writes_the_same_tree_and_finds_no_fault(tmp_path: Path) -> None:
     assert git(repository, "tag") == "sub/v1.1.0"
 
 
+@needs_git
+def test_a_submodule_is_a_commit_in_a_tree_and_files_can_be_served(tmp_path: Path) -> None:
+    repository, work = tmp_path / "r", tree(tmp_path / "w")
+    inner = "8" * 40
+    repositories.module(str(repository), "a/y", inner)
+    repositories.module(str(repository), "a-b", inner)
+    made = repositories.commit(str(repository), str(work))
+    assert git(repository, "fsck", "--strict", "--no-dangling") == ""
+    listed = git(repository, "ls-tree", "-r", "main").splitlines()
+    assert [line for line in listed if " commit " in line] == [
+        f"160000 commit {inner}\ta-b",
+        f"160000 commit {inner}\ta/y",
+    ]
+    repositories.tag(str(repository), "v1.0.0")
+    repositories.untag(str(repository), "v1.0.0")
+    repositories.branch(str(repository), "side")
+    listed = (repository / "info" / "refs").read_text().splitlines()
+    assert listed == [f"{made}\trefs/heads/main", f"{made}\trefs/heads/side"]
+
+
 def test_the_hash_of_a_commit_depends_on_its_files_and_those_before_it_only(tmp_path: Path) -> None:
     work = tree(tmp_path / "w")
     one, two = (repositories.commit(str(tmp_path / name), str(work)) for name in ("one", "two"))

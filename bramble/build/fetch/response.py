@@ -99,7 +99,7 @@ class Wire:
 def read_head(wire: Wire) -> Head:
     """Return the head of the final answer; informational ones before it are passed over (RFC 9110, 15.2)."""
     # spec: build.fetch.message
-    for _ in range(_INFORMATIONAL_LIMIT):
+    for _ in range(_INFORMATIONAL_LIMIT + 1):
         head = _one_head(wire)
         if head.status == 101:
             raise Malformed("it changes to another protocol, which was not asked for")

@@ -108,7 +108,7 @@ def _check_size(size: int, url: str, options: FetchOptions) -> None:
         raise BrambleError(
             "fetch.too-large",
             f"{url} is larger than the {options.largest} bytes that a download may have",
-            remedy="raise --output-size or --file-size, if one was given; else the server sends too much",
+            remedy="raise --output-size, if it was given; else the server sends too much",
         )
 
 

@@ -76,15 +76,15 @@ class Messages(unittest.TestCase):
 
     def test_informational_answers_are_passed_over(self) -> None:
         hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 9\r\n\r\n"
-        for count in (1, 3, 63):
+        for count in (1, 3, 64):
             self.assertBody(
                 b"hi",
                 hints * count
-                + b"HTTP/1.1 100\r\n\r\n"[: 9999 if count < 63 else 0]
+                + b"HTTP/1.1 100\r\n\r\n"[: 9999 if count < 64 else 0]
                 + OK
                 + b"Content-Length: 2\r\n\r\nhi",
             )
-        self.assertMalformed(hints * 64 + OK + b"Content-Length: 2\r\n\r\nhi")
+        self.assertMalformed(hints * 65 + OK + b"Content-Length: 2\r\n\r\nhi")
         self.assertMalformed(b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n")
 
     def test_what_contradicts_itself_is_refused(self) -> None:
