@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from conformance import runner
-from conformance.casefile import LEVELS, Case, Chunk
+from conformance.casefile import LEVELS, Case, Chunk, Script
 from conformance.claims import Rules, claimed_capabilities
 from conformance.outcome import UNCLAIMED, Outcome
 from conformance.script import DIGEST, Error, Json, Text, Tree
@@ -67,10 +68,79 @@ def test_programs_that_do_nothing_fail_every_case(program: str) -> None:
     path = shutil.which(program)
     assert path is not None
     cases = runner.load()
-    # What is said of thousands of chunks is judged in test_twins; here a few of them run for real.
+    # What is true of every script and of every chunk is judged below and in test_twins without processes;
+    # here some of both are run.
     chunks = [case for case in cases if isinstance(case, Chunk)]
-    scripts = [case for case in cases if not isinstance(case, Chunk)]
-    assert not_failed([*scripts, *sampled(chunks, 60)], [path]) == []
+    assert not_failed([*sampled(scripts(cases), 60), *sampled(chunks, 60)], [path]) == []
+
+
+def answering(status: int, stdout: bytes = b"", stderr: bytes = b"") -> Callable[..., Ended]:
+    """Return the program that ends every command in the same way."""
+    return lambda command, **options: Ended(status, stdout, stderr)
+
+
+def showing_files(command: Sequence[str], **options: Any) -> Ended:
+    """Print what is read from standard input, and every file that is named (cat)."""
+    found = b""
+    names = [os.path.join(options["directory"], word) for word in command[1:]]
+    for path in (options.get("standard_input"), *names):
+        if path is not None and os.path.isfile(path):
+            with open(path, "rb") as file:
+                found += file.read()
+    return Ended(0, found, b"")
+
+
+def showing_words(command: Sequence[str], **options: Any) -> Ended:
+    """Print the arguments (echo)."""
+    return Ended(0, " ".join(command[1:]).encode() + b"\n", b"")
+
+
+A_NAME = "a2b3c4d5e6f7g2h3i4j5k6l7m2n3o4p5"
+A_DOCUMENT = {
+    "ok": True,
+    "error": None,
+    "id": A_NAME,
+    "digest": A_NAME,
+    "value": None,
+    "results": [],
+    "outputs": {"out": {"name": A_NAME, "path": f"/{A_NAME}"}},
+    "imported": [],
+    "damages": [],
+}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(answering(0), id="nothing"),
+        pytest.param(answering(1), id="nothing, failing"),
+        pytest.param(answering(2), id="nothing, misused"),
+        pytest.param(answering(0, b"{}\n"), id="an empty object"),
+        pytest.param(answering(1, b"{}\n", b"{}\n"), id="an empty object, failing"),
+        pytest.param(answering(0, b"[]\n"), id="an empty list"),
+        pytest.param(answering(0, A_NAME.encode() + b"\n"), id="one digest"),
+        pytest.param(answering(0, json.dumps(A_DOCUMENT).encode() + b"\n"), id="one document"),
+        pytest.param(showing_files, id="its files"),
+        pytest.param(showing_words, id="its arguments"),
+    ],
+)
+def test_one_answer_to_everything_passes_no_script(program: Callable[..., Ended]) -> None:
+    assert not_failed(scripts(runner.load()), ["program"], program) == []
+
+
+def test_one_error_for_everything_passes_no_script() -> None:
+    """The error has even the code that the script expects, but no place, since that is in the program."""
+    found = []
+    for script in scripts(runner.load()):
+        for code in sorted({step.action.code for step in script.steps if isinstance(step.action, Error)}):
+            document = {"error": code, "at": "default.bramble:1:1", "message": "m", "remedy": None}
+            line = json.dumps(document).encode() + b"\n"
+            found += not_failed([script], ["program"], answering(1, line, line))
+    assert found == []
+
+
+def scripts(cases: Sequence[Case]) -> list[Script]:
+    return [case for case in cases if isinstance(case, Script)]
 
 
 # One that stands alone: the hash of a commit is longer, and can hold one.
