@@ -41,44 +41,48 @@ def add_build_options(parser: argparse.ArgumentParser, *, tests: bool = False) -
     """Add the options that say how to build; for `tests` without those that mean something else there."""
     group = parser.add_argument_group("how to build")
     group.add_argument(
-        "-j", "--jobs", type=count, metavar="N", help="at most N builds at once (default: the cores)"
+        "-j",
+        "--jobs",
+        type=count,
+        metavar="N",
+        help="run at most N builds at the same time (default: the number of cores)",
     )
     if not tests:
-        group.add_argument("-k", "--keep-going", action="store_true", help="after a failure build the rest")
+        group.add_argument("-k", "--keep-going", action="store_true", help="after a failure, build the rest")
     group.add_argument(
-        "--trace", metavar="FILE", help="write what took how long to FILE, as a trace that browsers show"
+        "--trace",
+        metavar="FILE",
+        help="write the times of all steps to FILE, as a trace that browsers can show",
     )
     group.add_argument("--keep-failed", action="store_true", help="keep the directory of a failed build")
     if not tests:
         group.add_argument("--check", action="store_true", help="build once more and compare")
         group.add_argument(
-            "--rounds", type=rounds, metavar="N", help="build N times in all and compare (--check: 2)"
+            "--rounds", type=rounds, metavar="N", help="build N times in total and compare (--check: 2)"
         )
     group.add_argument(
         "--refresh",
         action="store_true",
-        help="fetch files of this machine again that have changed, and pin them anew",
+        help="fetch files of this machine again if they have changed, and pin the new content",
     )
-    group.add_argument(
-        "--locked", action="store_true", help="refuse what would add to bramble.lock, or change it"
-    )
+    group.add_argument("--locked", action="store_true", help="fail if bramble.lock would have to change")
     group.add_argument("--pure", action="store_true", help="refuse builds that depend on this machine")
     group.add_argument(
         "--build-network",
         action="store_true",
-        help="let derivation_output use the network where it asks for it",
+        help="let a derivation_output builder use the network if it asks for it",
     )
     group.add_argument("--offline", action="store_true", help="use no network")
     what = "a test" if tests else "a build"
     group.add_argument("--timeout", type=seconds, metavar="SECONDS", help=f"end {what} that takes longer")
     group.add_argument(
-        "--silence", type=seconds, metavar="SECONDS", help="end a build that prints nothing for so long"
+        "--silence", type=seconds, metavar="SECONDS", help="end a build that prints nothing for this time"
     )
     group.add_argument(
-        "--memory", type=memory_bytes, metavar="SIZE", help="end a build that needs more, such as 2G"
+        "--memory", type=memory_bytes, metavar="SIZE", help="end a build that uses more memory, such as 2G"
     )
     group.add_argument(
-        "--processes", type=count, metavar="N", help="let a build have N processes at once at most"
+        "--processes", type=count, metavar="N", help="let a build have at most N processes at the same time"
     )
     group.add_argument(
         "--output-size", type=byte_count, metavar="SIZE", help="end a build that writes more, such as 2G"
@@ -88,7 +92,7 @@ def add_build_options(parser: argparse.ArgumentParser, *, tests: bool = False) -
         type=log_bytes,
         metavar="SIZE",
         default=LOG_SIZE,
-        help="keep so much of what a build prints, its end, 4K at least (default: 64M)",
+        help="keep only the last SIZE bytes of what a build prints; at least 4K (default: 64M)",
     )
     group.add_argument(
         "--output-files",
@@ -98,9 +102,14 @@ def add_build_options(parser: argparse.ArgumentParser, *, tests: bool = False) -
         help=f"end a build that makes more files (default: {MOST_FILES})",
     )
     group.add_argument(
-        "--sandbox", choices=RUNGS, default="namespaces", help="weaker modes are named in every report"
+        "--sandbox",
+        choices=RUNGS,
+        default="namespaces",
+        help="the mode of the sandbox; a weaker one is named in every report",
     )
-    group.add_argument("-v", "--verbose", action="store_true", help="show the output of builds as it comes")
+    group.add_argument(
+        "-v", "--verbose", action="store_true", help="show the output of builds while they run"
+    )
     group.add_argument("-q", "--quiet", action="store_true", help="show failures only")
     add_evaluation_options(parser)
 

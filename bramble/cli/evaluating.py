@@ -27,26 +27,26 @@ def add_evaluation_options(parser: argparse.ArgumentParser, *, cached: bool = Tr
         parser.add_argument(
             NO_CACHE,
             action="store_true",
-            help="use nothing that earlier commands have kept, and keep nothing",
+            help="do not read or write the cache of evaluation",
         )
     group = parser.add_argument_group("limits of evaluation")
     group.add_argument(
         "--eval-steps",
         type=count,
         metavar="N",
-        help="count loop rounds and calls, and end it after N (slower)",
+        help="end evaluation after N loop rounds and calls (slower)",
     )
     group.add_argument(
         "--eval-memory",
         type=memory_bytes,
         metavar="SIZE",
-        help="end it when the process is larger, such as 8G",
+        help="end evaluation when the process is larger, such as 8G",
     )
     group.add_argument(
         "--eval-time",
         type=seconds,
         metavar="SECONDS",
-        help="end it after so long on the processor (default: 100)",
+        help="end evaluation after this processor time (default: 100)",
     )
 
 

@@ -274,9 +274,13 @@ def _global_parser() -> _Parser:
     parser.add_argument("-V", "--version", action="store_true", help="print the version")
     parser.add_argument("-C", dest="directory", metavar="DIR", help="work as if started in DIR")
     parser.add_argument(
-        "--store-of", metavar="USER", help="only read the store of USER: BRAMBLE_PATH, or in USER's home"
+        "--store-of",
+        metavar="USER",
+        help="only read the store of USER, at BRAMBLE_PATH or in the home of USER",
     )
-    parser.add_argument("--vendor", metavar="DIR", help="take what is pinned from DIR, where it is there")
+    parser.add_argument(
+        "--vendor", metavar="DIR", help="take pinned packages and downloads from DIR if it has them"
+    )
     parser.add_argument(
         "--color",
         dest="colour",

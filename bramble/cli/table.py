@@ -39,9 +39,9 @@ VERBS = (
         "build",
         (
             ("build what one function returns", "bramble build ./:hello_world"),
-            ("build everything here and below, and go on after a failure", "bramble build -k ./..."),
+            ("build everything here and below, and continue after a failure", "bramble build -k ./..."),
             (
-                "build once more, and see whether the result is the same",
+                "build again, and check that the result is the same",
                 "bramble build --check ./:hello_world",
             ),
         ),
@@ -58,7 +58,7 @@ VERBS = (
                 "bramble run --read-only-paths . --paths ./out ./:hello_world say-hello-world",
             ),
             (
-                "see what it could see and do, and run nothing",
+                "print what the program could see and do, and run nothing",
                 "bramble run --explain ./:hello_world say-hello-world",
             ),
         ),
@@ -70,7 +70,7 @@ VERBS = (
         "build",
         (
             ("run all tests here and below", "bramble test"),
-            ("list those whose names have `hello` in them", "bramble test --list -k hello"),
+            ("list tests whose names contain `hello`", "bramble test --list -k hello"),
             ("run all of them again, with a report for a CI", "bramble test --force --junit report.xml"),
         ),
     ),
@@ -80,9 +80,9 @@ VERBS = (
         "open the build environment of a derivation",
         "build",
         (
-            ("look around where ./:hello_world is built", "bramble shell ./:hello_world"),
+            ("open the environment of the build of ./:hello_world", "bramble shell ./:hello_world"),
             (
-                "enter what the last failed build left, with ls to look around",
+                "enter the directory of the last failed build, with ls",
                 "bramble shell --failed --with ls ./:hello_world",
             ),
             ("run one command there", "bramble shell ./:hello_world -c pwd"),
@@ -94,9 +94,9 @@ VERBS = (
         "print what is to be built, and what it needs",
         "look",
         (
-            ("what a target needs, as a tree", "bramble graph ./:hello_world"),
+            ("the derivations that a target needs, as a tree", "bramble graph ./:hello_world"),
             (
-                "hand it to another program, and build what comes back",
+                "write the graph as JSON, and build it from there",
                 "bramble graph --json ./:hello_world | bramble build --graph -",
             ),
         ),
@@ -124,23 +124,23 @@ VERBS = (
     Verb(
         "log",
         "bramble.cli.verbs.log",
-        "print what the build of a target wrote",
+        "print the output of the build of a target",
         "look",
         (
             (
-                "what the last build wrote, also if nothing had to be built since",
+                "the output of the last build, even if nothing has been built since",
                 "bramble log ./:hello_world",
             ),
-            ("what the build of something that it needs wrote", "bramble log ./:hello_world --of tools"),
+            ("the output of the build of a dependency", "bramble log ./:hello_world --of tools"),
         ),
     ),
     Verb(
         "why-built",
         "bramble.cli.verbs.why_built",
-        "say which input had changed when a target was last built",
+        "print which inputs had changed when a target was last built",
         "look",
         (
-            ("what had changed, down to the line or the file", "bramble why-built ./:hello_world"),
+            ("which line or file had changed", "bramble why-built ./:hello_world"),
             ("the same for a program to read", "bramble why-built --json ./:hello_world"),
         ),
     ),
@@ -157,10 +157,10 @@ VERBS = (
     Verb(
         "size",
         "bramble.cli.verbs.size",
-        "say what a closure weighs and who brings it",
+        "print the size of a closure, and which objects add to it",
         "look",
         (
-            ("what a result weighs with all that it needs", "bramble size ./:hello_world"),
+            ("the size of a result with everything that it needs", "bramble size ./:hello_world"),
             ("the same for a program to read", "bramble size --json ./:hello_world"),
         ),
     ),
@@ -183,7 +183,7 @@ VERBS = (
         (
             ("the newest version of a package", "bramble add example.com/lib"),
             (
-                "one version of it, and see first what that brings",
+                "see what a version would add, and write nothing",
                 "bramble add --dry-run example.com/lib@1.0.0",
             ),
             ("a project beside this one", "bramble add --path ../tools"),
@@ -192,27 +192,30 @@ VERBS = (
     Verb(
         "remove",
         "bramble.cli.verbs.packages.remove",
-        "require packages no more",
+        "remove packages that the project requires",
         "project",
         (
-            ("see what would leave with a package", "bramble remove --dry-run example.com/lib"),
-            ("take a package out of bramble.toml and bramble.lock", "bramble remove example.com/lib"),
+            ("see what would be removed with a package", "bramble remove --dry-run example.com/lib"),
+            ("remove a package from bramble.toml and bramble.lock", "bramble remove example.com/lib"),
         ),
     ),
     Verb(
         "update",
         "bramble.cli.verbs.packages.update",
-        "raise required packages to their newest versions",
+        "require the newest versions of packages",
         "project",
         (
-            ("see what there is newer of the same MAJOR, and write nothing", "bramble update --dry-run"),
-            ("raise one package, also to a later MAJOR", "bramble update --major example.com/lib"),
+            ("print newer versions of the same MAJOR, and write nothing", "bramble update --dry-run"),
+            (
+                "require the newest version of one package, even of a later MAJOR",
+                "bramble update --major example.com/lib",
+            ),
         ),
     ),
     Verb(
         "outdated",
         "bramble.cli.verbs.packages.outdated",
-        "say which required packages have newer versions",
+        "print which required packages have newer versions",
         "project",
         (
             ("what `update` would take, and what only `update --major` would", "bramble outdated"),
@@ -222,7 +225,7 @@ VERBS = (
     Verb(
         "search",
         "bramble.cli.verbs.packages.search",
-        "look for packages in registries",
+        "search for packages in registries",
         "project",
         (
             ("packages with this word in name or description", "bramble search words"),
@@ -232,7 +235,7 @@ VERBS = (
     Verb(
         "show",
         "bramble.cli.verbs.packages.show",
-        "say what a package is, what its functions do, and who requires it",
+        "describe a package and its functions, and list who requires it",
         "project",
         (
             ("the newest version of a package", "bramble show example.com/lib"),
@@ -259,7 +262,7 @@ VERBS = (
                 "serve a registry in a directory, at a port that is free, until Ctrl-C",
                 "bramble registry serve --listen 127.0.0.1:0 packages",
             ),
-            ("do to a package what a registry does first", "bramble registry check example.com/tool 1.0.0"),
+            ("check a package as a registry does", "bramble registry check example.com/tool 1.0.0"),
         ),
     ),
     Verb(
@@ -269,13 +272,13 @@ VERBS = (
         "look",
         (
             ("the tree, and for each version who asked for it", "bramble deps"),
-            ("the ways that lead to one package", "bramble deps --why example.com/base"),
+            ("the paths that lead to one package", "bramble deps --why example.com/base"),
         ),
     ),
     Verb(
         "vendor",
         "bramble.cli.verbs.packages.vendor",
-        "put all that a build needs of elsewhere into a directory",
+        "copy packages, downloads and Bramble into a directory, for builds without a network",
         "project",
         (
             ("sources of packages, downloads, and Bramble itself", "bramble vendor third-party"),
@@ -288,31 +291,31 @@ VERBS = (
         "download and pin what a project needs, and check the pins",
         "project",
         (
-            ("pin what has no pin yet", "bramble lock"),
-            ("see whether all is pinned, and nothing too much; for a CI", "bramble lock --check"),
+            ("pin everything that has no pin yet", "bramble lock"),
+            ("check that everything is pinned, and nothing else; for a CI", "bramble lock --check"),
             ("download again what is pinned, and pin what has changed", "bramble lock --update"),
         ),
     ),
     Verb(
         "trust",
         "bramble.cli.verbs.trust",
-        "list, give and take back what projects may ask for",
+        "list, grant and revoke what projects may ask for",
         "project",
         (
-            ("allow from now on what a target asks for", "bramble trust grant ./:hello_world"),
-            ("see what was allowed", "bramble trust list"),
-            ("take back what was allowed to the project here", "bramble trust revoke"),
+            ("allow what a target asks for, from now on", "bramble trust grant ./:hello_world"),
+            ("list what was allowed", "bramble trust list"),
+            ("revoke what was allowed to the project in this directory", "bramble trust revoke"),
         ),
     ),
     Verb(
         "store",
         "bramble.cli.verbs.store.command",
-        "ask the store, check it, move what is in it",
+        "query the store, check it, copy its objects",
         "store",
         (
-            ("what a result needs, as a tree", "bramble store closure --tree ./:hello_world"),
-            ("take a result to another machine", "bramble store export ./:hello_world >hello.objects"),
-            ("read everything again and compare it with its name", "bramble store verify"),
+            ("the objects that a result needs, as a tree", "bramble store closure --tree ./:hello_world"),
+            ("export a result for another machine", "bramble store export ./:hello_world >hello.objects"),
+            ("read every object and compare it with its name", "bramble store verify"),
         ),
     ),
     Verb(
@@ -321,13 +324,13 @@ VERBS = (
         "delete what no known project needs",
         "store",
         (
-            ("see what would go, and what each project holds; delete nothing", "bramble gc --dry-run"),
+            ("print what would be deleted, and what each project keeps", "bramble gc --dry-run"),
             (
-                "delete what was not used for a month, until 20 GiB are left",
+                "delete objects not used for a month, until the store has 20 GiB",
                 "bramble gc --older-than 30d --max-size 20G",
             ),
             (
-                "delete also what was needed before changes of the last week",
+                "also delete what was needed before the changes of the last week",
                 "bramble gc --keep-former 0d",
             ),
         ),
@@ -339,8 +342,8 @@ VERBS = (
         "more",
         (
             ("the options of a command, with examples", "bramble help build"),
-            ("a command of a command", "bramble help store closure"),
-            ("a subject: how to name what is to be built", "bramble help targets"),
+            ("a command of `bramble store`", "bramble help store closure"),
+            ("a topic: how to write a target", "bramble help targets"),
         ),
     ),
     Verb(
@@ -366,7 +369,7 @@ VERBS = (
     Verb(
         "doctor",
         "bramble.cli.verbs.doctor",
-        "say what this machine allows, and how to mend the rest",
+        "report what this machine allows, and how to fix what it does not",
         "more",
         (
             ("see whether this machine can build", "bramble doctor"),
@@ -379,14 +382,14 @@ VERBS = (
         "try the language at a prompt",
         "look",
         (
-            ("try things out, with the modules of the project here", "bramble repl"),
+            ("try expressions, with the modules of the project in this directory", "bramble repl"),
             ("run lines, and see the values of expressions", "echo 'sys.platform' | bramble repl"),
         ),
     ),
     Verb(
         "explain",
         "bramble.cli.verbs.explain",
-        "say what an error code means, and what to do",
+        "explain an error code, and what to do",
         "more",
         (
             ("the rule, an example and the remedy", "bramble explain load.cycle"),
@@ -400,16 +403,16 @@ VERBS = (
         "more",
         (
             ("run a file", "bramble star sums.star"),
-            ("run one that needs what a strict file may not do", "bramble star --allow-while count.star"),
+            ("run a file that uses while loops", "bramble star --allow-while count.star"),
         ),
     ),
     Verb(
         "self",
         "bramble.cli.verbs.self.command",
-        "make Bramble one file, open that up, check it, build it",
+        "pack Bramble into one file, unpack it, verify it, build it",
         "more",
         (
-            ("make one file, to take along", "bramble self pack one-file"),
+            ("pack Bramble into one file", "bramble self pack one-file"),
             ("compare it with the digest of its source", "bramble self verify one-file"),
             ("look at the source", "bramble self extract source && ls source/spec"),
         ),
@@ -438,11 +441,11 @@ TOPICS = (
     Topic("builtins", "derivation(), files() and what else a .bramble file can call"),
     Topic("builders", "fetch_url, fetch_git, host_tools and their variables"),
     Topic("host_tools", "programs of this machine in a build"),
-    Topic("library", "std, std/c, std/python and the other modules that come along"),
+    Topic("library", "std, std/c, std/python and the other modules of the library"),
     Topic("packages", "packages from git repositories: adding, updating, versions, the lock"),
     Topic("targets", "how to name what is to be built"),
-    Topic("graphs", "graphs as JSON, from any program and of derivation_output"),
+    Topic("graphs", "graphs as JSON, from any program or derivation_output"),
     Topic("sandbox", "what a build can see and do, and its limits"),
-    Topic("environment", "variables and files that are read, variables of a build"),
+    Topic("environment", "environment variables and files that Bramble reads, variables of a build"),
     Topic("errors", "all error codes"),
 )

@@ -38,11 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TARGET",
-        help="build TARGET, too, and run the derivation_output builders that it needs again",
+        help="build TARGET as well, and run again the derivation_output builders that it needs",
     )
     parser.add_argument("--root", metavar="DIR", help="with --graph: sources are below DIR")
     parser.add_argument(
-        "--dry-run", action="store_true", help="print what would be built and why, and do nothing"
+        "--dry-run", action="store_true", help="print what would be built and why; build nothing"
     )
     parser.add_argument(
         "--out-link", metavar="NAME", help="make NAME a link to what is built, and keep that in the store"

@@ -32,7 +32,7 @@ class Known:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the operand of `explain`."""
-    parser.add_argument("code", metavar="CODE", help="what stands in error[…], such as load.cycle")
+    parser.add_argument("code", metavar="CODE", help="the code in error[…], such as load.cycle")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
 
 

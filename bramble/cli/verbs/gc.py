@@ -15,7 +15,9 @@ from bramble.commands.gc import KEEP_FORMER, GcReport, Share, collect_garbage
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `gc`."""
-    parser.add_argument("--dry-run", action="store_true", help="say what would go, and delete nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what would be deleted, and delete nothing"
+    )
     parser.add_argument(
         "--older-than", type=age, metavar="AGE", help="only objects not used for AGE, such as 30d"
     )
@@ -23,19 +25,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--max-size", type=byte_count, metavar="SIZE", help="stop when the store is at most SIZE, such as 10G"
     )
     parser.add_argument(
-        "--forget-idle", type=age, metavar="AGE", help="also forget projects that were not built for so long"
+        "--forget-idle", type=age, metavar="AGE", help="also forget projects that were not built for AGE"
     )
     parser.add_argument(
         "--results-only",
         action="store_true",
-        help="keep results alone, and not what building them again needs",
+        help="keep only results, not what is needed to build them again",
     )
     parser.add_argument(
         "--keep-former",
         type=age,
         default=KEEP_FORMER,
         metavar="AGE",
-        help="for how long what targets were made with before stays, for who goes back (7d; 0d: it goes)",
+        help="keep inputs of earlier versions of targets for AGE (default: 7d; 0d: delete them)",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 

@@ -33,7 +33,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="add a module to the project around DIR, and make no new project",
     )
     parser.add_argument("--list", action="store_true", help="list the templates, and do nothing else")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print what would be written, and write nothing"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

@@ -23,10 +23,15 @@ Pairs = Mapping[str, str]
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `lock`."""
     parser.add_argument(
-        "targets", nargs="*", metavar="TARGET", help="also what these need, besides the whole project"
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="pin what these targets need, in addition to the whole project",
     )
     parser.add_argument(
-        "--check", action="store_true", help="download and write nothing; exit with 1 if something is to do"
+        "--check",
+        action="store_true",
+        help="download and write nothing; exit with status 1 if something would change",
     )
     parser.add_argument(
         "--update",
@@ -36,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="download again what is pinned (all, or a key of the lock, or a URL) and pin it anew",
     )
-    parser.add_argument("--prune", action="store_true", help="take out entries that nothing uses")
-    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    parser.add_argument("--prune", action="store_true", help="remove entries that nothing uses")
+    parser.add_argument("--json", action="store_true", help="print the changes as JSON")
     parser.add_argument("-j", "--jobs", type=count, metavar="N", help="at most N downloads at once")
     parser.add_argument("--offline", action="store_true", help="use no network")
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="end a download that takes longer")

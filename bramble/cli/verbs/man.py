@@ -14,7 +14,9 @@ from bramble.commands.man import write_pages
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the operands of `man`."""
-    parser.add_argument("where", metavar="DIR", help="a directory for the pages, made if it is not there")
+    parser.add_argument(
+        "where", metavar="DIR", help="a directory for the pages; it is created if it does not exist"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

@@ -58,14 +58,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help=f"{effect}; repeatable",
         )
     parser.add_argument(
-        "-y", "--yes", action="store_true", help="run a package from the internet for the first time, unasked"
+        "-y",
+        "--yes",
+        action="store_true",
+        help="do not ask before a package from the internet is run for the first time",
     )
     parser.add_argument("--network", action="store_true", help="let the program use the network")
-    parser.add_argument("--nesting", action="store_true", help="let the program make sandboxes of its own")
+    parser.add_argument("--nesting", action="store_true", help="let the program create sandboxes itself")
     parser.add_argument(
         "--unprotected",
         action="store_true",
-        help="let the program write .git, bramble.toml, bramble.lock and modules, too",
+        help="also let the program write .git, bramble.toml, bramble.lock and modules",
     )
     parser.add_argument("--explain", action="store_true", help="print the sandbox in words and run nothing")
     parser.add_argument("--json", action="store_true", help="with --explain: as JSON")

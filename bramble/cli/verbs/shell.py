@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--of", default="", metavar="NAME", help="a derivation that TARGET needs, by name or id"
     )
-    parser.add_argument("-c", dest="command", metavar="COMMAND", help="run COMMAND there, and end")
+    parser.add_argument("-c", dest="command", metavar="COMMAND", help="run COMMAND there, and exit")
     parser.add_argument(
         "--with",
         dest="tools",
@@ -31,7 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="TOOLS",
         help="programs of this machine at the end of PATH, such as 'ls less vi'",
     )
-    parser.add_argument("--failed", action="store_true", help="enter what the last failed build left")
+    parser.add_argument(
+        "--failed", action="store_true", help="enter the directory that the last failed build left"
+    )
     add_build_options(parser)
 
 

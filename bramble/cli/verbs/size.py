@@ -14,7 +14,7 @@ from bramble.commands.size import weigh
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `size`."""
     parser.add_argument("objects", nargs="+", metavar="OBJECT", help="a built target, a path or a name")
-    parser.add_argument("--json", action="store_true", help="print the weights as JSON")
+    parser.add_argument("--json", action="store_true", help="print the sizes as JSON")
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:

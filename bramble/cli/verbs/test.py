@@ -51,15 +51,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATTERN",
-        help="only tests that have PATTERN in their names, or fit it if it has *, ? or [; repeatable",
+        help="only tests whose names contain PATTERN, or match it if it has *, ? or [; repeatable",
     )
-    parser.add_argument("--list", action="store_true", help="list the tests, and run none")
-    parser.add_argument("--force", action="store_true", help="run those again that have passed before")
+    parser.add_argument("--list", action="store_true", help="list the tests, without running them")
+    parser.add_argument("--force", action="store_true", help="also run tests again that have passed before")
     parser.add_argument(
-        "--fail-fast", action="store_true", help="begin no test after one has failed (default: run all)"
+        "--fail-fast", action="store_true", help="start no test after one has failed (default: run all)"
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML, too")
+    parser.add_argument("--junit", metavar="FILE", help="also write the result as JUnit XML")
     add_build_options(parser, tests=True)
 
 

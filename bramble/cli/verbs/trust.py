@@ -25,18 +25,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "target",
         nargs="?",
         metavar="TARGET",
-        help="a target that `run` takes, or one that needs generators",
+        help="a target of `run`, or one that needs derivation_output builders",
     )
     giving.add_argument(
         "--path", metavar="DIR", help="allow the project to take a package from DIR, and nothing else"
     )
-    taking = deeds.add_parser("revoke", help="take back all grants of a project")
+    taking = deeds.add_parser("revoke", help="revoke all grants of a project")
     taking.add_argument(
         "project",
         metavar="DIR",
         nargs="?",
         default=".",
-        help="its directory (default: .), or a package's name, with @VERSION for that alone",
+        help="the directory of a project (default: .), or the name of a package; with @VERSION only that version",
     )
 
 

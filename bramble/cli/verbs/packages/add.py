@@ -30,8 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "(default: its newest version)",
     )
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--git", metavar="URL", help="its repository, where that is elsewhere than NAME says")
-    place.add_argument("--path", metavar="DIR", help="use what is in DIR, which also says its name")
+    place.add_argument("--git", metavar="URL", help="its repository, if NAME is not the address of it")
+    place.add_argument("--path", metavar="DIR", help="use the project in DIR, and its name")
     add_options(parser, changes=True, what="what changed")
     parser.set_defaults(refuse=parser.error)
 

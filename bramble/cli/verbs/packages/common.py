@@ -21,12 +21,10 @@ def add_options(parser: argparse.ArgumentParser, *, changes: bool, what: str) ->
     """Add the options of a command about packages; `changes` if it writes bramble.toml."""
     if changes:
         parser.add_argument(
-            "--dry-run", action="store_true", help="say what would change, and change neither file"
+            "--dry-run", action="store_true", help="print what would change, and change neither file"
         )
     else:
-        parser.add_argument(
-            "--locked", action="store_true", help="refuse what would add to bramble.lock, or change it"
-        )
+        parser.add_argument("--locked", action="store_true", help="fail if bramble.lock would have to change")
     add_asking(parser, what=what)
 
 
@@ -36,7 +34,7 @@ def add_asking(parser: argparse.ArgumentParser, *, what: str) -> None:
         "--timeout",
         type=seconds,
         metavar="SECONDS",
-        help="give up on a repository that takes longer (default: 60 for a question, an hour for sources)",
+        help="give up on a repository that takes longer (default: 60 for a query, an hour for sources)",
     )
     parser.add_argument("--offline", action="store_true", help="use no network")
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")

@@ -14,7 +14,7 @@ from bramble.commands.packages.explaining import Dependencies, Package, dependen
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of `deps`."""
-    parser.add_argument("--why", metavar="PACKAGE", help="show the ways from this project to a package")
+    parser.add_argument("--why", metavar="PACKAGE", help="show the paths from this project to a package")
     add_options(parser, changes=False, what="the packages, and who requires each,")
 
 

@@ -38,13 +38,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the registry that is asked (default: the first in ~/.config/bramble/config.toml)",
     )
     way = parser.add_mutually_exclusive_group()
-    way.add_argument("--dry-run", action="store_true", help="look at what can be seen here, and ask nobody")
     way.add_argument(
-        "--no-wait", action="store_true", help="ask, print the number of the job, and leave it at that"
+        "--dry-run", action="store_true", help="check what can be checked here, and ask no registry"
     )
-    way.add_argument("--job", metavar="N", help="ask for nothing new: follow the job N again")
+    way.add_argument(
+        "--no-wait", action="store_true", help="print the number of the job, and do not wait for it"
+    )
+    way.add_argument("--job", metavar="N", help="make no new request; follow the job N")
     parser.add_argument("--offline", action="store_true", help="use no network: only with --dry-run")
-    parser.add_argument("--json", action="store_true", help="print what has become of it as JSON")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     parser.set_defaults(refuse=parser.error)
 
 

@@ -27,19 +27,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "out",
         nargs="?",
         metavar="DIR",
-        help="a vendor directory, or one that is empty or not there (default: that of bramble.toml)",
+        help="a vendor directory, an empty directory or a new one (default: the one of bramble.toml)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would change, and write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print what would change, and write nothing")
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 1 if something would change"
+        "--check", action="store_true", help="write nothing; exit with status 1 if something would change"
     )
-    parser.add_argument(
-        "--locked", action="store_true", help="refuse what would add to bramble.lock, or change it"
-    )
+    parser.add_argument("--locked", action="store_true", help="fail if bramble.lock would have to change")
     parser.add_argument("-j", "--jobs", type=count, metavar="N", help="at most N downloads at once")
     parser.add_argument("--offline", action="store_true", help="use no network")
     parser.add_argument("--timeout", type=seconds, metavar="SECONDS", help="end a download that takes longer")
-    parser.add_argument("--json", action="store_true", help="print what is in it as JSON")
+    parser.add_argument("--json", action="store_true", help="print its content as JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("-q", "--quiet", action="store_true", help="show failures only")
     add_evaluation_options(parser)

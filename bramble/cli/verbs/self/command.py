@@ -24,21 +24,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
         command.set_defaults(module=module, function=name)
         return command
 
-    add("pack", _FILE, "write this Bramble as one file").add_argument("out", metavar="OUT", help="the file")
-    add("extract", _FILE, "lay out the source of this Bramble").add_argument(
-        "out", metavar="DIR", help="a directory that is not there yet, or is empty"
+    add("pack", _FILE, "pack this Bramble into one file").add_argument("out", metavar="OUT", help="the file")
+    add("extract", _FILE, "write the source of this Bramble into a directory").add_argument(
+        "out", metavar="DIR", help="a new or empty directory"
     )
-    add("verify", _FILE, "compare a file with the digest that it names, and with its source").add_argument(
-        "file", nargs="?", metavar="FILE", help="default: the file that runs"
+    add("verify", _FILE, "compare a file with the digest that it names and with its source").add_argument(
+        "file", nargs="?", metavar="FILE", help="default: the file that is running"
     )
     add(
-        "release", _DEEDS, "write the one file, the wheel, the source distribution, and their sums"
-    ).add_argument("out", metavar="DIR", help="a directory, which is made if it is not there")
+        "release", _DEEDS, "write the one file, the wheel, the source distribution, and their checksums"
+    ).add_argument("out", metavar="DIR", help="a directory; it is created if it does not exist")
     uninstall = add("uninstall", _DEEDS, "remove the cache, the grants and the history of this user")
-    uninstall.add_argument("--dry-run", action="store_true", help="say what would go, and remove nothing")
-    uninstall.add_argument("--yes", action="store_true", help="remove it without a question")
-    uninstall.add_argument("--store", action="store_true", help="the store, too, with all that was built")
-    build = add("build", _BUILD, "let Bramble build itself three times, and compare")
+    uninstall.add_argument(
+        "--dry-run", action="store_true", help="print what would be removed, and remove nothing"
+    )
+    uninstall.add_argument("--yes", action="store_true", help="do not ask")
+    uninstall.add_argument(
+        "--store", action="store_true", help="also remove the store, with all results of builds"
+    )
+    build = add("build", _BUILD, "build Bramble with itself three times, and compare the results")
     build.add_argument("--nested", action="store_true", help="build the second stage in a sandbox")
     build.add_argument(
         "--python",
@@ -46,9 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_python3,
         help="the python3 of the first stage's build (default: the machine's)",
     )
-    build.add_argument(
-        "out", nargs="?", metavar="DIR", help="keep all in a directory that is not there yet, or is empty"
-    )
+    build.add_argument("out", nargs="?", metavar="DIR", help="keep everything in this new or empty directory")
 
 
 def _python3(word: str) -> str:

@@ -28,35 +28,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("path", _QUESTIONS, "print where the store is, or where an object is").add_argument(
         "object", nargs="?", metavar="OBJECT", help=objects
     )
-    add("hash", _QUESTIONS, "print the digest of the archive of a directory as it is").add_argument(
-        "tree", metavar="DIR"
-    )
+    add(
+        "hash", _QUESTIONS, "print the digest of the archive of a directory, with its modes as they are"
+    ).add_argument("tree", metavar="DIR")
     for name, summary in (
         ("references", "print what an object refers to"),
         ("referrers", "print what refers to an object"),
     ):
         add(name, _QUESTIONS, summary).add_argument("object", metavar="OBJECT", help=objects)
-    closure = add("closure", _QUESTIONS, "print all that objects need, themselves included")
+    closure = add("closure", _QUESTIONS, "print objects and everything that they need")
     closure.add_argument("objects", nargs="+", metavar="OBJECT", help=objects)
-    closure.add_argument("--size", action="store_true", help="with the bytes of each, and of all")
-    closure.add_argument("--tree", action="store_true", help="as a tree of references")
-    why = add("why", _QUESTIONS, "show the file and the bytes through which one object holds another")
+    closure.add_argument("--size", action="store_true", help="print the size of each object and the total")
+    closure.add_argument("--tree", action="store_true", help="print a tree of references")
+    why = add("why", _QUESTIONS, "show the file and the bytes in which one object refers to another")
     why.add_argument("holder", metavar="A", help=objects)
     why.add_argument("held", metavar="B", help=objects)
-    difference = add("diff", _QUESTIONS, "show what came, went and grew between two closures")
+    difference = add("diff", _QUESTIONS, "show the differences between two closures")
     difference.add_argument("before", metavar="A", help=objects)
     difference.add_argument("after", metavar="B", help=objects)
-    verify = add("verify", _DEEDS, "read objects again and compare them with their names")
+    verify = add("verify", _DEEDS, "read objects and compare their content with their names")
     verify.add_argument("objects", nargs="*", metavar="OBJECT", help=objects + " (default: everything)")
-    verify.add_argument("--repair", action="store_true", help="build again what is damaged")
-    export = add("export", _DEEDS, "write objects and all that they need to standard output")
+    verify.add_argument("--repair", action="store_true", help="build damaged objects again")
+    export = add("export", _DEEDS, "write objects and everything that they need to standard output")
     export.add_argument("objects", nargs="+", metavar="OBJECT", help=objects)
-    export.add_argument("--alone", action="store_true", help="without what they need")
+    export.add_argument(
+        "--alone", action="store_true", help="write only these objects, without what they need"
+    )
     add("import", _DEEDS, "read objects from standard input")
-    add("optimise", _DEEDS, "let equal files share their bytes on the disk")
+    add("optimise", _DEEDS, "replace equal files by hard links, to save space")
     delete = add("delete", _DEEDS, "delete objects that nothing needs")
     delete.add_argument("objects", nargs="+", metavar="OBJECT", help=objects)
-    summary = "keep objects from being collected, whatever projects need"
+    summary = "keep objects from garbage collection"
     root = commands.add_parser("root", help=summary, description=summary, allow_abbrev=False)
     root.set_defaults(module=_DEEDS, function="root", action="list")
     root.add_argument("--json", action="store_true", help="print what is kept as JSON")
@@ -78,7 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             action.add_argument("label", metavar="LABEL", help="any text")
         if name == "add":
             action.add_argument("objects", nargs="+", metavar="OBJECT", help=objects)
-    add("relocate", _DEEDS, "make a store that was moved valid at its new place")
+    add("relocate", _DEEDS, "make a moved store valid at its new path")
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:

@@ -23,33 +23,40 @@ def configure(parser: argparse.ArgumentParser) -> None:
         return command
 
     serve = add("serve", _SERVE, "serve a registry over http, and publish what is asked for")
-    serve.add_argument("registry", metavar="DIR", help="the directory of the registry, made if need be")
+    serve.add_argument(
+        "registry", metavar="DIR", help="the directory of the registry; it is created if it does not exist"
+    )
     serve.add_argument(
         "--listen",
         metavar="ADDRESS:PORT",
         default="127.0.0.1:8617",
-        help="where to listen; port 0: any that is free (default: 127.0.0.1:8617)",
+        help="the address to listen at; port 0: any free port (default: 127.0.0.1:8617)",
     )
     serve.add_argument(
         "--url",
         type=_web_address,
         metavar="URL",
-        help="by which clients reach it, if that is another one",
+        help="the URL that clients use, if it is another one",
     )
     serve.add_argument(
-        "--origin", default="", metavar="NAME", help="what it is called, for good (default: its URL)"
+        "--origin", default="", metavar="NAME", help="the permanent name of the registry (default: its URL)"
     )
     serve.add_argument(
-        "--key", default="", metavar="FILE", help="the ssh key that signs (default: DIR/key, made if need be)"
+        "--key",
+        default="",
+        metavar="FILE",
+        help="the ssh key that signs (default: DIR/key, created if it does not exist)",
     )
     serve.add_argument(
         "--token-file",
         default="",
         metavar="FILE",
-        help="publish for those alone who have a token of FILE (default: for everybody)",
+        help="publish only for clients with a token of FILE (default: for everybody)",
     )
     serve.add_argument(
-        "--behind-proxy", action="store_true", help="clients are those that the field X-Forwarded-For names"
+        "--behind-proxy",
+        action="store_true",
+        help="take the address of a client from the header X-Forwarded-For",
     )
     serve.add_argument(
         "--job-time",
@@ -65,11 +72,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--published",
         metavar="DIR",
-        help="what is published in the registry in DIR is not looked for elsewhere",
+        help="take packages that the registry in DIR has from there",
     )
-    check.add_argument("--outcome", metavar="DIR", help="write what was found into the empty directory DIR")
+    check.add_argument("--outcome", metavar="DIR", help="write the results into the empty directory DIR")
     check.add_argument("--json", action="store_true", help="print what was found as JSON")
-    check.add_argument("--until-eof", action="store_true", help="end when standard input does")
+    check.add_argument("--until-eof", action="store_true", help="exit when standard input ends")
     _add_limits(check)
 
 
@@ -93,20 +100,24 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--pure", action="store_true", help="refuse builds that depend on this machine")
     group.add_argument(
-        "-j", "--jobs", type=count, metavar="N", help="at most N builds at once (default: the cores)"
+        "-j",
+        "--jobs",
+        type=count,
+        metavar="N",
+        help="run at most N builds at the same time (default: the number of cores)",
     )
     group.add_argument(
         "--memory",
         type=memory_bytes,
         metavar="SIZE",
-        help="end a build that needs more (default: half of what the machine has)",
+        help="end a build that uses more (default: half of the memory of the machine)",
     )
     group.add_argument(
         "--processes",
         type=count,
         metavar="N",
         default=1024,
-        help="processes of a build at once (default: 1024)",
+        help="let a build have at most N processes (default: 1024)",
     )
     group.add_argument(
         "--output-size",
