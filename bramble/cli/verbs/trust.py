@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         nargs="?",
         default=".",
-        help="the directory of a project (default: .), or the name of a package; with @VERSION only that version",
+        help="the directory of a project (default: .), or the name of a package or NAME@VERSION",
     )
 
 
