@@ -26,7 +26,7 @@ else:
 
 LINK = 3
 TIOCSCTTY = 0x540E
-EPERM, EINVAL = 1, 22
+EPERM, ENOMEM, EINVAL = 1, 12, 22
 
 
 def run(job: Job) -> None:
@@ -153,6 +153,9 @@ def execute(job: Job, argv: list[str], env: list[str]) -> None:
         program = autopsy.find(program, environment.get(b"PATH", b""))
     try:
         os.execve(program, arguments, environment)
+    except MemoryError as error:
+        # The limit of memory leaves no place for the arguments.
+        raise OSError(ENOMEM, os.strerror(ENOMEM), argv[0]) from error
     except OSError as error:
         error.filename = program
         error.detail = autopsy.explain(program, error.errno or 0)  # type: ignore[attr-defined]

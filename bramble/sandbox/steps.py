@@ -349,6 +349,8 @@ def builder_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...
         Step("die-with-init"),
         *(() if build and not spec.terminal else (Step("hand-out-self"),)),
         *(() if spec.rung == "none" else (filter_step(spec, facts),)),
+        # Last, for what goes before would count: an interpreter that has more than that already.
+        *memory_steps(spec),
         Step("execute", (spec.argv, tuple(f"{name}={value}" for name, value in env))),
     )
 
@@ -368,8 +370,6 @@ def rlimit_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
     largest = min((size for size in sizes if size is not None), default=None)
     if largest is not None:
         done.append(Step("rlimit", ("FSIZE", largest, largest)))
-    if limits.memory is not None:
-        done.append(Step("rlimit", ("DATA", limits.memory, limits.memory)))
     counted = spec.rung == "namespaces" and (facts.counts_processes or facts.other_user)
     processes = limits.processes
     if processes is None:
@@ -381,6 +381,13 @@ def rlimit_steps(spec: SandboxSpec, facts: HostFacts) -> list[Step]:
         most = processes + 2
         done.append(Step("rlimit", ("NPROC", most, most)))
     return done
+
+
+def memory_steps(spec: SandboxSpec) -> tuple[Step, ...]:
+    """Return the limit of the memory of each process (getrlimit(2))."""
+    # spec: sandbox.limits.process
+    memory = spec.limits.memory
+    return () if memory is None else (Step("rlimit", ("DATA", memory, memory)),)
 
 
 def landlock_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> tuple[Step, ...]:
