@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Mapping
 
 from conformance import listing
@@ -16,6 +17,7 @@ from conformance.world import repositories
 from conformance.world.serve import serving
 from conformance.world.session import World, remove
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
 FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
 
 
@@ -25,6 +27,10 @@ def write(action: Write, world: World, sections: Mapping[str, str], *, fixtures:
     argument = action.argument.expand(world.values)
     if action.how == "mode":
         os.chmod(path, int(argument, 8))
+        return
+    if action.how == "age":
+        then = time.time() - int(argument[:-1]) * _UNITS[argument[-1]]
+        os.utime(path, (then, then), follow_symlinks=False)
         return
     if action.how == "cut":
         os.truncate(path, int(argument))

@@ -359,6 +359,8 @@ def _write(rest: str) -> Write:
         _check_section(argument)
     if how == "mode" and not re.fullmatch(r"[0-7]{4}", argument):
         raise BadStep("a mode has four octal digits")
+    if how == "age" and not re.fullmatch(r"[0-9]+[smhd]", argument):
+        raise BadStep("an age is a number and one of the units s, m, h, d")
     if how == "fixture" and argument not in FIXTURES:
         raise BadStep(f"unknown fixture {argument!r}; known: {', '.join(FIXTURES)}")
     if how == "archive" and not path.endswith(ARCHIVES):
@@ -376,6 +378,7 @@ _WRITES: Mapping[str, str] = {
     "fixture": "NAME",
     "copy": "PATH",
     "mode": "MODE",
+    "age": "AGE",
     "link": "TARGET",
     "cut": "LENGTH",
     "gone": "",

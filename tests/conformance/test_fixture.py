@@ -113,6 +113,24 @@ def test_what_goes_wrong_has_a_status(
 
 
 @here
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of system calls are those of x86-64")
+@pytest.mark.parametrize(
+    ("operands", "status"),
+    [
+        (("0", "39", "0", "0", "0", "0", "0"), 0),  # getpid
+        (("2", "257", "-100", "$no", "0", "0", "0"), 0),  # openat: ENOENT
+        (("0", "257", "-100", "$no", "0", "0", "0"), 125),
+        (("1", "257", "-100", "$no", "0", "0", "0"), 125),
+        (("2", "257", "-100", "/", "0", "0", "0"), 125),
+        (("22", "157", "99999", "1", "2", "3", "4"), 0),  # prctl: EINVAL
+        (("0", "39", "0", "0", "0", "0"), 126),
+    ],
+)
+def test_a_system_call_ends_as_it_is_said(operands: tuple[str, ...], status: int, tmp_path: Path) -> None:
+    assert run(tmp_path, "call", *operands, no="/proc/no")[0] == status
+
+
+@here
 def test_exec_passes_arguments_as_they_are(tmp_path: Path) -> None:
     assert run(tmp_path, "exec", "$me", "say", "$x", me=BUILDER, x="1")[1] == b"1\n"
     assert run(tmp_path, "exec", "/bin/echo", "$x", me=BUILDER, x="1")[1] == b"$x\n"
