@@ -103,6 +103,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "--most", metavar="N", type=int, help="a fault that the N best cases do not find has survived"
     )
+    parser.add_argument("--also-as", metavar="USER", help="run what is not caught again as this user")
     options = parser.parse_args(words)
     if options.random is not None or options.only:
         return chance.main(
@@ -113,6 +114,7 @@ def main(words: Sequence[str]) -> int:
             most=options.most,
             only=options.only,
             rooms=options.room or chance.ROOMS,
+            also_as=options.also_as,
         )
     paragraphs = options.paragraph
     chosen = [mutant for mutant in MUTANTS if not paragraphs or mutant.paragraph in paragraphs]

@@ -14,8 +14,11 @@ import hashlib
 import json
 import marshal
 import os
+import pwd
 import random
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -237,8 +240,14 @@ def order_of(
             continue
         if not fault.inside and not (own or apart or any(path in reached.lines for path in users)):
             continue
-        found.append((not own & span, reached.seconds / (1 + len(own)), unit.name, unit))
-    return [unit for _, _, _, unit in sorted(found, key=lambda one: one[:3])]
+        elsewhere = apart and not own & span and not _is_about(unit, chosen.room)
+        found.append((not own & span, elsewhere, reached.seconds / (1 + len(own)), unit.name, unit))
+    return [one[-1] for one in sorted(found, key=lambda one: one[:4])]
+
+
+def _is_about(unit: Unit, room: str) -> bool:
+    """Say whether a case of the unit is of the chapter that this room is."""
+    return any(rule.startswith(room + ".") for case in unit.cases for rule in case.spec)
 
 
 def users_of(path: str, source: str) -> list[str]:
@@ -286,6 +295,38 @@ def investigate(
             yield Found(chosen, shown, status, failing or "", len(order))
 
 
+def seen_as(user: str, found: Found, map_file: Optional[str], most: Optional[int]) -> Found:
+    """Run the cases with a fault again as another user, and return what becomes of it.
+
+    What a sandbox of root is made of is not what that of an ordinary user is made of, and cases hold for
+    both. The user must be able to read this program and the implementation.
+    """
+    with tempfile.TemporaryDirectory(prefix="bm-") as home:
+        owner = pwd.getpwnam(user)
+        os.chown(home, owner.pw_uid, owner.pw_gid)
+        # It keeps its own account of what the cases reach, and begins with ours.
+        kept = os.path.join(home, "map")
+        if map_file is not None and os.path.exists(map_file):
+            shutil.copy(map_file, kept)
+        words = [sys.executable, "-m", "conformance.mutants", "--only", found.chosen.name, "--map", kept]
+        words += [] if most is None else ["--most", str(most)]
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            cwd=os.path.dirname(os.path.dirname(_HERE)),
+            env={"PATH": os.defpath, "HOME": home, "LC_ALL": "C.UTF-8", "TMPDIR": "/tmp"},
+            user=owner.pw_uid,
+            group=owner.pw_gid,
+            extra_groups=[],
+            text=True,
+            check=False,
+        )
+    lines = done.stdout.splitlines()
+    at = next((number for number, line in enumerate(lines) if line.startswith(f"{CAUGHT} ")), None)
+    return found if at is None else replace(found, status=CAUGHT, by=f"{lines[at + 2].strip()} (as {user})")
+
+
 def table(found: Sequence[Found]) -> str:
     """Return how many faults of each room were caught."""
     lines = ["room         faults  caught  survived  unreached  equivalent  caught of the others"]
@@ -310,8 +351,12 @@ def main(
     most: Optional[int] = None,
     only: Sequence[str] = (),
     rooms: Sequence[str] = ROOMS,
+    also_as: Optional[str] = None,
 ) -> int:
-    """Choose and investigate; print a line for each fault and a table; return 1 where not all are caught."""
+    """Choose and investigate; print a line for each fault and a table; return 1 where not all are caught.
+
+    What the cases do not catch is run again as the user `also_as`, where one is given.
+    """
     candidates = list(concerned(source, listed("left-out")))
     chosen = choose([one for one in candidates if one.room in rooms], count, seed)
     if only:
@@ -326,6 +371,8 @@ def main(
         most=most,
         say=lambda line: print(line, flush=True),
     ):
+        if also_as is not None and one.status in (SURVIVED, UNREACHED):
+            one = seen_as(also_as, one, map_file, most)
         found.append(one)
         at = f"{one.chosen.path}:{one.chosen.fault.line}"
         fault = one.chosen.fault
