@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import time
 from collections.abc import Mapping
 
 from conformance import listing
-from conformance.outcome import Broken, Missing
+from conformance.outcome import Broken, Mismatch, Missing
 from conformance.routes import parse_routes
 from conformance.script import Env, Git, Serve, Write
 from conformance.words import expand_text
@@ -31,6 +32,9 @@ def write(action: Write, world: World, sections: Mapping[str, str], *, fixtures:
     if action.how == "age":
         then = time.time() - int(argument[:-1]) * _UNITS[argument[-1]]
         os.utime(path, (then, then), follow_symlinks=False)
+        return
+    if action.how == "replace":
+        _replace(path, *(os.fsencode(part) for part in argument.split(" -> ", 1)))
         return
     if action.how == "cut":
         os.truncate(path, int(argument))
@@ -75,6 +79,20 @@ def _content(action: Write, argument: str, world: World, sections: Mapping[str, 
 def fixture_path(name: str) -> str:
     """Return where the fixture of this name for this machine is, whether it exists or not."""
     return os.path.join(FIXTURES, f"{name}-{os.uname().machine}")
+
+
+def _replace(path: str, old: bytes, new: bytes) -> None:
+    """Replace the first place in a file that holds `old`; its mode and its time stay."""
+    with open(path, "rb") as file:
+        content = file.read()
+    if old not in content:
+        raise Mismatch(f"{path} does not hold {os.fsdecode(old)!r}")
+    status = os.stat(path)
+    os.chmod(path, 0o644)
+    with open(path, "wb") as file:
+        file.write(content.replace(old, new, 1))
+    os.chmod(path, stat.S_IMODE(status.st_mode))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _copy(source: str, path: str) -> None:

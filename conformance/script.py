@@ -16,7 +16,7 @@ from conformance.words import BadWords, Word, split_words, whole_text
 
 CODE = r"[a-z]+\.[a-z0-9]+(?:-[a-z0-9]+)*"
 DIGEST = re.compile(r"[a-z2-7]{32}")
-IMPLEMENTATION_CAPABILITIES = ("host-tools", "star-batch")
+IMPLEMENTATION_CAPABILITIES = ("host-tools", "records", "star-batch")
 MACHINE_CAPABILITIES = ("fixture", "git", "ordinary-user")
 CAPABILITIES = IMPLEMENTATION_CAPABILITIES + MACHINE_CAPABILITIES
 ARCHIVES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".zip")
@@ -361,6 +361,8 @@ def _write(rest: str) -> Write:
         raise BadStep("a mode has four octal digits")
     if how == "age" and not re.fullmatch(r"[0-9]+[smhd]", argument):
         raise BadStep("an age is a number and one of the units s, m, h, d")
+    if how == "replace" and not all(argument.partition(" -> ")):
+        raise BadStep("replace has the shape: write PATH replace OLD -> NEW")
     if how == "fixture" and argument not in FIXTURES:
         raise BadStep(f"unknown fixture {argument!r}; known: {', '.join(FIXTURES)}")
     if how == "archive" and not path.endswith(ARCHIVES):
@@ -379,6 +381,7 @@ _WRITES: Mapping[str, str] = {
     "copy": "PATH",
     "mode": "MODE",
     "age": "AGE",
+    "replace": "OLD -> NEW",
     "link": "TARGET",
     "cut": "LENGTH",
     "gone": "",

@@ -7,6 +7,7 @@ Nothing of the caller's environment reaches the implementation but what
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shlex
 import shutil
@@ -135,7 +136,13 @@ class World:
         return os.path.join(self.top, "work")
 
     def path(self, name: str) -> str:
-        """Return a path of the case: relative ones begin at $WORK."""
+        """Return a path of the case: relative ones begin at $WORK, and of absolute ones `*` is one name.
+
+        A path with `*` that fits several names, or none, stays as it is.
+        """
+        if name.startswith("/") and "*" in name:
+            fitting = glob.glob(name)
+            return fitting[0] if len(fitting) == 1 else name
         return os.path.join(self.work, name)
 
     def run(

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
+from conformance import changes
+from conformance.script import Write
+from conformance.words import whole_text
+from conformance.world.session import Implementation, World
 from tests.conformance.support import case_of, chunk_of, fails, outcome_of, passes
 
 # The runner itself: with the oldest Python and the newest it runs the whole suite.
@@ -186,6 +191,21 @@ def test_write_changes_the_world_between_commands() -> None:
     passes("write f cut 2\nrun stdin < f > h\ntext stdout line ab\nsame f h\n-- f --\nabcd\n")
     passes("write g text x\nwrite g text y\nrun say x\ntext g is y\n")
     fails("write f fill @g\nrun say x\n-- @g --\n$nothing\n", "has no value", "broken")
+    passes("write f replace b c -> d\nrun say x\ntext f is ad\n-- f --\nab c\n")
+    fails("run say x\nwrite f replace c -> d\n-- f --\nab\n", "does not hold 'c'")
+    passes("write d2/f1 text x\nrun say x\ntext $WORK/d*/*1 is x\n-- d2/f2 --\n")
+    fails("run say x\ntext $WORK/f* is x\n-- f1 --\nx\n-- f2 --\nx\n", "no file")
+
+
+def test_write_gives_a_file_an_age(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "f").write_text("a")
+    world = World(Implementation(()), str(tmp_path))
+    changes.write(Write(whole_text("f"), "age", whole_text("3h")), world, {}, fixtures=True)
+    changes.write(Write(whole_text("f"), "replace", whole_text("a -> b")), world, {}, fixtures=True)
+    assert (work / "f").read_text() == "b"
+    assert 0 <= time.time() - 3 * 3600 - (work / "f").stat().st_mtime < 60
 
 
 def test_write_makes_archives_with_any_names() -> None:
