@@ -138,11 +138,14 @@ class World:
     def path(self, name: str) -> str:
         """Return a path of the case: relative ones begin at $WORK, and of absolute ones `*` is one name.
 
-        A path with `*` that fits several names, or none, stays as it is.
+        What fits several names, or none, stays as it is; the last name of a path may be a new one.
         """
         if name.startswith("/") and "*" in name:
-            fitting = glob.glob(name)
-            return fitting[0] if len(fitting) == 1 else name
+            for path, new in ((name, ""), (os.path.dirname(name), os.path.basename(name))):
+                fitting = glob.glob(path)
+                if len(fitting) == 1:
+                    return os.path.join(fitting[0], new) if new else fitting[0]
+            return name
         return os.path.join(self.work, name)
 
     def run(

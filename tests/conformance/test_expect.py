@@ -194,6 +194,7 @@ def test_write_changes_the_world_between_commands() -> None:
     passes("write f replace b c -> d\nrun say x\ntext f is ad\n-- f --\nab c\n")
     fails("run say x\nwrite f replace c -> d\n-- f --\nab\n", "does not hold 'c'")
     passes("write d2/f1 text x\nrun say x\ntext $WORK/d*/*1 is x\n-- d2/f2 --\n")
+    passes("write $WORK/d*/new text x\nrun say x\ntext d2/new is x\n-- d2/f2 --\n")
     fails("run say x\ntext $WORK/f* is x\n-- f1 --\nx\n-- f2 --\nx\n", "no file")
 
 
