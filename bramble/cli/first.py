@@ -19,8 +19,8 @@ SUCCESS, FAILURE, INTERRUPTED = 0, 1, 130
 def main(words: list[str], *, ends: bool = False) -> int:
     """Run this process's command line and return the exit status (spec: cli.exit-status).
 
-    With `ends` this process is going to do nothing else: where an answer was known it ends here, since to
-    take the interpreter apart takes longer than to give the answer.
+    With `ends` this process is going to do nothing else and ends here, since to take the interpreter apart
+    takes longer than many an answer.
 
     Ctrl-C waits until the verb's modules are there: Python drops an exception that is raised while it
     tidies up after an import, so an interruption could be lost, or end with a traceback.
@@ -45,11 +45,19 @@ def main(words: list[str], *, ends: bool = False) -> int:
         code, fact, remedy = missing(lacking)
         print(f"error[{code}]: {fact}\n  {remedy}", file=sys.stderr)
         return FAILURE
-    return int(module.main(words))
+    status = int(module.main(words))
+    return _ended(status) if ends else status
 
 
 def _ended(status: int) -> int:
-    """End the process. What is left to be written is written before; where it cannot be, Python says so."""
+    """End the process, without giving back what the system takes anyhow.
+
+    What Python does at an end that can be noticed is done before: waiting for threads, what is registered to
+    be done, and writing what is left to be written; where that cannot be, Python says so.
+    """
+    for module, name in (("threading", "_shutdown"), ("atexit", "_run_exitfuncs")):
+        if module in sys.modules:
+            getattr(sys.modules[module], name)()
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

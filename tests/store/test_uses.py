@@ -257,3 +257,15 @@ def test_two_threads_use_objects_of_one_store(store: Store) -> None:
         thread.join()
     assert Leases(store.var).names() == {name for names in parts for name in names}
     store.close()
+
+
+def test_a_lease_ends_with_its_process_however_quickly_that_ends(store: Store) -> None:
+    ends = (
+        "import sys; from bramble.cli.first import _ended; from bramble.store.locks.uses import Lease; "
+        "kept = Lease(sys.argv[1]); _ended(0)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", ends, store.var],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}, check=True, timeout=60,
+    )  # fmt: skip
+    assert leases(store) == []

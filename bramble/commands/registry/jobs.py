@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple, Optional
 
 from bramble.errors import BrambleError
+from bramble.frozen import dataclass, field, replace
 
 QUEUED, RUNNING, PUBLISHED, FAILED = "queued", "running", "published", "failed"
 _STATES = (QUEUED, RUNNING, PUBLISHED, FAILED)
@@ -127,7 +127,7 @@ class Job:
 
 def written(job: Job) -> bytes:
     """Return a job as its file holds it."""
-    values = {**asdict(job), "form": _FORM, "problem": job.problem and job.problem.to_json()}
+    values = {**vars(job), "form": _FORM, "problem": job.problem and job.problem.to_json()}
     return json.dumps(values, ensure_ascii=True, indent=1).encode("ascii") + b"\n"
 
 

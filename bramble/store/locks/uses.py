@@ -48,6 +48,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
@@ -145,15 +146,16 @@ class Lease:
     """A file of names that counts while this process lives. Raises OSError."""
 
     def __init__(self, var: str) -> None:
-        self._fd, self._maker = -1, os.getpid()
+        self._fd = -1
         remove_dead(var)
         while True:
-            self._path = f"{var}/{LEASE}{unique()}"
-            fd = os.open(self._path, _MAKE, 0o600)
+            path = f"{var}/{LEASE}{unique()}"
+            fd = os.open(path, _MAKE, 0o600)
             try:
-                lock_whole(fd, self._path)
+                lock_whole(fd, path)
                 if os.fstat(fd).st_nlink:
                     self._fd = fd
+                    self._end = weakref.finalize(self, _end, fd, path, os.getpid())
                     return
             finally:
                 if self._fd < 0:
@@ -167,15 +169,14 @@ class Lease:
 
     def close(self) -> None:
         """Remove the file; a process that was forked by the one that made it does not."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            if os.getpid() == self._maker:
-                with contextlib.suppress(OSError):
-                    os.unlink(self._path)
-            os.close(fd)
+        self._end()
 
-    def __del__(self) -> None:
-        self.close()
+
+def _end(fd: int, path: str, maker: int) -> None:
+    if os.getpid() == maker:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    os.close(fd)
 
 
 class Leases:
