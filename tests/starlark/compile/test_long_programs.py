@@ -173,14 +173,14 @@ def test_twice_as_many_functions_are_twice_the_work_for_python(
 @pytest.mark.parametrize("step", [1, -1])
 def test_a_row_of_calls_twice_as_long_is_twice_the_work(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     looks = 0
-    rule = KindRules.assigned_kind
+    rule = KindRules.assigned
 
     def counted(*args: Any) -> int:
         nonlocal looks
         looks += 1
         return rule(*args)
 
-    monkeypatch.setattr(KindRules, "assigned_kind", counted)
+    monkeypatch.setattr(KindRules, "assigned", counted)
     found = []
     for count in (100, 200):
         looks = 0

@@ -45,6 +45,11 @@ def assign(ctx: Context, node: tree.Assign) -> list[stmt]:
         value = value_for(ctx, target, node.value)
         return [py.assign(store_name(ctx, target), value, ctx.line)]
     value, mask = ctx.expr(node.value)
+    if isinstance(target, (tree.Tuple, tree.List)) and target.items:
+        rules = ctx.unit.rules
+        if rules.sites.length(rules.value(given)) == len(target.items):
+            targets, later = targets_of(ctx, target.items, node.at)
+            return [py.assign(py.tuple_of(targets, ctx.line, py.STORE), value, ctx.line), *later]
     return assign_to(ctx, target, value, mask, node.at)
 
 
@@ -191,7 +196,8 @@ def assign_augmented(ctx: Context, node: tree.AugAssign) -> list[stmt]:
     if isinstance(target, tree.Index):
         operand = hold_operand(ctx, target.operand, made)
         key = hold(ctx, target.index, made)
-        old = index_of(ctx, target.at, operand, key)
+        element, kind = index_of(ctx, target.at, operand, key)
+        old = element, kind & ctx.unit.rules.kind(target)
         name = ctx.temp()
         made.append(py.assign(py.store(name, ctx.line), augmented(ctx, node, old), ctx.line))
         return made + set_element(ctx, target, operand, key, py.load(name, ctx.line))

@@ -28,7 +28,7 @@ from ...runtime.functions import SPECIAL_NAMES, mangle
 from ...syntax import tree
 from ...syntax.scopes import GLOBAL, LOCAL
 from .. import python_tree as py
-from ..facts.inference import binds
+from ..facts.flow import binds
 from ..facts.kinds import ANY, DICT, TUPLE
 from .arguments import arguments_of, keyword_arguments, words_as_dict
 from .guards import is_small

@@ -6,8 +6,9 @@ from ...runtime.seldom import HELD
 from ...syntax import tree
 from .. import python_tree as py
 from ..facts import ownership
-from ..facts.collect import FRESH, strip
+from ..facts.collect import strip
 from ..facts.kinds import DICT, LIST, RANGE, RAW_DICT, RAW_LIST, STRING, TUPLE
+from ..facts.names import FRESH
 from .guards import is_plain_dict, is_short_text, own_dict
 from .methods import is_short, slow_method
 from .universal_calls import loop_range
@@ -58,7 +59,9 @@ def items_of(ctx: Context, node: tree.Expr, loop: int) -> tuple[expr, str, int]:
         return value, FREE, parts
     if is_fresh(ctx, node):
         return value, CHECK, parts
-    return value, _CARE[ctx.unit.ownership.needs_lock(ctx.start, loop, node)], parts
+    care = _CARE[ctx.unit.ownership.needs_lock(ctx.start, loop, node)]
+    # Frozen or not, a list is one of Python's to Python.
+    return value, FREE if care == CHECK and not mask & ~(LIST | TUPLE) else care, parts
 
 
 _CARE = {ownership.NO_LOCK: CHECK, ownership.LATE_LOCK: HOLD, ownership.LOCK: LOCK}

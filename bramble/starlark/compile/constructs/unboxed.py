@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import python_tree as py
-from ..facts.kinds import ANY, INT, RAW_DICT, RAW_LIST, STRING
+from ..facts.kinds import ANY, INT, NONE, RAW_DICT, RAW_LIST, STRING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def key_test(key: expr, first: expr, mask: int, kind: int, line: int) -> expr:
 
 def is_native_key(mask: int, kind: int) -> bool:
     """Return whether a key or index of these kinds surely is one that Python takes as Starlark does."""
-    return not mask & ~sum(_NATIVE_KEYS[kind])
+    return not mask & ~(sum(_NATIVE_KEYS[kind]) | (NONE if kind == RAW_DICT else 0))
 
 
 def may_be_native_key(mask: int, kind: int) -> bool:
@@ -71,7 +71,7 @@ def unboxed_membership(ctx: Context, op: str, at: int, left: Typed, items: expr,
     line = ctx.unit.op(at, helper)
     # Among the items of a list there may be True, which Python takes for 1.
     sure = STRING | INT if kind == RAW_DICT else STRING
-    if not mask & ~sure:
+    if not mask & ~(sure | NONE):
         return py.compare(a, py.COMPARE[op], items, line)
     first, a, _ref = ctx.bind(a)
     found = py.helper(helper, [items, a], line)

@@ -142,7 +142,7 @@ def unwrapped(ctx: Context, node: tree.Expr) -> Typed:
 def has_plain_keys(ctx: Context, node: tree.Expr) -> bool:
     """Return whether the keys of a private dict are all strings and ints."""
     binding = ctx.unit.uses[strip(node).start]
-    return ctx.unit.ownership.plain_keys(ctx.start, binding.declared)
+    return ctx.unit.ownership.plain_keys(binding.declared)
 
 
 def condition(ctx: Context, node: tree.Expr) -> expr:

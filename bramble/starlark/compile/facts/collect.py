@@ -16,44 +16,22 @@ from __future__ import annotations
 from ...syntax import tree
 from ...syntax.children import children
 from ...syntax.scopes import GLOBAL, LOCAL, UNIVERSAL
+from .names import KEEPS_NOTHING, METHODS, MUTATORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any, Optional, Union
+    from typing import Any, Union
 
     from ...syntax.scopes import Binding
 
-MUTATORS = frozenset(
-    {
-        *("append", "clear", "extend", "insert", "pop", "remove"),
-        *("popitem", "setdefault", "update", "add", "discard"),
-    }
-)
-# Universal functions that keep none of their arguments. Those with a key function may call anything.
-KEEPS_NOTHING = frozenset(
-    {
-        *("abs", "all", "any", "bool", "bytes", "chr", "dict", "dir", "enumerate", "fail", "float"),
-        *("hasattr", "hash", "int", "len", "list", "ord", "print", "range", "repr", "reversed", "set"),
-        *("sorted", "str", "tuple", "type", "zip", "max", "min"),
-    }
-)
 # Expressions that make a new container.
 _NEW = frozenset({tree.List, tree.Dict, tree.Comprehension})
-# Universal functions that make a new container.
-FRESH = frozenset({"dir", "enumerate", "list", "range", "reversed", "set", "sorted", "tuple", "zip", "dict"})
+_COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
 
-# The methods of built-in types: what has one with another name is a struct, or a value of the host's.
-METHODS = MUTATORS | frozenset(
-    {
-        *("capitalize", "codepoint_ords", "codepoints", "count", "elem_ords", "elems", "endswith", "find"),
-        *("format", "index", "isalnum", "isalpha", "isdigit", "islower", "isspace", "istitle", "isupper"),
-        *("join", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rfind"),
-        *("rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines", "startswith", "strip"),
-        *("title", "upper", "get", "items", "keys", "values"),
-        *("difference", "intersection", "issubset", "issuperset", "symmetric_difference", "union"),
-    }
-)
+# What a step does (`FunctionFacts.steps`); `sites.py` says what for.
+VARIABLE, PUT, FIELD, GIVE, CALL, METHOD, OPERATE, LOOK_UP, ORDER, DEFAULT, RETURN = range(11)
+
 # With arguments of these names a method is called as any other value.
 NO_WORDS = frozenset({"None", "True", "False", "__debug__"})
 
@@ -61,12 +39,14 @@ NO_WORDS = frozenset({"None", "True", "False", "__debug__"})
 class LoopFacts:
     """What happens while a loop, or a comprehension, runs."""
 
-    __slots__ = ("unsafe", "changed", "augmented", "calls", "methods", "seldom")
+    __slots__ = ("unsafe", "changed", "others", "augmented", "calls", "methods", "seldom")
 
     def __init__(self) -> None:
+        # Whether code is called that is not known.
         self.unsafe = False
-        # Variables whose containers are changed, by declaration.
+        # Local variables whose containers are changed, by declaration, and other expressions that are.
         self.changed: set[int] = set()
+        self.others: list[tree.Expr] = []
         self.augmented: list[tree.AugAssign] = []
         # Known global functions that are called, and the receivers of method calls.
         self.calls: set[str] = set()
@@ -83,10 +63,10 @@ class FunctionFacts:
         "escapes",
         "whole",
         "loops",
-        "returns",
         "inner",
         "unknown_call",
         "iterables",
+        "iterated",
         "locked",
         "aliases",
         "fresh",
@@ -94,8 +74,7 @@ class FunctionFacts:
         "calls",
         "star_calls",
         "how",
-        "keys",
-        "contents",
+        "steps",
     )
 
     def __init__(self) -> None:
@@ -106,10 +85,11 @@ class FunctionFacts:
         self.escapes: dict[int, int] = {}
         self.whole = LoopFacts()
         self.loops: dict[int, LoopFacts] = {}
-        self.returns: list[tree.Expr] = []
         # The functions directly inside this one.
         self.inner: list[Union[tree.Def, tree.Lambda]] = []
         self.unknown_call = False
+        # What each loop iterates.
+        self.iterated: list[tuple[int, tree.Expr]] = []
         # The loops that iterate a variable, and the variables that are changed in such a loop.
         self.iterables: list[tuple[int, tree.Name]] = []
         self.locked: set[int] = set()
@@ -125,11 +105,8 @@ class FunctionFacts:
         self.star_calls: list[str] = []
         # In which ways each variable is used, other than by assigning to it.
         self.how: dict[int, set[str]] = {}
-        # The keys (or indexes) under which something is put into the container of a variable.
-        self.keys: dict[int, list[tree.Expr]] = {}
-        # What is put into it: "one" expression, "each" item of one, the result of an "aug" statement,
-        # "none" for None, or "any"thing.
-        self.contents: dict[int, list[tuple[str, Any]]] = {}
+        # Where values go, in about the order of the text: to a variable, into a container, to somebody else.
+        self.steps: list[tuple[Any, ...]] = []
 
 
 class _Begin:
@@ -238,7 +215,7 @@ class _Collector:
             declared = self.uses[target.start].declared
             if declared < 0:
                 return
-            self.facts.assigned.setdefault(declared, []).append((how, value))
+            self.assigned(declared, how, value)
         elif kind is tree.Tuple or kind is tree.List:
             items = target.items  # type: ignore[attr-defined]
             given = strip(value) if how == "is" else None
@@ -250,27 +227,31 @@ class _Collector:
                     self.assign(item, "part", (how, value, number, len(items)), work)
         elif kind is tree.Index:
             self.change(target.operand, work, "store")  # type: ignore[attr-defined]
-            put = ("one", value) if how == "is" else ("any", None)
-            self.put(target.operand, target.index, *put)  # type: ignore[attr-defined]
+            self.facts.steps.append((PUT, target, how, value))
             work.append(target.index)  # type: ignore[attr-defined]
         else:
             # A field of a host's value: the host's code runs.
             self.unsafe()
+            self.facts.steps.append((FIELD, target, how, value))
             work += children(target)
+
+    def assigned(self, declared: int, how: str, value: Any) -> None:
+        self.facts.assigned.setdefault(declared, []).append((how, value))
+        self.facts.steps.append((VARIABLE, declared, how, value))
+
+    def give(self, node: tree.Expr) -> None:
+        """Note that somebody who is not known gets hold of the value of an expression."""
+        if not _is_scalar(node):
+            self.facts.steps.append((GIVE, node))
+
+    def give_arguments(self, node: tree.Call) -> None:
+        for argument in node.arguments:
+            self.give(argument if isinstance(argument, tree.Expr) else argument.value)
 
     def universal(self, node: tree.Expr) -> str:
         if node.__class__ is tree.Name and self.uses[node.start].scope == UNIVERSAL:
             return node.name
         return ""
-
-    def put(self, container: tree.Expr, key: Optional[tree.Expr], how: str, value: Any) -> None:
-        """Note what is put into a container, and under which key if there is one."""
-        container = strip(container)
-        if container.__class__ is tree.Name:
-            declared = self.uses[container.start].declared
-            if key is not None:
-                self.facts.keys.setdefault(declared, []).append(key)
-            self.facts.contents.setdefault(declared, []).append((how, value))
 
     def change(self, container: tree.Expr, work: list[Any], how: str) -> None:
         """Note that a container is changed."""
@@ -281,7 +262,8 @@ class _Collector:
             for loop in self.open:
                 loop.changed.add(self.uses[container.start].declared)
         else:
-            self.unsafe()
+            for loop in self.open:
+                loop.others.append(container)
             self.uses_only(container, work, how)
 
     def unsafe(self) -> None:
@@ -322,7 +304,7 @@ class _Collector:
         if to.scope != LOCAL or source.scope != LOCAL:
             return False
         self.facts.aliases.append((to.declared, source.declared, self.statement))
-        self.facts.assigned.setdefault(to.declared, []).append(("alias", value))
+        self.assigned(to.declared, "alias", value)
         return True
 
     def on_augmented(self, node: tree.AugAssign, work: list[Any]) -> None:
@@ -330,15 +312,16 @@ class _Collector:
         if target.__class__ is tree.Name:
             declared = self.uses[target.start].declared
             if declared >= 0:
-                self.facts.assigned.setdefault(declared, []).append(("aug", node))
+                self.assigned(declared, "aug", node)
         for loop in self.open:
             loop.augmented.append(node)
         if target.__class__ is tree.Index:
             self.change(target.operand, work, "store")
-            self.put(target.operand, target.index, "aug", node)
+            self.facts.steps.append((PUT, target, "aug", node))
             work.append(target.index)
         elif target.__class__ is tree.Dot:
             self.unsafe()
+            self.facts.steps.append((FIELD, target, "is", node.value))
             work.append(target.operand)
         self.uses_only(node.value, work)
 
@@ -357,6 +340,7 @@ class _Collector:
 
     def iterate(self, loop: tree.Node, iterable: tree.Expr) -> None:
         iterable = strip(iterable)
+        self.facts.iterated.append((loop.start, iterable))
         if iterable.__class__ is tree.Name:
             self.facts.iterables.append((loop.start, iterable))
 
@@ -387,19 +371,25 @@ class _Collector:
         self.uses_only(node.condition, work, "truth")
 
     def on_return(self, node: tree.Return, work: list[Any]) -> None:
+        self.facts.steps.append((RETURN, node.value))
         if node.value is not None:
-            self.facts.returns.append(node.value)
             # Whoever gets it gets it when all loops here are over.
             self.uses_only(node.value, work, "return")
 
     def on_lambda(self, node: tree.Lambda, work: list[Any]) -> None:
         self.facts.inner.append(node)
-        work.extend(p.default for p in node.parameters if p.default is not None)
+        self.defaults(node, work)
+
+    def defaults(self, node: Union[tree.Def, tree.Lambda], work: list[Any]) -> None:
+        for parameter in node.parameters:
+            if parameter.default is not None:
+                self.facts.steps.append((DEFAULT, parameter.default))
+                work.append(parameter.default)
 
     def on_def(self, node: tree.Def, work: list[Any]) -> None:
         self.facts.inner.append(node)
         self.assign(node.name, "function", None, work)
-        work.extend(p.default for p in node.parameters if p.default is not None)
+        self.defaults(node, work)
 
     def on_load(self, node: tree.Load, work: list[Any]) -> None:
         for symbol in node.symbols:
@@ -409,21 +399,40 @@ class _Collector:
         self.assign(node.local, "any", None, work)
 
     def on_binary(self, node: tree.Binary, work: list[Any]) -> None:
-        if node.op in ("and", "or"):
-            work += (node.right, node.left)
-        elif node.op in ("in", "not in"):
-            self.uses_only(node.right, work, "in")
-            self.uses_only(node.left, work)
+        # A row of operators is one step.
+        whole = node
+        operates = False
+        while True:
+            logic = node.op in ("and", "or")
+            if logic:
+                work.append(node.right)
+            else:
+                self.uses_only(node.right, work, "in" if node.op in ("in", "not in") else "other")
+                operates = operates or not (_is_scalar(node.right) or _is_scalar(node.left))
+            left = strip(node.left)
+            if left.__class__ is not tree.Binary:
+                break
+            node = left
+        if logic:
+            work.append(left)
         else:
-            self.uses_only(node.right, work)
-            self.uses_only(node.left, work)
+            self.uses_only(left, work)
+        if operates:
+            self.facts.steps.append((OPERATE, whole))
 
     def on_unary(self, node: tree.Unary, work: list[Any]) -> None:
         self.uses_only(node.operand, work, "truth" if node.op == "not" else "other")
 
     def on_index(self, node: tree.Index, work: list[Any]) -> None:
         work.append(node.index)
+        if not _is_scalar(node.index):
+            self.facts.steps.append((LOOK_UP, node))
         self.uses_only(node.operand, work, "index")
+
+    def on_dot(self, node: tree.Dot, work: list[Any]) -> None:
+        # It may be a method as a value.
+        self.give(node.operand)
+        work.append(node.operand)
 
     def on_slice(self, node: tree.Slice, work: list[Any]) -> None:
         work.extend(part for part in (node.lower, node.upper, node.step) if part is not None)
@@ -451,16 +460,20 @@ class _Collector:
             if binding.scope == GLOBAL and called in self.known:
                 if plain_arguments(node):
                     self.facts.calls.append((called, node))
+                    self.facts.steps.append((CALL, called, node))
                 else:
                     self.facts.star_calls.append(called)
+                    self.give_arguments(node)
                 for loop in self.open:
                     loop.calls.add(called)
                 return
             if binding.scope == LOCAL and len(self.open) > 1:
                 self.facts.called.add(binding.declared)
+            self.give_arguments(node)
             self.call_unknown()
             return
         if function.__class__ is not tree.Dot:
+            self.give_arguments(node)
             self.call_unknown()
             work.append(function)
             return
@@ -470,8 +483,8 @@ class _Collector:
         for loop in self.open:
             (loop.seldom if seldom else loop.methods).append(receiver)
         how = f"method.{method}" if plain_arguments(node) else "other"
-        if method in MUTATORS:
-            self.put_by_method(receiver, method, node)
+        if not all(map(_is_scalar, node.arguments)) or method in ("setdefault", "insert", "append", "add"):
+            self.facts.steps.append((METHOD, node))
         if method in MUTATORS:
             self.change(receiver, work, how)
         else:
@@ -485,33 +498,21 @@ class _Collector:
             and isinstance(strip(function.operand), tree.Literal)
         )
 
-    def put_by_method(self, receiver: tree.Expr, method: str, node: tree.Call) -> None:
-        """Note what a mutating method puts into its receiver."""
-        args = [a for a in node.arguments if isinstance(a, tree.Expr)]
-        plain = len(args) == len(node.arguments)
-        if plain and method == "append" and len(args) == 1:
-            self.put(receiver, None, "one", args[0])
-        elif plain and method == "insert" and len(args) == 2:
-            self.put(receiver, None, "one", args[1])
-        elif plain and method == "extend" and len(args) == 1:
-            self.put(receiver, None, "each", args[0])
-        elif plain and method == "setdefault" and args:
-            given = ("one", args[1]) if len(args) > 1 else ("none", None)
-            self.put(receiver, args[0], *given)
-        elif method not in ("clear", "pop", "popitem", "remove", "discard"):
-            self.put(receiver, None, "any", None)
-
     def call_universal(self, node: tree.Call, name: str, work: list[Any]) -> None:
         if name not in KEEPS_NOTHING:
+            self.give_arguments(node)
             work.extend(reversed(node.arguments))
         else:
             for argument in node.arguments:
                 if isinstance(argument, tree.NamedArgument):
                     work.append(argument.value)
                 elif isinstance(argument, (tree.StarArgument, tree.StarStarArgument)):
+                    self.give(argument.value)
                     self.uses_only(argument.value, work)
                 else:
                     self.uses_only(argument, work, f"universal.{name}")
+        if name in ("max", "min", "sorted"):
+            self.facts.steps.append((ORDER, node))
         if (
             name in ("max", "min", "sorted")
             and any(
@@ -549,6 +550,11 @@ def _plain(argument: object) -> bool:
     return isinstance(argument, tree.NamedArgument) and argument.name == "reverse"
 
 
+def _is_scalar(node: Any) -> bool:
+    """Return whether the text of an expression shows that it is no container, and no value of a host."""
+    return node.__class__ is tree.Literal or (node.__class__ is tree.Binary and node.op in _COMPARISONS)
+
+
 def _is_statement(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, tree.Stmt)
 
@@ -570,6 +576,7 @@ _HANDLERS: dict[type, Any] = {
     tree.Index: _Collector.on_index,
     tree.Slice: _Collector.on_slice,
     tree.Call: _Collector.on_call,
+    tree.Dot: _Collector.on_dot,
 }
 
 

@@ -1,16 +1,17 @@
 """Conclusions from what functions do: kinds of variables, needless locks, needless recursion checks.
 
-All three are the least solution of a set of rules that only ever add, so the order in which they are
-applied does not matter, and what is found holds for every run of the program.
-
-*Kinds* are solved twice: what is private follows from the kinds of what is assigned, and what a private
-container holds, which is more about kinds, follows from that. What was private in the first solution is
-so in the second.
+All three are the least solution of a set of rules that only ever add, so the order in which they are applied
+does not matter, and what is found holds for every run of the program.
 
 *Two views.* A file is compiled for strangers who call its functions with anything, and for itself.
 `Inference` says below how the two differ. A function that both views know equally well is made once. A call
-with `*` or `**` may give a function anything: what is called so is made for strangers, and what it returns is
-concluded from parameters of any kind.
+with `*` or `**` may give a function anything: what is called so is made for strangers, and what it returns
+is concluded from parameters of any kind.
+
+While the file runs, code of the open view runs as well, where a known function has been used as a value: who
+calls it may be anybody, and whom it calls by name is called by code that knows nothing. What such functions
+do to their arguments is done by strangers to the closed view, which has given them away. But they name
+globals, too; those that they name are strangers' (`_seen_by_strangers`).
 
 *Recursion.* A function may come back to itself only by a circle of calls by name, or by calling something
 that is not known. Functions that call nothing, or only functions that call nothing back, are in no circle
@@ -21,21 +22,21 @@ unknown only by such calls need not mark itself, and asks only whether it has be
 
 from __future__ import annotations
 
-from itertools import chain
-
 from ...syntax import tree
-from ...syntax.scopes import CELL, GLOBAL, KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS
-from .collect import FunctionFacts, collect
+from ...syntax.scopes import CELL, GLOBAL, UNIVERSAL
+from .collect import RETURN, FunctionFacts, collect
+from .flow import Flow
 from .kind_rules import KindRules, result_of
-from .kinds import ANY, DICT, NONE, TUPLE
-from .ownership import LATE_LOCK, LOCK, NO_LOCK, Ownership
+from .kinds import NONE
+from .ownership import Ownership
+from .sites import CAPTURED, KINDS, LATE, RELEASED, TOP, UNKNOWN
+from .sites import GLOBAL as IN_GLOBAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from typing import Any
 
-    from ...syntax.scopes import FunctionScope, Resolution
+    from ...syntax.scopes import Binding, Resolution
 
 
 def read(resolution: Resolution, known: Mapping[str, tree.Def]) -> dict[int, FunctionFacts]:
@@ -45,6 +46,9 @@ def read(resolution: Resolution, known: Mapping[str, tree.Def]) -> dict[int, Fun
     while work:
         start, nodes = work.pop()
         facts = found[start] = collect(nodes, resolution.uses, known)
+        if len(nodes) == 1 and isinstance(nodes[0], tree.Expr):
+            # The body of a lambda.
+            facts.steps.append((RETURN, nodes[0]))
         for node in facts.inner:
             work.append((node.start, (node.body,) if isinstance(node, tree.Lambda) else node.body))
     return found
@@ -76,22 +80,22 @@ class Inference:
         self.uses = resolution.uses
         self.known = known
         self.open_globals = open_globals
-        # The known functions whose parameters get what calls by name give them.
+        self.closed = closed
+        self.all_facts = facts
+        # The known functions whose parameters get what calls by name give them, and of the closed view those
+        # that are made for strangers.
         self.specialised: set[str] = set()
+        self.strangers: set[str] = set()
         self.facts = self._reachable(facts, roots) if closed else facts
         self.rules = KindRules(resolution.uses, known)
-        self.masks = self.rules.masks
-        self.ownership = Ownership(self.rules, self.facts)
+        self.values = self.rules.values
+        self.masks: dict[int, int] = {}
+        self.ownership = Ownership(self.rules, self.masks, self.facts)
         # Functions that may come back to themselves: at any time, or only late (runtime/seldom.py).
         self._recurring: set[int] = set()
         self._seldom: set[int] = set()
         self._scopes(resolution)
         self._solve(resolution)
-        # What is private follows from the kinds, and more about the kinds from that.
-        self.ownership.find_contents()
-        if self.rules.contents:
-            self._scopes(resolution)
-            self._solve(resolution)
         self._judge()
         self._find_locked()
 
@@ -104,7 +108,7 @@ class Inference:
         found: dict[int, FunctionFacts] = {}
         known = {node.start for node in self.known.values()}
         # Their parameters get what nobody knows, and their code is that of the open view.
-        strangers: set[str] = set()
+        strangers = self.strangers
         work = [-1, *[self.known[name].start for name in roots]]
         while work:
             start = work.pop()
@@ -122,17 +126,12 @@ class Inference:
         return found
 
     def _scopes(self, resolution: Resolution) -> None:
-        specialised = {self.known[name].start for name in self.specialised}
         for scope in (resolution.toplevel, *resolution.functions.values()):
             for number, binding in enumerate(scope.locals):
                 if binding.scope == CELL:
                     self.ownership.captured.add(binding.declared)
                 if number < len(scope.parameters):
-                    kind = scope.parameters[number].kind
                     self.ownership.parameters.add(binding.declared)
-                    given = {VARARGS: TUPLE, KWARGS: DICT}.get(kind, ANY)
-                    free = given == ANY and scope.start in specialised
-                    self.masks[binding.declared] = 0 if free else given
 
     def keep_useful(self, other: Inference) -> None:
         """Take over what another view knows better, and forget the functions of which this one knows no more.
@@ -143,62 +142,65 @@ class Inference:
         self._recurring, self._seldom = other._recurring, other._seldom
         for name in list(self.specialised):
             declared = [p.name.start for p in self.known[name].parameters if p.name is not None]
-            if all(self.masks.get(d, ANY) == other.masks.get(d, ANY) for d in declared):
+            if all(self._holds(d) == other._holds(d) for d in declared):
                 self.specialised.discard(name)
 
+    def _holds(self, declared: int) -> tuple[int, int]:
+        """Return the kinds of a variable, and of what is in it."""
+        value = self.values.get(declared, TOP)
+        return value & KINDS, self.rules.items_of(value) & KINDS
+
     def _solve(self, resolution: Resolution) -> None:
-        """Find the kinds of all variables: the least that agree with all assignments."""
-        masks = self.masks
-        contents = self.rules.contents
-        for declared in contents:
-            contents[declared] = 0
-        # For each function what it assigns, then what it returns and gives to those that it calls.
-        groups: list[list[tuple[int, str, Any]]] = []
-        results = {node.start: result_of(node) for node in self.known.values()}
-        for result in results.values():
-            masks[result] = NONE
-        specialised = {self.known[name].start for name in self.specialised}
-        for start, facts in self.facts.items():
-            group: list[tuple[int, str, Any]] = []
-            for declared, assigned in facts.assigned.items():
-                if declared in self.ownership.parameters and start not in specialised:
-                    masks[declared] = ANY
-                    continue
-                if declared not in self.ownership.parameters:
-                    masks[declared] = 0
-                group += [(declared, how, value) for how, value in assigned]
-            if start in results:
-                group += [(results[start], "is", value) for value in facts.returns]
-            for name, call in facts.calls:
-                if name in self.specialised:
-                    node = self.known[name]
-                    group += _given(resolution.functions[node.start], node, call)
-            groups.append(group)
+        """Find the values of all variables: the least that agree with all steps."""
+        flow = Flow(self.rules, resolution, self.specialised)
+        functions = resolution.functions
+        file_locals = {binding.declared for binding in resolution.toplevel.locals}
+        captured = dict.fromkeys(self.ownership.captured, CAPTURED)
+        file_globals = {d for d in self.facts[-1].assigned if d not in file_locals}
+        flow.lasting = {**dict.fromkeys(file_globals, IN_GLOBAL), **captured}
+        self.values.update(dict.fromkeys(file_globals, 0))
         if self.open_globals:
             # Other inputs of a REPL may assign them as well.
-            for use in self.uses.values():
-                if use.scope == GLOBAL:
-                    masks[use.declared] = ANY
-        changed = True
-        while changed:
-            changed = False
-            for declared, how, value in chain.from_iterable(groups):
-                before = masks[declared]
-                if before == ANY:
-                    continue
-                after = before | self.rules.assigned_kind(declared, how, value)
-                if after != before:
-                    masks[declared] = after
-                    changed = True
-            for declared, sources in self.rules.sources.items():
-                before = after = contents[declared]
-                for how, value in sources:
-                    after |= self.rules.source_kind(declared, how, value)
-                if after != before:
-                    contents[declared] = after
-                    changed = True
-            # What a function knows of those it calls goes up along a row of calls in one round, or down.
-            groups.reverse()
+            self.values.update((use.declared, TOP) for use in self.uses.values() if use.scope == GLOBAL)
+        for node in self.known.values():
+            self.values[result_of(node)] = NONE if falls_off(node.body, self.uses) else 0
+        known = {node.start: name for name, node in self.known.items()}
+        used = self._used_as_values()
+        for start in self.facts:
+            if start >= 0 and start not in known:
+                flow.released[start] = RELEASED
+            elif start >= 0 and known[start] not in self.specialised and known[start] not in self.strangers:
+                flow.released[start] = RELEASED if known[start] in used else LATE
+        if self.closed:
+            flow.forced = self._seen_by_strangers(used) & file_globals
+        flow.begin([resolution.toplevel, *[functions[start] for start in self.facts if start >= 0]])
+        flow.run(self.facts)
+        self.masks.update((declared, value & KINDS) for declared, value in self.values.items())
+
+    def _used_as_values(self) -> set[str]:
+        """Return the known functions that somebody may call without naming them."""
+        names = {node.name.start: name for name, node in self.known.items()}
+        used: set[str] = set()
+        for facts in self.facts.values():
+            used.update(names[d] for d in (*facts.escapes, *facts.how) if d in names)
+        return used
+
+    def _seen_by_strangers(self, used: set[str]) -> set[int]:
+        """Return what is named by functions that run in code for the open view before the file is done."""
+        seen: set[int] = set()
+        found: set[int] = set()
+        work = [self.known[name].start for name in (used | self.strangers) if self.known[name].parameters]
+        while work:
+            start = work.pop()
+            if start in found:
+                continue
+            found.add(start)
+            facts = self.all_facts[start]
+            seen.update(facts.escapes, facts.how)
+            work += [node.start for node in facts.inner]
+            work += [self.known[name].start for name, _node in facts.calls]
+            work += [self.known[name].start for name in facts.star_calls]
+        return seen
 
     # -- functions that call one another
 
@@ -210,7 +212,8 @@ class Inference:
         # spec: starlark.recursion
         callers: dict[str, list[int]] = {}
         names = {node.start: name for name, node in self.known.items()}
-        loud: dict[int, list[str]] = {LATE_LOCK: [], LOCK: []}
+        changes = self.ownership.changes
+        grown: list[int] = []
         unknown: list[int] = []
         seldom: list[int] = []
         waiting: dict[int, int] = {}
@@ -219,10 +222,9 @@ class Inference:
         for start, facts in self.facts.items():
             for called in facts.whole.calls:
                 callers.setdefault(called, []).append(start)
-            name = names.get(start)
-            harm = NO_LOCK if name is None else self.ownership.harm(facts.whole, facts, -1)
-            if name is not None and harm:
-                loud[harm].append(name)
+            changes[start] = self.ownership.harm(facts.whole, facts, -1)
+            if any(changes[start]):
+                grown.append(start)
             if facts.unknown_call or any(map(foreign, facts.whole.methods)):
                 unknown.append(start)
             elif any(map(foreign, facts.whole.seldom)):
@@ -231,14 +233,18 @@ class Inference:
             waiting[start] = len(facts.whole.calls)
             if not waiting[start]:
                 finished.append(start)
-        # What is loud at any time comes first.
-        for harm in (LOCK, LATE_LOCK):
-            found = loud[harm]
-            while found:
-                name = found.pop()
-                if name not in self.ownership.loud:
-                    self.ownership.loud[name] = harm
-                    found += [names[caller] for caller in callers.get(name, ()) if caller in names]
+        while grown:
+            start = grown.pop()
+            for caller in callers.get(names.get(start, ""), ()):
+                before, more = changes[caller], changes[start]
+                after = before[0] | more[0], before[1] | more[1]
+                if after != before:
+                    changes[caller] = after
+                    grown.append(caller)
+        used = self._used_as_values()
+        for start, (now, late) in changes.items():
+            if start >= 0 and (start not in names or names[start] in used):
+                self.ownership.by_strangers |= (now | late) & ~UNKNOWN
         while finished:
             # What calls nothing, or only functions that cannot lead back, is in no circle.
             done = names.get(finished.pop())
@@ -271,43 +277,15 @@ class Inference:
         return start in self._seldom
 
 
-def binds(scope: FunctionScope, call: tree.Call) -> bool:
-    """Return whether a call without stars binds to the parameters of a function."""
-    positional = [a for a in call.arguments if not isinstance(a, tree.NamedArgument)]
-    places = [p.name for p in scope.parameters if p.kind == POSITIONAL]
-    kinds_present = {p.kind for p in scope.parameters}
-    if len(positional) > len(places) and VARARGS not in kinds_present:
-        return False
-    bound = set(places[: len(positional)])
-    names = {p.name for p in scope.parameters if p.kind in (POSITIONAL, KEYWORD_ONLY)}
-    for word in call.arguments:
-        if isinstance(word, tree.NamedArgument):
-            if word.name in bound or (word.name not in names and KWARGS not in kinds_present):
-                return False
-            bound.add(word.name)
-    return all(
-        p.has_default or p.name in bound for p in scope.parameters if p.kind in (POSITIONAL, KEYWORD_ONLY)
-    )
-
-
-def _given(scope: FunctionScope, node: tree.Def, call: tree.Call) -> list[tuple[int, str, Any]]:
-    """Return what a call by name assigns to the parameters of a function, as constraints."""
-    if not binds(scope, call):
-        return []
-    positional: list[Any] = [a for a in call.arguments if not isinstance(a, tree.NamedArgument)]
-    words = {a.name: a.value for a in call.arguments if isinstance(a, tree.NamedArgument)}
-    places = iter(positional)
-    made: list[tuple[int, str, Any]] = []
-    only_names = False
-    for parameter in node.parameters:
-        if parameter.star or parameter.name is None:
-            only_names = only_names or parameter.star == "*"
-            continue
-        value = words.get(parameter.name.name)
-        if value is None and not only_names:
-            value = next(places, None)
-        if value is None:
-            value = parameter.default
-        if value is not None:
-            made.append((parameter.name.start, "is", value))
-    return made
+def falls_off(body: Sequence[tree.Stmt], uses: Mapping[int, Binding]) -> bool:
+    """Return whether the end of a body may be reached."""
+    last = body[-1] if body else None
+    if isinstance(last, tree.If):
+        return not last.otherwise or any(
+            falls_off(part, uses) for part in (last.otherwise, *[branch.body for branch in last.branches])
+        )
+    if isinstance(last, tree.ExprStmt) and isinstance(last.value, tree.Call):
+        function = last.value.function
+        fails = isinstance(function, tree.Name) and function.name == "fail"
+        return not (fails and uses[function.start].scope == UNIVERSAL)
+    return not isinstance(last, tree.Return)

@@ -1,171 +1,385 @@
-"""The kinds of expressions, of the items of iterables, and of what private containers hold.
+"""The values of expressions: which types they can have, and which containers they can be.
 
-What kinds are, and why they are safe, stands in kinds.py. Each rule gives the kinds of one sort of node
-from the kinds of what is inside, and `ANY` stands for everything that has none. All of them are monotonic:
-more for the parts never gives less for the whole.
+What kinds are, and why they are safe, stands in kinds.py, what sites are in sites.py. Each rule gives the
+value of one sort of node from the values of what is inside, and notes what new containers hold. `TOP` stands
+for everything that has no rule. All of them are monotonic: more for the parts never gives less for the
+whole.
 """
 
 from __future__ import annotations
 
 from ...syntax import tree
-from ...syntax.scopes import GLOBAL, LOCAL, PREDECLARED, UNIVERSAL
+from ...syntax.children import children
+from ...syntax.scopes import GLOBAL, PREDECLARED, UNIVERSAL
 from . import kinds
 from .collect import strip
 from .kinds import ANY, BOOL, DICT, FUNCTION, INT, LIST, NONE, OTHER, RANGE, SET, STRING, TUPLE
+from .sites import CONTAINERS, KINDS, TOP, UNKNOWN, Sites
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, Optional
+    from typing import Any
 
     from ...syntax.scopes import Binding
 
-    Sources = list[tuple[str, Any]]
-
-# Deeper expressions may be of any kind: it saves time, and Python's stack.
+# Deeper expressions may be anything: it saves time, and Python's stack.
 DEPTH = 25
 _ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
 # Universal functions whose result holds the items of their argument.
 _COPIES = frozenset({"list", "reversed", "set", "sorted", "tuple"})
-_STRINGS = frozenset({"split", "rsplit", "splitlines", "elems", "codepoints"})
 _CONSTANTS = {"None": NONE, "True": BOOL, "False": BOOL}
+# What the views of strings and bytes hold.
+_VIEWS = {"elems": STRING, "codepoints": STRING, "elem_ords": INT, "codepoint_ords": INT}
+# Methods that give what their receiver holds.
+_HELD = {LIST: {"pop"}, SET: {"pop"}, DICT: {"get", "pop", "setdefault"}}
+_SPLITS = frozenset({"split", "rsplit", "splitlines"})
+_PARTITIONS = frozenset({"partition", "rpartition"})
 
 
 class KindRules:
-    """How the kinds of expressions follow from those of variables.
+    """How the values of expressions follow from those of variables.
 
-    `masks` are the kinds of variables by declaration; a variable that is not there
-    may be of any kind. `contents` are the kinds of what private containers hold (of
-    a dict: its values), and `sources` what is put into them, by the declaration of
-    each variable that holds them.
+    `values` are those of variables by their declaration; a variable that is not there may be anything.
     """
 
     def __init__(self, uses: Mapping[int, Binding], known: Mapping[str, tree.Def]) -> None:
         self.uses = uses
         self.known = known
-        self.masks: dict[int, int] = {}
-        self.contents: dict[int, int] = {}
-        self.sources: dict[int, Sources] = {}
+        self.values: dict[int, int] = {}
+        self.sites = Sites()
+        # By whom a variable is read.
+        self.readers: dict[int, set[int]] = {}
+        # What is inside expressions that are too deep, and has not been given away yet.
+        self.buried: list[tree.Expr] = []
+        self._walked: set[int] = set()
 
     # -- variables
 
-    def assigned_kind(self, declared: int, how: str, value: Any) -> int:
-        """Return the kinds of what one assignment (see `FunctionFacts.assigned`) gives a variable."""
+    def assigned(self, declared: int, how: str, value: Any) -> int:
+        """Return what one assignment (see `FunctionFacts.assigned`) gives a variable."""
         if how == "is":
-            return self.kind(value, DEPTH)
+            return self.value(value)
         if how == "alias":
-            return self.name_kind(value)
+            return self.name_value(value)
         if how == "aug":
-            left, right = self.masks.get(declared, ANY), self.kind(value.value, DEPTH)
-            made = kinds.of_binary(value.op, left, right)
-            return made | (left & LIST if value.op == "+" and right & _ITERABLE else 0)
+            return self.augmented(value, self.values.get(declared, TOP))
         if how == "item":
-            return self.item_kind(value)
+            return self.items(value)
         if how == "part":
             inner, source, number, count = value
-            if inner == "item":
-                return self.part_of_item(source, number, count)
-            if inner == "is":
-                return self.part_of(source)
-            return ANY
-        return FUNCTION if how == "function" else ANY
+            return self.part(self.assigned(-1, inner, source), number, count)
+        return FUNCTION if how == "function" else TOP
+
+    def assigned_kind(self, declared: int, how: str, value: Any) -> int:
+        """Return the kinds of what one assignment gives a variable."""
+        return self.assigned(declared, how, value) & KINDS
+
+    def augmented(self, node: tree.AugAssign, left: int) -> int:
+        """Return what an augmented assignment makes of a value: containers are changed in place."""
+        right = self.value(node.value)
+        in_place = {"+": LIST, "|": DICT | SET}.get(node.op, 0)
+        if not left & in_place:
+            return self.binary(node, node.op, left, right)
+        sites = self.sites
+        kept = 0
+        for kind in (LIST, DICT, SET):
+            able = right & (_ITERABLE if kind == LIST else kind)
+            if left & kind & in_place and able:
+                mine = sites.only(left, kind)
+                kept |= mine
+                if kind == DICT:
+                    sites.hold(mine, sites.values(right), sites.items(right, DICT))
+                else:
+                    sites.hold(mine, self.items_of(right))
+        rest = sites.only(left, KINDS & ~in_place)
+        return kept | (self.binary(node, node.op, rest, right) if rest & KINDS else 0)
 
     # -- expressions
 
-    def kind(self, node: tree.Expr, depth: int = DEPTH) -> int:
+    def kind(self, node: tree.Expr) -> int:
         """Return the kinds that the value of an expression can have."""
+        return self.value(node) & KINDS
+
+    def value(self, node: tree.Expr, depth: int = DEPTH) -> int:
+        """Return the kinds that the value of an expression can have, and the sites of its containers."""
         node = strip(node)
-        if isinstance(node, tree.Name):
-            return self.name_kind(node)
-        if isinstance(node, tree.Literal):
-            return kinds.of_constant(node.value)
+        kind = node.__class__
+        if kind is tree.Name:
+            return self.name_value(node)  # type: ignore[arg-type]
+        if kind is tree.Literal:
+            return kinds.of_constant(node.value)  # type: ignore[attr-defined]
         if depth <= 0:
-            return ANY
-        rule = _RULES.get(node.__class__)
-        return ANY if rule is None else rule(self, node, depth - 1)
+            return self.too_deep(node)
+        rule = _RULES.get(kind)
+        return TOP if rule is None else rule(self, node, depth - 1)
 
-    def name_kind(self, node: tree.Name) -> int:
+    def too_deep(self, node: tree.Expr) -> int:
+        """Give away whatever is inside an expression of which nothing is known: once for each."""
+        work: list[tree.Node] = [node]
+        while work:
+            one = work.pop()
+            if id(one) not in self._walked:
+                self._walked.add(id(one))
+                if isinstance(one, (tree.Name, tree.Call)):
+                    self.buried.append(one)
+                work += children(one)
+        return TOP
+
+    def name_value(self, node: tree.Name) -> int:
         binding = self.uses[node.start]
-        if binding.scope == UNIVERSAL:
+        scope = binding.scope
+        if scope == UNIVERSAL:
             return _CONSTANTS.get(node.name, FUNCTION)
-        if binding.scope == PREDECLARED:
-            return ANY
-        return self.masks.get(binding.declared, ANY)
+        if scope == PREDECLARED:
+            return TOP
+        declared = binding.declared
+        self.read(declared)
+        return self.values.get(declared, TOP)
 
-    def chain_kind(self, node: tree.Binary, depth: int) -> int:
+    def read(self, declared: int) -> None:
+        """Note that the steps that are being done have read a variable."""
+        readers = self.readers.get(declared)
+        if readers is None:
+            self.readers[declared] = {self.sites.current}
+        else:
+            readers.add(self.sites.current)
+
+    def row(self, node: tree.Binary, depth: int) -> int:
         links = []
         at: tree.Expr = node
         while isinstance(at, tree.Binary):
             links.append(at)
             at = strip(at.left)
-        made = self.kind(at, depth)
+        made = self.value(at, depth)
         for link in reversed(links):
-            right = self.kind(link.right, depth)
-            made = made | right if link.op in ("and", "or") else kinds.of_binary(link.op, made, right)
+            right = self.value(link.right, depth)
+            made = made | right if link.op in ("and", "or") else self.binary(link, link.op, made, right)
         return made
 
-    def kind_of_unary(self, node: tree.Unary, depth: int) -> int:
-        return kinds.of_unary(node.op, self.kind(node.operand, depth))
+    def binary(self, node: tree.Node, op: str, a: int, b: int) -> int:
+        """Return the value of `x op y`, and note what its operands tell each other."""
+        if (a > TOP and b & OTHER) or (b > TOP and a & OTHER):
+            # Operators may be the host's.
+            self.sites.escape(a | b)
+        made = kinds.of_binary(op, a & ANY, b & ANY)
+        if not made & CONTAINERS:
+            if a > TOP and b > TOP and self.sites.within(a | b) & OTHER:
+                # A host's value inside is compared.
+                self.sites.escape(a | b)
+            return made
+        return made & ~CONTAINERS | self.joined(id(node), made & CONTAINERS, a, b)
 
-    def kind_of_conditional(self, node: tree.Conditional, depth: int) -> int:
-        return self.kind(node.then, depth) | self.kind(node.otherwise, depth)
+    def joined(self, place: int, made: int, a: int, b: int) -> int:
+        """Return new containers that an operator makes of the items of others."""
+        sites = self.sites
+        if (a | b) & UNKNOWN:
+            sites.give_items(a | b)
+            return made | UNKNOWN
+        result = 0
+        for number, kind in enumerate((LIST, TUPLE, DICT, SET)):
+            if made & kind:
+                one = sites.make(place + number, kind)
+                both = sites.only(a | b, kind)
+                if kind == DICT:
+                    sites.hold(one, sites.values(both), sites.items(both))
+                else:
+                    sites.hold(one, sites.items(both), kinds=kind)
+                result |= one
+        return result
 
-    def kind_of_comprehension(self, node: tree.Comprehension, _depth: int) -> int:
-        return DICT if isinstance(node.body, tree.DictEntry) else LIST
+    def value_of_unary(self, node: tree.Unary, depth: int) -> int:
+        return kinds.of_unary(node.op, self.value(node.operand, depth) & ANY)
 
-    def kind_of_index(self, node: tree.Index, depth: int) -> int:
-        found = self.content(node.operand)
-        return found if found is not None else index_kind(self.kind(node.operand, depth))
+    def value_of_conditional(self, node: tree.Conditional, depth: int) -> int:
+        return self.value(node.then, depth) | self.value(node.otherwise, depth)
 
-    def kind_of_slice(self, node: tree.Slice, depth: int) -> int:
-        return slice_kind(self.kind(node.operand, depth))
+    def value_of_list(self, node: tree.List, depth: int) -> int:
+        made = self.sites.make(id(node), LIST)
+        held = 0
+        for item in node.items:
+            held |= self.value(item, depth)
+        self.sites.hold(made, held)
+        return made
 
-    def kind_of_call(self, node: tree.Call, depth: int) -> int:
+    def value_of_tuple(self, node: tree.Tuple, depth: int) -> int:
+        return self.sites.make_tuple(id(node), [self.value(item, depth) for item in node.items])
+
+    def value_of_dict(self, node: tree.Dict, depth: int) -> int:
+        made = self.sites.make(id(node), DICT)
+        held = keys = 0
+        for entry in node.entries:
+            keys |= self.value(entry.key, depth)
+            held |= self.value(entry.value, depth)
+        self.sites.hold(made, held, keys)
+        return made
+
+    def value_of_comprehension(self, node: tree.Comprehension, depth: int) -> int:
+        body = node.body
+        if isinstance(body, tree.DictEntry):
+            made = self.sites.make(id(node), DICT)
+            self.sites.hold(made, self.value(body.value, depth), self.value(body.key, depth))
+        else:
+            made = self.sites.make(id(node), LIST)
+            self.sites.hold(made, self.value(body, depth))
+        return made
+
+    def value_of_index(self, node: tree.Index, depth: int) -> int:
+        return self.index(self.value(node.operand, depth), node.index)
+
+    def index(self, operand: int, key: tree.Expr) -> int:
+        """Return the value of `x[key]`."""
+        made = TOP if operand & (OTHER | kinds.BYTES) else 0
+        made |= operand & STRING
+        if operand & RANGE:
+            made |= INT
+        at = getattr(strip(key), "value", None) if key.__class__ is tree.Literal else None
+        if at.__class__ is int and operand & CONTAINERS == TUPLE:
+            return made | self.sites.part(operand, at, 0)
+        return made | self.sites.values(operand, CONTAINERS)
+
+    def value_of_slice(self, node: tree.Slice, depth: int) -> int:
+        operand = self.value(node.operand, depth)
+        made = slice_kind(operand & ANY)
+        if operand & UNKNOWN:
+            self.sites.give_items(operand)
+            return made | UNKNOWN
+        for number, kind in enumerate((LIST, TUPLE)):
+            if made & kind:
+                one = self.sites.make(id(node) + number, kind)
+                self.sites.hold(one, self.sites.items(operand, kind), kinds=kind)
+                made |= one
+        return made
+
+    # -- calls
+
+    def value_of_call(self, node: tree.Call, depth: int) -> int:
         function = strip(node.function)
         if isinstance(function, tree.Name):
             binding = self.uses[function.start]
             if binding.scope == UNIVERSAL:
-                if function.name in ("max", "min") and len(node.arguments) == 2:
-                    return self.greatest_kind(node)
-                return kinds.OF_UNIVERSAL.get(function.name, ANY)
+                return self.universal_value(node, function.name, depth)
             if binding.scope == GLOBAL and function.name in self.known:
-                return self.result_kind(function.name)
+                return self.result(function.name)
         elif isinstance(function, tree.Dot):
-            content = self.content(function.operand)
-            if content is not None and function.name in ("get", "pop", "setdefault"):
-                return content | self.default_kind(node)
-            return method_kind(self.kind(function.operand, depth), function.name)
-        return ANY
+            return self.method_value(node, function, depth)
+        return TOP
 
-    def greatest_kind(self, node: tree.Call) -> int:
-        """Return the kinds of `max(a, b)`."""
-        made = 0
-        for argument in node.arguments:
-            if not isinstance(argument, tree.Expr):
-                return ANY
-            made |= self.kind(argument)
-        return made
+    def result(self, name: str) -> int:
+        """Return the value of what a known function returns."""
+        result = result_of(self.known[name])
+        self.read(result)
+        return self.values.get(result, TOP)
 
     def result_kind(self, name: str) -> int:
         """Return the kinds of what a known function returns."""
-        return self.masks.get(result_of(self.known[name]), ANY)
+        return self.values.get(result_of(self.known[name]), TOP) & KINDS
 
-    def default_kind(self, node: tree.Call) -> int:
-        """Return the kinds of the default argument of `get`, `pop` or `setdefault`."""
+    def universal_value(self, node: tree.Call, name: str, depth: int) -> int:
+        """Return the value of a call of a universal function."""
+        given = [a for a in node.arguments if isinstance(a, tree.Expr)]
+        if name in ("max", "min"):
+            if len(given) == 1:
+                made = self.items(given[0], depth)
+            else:
+                made = 0
+                for argument in given:
+                    made |= self.value(argument, depth)
+            return made if len(given) == len(node.arguments) else made | TOP
+        made = kinds.OF_UNIVERSAL.get(name, TOP)
+        if not made & CONTAINERS or made & UNKNOWN:
+            return made
+        sites, place = self.sites, id(node)
+        if any(isinstance(a, (tree.StarArgument, tree.StarStarArgument)) for a in node.arguments):
+            return made | UNKNOWN
+        result = sites.make(place, made)
+        if name in _COPIES:
+            if given:
+                sites.hold(result, self.items(given[0], depth), kinds=made)
+        elif name == "enumerate":
+            if given:
+                sites.hold(result, sites.make_tuple(place + 1, (INT, self.items(given[0], depth))))
+        elif name == "zip":
+            pair = sites.make_tuple(place + 1, [self.items(a, depth) for a in given])
+            sites.hold(result, pair)
+        elif name == "dict":
+            for word in node.arguments:
+                if isinstance(word, tree.NamedArgument):
+                    sites.hold(result, self.value(word.value, depth), STRING)
+            if given:
+                self.update(result, self.value(given[0], depth))
+        elif name == "dir":
+            sites.hold(result, STRING)
+        else:
+            return made | UNKNOWN
+        return result
+
+    def update(self, container: int, given: int) -> None:
+        """Put into dicts what a dict, or an iterable of pairs, has."""
+        sites = self.sites
+        if given & DICT:
+            sites.hold(container, sites.values(given), sites.items(given, DICT), kinds=DICT)
+        if given & ~DICT & _ITERABLE:
+            pairs = self.items_of(sites.only(given, KINDS & ~DICT))
+            key, value = self.part(pairs, 0, 2), self.part(pairs, 1, 2)
+            sites.hold(container, value, key, kinds=DICT)
+
+    def method_value(self, node: tree.Call, dot: tree.Dot, depth: int) -> int:
+        """Return the value of `x.name(…)`."""
+        receiver = self.value(dot.operand, depth)
+        name = dot.name
+        if receiver == TOP:
+            return TOP
+        made = TOP if receiver & (OTHER | FUNCTION | kinds.BYTES) else 0
+        sites, place = self.sites, id(node)
+        for kind, table in kinds.OF_METHOD.items():
+            if receiver & kind:
+                made |= 0 if name in _HELD.get(kind, ()) else table.get(name, TOP) & ~CONTAINERS
+        if receiver & STRING:
+            if name in _SPLITS:
+                one = sites.make(place, LIST)
+                sites.hold(one, STRING)
+                made |= one
+            elif name in _PARTITIONS:
+                made |= sites.make_tuple(place + 1, (STRING, STRING, STRING))
+        if receiver & LIST and name == "pop":
+            made |= sites.items(receiver, LIST)
+        if receiver & DICT:
+            if name in ("get", "pop", "setdefault"):
+                made |= sites.values(receiver, DICT) | self.default(node, name, depth)
+            elif name in ("items", "popitem"):
+                parts = (sites.items(receiver, DICT), sites.values(receiver, DICT))
+                pair = sites.make_tuple(place + 2, parts)
+                if name == "items":
+                    one = sites.make(place, LIST)
+                    sites.hold(one, pair)
+                    pair = one
+                made |= pair
+            elif name in ("keys", "values"):
+                one = sites.make(place, LIST)
+                found = sites.items if name == "keys" else sites.values
+                sites.hold(one, found(receiver, DICT))
+                made |= one
+        if receiver & SET:
+            if name == "pop":
+                made |= sites.items(receiver, SET)
+            elif kinds.OF_METHOD[SET].get(name, 0) == SET:
+                one = sites.make(place + 3, SET)
+                held = sites.items(receiver, SET)
+                for other in node.arguments:
+                    held |= self.items(other, depth) if isinstance(other, tree.Expr) else TOP
+                sites.hold(one, held)
+                made |= one
+        return made
+
+    def default(self, node: tree.Call, name: str, depth: int) -> int:
+        """Return the default of `get`, `pop` or `setdefault`."""
         if len(node.arguments) < 2:
-            return NONE
+            return 0 if name == "pop" else NONE
         default = node.arguments[1]
-        return self.kind(default) if isinstance(default, tree.Expr) else ANY
+        return self.value(default, depth) if isinstance(default, tree.Expr) else TOP
 
     # -- items
-
-    def content(self, node: tree.Expr) -> Optional[int]:
-        """Return the kinds of what a private container holds, or None for any other expression."""
-        node = strip(node)
-        if not isinstance(node, tree.Name):
-            return None
-        binding = self.uses[node.start]
-        return self.contents.get(binding.declared) if binding.scope == LOCAL else None
 
     def universal(self, node: tree.Expr) -> str:
         """Return the name of the universal function that an expression calls, or ""."""
@@ -175,149 +389,50 @@ class KindRules:
                 return function.name
         return ""
 
-    def item_kind(self, node: tree.Expr, depth: int = DEPTH) -> int:
-        """Return the kinds of the items of an iterable."""
-        node = strip(node)
-        mask = self.kind(node)
-        if mask == RANGE:
-            return INT
-        content = self.content(node)
-        if content is not None and mask == LIST:
-            return content
-        if depth <= 0:
-            return ANY
-        if isinstance(node, (tree.Tuple, tree.List)):
-            made = 0
-            for item in node.items:
-                made |= self.kind(item)
-            return made
-        if isinstance(node, tree.Comprehension) and isinstance(node.body, tree.Expr):
-            return self.kind(node.body)
-        if not isinstance(node, tree.Call):
-            return ANY
-        name = self.universal(node)
-        if name in ("enumerate", "zip"):
-            return TUPLE
-        if name == "dir":
-            return STRING
-        first = node.arguments[0] if node.arguments else None
-        if name in _COPIES:
-            return self.item_kind(first, depth - 1) if isinstance(first, tree.Expr) else ANY
-        function = strip(node.function)
-        return self.method_item_kind(function) if isinstance(function, tree.Dot) else ANY
-
-    def method_item_kind(self, dot: tree.Dot) -> int:
-        """Return the kinds of the items of what a method returns."""
-        receiver = self.kind(dot.operand)
-        if dot.name in _STRINGS:
-            return STRING if receiver == STRING else ANY
-        if receiver == DICT:
-            if dot.name == "items":
-                return TUPLE
-            content = self.content(dot.operand)
-            if dot.name == "values" and content is not None:
-                return content
-        return ANY
-
-    def part_of_item(self, node: tree.Expr, number: int, count: int) -> int:
-        """Return the kinds of one part of the items of an iterable, which are unpacked into `count`."""
-        node = strip(node)
-        tuples = self.tuples(node, DEPTH)
-        if tuples is not None and all(len(one.items) == count for one in tuples):
-            made = 0
-            for one in tuples:
-                made |= self.kind(one.items[number])
-            return made
-        if not isinstance(node, tree.Call):
-            return ANY
-        name = self.universal(node)
-        arguments = [a for a in node.arguments if isinstance(a, tree.Expr)]
-        if name == "enumerate" and count == 2 and arguments:
-            return INT if number == 0 else self.item_kind(arguments[0])
-        if name == "zip" and count == len(arguments):
-            return self.item_kind(arguments[number])
-        function = strip(node.function)
-        if isinstance(function, tree.Dot) and function.name == "items" and (number, count) == (1, 2):
-            content = self.content(function.operand)
-            if content is not None and self.kind(function.operand) == DICT:
-                return content
-        return ANY
-
-    def tuples(self, node: tree.Expr, depth: int) -> Optional[list[tree.Tuple]]:
-        """Return the tuple displays that all items of an iterable come from, or None when it is not known."""
-        if depth <= 0:
-            return None
-        node = strip(node)
-        sources: Sources
-        if isinstance(node, (tree.Tuple, tree.List)):
-            sources = [("one", item) for item in node.items]
-        elif isinstance(node, tree.Comprehension) and isinstance(node.body, tree.Expr):
-            sources = [("one", node.body)]
-        elif self.universal(node) in _COPIES and isinstance(node, tree.Call) and node.arguments:
-            sources = [("each", node.arguments[0])]
-        elif self.content(node) is not None and self.kind(node) == LIST:
-            sources = self.sources[self.uses[node.start].declared]
-        else:
-            return None
-        found: list[tree.Tuple] = []
-        for how, value in sources:
-            more: Optional[list[tree.Tuple]] = None
-            if how == "one":
-                display = strip(value)
-                more = [display] if isinstance(display, tree.Tuple) else None
-            elif how == "each":
-                more = self.tuples(value, depth // 4)
-            if more is None:
-                return None
-            found += more
-        return found
-
-    def parts(self, node: tree.Expr) -> int:
-        """Return how many parts each item of an iterable surely has, all of them tuples; 0 when not known."""
-        sizes = {len(one.items) for one in self.tuples(node, DEPTH) or ()}
-        return sizes.pop() if len(sizes) == 1 else 0
-
-    def part_of(self, node: tree.Expr) -> int:
-        """Return the kinds of the items of a value that is unpacked."""
+    def items(self, node: tree.Expr, depth: int = DEPTH) -> int:
+        """Return the value of the items of an iterable."""
         node = strip(node)
         if isinstance(node, tree.Call):
             function = strip(node.function)
-            if isinstance(function, tree.Dot) and function.name in ("partition", "rpartition"):
-                return STRING if self.kind(function.operand) == STRING else ANY
-        return ANY
+            if isinstance(function, tree.Dot) and function.name in _VIEWS:
+                receiver = self.value(function.operand, depth)
+                if receiver == STRING:
+                    return _VIEWS[function.name]
+        return self.items_of(self.value(node, depth))
 
-    def source_kind(self, declared: int, how: str, value: Any) -> int:
-        """Return the kinds of what one source puts into a private container."""
-        if how == "one":
-            return self.kind(value)
-        if how == "each":
-            return self.item_kind(value)
-        if how == "aug":
-            before = self.contents[declared]
-            made = kinds.of_binary(value.op, before, self.kind(value.value))
-            return made | (before & (LIST | DICT | kinds.SET))
-        return NONE if how == "none" else ANY
+    def items_of(self, value: int) -> int:
+        """Return the value of the items of a value."""
+        made = TOP if value & (OTHER | kinds.BYTES) else 0
+        if value & RANGE:
+            made |= INT
+        return made | self.sites.items(value)
+
+    def part(self, value: int, number: int, count: int) -> int:
+        """Return one part of a value that is unpacked into `count`."""
+        made = TOP if value & (OTHER | kinds.BYTES) else 0
+        if value & RANGE:
+            made |= INT
+        return made | self.sites.part(value, number, count)
+
+    def parts(self, node: tree.Expr) -> int:
+        """Return how many parts each item of an iterable surely has, all of them tuples; 0 when not known."""
+        return self.sites.length(self.items(node))
 
 
 def result_of(node: tree.Def) -> int:
-    """Return the number under which `masks` has the result of a function: that of no variable."""
+    """Return the number under which `values` has the result of a function: that of no variable."""
     return -2 - node.start
 
 
 def index_kind(mask: int) -> int:
-    """Return the kinds of `x[i]`."""
+    """Return the kinds of `x[i]`, as far as those of `x` tell."""
     if mask == STRING:
         return STRING
     return INT if mask == RANGE else ANY
 
 
-def slice_kind(mask: int) -> int:
-    """Return the kinds of `x[a:b]`."""
-    return mask & (kinds.STRING | kinds.BYTES | LIST | TUPLE | RANGE)
-
-
 def method_kind(mask: int, name: str) -> int:
-    """Return the kinds of `x.name(…)`."""
+    """Return the kinds of `x.name(…)`, as far as those of `x` tell."""
     if mask & (OTHER | FUNCTION):
         return ANY
     made = 0
@@ -327,16 +442,21 @@ def method_kind(mask: int, name: str) -> int:
     return made
 
 
+def slice_kind(mask: int) -> int:
+    """Return the kinds of `x[a:b]`."""
+    return mask & (kinds.STRING | kinds.BYTES | LIST | TUPLE | RANGE)
+
+
 _RULES: dict[type, Any] = {
-    tree.Binary: KindRules.chain_kind,
-    tree.Unary: KindRules.kind_of_unary,
-    tree.Conditional: KindRules.kind_of_conditional,
-    tree.Comprehension: KindRules.kind_of_comprehension,
-    tree.Index: KindRules.kind_of_index,
-    tree.Slice: KindRules.kind_of_slice,
-    tree.Call: KindRules.kind_of_call,
-    tree.List: lambda _rules, _node, _depth: LIST,
-    tree.Tuple: lambda _rules, _node, _depth: TUPLE,
-    tree.Dict: lambda _rules, _node, _depth: DICT,
+    tree.Binary: KindRules.row,
+    tree.Unary: KindRules.value_of_unary,
+    tree.Conditional: KindRules.value_of_conditional,
+    tree.Comprehension: KindRules.value_of_comprehension,
+    tree.Index: KindRules.value_of_index,
+    tree.Slice: KindRules.value_of_slice,
+    tree.Call: KindRules.value_of_call,
+    tree.List: KindRules.value_of_list,
+    tree.Tuple: KindRules.value_of_tuple,
+    tree.Dict: KindRules.value_of_dict,
     tree.Lambda: lambda _rules, _node, _depth: FUNCTION,
 }

@@ -12,10 +12,9 @@ make faster code.
 
 **How it is found.** The kinds of a variable are the union of the kinds of all that is assigned to it
 (collect.py). The rule of each expression (kind_rules.py) is monotonic: more kinds of the operands never
-give fewer kinds of the result. So `Inference` starts with 0 for every variable and adds until nothing
-changes; since there are only thirteen bits that ends soon, and what is found is the least claim that
-agrees with every assignment. It takes no account of the order of statements, for one variable has one
-claim in the whole function.
+give fewer kinds of the result. So `Flow` starts with 0 for every variable and adds until nothing changes.
+It takes no account of the order of statements, for one variable has one claim in the whole function. What
+comes out of a container is known from what was put in (sites.py).
 
 **Why it is safe.** Every way by which a variable gets a value is seen or given up: parameters and what a
 `load` binds are `ANY`, as are names of the host, globals that other inputs of a session may assign, and

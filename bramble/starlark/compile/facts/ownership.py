@@ -26,13 +26,15 @@ is *private at* a place as long as no statement before has let it escape: statem
 text, but in a loop. So an escape counts from the beginning of its statement, within which anything may come
 first, and in a loop from the beginning of the outermost loop around it (`FunctionFacts.escapes`).
 
-**Three conclusions.** Nobody can freeze what nobody else has, so a private container may be changed
-without asking (`changeable`), unless a loop of this function locks it. A loop over a private variable
-needs no lock when its own body changes none of the group (`needs_lock`); a loop over anything else needs
-none when all that its body changes is private where the loop begins, and what it calls changes nothing
-that was there before (`harm`). For both it is enough to be private there. And a private list or dict
-that is used in a few ways only surely is none that is frozen or being iterated (`raw`): what is done with it
-is done by Python at once.
+**Three conclusions.** Nobody can freeze what nobody else has, so a private container may be changed without
+asking (`changeable`), unless a loop of this function locks it; and so may one whose sites (sites.py) are in
+no variable that outlives calls, have not escaped, and are iterated by no loop that locks. A loop needs no
+lock when what it iterates is none of what may be changed meanwhile (`needs_lock`): a private variable when
+its own body changes none of the group, and anything else when none of its sites are changed by the body, by
+what that calls by name (`changes`), or, where it calls code that is not known, by any function that a
+stranger can call. What has escaped, or is of no site that is known, may be the same as anything else of
+that sort. And a private list or dict that is used in a few ways only surely is none that is frozen or being
+iterated (`raw`): what is done with it is done by Python at once.
 
 **Why that is safe.** The facts are about the text of one function, and hold whatever the order in which its
 statements run, since none of them depends on it. What is not understood counts as an escape: a node without
@@ -52,15 +54,17 @@ from __future__ import annotations
 
 from ...syntax import tree
 from ...syntax.scopes import LOCAL, UNIVERSAL
-from .collect import FRESH, FunctionFacts, LoopFacts, strip
-from .kinds import ANY, DICT, FUNCTION, INT, LIST, OTHER, RANGE, RAW_DICT, RAW_LIST, SET, STRING, TUPLE
+from .collect import FunctionFacts, LoopFacts, strip
+from .kinds import ANY, DICT, FUNCTION, INT, LIST, NONE, OTHER, RANGE, RAW_DICT, RAW_LIST, SET, STRING, TUPLE
+from .names import FRESH
+from .sites import CAPTURED, ESCAPED, GLOBAL, KINDS, TOP, UNKNOWN, numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, Optional
+    from typing import Any
 
-    from .kind_rules import KindRules, Sources
+    from .kind_rules import KindRules
 
 _CONTAINER = LIST | DICT | SET | OTHER
 _ITERABLE = LIST | DICT | SET | TUPLE | RANGE | OTHER
@@ -82,6 +86,8 @@ _RAW_USES = {
 # How a loop locks what it iterates: not at all; only while something is called that has the name of a
 # built-in method and is none (runtime/seldom.py); from its begin to its end.
 NO_LOCK, LATE_LOCK, LOCK = 0, 1, 2
+# What is changed at any time, and late: values (sites.py) without their kinds.
+Changes = tuple[int, int]
 # After all of a text.
 _NEVER = 1 << 62
 _NEW = frozenset({tree.List, tree.Dict, tree.Comprehension, tree.Slice, tree.Literal})
@@ -94,61 +100,24 @@ class Ownership:
     assigned to or from; `group` are all of them.
     """
 
-    def __init__(self, rules: KindRules, facts: Mapping[int, FunctionFacts]) -> None:
+    def __init__(
+        self, rules: KindRules, masks: Mapping[int, int], facts: Mapping[int, FunctionFacts]
+    ) -> None:
         self.rules = rules
         self.uses = rules.uses
-        self.masks = rules.masks
+        self.masks = masks
         self.facts = facts
         self.captured: set[int] = set()
         self.parameters: set[int] = set()
-        # Known functions that may change what was there before their call: at any time, or only late.
-        self.loud: dict[str, int] = {}
+        # What functions may change that was there before their call, by their starts, and those that somebody
+        # calls who is not known.
+        self.changes: dict[int, Changes] = {}
+        self.by_strangers = 0
+        # The sites of what is ever locked, once it is known.
+        self._locked = -1
         # Where a variable is no longer private, by declaration; -1: it never is.
         self._private: dict[int, int] = {}
         self._raw: dict[int, int] = {}
-
-    def find_contents(self) -> None:
-        """Note what is put into private lists and dicts; it is all that they can hold."""
-        for facts in self.facts.values():
-            for declared in facts.assigned:
-                if self.masks.get(declared) in (LIST, DICT) and self.private(declared, facts):
-                    found: Optional[Sources] = []
-                    for member in self.group(declared, facts):
-                        found += facts.contents.get(member, ())  # type: ignore[operator]
-                        for how, value in facts.assigned[member]:
-                            more = self._put_by_assignment(how, value)
-                            if more is None or found is None:
-                                found = None
-                                break
-                            found += more
-                        if found is None:
-                            break
-                    if found is not None:
-                        self.rules.sources[declared] = found
-                        self.rules.contents[declared] = 0
-
-    def _put_by_assignment(self, how: str, value: Any) -> Optional[Sources]:
-        """Return what a new container of a variable holds, or None when that is not known."""
-        if how == "alias":
-            return []
-        if how == "aug":
-            return [("each", value.value)] if value.op == "+" else None
-        node = strip(value) if how == "is" else None
-        if isinstance(node, tree.List):
-            return [("one", item) for item in node.items]
-        if isinstance(node, tree.Dict):
-            return [("one", entry.value) for entry in node.entries]
-        if isinstance(node, tree.Comprehension):
-            body = node.body
-            return [("one", body.value if isinstance(body, tree.DictEntry) else body)]
-        if isinstance(node, tree.Binary) and node.op == "*" and isinstance(strip(node.left), tree.List):
-            return [("one", item) for item in strip(node.left).items]  # type: ignore[attr-defined]
-        if node is not None and self.rules.universal(node) in ("list", "sorted", "reversed", "dict"):
-            arguments = node.arguments  # type: ignore[attr-defined]
-            if not arguments:
-                return []
-            return None if self.rules.universal(node) == "dict" else [("each", arguments[0])]
-        return None
 
     def private(self, declared: int, facts: FunctionFacts) -> bool:
         """Return whether only code that names the variable, or an alias, can change its containers."""
@@ -203,20 +172,36 @@ class Ownership:
         return not self.rules.assigned_kind(declared, how, value) & _CONTAINER
 
     def changeable(self, start: int, node: tree.Expr) -> bool:
-        """Return whether a container surely may be changed: a private one that no loop here locks.
+        """Return whether a container surely may be changed: it is not frozen, and no loop locks it.
 
-        Its variable then holds a list of Python's own, or a dict or set that is neither frozen nor busy.
+        It is a private one that no loop here locks, or one that neither outlives the call nor is iterated
+        by a loop that locks. Then it is Python's own list, or a dict or set neither frozen nor busy.
         """
         node = strip(node)
-        if node.__class__ is not tree.Name:
+        if node.__class__ is tree.Name:
+            binding = self.uses[node.start]
+            facts = self.facts[start]
+            if binding.scope == LOCAL and self.private_at(binding.declared, facts, node.start):
+                return binding.declared not in facts.locked
+        value = self.rules.value(node)
+        if value & (UNKNOWN | OTHER):
             return False
-        binding = self.uses[node.start]
-        facts = self.facts[start]
-        return (
-            binding.scope == LOCAL
-            and self.private_at(binding.declared, facts, node.start)
-            and binding.declared not in facts.locked
+        marks = self.rules.sites.marks
+        return not (
+            value & self.locked() > TOP
+            or any(marks[number] & (GLOBAL | CAPTURED | ESCAPED) for number in numbers(value))
         )
+
+    def locked(self) -> int:
+        """Return the sites of all that a loop of the file locks."""
+        if self._locked < 0:
+            self._locked = 0
+            for start, facts in self.facts.items():
+                for loop_start, iterable in facts.iterated:
+                    for one in (iterable, *_parts_of_call(iterable)):
+                        if self.needs_lock(start, loop_start, one):
+                            self._locked |= self.rules.value(one) & ~KINDS
+        return self._locked
 
     def raw(self, start: int, declared: int) -> int:
         """Return RAW_LIST or RAW_DICT when a variable can hold Python's own, unseen by others. Else 0."""
@@ -243,22 +228,10 @@ class Ownership:
                 return 0
         return made
 
-    def plain_keys(self, start: int, declared: int) -> bool:
-        """Return whether all keys of a private dict are strings or ints, which Python understands."""
-        facts = self.facts[start]
-        for member in self.group(declared, facts):
-            keys = list(facts.keys.get(member, ()))
-            for how, value in facts.assigned[member]:
-                node = strip(value) if how == "is" else None
-                if isinstance(node, tree.Dict):
-                    keys += [entry.key for entry in node.entries]
-                elif isinstance(node, tree.Comprehension) and isinstance(node.body, tree.DictEntry):
-                    keys.append(node.body.key)
-                elif how != "alias":
-                    return False
-            if any(self.rules.kind(key) & ~(STRING | INT) for key in keys):
-                return False
-        return True
+    def plain_keys(self, declared: int) -> bool:
+        """Return whether all keys of a private dict are strings, ints or None, as Python takes them."""
+        value = self.rules.values.get(declared, TOP)
+        return not self.rules.sites.items(value) & KINDS & ~(STRING | INT | NONE)
 
     def needs_lock(self, start: int, loop_start: int, iterable: tree.Expr) -> int:
         """Return how a loop of the function at `start` locks what it iterates, which it might change."""
@@ -266,11 +239,30 @@ class Ownership:
         facts = self.facts[start]
         loop = facts.loops[loop_start]
         iterable = strip(iterable)
+        value = self.rules.value(iterable)
+        if not value & _CONTAINER:
+            return NO_LOCK
         if iterable.__class__ is tree.Name:
             binding = self.uses[iterable.start]
             if binding.scope == LOCAL and self.private_at(binding.declared, facts, loop_start):
                 return LOCK if self.changes_iterated(binding.declared, facts, loop_start) else NO_LOCK
-        return self.harm(loop, facts, loop_start)
+        now, late = self.harm(loop, facts, loop_start)
+        if self.may_be_same(value, now):
+            return LOCK
+        return LATE_LOCK if self.may_be_same(value, late) else NO_LOCK
+
+    def may_be_same(self, value: int, changed: int) -> bool:
+        """Return whether what a value can be may be among what is changed."""
+        if changed & UNKNOWN:
+            changed |= self.by_strangers
+        return (value & changed) > TOP or (self._is_open(value) and self._is_open(changed))
+
+    def _is_open(self, value: int) -> bool:
+        """Return whether a value may be a container that somebody has who is not known."""
+        if value & (UNKNOWN | OTHER):
+            return True
+        marks = self.rules.sites.marks
+        return any(marks[number] & ESCAPED for number in numbers(value))
 
     def changes_iterated(self, declared: int, facts: FunctionFacts, loop_start: int) -> bool:
         """Return whether a loop over a private variable may change what it iterates.
@@ -300,29 +292,49 @@ class Ownership:
         declared = self.uses[target.start].declared
         return declared if self.masks.get(declared, ANY) & _CONTAINER else -1
 
-    def harm(self, loop: LoopFacts, facts: FunctionFacts, at: int) -> int:
-        """Return when something is changed while a loop runs, other than what is private at its begin.
+    def harm(self, loop: LoopFacts, facts: FunctionFacts, at: int) -> Changes:
+        """Return what may be changed while a loop runs, other than what is private at its begin.
 
-        For the whole of a function `at` is -1: whatever it makes has not been there before.
+        For the whole of a function `at` is -1: whatever it makes has not been there before. What is changed
+        at any time comes first, then what is only by code that is called seldom.
         """
-        if loop.unsafe or not all(self.private_at(declared, facts, at) for declared in loop.changed):
-            return LOCK
+        now = UNKNOWN if loop.unsafe or any(map(self.may_be_foreign, loop.methods)) else 0
+        late = UNKNOWN if any(map(self.may_be_foreign, loop.seldom)) else 0
+        for declared in loop.changed:
+            if not self.private_at(declared, facts, at):
+                now |= self._changeable_part(self.rules.values.get(declared, TOP))
+        for container in loop.others:
+            now |= self._changeable_part(self.rules.value(container))
         for node in loop.augmented:
+            if node.op not in ("+", "|"):
+                continue
             target = strip(node.target)
             if target.__class__ is tree.Name:
-                declared = self.uses[target.start].declared
-                if node.op not in ("+", "|") or not self.masks.get(declared, ANY) & _CONTAINER:
-                    continue
-                if self.uses[target.start].scope != LOCAL or not self.private_at(declared, facts, at):
-                    return LOCK
-            elif node.op in ("+", "|") and self.rules.kind(node.value) & _ITERABLE:
+                binding = self.uses[target.start]
+                if binding.scope != LOCAL or not self.private_at(binding.declared, facts, at):
+                    now |= self._changeable_part(self.rules.value(target))
+            elif self.rules.kind(node.value) & _ITERABLE:
                 # The element may be a list, which would grow.
-                return LOCK
-        if any(map(self.may_be_foreign, loop.methods)):
-            return LOCK
-        found = max([self.loud.get(name, NO_LOCK) for name in loop.calls], default=NO_LOCK)
-        return found or (LATE_LOCK if any(map(self.may_be_foreign, loop.seldom)) else NO_LOCK)
+                now |= self._changeable_part(self.rules.value(target))
+        for name in loop.calls:
+            more = self.changes.get(self.rules.known[name].start, (0, 0))
+            now, late = now | more[0], late | more[1]
+        return now, late
+
+    def _changeable_part(self, value: int) -> int:
+        """Return the sites of a value that can be changed, and whether others may be."""
+        made = self.rules.sites.only(value, LIST | DICT | SET) & ~KINDS
+        return made | UNKNOWN if value & OTHER else made
 
     def may_be_foreign(self, receiver: tree.Expr) -> bool:
         """Return whether a method of a value may be a function of a program or of the host's."""
         return bool(self.rules.kind(receiver) & (OTHER | FUNCTION))
+
+
+def _parts_of_call(node: tree.Expr) -> list[tree.Expr]:
+    """Return what a call looks at that makes what is iterated: its receiver and its arguments."""
+    if not isinstance(node, tree.Call):
+        return []
+    function = strip(node.function)
+    found = [function.operand] if isinstance(function, tree.Dot) else []
+    return found + [a if isinstance(a, tree.Expr) else a.value for a in node.arguments]

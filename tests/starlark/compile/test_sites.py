@@ -1,0 +1,490 @@
+"""What is known of containers, wherever they go: it is so, and it is known where it can be."""
+
+from __future__ import annotations
+
+import pytest
+
+from bramble.starlark import Dialect
+from bramble.starlark.compile.facts import flow, kind_rules, sites
+from bramble.starlark.compile.facts.inference import Inference, read
+from bramble.starlark.compile.facts.kinds import BOOL, DICT, INT, LIST, NONE, STRING, TUPLE
+from bramble.starlark.compile.toplevel import _toplevel_names
+from bramble.starlark.runtime.universe import UNIVERSE
+from bramble.starlark.source import Source
+from bramble.starlark.syntax.parse import parse
+from bramble.starlark.syntax.resolve import resolve
+
+from .claims import refuted_claims
+from .container_programs import container_program
+from .test_random_programs import outcome
+
+# The ways by which something comes into a container that its maker has not put there.
+WAYS = """
+# another name
+def f():
+    x = []
+    y = x
+    y.append(1)
+    return x[0]
+f()
+
+# a parameter
+def g(p):
+    p.append(1)
+def f():
+    x = []
+    g(x)
+    return x[0]
+f()
+
+# a parameter of a function as a value
+def g(p):
+    p.append(1)
+def f():
+    x = ['a']
+    [g][0](x)
+    return x[1]
+f()
+
+# rest
+def g(*r):
+    r[1].append(1)
+def f():
+    x = []
+    g(2, x)
+    return x[0]
+f()
+
+# words
+def g(**k):
+    k['a'].append(1)
+    k['a'] = 2
+    return k['a']
+x = []
+g(a = x)
+y = x[0]
+
+# stars
+def g(a, b):
+    b.append(1)
+x = []
+g(*[1, x])
+y = x[0]
+
+# two stars
+def g(b):
+    b.append(1)
+x = []
+g(**{'b': x})
+y = x[0]
+
+# another container
+x = []
+d = {'k': (1, [x])}
+d['k'][1][0].append(1)
+y = x[0]
+
+# a pair
+x = []
+a, b = (1, x)
+b.append(1)
+y = x[0]
+
+# a pair in a loop
+x = []
+[b.append(a) for a, b in [(1, x)]]
+y = x[0]
+
+# items
+d = {'k': []}
+[v.append(1) for k, v in d.items()]
+y = d['k'][0]
+
+# values
+d = {'k': []}
+[v.append(1) for v in d.values()]
+y = d['k'][0]
+
+# get
+d = {'k': []}
+d.get('k').append(1)
+d.get('l', []).append(1)
+y = d['k'][0]
+
+# a default of get
+x = []
+{}.get('k', x).append(1)
+y = x[0]
+
+# setdefault
+d = {}
+d.setdefault('k', []).append(1)
+d.setdefault(1)
+y = (d['k'][0], d[1], list(d))
+
+# update
+d = {}
+d.update({'k': 1})
+d.update([(2, None)])
+d.update(x = 'a')
+y = (list(d), d.values())
+
+# a set
+s = set()
+s.add(1)
+s.update(['a'], [None])
+y = list(s | set([True])) + list(s.union([()]))
+
+# pop
+x = [[]]
+y = x[0]
+x.pop().append(1)
+z = y[0]
+
+# sorted, reversed, list
+x = []
+sorted([x])[0].append(1)
+y = x[0]
+z = list(reversed([x]))[0][0]
+
+# zip and enumerate
+x = []
+for_ = [q.append(i) for i, q in enumerate([x])]
+y = [p for p in zip([1], x)]
+
+# a slice
+x = [[]]
+x[:][0].append(1)
+y = x[0][0]
+
+# a sum
+x = [[]]
+(x + [])[0].append(1)
+(x * 2)[1].append('a')
+y = x[0][0], x[0][1]
+
+# a sum of tuples
+x = []
+((x,) + (1,))[0].append(1)
+y = x[0]
+z = ((1,) + ('a',))[0]
+
+# in place
+def f():
+    x = []
+    y = x
+    y += ['a']
+    y += (1,)
+    return x[0]
+f()
+
+# a dict in place
+def f():
+    x = {}
+    y = x
+    y |= {'a': 1}
+    return (x['a'], list(x))
+f()
+
+# an element in place
+def f():
+    x = [[]]
+    x[0] += [1]
+    x[0] *= 2
+    return x[0][0]
+f()
+
+# either
+def f(c):
+    x = []
+    y = ['a']
+    (x if c else y).append(1)
+    return (x + y)[0]
+f(1)
+f(0)
+
+# or
+x = []
+(None or x).append(1)
+(x and x).append('a')
+y = x[0], x[1]
+
+# a variable that functions share
+def f():
+    x = []
+    def g():
+        x.append(1)
+    g()
+    return x[0]
+f()
+
+# a function that outlives its maker
+def f():
+    x = ['a']
+    return x, lambda: x[-1]
+x, last = f()
+[x][0].append(1)
+y = last()
+
+# a method as a value
+x = []
+m = x.append
+m(1)
+y = x[0]
+
+# a default
+def f(x = []):
+    x.append(1)
+    return x[0]
+f()
+[f][0]()
+f()
+
+# a default of a function as a value
+def f(p, x = []):
+    x.append(p)
+    return x[0]
+[f][0](1)
+y = f('a')
+
+# a key function
+x = [[], []]
+sorted(x, key = lambda v: v.append(1) or 1)
+y = x[0][0]
+
+# max
+x = [[], []]
+max(x, key = lambda v: v.append(1) or 1)
+y = x[0][0]
+
+# a global of a function as a value
+G = []
+def note(v):
+    G.append(v)
+def key(v):
+    note(v)
+    return v
+sorted([1, 2], key = key)
+note('a')
+y = [G[0], G[-1]]
+
+# a global
+G = []
+def f(v):
+    G.append(v)
+f(1)
+f('a')
+y = G[0], G[1]
+
+# a host
+def f():
+    x = []
+    s = struct(x = x)
+    s.x.append(1)
+    return x[0]
+f()
+
+# a host that gives
+s = struct(x = [1])
+x = s.x
+x[0] = 'a'
+y = s.x[0]
+
+# a method that is a function
+def g(p):
+    p.append(1)
+x = []
+struct(m = g).m(x)
+y = x[0]
+
+# insert
+x = []
+x.insert(0, 'a')
+y = x[0]
+
+# a sum with what is not known
+x = []
+(struct(a = [1]).a + [x])[1].append(1)
+y = x[0]
+
+# a stranger in a loop
+def g(p):
+    p.append(1)
+def f():
+    x = []
+    y = None
+    for _ in [1, 2]:
+        y = x[0] if x else None
+        [g][0](x)
+    return y
+f()
+
+# a result that is kept as well
+G = []
+def f():
+    x = ['a']
+    G.append(x)
+    return x
+[f][0]().append(1)
+y = G[0][-1]
+
+# a function of a host
+x = []
+def g():
+    x.append(1)
+attempt(g)
+y = x[0]
+
+# itself
+x = []
+x.append(x)
+x[0].append(1)
+y = x[0][0][1]
+
+# comparing
+def f(h):
+    x = []
+    return x == h, h == x, x in [h]
+f([1])
+f(1)
+
+# two lengths
+def f(c):
+    x = (1,) if c else ('a', 2)
+    return x[0], x[-1]
+f(0)
+f(1)
+
+# the end
+def f(c):
+    if c:
+        return 1
+x = f(1)
+y = f(0)
+
+# an end in a loop
+def f(x):
+    for i in x:
+        return 1
+y = f([])
+z = f([1])
+
+# all ends
+def f(x):
+    if x:
+        return 1
+    elif x == 0:
+        return 'a'
+    else:
+        fail()
+y = f(0)
+"""
+PROGRAMS = dict(part.split("\n", 1) for part in WAYS.split("# ")[1:])
+PROGRAMS["deep"] = f"x = []\n{'(' * 40}x{',)' * 40}{'[0]' * 40}[0:] + [1]\ny = x\n"
+PROGRAMS["too deep"] = f"x = []\nd = {'[' * 40}x{']' * 40}\n[d][0]{'[0]' * 40}.append(1)\ny = x[0]\n"
+PROGRAMS["many"] = "x = []\n" + "".join(f"[{n}, x][1].append({n})\n" for n in range(30)) + "y = x[0]\n"
+
+
+@pytest.mark.parametrize("way", PROGRAMS)
+def test_what_comes_into_a_container_is_known(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, wrong = refuted_claims({"main.star": PROGRAMS[way]}, Dialect(), monkeypatch)
+    assert looks and not wrong
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_claimed_of_values_in_random_programs_is_so(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = container_program(seed)
+    looks, wrong = refuted_claims({"main.star": text}, Dialect(), monkeypatch)
+    assert looks and not wrong
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_is_known_of_containers_changes_only_the_speed(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = container_program(seed)
+    expected = outcome(text)
+    with monkeypatch.context() as patch:
+        patch.setattr(Inference, "_solve", lambda *_args: None)
+        assert outcome(text) == expected
+
+
+def view(text: str, *, closed: bool = True) -> Inference:
+    """Return what is known of a program."""
+    source = Source.read(text, "test.star")
+    resolution = resolve(
+        source, parse(source, Dialect()), dialect=Dialect(), predeclared=[], universal=UNIVERSE
+    )
+    known = _toplevel_names(resolution.file.body)[0]
+    roots = {name for name, node in known.items() if not node.parameters} if closed else ()
+    return Inference(resolution, known, read(resolution, known), roots=roots, closed=closed)
+
+
+def kinds_of(text: str, name: str, *, closed: bool = True) -> tuple[int, int]:
+    """Return the kinds of a variable, and of what is in it."""
+    found = view(text, closed=closed)
+    declared = next(b.declared for b in found.uses.values() if b.name == name)
+    value = found.values[declared]
+    return value & sites.KINDS, found.rules.items_of(value) & sites.KINDS
+
+
+class TestHowMuchIsKnown:
+    def test_of_a_list_that_is_handed_on(self) -> None:
+        text = (
+            "def f(p):\n    for v in p:\n        print(v)\n"
+            "def main():\n    x = ['a', 'b']\n    x.append('c')\n    f(x)\nmain()\n"
+        )
+        assert kinds_of(text, "p") == (LIST, STRING)
+        assert kinds_of(text, "v") == (STRING, 0)
+        assert kinds_of(text, "v", closed=False)[0] == sites.TOP & sites.KINDS
+
+    def test_of_a_pair_that_is_returned(self) -> None:
+        text = "def f(s):\n    a, _, b = s.partition('-')\n    return ([1], a)\nx, y = f('a-b')\n"
+        assert kinds_of(text, "x") == (LIST, INT)
+        assert kinds_of(text, "y") == (STRING, 0)
+
+    def test_of_a_list_that_a_stranger_is_given_at_last(self) -> None:
+        text = "def f(n):\n    x = []\n    x.append(1)\n    return x\n"
+        assert kinds_of(text, "x", closed=False) == (LIST, INT)
+
+    def test_not_of_a_list_that_a_stranger_is_given_and_a_closure_keeps(self) -> None:
+        text = "def f(n):\n    x = []\n    x.append(1)\n    return x, lambda: x[0]\n"
+        assert kinds_of(text, "x", closed=False) == (LIST, sites.TOP & sites.KINDS)
+
+    def test_of_a_dict(self) -> None:
+        text = "d = {}\ndef f(k):\n    d[k] = (1, True)\n    return d[k]\nx = f('a')\n"
+        assert kinds_of(text, "d") == (DICT, STRING)
+        assert kinds_of(text, "x") == (TUPLE, INT | BOOL)
+
+    def test_of_what_may_be_none(self) -> None:
+        text = "def f(d):\n    return d.get('a')\nx = f({'b': 1})\n"
+        assert kinds_of(text, "x")[0] == INT | NONE
+
+    def test_of_more_sites_than_are_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sites, "MOST_SITES", 3)
+        rows = "".join(f"x{n} = [{n}]\n" for n in range(9))
+        text = f"{rows}y = x8[0]\nx8.append(x0)\nx8[-1].append('a')\nz = x0[-1]\n"
+        assert kinds_of(text, "y")[0] == sites.TOP & sites.KINDS
+        assert kinds_of(text, "z")[0] == sites.TOP & sites.KINDS
+        assert kinds_of(f"{rows}y = [x0]\ny[0].append('a')\nz = x0[0]\n", "z")[0] == sites.TOP & sites.KINDS
+
+
+def test_twice_as_many_statements_are_twice_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    rule = kind_rules.KindRules.value
+
+    def counted(*args: object) -> int:
+        nonlocal looks
+        looks += 1
+        return rule(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(kind_rules.KindRules, "value", counted)
+    found = []
+    for count in (8, 16):
+        looks = 0
+        rows = "".join(f"    x{n} = x{n + 1}\n" for n in range(count * flow.GROUP))
+        view(f"def f(c):\n    x{count * flow.GROUP} = [c]\n{rows}    return x0\nf(1)\n")
+        found.append(looks)
+    assert found[1] < 3 * found[0]
