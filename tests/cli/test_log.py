@@ -86,6 +86,14 @@ def test_a_log_is_that_of_the_build_that_made_what_was_found(built: World) -> No
     assert told.out == "" and told.err.splitlines()[1].startswith("it wrote nothing")
 
 
+# spec: cli.log
+def test_what_was_built_as_a_part_of_another_is_named_as_one(built: World) -> None:
+    for verb in ("log", "why-built"):
+        told = built.run(verb, "./:low")
+        assert told.codes == ["history.not-built"]
+        assert told.errors[0]["remedy"].startswith("did you mean ./:top --of low? "), verb
+
+
 # spec: cli.log, store.logs
 def test_the_same_build_done_twice_has_two_logs(built: World) -> None:
     (built.project / "data").write_text("echo $$; cat nothing; exit 3\n")

@@ -163,6 +163,18 @@ def not_recorded(recorded: Recorded, word: str, of: str = "") -> BrambleError:
     )
 
 
+def _needing(recorded: Recorded, function: str) -> str:
+    """Return a target and `--of NAME` for what a build needed that is called as a function; or ""."""
+    for build in recorded.builds():
+        for name, ids in build.targets.items():
+            attempt = Attempt(recorded.store, build, ids, "")
+            needed = set(attempt.names()) - {facts.name for facts in attempt.meant}
+            for one in (function, function.replace("_", "-")):
+                if one in needed:
+                    return f"{shown_target(recorded.project, name.partition('#')[0])} --of {one}"
+    return ""
+
+
 def _other(recorded: Recorded, word: str) -> str:
     """Return what to write in the place of a target of which no build is recorded."""
     targets = dict.fromkeys(
@@ -173,6 +185,9 @@ def _other(recorded: Recorded, word: str) -> str:
     beside = [shown for shown in known if not module or shown.rpartition(":")[0] == module]
     near = nearest(function, [shown.rpartition(":")[2] for shown in beside])
     meant = next((shown for shown in beside if shown.rpartition(":")[2] == near), None)
+    # A function is often called as what it returns, and that may have been built as a part of others.
+    if function and near != function and (needed := _needing(recorded, function)):
+        meant = needed
     if meant is None:
         return f"build it first: bramble build {word}"
     return f"did you mean {meant}? If not, build it first: bramble build {word}"

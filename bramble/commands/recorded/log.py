@@ -78,32 +78,36 @@ def _of_failures(recorded: Recorded) -> list[Log]:
         )
     ids = tuple(one.id for one in build.failed)
     attempt = Attempt(recorded.store, build, ids, "")
-    return [_log(recorded.store, attempt, facts, again=False) for facts in attempt.meant]
+    return [_log(recorded.store, attempt, facts) for facts in attempt.meant]
 
 
-def _of(recorded: Recorded, word: str, of: str, latest: Facts, previous: bool) -> Optional[Log]:
-    newest: Optional[Facts] = None
+def _of(recorded: Recorded, word: str, of: str, known: Facts, previous: bool) -> Optional[Log]:
+    """Return the log of the last build of what is `known` from a build of the target, or of that before."""
+    latest: Optional[Facts] = None  # what it was when it was last built, tried, or found built
     found: Optional[Log] = None
-    for attempt, facts in recorded.trail(word, of, latest):
-        again = newest is not None and newest.resolved == facts.resolved
-        log = _log(recorded.store, attempt, facts, again=again)
-        if log.ended is None:
-            # Built before what is recorded, if no build comes that has built the same.
-            found = log if found is None or found.facts.resolved == facts.resolved else found
-        elif previous:
-            if newest is not None:
+    seen: dict[str, int] = {}  # How often the same was built since.
+    for attempt, facts in recorded.trail(word, of, known):
+        log = _log(recorded.store, attempt, facts, seen.get(facts.resolved, 0))
+        if log.ended is not None:
+            seen[facts.resolved] = seen.get(facts.resolved, 0) + 1
+        if found is not None and found.ended is not None:
+            if log.ended is not None:
                 return log
-            newest = facts
-        elif facts.resolved == latest.resolved or not latest.resolved:
-            return log
+            continue
+        if latest is None or facts.resolved == latest.resolved:
+            # One that only found it built counts if no build comes that has built the same.
+            found = log
+            latest = facts if facts.resolved or log.ended is not None else None
+        if found is not None and found.ended is not None and not previous:
+            return found
     return None if previous else found
 
 
-def _log(store: Store, attempt: Attempt, facts: Facts, *, again: bool) -> Log:
-    """Return a log; `again` says that the same was built once more since."""
+def _log(store: Store, attempt: Attempt, facts: Facts, since: int = 0) -> Log:
+    """Return a log; the same was built `since` times more afterwards. One log from before is kept."""
     path = None
-    if facts.resolved:
-        path = store.previous_log_path(facts.resolved) if again else store.log_path(facts.resolved)
+    if facts.resolved and since < 2:
+        path = store.previous_log_path(facts.resolved) if since else store.log_path(facts.resolved)
         path = path if _is_file(path) else None
     return Log(facts, attempt.build, attempt.ended.get(facts.id), path)
 
