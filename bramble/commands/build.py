@@ -266,6 +266,12 @@ def build_derivations(
         with contextlib.suppress(Cancelled):
             made_with = _made_with(evaluated.evaluation.graph, report.names, found)
             told = store.record_roots(project.home, found, store.on_wait, made_with) or told
+    if told and (report.failures or report.cancelled) and not store.read_only:
+        # spec: store.gc.former
+        with contextlib.suppress(BrambleError, Cancelled):
+            # On a disk that is full, perhaps: what the person has to know is why the build failed.
+            tried = _made_with(evaluated.evaluation.graph, report.names, found)
+            store.record_tried(project.home, tried, store.on_wait)
     if told and not store.read_only:
         # spec: store.records.history
         # With nothing new there is nothing to record, and its modules are not loaded.

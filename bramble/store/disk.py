@@ -271,6 +271,17 @@ class Store(Objects):
         with DiskFailures("record what a project uses"):
             return bool(late("records.roots", "record_results")(self, project, results, on_wait, needed))
 
+    def record_tried(
+        self, project: str, names: Collection[str], on_wait: Optional[Callable[[], None]] = None
+    ) -> None:
+        """Record what targets of a project were to be made with, in a build that did not come to all of them.
+
+        These objects stay, as far as they are there, as long as what targets were made with before does.
+        """
+        self.refuse_to_write()
+        with DiskFailures("record what a project uses"):
+            late("records.roots", "record_tried")(self, project, names, on_wait)
+
     def refuse_to_write(self) -> None:
         """Raise BrambleError store.read-only if the store is only read."""
         # spec: store.read-only

@@ -33,7 +33,8 @@ class ProjectRoots(NamedTuple):
     `former` are objects that were results once and may not be collected yet;
     `used` is when something of it was last built, in seconds since 1970. `inputs` has for targets that were
     built together, sorted, the digest of the record of all objects that they were made with (`inputs_of`);
-    and for no targets that of what some were made with before, and are no longer (`former_since`).
+    and for no targets that of what some were made with before, and are no longer, or were to be made with
+    in a build that did not come to them (`former_since`).
     """
 
     project: str
@@ -89,17 +90,52 @@ def record_results(
             former_inputs = [one for one in kept if not one[0]]
             no_longer = _no_longer_needed(objects, replaced, made_with)
             if no_longer:
-                one = ((), schema.digest_of(no_longer))
-                locks.share(one[1], on_wait)
-                _write_inputs(objects, one[1], no_longer)
-                os.utime(f"{objects.var}/inputs/{one[1]}")
-                former_inputs = [*(other for other in former_inputs if other != one), one]
+                former_inputs = _with_former(objects, former_inputs, no_longer, locks, on_wait)
             others = [one for one in kept if one[0] and one not in replaced]
-            kept = (*former_inputs[-_MOST_FORMER:], *others[-_MOST_INPUTS + 1 :], inputs)
+            kept = (*former_inputs, *others[-_MOST_INPUTS + 1 :], inputs)
         write_project(path, ProjectRoots(project, merged, tuple(former), 0.0, kept))
         return True
     finally:
         locks.close()
+
+
+def record_tried(
+    objects: Objects,
+    project: str,
+    names: Collection[str],
+    on_wait: Optional[Callable[[], None]] = None,
+) -> None:
+    """Record what targets that came to nothing were to be made with; see `Store.record_tried`."""
+    # spec: store.records.project, store.gc.former
+    key = digest(os.fsencode(project))
+    path = f"{objects.var}/projects/{key}"
+    tried = tuple(sorted(set(names)))
+    locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
+    try:
+        locks.exclusive(key, on_wait)
+        before = read_project(path) or ProjectRoots(project, {}, (), 0.0)
+        objects.sync()
+        former = [one for one in before.inputs if not one[0]]
+        former = _with_former(objects, former, tried, locks, on_wait)
+        others = [one for one in before.inputs if one[0]]
+        write_project(path, before._replace(inputs=(*former, *others)))
+    finally:
+        locks.close()
+
+
+def _with_former(
+    objects: Objects,
+    former: Sequence[tuple[tuple[str, ...], str]],
+    names: Sequence[str],
+    locks: LockFile,
+    on_wait: Optional[Callable[[], None]],
+) -> list[tuple[tuple[str, ...], str]]:
+    """Return the pairs without targets with one more, for `names`, which counts from now."""
+    one: tuple[tuple[str, ...], str] = ((), schema.digest_of(names))
+    locks.share(one[1], on_wait)
+    _write_inputs(objects, one[1], names)
+    os.utime(f"{objects.var}/inputs/{one[1]}")
+    return [*(other for other in former if other != one), one][-_MOST_FORMER:]
 
 
 def change_project(
