@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from enum import Enum
+from enum import Enum, auto
 from typing import Optional
 
 
 class State(Enum):
     """Where one derivation stands."""
 
-    WAITING = "waiting"  # for a dependency
-    READY = "ready"
-    RUNNING = "running"  # taken out of the plan
-    DONE = "done"
-    FAILED = "failed"
-    SKIPPED = "skipped"  # a dependency failed, at whatever distance
+    WAITING = auto()  # for a dependency
+    READY = auto()
+    RUNNING = auto()  # taken out of the plan
+    DONE = auto()
+    FAILED = auto()
+    SKIPPED = auto()  # a dependency failed, at whatever distance
 
 
 class Plan:

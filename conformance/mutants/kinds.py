@@ -244,7 +244,18 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Call) and ast.unparse(node.func) in ("cast", "TypeVar", "import_module"):
         return
     for child in ast.iter_child_nodes(node):
-        yield from _walk(child)
+        # The pieces between the values of a sentence are a sentence, too.
+        if not (_is_sentence(node) and isinstance(child, ast.Constant)):
+            yield from _walk(child)
+
+
+def _is_sentence(node: ast.AST) -> bool:
+    pieces = node.values if isinstance(node, ast.JoinedStr) else []
+    return any(isinstance(one, ast.Constant) and _has_blank(str(one.value)) for one in pieces)
+
+
+def _has_blank(text: str) -> bool:
+    return any(character.isspace() for character in text.rstrip("\n"))
 
 
 def _of_expression(node: ast.AST, statement: ast.stmt, inside: str) -> Iterator[_Site]:
@@ -270,7 +281,8 @@ def _of_expression(node: ast.AST, statement: ast.stmt, inside: str) -> Iterator[
         if len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args):
             yield site("argument", _setting(node, "args", node.args[:-1]))
         for place, keyword in enumerate(node.keywords):
-            if keyword.arg is not None:
+            # What an error advises, and tells besides, is for people.
+            if keyword.arg not in (None, "remedy", "detail"):
                 rest = [*node.keywords[:place], *node.keywords[place + 1 :]]
                 yield site("argument", _setting(node, "keywords", rest))
     elif isinstance(node, ast.Constant):
@@ -289,7 +301,7 @@ def _of_constant(node: ast.Constant, site: Callable[[str, Callable[[], object]],
         yield site("constant", _setting(node, "value", _other(value)))
     elif isinstance(value, str):
         # A text with a blank in it is a sentence for a person: presentation.
-        if value and not any(character.isspace() for character in value.rstrip("\n")):
+        if value and not _has_blank(value):
             yield site("text", _setting(node, "value", value + "~"))
     elif isinstance(value, bytes) and value:
         yield site("text", _setting(node, "value", value + b"~"))

@@ -69,6 +69,11 @@ def test_faults_of_a_program() -> None:
         assert one in found
 
 
+def test_what_is_said_to_people_is_no_fault() -> None:
+    text = """raise E(f'"{key}" is odd', remedy=f"see {key}", detail=key, code=f"x.{key}")\n"""
+    assert [kind for kind, _ in all_faults(text)] == ["argument", "text"]
+
+
 def test_each_fault_is_another_program_with_the_same_lines() -> None:
     whole = ast.unparse(ast.parse(PROGRAM))
     programs = [ast.unparse(kinds.mutated(PROGRAM, one.number)) for one in kinds.faults(PROGRAM)]

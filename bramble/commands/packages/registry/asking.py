@@ -152,7 +152,7 @@ class Registry:
     def _ask(self, kept: Kept) -> None:
         # spec: registry.client
         answered = self.answered
-        answered.is_asked = True
+        answered.is_asked, signed = True, b""
         try:
             signed = self._bytes(CHECKPOINT, LARGEST_CHECKPOINT)[0]
             checkpoint = verified(signed, self.trusted.key)
@@ -167,7 +167,8 @@ class Registry:
             if error.code == "fetch.offline":
                 answered.is_asked = False
             elif error.code == "fetch.too-large":
-                answered.error = _too_large(self.url, error)
+                # Before the checkpoint is read, it is the checkpoint that is too large.
+                answered.error = _too_large(self.url, error, "index" if signed else "checkpoint")
             elif error.code.startswith("registry."):
                 answered.error = self._named(error)
             else:
@@ -230,9 +231,9 @@ class Registry:
         )
 
 
-def _too_large(url: str, error: BrambleError) -> BrambleError:
+def _too_large(url: str, error: BrambleError, what: str) -> BrambleError:
     return BrambleError(
-        "registry.index",
+        f"registry.{what}",
         f"{url} serves more than it has signed: {error.message}",
         remedy="only the operator of the registry can correct this; nothing from it is used until then",
     )
