@@ -257,7 +257,8 @@ def unpack(
     Each parameter has a type: str, int, float, bool, bytes, tuple, range, list, dict or set for the values
     that programs know by these names, object for any value, or another class, such as one derived from
     HostValue. Neither is a bool an int, nor an int a float. `Default(type, value)` is a parameter that may
-    be missing. Raises EvalError `eval.argument`.
+    be missing. Raises EvalError `eval.argument`, and TypeError for a type that is not a class: a fault of the
+    host.
     """
     # spec: starlark.host.arguments
     required = [word for word, kind in parameters.items() if not isinstance(kind, Default)]
@@ -270,6 +271,8 @@ def _checked(name: str, word: str, kind: Any, bound: Mapping[str, Value]) -> Val
         if word not in bound:
             return kind.value
         kind = kind.kind
+    if not isinstance(kind, type):
+        raise TypeError(f"{name}: the type of the parameter {word} is not a class: {kind!r}")
     value = bound[word]
     if kind in _CONTAINERS:
         want, classes = _CONTAINERS[kind]

@@ -196,3 +196,68 @@ def test_types_are_those_of_programs(kind: type, other: str) -> None:
     with pytest.raises(EvalError) as caught:
         unpack("f", [value(other)], {}, x=kind)
     assert caught.value.code == "eval.argument"
+
+
+# ---- what is no value of programs, wherever a host has put it
+
+
+class Hiding(HostValue):
+    type_name = "hiding"
+
+    def attr(self, name: str) -> Any:
+        return object()
+
+
+def wrong(text: str, **given: Any) -> EvalError:
+    with pytest.raises(EvalError) as raised:
+        execute(compile_program(text, "host.star", predeclared=list(given)), predeclared=given)
+    return raised.value
+
+
+@pytest.mark.parametrize("result", [object(), {1}, 1j, frozenset(), int], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("text", ["f()", "x = f()", "x = [f()]", "x = f() + 1", "x = len(f())"])
+def test_a_function_of_the_host_that_returns_no_value_fails_at_its_call(text: str, result: object) -> None:
+    found = wrong(text, f=Builtin("f", lambda thread, args, kwargs: result))
+    assert (found.code, found.message) == ("eval.host", f"f: not a Starlark value: {type(result).__name__}")
+    assert str(found.position) == f"host.star:1:{text.index('f(') + 2}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "x = h[0] + 1",
+            "x = h[0][0]",
+            "x = h[0]()",
+            "x = h[0].a",
+            "h[0].a = 1",
+            "x = -h[0]",
+            "h[0][1] = 2",
+        ),
+        *(
+            "x = str(h)",
+            "x = type(h[0])",
+            "x = '%s' % h[0]",
+            "x = {h[0]: 1}",
+            "x = sorted(h + h)",
+            "x = h[0] < 1",
+        ),
+        *("x = [y for y in h[0]]", "x = len(h[0])", "x = 1 in h[0]", "x, y = h[0]"),
+        *("x = hiding.a + 1", "x = hiding.a.b", "x = str([hiding.a])"),
+    ],
+)
+def test_what_a_host_hides_in_its_values_is_an_error_where_it_is_used(text: str) -> None:
+    found = wrong(text, h=[object()], hiding=Hiding())
+    assert (found.code, found.message) == ("eval.host", "not a Starlark value: object")
+    assert found.position is not None
+
+
+@pytest.mark.parametrize("text", ["x = h", "x = h[0]", "x = (h[0],)", "x = {'k': [h[0]]}", "x = hiding.a"])
+def test_what_a_host_hides_in_its_values_leaves_no_module(text: str) -> None:
+    found = wrong(text, h=[object()], hiding=Hiding())
+    assert (found.code, found.message) == ("eval.host", "not a Starlark value: object")
+
+
+def test_the_type_of_a_parameter_is_one_class() -> None:
+    with pytest.raises(TypeError, match="f: the type of the parameter a is not a class"):
+        unpack("f", (1,), {}, a=(int, float))

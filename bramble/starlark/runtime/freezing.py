@@ -33,6 +33,7 @@ from .values import (
     Key,
     NoneType,
     has_odd_keys,
+    type_name,
 )
 
 TYPE_CHECKING = False
@@ -104,6 +105,9 @@ class Freezing:
         elif hasattr(kind, "starlark_freeze"):
             self.made[id(value)] = value
             self.work.append(value)
+        else:
+            # What a host has hidden in one of its values, and the program only passed on, is seen here.
+            type_name(value)
         return value
 
     def _tuple(self, value: tuple[Value, ...]) -> Value:

@@ -13,7 +13,7 @@ from ..errors import EvalError, Frame
 from ..record import Record
 from .interruptible import types_of
 from .limits import Walk
-from .values import PLAIN_KEYS, Key, equal, fail_with, has_odd_keys, key_of, type_name
+from .values import PLAIN_KEYS, TYPE_NAMES, Key, equal, fail_with, has_odd_keys, key_of, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ class Builtin:
 
     `args` is a tuple, `kwargs` a dict with str keys; both may be kept. It fails
     with `fail_with(code, message)` or by raising an EvalError; any other exception
-    reaches the host as the cause of an EvalError `eval.host`. `docstring` is for
+    reaches the host as the cause of an EvalError `eval.host`, which is also the error of a result
+    that is no value of programs. `docstring` is for
     `help`-like tools. A method of a value has the value as its `receiver`.
     `entry` is what compiled code calls, as `entry(thread, *args, **kwargs)`; it may be given where a call
     is to take no detour.
@@ -193,7 +194,10 @@ class Builtin:
 
     def invoke(self, thread: Thread, /, *args: Value, **kwargs: Value) -> Value:
         """Call it with Python's own argument passing, as compiled code does."""
-        return self.function(thread, args, kwargs)
+        value = self.function(thread, args, kwargs)
+        if value.__class__ not in TYPE_NAMES:
+            check_value(self.name, value)
+        return value
 
     def starlark_freeze(self, frozen: Frozen) -> None:
         if self.receiver is not None:
@@ -370,8 +374,8 @@ def check_value(what: str, value: Value, thread: Optional[Thread] = None) -> Non
     # spec: starlark.host.values
     try:
         type_name(value)
-    except TypeError as error:
-        raise EvalError("eval.host", f"{what}: {error}" if what else str(error)) from None
+    except EvalError as error:
+        raise EvalError("eval.host", f"{what}: {error.message}" if what else error.message) from None
     if value.__class__ is dict and not PLAIN_KEYS.issuperset(types_of(value)):
         for key in value:
             if key.__class__ is not Key and key_of(key) is not key:

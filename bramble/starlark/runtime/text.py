@@ -159,7 +159,7 @@ def _write_items(start: str, items: Iterable[Value], end: str, out: Pieces, dept
 
 def _write_other(value: Value, out: Pieces, depth: int) -> None:
     fields = getattr(value, "fields", None)
-    if value.__class__.type_name == "struct" and isinstance(fields, dict):
+    if type_name(value) == "struct" and isinstance(fields, dict):
         out.put("struct(")
         separator = ""
         for name in sorted(fields):

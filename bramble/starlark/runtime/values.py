@@ -62,14 +62,17 @@ NATIVE_TYPE_NAMES: dict[type, str] = {
 
 
 def type_name(value: Value) -> str:
-    """Return what `type(value)` is in Starlark."""
+    """Return what `type(value)` is in Starlark.
+
+    Raises EvalError `eval.host` for what is no value of programs: a host has given it, inside of another one.
+    """
     name = TYPE_NAMES.get(value.__class__)
     if name is None:
         name = getattr(value.__class__, "type_name", None)
         if name is None or not isinstance(name, str):
             name = getattr(value, "type_name", None)
             if not isinstance(name, str):
-                raise TypeError(f"not a Starlark value: {type(value).__name__}")
+                fail_with("eval.host", f"not a Starlark value: {type(value).__name__}")
     return name
 
 
