@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, Optional
@@ -31,29 +32,40 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the suite, or show what is in it; return 0 where all is well and 1 otherwise."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        if words[:1] == ["pack"]:
-            return pack.main(words[1:])
-        options = _options(words)
-        if options.trace:
-            return trace.main(options.json)
-        rules = Rules(
-            claims.claimed_capabilities(options.without),
-            accept=options.accept,
-            seed=options.seed or secrets.token_hex(4),
-            codes=options.codes == "on",
-            keep=options.keep,
-        )
-        levels = claims.claimed_levels(options.level)
-        cases = runner.choose(runner.load(), [*options.case, *options.only])
-        if options.list or options.dump:
-            return _show(runner.claimed(cases, levels, rules), options.dump)
-        return _run(cases, levels, rules, options)
+        status = _carry_out(words)
+        sys.stdout.flush()
+        return status
     except BadSuite as problem:
         for line in problem.problems:
             print(f"conformance: {line}", file=sys.stderr)
     except CannotRun as problem:
         print(f"conformance: {problem}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("conformance: interrupted", file=sys.stderr)
+    except BrokenPipeError:
+        # The reader has seen enough. What is left in the buffer must not fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
+
+
+def _carry_out(words: Sequence[str]) -> int:
+    if words[:1] == ["pack"]:
+        return pack.main(words[1:])
+    options = _options(words)
+    if options.trace:
+        return trace.main(options.json)
+    rules = Rules(
+        claims.claimed_capabilities(options.without),
+        accept=options.accept,
+        seed=options.seed or secrets.token_hex(4),
+        codes=options.codes == "on",
+        keep=options.keep,
+    )
+    levels = claims.claimed_levels(options.level)
+    cases = runner.choose(runner.load(), [*options.case, *options.only])
+    if options.list or options.dump:
+        return _show(runner.claimed(cases, levels, rules), options.dump)
+    return _run(cases, levels, rules, options)
 
 
 def _options(words: Sequence[str]) -> argparse.Namespace:
@@ -120,6 +132,8 @@ def _run(cases: Sequence[Case], levels: Sequence[str], rules: Rules, options: ar
         raise BadSuite(["--impl COMMAND names the implementation; see --help"])
     if options.jobs < 1:
         raise BadSuite(["--jobs is at least 1"])
+    if options.junit:
+        _write(options.junit, "")  # before a long run, and not after it
     environment = [_variable(text) for text in options.env]
     expected = _expected_failures(options.expect_fail)
     quiet = options.json or options.tap or not sys.stderr.isatty()
@@ -209,4 +223,6 @@ def _silent(outcome: Outcome) -> None:
 
 
 if __name__ == "__main__":
+    # Whoever ends a run wants to see what it has found, and no directories that stay.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -13,6 +13,9 @@ from conformance.script import Error
 from conformance.world.session import Ended
 
 _SHOWN = 4000
+# What somebody who begins needs most when an error is not found.
+_FORM = '{"error": CODE, "at": PLACE, "message": TEXT, "remedy": TEXT}'
+_NO_ERROR = f"none (an error is a line of standard error: {_FORM})"
 
 
 def printed_errors(stderr: bytes) -> tuple[dict[str, Any], ...]:
@@ -77,7 +80,7 @@ def _phase(code: str) -> str:
 
 def errors_shown(errors: Sequence[Mapping[str, Any]]) -> str:
     """Return errors as the codes and places that people compare."""
-    return "; ".join(f"{error['error']} at {error['at']}" for error in errors) or "none"
+    return "; ".join(f"{error['error']} at {error['at']}" for error in errors) or _NO_ERROR
 
 
 def check_ending(ended: Ended, status: int) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from typing import Optional
+from typing import Optional, TypeVar
 
 from conformance import chunks
 from conformance.casefile import (
@@ -25,6 +24,8 @@ from conformance.expect import carry_out
 from conformance.outcome import BROKEN, FAILED, NOT_RUN, UNCLAIMED, Edit, Outcome
 from conformance.places import CASES, SPEC
 from conformance.world.session import Implementation, World, Worlds
+
+_T = TypeVar("_T")
 
 
 def load(cases: str = CASES, spec: Optional[str] = SPEC) -> tuple[Case, ...]:
@@ -127,13 +128,15 @@ def run(
 
     `first` has a case for each level that is run before all others of that level, which are not run if it
     fails; its outcome is among the others then. With `fail_fast` no case begins after one that failed.
-    `parent` is the directory to work in, None: that of temporary files.
+    `parent` is the directory to work in, None: that of temporary files. A KeyboardInterrupt, too, lets no
+    case begin after it; a second one ends the run.
     """
-    stopped = threading.Event()
+    # Why no case is to begin any more.
+    ends: list[str] = []
 
     def alone(case: Case) -> Outcome:
-        if stopped.is_set():
-            return Outcome(case, NOT_RUN, message="another case failed before")
+        if ends:
+            return Outcome(case, NOT_RUN, message=ends[0])
         with worlds.new() as world:
             outcome = _carried_out(case, world, rules)
             world.kept = rules.keep and outcome.status in (FAILED, BROKEN)
@@ -141,7 +144,7 @@ def run(
 
     def together(group: Sequence[Case]) -> tuple[Outcome, ...]:
         outcomes = None
-        if len(group) > 1 and not stopped.is_set():
+        if len(group) > 1 and not ends:
             with worlds.new() as world:
                 outcomes = chunks.run_together(
                     [case for case in group if isinstance(case, Chunk)], world, rules
@@ -151,33 +154,40 @@ def run(
         for outcome in outcomes:
             on_outcome(outcome)
             if fail_fast and outcome.status in (FAILED, BROKEN):
-                stopped.set()
+                ends.append("another case failed before")
         return outcomes
+
+    def results(begun: Sequence[Future[_T]]) -> list[_T]:
+        try:
+            wait(begun)
+        except KeyboardInterrupt:
+            ends.append("the run was interrupted before")
+        return [one.result() for one in begun]
 
     done = [outcome for case in cases if (outcome := _unclaimed(case, levels, rules.capabilities))]
     left = [case for case in cases if case.id not in {outcome.case.id for outcome in done}]
     with Worlds(impl, parent) as worlds, ThreadPoolExecutor(jobs) as pool:
-        failed = _failed_first(left, first or {}, rules, alone)
+        wanted = _first_of(left, first or {}, rules)
+        firsts = results([pool.submit(alone, case) for case in wanted])
+        failed = {one.case.level: one for one in firsts if one.status in (FAILED, BROKEN)}
         done += [
             Outcome(case, NOT_RUN, message=f"the first case of the level {case.level} failed")
             for case in left
             if case.level in failed
         ]
         groups = _groups([case for case in left if case.level not in failed], rules)
-        done += [outcome for outcomes in pool.map(together, groups) for outcome in outcomes]
+        begun = [pool.submit(together, group) for group in groups]
+        done += [outcome for outcomes in results(begun) for outcome in outcomes]
     by_id = {outcome.case.id: outcome for outcome in done}
     return (*failed.values(), *(by_id[case.id] for case in cases))
 
 
-def _failed_first(
-    cases: Sequence[Case], first: Mapping[str, Case], rules: Rules, alone: Callable[[Case], Outcome]
-) -> dict[str, Outcome]:
-    """Run the first case of each level that has cases; return the outcomes of those that failed."""
+def _first_of(cases: Sequence[Case], first: Mapping[str, Case], rules: Rules) -> list[Case]:
+    """Return the first case of each level that has cases."""
     # spec: conformance.smoke
     levels = {case.level for case in cases}
     wanted = [case for level, case in first.items() if level in levels]
-    outcomes = [alone(case) for case in wanted if not _unclaimed(case, levels, rules.capabilities)]
-    return {one.case.level: one for one in outcomes if one.status in (FAILED, BROKEN)}
+    return [case for case in wanted if not _unclaimed(case, levels, rules.capabilities)]
 
 
 def _groups(cases: Sequence[Case], rules: Rules) -> list[Sequence[Case]]:

@@ -98,13 +98,17 @@ def implementation(text: str, environment: Sequence[tuple[str, str]], seconds: f
     or `../`, or holds a slash and names a file here, is a path from here, since
     commands are started elsewhere. Raises CannotRun.
     """
-    words = shlex.split(text)
+    try:
+        words = shlex.split(text)
+    except ValueError as problem:
+        raise CannotRun(f"--impl {text!r}: {problem}") from None
     if not words:
         raise CannotRun("--impl is empty")
     words = [os.path.abspath(word) if _is_path(word) else word for word in words]
     program = sys.executable if words[0] == "python3" else shutil.which(words[0])
     if program is None:
-        raise CannotRun(f"there is no program {words[0]!r}")
+        here = os.path.isfile(words[0])
+        raise CannotRun(f"{words[0]!r} is not executable" if here else f"there is no program {words[0]!r}")
     return Implementation((os.path.abspath(program), *words[1:]), tuple(environment), seconds)
 
 
@@ -178,7 +182,10 @@ class Worlds:
 
     def __enter__(self) -> Worlds:
         # A short name: a store's root may have 47 bytes at most.
-        self._top = tempfile.mkdtemp(prefix="bc-", dir=self._parent)
+        try:
+            self._top = tempfile.mkdtemp(prefix="bc-", dir=self._parent)
+        except OSError as problem:
+            raise CannotRun(f"there is no place to work in: {problem}") from None
         # Programs of a sandbox with another user id must be able to pass.
         os.chmod(self._top, 0o711)
         return self
