@@ -23,8 +23,16 @@ NAME_LIMIT = 200  # bytes; "DIGEST-NAME.drv" must fit into the 255 of a file nam
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _PLATFORM = re.compile(r"[a-z0-9_]+-[a-z0-9_]+")
 
-# What a built-in builder cannot work without. spec: derivation.builder.built-in
-_NEEDED = {"fetch_url": "url", "fetch_git": "url", "host_tools": "tools"}
+# The variables of each built-in builder that has its own: those it cannot work without, and the others.
+# spec: derivation.builder.built-in, build.builtin.variables
+_NEEDED = {"fetch_url": ("url",), "fetch_git": ("url", "reference"), "host_tools": ("tools",)}
+_OPTIONAL = {
+    "fetch_url": ("hash", "sha256", "sha512", "integrity", "name", "unpack", "executable", "strip"),
+    "fetch_git": ("hash", "submodules", "directory"),
+    "host_tools": ("files",),
+}
+# What any derivation may say of its outputs. spec: build.restrictions, build.allowed-pieces
+_RESERVED = ("allowed_name_pieces", "allowed_references", "disallowed_closure", "disallowed_references")
 
 
 def check(derivation: Derivation) -> None:
@@ -103,13 +111,30 @@ def _check_builder(derivation: Derivation, kind: str) -> None:
             'use a program of an output, such as tools.out + "/bin/sh" with '
             'tools = derivation("tools", "host_tools", env={"tools": "sh"})',
         )
-    needed = _NEEDED.get(kind)
-    if needed is not None and not any(key == needed and value.text for key, value in derivation.env):
-        raise _broken(
-            "env",
-            f'the builder {kind} needs "{needed}" in env',
-            f'add env={{"{needed}": "…"}}',
-        )
+    if kind in _NEEDED:
+        _check_variables(derivation, kind)
+
+
+def _check_variables(derivation: Derivation, kind: str) -> None:
+    # spec: build.builtin.variables
+    needed = _NEEDED[kind]
+    known = (*needed, *_OPTIONAL[kind])
+    for key, _ in derivation.env:
+        if key not in known and key not in _RESERVED:
+            near = nearest(key, known)
+            raise _broken(
+                "env",
+                f"the builder {kind} has no variable {_quoted(key)}",
+                f'did you mean "{near}"?' if near else f"it has: {', '.join(known)}",
+            )
+    given = {key for key, value in derivation.env if value.text}
+    for key in needed:
+        if key not in given:
+            raise _broken("env", f'the builder {kind} needs "{key}" in env', f'add env={{"{key}": "…"}}')
+
+
+def _quoted(key: str) -> str:
+    return f'"{key}"' if key.isprintable() else _shown(key)
 
 
 def _check_command(derivation: Derivation) -> None:

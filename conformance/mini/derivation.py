@@ -28,7 +28,14 @@ KEYS = (
     "Sources",
     "Target",
 )
-BUILT_IN = {"fetch_url": "url", "fetch_git": "url", "host_tools": "tools", "derivation_output": None}
+BUILT_IN = ("fetch_url", "fetch_git", "host_tools", "derivation_output")
+# Of the builders with variables of their own: those that are required, and the others.
+VARIABLES = {
+    "fetch_url": ("url", "hash sha256 sha512 integrity name unpack executable strip"),
+    "fetch_git": ("url reference", "hash submodules directory"),
+    "host_tools": ("tools", "files"),
+}
+OF_OUTPUTS = "allowed_name_pieces allowed_references disallowed_closure disallowed_references"
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -85,11 +92,20 @@ def is_path(text):
     return not any(part in ("", ".", "..") for part in text.split("/")) and "\x00" not in text
 
 
+def own_variables(builder, env):
+    """spec: build.builtin.variables"""
+    if builder not in VARIABLES:
+        return True
+    required, others = VARIABLES[builder]
+    known = f"{required} {others} {OF_OUTPUTS}".split()
+    return all(env.get(key) for key in required.split()) and all(key in known for key in env)
+
+
 def check(made):
     """Refuse what breaks a rule (spec: derivation.name to derivation.sources)."""
     name, builder, outputs, env = made["Name"], made["Builder"], made["Outputs"], made["Env"] or {}
     args, built_in = made["Args"] or [], made["Builder"] in BUILT_IN
-    variable, location = BUILT_IN.get(builder), made["Sources"]["Location"].rpartition("//")[2]
+    location = made["Sources"]["Location"].rpartition("//")[2]
     paths = [*(made["Sources"]["Files"] or []), *([location] if location else [])]
     one_output = len(outputs) == 1 or (builder == "host_tools" and outputs == ["out", "rt"])
     rules = {
@@ -104,7 +120,7 @@ def check(made):
             key and not re.search("[=\x00]", key) and key not in outputs and "\x00" not in env[key]
             for key in env
         )
-        and (not variable or env.get(variable)),
+        and own_variables(builder, env),
         "outputs": outputs
         and len(set(outputs)) == len(outputs)
         and all(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", output) for output in outputs)

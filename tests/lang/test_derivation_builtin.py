@@ -118,6 +118,8 @@ def test_a_list_of_outputs_may_change_afterwards(tmp_path):
         ("derivation('n/m', 't')", "derivation.name", "slash"),
         ("derivation('n', '/bin/sh')", "derivation.builder", "absolute"),
         ("derivation('n', 'fetch_url')", "derivation.env", '"url"'),
+        ("derivation('n', 'fetch_git', env={'url': 'u'})", "derivation.env", '"reference"'),
+        ("derivation('n', 'fetch_url', env={'url': 'u', 'sha265': ''})", "derivation.env", '"sha265"'),
     ],
 )
 def test_a_wrong_argument_is_named_with_a_way_out(tmp_path, call, code, says):
