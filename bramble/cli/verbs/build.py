@@ -6,7 +6,7 @@ import argparse
 import functools
 import importlib
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 from bramble.cli.building import (
     Build,
@@ -20,6 +20,8 @@ from bramble.cli.environment import Surface
 from bramble.cli.render import harmless, print_json, say
 from bramble.commands.build import BuildResult, BuiltTarget, Hidden, result_lines
 from bramble.commands.context.evaluation import Evaluated, parsed_graph, refuse_other_projects
+from bramble.commands.context.setting import Setting
+from bramble.errors import BrambleError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +60,42 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Evaluate, build, and print where the outputs are."""
     setting = setting_of(arguments)
+    try:
+        done = _build(arguments, surface, setting)
+    except BrambleError as error:
+        # spec: cli.build.json
+        if arguments.json and not (arguments.just_parse or arguments.explain or arguments.dry_run):
+            print_json(_document(None, (error, *error.others)))
+        raise
+    if isinstance(done, int):
+        return done
+    evaluated, result, status, linking, links = done
+    if arguments.json:
+        print_json(_document(result, evaluated.evaluation.errors))
+    elif status == 0 or result.targets:
+        _print_result(evaluated, result)
+    if links is not None and not result.cancelled:
+        linking.make_links(links, result)
+    elif status == 0 and _only_looked(arguments) and not result.built:
+        # Loaded where there may be something to record.
+        witnesses: Any = importlib.import_module("bramble.commands.context.witnesses")
+        reads = arguments.recording.reads
+        arguments.recording.changed_nothing(witnesses.note_build(reads, evaluated, result, setting))
+    return status
+
+
+class _Done(NamedTuple):
+    """A build that came to an end: what was evaluated, its result and exit status, and the links to make."""
+
+    evaluated: Evaluated
+    result: BuildResult
+    status: int
+    linking: Any
+    links: Any
+
+
+def _build(arguments: argparse.Namespace, surface: Surface, setting: Setting) -> Union[int, _Done]:
+    """Evaluate and build; where something else was asked for print that, and return the exit status."""
     if arguments.graph is not None:
         given: Any = importlib.import_module("bramble.cli.submitting")
         evaluated = given.submitted_graph(arguments, setting)
@@ -94,16 +132,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         renew = updating.generators(arguments.update, setting)
         build = functools.partial(updating.build_updated, evaluated, renew)
     result, status = build_shown(evaluated, setting, arguments, surface, build=build)
-    if status == 0 or result.targets:
-        _print_result(evaluated, result, arguments.json)
-    if links is not None and not result.cancelled:
-        linking.make_links(links, result)
-    elif status == 0 and _only_looked(arguments) and not result.built:
-        # Loaded where there may be something to record.
-        witnesses: Any = importlib.import_module("bramble.commands.context.witnesses")
-        reads = arguments.recording.reads
-        arguments.recording.changed_nothing(witnesses.note_build(reads, evaluated, result, setting))
-    return status
+    return _Done(evaluated, result, status, linking, links)
 
 
 def _only_looked(arguments: argparse.Namespace) -> bool:
@@ -150,39 +179,42 @@ def _warning(hidden: Hidden) -> dict[str, str]:
     }
 
 
-def _print_result(evaluated: Evaluated, result: BuildResult, as_json: bool) -> None:
-    if not as_json:
-        # spec: cli.build.results
-        lines = [(harmless(label), path) for label, path in result_lines(evaluated, result)]
-        width = max((len(label) for label, _ in lines), default=0)
-        for label, path in lines:
-            print(f"{label:<{width}}  {path}" if label else path)
-        return
-    print_json(
-        {
-            "version": 1,
-            "results": [
-                {
-                    "target": target.target,
-                    "derivation": target.derivation,
-                    "name": target.name,
-                    "outputs": {
-                        name: {
-                            "path": output.path,
-                            "name": output.name,
-                            "references": list(output.references),
-                        }
-                        for name, output in target.outputs.items()
-                    },
-                    "checked": _checked(target),
-                }
-                for target in result.targets
-            ],
-            "built": list(result.built),
-            "cached": list(result.cached),
-            "impure": list(result.impure),
-            "changed": list(result.changed),
-            "warnings": [_warning(hidden) for hidden in result.hidden],
-            "sandbox": result.sandbox,
-        }
-    )
+def _print_result(evaluated: Evaluated, result: BuildResult) -> None:
+    # spec: cli.build.results
+    lines = [(harmless(label), path) for label, path in result_lines(evaluated, result)]
+    width = max((len(label) for label, _ in lines), default=0)
+    for label, path in lines:
+        print(f"{label:<{width}}  {path}" if label else path)
+
+
+def _document(result: Optional[BuildResult], errors: Sequence[BrambleError]) -> dict[str, object]:
+    """Return what `--json` prints: `result` is None where an error ended the command; `errors` come first."""
+    # spec: cli.build.json
+    targets = result.targets if result else ()
+    return {
+        "version": 1,
+        "results": [
+            {
+                "target": target.target,
+                "derivation": target.derivation,
+                "name": target.name,
+                "outputs": {
+                    name: {
+                        "path": output.path,
+                        "name": output.name,
+                        "references": list(output.references),
+                    }
+                    for name, output in target.outputs.items()
+                },
+                "checked": _checked(target),
+            }
+            for target in targets
+        ],
+        "built": list(result.built) if result else [],
+        "cached": list(result.cached) if result else [],
+        "impure": list(result.impure) if result else [],
+        "changed": list(result.changed) if result else [],
+        "warnings": [_warning(hidden) for hidden in (result.hidden if result else ())],
+        "sandbox": result.sandbox if result else "namespaces",
+        "errors": [error.to_json() for error in (*errors, *(result.failures if result else ()))],
+    }
