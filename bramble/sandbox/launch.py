@@ -171,9 +171,13 @@ class Launcher:
                 )
                 sandbox = self._begin(spec, (streams[0], streams[1], streams[2]), screen, terminals)
             with sandbox:
-                outcome = running.accompany(sandbox, list(flows.values()), screen)
+                try:
+                    outcome = running.accompany(sandbox, list(flows.values()), screen)
+                finally:
+                    # Also what a program would have read that could not be started.
+                    for flow in flows.values():
+                        flow.give_back()
             for number, flow in flows.items():
-                flow.give_back()
                 if flow.failed is not None:
                     raise terminal.unwritten(number, flow.failed)
             return outcome

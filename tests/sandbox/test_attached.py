@@ -138,6 +138,21 @@ def test_what_was_not_read_of_a_file_is_there_for_the_next(tmp_path: Path) -> No
     assert made.read_text() == "12345"
 
 
+# spec: sandbox.streams.run
+def test_a_program_that_cannot_be_started_has_read_nothing_of_a_file(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    given = tmp_path / "given"
+    given.write_bytes(b"12345")
+    mounts = (Mount(os.path.realpath(BUSYBOX), "/bin/busybox"),)
+    spec = SandboxSpec(("/bin/busybox", "cat"), (), "/no/where", mounts, purpose="run")
+    with given.open("rb") as stdin, open(os.devnull, "wb") as null:
+        with pytest.raises(BrambleError) as caught:
+            launcher.run_attached(spec, stdin.fileno(), null.fileno(), null.fileno())
+        assert caught.value.code == "sandbox.cwd"
+        assert stdin.read() == b"12345"
+
+
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with (tmp_path / "out").open("wb") as stdout:
         end = subprocess.run(
