@@ -152,6 +152,29 @@ def test_a_source_that_is_not_there_is_named(store: Store, project: str) -> None
     assert error(store, project, "a.c/below").code == "store.source-missing"
 
 
+# spec: store.sources.object
+@pytest.mark.parametrize("of", ["file", "directory"])
+def test_a_source_that_may_not_be_read_is_named_as_in_its_project(
+    store: Store, project: str, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    os.mkdir(project + "/a dir")
+    Path(project, "a dir", "f").write_text("1")
+    real = os.open
+
+    def refusing(path: str, *more: object, **named: object) -> int:
+        # As the system answers who is not root.
+        if path == ("f" if of == "file" else "a dir"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path, *more, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("bramble.store.publish.originals.os.open", refusing)
+    with pytest.raises(BrambleError) as caught:
+        store.add_sources(project + "/a dir", ["f"], project=project)
+    assert caught.value.code == "store.source-unreadable"
+    assert '"a dir/f"' in caught.value.message
+    assert "chmod u+r" in (caught.value.remedy or "")
+
+
 def test_a_directory_or_a_fifo_is_no_source(store: Store, project: str) -> None:
     assert error(store, project, "lib").code == "store.source-special"
     os.mkfifo(project + "/pipe")

@@ -12,7 +12,7 @@ from typing import Protocol
 from bramble.errors import BrambleError
 from bramble.store.files.walk import DIRECTORY_FLAGS, FILE_FLAGS, changed, special_kind
 from bramble.store.path import shown
-from bramble.store.records.stamps import missing
+from bramble.store.records.stamps import missing, unreadable
 
 # Files up to this size are read at once.
 SMALL = 1 << 17
@@ -51,18 +51,20 @@ class Originals:
     def mode(self, file: str) -> int:
         """Return the mode of a file, as lstat(2) gives it.
 
-        Raises BrambleError store.source-missing and store.source-link.
+        Raises BrambleError store.source-missing, store.source-unreadable and store.source-link.
         """
         try:
             return os.lstat(file.rpartition("/")[2], dir_fd=self._directory(file)).st_mode
         except FileNotFoundError as error:
             raise missing(self._root, file) from error
+        except PermissionError as error:
+            raise unreadable(self._root, file, self._allowed) from error
 
     def copy(self, file: str, base: bytes, to: Receiver) -> bytes:
         """Copy a file, as `base`; return the SHA-256 of what is in it, of a link of its target.
 
-        Raises BrambleError store.source-missing, store.source-special, store.source-link and
-        store.changed-while-read.
+        Raises BrambleError store.source-missing, store.source-unreadable, store.source-special,
+        store.source-link and store.changed-while-read.
         """
         mode = self.mode(file)
         name = file.rpartition("/")[2]
@@ -85,7 +87,10 @@ class Originals:
         )
 
     def _copy_file(self, file: str, name: str, base: bytes, to: Receiver) -> bytes:
-        fd = os.open(name, FILE_FLAGS, dir_fd=self._fd)
+        try:
+            fd = os.open(name, FILE_FLAGS, dir_fd=self._fd)
+        except PermissionError as error:
+            raise unreadable(self._root, file, self._allowed) from error
         try:
             before = os.fstat(fd)
             size, executable = before.st_size, bool(before.st_mode & stat.S_IXUSR)
@@ -134,6 +139,8 @@ class Originals:
                 below = os.open(directory, DIRECTORY_FLAGS, dir_fd=at)
             except FileNotFoundError as error:
                 raise missing(self._root, file) from error
+            except PermissionError as error:
+                raise unreadable(self._root, file, self._allowed) from error
             except NotADirectoryError as error:
                 raise BrambleError(
                     "store.source-link",

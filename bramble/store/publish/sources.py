@@ -40,7 +40,7 @@ def add_sources(
     `now` are their stamps. `known` is what they were the last time, if that object is in the store. Links are
     kept as links; they may point at nothing outside the directory `allowed`, in which `root` lies.
 
-    Raises BrambleError store.source-missing, store.source-special,
+    Raises BrambleError store.source-missing, store.source-unreadable, store.source-special,
     store.source-link, store.source-outside, store.changed-while-read, and
     those of publication.
     """

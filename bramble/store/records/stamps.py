@@ -56,7 +56,7 @@ def take(root: str, files: Sequence[str], allowed: str, looks: Optional[Looks] =
     """Return the stamps of `files`, paths relative to `root`.
 
     What is in `looks` is not looked at again, and what is looked at goes into it. Raises BrambleError
-    store.source-missing.
+    store.source-missing and store.source-unreadable.
     """
     # spec: store.sources.stamps
     prefix = root.rstrip("/") + "/"
@@ -67,6 +67,8 @@ def take(root: str, files: Sequence[str], allowed: str, looks: Optional[Looks] =
         file = str(error.filename)[len(prefix) :]
         check_inside(root, file)
         raise missing(root, file) from error
+    except PermissionError as error:
+        raise unreadable(root, str(error.filename)[len(prefix) :], allowed) from error
     key = key_of(root, files, allowed)
     stamps = b"".join([stamp for stamp, _ in found])
     if all([trusted for _, trusted in found]):
@@ -123,6 +125,17 @@ def missing(root: str, file: str) -> BrambleError:
         "store.source-missing",
         f'there is no source "{shown(file)}" in "{shown(root)}"',
         remedy="correct the name, or take it from the sources of the derivation",
+    )
+
+
+def unreadable(root: str, file: str, allowed: str) -> BrambleError:
+    """Return the error for a source that this user may not read; it is named as in the project `allowed`."""
+    path = os.path.join(root, file)
+    inner = os.path.relpath(path, allowed)
+    return BrambleError(
+        "store.source-unreadable",
+        f'the source "{shown(path if inner.startswith("../") else inner)}" may not be read',
+        remedy="make it readable for yourself (chmod u+r), and the directories above it (chmod u+rx)",
     )
 
 
