@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -141,9 +142,12 @@ def test_a_relocation_that_was_interrupted_is_finished_by_another(
             Store.open(second)
         assert caught.value.code == "store.moved"
     monkeypatch.undo()
+    interrupted = bool(json.loads(Path(second, "var", "location").read_text()).get("moving"))
     root = {"same": second, "third": third, "back": store.root}[again]
     os.rename(second, root)
-    relocate(root)
+    report = relocate(root)
+    assert report.finished is interrupted
+    assert report.old != report.new or not interrupted and again != "third"
     moved = Store.open(root)
     assert grown(moved.object_path(name)) == expected(tree, store.directory, moved.directory, name)
     assert verify(moved).damages == ()

@@ -61,7 +61,8 @@ _BATCH = 64
 class RelocateReport:
     """Where a store was and where it is (roots), how many objects it has, and what held the old path.
 
-    `changed` counts objects, `files` the files and links in them.
+    `changed` counts objects, `files` the files and links in them. `finished` says that an earlier relocation
+    had been interrupted, and its work was finished; then `old` is where the store was before that.
     """
 
     old: str
@@ -69,6 +70,7 @@ class RelocateReport:
     objects: int
     changed: int
     files: int
+    finished: bool = False
 
 
 def relocate(root: str, *, on_object: Optional[Callable[[str], None]] = None) -> RelocateReport:
@@ -151,7 +153,9 @@ def _relocate(
     syncer.sync()
     write_record(location, Record(location.root, location.directory))
     changed = sum(1 for count in counts if count)
-    return RelocateReport(record.root, location.root, len(names), changed, sum(counts))
+    # spec: cli.store.change
+    old = moving[-1][0] if moving else record.root
+    return RelocateReport(old, location.root, len(names), changed, sum(counts), bool(record.moving))
 
 
 def _check_places(location: Location, moving: Sequence[tuple[str, str]], owner: Owner) -> None:

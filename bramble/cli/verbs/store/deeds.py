@@ -172,6 +172,9 @@ def do_relocate(arguments: argparse.Namespace, setting: Setting, surface: Surfac
                 "changed": report.changed,
             }
         )
+    elif report.finished:
+        print("a move that was interrupted is finished:")
+        print(f"{report.objects} objects are now valid at {harmless(report.new)}")
     elif report.old == report.new:
         print("the store is where it was: nothing to do")
     else:
