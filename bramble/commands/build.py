@@ -40,6 +40,7 @@ from bramble.derivation.model import GENERATOR
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.frozen import dataclass, field
+from bramble.lang.results import TargetResult
 from bramble.project.lockfile import read_lock, update_lock
 from bramble.project.modules import shown_target
 from bramble.project.packages import Packages
@@ -127,6 +128,7 @@ class BuiltTarget(NamedTuple):
     outputs: Mapping[str, BuiltOutput]
     checked: str = ""  # "here" or "elsewhere": built again, the same, and under which store path
     builds: int = 1  # that were compared
+    key: Optional[str] = None  # under which it is in a dict that the function returned
 
 
 @dataclass(frozen=True)
@@ -414,7 +416,7 @@ def _targets(evaluated: Evaluated, report: BuildReport, store: Store, rounds: in
     graph = evaluated.evaluation.graph
     targets = []
     for result in evaluated.evaluation.results:
-        for root in dict.fromkeys(ref.derivation for ref in result.roots):
+        for root, key in _keys(result).items():
             derivation = graph.get(root)
             objects = {name: report.outputs.get(OutputRef(root, name)) for name in derivation.outputs}
             built = {
@@ -425,23 +427,40 @@ def _targets(evaluated: Evaluated, report: BuildReport, store: Store, rounds: in
             if len(built) == len(derivation.outputs):
                 checked = report.checked.get(root, "")
                 builds = rounds if checked else 1
-                targets.append(BuiltTarget(result.target, root, derivation.name, built, checked, builds))
+                targets.append(BuiltTarget(result.target, root, derivation.name, built, checked, builds, key))
     return tuple(targets)
+
+
+def _keys(result: TargetResult) -> dict[str, Optional[str]]:
+    """Return the derivations that a function returned, each once, with their keys."""
+    found: dict[str, Optional[str]] = {}
+    for ref, key in zip(result.roots, result.keys or (None,) * len(result.roots)):
+        found.setdefault(ref.derivation, key)
+    return found
+
+
+def _labels(result: TargetResult, graph: DerivationGraph) -> dict[str, str]:
+    """Return what each of the derivations that a function returned is called among them."""
+    # spec: cli.build.results
+    called = {root: graph.get(root).name if key is None else key for root, key in _keys(result).items()}
+    often: dict[str, int] = {}
+    for name in called.values():
+        often[name] = often.get(name, 0) + 1
+    return {
+        root: name if often[name] == 1 else str(number) for number, (root, name) in enumerate(called.items())
+    }
 
 
 def result_lines(evaluated: Evaluated, result: BuildResult) -> tuple[tuple[str, str], ...]:
     """Return a label and the path for each output of the targets that were built, in the order of these.
 
     The label says to which target a path belongs, as a person who stands in the project writes it:
-    `./:app`, `./:app.dev` for an output that is not the default, `./:all[NAME]` where the function
-    returned several derivations. It is "" where the targets mean one output of one derivation.
+    `./:app`, `./:app.dev` for an output that is not the default, `./:all[KEY]` where the function
+    returned several derivations (`_labels`). It is "" where the targets mean one output of one derivation.
     """
     # spec: cli.build.results
     graph = evaluated.evaluation.graph
-    roots = {
-        one.target: tuple(dict.fromkeys(ref.derivation for ref in one.roots))
-        for one in evaluated.evaluation.results
-    }
+    roots = {one.target: _labels(one, graph) for one in evaluated.evaluation.results}
     asked = sum(len(graph.get(root).outputs) for several in roots.values() for root in several)
     lines = []
     # A target may have come to thousands.
@@ -449,7 +468,7 @@ def result_lines(evaluated: Evaluated, result: BuildResult) -> tuple[tuple[str, 
     for target in result.targets:
         label = shown[target.target]
         if len(roots[target.target]) > 1:
-            label += f"[{target.name}]"
+            label += f"[{roots[target.target][target.derivation]}]"
         default = next(iter(target.outputs))
         for name, output in target.outputs.items():
             lines.append((label if name == default else f"{label}.{name}", output.path))

@@ -209,32 +209,36 @@ def _call(session: Session, loader: Loader, name: str, function: Function, named
         raise session.error_of(error) from error
     run = value.request if isinstance(value, RunValue) else None
     roots, needs = _returned(value, name, function, named)
-    return TargetResult(name, roots, run, function.docstring or "", needs)
+    keys = tuple(roots.values()) if any(roots.values()) else ()
+    return TargetResult(name, tuple(roots), run, function.docstring or "", needs, keys)
 
 
 def _returned(
     value: Any, name: str, function: Function, named: bool
-) -> tuple[tuple[OutputRef, ...], tuple[OutputRef, ...]]:
-    """Return the outputs that a function's value means, and what its run() values need besides: each once."""
-    # spec: dialect.target.result
-    roots: dict[OutputRef, None] = {}
+) -> tuple[dict[OutputRef, Optional[str]], tuple[OutputRef, ...]]:
+    """Return the outputs that a function's value means, and what its run() values need besides: each once.
+
+    Each output has its key, where it is the value of a text in a dict.
+    """
+    # spec: dialect.target.result, cli.build.results
+    roots: dict[OutputRef, Optional[str]] = {}
     needs: dict[OutputRef, None] = {}
     seen: set[int] = set()
-    waiting = [value]
+    waiting: list[tuple[Any, Optional[str]]] = [(value, None)]
     while waiting:
-        item = waiting.pop()
+        item, key = waiting.pop()
         if isinstance(item, DerivationValue):
-            roots[item.derivation.default_output] = None
+            roots.setdefault(item.derivation.default_output, key)
         elif isinstance(item, RunValue):
-            roots[item.request.derivation] = None
+            roots.setdefault(item.request.derivation, key)
             needs.update(dict.fromkeys(item.request.needs))
         elif isinstance(item, (tuple, list, dict)):
             if id(item) not in seen:
                 seen.add(id(item))
                 # Sets are Python's dicts as well.
                 table = isinstance(item, dict) and not isinstance(item, Set)
-                inner = list(item.values()) if table else list(item)  # type: ignore[union-attr]
-                waiting += reversed(inner)
+                inner = list(item.items()) if table else [(None, one) for one in item]  # type: ignore[union-attr]
+                waiting += [(one, key if isinstance(key, str) else None) for key, one in reversed(inner)]
         elif item is not None and named:
             within = "" if item is value else f" in a {type_name(value)}"
             raise BrambleError(
@@ -243,4 +247,4 @@ def _returned(
                 place=place_of(function.position),
                 remedy="return a derivation, a run() value, or a list of them",
             )
-    return tuple(roots), tuple(ref for ref in needs if ref not in roots)
+    return roots, tuple(ref for ref in needs if ref not in roots)

@@ -46,6 +46,7 @@ def encode(evaluation: Evaluation, printed: Iterable[str]) -> bytes:
             None if one.run is None else _run(one.run),
             one.docstring,
             _plain(one.needs),
+            one.keys,
         )
         for one in evaluation.results
     ]
@@ -85,8 +86,10 @@ def decode(data: bytes) -> Optional[tuple[Evaluation, tuple[str, ...]]]:
         evaluation = Evaluation(
             graph=DerivationGraph(graph),
             results=tuple(
-                TargetResult(name, _refs(roots), None if run is None else _run_of(*run), doc, _refs(needs))
-                for name, roots, run, doc, needs in results
+                TargetResult(
+                    name, _refs(roots), None if run is None else _run_of(*run), doc, _refs(needs), keys
+                )
+                for name, roots, run, doc, needs, keys in results
             ),
             tests=tuple(
                 TestRequest(OutputRef(*ref), args, name, place and Place(*place), depth)

@@ -51,6 +51,7 @@ class TargetResult:
     run: Optional[RunRequest] = None  # when the function returned a run() value
     docstring: str = ""  # of the function, as it is written
     needs: tuple[OutputRef, ...] = ()  # what a run() value needs besides, and nobody asked for
+    keys: tuple[Optional[str], ...] = ()  # of each root: its key, where it was the value of one in a dict
 
 
 @dataclass(frozen=True)

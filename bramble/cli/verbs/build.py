@@ -198,6 +198,7 @@ def _document(result: Optional[BuildResult], errors: Sequence[BrambleError]) -> 
                 "target": target.target,
                 "derivation": target.derivation,
                 "name": target.name,
+                "key": target.key,
                 "outputs": {
                     name: {
                         "path": output.path,
