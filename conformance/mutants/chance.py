@@ -110,9 +110,20 @@ def concerned(source: str, left_out: Mapping[str, str]) -> Iterator[Chosen]:
         for path in _python_files(source, f"{PACKAGE}/{room}"):
             if any(path == one or (one.endswith("/") and path.startswith(one)) for one in left_out):
                 continue
-            for fault in kinds.faults(_read(source, path)):
-                if f"{path} {fault.inside}" not in left_out:
+            text = _read(source, path)
+            handlers = list(_handlers(text))
+            for fault in kinds.faults(text):
+                names = [f" except {kind}" for first, last, kind in handlers if first <= fault.line <= last]
+                if not any(f"{path} {fault.inside}{name}" in left_out for name in ("", *names)):
                     yield Chosen(path, fault)
+
+
+def _handlers(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield the first and the last line of each handler of exceptions, and what it handles."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ExceptHandler):
+            kind = "" if node.type is None else ast.unparse(node.type)
+            yield node.lineno, node.end_lineno or node.lineno, kind
 
 
 def choose(candidates: Sequence[Chosen], count: int, seed: str) -> list[Chosen]:
