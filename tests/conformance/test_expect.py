@@ -36,6 +36,8 @@ def test_a_fail_demands_its_status_and_nothing_else() -> None:
     fails("fail say hi\nerror eval.fail\n", "exit status is 0, not 1")
     fails("fail exit 2\nerror eval.fail\n", "exit status is 2, not 1")
     passes("fail 7 exit 7\n")
+    passes("fail 1 exit 1\n")
+    fails("fail 1 errors eval.fail none\n", "does not name")
     fails("fail 7 exit 6\n", "exit status is 6, not 7")
 
 

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat
-from typing import Callable, Optional, Protocol
+from typing import Optional, Protocol
 
 from bramble.frozen import dataclass
 from bramble.store.digest import DIGEST_LENGTH
@@ -64,15 +64,13 @@ class Members(Protocol):
 class TreeReader:
     """Feeds one tree into one stream, and remembers what is left to do before it can be stored.
 
-    `key` gives the bytes by which members are sorted, if not the names as they are hashed.
+    Members are sorted by their names as they are hashed.
     """
 
-    def __init__(
-        self, stream: Members, how: Reading, *, key: Optional[Callable[[bytes], bytes]] = None
-    ) -> None:
+    def __init__(self, stream: Members, how: Reading) -> None:
         self._stream = stream
         self._prepare, self._exact = how.prepare, how.exact
-        self._key = key or stream.names.hashed
+        self._key = stream.names.hashed
         self.unfinished = False
         """Whether names, link targets or hard links call for a second walk."""
         self.odd: Optional[bytes] = None
