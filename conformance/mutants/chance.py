@@ -111,14 +111,14 @@ def concerned(source: str, left_out: Mapping[str, str]) -> Iterator[Chosen]:
             if any(path == one or (one.endswith("/") and path.startswith(one)) for one in left_out):
                 continue
             text = _read(source, path)
-            handlers = list(_handlers(text))
+            within = list(handlers(text))
             for fault in kinds.faults(text):
-                names = [f" except {kind}" for first, last, kind in handlers if first <= fault.line <= last]
+                names = [f" except {kind}" for first, last, kind in within if first <= fault.line <= last]
                 if not any(f"{path} {fault.inside}{name}" in left_out for name in ("", *names)):
                     yield Chosen(path, fault)
 
 
-def _handlers(text: str) -> Iterator[tuple[int, int, str]]:
+def handlers(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield the first and the last line of each handler of exceptions, and what it handles."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ExceptHandler):

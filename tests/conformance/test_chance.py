@@ -113,8 +113,11 @@ def test_what_is_listed_is_there(name: str) -> None:
             wrong.append(key)
         elif rest:
             with open(full, encoding="utf-8") as file:
-                faults = kinds.faults(file.read())
+                text = file.read()
+            faults = kinds.faults(text)
             names = {f"{one.inside or '-'} {one.key}" for one in faults} | {one.inside for one in faults}
+            for first, last, kind in chance.handlers(text):
+                names |= {f"{one.inside} except {kind}" for one in faults if first <= one.line <= last}
             if rest not in names:
                 wrong.append(key)
     assert wrong == []
