@@ -36,7 +36,7 @@ def main(words: list[str], *, ends: bool = False) -> int:
         module = import_module("bramble.cli.main")
     except KeyboardInterrupt:
         # Nothing but a look at some files was under way.
-        return INTERRUPTED
+        return say_interrupted()
     except ImportError as fault:
         lacking = lacking_module(fault)
         if lacking is None:
@@ -47,6 +47,15 @@ def main(words: list[str], *, ends: bool = False) -> int:
         return FAILURE
     status = int(module.main(words))
     return _ended(status) if ends else status
+
+
+def say_interrupted() -> int:
+    """Say that the command was interrupted, and return the exit status."""
+    # spec: cli.interrupt
+    # Not through the stream of Python: this may be said in the middle of a write.
+    with import_module("contextlib").suppress(OSError):
+        os.write(2, b"interrupted\n")
+    return INTERRUPTED
 
 
 def _ended(status: int) -> int:

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, Optional, Protocol, cast
 
 from bramble import __version__
 from bramble.cli.environment import Surface, read_surface
+from bramble.cli.first import say_interrupted
 from bramble.cli.recording import Recording
 from bramble.cli.render import print_error
 from bramble.cli.streams import Unwritten, flush_output, give_up_output, give_up_unwritten, prepare_streams
@@ -73,7 +74,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         with _quick_interrupt():
             status = _ended(words, surface)
     except KeyboardInterrupt:
-        status = INTERRUPTED
+        status = say_interrupted()
     except OSError:
         # Standard error takes nothing either: the exit status is all that is left to say.
         status = FAILURE
@@ -100,7 +101,7 @@ def _quick_interrupt() -> Iterator[None]:
 
 def _interrupt(_number: int, _frame: Optional[FrameType]) -> None:
     if _resident() > _LARGE:
-        os._exit(INTERRUPTED)
+        os._exit(say_interrupted())
     raise KeyboardInterrupt
 
 
@@ -138,7 +139,7 @@ def _ended(words: Sequence[str], surface: Surface) -> int:
         print_error(error, surface)
         return status
     except KeyboardInterrupt:
-        return _flushed(INTERRUPTED, surface)
+        return _flushed(say_interrupted(), surface)
     except BrokenPipeError:
         # The reader of our output left, as `head` does: nobody is there to be told.
         give_up_output()

@@ -45,7 +45,8 @@ def _outcome(build: Build, surface: Surface) -> str:
         names = [on_one_line(f"{one.name} ({one.code})") for one in build.failed]
         parts.append(paint(f"failed: {_listed(names)}", RED, surface))
     if build.skipped:
-        parts.append(f"{build.skipped} not tried")
+        # Of those that an interruption left some were running.
+        parts.append(f"{build.skipped} not {'finished' if build.interrupted else 'tried'}")
     if build.interrupted:
         parts.append("interrupted")
     return ", ".join(parts)
