@@ -33,7 +33,7 @@ OPTIONS = {
 # Python frames that one program may use; a call in the program takes one or two.
 STACK = 12000
 # New objects after which Python looks for cycles among them. Its own number suits programs that live long.
-COLLECT_AFTER = 50_000
+COLLECT_AFTER = 400_000
 
 
 def main(arguments: Sequence[str], *, ends: bool = False) -> int:

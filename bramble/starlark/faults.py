@@ -30,7 +30,7 @@ from .runtime.operators import (
     shift_right,
     subtract,
 )
-from .runtime.universe import builtin_max, builtin_min, builtin_sorted
+from .runtime.universe import builtin_max, builtin_min, builtin_sorted, sorted_by
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 # spec: starlark.error.traceback
 _CALLERS = {
     builtin_sorted.__code__: "sorted",
+    sorted_by.__code__: "sorted",
     builtin_max.__code__: "max",
     builtin_min.__code__: "min",
 }

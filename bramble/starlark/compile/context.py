@@ -177,6 +177,10 @@ class Context:
         self.settled: set[Union[int, str]] = set(self.parameters)
         # Those that have one at the end of the block that was made last; None: the end is not reached.
         self.settled_at_end: Optional[set[Union[int, str]]] = None
+        # What tests have found out of local variables (constructs/narrowing.py): by their declarations the
+        # kinds that they can have here. And those that are assigned in what is being made.
+        self.narrowed: dict[int, int] = {}
+        self.assigned: set[int] = set()
         # Variables of functions around this one that have a value whenever it runs, by their declarations.
         self.around: set[int] = set()
         # Parameters (by declaration) whose Python function is in a variable of its own.
@@ -220,15 +224,25 @@ class Context:
             return [made for part in divided(body) for made in self.called_part(part)]
         made: list[stmt] = []
         outer, before = self.hoisted, self.settled
-        self.settled = set(before)
+        narrowed = self.narrowed
+        self.settled, self.narrowed = set(before), dict(narrowed)
         for node in body:
             self.hoisted = []
             statements = self.statement(node)
             made += self.hoisted
             made += statements
         self.settled_at_end = None if body and body[-1].__class__ in _LEAVING else self.settled
-        self.hoisted, self.settled = outer, before
+        self.hoisted, self.settled, self.narrowed = outer, before, narrowed
         return made or [Pass(lineno=self.line, col_offset=0)]
+
+    def kind_here(self, declared: int, mask: int) -> int:
+        """Return the kinds that a local variable can have here, of those that it can have anywhere."""
+        return mask & self.narrowed.get(declared, mask) or mask
+
+    def forget(self, declared: int) -> None:
+        """Note that a variable is assigned: what tests have found out of it holds no more."""
+        self.narrowed.pop(declared, None)
+        self.assigned.add(declared)
 
     def part(self, name: str, statements: Sequence[tree.Stmt]) -> stmt:
         """Return a Python function for statements outside functions: its first line is the operation's."""

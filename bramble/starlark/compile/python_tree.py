@@ -257,12 +257,13 @@ def sequence(first: Sequence[expr], last: expr, line: int) -> expr:
     """An expression that evaluates `first` in order and has the value of `last`."""
     if not first:
         return last
-    return subscript(tuple_of([*first, last], line), constant(-1, line), line)
+    # Python finds an item of a tuple sooner from the front.
+    return subscript(tuple_of([*first, last], line), constant(len(first), line), line)
 
 
 def after(first: Sequence[expr], value: expr, last: expr, line: int) -> expr:
     """An expression that evaluates `first`, `value` and `last` in order and has the value of `value`."""
-    return subscript(tuple_of([*first, value, last], line), constant(-2, line), line)
+    return subscript(tuple_of([*first, value, last], line), constant(len(first), line), line)
 
 
 def parameters(

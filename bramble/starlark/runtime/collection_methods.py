@@ -79,14 +79,16 @@ def extend_in_place(x: List, values: Value) -> None:
 
 def add_in_place(thread: Thread, x: Value, other: Value) -> Value:
     """Return what `x += other` binds; a list is changed in place."""
-    if isinstance(x, list):
-        if x.__class__ is not list or (thread.locked and id(x) in thread.locked):
-            extend_in_place(x if x.__class__ is FrozenList else BusyList(x), other)
+    if x.__class__ is list:
+        if thread.locked and id(x) in thread.locked:
+            extend_in_place(BusyList(x), other)
         elif other.__class__ is list and len(other) <= PART:
             x.extend(other)
         else:
             extend_in_place(x, other)
         return x
+    if x.__class__ is FrozenList:
+        extend_in_place(x, other)
     return add_values(x, other)
 
 

@@ -7,7 +7,7 @@ No Starlark program can write these names, for they contain a dot.
 from __future__ import annotations
 
 from ..errors import EvalError
-from .arguments import want_int, wrong_type
+from .arguments import want_bool, want_int, wrong_type
 from .attributes import attribute, bound_method, call_method, having, lacking, set_attribute
 from .collection_methods import (
     DICT_METHODS,
@@ -58,7 +58,7 @@ from .operators import (
     subtract,
     within,
 )
-from .order import sort_items
+from .order import FEW, sort_items
 from .string_methods import STRING_METHODS, split_at, split_words
 from .text import convert, display, to_repr, to_str
 from .unboxed import (
@@ -75,7 +75,7 @@ from .unboxed import (
     set_element,
     setdefault,
 )
-from .universe import POSITIONAL, UNIVERSE, compared, dict_of, length, make_range, to_int
+from .universe import POSITIONAL, UNIVERSE, compared, dict_of, length, make_range, sorted_by, to_int
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -136,6 +136,12 @@ def dict_display(*parts: Value) -> dict[Value, Value]:
 
 def new_key(thread: Thread, operation: int, key: Value) -> Value:
     """Return the key of a dict of Python's own that stands for one of the program, as `key_for_later`."""
+    if key.__class__ is tuple and len(key) <= FEW:
+        for item in key:
+            if item.__class__ is not str and item.__class__ is not int:
+                break
+        else:
+            return key
     k = key_for_later(operation, key)
     if k.__class__ is Key:
         thread.odd = True
@@ -184,8 +190,8 @@ def settled(name: str, number: int, x: Value) -> Value:
 _SETTLED = frozenset({tuple, range, FrozenList})
 # What is equal to no list and no dict.
 SCALARS = frozenset({str, int, bool, float, NoneType, bytes, tuple, range})
-# The iterators of lists and of dicts, which are no values of programs.
-VIEWS = frozenset({*map(type, map(iter, ([], {}.keys(), {}.values(), {}.items())))})
+# What gives `%` more than one operand.
+OPERANDS = DICT_CLASSES | {tuple}
 # What Python iterates as Starlark does, where nothing can change it meanwhile.
 ITERABLE = frozenset({list, FrozenList, tuple, FrozenDict, Set, BusySet, FrozenSet})
 
@@ -266,12 +272,21 @@ def share_defaults(special: FunctionType, function: FunctionType) -> None:
     special.__kwdefaults__ = function.__kwdefaults__
 
 
-def sorted1(x: Value) -> List:
-    """Return `sorted(x)`."""
-    items = x if x.__class__ is list else items_of(x)
+def sorted1(x: Value, reverse: Value = False) -> List:
+    """Return `sorted(x, reverse = reverse)`."""
+    kind = x.__class__
+    if reverse is not False:
+        want_bool("sorted", "reverse", reverse)
+    if (kind is list or kind is dict or kind is tuple) and len(x) <= FEW:
+        for item in x:
+            if item.__class__ is not str:
+                break
+        else:
+            return sorted(x, reverse=reverse)
+    items = x if kind is list else items_of(x)
     if items is None:
         wrong_type("sorted", "iterable", x, "iterable")
-    return sort_items(items, items, False)
+    return sort_items(items, items, reverse)
 
 
 def listed(view: Collection[Value]) -> List:
@@ -439,7 +454,6 @@ BUILTINS: dict[str, Value] = {
     ".native_len": len,
     ".id": id,
     ".native_list": list,
-    ".iter": iter,
     ".len": length,
     ".str": to_str,
     ".int": to_int,
@@ -470,6 +484,7 @@ BUILTINS: dict[str, Value] = {
     ".split_words": split_words,
     ".share_defaults": share_defaults,
     ".sorted1": sorted1,
+    ".sorted_by": sorted_by,
     ".dict1": dict_of,
     ".dict_with": dict_with,
     ".int_text": int_text,
@@ -481,7 +496,6 @@ BUILTINS: dict[str, Value] = {
     ".settled": settled,
     ".pairs": pairs,
     ".in_iterable": ITERABLE,
-    ".in_view": VIEWS,
     ".in_scalar": SCALARS,
     ".type_names": TYPE_NAMES,
     "c.enumerate": enumerate,
@@ -496,6 +510,7 @@ BUILTINS: dict[str, Value] = {
     ".in_list": LIST_CLASSES,
     ".in_dict": DICT_CLASSES,
     ".in_set": SET_CLASSES,
+    ".in_operands": OPERANDS,
     **{f"str.{name}": method[0] for name, method in STRING_METHODS.items()},
     **{f".List.{name}": method[0] for name, method in LIST_METHODS.items()},
     **{f".Dict.{name}": method[0] for name, method in DICT_METHODS.items()},

@@ -30,6 +30,7 @@ from .values import (
     equal,
     fail_with,
     is_dict,
+    is_plain_tuple,
     key_of,
     out_of_range,
     refuse_change,
@@ -314,7 +315,12 @@ def _ordered(a: Value, b: Value, op: str) -> int:
 def less(a: Value, b: Value) -> bool:
     """Return `a < b`."""
     if a.__class__ is tuple and b.__class__ is tuple:
-        return compare(a, b, "<") < 0
+        for x, y in zip(a, b):
+            if x.__class__ is not y.__class__ or (x.__class__ is not int and x.__class__ is not str):
+                return compare(a, b, "<") < 0
+            if x != y:
+                return bool(x < y)
+        return len(a) < len(b)
     if a.__class__ in SET_CLASSES and b.__class__ in SET_CLASSES:
         return len(a) < len(b) and all(dict.__contains__(b, key) for key in a)
     if not (own_type(a) and own_type(b)):
@@ -375,7 +381,7 @@ def is_in(a: Value, b: Value) -> bool:
         return a in b
     if kind in DICT_CLASSES:
         try:
-            return dict.__contains__(b, key_of(a))
+            return (a if is_plain_tuple(a) else key_of(a)) in b
         except EvalError as error:
             if error.code != "eval.hash":
                 raise
@@ -419,7 +425,7 @@ def index(x: Value, i: Value) -> Value:
     kind = x.__class__
     if kind in DICT_CLASSES:
         try:
-            return dict.__getitem__(x, key_of(i))
+            return x[i if is_plain_tuple(i) else key_of(i)]
         except KeyError:
             return missing_key(i)
     if kind in LIST_CLASSES or kind in INDEXABLE:
@@ -452,7 +458,7 @@ def set_index(thread: Thread, x: Value, i: Value, value: Value) -> None:
         locked = thread.locked and id(x) in thread.locked
         if locked or kind is not dict:
             refuse_change(BusyDict(x) if locked else x, "insert into")
-        k = key_of(i)
+        k = i if is_plain_tuple(i) else key_of(i)
         if k.__class__ is Key and kind is dict:
             thread.odd = True
         dict.__setitem__(x, k, value)

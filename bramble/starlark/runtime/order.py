@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RUN = 1 << 15
 _SHORTEST_RUN = 16
 # So many items are sorted at once, whatever they are.
-_FEW = 64
+FEW = 64
 # Characters that are compared in about the time that a comparison takes anyway.
 _QUICK = 1 << 10
 # Items of each run among which the cuts are chosen.
@@ -123,7 +123,7 @@ def _python_orders_tuples(keys: Value) -> bool:
 def sort_items(items: list[Value], keys: list[Value], reverse: bool) -> list[Value]:
     """Return `items` in the order of their `keys` (which may be `items` itself)."""
     plain = python_orders(keys)
-    short = len(items) <= _FEW or len(items) <= _run_length(keys, plain)
+    short = len(items) <= FEW or len(items) <= _run_length(keys, plain)
     if keys is items and short:
         if plain:
             return sorted(items, reverse=reverse)

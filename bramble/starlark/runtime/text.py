@@ -23,13 +23,16 @@ from .views import Elements
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import NoReturn
+    from typing import NoReturn, Optional
 
     from .values import Value
 
 # The longest text that printing a value may make; pieces count as if they had at least so many characters.
 MAX_PRINTED = 1 << 25
 _PIECE = 8
+
+# Ints whose text Python makes at once.
+_SHORT_INT = 1 << 62
 
 _BRACE = Pattern("[{}]")
 _ESCAPES = {
@@ -52,7 +55,7 @@ def to_str(value: Value) -> str:
     if kind is str:
         return value  # type: ignore[no-any-return]
     if kind is int:
-        return int_text(value)
+        return f"{value}" if -_SHORT_INT < value < _SHORT_INT else int_text(value)
     if kind is bytes:
         return value.decode("utf-8", "replace")  # type: ignore[no-any-return]
     return display(value)
@@ -77,9 +80,42 @@ def to_repr(value: Value) -> str:
         return quote(value)
     if kind is int:
         return int_text(value)
+    short = _short_text(value, _SHORT_DEPTH)
+    if short is not None:
+        return short
     pieces = Pieces()
     _write(value, pieces, MAX_DEPTH)
     return "".join(pieces)
+
+
+# What is printed at once: few short strings and ints, in lists, tuples and dicts of so many levels.
+_FEW, _SHORT, _SHORT_DEPTH = 32, 256, 2
+
+
+def _short_text(value: Value, depth: int) -> Optional[str]:
+    """Return the text of a small value, which cannot be too long, or None for any other."""
+    kind = value.__class__
+    if kind is str:
+        return quote(value) if len(value) <= _SHORT else None
+    if kind is int:
+        return f"{value}" if -_SHORT_INT < value < _SHORT_INT else None
+    if value is None or kind is bool:
+        return str(value)
+    if depth <= 0 or (kind is not list and kind is not tuple and kind is not dict) or len(value) > _FEW:
+        return None
+    found = []
+    for item in value:
+        text = _short_text(item, depth - 1)
+        if text is not None and kind is dict:
+            inner = _short_text(value[item], depth - 1)
+            text = None if inner is None else f"{text}: {inner}"
+        if text is None:
+            return None
+        found.append(text)
+    between = ", ".join(found)
+    if kind is tuple:
+        return f"({between},)" if len(found) == 1 else f"({between})"
+    return f"[{between}]" if kind is list else f"{{{between}}}"
 
 
 class Pieces(list):  # type: ignore[type-arg]

@@ -10,7 +10,7 @@ from .arguments import want_sized
 from .attributes import run_method
 from .interruptible import PART, fill
 from .operators import index, missing_key, multiply
-from .values import entries, key_of, keys_of, put
+from .values import entries, is_plain_tuple, key_of, keys_of, put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,20 +54,23 @@ def set_element(x: list[Value], i: Value, value: Value) -> None:
 def item(x: dict[Value, Value], key: Value) -> Value:
     """Return `x[key]` for any key."""
     try:
-        return x[key_of(key)]
+        return x[key if is_plain_tuple(key) else key_of(key)]
     except KeyError:
         return missing_key(key)
 
 
 def put_item(thread: Thread, x: dict[Value, Value], key: Value, value: Value) -> None:
     """Execute `x[key] = value` for any key."""
-    put(x, key, value, thread)
+    if is_plain_tuple(key):
+        x[key] = value
+    else:
+        put(x, key, value, thread)
 
 
 def has_key(x: dict[Value, Value], key: Value) -> bool:
     """Return `key in x` for any key."""
     try:
-        return key_of(key) in x
+        return (key if is_plain_tuple(key) else key_of(key)) in x
     except EvalError as error:
         if error.code != "eval.hash":
             raise
@@ -76,11 +79,15 @@ def has_key(x: dict[Value, Value], key: Value) -> bool:
 
 def get(thread: Thread, x: dict[Value, Value], key: Value, default: Value = None) -> Value:
     """Return `x.get(key, default)` for any key."""
+    if is_plain_tuple(key):
+        return x.get(key, default)
     return run_method(x, "get", (key, default), {}, thread)
 
 
 def setdefault(thread: Thread, x: dict[Value, Value], key: Value, default: Value = None) -> Value:
     """Return `x.setdefault(key, default)` for any key."""
+    if is_plain_tuple(key):
+        return x.setdefault(key, default)
     return run_method(x, "setdefault", (key, default), {}, thread)
 
 

@@ -24,7 +24,7 @@ from .integers import int_from_digits, int_text
 from .interruptible import PART, fill, is_long, parts, put_all
 from .iteration import BY_IDENTITY, enter, items_of, iterable_of, leave, range_length
 from .operators import MAX_ITEMS, to_float
-from .order import compare, python_orders, sort_items
+from .order import FEW, compare, python_orders, sort_items
 from .text import to_repr, to_str
 from .values import (
     DICT_CLASSES,
@@ -133,6 +133,17 @@ def dict_of(x: Value) -> dict[Value, Value]:
         # What is odd of Python's own is known to be so already.
         put_all(made, x)
         return made
+    if x.__class__ is list:
+        for pair in x:
+            if pair.__class__ is not tuple or len(pair) != 2:
+                break
+            key, value = pair
+            if key.__class__ is not str and key.__class__ is not int:
+                break
+            made[key] = value
+        else:
+            return made
+        made = {}
     boxed = Dict()
     put_pairs("dict", boxed, pairs_of("dict", x))
     if has_odd_keys(boxed):
@@ -198,8 +209,11 @@ def _float_of_text(text: str) -> float:
 
 
 def _getattr(x: Value, name: Value, *default: Value) -> Value:
-    if x.__class__ is Struct and name.__class__ is str and name in x.fields:
-        return x.fields[name]
+    if x.__class__ is Struct and name.__class__ is str:
+        if name in x.fields:
+            return x.fields[name]
+        if default:
+            return default[0]
     found = find_attribute(x, want_string("getattr", 2, name))
     if found is not NotImplemented:
         return found
@@ -207,6 +221,8 @@ def _getattr(x: Value, name: Value, *default: Value) -> Value:
 
 
 def _hasattr(x: Value, name: Value) -> bool:
+    if x.__class__ is Struct and name.__class__ is str:
+        return name in x.fields
     return find_attribute(x, want_string("hasattr", 2, name)) is not NotImplemented
 
 
@@ -306,7 +322,8 @@ def length(x: Value) -> int:
 
 
 def _list(x: Value = ()) -> List:
-    if (x.__class__ is tuple or x.__class__ is list) and len(x) <= PART:
+    kind = x.__class__
+    if (kind is tuple or kind is list or (kind is dict and not has_odd_keys(x))) and len(x) <= PART:
         return List(x)
     items = want_sized("list", 1, x)
     return fill(List(), items, len(items))
@@ -314,6 +331,12 @@ def _list(x: Value = ()) -> List:
 
 def _extreme(name: str, thread: Thread, args: tuple[Value, ...], kwargs: Mapping[str, Value]) -> Value:
     # spec: starlark.max, starlark.min
+    if not kwargs and len(args) == 1 and args[0].__class__ is list and 0 < len(args[0]) <= FEW:
+        for item in args[0]:
+            if item.__class__ is not int:
+                break
+        else:
+            return max(args[0]) if name == "max" else min(args[0])
     if not args:
         fail_with("eval.argument", f"{name} requires at least one positional argument")
     bound = named_arguments(name, ("key",), (), kwargs)
@@ -367,6 +390,9 @@ def _keyed(thread: Thread, key: Value, source: Value) -> tuple[list[Value], list
         if key.__class__ is Function and takes_one(key):
             counted = entry_of(thread, key)
             return items, [counted(thread, item) for item in items]
+        if key.__class__ is Builtin:
+            called = key.function
+            return items, [called(thread, (item,), {}) for item in items]
         return items, [apply(thread, key, (item,), {}) for item in items]
     finally:
         leave(thread, lockable)
@@ -458,15 +484,37 @@ def builtin_sorted(thread: Thread, args: tuple[Value, ...], kwargs: dict[str, Va
     return sort_items(items, keys, reverse)
 
 
+def sorted_by(thread: Thread, x: Value, key: Value, reverse: Value = False) -> List:
+    """Return `sorted(x, key = key, reverse = reverse)`."""
+    kind = x.__class__
+    plain = key.__class__ is Function and reverse.__class__ is bool and not thread.limited
+    if not (plain and kind is list and len(x) <= PART and id(x) not in thread.locked and takes_one(key)):
+        return builtin_sorted(thread, (x,), {"key": key, "reverse": reverse})
+    entry = key.entry
+    try:
+        thread.locked[id(x)] = x
+        keys = [entry(thread, item) for item in x]
+    finally:
+        thread.locked.pop(id(x), None)
+    return sort_items(x, keys, reverse)
+
+
 def _str(x: Value) -> str:
     return to_str(x)
 
 
 def _tuple(x: Value = ()) -> tuple[Value, ...]:
+    if x.__class__ is list and len(x) <= PART:
+        return tuple(x)
     return tuple(want_items("tuple", 1, x))
 
 
 def _zip(*iterables: Value) -> List:
+    for x in iterables:
+        if x.__class__ is not list or len(x) > PART:
+            break
+    else:
+        return list(zip(*iterables))
     found = []
     for number, x in enumerate(iterables, 1):
         items = iterable_of(x)

@@ -33,7 +33,7 @@ from .limits import MAX_HASHED, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any, NoReturn, Optional, Union
 
     from ..thread import Thread
@@ -303,6 +303,10 @@ TYPE_NAMES: dict[type, str] = {
 }
 
 
+# So few values are looked at in less time than the set of their types is made in.
+_SHORT = 16
+
+
 def key_of(value: Value, walk: Optional[Walk] = None) -> Value:
     """Return the Python dict key that stands for `value`. Raises EvalError when it cannot be hashed."""
     kind = value.__class__
@@ -337,6 +341,18 @@ def key_of(value: Value, walk: Optional[Walk] = None) -> Value:
     raise EvalError("eval.hash", unhashable(value))
 
 
+def is_plain_tuple(value: Value) -> bool:
+    """Return whether a value is a short tuple of strings and ints, which is its own key."""
+    if value.__class__ is not tuple or len(value) > _SHORT:
+        return False
+    for item in value:
+        if item.__class__ is not str and item.__class__ is not int:
+            break
+    else:
+        return True
+    return False
+
+
 def unhashable(value: Value) -> str:
     """Return the message for a value that cannot be a key."""
     kind = type_name(value)
@@ -346,10 +362,6 @@ def unhashable(value: Value) -> str:
 def value_of(key: Value) -> Value:
     """Return the value that a Python dict key stands for: the inverse of `key_of`."""
     return key.value if key.__class__ is Key else key
-
-
-# So few keys are looked at in less time than the set of their types is made in.
-_SHORT = 16
 
 
 def has_odd_keys(table: dict[Value, Value]) -> bool:
@@ -549,6 +561,12 @@ def equal_dicts(a: dict[Value, Value], b: dict[Value, Value], walk: Optional[Wal
     return True
 
 
-def contains(items: Iterable[Value], wanted: Value) -> bool:
+def contains(items: Sequence[Value], wanted: Value) -> bool:
     """Return whether a list or tuple holds an item equal to `wanted`."""
+    if wanted.__class__ is int and wanted not in _LIKE_BOOLS and len(items) <= PART:
+        # Of all that Python finds equal to an int only a bool is not, and that is 0 or 1.
+        return wanted in items
     return any(equal(wanted, item) for item in items)
+
+
+_LIKE_BOOLS = (0, 1)

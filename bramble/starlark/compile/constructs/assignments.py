@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _ast import IfExp
+
 from ...syntax import tree
 from .. import python_tree as py
 from ..facts import kinds
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..context import Context, Typed
+
+# What Python unpacks as Starlark does, or refuses as well.
+_UNPACKED = LIST | TUPLE | kinds.NONE | kinds.BOOL | INT | kinds.FLOAT
+# Methods of strings that give three parts.
+_THREE = frozenset({"partition", "rpartition"})
 
 
 def assign(ctx: Context, node: tree.Assign) -> list[stmt]:
@@ -80,7 +87,7 @@ def assign_to(ctx: Context, target: tree.Expr, value: expr, mask: int, at: int) 
     if isinstance(target, tree.Name):
         return [py.assign(store_name(ctx, target), value, ctx.line)]
     if isinstance(target, (tree.Tuple, tree.List)):
-        return unpack_to(ctx, target.items, value, at)
+        return unpack_to(ctx, target.items, value, mask, at)
     first: list[stmt] = []
     if not py.is_simple(value):
         name = ctx.temp()
@@ -136,10 +143,16 @@ def set_element(ctx: Context, target: tree.Index, x: Typed, i: Typed, value: exp
     return [py.if_statement(test, [native], [slow], line)]
 
 
-def unpack_to(ctx: Context, items: Sequence[tree.Expr], value: expr, at: int) -> list[stmt]:
+def unpack_to(ctx: Context, items: Sequence[tree.Expr], value: expr, mask: int, at: int) -> list[stmt]:
     """Return the statements that take a value apart: exactly as many items as targets."""
     # spec: starlark.assign.unpack
     made: list[stmt] = []
+    if makes_three(value) and len(items) == 3:
+        line = ctx.unit.op(at, ".unpack")
+        slow: Any = value
+        slow.orelse = py.helper(".unpack", [slow.orelse, py.constant(len(items), line)], line)
+        targets, later = targets_of(ctx, items, at)
+        return [py.assign(py.tuple_of(targets, line, py.STORE), value, line), *later]
     if not py.is_simple(value):
         name = ctx.temp()
         made.append(py.assign(py.store(name, ctx.line), value, ctx.line))
@@ -150,11 +163,18 @@ def unpack_to(ctx: Context, items: Sequence[tree.Expr], value: expr, at: int) ->
         unpacked = py.helper(".unpack", [value, py.constant(count, line)], line)
     else:
         line = ctx.unit.op(at, ".unpack", value.id, (count,))  # type: ignore[attr-defined]
-        unpacked = unpackable(value, count, line)
+        unpacked = value if not mask & ~_UNPACKED else unpackable(value, count, line)
     if not count:
         return [*made, py.expression(unpacked, line)]
     targets, later = targets_of(ctx, items, at)
     return [*made, py.assign(py.tuple_of(targets, line, py.STORE), unpacked, line), *later]
+
+
+def makes_three(value: expr) -> bool:
+    """Return whether an expression is Python's `partition` or its like, behind a test for a string."""
+    call: Any = value.body if isinstance(value, IfExp) else None
+    name = getattr(getattr(call, "func", None), "attr", "")
+    return name in _THREE
 
 
 def targets_of(ctx: Context, items: Sequence[tree.Expr], at: int) -> tuple[list[expr], list[stmt]]:
@@ -190,6 +210,8 @@ def assign_augmented(ctx: Context, node: tree.AugAssign) -> list[stmt]:
             value, mask = ctx.expr(node.value)
             if not mask & ~(LIST | TUPLE):
                 return [py.expression(py.method("extend", old[0], [value], ctx.line), ctx.line)]
+            if py.is_simple(old[0]) and mask & LIST:
+                return extended(ctx, node, target, old[0], value)
             return [py.assign(store_name(ctx, target), augmented_by(ctx, node, old, (value, mask)), ctx.line)]
         return [py.assign(store_name(ctx, target), augmented(ctx, node, old), ctx.line)]
     made: list[stmt] = []
@@ -208,6 +230,20 @@ def assign_augmented(ctx: Context, node: tree.AugAssign) -> list[stmt]:
         store = py.helper(".set_attribute", [operand[0], py.constant(target.name, line), new], line)
         return [*made, py.expression(store, line)]
     raise AssertionError("the parser has checked the target")
+
+
+def extended(ctx: Context, node: tree.AugAssign, target: tree.Name, old: expr, added: expr) -> list[stmt]:
+    """Return the statements of `x += y` for a list that may be changed: by Python's own for another list."""
+    name = ctx.temp()
+    value = py.load(name, ctx.line)
+    line = ctx.unit.op(node.at, ".add_in_place", "$s", *[ctx.bind(part)[2] for part in (old, value)])
+    made = py.helper(".add_in_place", [py.load("$s", line), old, value], line)
+    slow = py.assign(store_name(ctx, target), made, ctx.line)
+    native = py.expression(py.method("extend", old, [value], ctx.line), ctx.line)
+    return [
+        py.assign(py.store(name, ctx.line), added, ctx.line),
+        py.if_statement(py.is_class(value, ".List", ctx.line), [native], [slow], ctx.line),
+    ]
 
 
 def hold(ctx: Context, node: tree.Expr, made: list[stmt]) -> Typed:

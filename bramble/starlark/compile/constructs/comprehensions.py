@@ -19,7 +19,9 @@ from .iteration import (
     counted_step,
     held_name,
     items_of,
+    without_first,
 )
+from .narrowing import both, found_by
 from .targets import plain_targets, store_call, unpackable
 from .variables import condition, store_name
 
@@ -41,11 +43,12 @@ def comprehension(ctx: Context, node: tree.Comprehension) -> Typed:
     """
     # spec: starlark.comprehension
     hoisting, ctx.hoisting = ctx.hoisting, False
-    lost = ctx.lost
+    lost, narrowed = ctx.lost, ctx.narrowed
     ctx.comprehensions += 1
+    ctx.narrowed = dict(narrowed)
     value, mask = comprehension_of(ctx, node)
     ctx.comprehensions -= 1
-    ctx.lost = lost
+    ctx.lost, ctx.narrowed = lost, narrowed
     ctx.hoisting = hoisting
     if ctx.comprehensions % _NESTED == _NESTED - 1:
         # Python 3.12 and 3.13 crash on too many of them within one function.
@@ -64,6 +67,7 @@ def comprehension_of(ctx: Context, node: tree.Comprehension) -> Typed:
     for number, clause in enumerate(node.clauses):
         if isinstance(clause, tree.IfClause):
             generators[-1].ifs.append(condition(ctx, clause.condition))
+            ctx.narrowed = both(ctx.narrowed, found_by(ctx, clause.condition)[0])
             continue
         outermost = number == 0
         items, care, parts = items_of(ctx, clause.iterable, node.start)
@@ -78,11 +82,17 @@ def comprehension_of(ctx: Context, node: tree.Comprehension) -> Typed:
             items = py.helper(".hold", [py.load("$s", line), items], line)
             locked = True
         elif care == VIEW:
-            # An iterator is no value of a program: so it is known what needs no lock.
-            items.body = py.helper(".iter", [items.body], line)  # type: ignore[attr-defined]
-        if not py.is_simple(items) and (care == VIEW or py.has_walrus(items)):
+            before, items = without_first(items)
+            if outermost:
+                first += before
+            else:
+                generators[-1].ifs += [py.compare(one, py.IS, ctx.bind(one)[1], line) for one in before]
+            items.orelse = any_items(items.orelse, strip(clause.target), parts, line)  # type: ignore[attr-defined]
+            items.lineno = line
+        if (care == VIEW and not outermost) or (not py.is_simple(items) and py.has_walrus(items)):
             # Python allows no `:=` in what a clause iterates: the first one is evaluated before the
-            # comprehension, outside its scope, another one by a condition of the clause before.
+            # comprehension, outside its scope, another one by a condition of the clause before. That also
+            # has a line, where the clause itself has none for what cannot be unpacked.
             name = ctx.temp()
             made = py.walrus(name, items, line)
             items = py.load(name, line)
@@ -93,9 +103,6 @@ def comprehension_of(ctx: Context, node: tree.Comprehension) -> Typed:
         # Not kept in a variable: what marks ends when the loop does.
         if care in (HOLD, LOCK) and not outermost:
             items = any_items(items, clause.target, 0, line)
-        elif care == VIEW:
-            views = py.compare(py.class_of(items, line), py.COMPARE["in"], py.load(".in_view", line), line)
-            items = py.conditional(views, items, any_items(items, strip(clause.target), parts, line), line)
         made_clauses = clauses_for(ctx, clause, items, parts, line)
         generators += made_clauses
         if py.COMPREHENSIONS_ARE_INLINE:

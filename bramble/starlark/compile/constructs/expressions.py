@@ -5,6 +5,7 @@ from __future__ import annotations
 from .. import python_tree as py
 from ..facts import kinds
 from ..facts.kinds import DICT, LIST, TUPLE
+from .narrowing import both, found_by
 from .variables import may_lack_value
 
 # Displays of more entries are left to a function.
@@ -93,6 +94,11 @@ def conditional(ctx: Context, node: tree.Conditional) -> Typed:
     """`a if c else b`: c, then only the one of the two that it gives."""
     # spec: starlark.expr.logic
     test = ctx.value(node.condition)
+    narrowed = ctx.narrowed
+    yes, no = found_by(ctx, node.condition)
+    ctx.narrowed = both(narrowed, yes)
     then, a = ctx.expr(node.then)
+    ctx.narrowed = both(narrowed, no)
     otherwise, b = ctx.expr(node.otherwise)
+    ctx.narrowed = narrowed
     return py.conditional(test, then, otherwise, ctx.line), a | b

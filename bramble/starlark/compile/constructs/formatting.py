@@ -16,7 +16,7 @@ from .. import python_tree as py
 from ..facts.collect import strip
 from ..facts.kinds import DICT, INT, STRING, TUPLE
 from .short_ints import is_short_int, mark
-from .universal_calls import decimal
+from .universal_calls import decimal, digit, is_digit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +82,15 @@ def percent_of(
     # A tuple gives its items as operands, so the kind of the value must be known.
     first, again, ref = ctx.bind(value)
     line = ctx.unit.op(node.at, ".modulo", (template,), ref)
-    simple = py.boolean(py.OR, [py.is_class(first, "str", line), py.is_class(again, "int", line)], line)
+    several = py.load(".in_operands", line)
+    simple = py.boolean(
+        py.OR,
+        [
+            py.is_class(first, "str", line),
+            py.compare(py.class_of(again, line), py.COMPARE["not in"], several, line),
+        ],
+        line,
+    )
     fast = joined(ctx, node.at, texts, verbs, [(again, mask)])
     slow = py.helper(".modulo", [py.constant(template, line), again], line)
     return py.conditional(simple, fast, slow, line)
@@ -123,6 +131,10 @@ def text_of(ctx: Context, at: int, verb: str, operand: Typed) -> expr:
         return decimal(ctx, value, at)
     if _VERBS[verb] == ".convert":
         return py.helper(".convert", [py.constant(verb, line), value], line)
+    if verb in "di":
+        first, again, _ref = ctx.bind(value)
+        short = py.boolean(py.AND, [py.is_class(first, "int", line), is_digit(again, line)], line)
+        return py.conditional(short, digit(again, line), py.helper(_VERBS[verb], [again], line), line)
     if verb != "s":
         return py.helper(_VERBS[verb], [value], line)
     if mask == STRING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _ast import BoolOp, NamedExpr
+
 from ...runtime.seldom import HELD
 from ...syntax import tree
 from .. import python_tree as py
@@ -17,7 +19,7 @@ from .variables import has_plain_keys, iterated, looked_at, may_lack_value, unle
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _ast import expr
-    from typing import Optional
+    from typing import Any, Optional
 
     from ..context import Context
 
@@ -161,6 +163,22 @@ def dict_items(ctx: Context, node: tree.Call, dot: tree.Dot, loop: int) -> tuple
     # A struct may have a field of this name, whose result may be any list.
     care = FREE if mask == DICT else VIEW
     return py.conditional(test, native, slow, line), care, 2 if dot.name == "items" else 0
+
+
+def without_first(items: expr) -> tuple[list[expr], expr]:
+    """Return what a conditional expression of `split_items` or `dict_items` evaluates first, and the rest.
+
+    It has tests of the class of the operand, of which the first evaluates it.
+    """
+    node: Any = items.test  # type: ignore[attr-defined]
+    while isinstance(node.values[0], BoolOp):
+        node = node.values[0]
+    tested = node.values[0].left
+    kept = tested.value
+    if not isinstance(kept, NamedExpr):
+        return [], items
+    tested.value = py.load(kept.target.id, kept.lineno)
+    return [kept], items
 
 
 def any_items(value: expr, target: tree.Expr, parts: int, line: int) -> expr:

@@ -47,12 +47,12 @@ def is_number(node: expr) -> bool:
     return isinstance(node, Constant)
 
 
-def is_literal(node: expr) -> bool:
-    """Return whether an expression is a display of literals, which may stand in two branches."""
+def is_plain(node: expr) -> bool:
+    """Return whether an expression is a display of literals and variables, which may be written twice."""
     if isinstance(node, ListDisplay):
-        return all(isinstance(item, Constant) for item in node.elts)
-    parts = [*node.keys, *node.values] if isinstance(node, Dict) else [node]
-    return isinstance(node, Dict) and all(isinstance(part, Constant) for part in parts)
+        return all(map(py.is_simple, node.elts))
+    keys = node.keys if isinstance(node, Dict) else [None]
+    return all(isinstance(key, Constant) for key in keys) and all(map(py.is_simple, node.values))  # type: ignore[attr-defined]
 
 
 class Part:
@@ -61,7 +61,7 @@ class Part:
     def __init__(self, ctx: Context, typed: Typed, made_by: str, line: int) -> None:
         node = typed[0]
         self.new = py.is_new_list(node) if made_by == ".List" else py.is_new_dict(node)
-        if is_literal(node):
+        if is_plain(node):
             first = again = node
             self.reference: Any = ""
         else:

@@ -23,6 +23,7 @@ from .iteration import (
     held_name,
     items_of,
 )
+from .narrowing import forget_assigned
 from .targets import plain_targets
 from .variables import condition
 
@@ -41,6 +42,7 @@ _LOCKED_LOOPS = 2
 def while_loop(ctx: Context, node: tree.While) -> list[stmt]:
     """`while c: body`: as long as c is true."""
     # spec: starlark.statement.while
+    forget_assigned(ctx, node)
     test = condition(ctx, node.condition)
     return [While(test, tick(ctx) + loop_body(ctx, node), [], lineno=ctx.line, col_offset=0)]
 
@@ -66,6 +68,7 @@ def for_loop(ctx: Context, node: tree.For) -> list[stmt]:
     x is locked meanwhile, unless it is sure that nothing can change it (facts/ownership.py).
     """
     # spec: starlark.statement.for, starlark.iteration.locked
+    forget_assigned(ctx, node)
     items, care, parts = items_of(ctx, node.iterable, node.start)
     line = ctx.unit.op(node.start, ".enter")
     start: list[stmt] = []
@@ -98,10 +101,9 @@ def for_loop(ctx: Context, node: tree.For) -> list[stmt]:
 def locked_loop(ctx: Context, variable: expr, items: expr, body: list[stmt], line: int) -> list[stmt]:
     """Return a loop that marks what it iterates as busy, and unmarks it however it ends."""
     # spec: starlark.iteration.locked
-    name = ctx.temp()
-    held, thread = py.load(name, line), py.load("$s", line)
+    name, identity = ctx.temp(), ctx.temp()
+    held, thread, number = py.load(name, line), py.load("$s", line), py.load(identity, line)
     locked = py.attribute(thread, "locked", line)
-    number = py.helper(".id", [held], line)
     entered = bounded_rounds(ctx, py.helper(".enter", [thread, held], line), line)
     is_list = py.is_class(held, ".List", line)
     plain = py.boolean(py.OR, [is_list, own_dict(held, line)], line)
@@ -123,6 +125,7 @@ def locked_loop(ctx: Context, variable: expr, items: expr, body: list[stmt], lin
     loop = For(variable, held, body, [], None, lineno=line, col_offset=0)
     return [
         py.assign(py.store(name, line), items, line),
+        py.assign(py.store(identity, line), py.helper(".id", [held], line), line),
         # Locked inside: an interruption may come between any two steps.
         Try([lock, loop], [], [], [unlock], lineno=line, col_offset=0),
     ]

@@ -23,6 +23,7 @@ from .calls import call_with_stars
 from .formatting import after_text, formatted_call, known_text
 from .guards import is_free, is_free_list, is_plain_dict, is_short_text, is_small, is_small_dict
 from .unboxed import is_native_key, key_test, may_be_native_key
+from .universal_calls import mark_view
 from .variables import has_plain_keys, may_lack_value, unless_odd, unwrapped
 
 TYPE_CHECKING = False
@@ -149,6 +150,17 @@ def unboxed_list_method(
     if not named and name == "extend" and kinds == [LIST]:
         return py.method(name, x, values, ctx.line), result
     # The list itself is changed, so it must not be copied.
+    if not named and name == "extend" and count == 1 and kinds[0] & LIST:
+        first, other, _ref = ctx.bind(values[0])
+        line = ctx.unit.op(node.at, "method")
+        slow = py.helper(
+            ".raw_method",
+            [x, py.constant(name, line), py.tuple_of([other], line), py.dict_of([], [], line)],
+            line,
+        )
+        return py.conditional(
+            py.is_class(first, ".List", line), py.method(name, x, [other], line), slow, line
+        ), result
     line = ctx.unit.op(node.at, "method")
     parts = [x, py.constant(name, line), py.tuple_of(values, line), words_as_dict(ctx, named)]
     return py.helper(".raw_method", parts, line), result
@@ -182,6 +194,8 @@ def unboxed_dict_method(
         slow = py.helper(f".raw_{name}", [py.load("$s", line), x, key, *values[1:]], line)
         return py.conditional(test, native, slow, line), result
     line = ctx.unit.op(node.at, "method")
+    if keyed:
+        return py.helper(f".raw_{name}", [py.load("$s", line), x, *values], line), result
     parts = [py.load("$s", line), x, py.constant(name, line)]
     parts += [py.tuple_of(values, line), words_as_dict(ctx, named)]
     return py.helper(".raw_dict_method", parts, line), result
@@ -524,7 +538,9 @@ def dict_view(name: str, x: expr, _args: list[expr], line: int) -> expr:
     """Emit `keys()` and its like of a dict as a list."""
     view = py.method(name, x, [], line)
     small = py.list_of([py.starred(view, line)], line)
-    return py.conditional(is_small(x, line), small, py.helper(".listed", [view], line), line)
+    made = py.conditional(is_small(x, line), small, py.helper(".listed", [view], line), line)
+    mark_view(made, x, name)
+    return made
 
 
 def keyed_method(

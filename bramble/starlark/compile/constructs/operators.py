@@ -22,6 +22,7 @@ from .guards import (
     two_of_a_kind,
 )
 from .joining import joining
+from .narrowing import both, found_by
 from .short_ints import is_short_int
 from .variables import condition
 
@@ -287,8 +288,13 @@ def logic(ctx: Context, first: Typed, run: list[tree.Binary]) -> Typed:
     # spec: starlark.expr.logic
     values = [first[0]]
     mask = first[1]
+    holds = 0 if run[0].op == "and" else 1
+    narrowed, before = ctx.narrowed, run[0].left
     for node in run:
+        ctx.narrowed = both(ctx.narrowed, found_by(ctx, before)[holds])
         value, kind = ctx.expr(node.right)
         values.append(value)
         mask |= kind
+        before = node.right
+    ctx.narrowed = narrowed
     return py.boolean(py.AND if run[0].op == "and" else py.OR, values, ctx.line), mask

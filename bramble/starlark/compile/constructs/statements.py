@@ -6,6 +6,7 @@ from _ast import Break, Continue, Pass, Return
 
 from ...syntax import tree
 from .. import python_tree as py
+from .narrowing import both, found_by, leaves
 from .variables import condition, store_name
 
 TYPE_CHECKING = False
@@ -62,12 +63,25 @@ def return_statement(ctx: Context, node: tree.Return) -> list[stmt]:
 def if_statement(ctx: Context, node: tree.If) -> list[stmt]:
     """`if c: … elif d: … else: …`: the first body whose condition is true, else the last."""
     # spec: starlark.statement.if
+    found = [found_by(ctx, branch.condition) for branch in node.branches]
+    narrowed, assigned, ctx.assigned = ctx.narrowed, ctx.assigned, set()
+    for _yes, no in found:
+        ctx.narrowed = both(ctx.narrowed, no)
     otherwise = ctx.block(node.otherwise) if node.otherwise else []
     ends = [ctx.settled_at_end if node.otherwise else ctx.settled]
     branches = []
-    for branch in node.branches:
-        branches.append((condition(ctx, branch.condition), ctx.block(branch.body)))
+    known = narrowed
+    for branch, (yes, no) in zip(node.branches, found):
+        ctx.narrowed = known
+        test = condition(ctx, branch.condition)
+        ctx.narrowed = both(known, yes)
+        branches.append((test, ctx.block(branch.body)))
         ends.append(ctx.settled_at_end)
+        known = both(known, no)
+    if not all(leaves(ctx, branch.body) for branch in node.branches):
+        known = narrowed
+    ctx.narrowed = {declared: mask for declared, mask in known.items() if declared not in ctx.assigned}
+    ctx.assigned |= assigned
     reached = [end for end in ends if end is not None]
     if reached:
         ctx.settled |= set.intersection(*reached)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _ast import FormattedValue, JoinedStr
+from _ast import FormattedValue, IfExp, JoinedStr
 
 from ...runtime.iteration import MOST_ROUNDS
 from ...runtime.universe import SHORT_NUMBER
@@ -17,7 +17,7 @@ from .variables import iterated, looked_at
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _ast import expr
-    from typing import Optional
+    from typing import Any, Optional
 
     from ...syntax import tree
     from ..context import Context, Typed
@@ -42,6 +42,13 @@ _BIG = 1 << 63
 # Python compares ints of one of its digits sooner than others.
 _ONE_DIGIT = (1 << 30) - 1
 _FARTHEST = MOST_ROUNDS // 2
+# The functions of `sorted`, by the keywords that it is given.
+_SORTS: dict[tuple[str, ...], str] = {
+    (): ".sorted1",
+    ("reverse",): ".sorted1",
+    ("key",): ".sorted_by",
+    ("key", "reverse"): ".sorted_by",
+}
 # Functions of a list of Python's own that are Python's own.
 _OF_PYTHON = frozenset({"all", "any", "tuple"})
 INDIRECT = frozenset({"dict", "fail", "int", "max", "min", "print", "sorted"})
@@ -68,11 +75,13 @@ def call_universal(
                 return x, STRING
             if mx == INT:
                 return decimal(ctx, x, node.at), STRING
-            first, x, ref = ctx.bind(x)
-            line = ctx.unit.op(node.at, ".str")
-            return py.conditional(
-                py.is_class(first, "str", line), x, py.helper(".str", [x], line), line
-            ), STRING
+            return string(ctx, x, mx, node.at), STRING
+        if name == "list" and hasattr(x, "view"):
+            # The list of what a dict gives is a new one.
+            return x, mask
+        if name == "list" and isinstance(x, IfExp) and hasattr(x.body, "view"):
+            x.orelse = py.helper(".list", [x.orelse], ctx.unit.op(node.at, ".list"))
+            return x, mask
         if mx == RAW_LIST and name in _OF_PYTHON:
             return py.helper(f"c.{name}", [x], ctx.line), mask
         if name == "int":
@@ -158,6 +167,23 @@ def universal_arguments(ctx: Context, name: str, positional: list[tree.Expr]) ->
     return [ctx.expr(a) for a in positional]
 
 
+def mark_view(made: expr, x: expr, name: str) -> None:
+    """Note that an expression is a new list of what the dict x gives by the method of this name."""
+    made.view = (x, name)  # type: ignore[attr-defined]
+
+
+def without_list(value: Any) -> Any:
+    """Return the dict in the place of the list of its keys, for a function that keeps neither."""
+    inner = value.body if isinstance(value, IfExp) and hasattr(value.body, "view") else value
+    x, method = getattr(inner, "view", (None, ""))
+    if method != "keys":
+        return value
+    if inner is value:
+        return x
+    value.body = x
+    return value
+
+
 def decimal(ctx: Context, value: expr, at: int) -> expr:
     """Emit an int as decimal text; Python itself refuses very long ones."""
     if is_short_int(value):
@@ -165,11 +191,32 @@ def decimal(ctx: Context, value: expr, at: int) -> expr:
         return JoinedStr([part], lineno=ctx.line, col_offset=0)
     first, again, _ref = ctx.bind(value)
     line = ctx.unit.op(at, ".int_text")
+    return py.conditional(
+        is_digit(first, line), digit(again, line), py.helper(".int_text", [again], line), line
+    )
+
+
+def is_digit(value: expr, line: int) -> expr:
+    """Emit the test that an int is one of Python's digits."""
     low, high = py.constant(-_ONE_DIGIT, line), py.constant(_ONE_DIGIT, line)
-    small = py.both(low, py.COMPARE["<"], first, py.COMPARE["<"], high, line)
-    part = FormattedValue(again, -1, None, lineno=line, col_offset=0)
-    text = JoinedStr([part], lineno=line, col_offset=0)
-    return py.conditional(small, text, py.helper(".int_text", [again], line), line)
+    return py.both(low, py.COMPARE["<"], value, py.COMPARE["<"], high, line)
+
+
+def digit(value: expr, line: int) -> expr:
+    """Emit the text of a short int."""
+    return JoinedStr([FormattedValue(value, -1, None, lineno=line, col_offset=0)], lineno=line, col_offset=0)
+
+
+def string(ctx: Context, value: expr, mask: int, at: int) -> expr:
+    """Emit `str(x)`: strings as they are, short ints by Python."""
+    first, x, _ref = ctx.bind(value)
+    line = ctx.unit.op(at, ".str")
+    made = py.helper(".str", [x], line)
+    if mask & INT:
+        is_int = py.is_class(x, "int", line)
+        short = py.boolean(py.AND, [is_int, is_digit(x, line)], line)
+        made = py.conditional(short, digit(x, line), made, line)
+    return py.conditional(py.is_class(first, "str", line), x, made, line)
 
 
 def number(ctx: Context, value: expr, at: int) -> expr:
@@ -203,8 +250,15 @@ def call_indirect(
         line = ctx.unit.op(node.at, ".dict1")
         copied, slow = py.dict_of([None], [x], line), py.helper(".dict1", [x], line)
         return py.conditional(is_small_dict(first, x, line), copied, slow, line), DICT
-    if name == "sorted" and len(args) == 1 and not named:
-        return py.helper(f".{name}1", [args[0][0]], ctx.unit.op(node.at, f".{name}1")), mask
+    if name == "sorted" and len(args) == 1:
+        helper = _SORTS.get(tuple([a.name for a in named]))
+        if helper:
+            line = ctx.unit.op(node.at, helper)
+            thread = [py.load("$s", line)] if helper == ".sorted_by" else []
+            # Where a function is called meanwhile it may change the dict.
+            items = args[0][0] if thread else without_list(args[0][0])
+            given = [*thread, items, *[ctx.value(a.value) for a in named]]
+            return py.helper(helper, given, line), mask
     line = ctx.unit.op(node.at, f".{name}")
     if name == "dict" and len(args) <= 1:
         words = words_as_dict(ctx, named)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 # Functions that make a list.
 MAKES_LIST = frozenset(
-    {".list", ".listed", ".native_list", ".reversed", ".sorted1", ".split_at", ".split_words"}
+    {
+        *(".list", ".listed", ".native_list", ".reversed", ".sorted1", ".sorted_by"),
+        *(".split_at", ".split_words"),
+    }
 )
 CONSTANT_NAMES: dict[str, Optional[bool]] = {"None": None, "True": True, "False": False}
 
@@ -50,6 +53,8 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
             loaded = py.walrus(ctx.temp(), loaded, line)
         return loaded, ctx.unit.masks.get(binding.declared, ANY)
     mask = ctx.unit.masks.get(binding.declared, ANY)
+    if ctx.narrowed:
+        mask = ctx.kind_here(binding.declared, mask)
     line = ctx.line
     if scope == FREE or binding.index not in ctx.parameters:
         line = ctx.unit.op(node.start, "local", (name,))
@@ -160,3 +165,4 @@ def settle(ctx: Context, node: tree.Name) -> None:
     """Note that a variable has a value from here on."""
     binding = ctx.unit.uses[node.start]
     ctx.settled.add(binding.name if binding.scope == GLOBAL else binding.index)
+    ctx.forget(binding.declared)
