@@ -6,7 +6,7 @@ It imports nothing that could be missing, so that it can always be asked.
 import sys
 
 _ANY = (
-    "install the whole of Python: apt install python3 (Debian, Ubuntu), dnf install python3 (Fedora, RHEL), "
+    "install the complete Python: apt install python3 (Debian, Ubuntu), dnf install python3 (Fedora, RHEL), "
     "apk add python3 (Alpine), pacman -S python (Arch), zypper install python3 (openSUSE)"
 )
 # Module → what needs it, and packages with what CPython's `configure` looks for; it builds no module without.
@@ -52,7 +52,7 @@ def missing(module: str, prefix: str = sys.base_prefix) -> "tuple[str, str, str]
     if prefix == "/usr":
         remedy = _ANY
     elif libraries:
-        remedy = f"it was built without: install {libraries}, and build it again"
+        remedy = f"it was built without this: install {libraries}, and build it again"
     else:
         remedy = "it is incomplete: install it again"
     return "cli.missing-module", fact, remedy + "; or run Bramble with another Python"

@@ -86,7 +86,7 @@ class Changed(NamedTuple):
 
 
 class Hidden(NamedTuple):
-    """A file of what was built holds the path of an object in a form in which it is no reference."""
+    """A file of what was built holds the path of an object in a form in which it is not a reference."""
 
     id: str
     name: str

@@ -328,7 +328,7 @@ def _look_at(name: str, output: str, path: str, *, may_be_empty: bool = False) -
     except FileNotFoundError:
         raise wrong_output(name, output, "removed its directory") from None
     if not stat.S_ISDIR(mode):
-        raise wrong_output(name, output, "put something else in the place of its directory")
+        raise wrong_output(name, output, "replaced its directory by something else")
     os.chmod(path, 0o755)
     with os.scandir(path) as entries:
         if next(entries, None) is None and not may_be_empty:

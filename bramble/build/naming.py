@@ -85,7 +85,7 @@ def sandbox_spec(
     if builder.startswith("/") and not builder.startswith(directory + "/"):
         raise BrambleError(
             "derivation.builder",
-            f'the builder of "{resolved.name}" is {builder}, which no build can see',
+            f'the builder of "{resolved.name}" is {builder}, which a build cannot see',
             remedy='name a program in an output, such as tools.out + "/bin/sh", or a source file',
         )
     # spec: build.builder

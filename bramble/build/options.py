@@ -131,7 +131,7 @@ class BuildOptions:
         if not self.may_use_network():
             raise BrambleError(
                 "build.not-granted",
-                f'"{name}" asks to use the network while it runs, and nobody has allowed it',
+                f'"{name}" asks to use the network while it runs, and this is not allowed',
                 remedy="to allow it once: --build-network\n"
                 "to allow it to this project from now on: bramble trust grant TARGET",
             )

@@ -96,14 +96,14 @@ def expected(key: Optional[str], name: str, env: Mapping[str, str], pins: Mappin
         if value is not None and not is_digest(value):
             raise BrambleError(
                 "fetch.hash",
-                f'"{name}": {source} says "{value}", which is no digest',
-                remedy="a digest is 32 characters of a-z and 2-7; leave it out, and the first build tells it",
+                f'"{name}": {source} says "{value}", which is not a digest',
+                remedy="a digest is 32 characters of a-z and 2-7; omit it, and the first build reports it",
             )
     if written and pinned and written != pinned:
         raise BrambleError(
             "fetch.hash",
             f'"{name}" has the hash {written}, but the lock says {pinned}',
-            remedy="take out the one that is wrong",
+            remedy="delete the wrong one",
         )
     return written or pinned
 
@@ -143,5 +143,5 @@ def check(name: str, key: str, want: Optional[str], got: str) -> None:
             "fetch.hash-mismatch",
             f'"{name}": {key.partition(" ")[2]} has the result {got}, but should have {want}',
             remedy="nothing was stored. If the file was meant to change, take its hash out of the derivation "
-            "or the lock and build again; if not, somebody changed it on the way",
+            "or the lock and build again; if not, it was changed in transit or on the server",
         )

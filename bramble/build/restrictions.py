@@ -38,7 +38,8 @@ def check_words(resolved: ResolvedDerivation) -> None:
             if word not in resolved.outputs and not _digest(word):
                 raise BrambleError(
                     "derivation.env",
-                    f'"{word}" in the {rule} of "{resolved.name}" is no output of it and no path of another',
+                    f'"{word}" in the {rule} of "{resolved.name}" is neither an output of it nor a path of '
+                    "another one",
                     remedy='name outputs, such as "out", or paths of them, like tools.out',
                 )
 

@@ -23,7 +23,7 @@ _TOO_MUCH = {
     ),
     "disk": (
         "build.limit",
-        "was ended since it left hardly any space on the disk",
+        "was ended since it used almost all space on the disk",
         "free disk space (bramble gc), or give the store another disk",
     ),
     "memory": (
@@ -132,7 +132,7 @@ def ending(outcome: Outcome) -> str:
         return f"{EXITED}{outcome.code}"
     if outcome.kind == "signalled":
         return f"it was killed by {_signal_name(outcome.code)}"
-    return f"it was ended for its use of {outcome.limit.replace('_', ' ')}"
+    return f"it was ended by the limit of {outcome.limit.replace('_', ' ')}"
 
 
 def _signal_name(number: int) -> str:

@@ -248,7 +248,7 @@ def build_shown(
         # spec: build.generated.network
         say(f"! {harmless(name)} ran with the network")
     if result.sandbox != "namespaces":
-        say(f"warning: built with --sandbox={result.sandbox}, which protects less than namespaces")
+        say(f"warning: built with --sandbox={result.sandbox}, which protects less than the mode namespaces")
     if result.failures and result.skipped:
         say(_skipped(result.skipped, arguments.keep_going))
     return result, 1 if result.failures else unevaluated
@@ -256,7 +256,7 @@ def build_shown(
 
 def _skipped(count: int, keep_going: bool) -> str:
     if keep_going:
-        return f"{count} more could not be built for want of these"
+        return f"{count} more could not be built because of these"
     verb = "was" if count == 1 else "were"
     return f"{count} more {verb} not built; --keep-going builds what does not need these"
 

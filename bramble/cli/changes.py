@@ -29,7 +29,7 @@ def told(change: Change, surface: Surface) -> str:
     if change.kind == "source" and not change.what:
         return paint("the sources have changed (which of them is not recorded)", YELLOW, surface)
     if change.kind == "input":
-        return f"{subject} is another one: {_short(change.before)} → {_short(change.after)}"
+        return f"{subject} is different: {_short(change.before)} → {_short(change.after)}"
     if change.line:
         subject += f", line {change.line}"
     if change.kind == "source" and None not in (change.before, change.after):

@@ -17,7 +17,7 @@ _WORDS = {
     "new": "no output of it is in the store",
     "absent": "its output is not in the store any more",
     "failed": "its last build failed",
-    "generated": "it writes a graph, into which only a build looks",
+    "generated": "it writes a graph, which only a build can read",
 }
 
 

@@ -170,7 +170,7 @@ class Display:
         )
         self._line(
             f"{paint('!', YELLOW, self._surface)} {harmless(event.name)}: {harmless(event.path)} "
-            f"has changed or is gone since it was fetched; what it was is used ({then})"
+            f"has changed or was removed since it was fetched; the recorded content is used ({then})"
         )
 
     def _hidden(self, event: Hidden) -> None:
@@ -182,7 +182,7 @@ class Display:
             whose = f'"{event.owner}"' if event.owner else found.object
         self._line(
             f"{paint('!', YELLOW, self._surface)} {where}: {harmless(found.file)} names {harmless(whose)} "
-            f"{_HOW.get(found.how, found.how)}: a reference that is not seen"
+            f"{_HOW.get(found.how, found.how)}: this reference is not detected"
         )
 
     _handlers: dict[type, Callable[..., None]] = {

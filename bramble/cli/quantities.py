@@ -51,20 +51,22 @@ def target_name(text: str) -> str:
     """Return what is built for: any text that is not empty and has no control characters."""
     # spec: cli.target
     if not text or not text.isprintable():
-        raise argparse.ArgumentTypeError(f"{text!r} is no target: write a word such as linux-arm64 or wasm")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a valid target: write a word such as linux-arm64 or wasm"
+        )
     return text
 
 
 def log_bytes(text: str) -> int:
     """Return how much of a log may be kept: a number of bytes, 4K at least."""
     # spec: build.log.size
-    return _from(4 << 10, "4K, the least that a log keeps", text)
+    return _from(4 << 10, "4K, the minimum for a log", text)
 
 
 def memory_bytes(text: str) -> int:
     """Return how much memory a build or an evaluation may have: a number of bytes, 1M at least."""
     # spec: build.limits, cli.limits
-    return _from(1 << 20, "1M, the least that anything can run in", text)
+    return _from(1 << 20, "1M, the minimum for a program", text)
 
 
 def _from(least: int, why: str, text: str) -> int:

@@ -19,8 +19,8 @@ def submitted_graph(arguments: argparse.Namespace, setting: Setting) -> Evaluate
     if arguments.targets:
         raise BrambleError(
             "graph.targets",
-            f"{arguments.targets[0]} is named beside a graph, which is built as a whole",
-            remedy="leave the targets out; what is wanted stands in the graph, under results",
+            f"{arguments.targets[0]} is given together with --graph, which builds the whole graph",
+            remedy="omit the targets; the graph says what to build, in results",
         )
     evaluated = submitted(
         _read(arguments.graph, setting.cwd), setting, arguments.root, lambda line: say(harmless(line))

@@ -30,7 +30,7 @@ def unknown_command(program: str, name: str, names: Collection[str]) -> BrambleE
 def unknown_subject(name: str, names: Collection[str]) -> BrambleError:
     """Return the error for what `bramble help` cannot explain."""
     # spec: cli.help
-    fact = f"{name!r} is no command and no topic"
+    fact = f"{name!r} is neither a command nor a topic"
     if re.fullmatch(r"[a-z]+\.[a-z-]+", name):
         return _error(
             "cli.unknown-command", "bramble", fact, f"to read about an error: bramble explain {name}"
@@ -47,14 +47,14 @@ def unrecognised(
     """
     options = [word for word in words if word.startswith("-") and word != "-"]
     if not options:
-        return _error("cli.usage", parser.prog, f"{words[0]!r} is one operand too many", "leave it out")
+        return _error("cli.usage", parser.prog, f"{words[0]!r} is an operand too many", "omit it")
     name = options[0].partition("=")[0]
     known = [option for action in parser._actions for option in action.option_strings]
     fact = f"{parser.prog} has no option {name}"
     if name in outer:
         verb = parser.prog.partition(" ")[2]
         return _error(
-            "cli.unknown-option", parser.prog, fact, f"it stands before the command: bramble {name} … {verb}"
+            "cli.unknown-option", parser.prog, fact, f"it goes before the command: bramble {name} … {verb}"
         )
     # One letter is like every other.
     close = nearest(name, known) if name.startswith("--") else None

@@ -40,9 +40,13 @@ _LACKS: Mapping[str, tuple[Optional[bool], str, str]] = {
         f"mount -o remount,exec, or {_ELSEWHERE}",
     ),
     "links": (False, "it has no symbolic links, which most outputs hold", _ELSEWHERE),
-    "case": (False, "it takes names that differ in case for one name: outputs would lose files", _ELSEWHERE),
+    "case": (
+        False,
+        "it does not distinguish upper and lower case in names: outputs would lose files",
+        _ELSEWHERE,
+    ),
     "modes": (False, "it does not keep the modes of files", _ELSEWHERE),
-    "names": (False, "it does not keep every name of a file as it is", _ELSEWHERE),
+    "names": (False, "it changes some file names", _ELSEWHERE),
     "locks": (
         False,
         "it has no locks: two commands that use the store at the same time would harm each other",
@@ -54,12 +58,12 @@ _FOREIGN = frozenset({"fuse", "fuseblk", "vboxsf", "drvfs"})
 _KINDS = (
     (
         NETWORKS,
-        "it is shared by a network: slow for many small files, and other machines must not use the store",
+        "it is a network file system: slow for many small files, and other machines must not use the store",
         _ELSEWHERE + " of this machine",
     ),
-    (LAYERS, "it is the layer of a container, and gone with it", "mount a volume for the store"),
-    (MEMORY, "it is in memory: it takes memory, and is gone when the machine is started again", _ELSEWHERE),
-    (_FOREIGN, "it is made by a program: what a crash leaves of it is up to that", _ELSEWHERE),
+    (LAYERS, "it is the layer of a container, and is removed with it", "mount a volume for the store"),
+    (MEMORY, "it is in memory: it uses memory, and is lost when the machine restarts", _ELSEWHERE),
+    (_FOREIGN, "it is provided by a program (FUSE), which decides what survives a crash", _ELSEWHERE),
 )
 
 
@@ -161,14 +165,14 @@ def _cache(setting: Setting) -> Finding:
     # spec: recall.doctor
     if setting.cache is None:
         remedy = "set XDG_CACHE_HOME to an absolute path"
-        return Finding("cache", None, "there is no home directory for one: commands are slower", remedy)
+        return Finding("cache", None, "there is no home directory for the cache: commands are slower", remedy)
     unusable = [
         f"{setting.cache}/{name}"
         for name in (MODULES, ANSWERS, EVALUATIONS)
         if not Kept(os.path.dirname(setting.cache), (os.path.basename(setting.cache), name)).usable()
     ]
     if unusable:
-        fact = f"{', '.join(unusable)} cannot be used: it is not yours alone to write; commands are slower"
+        fact = f"{', '.join(unusable)} cannot be used: other users can write to it; commands are slower"
         return Finding("cache", None, fact, f"chown or chmod it, or remove {setting.cache}")
     size = sum(_sizes(setting.cache))
     return Finding("cache", None, f"{setting.cache}, {size / (1 << 20):.1f} MiB")

@@ -184,7 +184,7 @@ def _keys(word: str, keys: Iterable[str]) -> set[str]:
         meant = nearest(word, {*keys, *(name for key in keys for name in _names(key))})
         raise BrambleError(
             "lock.unknown-key",
-            f'the project downloads nothing that is pinned as "{word}"',
+            f'the project has no download that is pinned as "{word}"',
             remedy=f'did you mean "{meant}"?' if meant else "name a key of bramble.lock, or the URL in it",
         )
     return found
@@ -227,7 +227,7 @@ def needing(seen: Survey, chosen: Iterable[Download]) -> list[BrambleError]:
     return [
         BrambleError(
             "lock.needs-build",
-            f'"{one.name}" downloads with the output of another derivation, and lock builds nothing',
+            f'"{one.name}" needs the output of another derivation, and lock builds nothing',
             place=seen.place(one.id),
             remedy="`bramble build` pins it",
         )
@@ -249,7 +249,7 @@ def conflicts(seen: Survey) -> list[BrambleError]:
                 f'"{one.key}" is {other} as {who} has it'
                 + (f", and {one.pinned} in the lock file" if one.pinned else ""),
                 place=seen.lock.places.get((URL_HASHES, one.key), Place(LOCK_NAME)) if one.pinned else None,
-                remedy="take out the one that is wrong",
+                remedy="delete the wrong one",
             )
         )
     return found

@@ -52,7 +52,7 @@ def list_modules(
         raise BrambleError(
             "cli.no-directory",
             f"{path} is not a directory",
-            remedy=f"its module is listed with the others there: bramble ls {above}"
+            remedy=f"its module is listed by: bramble ls {above}"
             if module
             else "name a directory of the project"
             + (f", or a version of a package: {path}@latest" if "." in host.strip(".") else ""),
@@ -70,7 +70,7 @@ def _of_package(
         raise BrambleError(
             "cli.no-directory",
             f"there is no directory of modules {module} in {project.name}",
-            remedy=f"its modules are listed with: bramble ls {project.name}",
+            remedy=f"its modules are listed by: bramble ls {project.name}",
         )
     with bounded(setting.limits):
         return module_docs(project, directory, reads)

@@ -78,14 +78,14 @@ def _check_free(path: str, directory: Optional[int] = None) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISLNK(mode):
-        raise _refused(path, "is there already, and is no link")
+        raise _refused(path, "exists already, and is not a link")
     target = os.readlink(path if directory is None else os.path.basename(path), dir_fd=directory)
     if _OURS.search(target) is None:
-        raise _refused(path, f"is a link to {target}, which is no output in a store")
+        raise _refused(path, f"is a link to {target}, which is not an output in a store")
 
 
 def _refused(
-    name: str, why: str, remedy: str = "give --out-link another name, or move it away"
+    name: str, why: str, remedy: str = "choose another name for --out-link, or move it away"
 ) -> BrambleError:
     return BrambleError("build.out-link", f"the link {name} {why}", remedy=remedy)
 

@@ -23,7 +23,7 @@ from bramble.store.locks.uses import Uses
 _TOO_MUCH = {
     "memory": ("used more memory than it may", "raise --memory if it needs more"),
     "processes": ("had more processes than it may", "raise --processes if it needs more"),
-    "disk": ("left hardly any space on the disk", "free space on the disk that it writes to"),
+    "disk": ("used almost all space on the disk", "free space on the disk that it writes to"),
 }
 
 
@@ -96,7 +96,7 @@ def run_attached(spec: SandboxSpec, started: Optional[Started] = None) -> int:
         outcome = launcher.run_attached(spec, 0, 1, 2)
     if outcome.kind == "limit" and outcome.limit in _TOO_MUCH:
         what, remedy = _TOO_MUCH[outcome.limit]
-        raise BrambleError("run.limit", f"the program was ended since it {what}", remedy=remedy)
+        raise BrambleError("run.limit", f"the program was ended because it {what}", remedy=remedy)
     return outcome.shell_status
 
 

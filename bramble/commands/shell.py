@@ -103,7 +103,8 @@ def shell_target(evaluated: Evaluated, of: str = "", failed_in: Optional[Store] 
     if len(found) > 1:
         raise BrambleError(
             "shell.several",
-            f"{len(found)} derivations are meant: " + ", ".join(_described(evaluated, id) for id in found),
+            f"{len(found)} derivations have this name: "
+            + ", ".join(_described(evaluated, id) for id in found),
             remedy="name one with --of and its id",
         )
     refuse_builtin(graph.get(found[0]))

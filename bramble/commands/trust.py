@@ -74,7 +74,7 @@ def grants(setting: Setting) -> tuple[Asked, ...]:
         raise BrambleError(
             "trust.damaged",
             f"{os.path.join(directory, TRUST_NAME)} is not a list of grants: {error}",
-            remedy="move it away, and grant again what you want to allow",
+            remedy="move it away, and grant permissions again",
         ) from error
     return tuple(sorted(found, key=lambda one: (one.directory, one.name, one.owner, one.items)))
 
@@ -156,7 +156,7 @@ def _check(path: str, *, private: bool) -> None:
         raise BrambleError(
             "trust.unsafe",
             f"{path} is not a file of yours that nobody else can write",
-            remedy=f"look at it, then: chmod go-w {path}, or move it away",
+            remedy=f"check it, then run: chmod go-w {path}, or move it away",
         )
 
 

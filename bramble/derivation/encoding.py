@@ -142,7 +142,7 @@ def decode_resolved(data: bytes) -> tuple[ResolvedDerivation, Optional[OutputPat
     outputs = _outputs(found["Outputs"], resolved.outputs)
     if resolved.encode(outputs) != data:
         # The digest is taken over these bytes: another spelling of them is another file.
-        raise broken("the store derivation", "these are not the canonical bytes of what they say")
+        raise broken("the store derivation", "these are not the canonical bytes of this derivation")
     return resolved, outputs
 
 

@@ -80,7 +80,7 @@ def _translator(refs: Mapping[str, OutputRef], directory: str, name: str) -> Cal
                 "graph.unseen-path",
                 f'{found[0]} is named, which is not an input of the builder of "{name}"',
                 remedy="name outputs that it was given by args or env; not its own output, since "
-                "the graph is used where the builder does not run",
+                "the graph is also used when the builder does not run",
             )
         return str(refs[found[1]])
 
@@ -98,7 +98,7 @@ def generated(document: GraphDocument, name: str) -> Generated:
             raise BrambleError(
                 "graph.recursive",
                 f'"{derivation.name}" in the graph that "{name}" wrote uses {GENERATOR} itself',
-                remedy="let one builder write all of the graph",
+                remedy="let one builder write the whole graph",
             )
     # spec: build.generated.one
     roots = document.roots
@@ -106,16 +106,14 @@ def generated(document: GraphDocument, name: str) -> Generated:
         named = ", ".join(document.graph.get(root).name for root in roots[:5])
         raise BrambleError(
             "graph.several",
-            f'the graph that "{name}" wrote has {len(roots)} derivations that are wanted'
-            + (f": {named}" if named else ""),
-            remedy="one derivation takes the place of the generator: add one that needs all of them",
+            f'the graph that "{name}" wrote has {len(roots)} results' + (f": {named}" if named else ""),
+            remedy="one derivation must replace the generator: add one that needs all of them",
         )
     wanted = document.graph.get(roots[0])
     if wanted.outputs != DEFAULT_OUTPUTS:
         raise BrambleError(
             "graph.outputs",
-            f'"{wanted.name}", which is to take the place of "{name}", has the outputs '
-            f"{', '.join(wanted.outputs)}",
+            f'"{wanted.name}", which is to replace "{name}", has the outputs {", ".join(wanted.outputs)}',
             remedy='give it the one output "out", as the generator has it',
         )
     return Generated(roots[0], document.graph)

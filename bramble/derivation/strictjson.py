@@ -66,7 +66,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _number(value: str) -> NoReturn:
-    raise broken("", f"no number is expected, and there is {value[:20]}")
+    raise broken("", f"a number is not expected, but there is {value[:20]}")
 
 
 def fields(value: Any, where: str, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, Any]:
@@ -78,14 +78,14 @@ def fields(value: Any, where: str, required: Iterable[str], optional: Iterable[s
     known = {*required, *optional}
     for key in found:
         if key not in known:
-            raise broken(where, f"{ascii(key)} is not a key that belongs here")
+            raise broken(where, f"{ascii(key)} is not a valid key here")
     return found
 
 
 def mapping(value: Any, where: str) -> dict[str, Any]:
     """Return `value`, an object whose keys are Unicode."""
     if not isinstance(value, dict):
-        raise broken(where, f"an object is expected, and there is {kind(value)}")
+        raise broken(where, f"an object is expected, but there is {kind(value)}")
     for key in value:
         text(key, where)
     return value
@@ -94,7 +94,7 @@ def mapping(value: Any, where: str) -> dict[str, Any]:
 def text(value: Any, where: str) -> str:
     """Return `value`, a string of Unicode text."""
     if not isinstance(value, str):
-        raise broken(where, f"a string is expected, and there is {kind(value)}")
+        raise broken(where, f"a string is expected, but there is {kind(value)}")
     if _SURROGATE.search(value):
         raise broken(where, f"the string {ascii(value)} is not Unicode")
     return value
@@ -105,7 +105,7 @@ def items(value: Any, where: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise broken(where, f"an array or null is expected, and there is {kind(value)}")
+        raise broken(where, f"an array or null is expected, but there is {kind(value)}")
     return value
 
 
@@ -124,7 +124,7 @@ def text_mapping(value: Any, where: str) -> dict[str, str]:
 def truth(value: Any, where: str) -> bool:
     """Return `value`, which is true or false."""
     if not isinstance(value, bool):
-        raise broken(where, f"true or false is expected, and there is {kind(value)}")
+        raise broken(where, f"true or false is expected, but there is {kind(value)}")
     return value
 
 

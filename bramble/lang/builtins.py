@@ -63,7 +63,7 @@ def files(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> List
         # spec: dialect.files.unmatched
         for text in unmatched:
             session.warn(
-                f'{caller.position}: no file matches "{text}"; allow_empty=True says that it may be so'
+                f'{caller.position}: no file matches "{text}"; pass allow_empty=True if this is expected'
             )
     directories: list[str] = []
     if given["exclude_directories"] is False:
@@ -177,8 +177,8 @@ def _check_run(lists: Mapping[str, tuple[Template, ...]], env: tuple[tuple[str, 
         if not isinstance(first, OutputRef) or len(text.references) > 1 or leaves:
             refuse(
                 "eval.argument",
-                f"run: a path in {where} refers to an output, and is not a path in it",
-                'begin it with the output, and stay below that: conf.out + "/etc"',
+                f"run: a path in {where} refers to an output, but is not a path in it",
+                'begin it with the output, without leaving it: conf.out + "/etc"',
             )
 
 
@@ -206,7 +206,7 @@ def _plain(function: str, parameter: str, text: str) -> None:
         refuse(
             "eval.argument",
             f"{function}: {parameter} cannot refer to an output",
-            "make a derivation that holds a script with the path, and run that",
+            "make a derivation of a script that has the path, and run that",
         )
 
 

@@ -161,7 +161,7 @@ def _check_written(session: Session, module: ModuleFile, file: str, path: str, r
             f'write sources=files(["{file}"])',
         )
     if root is None:
-        refuse("derivation.sources", f'"{file}" is of a project that is not here', "use files()")
+        refuse("derivation.sources", f'"{file}" is of a project that is not known', "use files()")
     try:
         check_source(session.listings(root), path)
     except BrambleError as error:

@@ -106,7 +106,8 @@ class Interactive:
             raise BrambleError(
                 error.code,
                 f'the module "{module}" cannot be loaded: there is no project here',
-                remedy="the library (std, std/c, …) is everywhere; for other modules go to a project, "
+                remedy="only the library (std, std/c, …) can be loaded here; for other modules go to a "
+                "project, "
                 "or make one here with: bramble init",
             ) from error
 

@@ -203,9 +203,9 @@ class Loader:
         # spec: dialect.load.cycle
         return BrambleError(
             "load.cycle",
-            "modules that load one another: " + " → ".join(names),
+            "modules load one another in a cycle: " + " → ".join(names),
             place=_load_place(program, said),
-            remedy="move what both need into a module of its own",
+            remedy="move what both need into a separate module",
         )
 
     def _misnamed(self, error: BrambleError, name: str, loader: ModuleFile, program: Program) -> BrambleError:

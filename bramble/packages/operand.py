@@ -71,7 +71,7 @@ def operand(target: Target) -> Optional[Operand]:
     if wrong is not None:
         raise BrambleError(
             "config.name",
-            f"{ascii(target.text[:_LONGEST])} names no package: {wrong}",
-            remedy="write it as it names itself, for example: example.com/lib@1.2.0:function",
+            f"{ascii(target.text[:_LONGEST])} is not the name of a package: {wrong}",
+            remedy="write its full name, for example: example.com/lib@1.2.0:function",
         )
     return Operand(target, name, version, module)

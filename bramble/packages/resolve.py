@@ -241,9 +241,9 @@ class _Walk:
         if len(self.found) + len(more) > MOST_RELEASES:
             raise BrambleError(
                 "packages.too-many",
-                f"more than {MOST_RELEASES} releases of packages would have to be read",
+                f"more than {MOST_RELEASES} releases of packages would be needed",
                 place=self.entries.get(more[0].key),
-                remedy="see which package requires so many (`bramble deps` without the last that was added)",
+                remedy="find the package that requires so many (run `bramble deps` without the last one)",
             )
 
     @contextlib.contextmanager
@@ -269,9 +269,8 @@ class _Walk:
             raise _wrong(
                 owner,
                 one,
-                f'"{name}" is reached neither by https nor by ssh there, and a package that was fetched '
-                "names no other repositories",
-                f'if you trust it, write in this project\'s {CONFIG_NAME} where "{name}" is',
+                f'"{name}" has an address that is neither https nor ssh, which a fetched package may not use',
+                f'if you trust it, write the address of "{name}" into this project\'s {CONFIG_NAME}',
             )
         # An entry without `git` names one, too: else a package could lead others elsewhere.
         first, known = self._repositories.setdefault(name, (owner, one.git))
@@ -279,8 +278,8 @@ class _Walk:
             raise _wrong(
                 owner,
                 one,
-                f'"{name}" is in another repository here than "{first}" says',
-                f"say in this project's {CONFIG_NAME} where it is",
+                f'"{name}" has another repository here than in "{first}"',
+                f"write its address into this project's {CONFIG_NAME}",
             )
 
     def _may_be_asked(self, git: str) -> bool:
@@ -294,8 +293,8 @@ class _Walk:
             raise _wrong(
                 owner,
                 one,
-                f'"{name}" has the path {one.path}, and no path of a package that was fetched is followed',
-                "write the version that is published beside the path, or the revision instead of it",
+                f'"{name}" has the path {one.path}, and paths in fetched packages are not followed',
+                "add the published version to the path, or write the revision instead of the path",
             )
         self.reads.way(os.path.join(root, one.path))
         directory = os.path.realpath(os.path.join(root, one.path))
@@ -303,7 +302,7 @@ class _Walk:
             # spec: packages.path.granted
             raise BrambleError(
                 "packages.not-granted",
-                f'"{name}" would be taken from {directory}, which is not near this project',
+                f'"{name}" is in {directory}, which is not near this project',
                 place=_place(owner, one),
                 remedy=f"to allow it from now on: bramble trust grant --path {shlex.quote(directory)}",
             )
@@ -328,7 +327,7 @@ class _Walk:
                 owner,
                 one,
                 f'"{release.name}" is the name of this project itself',
-                "leave it out: a project loads its own modules without naming itself; or rename one",
+                "remove it: a project loads its own modules without requiring itself; or rename one",
             )
         if release.version.major != own.major:
             return release
@@ -337,7 +336,7 @@ class _Walk:
                 "config.versions",
                 f'"{owner}" needs {release}, and this project is {own}',
                 place=_place(owner, one),
-                remedy=f"raise the version in {CONFIG_NAME} when the project has what is needed",
+                remedy=f"raise the version in {CONFIG_NAME} if the project has what is needed",
             )
         return Release(release.name, own, _PROJECT)
 
@@ -356,7 +355,7 @@ def _at_path(owner: str, one: Dependency, name: str, directory: str, reads: Read
         raise _wrong(
             owner,
             one,
-            f'the project in {directory} calls itself "{config.name}", not "{name}"',
+            f'the project in {directory} has the name "{config.name}", not "{name}"',
             f'write "{config.name}", or correct the path',
         )
     if one.version is not None:
@@ -366,7 +365,7 @@ def _at_path(owner: str, one: Dependency, name: str, directory: str, reads: Read
                 "config.versions",
                 f'"{name}" is needed in version {wanted}, and {directory} holds {found}',
                 place=_place(owner, one),
-                remedy="change the version that is asked for, or the path",
+                remedy="change the required version, or the path",
             )
     return config
 
@@ -386,8 +385,8 @@ def _published(ask: Ask, tree: Tree, reads: Reads) -> ProjectConfig:
     if config.version != str(ask.version):
         raise BrambleError(
             "packages.version",
-            f"{CONFIG_NAME} of {ask.key} says version {config.version}",
-            remedy="its author makes tag and bramble.toml agree; until then use another version",
+            f"{CONFIG_NAME} of {ask.key} has the version {config.version}",
+            remedy="its author has to make tag and bramble.toml agree; until then use another version",
         )
     return config
 
@@ -414,8 +413,8 @@ def _checked(ask: Ask, tree: Tree, reads: Reads) -> ProjectConfig:
     if config.name != ask.name:
         raise BrambleError(
             "packages.name",
-            f'{ask.key} calls itself "{config.name}"',
-            remedy=f'write "{config.name}" where you mean it; a package is named after its place, '
+            f'{ask.key} has the name "{config.name}"',
+            remedy=f'write "{config.name}" if you mean it; the name of a package is its address, '
             f"and if yours is {ask.name}, correct its name in {CONFIG_NAME} and tag a new version",
         )
     return config

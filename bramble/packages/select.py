@@ -152,7 +152,7 @@ def _at_a_place(selection: Selection, slot: Slot, required: Iterable[Release]) -
             other.by,
             slot.name,
             f"{_shown(first)} needs {own}, and {_shown(other.by)} needs {other.release}",
-            f'say in this project\'s bramble.toml which "{slot.name}" it is, by path or rev',
+            "choose one of them in this project's bramble.toml, by path or rev",
         )
     greatest = selection.asked(slot)[0]
     if greatest.release.version > own.version:

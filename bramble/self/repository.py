@@ -48,7 +48,7 @@ def _files(top: str, path: str) -> Iterator[str]:
         yield path
     else:
         raise BrambleError(
-            "self.odd-source", f"{path} is among the source, and is no file", remedy="move it elsewhere"
+            "self.odd-source", f"{path} is among the source, and is not a file", remedy="move it elsewhere"
         )
 
 

@@ -102,7 +102,7 @@ def _walk(top: str, below: str) -> Iterator[tuple[str, bytes]]:
 
 def _read(path: str) -> bytes:
     if os.path.islink(path) or not os.path.isfile(path):
-        raise _odd(path, "is no file")
+        raise _odd(path, "is not a file")
     try:
         with open(path, "rb") as file:
             return file.read()

@@ -93,7 +93,7 @@ def _length(fields: Mapping[str, str]) -> int:
         raise Refused(411, "a body is sent with its Content-Length")
     text = fields.get("content-length", "0")
     if not _LENGTH.fullmatch(text):
-        raise Refused(400, "the Content-Length is no number")
+        raise Refused(400, "the Content-Length is not a number")
     return int(text)
 
 

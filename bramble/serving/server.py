@@ -235,7 +235,7 @@ class Server:
             return self._explain(request, refused)
         except Exception:
             self._on_fault(traceback.format_exc())
-            return self._explain(request, Refused(500, "the server has made a mistake"))
+            return self._explain(request, Refused(500, "internal error of the server"))
 
     def _head(self, connection: _Connection, held: bytes) -> tuple[bytes, bytes]:
         """Return the head of the next request and what follows it. Raises _Gone, Refused."""

@@ -79,7 +79,7 @@ def test_a_download_that_is_tried_again_says_why(capsys: pytest.CaptureFixture[s
 def test_a_name_that_is_hidden_is_one_line(
     found: HiddenName, owner: str, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = f"! {text}: a reference that is not seen\n"
+    line = f"! {text}: this reference is not detected\n"
     assert shown(PLAIN, capsys, Hidden("p" * 32, "p", found, owner)) == line
 
 

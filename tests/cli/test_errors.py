@@ -171,7 +171,7 @@ WRONG_LINES = {
     "build --jbos=4 ./:x": ("cli.unknown-option", "did you mean --jobs?\nsee: bramble help build"),
     "store verify --repiar": ("cli.unknown-option", "did you mean --repair?\nsee: bramble help store"),
     "--colr never build ./:x": ("cli.unknown-option", "did you mean --color?\nsee: bramble help"),
-    "build --color never ./:x": ("cli.unknown-option", "it stands before the command: bramble --color"),
+    "build --color never ./:x": ("cli.unknown-option", "it goes before the command: bramble --color"),
     "build --sandbox nmespaces ./:x": ("cli.usage", "did you mean namespaces?\nsee: bramble help build"),
     "--color blue build": ("cli.usage", "it is one of: auto, always, never\nsee: bramble help"),
     "build --jobs": ("cli.usage", "see: bramble help build"),
@@ -179,7 +179,7 @@ WRONG_LINES = {
     "store": ("cli.usage", "it is one of: path, "),
     "store root add": ("cli.usage", "see: bramble help store"),
     "gc --max-size x": ("cli.usage", "see: bramble help gc"),
-    "gc more": ("cli.usage", "leave it out\nsee: bramble help gc"),
+    "gc more": ("cli.usage", "omit it\nsee: bramble help gc"),
 }
 
 

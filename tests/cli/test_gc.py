@@ -121,7 +121,7 @@ def app():
     report = tooled.run("gc", "--json").json
     assert report["freed"] == [app]
     assert report["former_of"] == {str(tooled.project): {"objects": 1, "size": 4}}
-    assert re.search(r"are results, 4 B what they were made with before\)", tooled.run("gc", "--dry-run").out)
+    assert re.search(r"are results, 4 B inputs of earlier versions\)", tooled.run("gc", "--dry-run").out)
     projects = Path(tooled.store, "var", "inputs")
     for record in projects.iterdir():
         os.utime(record, (time.time() - 6 * 86400,) * 2)

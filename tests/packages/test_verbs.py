@@ -128,7 +128,7 @@ def test_what_cannot_be_added_changes_nothing(desk: Published) -> None:
         (["daimond"], "packages.unknown", f"did you mean {HOST}/diamond?"),
         (["renamed"], "packages.name", 'write "example.test/called"'),
         (["a@"], "config.name", "for example"),
-        (["app"], "config.dependency", "leave it out"),
+        (["app"], "config.dependency", "remove it"),
         (["diamond/subb"], "packages.unknown-version", "git tag subb/v0.1.0; until then: "),
         (["b@^1.0"], "packages.unknown-revision", "which means it or a later one"),
     )

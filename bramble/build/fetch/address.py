@@ -60,7 +60,7 @@ def parts_of(url: str) -> SplitResult:
         return parts
     host = parts.hostname or ""
     if not host:
-        raise NoUrl("it names no host")
+        raise NoUrl("it has no host")
     if not host.isascii():
         raise NoUrl("its host has to be written in ASCII (xn--…)")
     if port == 0:
@@ -68,7 +68,7 @@ def parts_of(url: str) -> SplitResult:
     bracketed = is_bracketed(parts.netloc)
     labels = (host[:-1] if host.endswith(".") else host).split(".")
     if not bracketed and not all(re.fullmatch(r"[A-Za-z0-9_~!$&'()*+,;=-]{1,63}", label) for label in labels):
-        raise NoUrl("its host is no name")
+        raise NoUrl("its host is not a valid name")
     return parts._replace(path=quote(parts.path, safe=_KEEP), query=quote(parts.query, safe=_KEEP))
 
 
@@ -118,7 +118,7 @@ def resolve(base: SplitResult, location: str) -> SplitResult:
     text = "".join(letter if " " < letter < "\x7f" else f"%{ord(letter):02X}" for letter in letters)
     found = _REFERENCE.fullmatch(text)
     if found is None:
-        raise NoUrl("it is no reference")
+        raise NoUrl("it is not a valid reference")
     scheme, authority, path, query = found.group(1), found.group(2), found.group(3), found.group(4)
     if scheme is not None:
         path = _without_dots(path)

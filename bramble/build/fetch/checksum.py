@@ -70,7 +70,7 @@ def verify(path: str, want: Checksum, *, name: str, url: str) -> None:
             f'"{name}": the {want.algorithm} of {url} is {hasher.hexdigest()}, '
             f"but should be {want.digest.hex()}",
             remedy="nothing was stored. If the file was meant to change, correct the checksum; "
-            "if not, somebody changed it on the way",
+            "if not, it was changed in transit or on the server",
         )
 
 

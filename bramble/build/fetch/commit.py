@@ -60,9 +60,9 @@ def entries(tree: bytes, hash_size: int) -> Iterator[Entry]:
         if kind is None:
             raise CommitBroken(f"{shown(name)} is neither a file, a link nor a directory")
         if name in _NO_NAMES or b"/" in name:
-            raise CommitBroken(f"{shown(name)} is a name that no commit may have")
+            raise CommitBroken(f"{shown(name)} is not a valid name in a commit")
         if name in names:
-            raise CommitBroken(f"{shown(name)} is there twice")
+            raise CommitBroken(f"{shown(name)} occurs twice")
         names.add(name)
         yield Entry(kind, bool(int(mode, 8) & 0o100), name, tree[end + 1 : following].hex().encode())
         at = following
@@ -84,7 +84,7 @@ class Objects:
             raise CommitBroken(f"an object is missing or damaged: {name.decode()}")
         left = int(head[2])
         if limit is not None and left > limit:
-            raise CommitBroken(f"an object is too long for what it is: {name.decode()}")
+            raise CommitBroken(f"an object is too long for its type: {name.decode()}")
         while left:
             piece = self._answers.read(min(left, _PIECE))
             if not piece:

@@ -116,7 +116,7 @@ def proxy_refusal(variable: str) -> BrambleError:
     """Return the error for a proxy that answers 407."""
     return BrambleError(
         "fetch.proxy",
-        "the proxy wants a name and a password, or others than it was given",
+        "the proxy requires a name and a password, or does not accept those that it was given",
         remedy=f"write NAME:PASSWORD@ before the host in {variable} (or all_proxy)",
     )
 
@@ -139,7 +139,7 @@ def tunnel(sock: socket.socket, host: str, port: int, headers: Mapping[str, str]
             BrambleError(
                 "fetch.unreachable",
                 f"the proxy does not connect to {host}: {head.status} {head.reason[:200]}",
-                remedy="check https_proxy, and no_proxy for hosts that need none",
+                remedy="check https_proxy, and list hosts that need no proxy in no_proxy",
             )
         )
 
@@ -156,7 +156,7 @@ def refuse_inner(shown: str, host: str, addresses: Iterable[str], but: Optional[
     if inner is not None:
         raise BrambleError(
             "fetch.out-of-reach",
-            f"{shown} is not fetched: its host has the address {inner}, which is not of the public internet",
+            f"{shown} is not fetched: its host has the address {inner}, which is not public",
             remedy="fetch it from a public place, or ask the operator to allow the host",
         )
 

@@ -24,7 +24,7 @@ from bramble.build.fetch.secretfile import read_secret_file, unusable
 _CODE = "fetch.credentials"
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _VALUE = re.compile(r"[!-~]+(?:[ \t]+[!-~]+)*")
-_FORM = "write one line an entry: HOST[:PORT] SCHEME VALUE, as in: git.example.com Bearer TOKEN"
+_FORM = "write one entry per line: HOST[:PORT] SCHEME VALUE, as in: git.example.com Bearer TOKEN"
 _WORTH_HIDING = 3  # characters; a shorter secret would take ordinary words with it
 
 
@@ -64,8 +64,8 @@ def authorization_for(path: Optional[str], url: SplitResult) -> Optional[str]:
         raise unusable(
             file.path,
             _CODE,
-            f"what it has for {host} would go over the network for all to read",
-            "fetch by https, or take the line out",
+            f"what it has for {host} would be sent without encryption",
+            "fetch by https, or delete the line",
         )
     return found.value
 
@@ -80,7 +80,7 @@ def parse_credentials(text: str) -> Iterator[Entry]:
         word, _, value = line.replace("\t", " ").partition(" ")
         place = _HOST.fullmatch(word)
         if place is None or not _VALUE.fullmatch(value.strip()):
-            raise _Unreadable(f"line {number} is no host with a value behind it")
+            raise _Unreadable(f"line {number} is not a host followed by a value")
         host, port = place[1].strip("[]").lower(), int(place[2]) if place[2] else None
         if (host, port) in seen:
             raise _Unreadable(f"line {number} names a host for the second time")

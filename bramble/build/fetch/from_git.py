@@ -94,7 +94,7 @@ def _submodules(git: Git, part: _Part, found: Submodules) -> list[_Part]:
         said = git.run("config", "--no-includes", f"--blob={found.file.decode()}", "--list", "-z")
     try:
         if part.depth == DEEPEST:
-            raise CommitBroken(f"submodules lie in one another more than {DEEPEST} deep")
+            raise CommitBroken(f"submodules are nested more than {DEEPEST} deep")
         urls = urls_of(said)
         return [
             _Part(url_of(path, urls, part.url), commit.decode(), "", (*part.top, *path), part.depth + 1)
@@ -161,4 +161,6 @@ def _write(git: Git, tree: str, part: _Part, target: ConfinedTree, budget: Budge
     except OSError as error:
         if error.errno not in UNUSABLE:
             raise
-        raise git.failure("cat-file", f"a name in the commit cannot be: {error.strerror}".encode()) from None
+        raise git.failure(
+            "cat-file", f"a name in the commit is not valid here: {error.strerror}".encode()
+        ) from None

@@ -143,7 +143,7 @@ def mirrored(url: str, mirror: Mapping[str, str]) -> Optional[str]:
             raise BrambleError(
                 "fetch.mirror",
                 f"the mirror table gives {path} for {url}, and no such file is there",
-                remedy="correct the table, or take the entry out",
+                remedy="correct the table, or remove the entry",
             )
         return path
     prefixes = [prefix for prefix in mirror if prefix.endswith("/") and url.startswith(prefix)]

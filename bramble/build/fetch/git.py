@@ -48,15 +48,15 @@ _REFUSED = (
     ),
     (
         re.compile(rb"returned error: 30[12378]"),
-        "its server leads elsewhere, and no header is taken along: write the URL to which it leads",
+        "its server redirects to another address, where credentials are not sent: write that URL",
     ),
     (
         re.compile(rb"Permission denied \("),
-        "give your key to the agent: ssh-add; no other key is used",
+        "add your key to the agent with ssh-add; no other key is used",
     ),
     (
         re.compile(rb"Host key verification failed"),
-        "find out the key of that server, and put it into ~/.ssh/known_hosts, as `ssh HOST` does",
+        "add the key of that server to ~/.ssh/known_hosts, as `ssh HOST` does",
     ),
 )
 # Lines that `--progress` makes, which show that git gets on.
@@ -295,7 +295,7 @@ class Git:
         # spec: build.fetch-git.patience
         return BrambleError(
             "fetch.timeout",
-            f'git said nothing for {self._silence:g} seconds about "{self._url}"',
+            f'git printed nothing for {self._silence:g} seconds about "{self._url}"',
             remedy="check that its server answers, or give a local copy in the mirror table",
         )
 

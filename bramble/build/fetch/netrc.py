@@ -63,10 +63,10 @@ def parse_netrc(text: str) -> Iterator[Login]:
         elif word in ("login", "password", "account"):
             value = next(words, (line, None))[1]
             if value is None or not begun:
-                raise _Unreadable(f"line {line} has a {word} that belongs to nothing")
+                raise _Unreadable(f"line {line} has a {word} without a machine")
             known[word] = value
         else:
-            raise _Unreadable(f"line {line} has a word that it should not have")
+            raise _Unreadable(f"line {line} has an unknown word")
     if begun:
         yield Login(machine, known.get("login", ""), known.get("password", ""))
 

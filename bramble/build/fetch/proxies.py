@@ -42,7 +42,7 @@ def proxy_of(url: SplitResult, proxies: Mapping[str, str]) -> Optional[SplitResu
         shown = f"{head}{slashes}{HIDDEN}@{rest.rpartition('@')[2]}" if "@" in rest else proxy
         raise BrambleError(
             "fetch.proxy",
-            f'{_variable(scheme)} is "{shown}", which is no proxy that can be used',
+            f'{_variable(scheme)} is "{shown}", which is not a proxy that can be used',
             remedy=f"set {_variable(scheme)} to http://HOST:PORT, or unset it; "
             "other schemes (https, socks) are not supported",
         )

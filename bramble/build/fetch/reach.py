@@ -56,8 +56,8 @@ def check_reach(path: str, url: str, reach: Optional[Reach]) -> None:
         raise BrambleError(
             "fetch.out-of-reach",
             f"{redact(url)} is outside of the project, at {real}, and "
-            + ("missing, or not readable for all" if reach.public else "this is not a project of yours"),
-            remedy="copy it into the project, or name it in a mirror table of your own (BRAMBLE_MIRROR)",
+            + ("missing, or not readable for all" if reach.public else "this project is not yours"),
+            remedy="copy it into the project, or name it in your mirror table (BRAMBLE_MIRROR)",
         )
 
 

@@ -102,7 +102,7 @@ def _place(url: str, options: FetchOptions) -> str:
     # host:path is ssh, unless there is a slash before the colon (git-fetch(1), GIT URLS).
     network = scheme in _NETWORK or (not scheme and ":" in place.partition("/")[0])
     if host.startswith("-") or "@-" in host.partition("/")[0] or "::" in place.partition("/")[0]:
-        raise refused(url, "it is no address of a repository")
+        raise refused(url, "it is not the address of a repository")
     if any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in place):
         raise refused(url, "there is a control character in it")
     # spec: build.fetch.offline
@@ -123,7 +123,7 @@ def _place(url: str, options: FetchOptions) -> str:
     # spec: build.fetch.secrets
     shown = re.sub(r"//[^/?#]*@", "//", place) if scheme in PORTS else place
     if redact(shown) != shown:
-        raise refused(url, "everybody could read the password in it while git runs")
+        raise refused(url, "other users could read the password in it while git runs")
     return place
 
 

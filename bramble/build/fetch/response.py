@@ -103,7 +103,7 @@ def read_head(wire: Wire) -> Head:
     for _ in range(_INFORMATIONAL_LIMIT + 1):
         head = _one_head(wire)
         if head.status == 101:
-            raise Malformed("it changes to another protocol, which was not asked for")
+            raise Malformed("it changes to another protocol, which was not requested")
         if head.status >= 200:
             return head
     raise Malformed(f"it gives more than {_INFORMATIONAL_LIMIT} informational answers")
@@ -169,9 +169,9 @@ def framing(head: Head) -> Framing:
         if lengths:
             raise Malformed("it has both a Content-Length and a Transfer-Encoding")
         if head.minor == 0:
-            raise Malformed("it has a Transfer-Encoding, which HTTP/1.0 does not")
+            raise Malformed("it has a Transfer-Encoding, which HTTP/1.0 does not allow")
         if codings != ["chunked"]:
-            raise Malformed("it has a Transfer-Encoding that was not asked for")
+            raise Malformed("it has a Transfer-Encoding that was not requested")
         return Framing(chunked=True)
     if not lengths:
         return Framing(0) if head.status in (204, 304) else Framing()
@@ -183,7 +183,7 @@ def framing(head: Head) -> Framing:
 def number(text: str, what: str) -> int:
     """Return a length as a number. Raises Malformed for what is none, or larger than any file."""
     if not re.fullmatch(f"[0-9]{{1,{_DIGITS}}}", text):
-        raise Malformed(f"{what} is no number that can be")
+        raise Malformed(f"{what} is not a valid number")
     return int(text)
 
 
@@ -218,5 +218,5 @@ def _chunks(wire: Wire) -> Iterator[bytes]:
             break
         yield from _measured(wire, size)
         if wire.exactly(2) != b"\r\n":
-            raise Malformed("a chunk is longer than it says")
+            raise Malformed("a chunk is longer than it states")
     _fields(wire)

@@ -24,7 +24,7 @@ class SecretFile(NamedTuple):
         """Raise the error for a file that others than this user and root own, or that others can read."""
         if not self.is_private:
             remedy = f"chmod 600 {shlex.quote(self.path)}"
-            raise unusable(self.path, self.code, "others than you can read or own it", remedy)
+            raise unusable(self.path, self.code, "other users can read or own it", remedy)
 
 
 def read_secret_file(path: Optional[str], code: str, instead: str) -> Optional[SecretFile]:
@@ -40,7 +40,7 @@ def read_secret_file(path: Optional[str], code: str, instead: str) -> Optional[S
         return None
     except OSError as error:
         why = os.strerror(error.errno or 0)
-        raise unusable(path, code, why, f"make it readable for you alone, or {instead}") from None
+        raise unusable(path, code, why, f"make it readable only for you, or {instead}") from None
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode):
         os.close(fd)

@@ -65,10 +65,10 @@ def _context(ca_file: Optional[str], ca_directory: Optional[str]) -> ssl.SSLCont
         context.load_default_certs()
         return context
     if ca_file is not None:
-        _load("SSL_CERT_FILE", ca_file, os.path.isfile(ca_file), "is no file", context)
+        _load("SSL_CERT_FILE", ca_file, os.path.isfile(ca_file), "is not a file", context)
     for directory in (ca_directory or "").split(":"):
         if directory:
-            _load("SSL_CERT_DIR", directory, os.path.isdir(directory), "is no directory", context)
+            _load("SSL_CERT_DIR", directory, os.path.isdir(directory), "is not a directory", context)
     return context
 
 

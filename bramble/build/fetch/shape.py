@@ -51,7 +51,7 @@ def shape_of(derivation: str, env: Mapping[str, str]) -> Shape:
             raise BrambleError(
                 "derivation.env",
                 f'"{derivation}" sets {variable}, and {name} {what}',
-                remedy=f"take {variable} out, or say with unpack what the file is",
+                remedy=f"remove {variable}, or set unpack to the format of the file",
             )
     return Shape(name, kind, executable in _YES, int(strip))
 
@@ -69,7 +69,7 @@ def stripped(tree: str, levels: int, *, name: str) -> list[str]:
         inner: dict[str, str] = {}
         for directory in level:
             if os.path.islink(directory) or not os.path.isdir(directory):
-                raise _lost(name, os.path.relpath(directory, tree), "does not lie so deep")
+                raise _lost(name, os.path.relpath(directory, tree), "is not that deep")
             for entry in sorted(os.listdir(directory)):
                 path = os.path.join(directory, entry)
                 if entry in inner:
@@ -80,8 +80,8 @@ def stripped(tree: str, levels: int, *, name: str) -> list[str]:
         # spec: build.unpack.empty
         raise BrambleError(
             "fetch.archive-empty",
-            f"the archive {name} has nothing below the {levels} directories that are left out",
-            remedy="take strip out, or choose a smaller number",
+            f"the archive {name} has nothing below the {levels} directories that are removed",
+            remedy="remove strip, or choose a smaller number",
         )
     return level
 
@@ -122,5 +122,5 @@ def _lost(name: str, member: str, why: str) -> BrambleError:
     return BrambleError(
         "fetch.archive-strip",
         f"the archive {name} cannot be stripped: {member} {why}",
-        remedy="take strip out, or choose a smaller number",
+        remedy="remove strip, or choose a smaller number",
     )

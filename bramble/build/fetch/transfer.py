@@ -170,7 +170,7 @@ class _Transfer:
         raise BrambleError(
             "fetch.redirect",
             f"{self._url} redirects more than {self._options.redirects} times",
-            remedy="look at the URL in a browser, and write where it really leads",
+            remedy="open the URL in a browser, and write the address that it leads to",
         )
 
     def _authorisation(self, url: SplitResult, first: bool) -> Optional[str]:
@@ -209,7 +209,7 @@ class _Transfer:
         if following.scheme == "file" or (url.scheme, following.scheme) == ("https", "http"):
             raise BrambleError(
                 "fetch.redirect",
-                f"{self._url} redirects to {redact(urlunsplit(following))}, which is less safe",
+                f"{self._url} redirects to {redact(urlunsplit(following))}, which is less secure",
                 remedy="write the URL that it should be fetched from",
             )
         return following
@@ -291,7 +291,7 @@ class _Transfer:
             part = rest_of(head, self._have) if asked else None
             if part is None:
                 # Its idea of the file is not ours: the next attempt begins anew.
-                raise Malformed("the server sent another part than was asked for")
+                raise Malformed("the server sent another part than was requested")
             start, end, total = part.start, part.end, part.total
             if ends.length not in (None, end - start):
                 raise Malformed("its Content-Length and its Content-Range contradict each other")
@@ -311,7 +311,7 @@ class _Transfer:
             # What has come, and not as much as fits: a server that trickles has to be seen doing so.
             self._patience.check()
             if end is not None and self._have.size + len(piece) > end:
-                raise Malformed("it is longer than it says")
+                raise Malformed("it is longer than it states")
             _check_size(self._have.size + len(piece), self._url, self._options)
             _write(self._out, piece)
             self._have = replace(self._have, size=self._have.size + len(piece))
@@ -357,7 +357,7 @@ class _Transfer:
             BrambleError(
                 "fetch.cut-short",
                 f"{self._url} ended after {how_much}",
-                remedy="try again; if it stays, the server is broken: fetch from another one",
+                remedy="try again; if the error repeats, the server is broken: fetch from another one",
             )
         )
 
@@ -402,10 +402,10 @@ def _status_error(url: str, status: int, reason: str) -> BrambleError:
     if status in (404, 410):
         return BrambleError(
             "fetch.not-found",
-            f"{url} is not there: the server answers {status} {reason[:200]}",
+            f"{url} does not exist: the server answers {status} {reason[:200]}",
             remedy="correct the URL, or give a local copy in the mirror table",
         )
-    remedy = "open the URL in a browser to see what the server wants"
+    remedy = "open the URL in a browser to see what the server requires"
     if status == 401:
         remedy = "write a name and a password for the host into ~/.netrc, or a token into "
         remedy += "~/.config/bramble/credentials"

@@ -31,7 +31,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Print the functions for a shell, or the answer to one."""
     if not arguments.answer:
         if arguments.words:
-            arguments.parser_of("completion").error(f"{arguments.words[0]!r} is one operand too many")
+            arguments.parser_of("completion").error(f"{arguments.words[0]!r} is an operand too many")
         print(SCRIPTS[arguments.shell], end="")
         return 0
     try:

@@ -63,14 +63,14 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
 def _print(report: GcReport, max_size: Optional[int]) -> None:
     for project in report.forgotten:
         forgotten = "would be forgotten" if report.dry_run else "forgotten"
-        why = "not built for so long" if os.path.isdir(project) else "no longer there"
+        why = "not built for that time" if os.path.isdir(project) else "no longer there"
         print(f"{forgotten}: {harmless(project)} ({why})")
     for project, share in sorted(report.held_by.items(), key=lambda item: -item[1].size):
         used = report.last_used.get(project)
         when = f", last built {_ago(used)}" if used else ""
         results = report.results_of.get(project, share).size
         former = report.former_of.get(project, Share()).size
-        was = f", {size(former)} what they were made with before" if former else ""
+        was = f", {size(former)} inputs of earlier versions" if former else ""
         of_these = f" ({size(results)} are results{was})" if results < share.size else ""
         print(f"{size(share.size):>10}  held by {harmless(project)}{of_these}{when}")
     for project, share in sorted(report.freed_by.items(), key=lambda item: -item[1].size):

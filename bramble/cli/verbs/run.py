@@ -124,7 +124,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         explaining.print_explanation(explain(spec), as_json=arguments.json, asked=requests)
         return 0
     if choices.rung != "namespaces":
-        say(f"warning: running with --sandbox={choices.rung}, which protects less than namespaces")
+        say(f"warning: running with --sandbox={choices.rung}, which protects less than the mode namespaces")
     if to_run.items:
         # Whoever takes the grant back is to be asked again.
         note_grants(setting, arguments.recording.reads)

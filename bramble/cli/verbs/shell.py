@@ -58,7 +58,10 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     if status:
         return status
     if arguments.sandbox != "namespaces":
-        say(f"warning: a shell with --sandbox={arguments.sandbox}, which protects less than namespaces")
+        say(
+            f"warning: a shell with --sandbox={arguments.sandbox}, which protects less than the mode "
+            "namespaces"
+        )
     wish = Wish(
         rung=arguments.sandbox,
         terminal=surface.attached,

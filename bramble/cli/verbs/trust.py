@@ -46,7 +46,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     if arguments.deed == "grant" and (arguments.target is None) == (arguments.path is None):
         raise BrambleError(
             "cli.usage",
-            "trust grant takes either a TARGET or --path DIR",
+            "trust grant needs either a TARGET or --path DIR",
             remedy="bramble trust grant ./:app",
         )
     if arguments.deed == "grant" and arguments.path is not None:

@@ -12,14 +12,14 @@ from bramble.commands.recorded.why_built import Answer, Reason, why_built
 
 _WORDS = {
     "new": "it was not built before",
-    "failed": "it had failed before, and nothing that goes into it has changed",
-    "absent": "nothing that goes into it has changed: what it had come to was not in the store any more",
+    "failed": "it had failed before, and no input has changed",
+    "absent": "no input has changed: its result was not in the store any more",
     "unstable": "no input has changed, and the result is different (see build --check)",
 }
 _UNSTABLE = {
-    "host_tools": "the programs of this machine have changed, or which of them are there",
-    "fetch_url": "what was fetched is not what it was",
-    "fetch_git": "what was fetched is not what it was",
+    "host_tools": "the programs of this machine have changed, or the list of them",
+    "fetch_url": "the fetched content has changed",
+    "fetch_git": "the fetched content has changed",
 }
 
 

@@ -137,7 +137,8 @@ def refusal(wish: Asked, target: str) -> BrambleError:
     if Item("run") in wish.items:
         return BrambleError(
             "run.not-granted",
-            f"{wish.name} comes from the internet, its sources are {wish.directory}, and it was not run yet",
+            f"{wish.name} comes from the internet, its sources are {wish.directory}, and it was not run "
+            "before",
             remedy=f"look at it: bramble ls {wish.name}\n"
             f"to run it now and from now on: bramble run --yes {shlex.quote(target)} …",
         )
@@ -174,7 +175,7 @@ def nothing_shown(project: Project) -> str:
     """Return what is said where the programs of a package see nothing of where the person stands."""
     # spec: internet.run.ground
     return (
-        f"the program sees nothing of {project.here}, which is hidden, or holds your home, "
+        f"the program sees nothing of {project.here}, which is hidden, or contains your home directory, "
         "or what Bramble trusts: go to another directory, or name what it may write with --paths"
     )
 

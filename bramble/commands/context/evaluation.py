@@ -90,7 +90,7 @@ class _Heard:
             return
         self._room -= len(line) + 1
         if self._room < 0:
-            line = "… nothing more of what is printed is shown"
+            line = "… further output of print is not shown"
         self.printed.append(line)
         self._on_print(line)
 

@@ -35,7 +35,7 @@ def bounded(limits: EvaluationLimits) -> Iterator[None]:
 def remedy_of(limit: str) -> str:
     """Return what to do about a program that met the limit `steps`, `memory` or `time`."""
     option = f"--eval-{limit} {_OPTIONS[limit]}"
-    return f"if it really needs that much: {option}, or BRAMBLE_EVAL_{limit.upper()}, allows more"
+    return f"if it needs more, raise the limit with {option} or BRAMBLE_EVAL_{limit.upper()}"
 
 
 def _exceeded(limit: str, fact: str) -> BrambleError:

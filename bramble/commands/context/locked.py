@@ -35,7 +35,7 @@ def unwritten_pins(pins: Mapping[str, str]) -> tuple[BrambleError, ...]:
 def _unpinned(entry: str, place: Optional[Place]) -> BrambleError:
     return BrambleError(
         "lock.locked",
-        f"{LOCK_NAME} may not change, and would get the entry {entry}",
+        f"{LOCK_NAME} may not change, but would get the entry {entry}",
         place=place,
         remedy=f"pin it with `bramble lock`, and keep {LOCK_NAME} in version control",
     )

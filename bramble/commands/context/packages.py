@@ -171,7 +171,7 @@ class _FromStore:
         if self.setting.locked and new:
             raise BrambleError(
                 "lock.locked",
-                f"{LOCK_NAME} may not change, and would get the entry {new[0]}",
+                f"{LOCK_NAME} may not change, but would get the entry {new[0]}",
                 place=Place(LOCK_NAME),
                 remedy=f"run `bramble deps` once without --locked, and keep {LOCK_NAME} in version control",
             )

@@ -34,7 +34,7 @@ def check_writable(path: str, *, within: str = "") -> None:
     if not os.path.isdir(directory):
         raise unwritable(path, "there is no such directory")
     if os.path.islink(path):
-        raise unwritable(path, "a symbolic link stands there")
+        raise unwritable(path, "it is a symbolic link")
     if os.path.isdir(path) or not os.path.basename(path):
         raise unwritable(path, "it is a directory")
     if not os.access(directory, os.W_OK | os.X_OK):
@@ -52,5 +52,5 @@ def _standing(path: str, within: str) -> tuple[str, str]:
 def unwritable(path: str, why: Optional[str]) -> BrambleError:
     """Return the error for a file that cannot be written."""
     return BrambleError(
-        "cli.unwritable", f"{path} cannot be written: {why}", remedy="name a place that you may write to"
+        "cli.unwritable", f"{path} cannot be written: {why}", remedy="name a path that you may write to"
     )

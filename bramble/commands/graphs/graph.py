@@ -100,7 +100,7 @@ def _project(cwd: str, root: Optional[str]) -> Project:
     start = os.path.realpath(cwd if root is None else os.path.join(cwd, root))
     if not os.path.isdir(start):
         raise BrambleError(
-            "graph.root", f"{start} is no directory", remedy="name the directory that the sources are below"
+            "graph.root", f"{start} is not a directory", remedy="name the directory that contains the sources"
         )
     try:
         project = find_project(start)

@@ -167,9 +167,9 @@ class _Growing:
                 key,
                 BrambleError(
                     "lock.value",
-                    f"what [{table}] says is no graph: {error.message}",
+                    f"[{table}] does not have a valid graph: {error.message}",
                     place=self._around.lock.places.get((table, ROOT)),
-                    remedy="restore the table from version control, or delete it to have it written again",
+                    remedy="restore the table from version control, or delete it, and it is written again",
                 ),
             )
             return None
@@ -215,7 +215,7 @@ class _Growing:
         return BrambleError(
             "lock.generated",
             f'bramble.lock does not hold the graph that "{self.graph.get(key).name}" writes',
-            remedy="build once without --locked, and keep the lock file in version control",
+            remedy="build once without --locked, and commit the lock file",
         )
 
     def _read(self, keys: Iterable[str], report: BuildReport) -> Iterator[tuple[str, Generated]]:
@@ -318,7 +318,7 @@ def _file(directory: str, name: str) -> str:
     found = ", ".join(graphs + modules) or "no such file"
     raise BrambleError(
         "graph.file",
-        f'one file .json or {SUFFIX} is expected in the output of "{name}", and there is {found}',
+        f'one file .json or {SUFFIX} is expected in the output of "{name}", but there is {found}',
         remedy="write $out/graph.json, or a module $out/default.bramble with a function default()",
     )
 
@@ -419,7 +419,7 @@ def expanded(evaluated: Evaluated, around: Around) -> tuple[Evaluated, tuple[Fai
 
 
 def _not_built(*_: Any, **__: Any) -> BuildReport:
-    raise AssertionError("what is locked is only looked up")
+    raise AssertionError("recorded graphs are only looked up")
 
 
 def _together(

@@ -83,14 +83,14 @@ def add(
         raise BrambleError(
             "config.dependency",
             f'"{project.name}" is the name of this project itself',
-            remedy="leave it out: a project loads its own modules without naming itself",
+            remedy="remove it: a project loads its own modules without requiring itself",
         )
     if redact(git) != git:
         # spec: packages.add.secrets
         raise BrambleError(
             "config.dependency",
-            f"the address {redact(git)} holds a password, and {CONFIG_NAME} is read by everybody",
-            remedy="leave it out, and write name and password for that host into ~/.netrc",
+            f"the address {redact(git)} holds a password, and everybody can read {CONFIG_NAME}",
+            remedy="remove it, and write the name and the password for this host into ~/.netrc",
         )
     warnings: list[str] = []
     given = ""
@@ -119,7 +119,7 @@ def _wanted(word: str) -> Wanted:
     if word.startswith((".", "/", "~")):
         raise BrambleError(
             "config.name",
-            f"{ascii(word)} is no name of a package, but a path",
+            f"{ascii(word)} is a path and not the name of a package",
             remedy=f"for what is in that directory: bramble add --path {shlex.quote(word)}; "
             "for a repository there: bramble add NAME --git /ABSOLUTE/PATH",
         )
@@ -129,17 +129,17 @@ def _wanted(word: str) -> Wanted:
         meant = place.removesuffix("/").removesuffix(".git")
         raise BrambleError(
             "config.name",
-            f"{ascii(redact(word))} is no name of a package, but an address",
+            f"{ascii(redact(word))} is an address and not the name of a package",
             remedy=f"a package is named after its place: bramble add {shlex.quote(meant) or 'NAME'}; "
-            "where it is elsewhere than its name says: bramble add NAME --git URL",
+            "if it has another address: bramble add NAME --git URL",
         )
     if wrong is None and in_library(name):
-        wrong = f'"{name}" is of the library that comes with Bramble, and needs no entry'
+        wrong = f'"{name}" is a module of the library, and needs no entry'
     if wrong is not None or (at and not version):
         raise BrambleError(
             "config.name",
             wrong or f"there is no version behind the @ of {ascii(word)}",
-            remedy="write it as it names itself, for example: bramble add example.com/lib@1.2.0",
+            remedy="write its full name, for example: bramble add example.com/lib@1.2.0",
         )
     return Wanted(name, version)
 

@@ -126,8 +126,8 @@ def unknown_revision(name: str, revision: str, repository: Repository) -> Brambl
         "packages.unknown-revision",
         f'the repository of the package "{name}" has no branch or tag {ascii(revision)}',
         remedy=(f"did you mean {shlex.quote(meant)}? " if meant else "")
-        + "write a branch, a tag, all digits of a commit's hash, or a version, "
-        "which means it or a later one of its MAJOR",
+        + "write a branch, a tag, a full commit hash, or a version, "
+        "which also permits later ones of the same MAJOR",
     )
 
 
@@ -179,7 +179,7 @@ def moved(lock: Lock, repositories: Mapping[str, Repository], used: Iterable[str
         now = repository.versions.get(version)
         if now is None:
             warnings.append(
-                f"the tag of {key} is gone from {redact(repository.place.url)}; "
+                f"the tag of {key} was removed from {redact(repository.place.url)}; "
                 f"it stays commit {commits[key][:12]}, which the lock names"
             )
         elif now != commits[key]:

@@ -207,6 +207,6 @@ def _explained(error: BrambleError, ask: Ask, lock: Lock, entries: Mapping[Ask, 
         "packages.digest",
         f"the sources of {ask.key} are not those that the lock names: {error.message}",
         place=lock.places.get((DEPENDENCIES, ask.key), Place(LOCK_NAME)),
-        remedy="a version never changes: somebody has moved its tag, or the lock is wrong; "
+        remedy="a version never changes: its tag was moved, or the lock is wrong; "
         "find out which before you delete the line",
     )

@@ -78,7 +78,7 @@ def wish_of(reference: str, setting: Setting) -> Wish:
     if not is_remote(name) or not places(name):
         raise BrambleError(
             "packages.unknown",
-            f'the name "{name}" says no place of a repository: HOST/PATH is expected',
+            f'the name "{name}" is not the address of a repository: HOST/PATH is expected',
             remedy=f"name the project after its repository, in {CONFIG_NAME}: github.com/you/it",
         )
     top = os.path.realpath(git(project.root, "rev-parse", "--show-toplevel").strip())
@@ -97,7 +97,7 @@ def wish_of(reference: str, setting: Setting) -> Wish:
     _check_config(project, directory, commit, tag, version)
     warnings = []
     if has_changes(project.root):
-        warnings.append(f"what is not committed is not in {tag}")
+        warnings.append(f"changes that are not committed are not in {tag}")
     if _commit(project.root, "HEAD", "") != commit:
         warnings.append(f"{tag} is commit {commit[:12]}, and not what you have checked out")
     if not setting.offline:
@@ -147,7 +147,7 @@ def _pushed(
             raise BrambleError(
                 "packages.not-pushed",
                 error.message,
-                remedy="push the repository to where the name says that it is, or correct the name",
+                remedy="push to the repository of that name, or correct the name",
                 detail=error.detail,
             ) from None
         return [f"whether {tag} is pushed could not be seen: {error.message}"]
@@ -160,7 +160,7 @@ def _pushed(
         raise BrambleError(
             "packages.not-pushed",
             f"{tag} is commit {commit[:12]} here, and {there[:12]} in {found.place.url}",
-            remedy=f"git fetch --tags shows what is there; where nobody has it yet: {push} --force",
+            remedy=f"git fetch --tags shows what is there; if nobody uses it yet: {push} --force",
         )
     return []
 
@@ -200,7 +200,7 @@ class Asked:
         try:
             return _read_job(values)
         except (KeyError, TypeError, ValueError):
-            raise _no_answer(url, "what it says of a job has another form") from None
+            raise _no_answer(url, "its description of a job is not valid") from None
 
     def follow(self, job: Job, on_text: Callable[[str], None]) -> Job:
         """Hand on what a job prints until it is over, whole lines, and return what has become of it.
@@ -311,7 +311,7 @@ def _refused(url: str, status: int, values: dict[str, Any]) -> BrambleError:
 
 def _no_answer(url: str, fact: str) -> BrambleError:
     return BrambleError(
-        "registry.answer", f"{url} is not answered as a registry does: {fact}", remedy="check the URL"
+        "registry.answer", f"{url} does not answer as a registry: {fact}", remedy="check the URL"
     )
 
 

@@ -186,7 +186,7 @@ class Repositories:
             "packages.unknown",
             f"{fact}: git could not read " + " nor ".join(redact(place.url) for place in candidates),
             remedy=("check the network and the name" if silent else "check the name")
-            + f"; where the repository is elsewhere than the name says: bramble add {name} --git URL"
+            + f"; if the repository has another address: bramble add {name} --git URL"
             + (f"; {private}" if private else ""),
             detail=detail,
         )
@@ -202,7 +202,7 @@ def _candidates(name: str, git: str) -> tuple[RepositoryPlace, ...]:
     if not found:
         raise BrambleError(
             "packages.unknown",
-            f'the name "{name}" says no place of a repository: HOST/PATH is expected',
+            f'the name "{name}" is not the address of a repository: HOST/PATH is expected',
             remedy="write the whole name, as in github.com/u/p; `bramble search` finds names in registries",
         )
     return found
@@ -260,6 +260,6 @@ def unknown_version(ask: Ask, repository: Repository) -> BrambleError:
         + (
             f"it has {listed}"
             if known
-            else odd_tag(repository) or f"it has none: its repository has no tag {_tag(repository)}"
+            else odd_tag(repository) or f"it has no version: its repository has no tag {_tag(repository)}"
         ),
     )

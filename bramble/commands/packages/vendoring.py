@@ -254,7 +254,7 @@ def _present(directory: str) -> tuple[str, ...]:
         if not os.path.lexists(path):
             continue
         if os.path.islink(path) or not os.path.isdir(path):
-            raise _occupied(directory, f"{folder} in it is no directory")
+            raise _occupied(directory, f"{folder} in it is not a directory")
         found += [f"{folder}/{name}" for name in sorted(os.listdir(path)) if is_own(f"{folder}/{name}")]
     return tuple(found)
 
@@ -262,8 +262,8 @@ def _present(directory: str) -> tuple[str, ...]:
 def _occupied(directory: str, why: str) -> BrambleError:
     return BrambleError(
         "vendor.occupied",
-        f"{directory} is no vendor directory: {why}",
-        remedy="name a directory that is not there yet, or is empty",
+        f"{directory} is not a vendor directory: {why}",
+        remedy="name a new or empty directory",
     )
 
 

@@ -134,9 +134,8 @@ def _release(one: Operand, setting: Setting, on_line: Callable[[str], None], rea
         return _asked(one, setting, on_line)
     except BrambleError as error:
         with contextlib.suppress(BrambleError):
-            error.remedy = (
-                f"{_known(one, setting).key} is here: name it, or use --offline; else {error.remedy}"
-            )
+            key = _known(one, setting).key
+            error.remedy = f"{key} is in the store: name it, or use --offline; otherwise {error.remedy}"
         raise
 
 
@@ -151,8 +150,8 @@ def _known(one: Operand, setting: Setting) -> _Release:
                 return _Release(Ask(name, best), one.within(name, module))
     raise BrambleError(
         "fetch.offline",
-        f"what {one.target.name} is must be asked of its repository, and --offline forbids it",
-        remedy="run it once without --offline, or name a version or a commit that is here",
+        f"the repository of {one.target.name} has to be asked, which --offline forbids",
+        remedy="run it once without --offline, or name a version or a commit that is in the store",
     )
 
 

@@ -63,7 +63,7 @@ def find_logs(word: Optional[str], of: str, previous: bool, setting: Setting) ->
         raise BrambleError(
             "history.no-previous",
             f"no build of {of or word} before the last one is recorded",
-            remedy="leave --previous out; `bramble history` lists what is recorded",
+            remedy="omit --previous; `bramble history` lists what is recorded",
         )
     return logs
 

@@ -43,8 +43,8 @@ def why_built(word: str, of: str, setting: Setting) -> list[Answer]:
     if not found:
         raise BrambleError(
             "history.not-built",
-            f"{of or word} was found built in each build that is recorded",
-            remedy="builds from before are not recorded any more",
+            f"{of or word} was already built in every recorded build",
+            remedy="earlier builds are not recorded any more",
         )
     return found
 

@@ -113,7 +113,7 @@ def check(name: str, reference: str, around: Around) -> Checked:
     # spec: registry.publish
     wrong = broken_release(name, _NO_VERSION)
     if wrong is not None:
-        raise BrambleError("registry.request", wrong, remedy="name a package by its place: example.com/lib")
+        raise BrambleError("registry.request", wrong, remedy="name a package by its address: example.com/lib")
     check_place(name, around.places, addresses_of)
     published = published_in(around.registry)
     with _impersonal(around) as setting:
@@ -210,7 +210,7 @@ def _parsed(reference: str) -> Version:
         raise BrambleError(
             "registry.request",
             f"{ascii(reference)} is neither a version nor the tag of one",
-            remedy="versions alone are published: 1.2.0, or its tag v1.2.0",
+            remedy="only versions are published: 1.2.0, or its tag v1.2.0",
         ) from None
 
 
@@ -224,7 +224,7 @@ def _checked(
     if tree.commit != commit:
         raise BrambleError(
             "registry.moved",
-            f"the tag of {name}@{version} was moved from {commit} to {tree.commit} while it was looked at",
+            f"the tag of {name}@{version} was moved from {commit} to {tree.commit} while it was checked",
             remedy="a version never changes: make a new one, and a tag for it",
         )
     entry = Entry(name, str(version), commit, tree.digest)
@@ -240,7 +240,7 @@ def _checked(
             raise _failed(result.failures)
         if result.cancelled:
             raise BrambleError("registry.interrupted", "the work was ended", remedy="ask for it again")
-        around.say(f"{len(roots)} derivations had the same results when they were built once more")
+        around.say(f"{len(roots)} derivations had the same results when they were built again")
     with bounded(around.setting.limits):
         docs = documentation_of(tree.directory, entry.name, entry.version, impure)
     return Checked(entry, False, docs, impure)

@@ -27,7 +27,8 @@ def public_key(path: str) -> str:
         raise BrambleError(
             "registry.key",
             f"others can read {path}, with which the registry signs",
-            remedy=f"chmod 600 {path}; where others have read it, make a new one and tell all who trust it",
+            remedy=f"chmod 600 {path}; if others may have read it, make a new key and tell everybody who "
+            "trusts it",
         )
     words = _run(["-y", "-P", "", "-f", path]).decode("ascii", "replace").split()
     if words[:1] != ["ssh-ed25519"] or len(words) < 2:
@@ -88,13 +89,13 @@ def _run(words: list[str]) -> bytes:
         ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrambleError(
-            "registry.key", f"ssh-keygen did not do it: {error}", remedy="run the command yourself to see why"
+            "registry.key", f"ssh-keygen failed: {error}", remedy="run the command yourself to see why"
         ) from error
     if done.returncode:
         raise BrambleError(
             "registry.key",
-            "ssh-keygen did not do it",
-            remedy="the lines above are its own; a key with a passphrase cannot be used by a server",
+            "ssh-keygen failed",
+            remedy="its messages are above; a key with a passphrase cannot be used by a server",
             detail=done.stdout.decode("utf-8", "replace"),
         )
     return done.stdout

@@ -24,7 +24,7 @@ _GIVEN_UP = Problem(
     "registry.interrupted",
     "the server has ended each time while it worked on this",
     "",
-    "the operator of the registry has to find the reason; ask again afterwards",
+    "the operator of the registry must find the reason; try again then",
 )
 
 
@@ -86,8 +86,8 @@ class Line:
             if own >= self.bounds.of_one_client or len(lately) >= self.bounds.an_hour:
                 raise BrambleError(
                     "registry.too-many",
-                    "too much was asked for from where you are",
-                    remedy="wait until what you asked for is published, or an hour",
+                    "there were too many requests from your address",
+                    remedy="wait until your requests are done, or for an hour",
                 )
             if len(open_jobs) >= self.bounds.waiting:
                 raise BrambleError(

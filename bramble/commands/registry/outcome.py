@@ -82,5 +82,5 @@ def _read(directory: str, name: str) -> dict[str, object]:
     except RecursionError:
         values = None
     if not isinstance(values, dict):
-        raise ValueError("nothing was left")
+        raise ValueError("nothing was written")
     return values

@@ -32,8 +32,8 @@ def check_asks(asks: Sequence[Ask], places: Places, look_up: Lookup) -> None:
         if ask.git or ask.version is None:
             raise BrambleError(
                 "registry.place",
-                f"{ask.key} is required from {ask.git or 'a revision'}, and a registry holds versions of "
-                "what is where its name says",
+                f"{ask.key} is required from {ask.git or 'a revision'}, but a registry only has "
+                "versions from the address in the name of a package",
                 remedy=f'require a published version: "{ask.name}" = "1.2.0"',
             )
         check_place(ask.name, places, look_up)
@@ -61,12 +61,12 @@ def check_place(name: str, places: Places, look_up: Lookup) -> None:
         return
     inner = [address for address in addresses if not is_public(address)]
     if inner:
-        raise _refused(name, f"its host has the address {inner[0]}, which is not of the public internet")
+        raise _refused(name, f"its host has the address {inner[0]}, which is not public")
 
 
 def _refused(name: str, why: str) -> BrambleError:
     return BrambleError(
         "registry.place",
         f'"{name}" is not fetched: {why}',
-        remedy="publish it where it is public, or in a registry that is told to fetch it: --places HOST",
+        remedy="publish it where it is public, or in a registry that may fetch it: --places HOST",
     )

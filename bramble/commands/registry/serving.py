@@ -139,17 +139,17 @@ def read_tokens(path: str) -> tuple[bytes, ...]:
         raise BrambleError(
             "registry.tokens",
             f"{path} cannot be read: {_why(error)}",
-            remedy="make it a text file, a token a line",
+            remedy="make it a text file with one token per line",
         ) from None
     tokens = [line for line in lines if line and not line.startswith("#")]
     if not tokens:
         fact, remedy = "there is no token in it", f"{_MAKE} >> {path}; chmod 600 {path}"
     elif status.st_mode & 0o077:
         fact = "others can read it"
-        remedy = f"chmod 600 {path}, and put other tokens into it if somebody may have read these"
+        remedy = f"chmod 600 {path}, and replace the tokens if somebody may have read them"
     elif not all(map(_TOKEN.fullmatch, tokens)):
-        fact = "a token in it has less than 16 characters, or others than ASCII has"
-        remedy = f"take a token that this makes: {_MAKE}"
+        fact = "a token in it has less than 16 characters, or characters outside of ASCII"
+        remedy = f"make a token with: {_MAKE}"
     else:
         return tuple(hashlib.sha256(token.encode()).digest() for token in tokens)
     raise BrambleError("registry.tokens", f"{path}: {fact}", remedy=remedy)
@@ -163,8 +163,9 @@ def _origin(public: str, wanted: str, insists: bool) -> str:
     if insists and known != wanted:
         raise BrambleError(
             "registry.origin",
-            f'this registry is called "{known}", and its clients would take "{wanted}" for another one',
-            remedy="leave --origin out",
+            f'the origin of this registry is "{known}", and clients would treat "{wanted}" as another '
+            "registry",
+            remedy="omit --origin",
         )
     return known
 
@@ -183,8 +184,8 @@ def _add(public: str, owner: Owner, store: Store, outcome: Outcome, place: str) 
     ):
         raise BrambleError(
             "registry.worker",
-            "the process that looked at the package has left what cannot be published",
-            remedy="ask again; the operator of the registry can find the reason",
+            "the process that checked the package has written results that are not valid",
+            remedy="try again; the operator of the registry can find the reason",
         )
 
     def write_source(write: Write) -> None:

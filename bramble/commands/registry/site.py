@@ -34,7 +34,7 @@ _SAFE = (
 )
 _READ = ("GET", "HEAD")
 _METHODS = (*_READ, "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
-_ADDRESS = "is the address right? that of a registry is what `bramble registry serve` says it serves"
+_ADDRESS = "check the address: `bramble registry serve` prints the one of the registry"
 _KINDS = {
     Kind.CONFIG: "text/plain; charset=utf-8",
     Kind.SOURCE: "application/x-tar",
@@ -225,7 +225,7 @@ class Site:
         if not any([hmac.compare_digest(given, one) for one in self.owned.tokens]):
             raise Refused(
                 401,
-                "this registry publishes for those alone who have a token of it",
+                "this registry publishes only for clients with a token",
                 [("WWW-Authenticate", 'Bearer realm="bramble registry"')],
             )
 
@@ -284,7 +284,7 @@ def _wish(body: bytes) -> tuple[str, str]:
     if wrong is None and (len(reference) > _LONGEST_REFERENCE or not reference.isprintable()):
         wrong = "the reference is not valid as the name of a tag"
     if wrong is not None:
-        raise BrambleError("registry.request", wrong, remedy="name a package by its place: example.com/lib")
+        raise BrambleError("registry.request", wrong, remedy="name a package by its address: example.com/lib")
     return package, reference
 
 

@@ -42,8 +42,8 @@ class Task(NamedTuple):
 
 _OUR_FAULT = Problem(
     "registry.worker",
-    "the server has made a mistake",
-    remedy="its operator finds more in its log, and can report it",
+    "internal error of the server",
+    remedy="its operator can find details in the log, and report the bug",
 )
 # Adds a version for good, of which the directory of its job has the rest. Raises BrambleError.
 Publish = Callable[[Outcome, str], None]
@@ -186,8 +186,8 @@ def _outcome(job: Job, place: str, status: int) -> Outcome:
         ended = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         raise BrambleError(
             "registry.worker",
-            f"the process that looked at the package {ended}, and said nothing",
-            remedy="its own lines are in the log; where there are none, it may have used too much memory",
+            f"the process that checked the package {ended} without a result",
+            remedy="its messages are in the log; if there are none, it may have used too much memory",
         ) from None
     raise _Failed(problem)
 
@@ -220,7 +220,7 @@ def _no_disk(error: OSError) -> Problem:
     return Problem(
         "registry.disk",
         f"the registry cannot write: {error.strerror or error}",
-        remedy="its operator has to free disk space; ask again afterwards",
+        remedy="its operator must free disk space; try again then",
     )
 
 

@@ -103,7 +103,7 @@ def _build(work: Work, on_stage: Callable[[int], None]) -> tuple[Stage, ...]:
             raise BrambleError(
                 "self.not-identical",
                 f"stage {number} differs from {before}: {differs}",
-                remedy="look for what depends on the time, on chance or on the place in what makes the file",
+                remedy="look for code that depends on the time, on random numbers or on paths",
             )
         expected, before = found, f"stage {number}"
         stages.append(stage)
@@ -150,7 +150,7 @@ def _python(path: str, tools: str) -> str:
 
 def _stage(number: int, call: tuple[Sequence[str], Mapping[str, str]], nested: bool) -> Stage:
     command, environ = call
-    remedy = "its own messages are above this one"
+    remedy = "its messages are above"
     try:
         done = subprocess.run(command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         fault = f"its Bramble ended with status {done.returncode}" if done.returncode else ""

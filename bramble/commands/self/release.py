@@ -71,8 +71,8 @@ def _is_there(directory: str, artifact: Artifact) -> bool:
     if not same:
         raise BrambleError(
             "self.release-differs",
-            f"{path} is there, and is not the {artifact.name} of this source",
-            remedy="name a new directory; what was released stays as it is",
+            f"{path} exists, and is not the {artifact.name} of this source",
+            remedy="name a new directory; existing releases are not changed",
         )
     return True
 

@@ -63,7 +63,7 @@ def lay_out(files: Mapping[str, bytes], directory: str) -> int:
         os.makedirs(directory, exist_ok=True)
         if os.listdir(directory):
             raise BrambleError(
-                "self.not-empty", f"{directory} is not empty", remedy="name a directory that is not there yet"
+                "self.not-empty", f"{directory} is not empty", remedy="name a directory that does not exist"
             )
         _write_all(files, directory)
     except OSError as error:
@@ -103,12 +103,10 @@ def verify_file(path: str) -> OneFile:
     except OSError as error:
         raise _no_file(f"{path} cannot be read: {error.strerror}") from error
     if not data.startswith(OPENING):
-        raise _no_file(f"{path} is not the one file of Bramble: it does not begin as that does")
+        raise _no_file(f"{path} is not the one file of Bramble: it does not begin like one")
     fault = fault_of(data) if len(data) <= _LARGEST else "it is far too large"
     if fault:
-        raise BrambleError(
-            "self.damaged", f"{path} is not as it was made: {fault}", remedy="fetch the file again"
-        )
+        raise BrambleError("self.damaged", f"{path} is damaged: {fault}", remedy="fetch the file again")
     return _described(path, data)
 
 
@@ -116,8 +114,8 @@ def _no_file(message: str) -> BrambleError:
     return BrambleError(
         "self.no-file",
         message,
-        remedy="name the file `bramble`: a checkout and an installed package are no such file; "
-        "if a download is meant, fetch it again",
+        remedy="name the file `bramble`: a checkout or an installed package is not this file; "
+        "if it is a download, fetch it again",
     )
 
 

@@ -114,7 +114,7 @@ def _emptied(place: Place) -> tuple[str, ...]:
         raise BrambleError(
             "self.unremovable",
             f"{error.filename or place.path} cannot be removed: {error.strerror}",
-            remedy="remove it yourself; the same command goes on with the rest",
+            remedy="remove it yourself, and run the command again for the rest",
         ) from error
 
 
@@ -182,7 +182,7 @@ def _foreign(status: os.stat_result, is_kind: Callable[[int], bool]) -> str:
     if stat.S_ISLNK(status.st_mode):
         return "is a symbolic link, which is not followed"
     if not is_kind(status.st_mode):
-        return "is not what Bramble has made there"
+        return "was not created by Bramble"
     if status.st_uid != os.geteuid():
         return f"belongs to {user(status.st_uid)}"
     return ""
@@ -200,7 +200,7 @@ def _mounts() -> tuple[str, ...]:
 def _mounted(path: str, mounts: tuple[str, ...]) -> str:
     real = os.path.realpath(path)
     found = [mount for mount in mounts if mount == real or mount.startswith(real + "/")]
-    return f"is left, since something is mounted at {found[0]}" if found else ""
+    return f"is kept, because something is mounted at {found[0]}" if found else ""
 
 
 def _measure(path: str) -> tuple[int, int]:
@@ -239,7 +239,7 @@ def _store(setting: Setting, mounts: tuple[str, ...], *, with_store: bool) -> tu
     if setting.store_of is not None:
         reason = f"it belongs to {setting.store_of}"
     elif not with_store:
-        reason = "it holds what was built; --store removes it, too"
+        reason = "it has the results of builds; --store also removes it"
     else:
         parts = (store.location.padding[0], "var")
         reasons = [_mounted(f"{store.root}/{part}", mounts) for part in parts]

@@ -56,7 +56,7 @@ def checkpoint_of(origin: str, index: bytes) -> Checkpoint:
     """Return the checkpoint of an index. Raises registry.checkpoint for an origin that is none."""
     # spec: registry.checkpoint
     if not is_origin(origin):
-        _refuse(f"{ascii(origin)} is no origin: 1 to 255 printable ASCII characters without spaces")
+        _refuse(f"{ascii(origin)} is not a valid origin: 1 to 255 printable ASCII characters without spaces")
     return Checkpoint(origin, len(index), hashlib.sha256(index).hexdigest())
 
 
@@ -78,17 +78,17 @@ def verified(data: bytes, key: str) -> Checkpoint:
     except NoSignature as error:
         raise BrambleError(
             "config.registries",
-            f"{ascii(key[:100])} is no public key that can be used: {error}",
+            f"{ascii(key[:100])} is not a valid public key: {error}",
             remedy='write the line of the registry\'s public key: "ssh-ed25519 AAAA…"',
         ) from None
     try:
         found = parse_signature(signature)
     except NoSignature as error:
-        raise _unsigned(f"it holds no signature that can be used: {error}") from None
+        raise _unsigned(f"it has no valid signature: {error}") from None
     if found.key != wanted:
-        raise _unsigned(f"it is signed with {key_text(found.key)}, and {key_text(wanted)} is trusted")
+        raise _unsigned(f"it is signed with {key_text(found.key)}, but {key_text(wanted)} is trusted")
     if not found.is_of(checkpoint.text, NAMESPACE):
-        raise _unsigned("the signature is not one of this text")
+        raise _unsigned("the signature does not belong to this text")
     return checkpoint
 
 
@@ -100,7 +100,7 @@ def signer(data: bytes) -> str:
     try:
         return key_text(parse_signature(_parted(data)[1]).key)
     except NoSignature as error:
-        raise _unsigned(f"it holds no signature that can be used: {error}") from None
+        raise _unsigned(f"it has no valid signature: {error}") from None
 
 
 def believed(data: bytes) -> Checkpoint:
@@ -125,7 +125,7 @@ def refuse_rewritten(before: Optional[Checkpoint], now: Checkpoint, index: bytes
     if len(index) < now.size or found != now.sha256:
         raise BrambleError(
             "registry.index",
-            f"the first {now.size} bytes of the index have the SHA-256 {found}, and {now.sha256} is signed",
+            f"the first {now.size} bytes of the index have the SHA-256 {found}, but {now.sha256} is signed",
             remedy="only the operator of the registry can correct this; nothing from it is used until then",
         )
 
@@ -134,7 +134,7 @@ def refuse_older(before: Checkpoint, now: Checkpoint) -> None:
     """Demand that `now` can be later than `before`, as far as the two alone tell. Raises registry.history."""
     # spec: registry.history
     if now.origin != before.origin:
-        raise _rewritten(f'it is called "{now.origin}" now, and was "{before.origin}"')
+        raise _rewritten(f'its name is "{now.origin}" now, and was "{before.origin}"')
     if now.size < before.size:
         raise _rewritten(f"its index had {before.size} bytes, and is signed with {now.size} now")
     if now.size == before.size:
@@ -155,7 +155,7 @@ def _parted(data: bytes) -> tuple[Checkpoint, str]:
     try:
         text = data.decode("ascii")
     except UnicodeDecodeError:
-        _refuse("it holds something else than ASCII")
+        _refuse("it has characters outside of ASCII")
     found = _FORM.match(text)
     if found is None:
         _refuse(f"it begins with {ascii(text[:60])}")
@@ -167,8 +167,8 @@ def _parted(data: bytes) -> tuple[Checkpoint, str]:
 def _refuse(fact: str) -> NoReturn:
     raise BrambleError(
         "registry.checkpoint",
-        f"{CHECKPOINT} is no checkpoint of a registry: {fact}",
-        remedy="check the URL; what is there is not used",
+        f"{CHECKPOINT} is not a checkpoint of a registry: {fact}",
+        remedy="check the URL; its content is not used",
     )
 
 

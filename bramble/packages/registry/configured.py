@@ -74,7 +74,7 @@ def parse_configured(text: str, filename: str) -> Configured:
     for url, value in _table(document, ("registries",)).items():
         one = _registry(document, url, value)
         if one.url in registries:
-            _refuse(document, ("registries", url), f"{one.url} stands twice", "leave one of them")
+            _refuse(document, ("registries", url), f"{one.url} occurs twice", "keep one of them")
         registries[one.url] = one
     packages = _table(document, ("packages",))
     _refuse_unknown(document, ("packages",), packages, _KEYS_OF_PACKAGES)
@@ -88,8 +88,8 @@ def _registry(document: TomlDocument, url: str, value: Any) -> Trusted:
         _refuse(
             document,
             path,
-            f"{ascii(re.sub('//[^/]*@', '//***@', url))} is no root of a registry",
-            'write its URL, "https://packages.example.com"; a name and a password stand in ~/.netrc',
+            f"{ascii(re.sub('//[^/]*@', '//***@', url))} is not the URL of a registry",
+            'write its URL, "https://packages.example.com"; put a name and a password into ~/.netrc',
         )
     table = {"key": value} if isinstance(value, str) else value
     if not isinstance(table, dict):
@@ -109,7 +109,7 @@ def _registry(document: TomlDocument, url: str, value: Any) -> Trusted:
         )
     origin = table.get("origin", "")
     if not isinstance(origin, str) or (origin and not is_origin(origin)):
-        _refuse(document, (*path, "origin"), "its origin is invalid", "write what the registry calls itself")
+        _refuse(document, (*path, "origin"), "its origin is invalid", "write the name that the registry has")
     return Trusted(
         url.rstrip("/"), key, origin, _names(document, (*path, "packages"), table.get("packages", []))
     )
@@ -117,20 +117,18 @@ def _registry(document: TomlDocument, url: str, value: Any) -> Trusted:
 
 def _names(document: TomlDocument, path: Path, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        _refuse(document, path, f"{path[-1]} is no array of names", 'write ["example.com/team"]')
+        _refuse(document, path, f"{path[-1]} is not an array of names", 'write ["example.com/team"]')
     for at, one in enumerate(value):
         wrong = broken_name(one)
         if wrong is not None:
-            _refuse(
-                document, (*path, at), wrong, "write a name of a package, or whole parts of its beginning"
-            )
+            _refuse(document, (*path, at), wrong, "write the name of a package, or its first parts")
     return tuple(value)
 
 
 def _table(document: TomlDocument, path: Path) -> Mapping[str, Any]:
     table = document.values.get(str(path[0]), {})
     if not isinstance(table, dict):
-        _refuse(document, path, f"{path[0]} is no table", f"write [{path[0]}]")
+        _refuse(document, path, f"{path[0]} is not a table", f"write [{path[0]}]")
     return table
 
 
@@ -144,7 +142,7 @@ def _refuse_unknown(
             _refuse(
                 document,
                 (*path, key),
-                f"the key {ascii(key)} means nothing here",
+                f"the key {ascii(key)} is not known here",
                 f"did you mean {meant}?" if meant else f"known are {', '.join(known)}",
             )
 

@@ -201,7 +201,7 @@ def _read(data: bytes, largest: int) -> dict[str, Any]:
 
 
 def _number(text: str) -> NoReturn:
-    _refuse(f"{text[:20]} is no whole number")
+    _refuse(f"{text[:20]} is not an integer")
 
 
 def _whole(text: str) -> int:
@@ -212,21 +212,21 @@ def _whole(text: str) -> int:
 def _objects(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     found = document.get(key)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        _refuse(f'"{key}" has to be an array of objects')
+        _refuse(f'"{key}" must be an array of objects')
     return found
 
 
 def _texts(document: Mapping[str, Any], key: str) -> list[str]:
     found = document.get(key)
     if not isinstance(found, list) or not all(_is_text(one) for one in found):
-        _refuse(f'"{key}" has to be an array of strings')
+        _refuse(f'"{key}" must be an array of strings')
     return found
 
 
 def _text(document: Mapping[str, Any], key: str) -> str:
     found = document.get(key)
     if not _is_text(found):
-        _refuse(f'"{key}" has to be a string')
+        _refuse(f'"{key}" must be a string')
     assert isinstance(found, str)  # It is a text.
     return found
 
@@ -244,13 +244,13 @@ def _name(document: Mapping[str, Any], key: str) -> str:
 def _count(document: Mapping[str, Any], key: str) -> int:
     found = document.get(key)
     if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-        _refuse(f'"{key}" has to be a whole number that is not negative')
+        _refuse(f'"{key}" must be a non-negative integer')
     return found
 
 
 def _refuse(fact: str) -> NoReturn:
     raise BrambleError(
         "registry.document",
-        f"a document of the registry is not of its form: {fact}",
+        f"a document of the registry is not valid: {fact}",
         remedy="only the operator of the registry can correct this",
     )

@@ -40,7 +40,7 @@ def line(entry: Entry) -> bytes:
     text = " ".join(entry) + "\n"
     found = _LINE.fullmatch(text.encode("ascii", "replace"))
     if found is None:
-        _refuse(0, f"{ascii(text)} is no line of an index")
+        _refuse(0, f"{ascii(text)} is not a valid line of an index")
     return b"".join(line for line, _ in _entries(found.string, 0))
 
 
@@ -58,7 +58,7 @@ def parse_lines(data: bytes, known: bytes = b"") -> tuple[Entry, ...]:
     for number, (text, entry) in enumerate(_entries(data, first), first):
         name, version, _, _ = text.split(b" ", 3)
         if (name, version) in seen:
-            _refuse(number, f"{entry.release} stands twice; a version never changes")
+            _refuse(number, f"{entry.release} occurs twice; a version never changes")
         seen.add((name, version))
         entries.append(entry)
     return tuple(entries)
@@ -90,7 +90,7 @@ def _entries(data: bytes, first: int) -> Iterator[tuple[bytes, Entry]]:
     for number, text in enumerate(data.splitlines(keepends=True), first):
         found = _LINE.fullmatch(text)
         if found is None:
-            _refuse(number, f"{ascii(text[:80].decode('latin-1'))} is no line of an index")
+            _refuse(number, f"{ascii(text[:80].decode('latin-1'))} is not a valid line of an index")
         entry = _entry(text)
         wrong = broken_release(entry.name, entry.version)
         if wrong is not None:

@@ -137,7 +137,7 @@ class _Check:
         try:
             read = reread(objects, name, parallel=False)
         except NotADirectoryError:
-            return [Damage(name, FOREIGN, "it is no directory")]
+            return [Damage(name, FOREIGN, "it is not a directory")]
         except OSError as error:
             return [Damage(name, UNREADABLE, str(error))]
         except BrambleError as error:

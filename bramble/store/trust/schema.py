@@ -390,7 +390,7 @@ def _whole(digits: str) -> int:
 
 
 def _no_number(value: str) -> NoReturn:
-    raise Malformed(f"{value[:_LONGEST_NUMBER]} is no whole number")
+    raise Malformed(f"{value[:_LONGEST_NUMBER]} is not an integer")
 
 
 _DECODER = json.JSONDecoder(

@@ -47,7 +47,7 @@ def split_name(name: bytes) -> Path:
         raise Clash(f"{shown(name)} is longer than any path may be")
     parts = tuple(part for part in name.split(b"/") if part not in (b"", b"."))
     if b".." in parts:
-        raise Outside(f'{shown(name)} climbs out through ".."')
+        raise Outside(f'{shown(name)} leaves the directory through ".."')
     return parts
 
 
@@ -93,7 +93,7 @@ class ConfinedTree:
             return next(entries, None) is None
 
     def directory(self, path: Path) -> None:
-        """Make a directory, and those above it, where they are not there."""
+        """Make a directory, and those above it, where they are missing."""
         if path:
             self._enter(path[:-1])
             self._enter(path, asked=True)
@@ -110,7 +110,7 @@ class ConfinedTree:
     def symlink(self, path: Path, target: bytes) -> None:
         """Make a symbolic link. Where it points to does not matter: nothing here follows it."""
         if not target or b"\0" in target or len(target) > LINK_LIMIT:
-            raise Clash(f"the link {_joined(path)} has a target that cannot be")
+            raise Clash(f"the link {_joined(path)} has a target that is not valid")
         parent = self._parent(path)
         self._clear(parent, path)
         os.symlink(target, path[-1], dir_fd=parent)
@@ -136,7 +136,7 @@ class ConfinedTree:
 
     def _parent(self, path: Path, *, make: bool = True) -> int:
         if not path:
-            raise Clash("an entry that is no directory has the name of the top")
+            raise Clash("an entry that is not a directory has the name of the top directory")
         return self._enter(path[:-1], make=make)
 
     def _enter(self, path: Path, *, make: bool = True, asked: bool = False) -> int:
@@ -180,7 +180,7 @@ class ConfinedTree:
         found = self._lstat(parent, path[-1])
         if found is not None and stat.S_ISLNK(found.st_mode):
             return Outside(f"an entry below {_joined(path)} would be written through that link")
-        return Clash(f"an entry stands below {_joined(path)}, which is a file")
+        return Clash(f"there is an entry below {_joined(path)}, which is a file")
 
     def _clear(self, parent: int, path: Path) -> None:
         found = self._lstat(parent, path[-1])
@@ -189,7 +189,7 @@ class ConfinedTree:
         if stat.S_ISDIR(found.st_mode):
             raise Clash(f"{_joined(path)} is a directory already")
         if self._once:
-            raise Clash(f"{_joined(path)} is there twice")
+            raise Clash(f"{_joined(path)} occurs twice")
         os.unlink(path[-1], dir_fd=parent)
 
     @staticmethod

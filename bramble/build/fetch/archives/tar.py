@@ -95,7 +95,7 @@ class TarStream:
             header = _header(self._exactly(BLOCK))
             if header is None:
                 if coming or extended:
-                    raise TarBroken("its last extended header belongs to nothing")
+                    raise TarBroken("its last extended header belongs to no member")
                 return
             if header.type in (b"x", b"X"):
                 if extended:
@@ -141,10 +141,10 @@ class TarStream:
             self._follow(size)
         elif kind in ("hardlink", "symlink") and size:
             # Some programs pass over so many bytes, and some do not.
-            raise TarUnsupported(f"{what} is a link with a content of its own")
+            raise TarUnsupported(f"{what} is a link with content")
         target = extended.get(b"linkpath", header.target)
         if kind in ("symlink", "hardlink") and (not target or b"\0" in target):
-            raise TarUnsupported(f"the link {what} has a target that cannot be")
+            raise TarUnsupported(f"the link {what} has a target that is not valid")
         return Member(
             kind=kind,
             name=name,
@@ -237,7 +237,7 @@ def _number(field: bytes, what: str) -> int:
         return value
     found = _OCTAL.fullmatch(field.lstrip(b"\0") if not field.strip(b" \0") else field)
     if found is None:
-        raise TarBroken(f"{what} is no number")
+        raise TarBroken(f"{what} is not a number")
     return int(found.group(1) or b"0", 8)
 
 
@@ -285,5 +285,5 @@ def _add(coming: dict[bytes, bytes], more: dict[bytes, bytes]) -> None:
 
 def _decimal(text: bytes, what: str) -> int:
     if not re.fullmatch(rb"[0-9]{1,%d}" % _NUMBER_LIMIT, text):
-        raise TarBroken(f"{what} is no number that can be")
+        raise TarBroken(f"{what} is not a valid number")
     return int(text)

@@ -86,12 +86,12 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
                 raise BrambleError(
                     "fetch.archive-empty",
                     f"the archive {name} has no members",
-                    remedy="nothing was stored; check the URL, or ask its author for a whole archive",
+                    remedy="nothing was stored; check the URL, or ask its author for a complete archive",
                 )
     except Outside as error:
-        raise _refused("outside", name, f"climbs out of its directory: {error}") from error
+        raise _refused("outside", name, f"has an entry outside of its directory: {error}") from error
     except TarSpecial as error:
-        raise _refused("special", name, f"holds what no output may: {error}") from error
+        raise _refused("special", name, f"has an entry that an output cannot have: {error}") from error
     except TooLarge as error:
         raise _refused("too-large", name, str(error)) from error
     except (TarUnsupported, Clash) as error:
@@ -111,7 +111,7 @@ def _refused(slug: str, name: str, fact: str) -> BrambleError:
     return BrambleError(
         f"fetch.archive-{slug}",
         f"the archive {name} {fact}",
-        remedy="nothing of it was stored; ask its author for a sound archive, or fetch it under a name "
+        remedy="nothing of it was stored; ask its author for a correct archive, or fetch it under a name "
         "without an archive's ending and unpack it in a build",
     )
 
@@ -120,7 +120,7 @@ def _broken(name: str, error: Exception) -> BrambleError:
     return BrambleError(
         "fetch.archive-broken",
         f"the archive {name} is damaged or cut short: {error}",
-        remedy="nothing of it was stored; try again, and if it stays, the file at the source is damaged",
+        remedy="nothing of it was stored; try again; if the error repeats, the file at the source is damaged",
     )
 
 
@@ -140,7 +140,7 @@ class Budget:
     def announced(self, members: int) -> None:
         """Raise TooLarge for so many members."""
         if members > self._members:
-            raise TooLarge("holds more files than any archive should")
+            raise TooLarge("holds too many files")
 
     def header(self, size: int) -> None:
         """Count a header that is no member, and what it holds. Raises TooLarge, Cancelled."""
@@ -153,7 +153,7 @@ class Budget:
             raise Cancelled
         self._members -= 1
         if self._members < 0:
-            raise TooLarge("holds more files than any archive should")
+            raise TooLarge("holds too many files")
 
     def take(self, size: int) -> None:
         """Count so many bytes. Raises TooLarge, Cancelled."""
@@ -161,7 +161,7 @@ class Budget:
             raise Cancelled
         self._left -= size
         if self._left < 0:
-            raise TooLarge("unpacks to far more than any archive of its size should")
+            raise TooLarge("unpacks to far too many bytes for its size")
 
 
 def _unpack_tar(file: IO[bytes], kind: str, tree: ConfinedTree, budget: Budget) -> None:

@@ -72,14 +72,14 @@ class ZipReader:
             entry, at = self._entry(at)
             found.append(entry)
         if at != self._start + self._length:
-            raise TarBroken("its directory is longer or shorter than it says")
+            raise TarBroken("its directory does not have the size that it states")
         end = 0
         for entry in sorted(found, key=lambda one: one.offset):
             if entry.offset < end:
-                raise TarBroken(f"{shown(entry.name)} lies over another file")
+                raise TarBroken(f"{shown(entry.name)} overlaps another file")
             end = entry.offset + _LOCAL.size + len(entry.raw) + entry.packed
         if end > self._start:
-            raise TarBroken("a file lies over its directory")
+            raise TarBroken("a file overlaps its directory")
         self._offsets = frozenset(entry.offset for entry in found)
         for at in (0, self._before):
             self._check_listed(at)
@@ -101,7 +101,7 @@ class ZipReader:
                 break
             yield piece
         if size != entry.size:
-            raise TarBroken(f"{shown(entry.name)} is longer or shorter than it says")
+            raise TarBroken(f"{shown(entry.name)} does not have the size that it states")
         if crc != entry.crc:
             raise TarBroken(f"the checksum of {shown(entry.name)} is wrong")
         end = at + entry.packed
@@ -111,7 +111,7 @@ class ZipReader:
         self._file.seek(at)
         data = self._file.read(size)
         if len(data) != size:
-            raise TarBroken("it ends before its end")
+            raise TarBroken("it is cut short")
         return data
 
     def _entry(self, at: int) -> tuple[Entry, int]:
@@ -132,9 +132,9 @@ class ZipReader:
         if flags & (1 | 1 << 6 | 1 << 13):
             raise TarUnsupported(f"{shown(name)} is encrypted")
         if flags & (1 << 5) or method not in (_STORED, _DEFLATED, _BZIP2, _LZMA):
-            raise TarUnsupported(f"{shown(name)} is packed by the method {method}, which is not known here")
+            raise TarUnsupported(f"{shown(name)} is compressed by the unknown method {method}")
         if kind == "directory" and size:
-            raise TarUnsupported(f"{shown(name)} is a directory with a content")
+            raise TarUnsupported(f"{shown(name)} is a directory with content")
         path = extras.get(_EXTRA_PATH)
         at = offset + self._before
         entry = Entry(raw, name, kind, executable, flags, method, crc, packed, size, at, path)
@@ -162,7 +162,7 @@ class ZipReader:
             raise TarBroken(f"the two headers of {shown(entry.name)} contradict each other")
         start: int = after + name_length + extra_length
         if start + entry.packed > self._start:
-            raise TarBroken(f"{shown(entry.name)} lies over the directory")
+            raise TarBroken(f"{shown(entry.name)} overlaps the directory")
         return start
 
     def _check_descriptor(self, entry: Entry, at: int) -> int:
@@ -217,7 +217,7 @@ class ZipReader:
         head = self._read(at, 9) if entry.packed >= 9 else b"\0" * 9
         _, length, properties, dictionary = struct.unpack("<HHBI", head)
         if length != 5 or properties >= 225 or dictionary > _DICTIONARY_LIMIT:
-            raise TarUnsupported(f"{shown(entry.name)} is packed in a way that is not known here")
+            raise TarUnsupported(f"{shown(entry.name)} is compressed in an unknown way")
         chain = {
             "id": lzma.FILTER_LZMA1,
             "dict_size": max(dictionary, 4096),
@@ -242,7 +242,7 @@ def _directory(file: IO[bytes], size: int) -> tuple[int, int, int, int]:
     if not ends:
         raise TarBroken("it has no directory at its end")
     if len(ends) > 1:
-        raise TarBroken("it has two ends")
+        raise TarBroken("it has two end records")
     _, disk, other, here, count, length, start, _ = _END.unpack_from(tail, ends[0])
     end = size - tail_size + ends[0]
     file.seek(max(end - _LOCATOR.size, 0))
@@ -300,7 +300,7 @@ def _wide(field: Optional[bytes], *values: int) -> tuple[int, int, int, int]:
         if value == full and field is not None:
             width = struct.calcsize(form)
             if at + width > len(field):
-                raise TarBroken("a long number of it is missing")
+                raise TarBroken("a 64-bit number of it is missing")
             value = struct.unpack_from(form, field, at)[0]
             at += width
         found.append(value)
@@ -334,7 +334,7 @@ def _check_utf8(name: bytes) -> None:
     try:
         name.decode("utf-8")
     except UnicodeDecodeError:
-        raise TarBroken(f"{shown(name)} is marked as UTF-8, and is not") from None
+        raise TarBroken(f"{shown(name)} is marked as UTF-8, but is not") from None
 
 
 def _kind(name: bytes, host: int, external: int) -> tuple[str, bool]:

@@ -1,12 +1,12 @@
 """How a compiler is kept from cutting names in pieces (`objects.references.pieces`). Pure.
 
 A constant text that is copied becomes moves of 8 or 16 bytes in the code, whose values hold the text in
-pieces: then the name of an object in it is no reference. gcc for x86 does so up to a number of moves, which
-depends on the processor that it tunes for. As many moves of 8 bytes as it makes for newer processors of AMD
-hold 64 bytes, fewer than any path of an object has, so programs are tuned for these. Then all copies of names
-are whole, those of initialisers, of std::string and of _FORTIFY_SOURCE too, and short copies cost no call.
-Whether a gcc does so is asked, not assumed. Where it does not, functions that copy are not expanded: names
-are whole where these functions are called, each of which is then a call.
+pieces: then the name of an object in it is not a reference. gcc for x86 does so up to a number of moves,
+which depends on the processor that it tunes for. As many moves of 8 bytes as it makes for newer processors of
+AMD hold 64 bytes, fewer than any path of an object has, so programs are tuned for these. Then all copies of
+names are whole, those of initialisers, of std::string and of _FORTIFY_SOURCE too, and short copies cost no
+call. Whether a gcc does so is asked, not assumed. Where it does not, functions that copy are not expanded:
+names are whole where these functions are called, each of which is then a call.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def do_verify(arguments: argparse.Namespace, setting: Setting, surface: Surface)
         f"{report.objects} objects, {size(report.size)}, {report.derivations} derivations: {_sum(len(left))}"
     )
     if report.removed:
-        say("what was removed is a recipe; it is written again when it is built again")
+        say("what was removed is a derivation; it is written again when it is built again")
     if left and not arguments.repair:
         say("bramble store verify --repair builds again what the known projects need")
     return 1 if left else 0
@@ -71,7 +71,9 @@ def do_export(arguments: argparse.Namespace, setting: Setting, surface: Surface)
     """Write objects to standard output."""
     if sys.stdout.isatty():
         raise BrambleError(
-            "cli.usage", "an export is not text for a terminal", remedy="bramble store export OBJECT > FILE"
+            "cli.usage",
+            "an export cannot be written to a terminal",
+            remedy="bramble store export OBJECT > FILE",
         )
     store = open_store(setting, read_only=True)
     names = find_objects(store, arguments.objects, setting)
@@ -104,7 +106,7 @@ def do_import(arguments: argparse.Namespace, setting: Setting, surface: Surface)
         return 0
     for name in report.imported:
         print(name)
-    say(f"{len(report.imported)} objects imported, {len(report.present)} were there already")
+    say(f"{len(report.imported)} objects imported, {len(report.present)} were present already")
     return 0
 
 
@@ -176,11 +178,11 @@ def do_relocate(arguments: argparse.Namespace, setting: Setting, surface: Surfac
         print("a move that was interrupted is finished:")
         print(f"{report.objects} objects are now valid at {harmless(report.new)}")
     elif report.old == report.new:
-        print("the store is where it was: nothing to do")
+        print("the store has not moved: nothing to do")
     else:
         print(f"{report.objects} objects are now valid at {harmless(report.new)}")
     return 0
 
 
 def _sum(count: int) -> str:
-    return "all is well" if count == 0 else f"{count} damaged"
+    return "no damage found" if count == 0 else f"{count} damaged"

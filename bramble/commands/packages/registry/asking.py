@@ -147,7 +147,7 @@ class Registry:
         with self.answered.lock:
             if not self.answered.is_down:
                 self.answered.is_down = True
-                self.on_line(f"the registry {self.url} is left out: {error.message}")
+                self.on_line(f"the registry {self.url} is not used: {error.message}")
 
     def _ask(self, kept: Kept) -> None:
         # spec: registry.client
@@ -179,7 +179,7 @@ class Registry:
         if self.trusted.origin and checkpoint.origin != self.trusted.origin:
             raise BrambleError(
                 "registry.checkpoint",
-                f'it is called "{checkpoint.origin}", and "{self.trusted.origin}" is trusted',
+                f'its name is "{checkpoint.origin}", but "{self.trusted.origin}" is trusted',
                 remedy="check the URL and the origin in your configuration",
             )
 

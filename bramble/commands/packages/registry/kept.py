@@ -57,7 +57,8 @@ def read_kept(directory: str) -> Kept:
             raise BrambleError(
                 "registry.history",
                 f"what was verified of the registry last, in {directory}, is damaged",
-                remedy="remove that directory if you know why: what is served then is believed anew",
+                remedy="remove that directory if you know the reason: the answers of the registry are then "
+                "trusted again",
             ) from None
         index = (read_file(f"{directory}/{INDEX}") or b"")[: checkpoint.size]
     is_whole = hashlib.sha256(index).hexdigest() == checkpoint.sha256

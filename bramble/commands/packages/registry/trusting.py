@@ -38,6 +38,6 @@ def _check(path: str) -> None:
         if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
             raise BrambleError(
                 CODE,
-                f"{one} is not yours, or others can write it, and the keys of registries are trusted in it",
-                remedy=f"look at it, then: chmod go-w {one}",
+                f"{one} is not yours, or others can write to it, but it decides which keys are trusted",
+                remedy=f"check it, then run: chmod go-w {one}",
             )

@@ -133,8 +133,8 @@ def _settled(root: str, owner: Owner) -> tuple[Checkpoint, bytes]:
         if read_file(f"{root}/{INDEX}"):
             raise BrambleError(
                 "registry.index",
-                f"there is an index in {root}, and no {CHECKPOINT} that says how much of it counts",
-                remedy=f"bring {CHECKPOINT} back, or name another directory",
+                f"there is an index in {root}, and no {CHECKPOINT} that states its valid size",
+                remedy=f"restore {CHECKPOINT}, or name another directory",
             )
         empty = checkpoint_of(owner.origin, b"")
         signed = signed_form(empty, owner.sign(empty.text))

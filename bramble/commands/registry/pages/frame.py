@@ -116,13 +116,13 @@ def page(around: Surroundings, title: str, *parts: Part, query: str = "") -> byt
         "footer",
         element(
             "details",
-            element("summary", "To take packages from here"),
+            element("summary", "To use packages from this registry"),
             element("p", "In ~/.config/bramble/config.toml, if you trust its operator:"),
             element("pre", trust),
         ),
         element(
             "p",
-            *("All that is here as files: ", link(address(around.root, "index"), "index"), ", "),
+            *("All of this as files: ", link(address(around.root, "index"), "index"), ", "),
             *(link(address(around.root, "index.signed"), "its signature"), ", "),
             *(link(address(around.root, "packages"), "packages"), "."),
         ),

@@ -38,9 +38,7 @@ def jobs_page(around: Surroundings, jobs: Sequence[Job]) -> bytes:
         )
         for job in jobs
     ]
-    table: Part = (
-        element("table", head, *rows) if jobs else element("p", "Nobody has asked for anything yet.")
-    )
+    table: Part = element("table", head, *rows) if jobs else element("p", "There are no jobs yet.")
     how = element("p", "To publish a version of a package, in its project:", klass="soft")
     command = element("pre", f"bramble publish --registry {around.url}")
     return page(around, "Jobs", element("h1", "Jobs"), how, command, table)

@@ -41,7 +41,7 @@ def list_page(around: Surroundings, found: Sequence[Listed], total: int, query: 
             _command(f"bramble publish --registry {around.url}"),
         )
     elif not found:
-        hint = element("p", "No name and no description has these words.", klass="soft")
+        hint = element("p", "No package has these words in its name or description.", klass="soft")
     return page(
         around,
         title,
