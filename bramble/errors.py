@@ -1,4 +1,4 @@
-"""What a person is told when something is wrong: a code, a place, a fact and a way out.
+"""Errors for users: a code, a place, a fact and a remedy.
 
 A `BrambleError` is the user's to solve and is shown without a traceback. Any
 other exception that reaches the command line is a fault of Bramble's own and
@@ -25,12 +25,12 @@ class Place(NamedTuple):
 class BrambleError(Exception):
     """An error that its reader can do something about.
 
-    `code` is `phase.slug`, one of the codes that the chapter of the room lists;
+    `code` is `phase.slug`, one of the codes in the chapter of the package;
     `message` states the fact; `place` is where it stands; `remedy` is the next
     thing to try; `detail` is longer text that belongs to the error, shown below
     it as it is (a call stack, the log of a build). `others` are further errors
     found in the same step, such as every undefined name of a file. `about` names
-    what it is about for whoever knows where that stands, and is not shown.
+    the subject of the error for callers that know its place, and is not shown.
     """
 
     def __init__(

@@ -221,7 +221,7 @@ def _home_of(user: str) -> str:
 
 
 def read_cache(environ: Mapping[str, str]) -> Optional[str]:
-    """Return the directory for what can be made again at any time; None when there is no place for one."""
+    """Return the cache directory, whose content can be created again at any time; None if there is none."""
     return _own_directory(environ, "XDG_CACHE_HOME", ".cache")
 
 

@@ -1,6 +1,7 @@
-"""The first module of every command line: what can be said before the others are loaded.
+"""The first module of every command: what can be answered before the others are loaded.
 
-That is the version, for which a program may ask often, and that this Python lacks what Bramble stands on.
+These are the version, which programs may ask for often, and the error that this Python lacks a required
+module.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A command line that was run before and changed nothing is answered again, before anything else is loaded.
 
 This is the short way of every command: the question is what was asked, in which surroundings; the record of
-its answer says what was read to find it, and what was said (`bramble.recall`). Where there is no record, or
+its record has what was read to find the answer, and the output (`bramble.recall`). If there is no record, or
 something is not as it was, or only cannot be seen to be, the long way runs as if this module were not there.
 `recording` is the other half: it makes the records, for commands that say of themselves that they changed
 nothing.
@@ -32,7 +32,7 @@ _BEGINNINGS = ("BRAMBLE_", "LC_", "PYTHON", "XDG_")
 
 
 def answered(words: Sequence[str], environ: Mapping[str, str]) -> int | None:
-    """Say again what was said before to these words, and return the exit status; None where that cannot be.
+    """Print the recorded output for these arguments and return the exit status; None without a valid record.
 
     Only commands that succeeded are recorded, so that the status is 0 unless the answer cannot be written.
     """
@@ -57,7 +57,7 @@ def _new_sha256() -> Hash:
 
 
 def answers_of(environ: Mapping[str, str]) -> Kept | None:
-    """Return where answers are kept; None where there is no place for them."""
+    """Return the directory of recorded answers; None if there is none."""
     # XDG Base Directory Specification, as `environment.read_cache` has it.
     named, home = environ.get("XDG_CACHE_HOME", ""), environ.get("HOME", "")
     root = named if os.path.isabs(named) else os.path.join(home, ".cache")
@@ -69,7 +69,7 @@ def question_of(words: Sequence[str], environ: Mapping[str, str]) -> bytes | Non
 
     That is a stream that is closed, or the list of users, which says where homes are.
 
-    Raises OSError where the working directory is gone, and ValueError for what is no text.
+    Raises OSError if the working directory does not exist, and ValueError for what is not text.
     """
     # spec: recall.key
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:

@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 
 from bramble.cli.render import BOLD, DIM, size
 
-_NARROW = 60  # columns; in a window with fewer there is no room for branches
+_NARROW = 60  # columns; a narrower window has no space for branches
 
 
 class Job(NamedTuple):

@@ -1,6 +1,6 @@
-"""The part of a display that is drawn again and again: what is under way, below all that was said.
+"""The part of a display that is redrawn: running builds, below all lines that were printed.
 
-Whoever builds only notes down what happens. One thread draws, so many times a
+The threads that build only record events. One thread draws, so many times a
 second at most, and writes each picture, with the lines that have come since the
 last one above it, in one piece. So a slow terminal slows no build, as long as
 it takes what is to stay.
@@ -162,7 +162,7 @@ class Live:
             with self._lock:
                 above, self._above = self._above, []
                 view = self._view()
-            # One line for the cursor, and one so that what was said last is seen.
+            # One line for the cursor, and one so that the last printed line stays visible.
             hidden = nothing or not view.jobs
             picture = [] if hidden else lines(view, width, height - 2, self._clock())
             text = self._erased(width) + "".join(above) + "".join(map(self._painted, picture))
@@ -249,7 +249,7 @@ def _asked(forecasts: Callable[[], Mapping[str, float]]) -> Mapping[str, float]:
 
 
 def _last_line(output: bytes) -> str:
-    """Return the last whole line that is not blank; a carriage return begins a line anew."""
+    """Return the last whole line that is not blank; a carriage return restarts the line."""
     for line in reversed(output.split(b"\n")[:-1]):
         text = line.strip().rpartition(b"\r")[2]
         if text:

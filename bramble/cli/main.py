@@ -108,7 +108,7 @@ def _interrupt(_number: int, _frame: Optional[FrameType]) -> None:
 def _resident() -> int:
     """Return how many bytes of memory this process has now, 0 where nothing says so (proc(5), statm).
 
-    The greatest number that the system remembers (getrusage(2)) is that of whoever started the process, if
+    The maximum that the system reports (getrusage(2)) is that of the parent process, if
     that was larger.
     """
     try:
@@ -141,7 +141,7 @@ def _ended(words: Sequence[str], surface: Surface) -> int:
     except KeyboardInterrupt:
         return _flushed(say_interrupted(), surface)
     except BrokenPipeError:
-        # The reader of our output left, as `head` does: nobody is there to be told.
+        # The reader of our output has ended, as `head` does: a message would reach nobody.
         give_up_output()
         return FAILURE
     except Unwritten as fault:
@@ -180,7 +180,7 @@ def not_written(fault: OSError, number: int) -> int:
 def not_run(fault: Exception) -> int:
     """Say why a program could not be run again, and return the exit status. Raises what is our own fault."""
     if isinstance(fault, BrokenPipeError):
-        # As in `_ended`: nobody is there to be told.
+        # As in `_ended`: a message would reach nobody.
         give_up_unwritten()
         return FAILURE
     if isinstance(fault, MemoryError):
@@ -252,7 +252,7 @@ def _find_verb(name: str) -> Optional[Verb]:
 
 
 def _parser_of(name: Optional[str]) -> Optional[_Parser]:
-    """Return the parser of a command, that of the whole command line for None; None if there is none.
+    """Return the parser of a command, or of the whole command line for None; None for another word.
 
     For commands that speak of others: help, completion, manual pages.
     """
@@ -307,7 +307,7 @@ def _verb_parser(verb: Verb, module: VerbModule) -> _Parser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line as every error is said, and without the lines of its usage."""
+    """A parser that reports a wrong command line like every other error, without the usage lines."""
 
     appendix: Optional[Callable[[ListingModule], str]] = None  # what a help text ends with
 

@@ -32,7 +32,7 @@ def pages(parser_of: ParserOf, version: str) -> dict[str, str]:
 
 
 def text(words: str) -> str:
-    """Return a text as roff shows it as it is, on a line of its own or within one."""
+    """Return a text escaped for roff, on a separate line or within one."""
     shown = "".join(
         _SPECIAL.get(letter) or (letter if letter.isascii() else rf"\[u{ord(letter):04X}]")
         for letter in " ".join(words.split())

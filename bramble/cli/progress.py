@@ -71,7 +71,7 @@ class Display:
         self._roots = roots
         self._lock = threading.Lock()
         self._partial: dict[str, bytes] = {}
-        self._copied: set[str] = set()  # names of what copies programs: one is said once
+        self._copied: set[str] = set()  # names of derivations that copy programs: each is reported once
         self._graph = graph if surface.live and not quiet else None
         self._live: Optional[Live] = None
         self._early: list[Event] = []  # what happened before there was anything to draw

@@ -11,7 +11,7 @@ _AGES = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def count(text: str) -> int:
-    """Return a whole number from 1 up; one that no machine can count to stands for larger ones."""
+    """Return an integer from 1 up; larger values than any machine can use are reduced to a maximum."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
     number = _whole(text)

@@ -25,7 +25,7 @@ class Recording:
     def changed_nothing(self, until: Optional[float] = None) -> None:
         """Say that all that the command does is to print, and that `reads` has what decides what it prints.
 
-        It may be said again until a time, in seconds since 1970 (None: for a day).
+        It may be used until a time, in seconds since 1970 (None: for a day).
         """
         self._until = time.time() + DAY if until is None else until
 

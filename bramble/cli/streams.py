@@ -1,7 +1,7 @@
 """The standard streams: whatever is printed can be written, or ends the command with an error of one line.
 
 What a character set lacks is written as an escape, bytes that were no text when
-they were read come out as they were, and a write that fails is known from every
+they were read are written unchanged, and a write that fails is reported for every
 other fault of an operating system.
 """
 
@@ -14,7 +14,7 @@ import sys
 from typing import Any, Optional
 
 _SUBSTITUTES = "bramble-substitutes"
-_LONGEST = 8 << 20  # bytes of an answer that is said again
+_LONGEST = 8 << 20  # the most bytes of a recorded answer
 
 
 class Unwritten(OSError):
@@ -81,7 +81,7 @@ def prepare_streams() -> None:
 
 
 def heard() -> Optional[tuple[bytes, bytes]]:
-    """Return what was said on standard error, then on standard output.
+    """Return what was written to standard error and to standard output.
 
     None if that is not known, or was about the moment: who had to wait for another process need not again.
     """

@@ -1,10 +1,10 @@
 """The table of commands. Help, completion, manual pages and the tests of examples all come from it.
 
 To add a command: a `Verb` here, in the place of its group where help is to list it, and a module
-`bramble/cli/verbs/NAME.py` with `configure` and `execute`, or a folder NAME if it has commands of its own.
+`bramble/cli/verbs/NAME.py` with `configure` and `execute`, or a package NAME if it has subcommands.
 Each command has two or three examples, which tests/cli/test_examples.py runs in this order in a project made
 by `bramble init` whose `./:hello_world` is built already. What an example needs besides (a file, a command
-before it, something to type) stands there.
+before it, something to type) is there.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Trace:
 def document(spans: Sequence[Timed], evaluation: tuple[float, float]) -> bytes:
     """Return a trace with a row for evaluation and one for each thread that builds.
 
-    Spans of one thread stand one after another or within each other, and so do those of its row.
+    Spans of one thread are consecutive or nested, and so are those of its row.
     """
     # spec: cli.trace
     rows = {_MAIN: 0}

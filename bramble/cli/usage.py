@@ -19,7 +19,7 @@ _ARGPARSE_SAYS = (
 
 
 def unknown_command(program: str, name: str, names: Collection[str]) -> BrambleError:
-    """Return the error for a word that is no command of `program` (`bramble`, `bramble store`)."""
+    """Return the error for a word that is not a command of `program` (`bramble`, `bramble store`)."""
     # spec: cli.usage
     command = "no command" if program == "bramble" else f"no command of {program}"
     return _error(
@@ -43,7 +43,7 @@ def unrecognised(
 ) -> BrambleError:
     """Return the error for words of a command line that are left over.
 
-    `outer` are the options that stand before the command.
+    `outer` are the options that are written before the command.
     """
     options = [word for word in words if word.startswith("-") and word != "-"]
     if not options:
@@ -62,7 +62,7 @@ def unrecognised(
 
 
 def not_a_choice(parser: argparse.ArgumentParser, action: argparse.Action, value: Any) -> BrambleError:
-    """Return the error for a value that is none of those that there are."""
+    """Return the error for a value that is not one of the possible ones."""
     choices = [str(choice) for choice in action.choices or ()]
     if not action.option_strings:
         return unknown_command(parser.prog, str(value), choices)

@@ -1,4 +1,4 @@
-"""The one sequence of bytes that stands for a derivation, and its digest, the id."""
+"""The canonical bytes of a derivation, and their digest, the id."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A graph as a document that any program can write: `graph --json` prints it, `build --graph` takes it.
 
-A node stands under its id, or, for writers that compute no digests, under a
-label of their own choice such as `@lib`, which templates then name in the place
+The key of a node is its id, or, for writers that compute no digests, a
+label such as `@lib`, which templates then name in the place
 of the id. Either way the reader works out every id itself, dependencies first.
 What it finds wrong it says with the node and the key.
 """
@@ -35,7 +35,7 @@ _REMEDY = "see `bramble help graphs` for the format, or compare with what `bramb
 
 @dataclass(frozen=True)
 class Result:
-    """What one target stands for: `derivations` are ids, in the order in which they are wanted."""
+    """The result of one target: `derivations` are ids, in the order in which they are requested."""
 
     target: str
     derivations: tuple[str, ...]
@@ -43,7 +43,7 @@ class Result:
 
 @dataclass(frozen=True)
 class GraphDocument:
-    """A graph, what of it is wanted, and what a person may want to know of it."""
+    """A graph, its results, and information about it for people."""
 
     graph: DerivationGraph
     results: tuple[Result, ...]
@@ -58,7 +58,7 @@ class GraphDocument:
 
 @dataclass(frozen=True)
 class Lent:
-    """What a document may use that does not stand in it: nothing, unless a builder wrote it."""
+    """What a document may refer to outside of itself: nothing, unless a builder wrote it."""
 
     graph: DerivationGraph = field(default_factory=lambda: DerivationGraph({}))
     translate: Optional[Callable[[str], str]] = None  # text → the same with references for paths
@@ -203,7 +203,7 @@ class _Reader:
         self._nodes = nodes
         self._lent = lent
         self._labels = any(key.startswith("@") for key in nodes)
-        # Derivations as they stand in the document, and then with their references put right.
+        # Derivations as in the document, and then with their references replaced.
         self._drafts: dict[str, Derivation] = {}
         self._needs: dict[str, dict[str, None]] = {}
         self._ids: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 Growing goes in rounds. In each the generators that wait for no other one are
 looked up or built, what they wrote is read and checked, and the graph is made
-anew with it. All of that but the building is here, and pure.
+again with it. Everything but the building is in this module, and pure.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def mapping(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def encoded(document: str) -> bytes:
-    """Return a document that was put together as the others here say, as the bytes that stand for it.
+    """Return the bytes of a document that was composed by the other functions of this module.
 
     Raises derivation.text for a lone surrogate, which no UTF-8 can hold.
     """

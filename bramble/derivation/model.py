@@ -71,13 +71,13 @@ class Derivation(_Derivation):
     `args`, `env` and `builder` may name outputs of other derivations; nothing
     else can, so `dependencies` is everything that the build will see.
 
-    A tuple with a memory of its own: made in a fifth of the time of a frozen dataclass, and
+    A tuple with cached properties: created in a fifth of the time of a frozen dataclass, and
     what it works out it works out once.
     """
 
     @cached_property
     def id(self) -> str:
-        """32 characters of lower-case base32 that stand for everything above."""
+        """The id: 32 characters of lower-case base32, a digest of all fields above."""
         return derivation_id(self)
 
     @cached_property
@@ -102,5 +102,5 @@ class Derivation(_Derivation):
 
     @property
     def runs_program(self) -> bool:
-        """Whether a program of its own choice builds it, in a sandbox."""
+        """Whether a program builds it in a sandbox, and not a built-in builder."""
         return self.builtin in ("", GENERATOR)

@@ -1,6 +1,6 @@
 """A derivation whose inputs are known: the store derivation, ready to be built.
 
-Its digest does not depend on how the inputs were made, only on what came out.
+Its digest does not depend on how the inputs were built, only on their content.
 So a change that leaves an input's contents as they were rebuilds nothing above it.
 """
 
@@ -85,7 +85,7 @@ class ResolvedDerivation(_Resolved):
 def _document(
     head: str, dependencies: Iterable[str], name: str, network: bool, tail: str, target: str
 ) -> bytes:
-    """Return the file of a store derivation: `head` is what stands before `dependencies`."""
+    """Return the file of a store derivation: `head` is the part before `dependencies`."""
     # spec: derivation.store.encoding
     return encoded(
         f'{head},"Dependencies":{array(dependencies)},"Name":{text(name)}'
@@ -170,9 +170,9 @@ class Digests:
         self._listed: dict[str, str] = {}  # that dependency in JSON, by what sorts as it does
 
     def tell(self, id: str, outputs: Iterable[tuple[str, str]]) -> None:
-        """Say what a derivation came to, as pairs of the names of an output and of an object.
+        """Record the result of a derivation, as pairs of output name and object name.
 
-        What is told last counts.
+        A later call replaces an earlier one.
         """
         for output, name in outputs:
             reference = f"{{{{ {id}:{output} }}}}"
@@ -181,7 +181,7 @@ class Digests:
                 self._inputs.pop(reference, None)
 
     def of(self, derivation: Derivation, source: Optional[SourceObject]) -> str:
-        """Return the digest; `source` as in `resolve`. It has been told what each input came to."""
+        """Return the digest; `source` as in `resolve`. The result of each input must have been recorded."""
         # spec: derivation.store.digest
         name, builder, args, env, _, outputs, platform, network, target = derivation
         # No text in JSON has a line feed, and no reference reaches beyond one.

@@ -33,7 +33,7 @@ def parse(
 ) -> Any:
     """Return the JSON value in `data`. Raises derivation.encoding.
 
-    `pairs` makes an object of its keys and values (None: each key may stand once), `whole` reads a whole
+    `pairs` makes an object of its keys and values (None: each key may occur once), `whole` reads a whole
     number (None: no number is allowed).
     """
     # spec: derivation.json.reading

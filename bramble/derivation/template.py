@@ -76,7 +76,7 @@ class Template(NamedTuple):
 
 
 def apart(text: str) -> list[str]:
-    """Return the pieces of a text: what stands before, between and after references, and these, in turn.
+    """Return the pieces of a text: texts and references, in order.
 
     So there is an odd number of pieces, and the second one and each second one after it is a reference as it
     is written. What stands between may be "".

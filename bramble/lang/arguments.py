@@ -58,7 +58,7 @@ class Checker:
 
     def __init__(self, function: str, code: str) -> None:
         self.function = function
-        self.code = code  # "{}" stands for the parameter
+        self.code = code  # "{}" is replaced by the parameter
 
     def wrong(self, parameter: str, what: str, value: Any, want: str) -> None:
         """Raise the error for a value of the wrong type."""

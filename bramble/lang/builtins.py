@@ -119,7 +119,7 @@ def run(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) -> RunVal
     for ref in references:
         _output(session, "run", str(ref))
     module = session.caller(thread).module
-    # What comes with Bramble is asked by whoever calls it.
+    # For the library, the caller's module is the one that asks.
     owner = session.project_of(module) if module.root else ""
     return RunValue(
         RunRequest(

@@ -106,7 +106,7 @@ def _sources(session: Session, caller: Caller, files: tuple[str, ...]) -> Source
 def _named(session: Session, caller: Caller, files: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     """Return the files that are named, by their project: sorted paths relative to it, no directories.
 
-    Raises for a name that is no source.
+    Raises for a name that is not a source.
     """
     # spec: dialect.derivation.directories
     all_found = session.found.issuperset(files)

@@ -24,7 +24,7 @@ class FunctionDocs(NamedTuple):
 
     name: str
     parameters: str
-    docstring: str  # without the indentation of its block; "" when there is none
+    docstring: str  # without the indentation of its block; "" if there is none
     place: Optional[Place]
 
 

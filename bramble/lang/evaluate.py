@@ -97,7 +97,7 @@ class _PassedOver:
 
     def __exit__(self, _kind: object, error: Optional[BaseException], _trace: object) -> bool:
         # spec: cli.build.keep-going
-        # Whoever needs more than it may need would need it in each function anew.
+        # A function that exceeds a limit would exceed it again in each target.
         if not self._wanted or not isinstance(error, BrambleError) or error.code == "eval.limit":
             return False
         # A module that cannot be loaded fails each that loads it.
@@ -204,7 +204,7 @@ def _call(session: Session, loader: Loader, name: str, function: Function, named
     try:
         value = call(loader.thread, function)
     except StarlarkError as error:
-        # What a function registered that came to nothing is not asked for.
+        # What a function registered that then failed is not used.
         del session.tests[known:]
         raise session.error_of(error) from error
     run = value.request if isinstance(value, RunValue) else None

@@ -54,7 +54,7 @@ def as_bramble_error(error: StarlarkError) -> BrambleError:
 
 
 def _converted(error: StarlarkError) -> BrambleError:
-    # The message is said once, and a place where it alone was active: by the error itself.
+    # The message is printed once; if only this place was active, by the error itself.
     # spec: dialect.errors
     detail = error.excerpt()
     if isinstance(error, EvalError) and len(error.stack) > 1:

@@ -86,7 +86,7 @@ def read_module(file: ModuleFile, name: str, reads: Reads = NOT_NOTED) -> bytes:
 
 
 def _known(cache: Kept, key: str) -> Optional[Program]:
-    """Return the program in a file of the cache, unless there is none that can be used."""
+    """Return the program in a file of the cache; None if there is no usable one."""
     content = cache.read(key)
     if content is None:
         return None
@@ -137,7 +137,8 @@ class Loader:
         try:
             self._load(file, waiting)
         except BrambleError as error:
-            # Whoever goes on after it would execute them once more for each module that loads them.
+            # A caller that continues after the error would execute them again for each module that loads
+            # them.
             self._failed.update((module.name, error) for _, module, _ in waiting)
             raise
         return self._loaded[file.name]

@@ -1,4 +1,4 @@
-"""An evaluation as bytes, for a record of it: what was evaluated is told again without loading the language.
+"""An evaluation as bytes, for its record: its results can be used again without loading the language.
 
 The bytes are `marshal`'s, of tuples, texts and numbers. They are read by the version of Python that wrote
 them, and from a place where nobody else could have written them; so a form that does not fit is treated as

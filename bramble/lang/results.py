@@ -1,4 +1,4 @@
-"""What an evaluation comes to, as data: who has it needs nothing of the language."""
+"""The results of an evaluation, as data that does not depend on the language."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Caller(NamedTuple):
         return self.thread.calls
 
     def within_function(self, name: str) -> None:
-        """Refuse a call that stands at the top level of a file: it would be made by every load."""
+        """Refuse a call at the top level of a file: every load would make it."""
         # spec: dialect.derivation.place
         if self.function == TOPLEVEL:
             refuse(

@@ -14,7 +14,7 @@ from bramble.starlark import HostValue
 class DerivationValue(HostValue):
     """A derivation in the hands of a program: its outputs are attributes, as text that refers to them.
 
-    `on_missing` is told of every attribute that was looked for in vain.
+    `on_missing` is called for every attribute that was not found.
     """
 
     __slots__ = ("derivation", "_on_missing", "_texts")

@@ -23,7 +23,7 @@ def with_dependency(text: str, name: str, needs: dict[str, str]) -> str:
 
     `needs` maps `version`, `rev`, `git` and `path` to text. One that is only a version is written as a
     string where it is new, and a value that is there is changed in its place. Raises config.* when
-    `text` is not TOML, packages.edit when its entry must be changed by hand.
+    `text` is not TOML, packages.edit if its entry must be changed manually.
     """
     # spec: packages.edit
     document = parse_document(text, CONFIG_NAME)
@@ -46,7 +46,7 @@ def with_dependency(text: str, name: str, needs: dict[str, str]) -> str:
 def without_dependency(text: str, name: str) -> str:
     """Return the text of a bramble.toml without the dependency `name`, which it has.
 
-    Raises config.* when `text` is not TOML, packages.edit when its entry must be taken out by hand.
+    Raises config.* when `text` is not TOML, packages.edit if its entry must be removed manually.
     """
     # spec: packages.edit
     document = parse_document(text, CONFIG_NAME)
@@ -85,7 +85,7 @@ def _checked(new: Optional[str], document: TomlDocument, name: str, value: Any) 
 
 
 def _replaced_each(text: str, name: str, before: dict[str, str], needs: dict[str, str]) -> Optional[str]:
-    """Return the text with the other strings of a table in the place of its own."""
+    """Return the text with the strings of a table replaced."""
     new: Optional[str] = text
     for key in needs:
         if new is not None and before[key] != needs[key]:

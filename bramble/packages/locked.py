@@ -5,7 +5,7 @@
     [Dependencies]
       "example.com/lib@1.2.0" = "uw5ichj6dhcccmcts6p7jq6etzlh5baf"
 
-The digest decides: sources that come out otherwise are refused. The commit says where to find them.
+The digest decides: sources with another digest are refused. The commit says where to find them.
 """
 
 from __future__ import annotations

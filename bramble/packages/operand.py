@@ -5,7 +5,7 @@
     github.com/u/p@1.2.0/lib:hello      the module `lib` of it
     github.com/u/p/lib:hello            the package `github.com/u/p/lib`; if there is none, the module `lib`
 
-A version holds no slash: so what follows it is a module, and what stands before it is the package.
+A version has no slash: what follows it is a module, and what is before it is the package.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Operand(NamedTuple):
 
     target: Target  # as it was typed
     name: str  # of the package; without `version` perhaps with the name of a module at its end
-    version: str  # what stands behind the @, "" for none
-    module: str  # what stands behind that: the module's name below the package's; "" for the package itself
+    version: str  # the text after the @; "" if there is none
+    module: str  # the text after that: a module of the package; "" for the package itself
 
     def meant(self) -> Iterator[tuple[str, str]]:
         """Yield what may be meant, package and module below it, in the order in which to look."""
@@ -46,7 +46,7 @@ class Operand(NamedTuple):
             return None
 
     def within(self, name: str, module: str) -> Target:
-        """Return the target in the package `name`, in its own words."""
+        """Return the target in the package `name`, as it would be written there."""
         whole = f"{name}/{module}" if module else name
         return self.target._replace(name=whole)
 
@@ -54,7 +54,7 @@ class Operand(NamedTuple):
 def operand(target: Target) -> Optional[Operand]:
     """Return what is named if it can be a package; None for paths, and for names without a host.
 
-    Raises config.name for what begins as a package's name does and is none.
+    Raises config.name for a text that begins like the name of a package but is not valid.
     """
     # spec: internet.form
     if target.kind != "module":

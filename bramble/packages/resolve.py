@@ -60,7 +60,7 @@ class Source(Protocol):
     def trees(self, asks: Sequence[Ask]) -> Sequence[Tree]:
         """Return the tree of each of these.
 
-        Raises BrambleError where one cannot be had; `about` is its key, and its place that of the entry.
+        Raises BrambleError if one cannot be obtained; `about` is its key, and its place that of the entry.
         """
 
 
@@ -183,7 +183,7 @@ class _Walk:
         return [self._required_by(release) for release in releases]
 
     def requirements(self, owner: str, root: str, config: ProjectConfig) -> Requirements:
-        """Return the dependencies of a bramble.toml as requirements; what stands at a place is read.
+        """Return the dependencies of a bramble.toml as requirements; projects at paths are read.
 
         `owner` is the package whose it is, "" for the project; `root` its directory, "" for one that was
         fetched.

@@ -16,7 +16,7 @@ Versions that differ in MAJOR do not replace one another: they are as different 
 A name in a package's `load` means the major version that the package's own bramble.toml asks for.
 
 A requirement may say where the package is instead of a least version: a directory, or one commit. The
-version that stands there is then what it is, and must do for everyone who requires the package in that
+version there is then used, and must be sufficient for everyone who requires the package in that
 major version; what the project says of a place holds over what its packages say.
 """
 
@@ -30,7 +30,7 @@ from bramble.project.versions import Version
 
 
 class Release(NamedTuple):
-    """One version of one package, or what stands at a place of its own."""
+    """One version of one package, or the content of a path or revision."""
 
     name: str
     version: Version
@@ -133,7 +133,7 @@ def select(
 
 
 def _at_a_place(selection: Selection, slot: Slot, required: Iterable[Release]) -> Optional[Release]:
-    """Return the release at a place of its own that holds for a slot; None where nobody names a place."""
+    """Return the release at a path or revision that applies to a slot; None if there is none."""
     # spec: packages.selection.places
     if not any(release.source for release in required):
         return None

@@ -3,7 +3,7 @@
     bramble-vendor.json   the manifest
     bramble               Bramble itself, the one file
     .gitattributes        no line ends are changed here
-    objects/DIGEST        the archive of an object: sources of a package, or what a download comes to
+    objects/DIGEST        the archive of an object: sources of a package, or the result of a download
     downloads/sha256-…    the bytes of a download whose derivation states a checksum
 
 The manifest is for people, and says that the directory is Bramble's. No build reads it: the lock names what

@@ -3,7 +3,7 @@
 A project may be somebody else's. A symbolic link in it may lead to a device, to
 a FIFO on which an open would wait for ever, or to a file of the person that
 Bramble runs for. Here a path is walked one name at a time by open directories
-(openat(2)), so that what is checked is what is opened, whoever changes the
+(openat(2)), so that what is checked is what is opened, even if somebody changes the
 names meanwhile.
 
 Every function raises OSError, whose `strerror` says what was refused.

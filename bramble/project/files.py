@@ -94,7 +94,7 @@ def find_files(
     Patterns are relative to `directory`, which is relative to the project's
     root; what is returned is relative to the root, sorted by code points, each
     once. To `unmatched` the patterns are added that nothing matches. Raises
-    load.source-* for a pattern that is none, that leaves the project or names a
+    load.source-* for a pattern that is not valid, that leaves the project or names a
     file that is missing, and for names that are not UTF-8.
     """
     # spec: project.files

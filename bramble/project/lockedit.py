@@ -33,7 +33,7 @@ def edited(text: str, name: str, tables: Tables, known: Optional[Tables] = None)
     A table without entries is as if it were not there.
 
     `name` is the file's; `known` is what the text says, where that has been read. A text that is not
-    written one entry a line is written anew.
+    written one entry per line is written again.
     """
     # spec: project.lock.text
     if known is not None and text == lock_text(known):

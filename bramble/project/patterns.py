@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 from bramble.errors import BrambleError
 
 _WILD = re.compile(r"[*?\[]")
-ANY_DEPTH = None  # stands for "**" among the parts of a pattern
+ANY_DEPTH = None  # "**" among the parts of a pattern
 
 
 class Pattern(NamedTuple):
@@ -51,9 +51,9 @@ class Pattern(NamedTuple):
         return len(self.parts) in reached
 
     def _skip(self, reached: set[int]) -> set[int]:
-        """Return the positions reached when every `**` may stand for no directory.
+        """Return the positions reached if every `**` may match no directory.
 
-        Not the last one: at the end, `**` stands for what is in a directory.
+        Not the last one: at the end, `**` matches what is in a directory.
         """
         found = set(reached)
         for at in reached:
@@ -139,7 +139,7 @@ def _compile(name: str, text: str, hidden: bool) -> re.Pattern[str]:
 
 
 def _class(name: str, start: int, text: str) -> tuple[str, int]:
-    """Return the expression for `[…]`, whose first character stands at `start`, and its end."""
+    """Return the expression for `[…]`, whose first character is at `start`, and its end."""
     at = start
     negated = name.startswith(("!", "^"), at)
     at += negated

@@ -12,11 +12,11 @@ from bramble.recall.reads import NOT_NOTED, Reads
 
 
 class Fetched(NamedTuple):
-    """What a project is that a person has named by a package's name: it lies in the store.
+    """A project that a user has named by the name of a package: its sources are in the store.
 
-    Nothing can be written at its root, so that others stand in its place: `home` is the directory of its
+    Nothing can be written at its root, so other directories replace it: `home` is the directory of its
     lock and of what is remembered of it, `here` where the person stands, and `ground` the same, or "" where
-    its programs may not write there unless they are told to.
+    its programs may not write there unless this is requested.
     """
 
     key: str  # NAME@VERSION, or NAME@COMMIT
@@ -68,7 +68,7 @@ class Project(NamedTuple):
 
 
 def find_project(start: str, reads: Reads = NOT_NOTED) -> Project:
-    """Return the project that the directory `start` lies in: the nearest bramble.toml upwards.
+    """Return the project that contains the directory `start`: that of the nearest bramble.toml upwards.
 
     `reads` notes what decides that.
 

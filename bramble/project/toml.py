@@ -96,7 +96,7 @@ def _place(filename: str, lines: tuple[int, ...], offset: int) -> Place:
 # What git begins the lines with that show where two branches differ.
 CONFLICT = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 
-# How a table came to be, which decides what may still be added to it.
+# How a table was created, which decides what may still be added to it.
 _IMPLIED = "implied"  # named on the way to another header: may get its own header once
 _HEADER = "header"  # has its header: may get new tables, and no second header
 _DOTTED = "dotted"  # made by dotted keys: only more dotted keys of the same table
@@ -105,7 +105,7 @@ _LISTED = "listed"  # an array made by [[headers]]: gets more of them
 
 
 class _Reader:
-    """One pass over a text. `kind` remembers how each table came to be, by identity."""
+    """One pass over a text. `kind` records how each table was created, by identity."""
 
     def __init__(self, text: str) -> None:
         self.text = text

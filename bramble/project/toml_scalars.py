@@ -29,7 +29,7 @@ class Broken(Exception):
 class Moment:
     """A date, a time, or both. TOML 1.0: offset date-time, local date-time, date, time.
 
-    What is not said is None. `microsecond` is cut, not rounded; `offset` counts
+    A part that is not written is None. `microsecond` is cut, not rounded; `offset` counts
     minutes east of UTC.
     """
 
@@ -152,7 +152,7 @@ def _offset(text: Optional[str]) -> Optional[int]:
     return -minutes if text[0] == "-" else minutes
 
 
-# What may stand in a string without being escaped. Control characters but tab are never allowed.
+# What may be in a string without being escaped. Control characters but tab are never allowed.
 _BASIC = re.compile(r'[^"\\\x00-\x08\x0a-\x1f\x7f]*')
 _LITERAL = re.compile(r"[^'\x00-\x08\x0a-\x1f\x7f]*")
 _BASIC_LONG = re.compile(r'[^"\\\x00-\x08\x0b-\x1f\x7f]*')

@@ -1,16 +1,16 @@
-"""What may be said again without being found out again: records of earlier answers, and when they hold.
+"""Reuse of earlier answers: records of answers, and the conditions under which they are valid.
 
-A command that changes nothing is a function of what it reads. Whoever has noted everything that a command
+A command that changes nothing is a function of what it reads. If everything that a command
 read, and what it answered, need not run it again as long as all of that is as it was. This room notes
 (`reads`), compares (`witness`) and keeps (`kept`, `answers`); what is to be noted, and which commands
-change nothing, is said by those who read and by the command line. It knows nothing of the rest of Bramble,
+change nothing, is decided by the readers and by the command line. It knows nothing of the rest of Bramble,
 and loads next to nothing of Python's library, since what it saves is a few hundredths of a second.
 
 What is assumed, and why it is safe:
 
-1. *Whoever changes a file changes its stamp.* The kernel sets the change time (ctime) of a file on every
+1. *Every change of a file changes its stamp.* The kernel sets the change time (ctime) of a file on every
    write, `chmod`, rename and new link, and no program can set it to a moment of its choice. So a file of
-   another content, though its size, its modification time and its inode were restored by hand, has another
+   different content, even if its size, modification time and inode were restored, has another
    ctime. The stamp of a directory says in the same way that no name in it came, went or was replaced; that
    of a symbolic link, what it says.
 2. *Except where the clock is too coarse to tell two changes apart.* The time of a file moves in steps, of
@@ -27,7 +27,7 @@ What is assumed, and why it is safe:
    store knows the digest of what it took. So one that has another stamp, and the same owner, mode and size,
    is read again; if its bytes are those of then, the record holds, and gets the new stamp. Of modules no
    digest is noted: it would have to be that of the bytes that were evaluated.
-6. *A record is code as much as a compiled module is*: it decides what a person is told. So it is read only
+6. *A record needs as much trust as a compiled module*: it decides what is printed. So it is read only
    from a directory and a file that belong to this user and that nobody else can write.
 
 A command that has built something leaves no record for the next one, which would say something else: what
@@ -35,11 +35,11 @@ it would stand on was changed a moment ago, so that the rule of 2 forbids it, an
 it again would make each build slower for the sake of those that are given twice without an edit between.
 
 The results in a store are files that are replaced and never written to, so the stamp of their directory
-speaks for all of them; to ask each would cost more than all else. Who writes into one by hand is not heard
-before something is built.
+speaks for all of them; to ask each would cost more than all else. A manual change in one of them is not
+noticed before something is built.
 
 What breaks it: a program that writes through a shared mapping into a page that was dirty before (the kernel
 notes one time for all writes until the page is written back); a file system that keeps no change time; a
 clock that is set back so that a later change gets the nanosecond of an earlier one. Against the last a
-record also says when it was made, and counts at no moment before. `--no-cache` is there for whoever doubts.
+record also says when it was made, and counts at no moment before. `--no-cache` ignores all records.
 """

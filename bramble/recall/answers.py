@@ -35,7 +35,7 @@ def reader() -> str:
 def recall(
     kept: Kept, key: bytes, now: float, new_sha256: Callable[[], Hash] | None = None
 ) -> tuple[bytes, str] | None:
-    """Return the answer that is kept for a key and its witnesses, if these hold; None if there is none.
+    """Return the recorded answer for a key and its witnesses, if these are valid; None otherwise.
 
     `now` is in seconds since 1970: before an answer was made, and after its time, it does not count. Where a
     file was only touched, the record is kept with its stamp of now. `new_sha256` as in `witness.renewed`.

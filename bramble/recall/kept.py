@@ -116,12 +116,12 @@ def _checksum(content: bytes) -> bytes:
 
 
 def fingerprint(data: bytes) -> str:
-    """Return 40 characters that stand for some bytes."""
+    """Return a digest of some bytes: 40 characters."""
     return blake2b(data, digest_size=20).hexdigest()
 
 
 def _remove_oldest(directory: int, most: int, most_bytes: int) -> None:
-    """Remove the oldest files until a quarter of the room is free, if there is not enough of it."""
+    """If the space is used up, remove the oldest files until a quarter of it is free."""
     # spec: recall.bounded
     files = []
     for name in os.listdir(directory):

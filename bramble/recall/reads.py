@@ -131,7 +131,7 @@ class Reads:
             self._note(kind, path, value)
 
     def modules(self) -> None:
-        """Note the modules of the running program, whose package is that of this room."""
+        """Note the modules of the running program, of the package that contains this one."""
         package = __name__.partition(".")[0]
         for name, module in list(sys.modules.items()):
             file = getattr(module, "__file__", None)
@@ -186,7 +186,7 @@ class Reads:
 
 
 class _NotNoted(Reads):
-    """Notes nothing, for whoever records nothing."""
+    """Notes nothing, for callers that record nothing."""
 
     def stamp(self, path: str) -> None: ...
 

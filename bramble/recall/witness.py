@@ -35,7 +35,7 @@ if TYPE_CHECKING:
             """Feed it."""
 
         def hexdigest(self) -> str:
-            """Return what it has come to."""
+            """Return the digest."""
 
 
 STAMP, NAMES, PLACE, KIND, WAY, TABLE, BYTES = "s", "n", "p", "k", "w", "t", "b"
@@ -68,7 +68,7 @@ _OF_STATUS = {STAMP: stamp_of, PLACE: place_of, KIND: kind_of}
 
 
 def settled(found: os.stat_result, moment: int) -> bool:
-    """Say whether something was changed so long before a moment that no later change can have the same time.
+    """Tell whether something was changed so long before a moment that no later change can have the same time.
 
     `moment` is in nanoseconds since 1970.
     """

@@ -1,6 +1,6 @@
 """What `python3 FILE` runs: the one file once more, from its beginning, with the same interpreter.
 
-It stands in the archive as `__main__.py`, and is read by any Python.
+It is `__main__.py` in the archive, and is read by any Python.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What is said of the package to installers: read from `pyproject.toml`, written as core metadata.
+"""The metadata of the package for installers: read from `pyproject.toml`, written as core metadata.
 
 Sources: the specification of `pyproject.toml` (PEP 621, PEP 639), the core metadata
 specifications (version 2.4), the entry points specification.

@@ -1,4 +1,4 @@
-"""How the running Bramble came to this machine, and so what takes its program away again."""
+"""How the running Bramble was installed, and so how its program is removed."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ OPENING = b"#!/bin/sh\n{ # Bramble "  # of every version
 _HEAD = re.compile(re.escape(OPENING) + rb"(\S{1,40}), source ([a-z2-7]{32})\n")
 _CALL = re.compile(rb'\nsys\.exit\(run\("([a-z2-7]{32})", (\d{1,9}), (\d{1,9})\)\)\n')
 _PRIME = 2**61 - 1
-# What the file begins with, as one number without the columns of its own check number, is divided by a prime.
+# The beginning of the file, as one number without the digits of the check number, modulo a prime.
 _COLUMNS = 19
 
 

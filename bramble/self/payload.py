@@ -23,7 +23,7 @@ _UNIX = 3
 def archive(files: Mapping[str, bytes]) -> bytes:
     """Return the zip of a source, path to bytes, and of `__main__.py`: stored, sorted, of one date and mode.
 
-    Nothing is compressed: what comes out of a compressor depends on its version.
+    Nothing is compressed: the output of a compressor depends on its version.
     """
     # spec: self.file.archive
     members = {**files, MAIN: files[_MAIN_FROM]} if _MAIN_FROM in files else files
@@ -44,7 +44,7 @@ def archive_of(members: Iterable[tuple[str, bytes]], start: int = 0) -> bytes:
 
 
 def read_archive(data: bytes) -> dict[str, bytes]:
-    """Return the source in a zip that `archive` made. Raises ValueError for bytes that are no such zip."""
+    """Return the source in a zip that `archive` made. Raises ValueError for other bytes."""
     try:
         with zipfile.ZipFile(io.BytesIO(bytes(START) + data)) as file:
             return {name: file.read(name) for name in file.namelist() if name != MAIN}

@@ -1,4 +1,4 @@
-"""The repository as it lies on the disk: what a source distribution holds. Only a checkout has it whole.
+"""The repository on disk: the content of a source distribution. Only a checkout has all of it.
 
 Which files belong to it is a table and a rule on names, so that it needs no git, and is the same in a
 clone and in an unpacked source distribution.
@@ -22,7 +22,7 @@ TOP = (
 
 
 def checkout() -> Optional[str]:
-    """Return the directory of the repository that this package lies in; None if it lies in none."""
+    """Return the directory of the repository that contains this package; None if there is none."""
     top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     return top if all(os.path.lexists(os.path.join(top, name)) for name in TOP) else None
 

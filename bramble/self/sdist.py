@@ -20,7 +20,7 @@ from bramble.self.metadata import Metadata, core_metadata, read_metadata
 _BLOCK = 512
 _SHORT_NAME = 100  # bytes of a name in a ustar header
 _LARGEST_STORED = 0xFFFF
-# gzip: magic, deflate, no flags, no time, nothing said of compression, unknown operating system.
+# gzip: magic, deflate, no flags, no time, no compression level, unknown operating system.
 _GZIP_HEADER = bytes((0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF))
 _FILE, _DIRECTORY, _EXTENDED = b"0", b"5", b"x"
 

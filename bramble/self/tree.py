@@ -26,7 +26,7 @@ def source_tree(package: Optional[str] = None) -> dict[str, bytes]:
     """Return the source, path to bytes, of the Bramble that runs, or of the package in a directory.
 
     Raises BrambleError: `self.no-source` where files that belong to it are missing, `self.odd-source` for a
-    link or anything else that is no file among them.
+    link or anything else that is not a file among them.
     """
     # spec: self.source
     found = dict(_files(package or _package(), ""))
@@ -46,7 +46,7 @@ def specification() -> dict[str, bytes]:
 
 
 def is_left_out(name: str) -> bool:
-    """Tell whether what has this name is no part of the source: tools and editors leave it."""
+    """Tell whether a file of this name is not part of the source, but left by tools or editors."""
     return name.startswith(".") or name == "__pycache__" or name.endswith(_LEFT_OUT)
 
 

@@ -19,8 +19,8 @@ _STALE = 3600  # seconds
 def unpack(archive: bytes, copy: str) -> bool:
     """Lay out an archive as the directory `copy`, for this user alone; return whether that was possible.
 
-    What stands there already and is not whole is replaced. Of several processes that do so at once one wins,
-    and all use what it made. A failure, such as a full disk, leaves nothing behind and is no error.
+    An incomplete copy is replaced. If several processes do this at the same time, one wins,
+    and all use its copy. A failure, such as a full disk, leaves nothing behind and is not an error.
     """
     # spec: self.file.cache
     cache = os.path.dirname(copy)

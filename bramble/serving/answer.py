@@ -39,7 +39,7 @@ _NO_BODY = (204, 304)
 
 
 class Stored(NamedTuple):
-    """A part of an open file. Whoever sends it closes the descriptor."""
+    """A part of an open file. The sender closes the descriptor."""
 
     fd: int
     start: int

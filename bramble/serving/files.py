@@ -17,7 +17,7 @@ _LONGEST_NAME = 255
 
 
 def open_below(top: int, parts: Sequence[str]) -> Optional[tuple[int, Version]]:
-    """Open the regular file at these parts below the directory `top`; None where there is none.
+    """Open the regular file at these parts below the directory `top`; None if there is none.
 
     No part may be "", ".", "..", begin with a dot or hold a slash: such a path names nothing.
     """

@@ -2,7 +2,7 @@
 
 A client that is slow to ask, slow to read or silent is given up; when there are too many, the one that has
 been idle for longest has to go, or else the one that has been asking for longest. Only where all are being
-answered the newest is told to come back. So clients that say nothing, or little, keep nobody out.
+answered the newest gets an answer to try again. So silent or slow clients cannot block others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from bramble.serving.request import END_OF_HEAD, LONGEST_HEAD, Refused, Request,
 _PIECE = 1 << 16
 _SMALL = 1 << 16  # bytes of a file that are sent together with the head
 _BACKLOG = 128
-_TELL = 0.2  # seconds in which a connection that is refused is told so
+_TELL = 0.2  # seconds for the answer to a refused connection
 
 
 class Bounds(NamedTuple):
@@ -80,7 +80,7 @@ class Server:
     """Listens, and answers requests with `respond`, which is called in many threads at once.
 
     `respond` may raise Refused, which `explain` turns into an answer; anything else that it raises is a
-    fault of the program: its traceback goes to `on_fault`, and the client is told nothing of it.
+    fault of the program: its traceback goes to `on_fault` and not to the client.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Server:
         try:
             sock, address = self._listening.accept()
         except OSError:
-            # The client has left already, or there are no descriptors: others have to end first.
+            # The client has disconnected, or there are no descriptors: others have to end first.
             time.sleep(0.01)
             return
         client = str(address[0])
@@ -189,7 +189,8 @@ class Server:
             body = answer.body if isinstance(answer.body, bytes) else b""
             sock.sendall(head_bytes(answer, len(body), time.time(), False) + body)
             sock.shutdown(socket.SHUT_WR)
-            # What was sent already and is left unread would take the answer away; for more there is no time.
+            # Unread data of the client would reset the connection before the answer; for more there is no
+            # time.
             sock.setblocking(False)
             sock.recv(_PIECE)
 

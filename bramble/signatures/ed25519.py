@@ -34,8 +34,8 @@ _NEUTRAL = _Point(0, 1, 1, 0)
 def verifies(key: bytes, message: bytes, signature: bytes) -> bool:
     """Tell whether `signature` (64 bytes) is that of the public key `key` (32 bytes) over `message`.
 
-    Anything malformed is no signature: wrong lengths, a number that is not below the order of the base
-    point (so that nobody can make a second signature of the first), an encoding that is no point.
+    Anything malformed is not a valid signature: wrong lengths, a number that is not below the order of the
+    base point (so that nobody can derive a second signature from the first), an encoding that is not a point.
     """
     if len(key) != KEY_SIZE or len(signature) != SIGNATURE_SIZE:
         return False

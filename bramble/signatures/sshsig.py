@@ -1,7 +1,7 @@
 """The envelope of signatures by ssh keys, as `ssh-keygen -Y sign` writes it (OpenSSH, PROTOCOL.sshsig). Pure.
 
 What is signed is not the message but a text that holds its hash and a *namespace*: a signature that was
-given for one purpose is none for another.
+given for one purpose is not valid for another.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _LARGEST = 1 << 16  # characters of an envelope
 
 
 class NoSignature(ValueError):
-    """What was given is no signature, or no key. The message says why, in words that end no sentence."""
+    """The data is not a valid signature or key.
+
+    The message gives the reason, as a phrase without a full stop.
+    """
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def answer(words: Sequence[str], current: str, whole: Command, directory: str, s
     """Return what `current` may become after `words`, which begin after the program's name.
 
     `whole` is the command line, `directory` where the shell stands, `store` the root of the store. Candidates
-    are whole words, in order; what a project says stands in them as it is.
+    are whole words, in order; text from a project is in them unchanged.
     """
     # spec: cli.completion
     here = standing(words, whole)

@@ -17,13 +17,15 @@ class Option(NamedTuple):
     names: tuple[str, ...]  # `-k`, `--keep-going`
     summary: str
     key: str  # the same for options of which one replaces the other
-    value: Optional[str]  # what help calls the value: SIZE, DIR …; None when there is none
-    choices: Mapping[str, str]  # value → what it means; none where these are no fixed set
+    value: Optional[
+        str
+    ]  # the name of the value in help texts (SIZE, DIR …); None if the option takes no value
+    choices: Mapping[str, str]  # value → its meaning; empty if the values are not a fixed set
     again: bool  # may be given several times
 
 
 class Operand(NamedTuple):
-    """What is no option."""
+    """Positional arguments of a command."""
 
     key: str
     kind: str  # what help calls it: TARGET, FILE …
@@ -60,7 +62,7 @@ class Standing(NamedTuple):
     verb: Optional[str]  # None before a command
     directory: Optional[str]  # what -C says
     awaited: Optional[Option]  # the option whose value the word is
-    operand: Optional[Operand]  # the operand that the word is, if it is no option
+    operand: Optional[Operand]  # the operand that the word is, if it is not an option
     options: bool  # an option may stand here
     given: frozenset[str]  # keys of the options that were given
 

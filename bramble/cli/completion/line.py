@@ -68,7 +68,7 @@ def quoted(candidate: str, line: Line) -> Optional[str]:
     """Return what bash is to put in place of the current word; None for what cannot be written safely.
 
     Whatever a file is called, the shell reads the result as this one word: what
-    is not plain stands behind a backslash, and control characters do not occur.
+    is not plain has a backslash before it, and control characters do not occur.
     """
     # spec: cli.completion.quoting
     if not candidate.isprintable() or not candidate.startswith(line.current[: line.kept]):

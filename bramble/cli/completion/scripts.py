@@ -1,7 +1,7 @@
 """The functions that shells call when somebody completes a word of `bramble`.
 
 Each asks the `bramble` of the PATH, never a file of the working directory that
-has this name. Words are handed over behind a dot, so that none is taken for an option
+has this name. Each word is passed with a dot before it, so that none is treated as an option
 of `completion` itself. The first line of an answer says what the others are.
 """
 

@@ -38,7 +38,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         words = [word[1:] for word in arguments.words]
         lines = _lines(arguments.shell, words, lambda: _whole(arguments.parser_of))
     except (BrambleError, OSError):
-        # Somebody is typing: what is wrong is said when the command is given.
+        # The command line is still being typed: errors are reported when the command is run.
         lines = []
     if lines:
         print("\n".join(lines))

@@ -100,6 +100,6 @@ def _sections(name: str, found: Known, rules: Sequence[Rule], width: int) -> Seq
 
 
 def _filled(words: str, width: int, indent: int = 0) -> str:
-    # The hyphens of codes and options are no place to end a line.
+    # A line is not broken at the hyphens of codes and options.
     filled = textwrap.fill(words, width - indent, break_on_hyphens=False, break_long_words=False)
     return textwrap.indent(filled, " " * indent)

@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
-    """Answer what is typed, or what stands in standard input, until its end."""
+    """Evaluate what is typed, or the lines of standard input, until its end."""
     # spec: cli.repl
     setting = evaluation_setting(arguments)
     repl = open_repl(setting, lambda text: say(harmless(text)), _texts())

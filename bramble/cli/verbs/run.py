@@ -126,7 +126,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     if choices.rung != "namespaces":
         say(f"warning: running with --sandbox={choices.rung}, which protects less than the mode namespaces")
     if to_run.items:
-        # Whoever takes the grant back is to be asked again.
+        # A user who revokes the grant is asked again.
         note_grants(setting, arguments.recording.reads)
     if not wish.items and granted(to_run, setting) and _only_looked(arguments) and not result.built:
         _record(prepared, evaluated, result, setting, arguments.recording)
@@ -160,7 +160,7 @@ def _answered(wishes: Sequence[Asked], evaluated: Evaluated, setting: Setting, s
         return False
     for line in question(wishes, evaluated.project):
         say(on_one_line(line))
-    # What was typed before the question was seen is no answer to it.
+    # What was typed before the question was printed is not an answer to it.
     with contextlib.suppress(termios.error):
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
     say("allow it? y: this once, a: always, anything else: no")

@@ -79,7 +79,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
 
 
 def _greeting(opened: Opened, failed: bool, width: int) -> list[str]:
-    """Return what a person is told at the start: what this is, what is where, what the build runs."""
+    """Return the lines that are printed at the start: what this is, what is where, what the build runs."""
     # spec: cli.shell.greeting
     if failed:
         what = "what its failed build left; what you write stays"

@@ -9,7 +9,7 @@
 
 The first line is the form's name and version, the second the *origin*, by which the owner calls the
 registry wherever it is served; then come the size in bytes and the SHA-256 of what the index holds up to
-there. The signature is one of ssh-keygen, in a namespace of its own, over these four lines.
+there. The signature is one of ssh-keygen, in a separate namespace, over these four lines.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def is_origin(text: str) -> bool:
 
 
 def checkpoint_of(origin: str, index: bytes) -> Checkpoint:
-    """Return the checkpoint of an index. Raises registry.checkpoint for an origin that is none."""
+    """Return the checkpoint of an index. Raises registry.checkpoint for an origin that is not valid."""
     # spec: registry.checkpoint
     if not is_origin(origin):
         _refuse(f"{ascii(origin)} is not a valid origin: 1 to 255 printable ASCII characters without spaces")
@@ -69,7 +69,7 @@ def verified(data: bytes, key: str) -> Checkpoint:
     """Return the checkpoint in the content of `index.signed`, which `key` has signed.
 
     `key` is a public key as ssh writes it. Raises registry.checkpoint where the form is another,
-    registry.signature where that key has not signed it, config.registries where `key` is none.
+    registry.signature if that key has not signed it, config.registries if `key` is not valid.
     """
     # spec: registry.checkpoint, registry.signature
     checkpoint, signature = _parted(data)
@@ -104,7 +104,7 @@ def signer(data: bytes) -> str:
 
 
 def believed(data: bytes) -> Checkpoint:
-    """Return the checkpoint in the content of `index.signed`, whoever signed it. Raises registry.checkpoint.
+    """Read the checkpoint of `index.signed`, without checking who signed it. Raises registry.checkpoint.
 
     For the registry itself, which reads what it wrote.
     """
@@ -112,7 +112,7 @@ def believed(data: bytes) -> Checkpoint:
 
 
 def refuse_rewritten(before: Optional[Checkpoint], now: Checkpoint, index: bytes) -> None:
-    """Demand that `index`, cut at its size, is what `now` says, and continues what `before` said.
+    """Check that `index`, up to its size, is what `now` states, and continues what `before` stated.
 
     Raises registry.history where another origin speaks, where the index is shorter than it was, and where
     its beginning is another; registry.index where it is not what was signed.

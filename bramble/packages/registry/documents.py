@@ -1,6 +1,6 @@
 """The documents of a registry, in JSON: the versions of a package, its documentation, the list of all. Pure.
 
-They say nothing that has to be believed: what a version is stands in the index, which is signed. So a key
+They need not be trusted: the content of a version is in the index, which is signed. So a key
 that is not known is passed over, and everything else has to have its type.
 """
 
@@ -205,7 +205,7 @@ def _number(text: str) -> NoReturn:
 
 
 def _whole(text: str) -> int:
-    # A longer one is none that matters, and some Pythons take time that grows with its square.
+    # A longer number is never valid, and some Pythons need time that grows with its square.
     return int(text) if len(text) <= 15 else _number(text)
 
 

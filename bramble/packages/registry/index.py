@@ -47,7 +47,8 @@ def line(entry: Entry) -> bytes:
 def parse_lines(data: bytes, known: bytes = b"") -> tuple[Entry, ...]:
     """Return the entries of `data`, whole lines that follow `known`, an index that has been read.
 
-    Raises registry.index, at the line, for whatever is no entry, and for a version that was there already.
+    Raises registry.index, at the line, for a line that is not an entry, and for a version that occurred
+    already.
     """
     # spec: registry.index, registry.index.once
     if len(known) + len(data) > LARGEST_INDEX:

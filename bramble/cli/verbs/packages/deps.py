@@ -85,7 +85,7 @@ def _tree(found: Dependencies) -> Iterator[str]:
 
 
 def _children(meanings: Mapping[str, str], below: str) -> Iterator[tuple[str, str, str]]:
-    """Yield what a package requires, by name: its key, its branch, and what stands before lines below it."""
+    """Yield what a package requires, by name: its key, its branch, and the prefix of lines below it."""
     keys = [meanings[name] for name in sorted(meanings)]
     for number, key in enumerate(keys, 1):
         last = number == len(keys)

@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
-    """Print what there is newer of each package; that there is something is no failure."""
+    """Print the newer versions of each package; the exit status is 0 also if there are some."""
     rows, warnings = outdated(setting_of(arguments), heard)
     warn(warnings, surface)
     if arguments.json:

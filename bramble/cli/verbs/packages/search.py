@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
-    """Print the packages that were found; that there is none is no failure."""
+    """Print the packages that were found; the exit status is 0 also if there are none."""
     found = search(arguments.words, setting_of(arguments), heard)
     if arguments.json:
         # spec: registry.search.json

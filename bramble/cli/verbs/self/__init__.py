@@ -1,1 +1,1 @@
-"""`bramble self …`: a small command line of its own. Begin with `command.py`."""
+"""`bramble self …`: a command with subcommands. Begin with `command.py`."""

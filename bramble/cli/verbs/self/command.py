@@ -1,4 +1,4 @@
-"""`bramble self …`: what concerns Bramble's own file and source; a small command line of its own."""
+"""`bramble self …`: commands for Bramble's own file and source."""
 
 from __future__ import annotations
 

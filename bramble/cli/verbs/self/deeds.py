@@ -60,7 +60,7 @@ def do_uninstall(arguments: argparse.Namespace, surface: Surface) -> int:
 
 
 def _agreed() -> bool:
-    # What was typed before the question was seen is no answer to it.
+    # What was typed before the question was printed is not an answer to it.
     with contextlib.suppress(termios.error):
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
     say("remove it? y: yes, anything else: no")

@@ -29,7 +29,7 @@ def do_extract(arguments: argparse.Namespace, surface: Surface) -> int:
 
 def do_verify(arguments: argparse.Namespace, surface: Surface) -> int:
     """Print what a file is, if it is as it was made (spec: self.verify)."""
-    # What a checkout was started by, its `__main__.py`, is no such file, and the error says so.
+    # The `__main__.py` of a checkout is not such a file, and the error says so.
     named = sys.argv[0] if arguments.file is None else _path(arguments, arguments.file)
     return _printed(verify_file(named), arguments.json)
 

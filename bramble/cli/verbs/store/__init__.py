@@ -1,1 +1,1 @@
-"""`bramble store …`: a small command line of its own. Begin with `command.py`."""
+"""`bramble store …`: a command with subcommands. Begin with `command.py`."""

@@ -1,4 +1,4 @@
-"""`bramble store …`: a small command line of its own."""
+"""`bramble store …`: a command with subcommands."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("list", "print what is kept"),
     ):
         action = actions.add_parser(name, help=summary, description=summary, allow_abbrev=False)
-        # Without its own default, which would take back what stands before the action.
+        # Without a default here, which would override an option before the action.
         action.add_argument(
             "--json",
             action="store_true",

@@ -98,7 +98,7 @@ def _directory(given: Optional[str]) -> Iterator[str]:
 
 
 def _end_with_input() -> None:
-    """Wait until whoever has started this process is gone, then end it, at once if it does not by itself."""
+    """Wait until the parent process has ended, then end this process, by force if necessary."""
     with contextlib.suppress(OSError):
         while os.read(0, 4096):
             pass

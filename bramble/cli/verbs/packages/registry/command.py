@@ -1,4 +1,4 @@
-"""`bramble registry …`: a small command line of its own."""
+"""`bramble registry …`: a command with subcommands."""
 
 from __future__ import annotations
 
