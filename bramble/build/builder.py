@@ -1,7 +1,7 @@
 """One derivation, from the moment when its inputs are known until its outputs are in the store.
 
     resolve   name its sources, write paths for its references
-    known     it, or one that came to the same, was built before: what it came to has names
+    known     it, or one with the same store derivation, was built before: its result has names
     enough    those are all that is asked for: nothing to do
     absent    which inputs are known by name only, and have to be made first
     make      lock, and what `maker.py` says
@@ -122,11 +122,11 @@ class Builder:
             return self.sources[sources]
 
     def note(self, id: str, made: Made) -> None:
-        """Hear what a derivation came to; for the thread that recalls what comes after it."""
+        """Receive the result of a derivation; for the thread that recalls what depends on it."""
         self._digests.tell(id, made.outputs)
 
     def recalled(self, id: str, derivation: Derivation) -> Optional[Made]:
-        """Return what `known` would of a derivation that was built; None is no answer.
+        """Return what `known` would return for a derivation that was built; None means unknown.
 
         That is as quick as it can be, for most of a large graph is such: nothing is looked at but its
         record. Whether its outputs are there is for `look` to find out. What it needs has been noted.
@@ -190,9 +190,9 @@ class Builder:
             return False
 
     def known(self, task: Task, resolved: ResolvedDerivation, *, locked: bool = False) -> Optional[Made]:
-        """Return what the task came to before, None when it has to be made. Builds nothing.
+        """Return the recorded result of the task; None if it has to be built. Builds nothing.
 
-        What it came to need not be in the store. `locked` says that the right to build it is held.
+        The result need not be in the store. `locked` says that the lock for building it is held.
         Raises BrambleError for what must not be made at all.
         """
         # spec: build.cached
@@ -237,7 +237,7 @@ class Builder:
             self._store.protect([want])
             if self._store.is_complete([want]):
                 if self._store.read_only:
-                    # It cannot be recorded what the pin stands for, and need not be.
+                    # The object of the pin cannot be recorded, and need not be.
                     return Made(resolved.filename, (("out", want),), cached=True)
                 if locked:
                     return self._adopt(resolved, want)
@@ -249,7 +249,7 @@ class Builder:
         return None
 
     def expected(self, task: Task, resolved: ResolvedDerivation) -> Optional[str]:
-        """Return the object that a download must come to, None where nothing says so."""
+        """Return the object that a download must have as its result; None if nothing determines it."""
         env = dict(resolved.env)
         key = lock_key(task.derivation.builtin, task.name, env)
         return self._expected(key, task.name, env, resolved.digest)
@@ -298,7 +298,7 @@ class Builder:
 
         # spec: build.locks
         with self._store.building(resolved.digest, self._waiting(task), self._told(task)):
-            # Another process, or a derivation that came to the same, may have built it meanwhile.
+            # Another process, or a derivation with the same store derivation, may have built it meanwhile.
             found = self.known(task._replace(wanted=True), resolved, locked=True)
             if found is not None and found.present:
                 return found
@@ -376,7 +376,7 @@ class Builder:
         return Made(resolved.filename, outputs, cached=True)
 
     def _vendored(self, task: Task, resolved: ResolvedDerivation) -> Optional[Made]:
-        """Return what a download comes to, if the vendor directory has its object; None if not."""
+        """Return the result of a download if the vendor directory has its object; None otherwise."""
         # spec: vendor.objects
         if self._options.fetch.vendor is None:
             return None
@@ -395,7 +395,7 @@ class Builder:
         rung: str,
         stamps: tuple[Stamp, ...],
     ) -> None:
-        """Write down what a derivation came to."""
+        """Record the result of a derivation."""
         # spec: build.record
         known = {name: (objects[name].name, objects[name].references) for name in resolved.outputs}
         self._store.write_derivation(resolved.filename, resolved.encode(known))
@@ -426,7 +426,7 @@ class Builder:
             return self._made_by
 
     def _write_again(self, resolved: ResolvedDerivation, found: Realisation) -> None:
-        """Write the recipe of what is known, if what it came to is there to tell what it refers to."""
+        """Write the store derivation of a known result whose outputs are present."""
         # spec: store.verify.repair
         with contextlib.suppress(BrambleError):
             known = {output: (name, self._store.references(name)) for output, name in found.outputs}

@@ -126,7 +126,7 @@ def _copy_writable_file(name: str, here: int, there: int) -> None:
 
 
 def _copy_at_once(reader: int, writer: int, size: int) -> bool:
-    """Copy a file of `size` bytes by one read and one write; False where that failed: begin anew then."""
+    """Copy a file of `size` bytes by one read and one write; False if that failed."""
     data = os.read(reader, size + 1)
     if len(data) == size and os.write(writer, data) == size:
         return True

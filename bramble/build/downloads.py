@@ -42,7 +42,7 @@ class Conflict:
     key: str
     digests: tuple[str, ...]  # sorted
     names: tuple[str, ...]  # of the derivations, sorted
-    pinned: str  # the one of them that stands in the lock, or ""
+    pinned: str  # the one of them that is in the lock, or ""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The door of this room: build a graph of derivations, and say what became of it.
+"""The entry point of this package: build a graph of derivations, and report the results.
 
 One thread, the caller's, owns the plan. It asks for every ready derivation
 whether it is known already, which is quick and needs no other thread, and hands
@@ -7,8 +7,8 @@ nothing is started.
 
 What is known has names; whether it is in the store is asked of the roots, and of
 the inputs of what must be built. What is asked for and not there any more goes back
-into the plan. Should it come out otherwise than it did before, what was resolved
-with its old name means nothing, and the walk begins anew.
+into the plan. If it has a different result than before, what was resolved
+with its old name is discarded, and the walk starts again.
 
 A walk through names asks the store for a record of each derivation, and for
 nothing else. Whether objects are there is asked when it has come as far as it can:
@@ -128,7 +128,7 @@ class _Run:
         self._built: set[str] = set()
         self._hidden: list[Hidden] = []
         self._began: dict[str, float] = {}  # when a task was handed to a thread
-        self._told: set[str] = set()  # ids of which it was said that they were found built
+        self._told: set[str] = set()  # ids that were reported as already built
         self._begin()
 
     def _begin(self) -> None:
@@ -139,7 +139,7 @@ class _Run:
         self._outputs: dict[OutputRef, str] = {}
         self._filenames: dict[str, str] = {}
         self._recalled: list[str] = []  # ids that are known, of which nobody has looked what is there
-        self._outdated = False  # an input came out otherwise than others were told
+        self._outdated = False  # an input has a different result than others were resolved with
 
     def go(self) -> None:
         """Build until nothing is left, or nothing more should be begun."""
@@ -225,7 +225,7 @@ class _Run:
     def _take(self, key: str) -> None:
         """Finish one derivation that is known, or queue it."""
         if key in self._failed:
-            # It has failed before the walk began anew.
+            # It had failed before the walk started again.
             self._plan.fail(key)
             return
         derivation = self._graph.get(key)
@@ -349,7 +349,7 @@ class _Run:
             self._tell(task.name, task.id, made)
 
     def _note(self, key: str, made: Made) -> None:
-        """Go on with what a derivation came to."""
+        """Continue with the result of a derivation."""
         self._made[key] = made
         self._filenames[key] = made.filename
         for output, name in made.outputs:
@@ -365,7 +365,7 @@ class _Run:
         self._told.add(key)
         if made.cached and self._graph.get(key).builtin == "host_tools":
             # spec: build.host-tools
-            # Of one that was made it was said when that began.
+            # A download that was made was reported when it began.
             self._on_event(Impure(key, name))
         if made.changed:
             # spec: build.fetch.changed

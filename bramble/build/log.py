@@ -11,7 +11,7 @@ from bramble.store.files.failures import DiskFailures
 from bramble.store.layout.place import PREVIOUS_LOG
 
 LOG_SHOWN = 1 << 20  # bytes of a log that travel with an event
-_LEAST = 4096  # bytes; below that there is no room for the line that says what was left out
+_LEAST = 4096  # bytes; a smaller log has no space for the line that says what was left out
 _BLOCK = 1 << 20
 
 
@@ -67,7 +67,7 @@ class BuildLog:
         self._on_data(data)
 
     def _shorten(self, coming: int, tail: int) -> None:
-        """Make room: after the last `tail` of the `coming` bytes, half of what may be kept is kept."""
+        """Discard old bytes: after the last `tail` of the `coming` bytes, half of the limit is kept."""
         old = self._limit // 2 - tail
         left_out = self._size + coming - old - tail
         note = f"… {left_out} bytes before these were left out\n".encode()
@@ -94,7 +94,7 @@ class BuildLog:
 
 
 def _set_aside(path: str) -> None:
-    """Make the log of an earlier build the previous one; if that wrote nothing, there is none."""
+    """Make the log of an earlier build the previous one; if it is empty, there is none."""
     try:
         if stat.S_ISREG(os.lstat(path).st_mode):
             os.replace(path, path + PREVIOUS_LOG)

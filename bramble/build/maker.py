@@ -68,7 +68,10 @@ class Maker:
                 self._launcher = None
 
     def build(self, task: Task, resolved: ResolvedDerivation, *, again: Optional[Made]) -> Made:
-        """Build the task, or once more what came to `again`. Raises Unbuilt, Cancelled, BrambleError."""
+        """Build the task, or build it again to compare it with `again`.
+
+        Raises Unbuilt, Cancelled, BrambleError.
+        """
         names = names_of(resolved, again=again is not None)
         log_path = self._store.log_path(resolved.digest)
 

@@ -1,4 +1,4 @@
-"""What a build is told, and what it reports: the two values at the door of this room."""
+"""The options of a build and its report: the argument and the result of this package."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bramble.store.disk import StoreObject
 
 LOG_SIZE = 64 << 20
-STRONGEST = "namespaces"  # the rung of a sandbox that hides everything else
+STRONGEST = "namespaces"  # the mode of a sandbox that hides everything else
 # A fixed list, so that two people on one machine get the same programs whatever their PATH is.
 HOST_PATH = (
     "/usr/local/bin",
@@ -52,7 +52,7 @@ class FetchOptions:
     """How `fetch_url` and `fetch_git` reach the world."""
 
     offline: bool = False  # no sockets: mirror, file URLs and what is pinned and in the store only
-    # URL → file or directory; a key that ends in "/" stands for all URLs that begin with it.
+    # URL → file or directory; a key that ends in "/" applies to all URLs that begin with it.
     mirror: Mapping[str, str] = field(default_factory=dict)
     # What the project may read, also by its own mirror. None: whatever this user can read.
     reach: Optional[Reach] = None
@@ -103,12 +103,12 @@ class BuildOptions:
     refresh: bool = False  # fetch files of this machine again that the lock pins, if they have changed
     renew: frozenset[str] = (
         frozenset()
-    )  # ids of downloads and generators that are made anew, whatever the lock and the store say
+    )  # ids of downloads and generators that are run again, whatever the lock and the store say
     timed: bool = False  # report what took how long: the event Timed
     # Whether a generator that asks for the network may have it; called when one is about to run.
     may_use_network: Callable[[], bool] = bool
     pure: bool = False  # refuse host_tools, and results of a weaker sandbox
-    # Names of objects and of store derivations that must be there, whoever makes them.
+    # Names of objects and of store derivations that must be present, whichever build creates them.
     demand: frozenset[str] = frozenset()
     sandbox: str = STRONGEST  # or "landlock", "none"
     limits: Limits = field(default_factory=Limits)
@@ -175,7 +175,7 @@ class BuildReport:
     names: Mapping[OutputRef, str]  # object name of every output of every derivation that is done
     built: tuple[str, ...] = ()  # ids, in dependency order
     cached: tuple[str, ...] = ()  # ids, in dependency order
-    # Ids that were built once more and came out the same → "here" or "elsewhere", as in `Finished`.
+    # Ids that were built again with the same result → "here" or "elsewhere", as in `Finished`.
     checked: Mapping[str, str] = field(default_factory=dict)
     hidden: tuple[Hidden, ...] = ()  # what files of outputs that were built now hide, sorted
     failures: tuple[Failure, ...] = ()
@@ -184,11 +184,13 @@ class BuildReport:
     new_pins: Mapping[str, str] = field(default_factory=dict)  # lock key → digest
     changed: tuple[str, ...] = ()  # names of derivations that fetched a file which is another one now
     impure: tuple[str, ...] = ()  # names of derivations that copied programs of the machine
-    sandboxes: Mapping[str, str] = field(default_factory=dict)  # id → rung, where it is not "namespaces"
+    sandboxes: Mapping[str, str] = field(
+        default_factory=dict
+    )  # id → mode of the sandbox, if it is not "namespaces"
     derivations: Mapping[str, str] = field(default_factory=dict)  # id → store derivation file
     seconds: Mapping[str, float] = field(default_factory=dict)  # id → how long it took, where it was built
     resolved: Mapping[str, str] = field(default_factory=dict)  # id → digest of its store derivation
     # id → stamps of files of this machine, of what was known and has some.
     stamps: Mapping[str, tuple[Stamp, ...]] = field(default_factory=dict)
-    # The objects of sources; None where there are no files.
+    # The objects of sources; None if there are no files.
     sources: Mapping[Sources, Optional[SourceObject]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a download has to come out as: the hash in its derivation, or the pin in the lock. Pure."""
+"""The expected result of a download: the hash in its derivation, or the pin in the lock. Pure."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def wanted_directory(name: str, env: Mapping[str, str]) -> str:
 
 def _anonymous(url: str) -> str:
     if "@" not in url and "=" not in url:
-        # A secret stands before the one or behind the other.
+        # A secret is before the one or after the other.
         return url
     # Loaded for a download: its patterns take longer than a build with nothing to do should last.
     return str(importlib.import_module("bramble.build.fetch.discretion").anonymous(url))
@@ -82,7 +82,7 @@ def plain_key(builder: str, env: Mapping[str, str]) -> str:
 def expected(key: Optional[str], name: str, env: Mapping[str, str], pins: Mapping[str, str]) -> Optional[str]:
     """Return the digest that the output must have; None when nobody knows it yet.
 
-    `key` is the `lock_key`, None for what is no download. Raises fetch.hash for a hash that is none or
+    `key` is the `lock_key`, None for other builds. Raises fetch.hash for a hash that is not valid or
     that the lock contradicts.
     """
     # spec: build.fetch.expected

@@ -1,4 +1,4 @@
-"""Where the directories of a build stand on this machine, while it runs and afterwards."""
+"""The paths of the directories of a build on this machine, while it runs and afterwards."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def make_directories(names: Names, where: str) -> Directories:
 
 @contextlib.contextmanager
 def placed(names: Names, inside: Directories, store: Store, rung: str, aside: str) -> Iterator[Directories]:
-    """Give the directories as a sandbox of `rung` needs them, and have them where they were when it is over.
+    """Place the directories as a sandbox in the mode `rung` needs them, and move them back afterwards.
 
     A sandbox without mounts cannot show a directory under another name, so
-    for the weaker rungs they stand in the store itself meanwhile. The lock of the
+    in the weaker modes they are in the store itself meanwhile. The lock of the
     derivation is held; what a crash left in the way is moved into the directory `aside`.
     """
     # spec: build.directories
@@ -75,7 +75,7 @@ def keep_last(store: Store, slot: tuple[str, str], work: Workspace) -> bool:
     place, build = slot
     if not place:
         return False
-    # What cannot be kept is removed as ever, and the failure is told as it is.
+    # What cannot be kept is removed as usual, and the failure is reported unchanged.
     with contextlib.suppress(BrambleError, OSError):
         return bool(late("history.failed", "keep_failed")(store.var, place, build, work))
     return False

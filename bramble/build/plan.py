@@ -68,7 +68,7 @@ class Plan:
         return (-self._height[key], self._position[key])
 
     def take(self) -> Optional[str]:
-        """Return the next ready id, which is then running; None when none is ready."""
+        """Return the next ready id, which is then running; None if no id is ready."""
         if not self._ready:
             return None
         key = heapq.heappop(self._ready)[2]

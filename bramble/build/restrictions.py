@@ -1,6 +1,6 @@
 """What a derivation says its outputs may refer to: reserved variables of its environment.
 
-They are part of the derivation, so whoever builds it gets the same verdict, and
+They are part of the derivation, so every builder of it gets the same verdict, and
 its id changes with them. The builder sees them like any other variable.
 """
 
@@ -74,7 +74,7 @@ def restrict(
 
 
 def _digest(word: str) -> str:
-    """Return the name of the object in which a path lies, "" if it is no path of the store."""
+    """Return the name of the object that contains a path; "" if it is not a path of the store."""
     prefix = prefix_of_record() + "/"
     name = word[len(prefix) : len(prefix) + DIGEST_LENGTH]
     return (

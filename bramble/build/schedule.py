@@ -43,7 +43,7 @@ class Schedule(Generic[Work, Result, Event]):
         cancelled: threading.Event,
         stop: threading.Event,
     ) -> None:
-        """`cancelled` is the caller's wish to end; `stop` is set then, and tells the work to end soon."""
+        """`cancelled` is set by the caller to end; then `stop` is set, which makes the work end soon."""
         if jobs < 1:
             raise ValueError(f"nothing gets done with {jobs} jobs")
         self._jobs = jobs

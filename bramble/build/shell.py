@@ -120,7 +120,7 @@ def own_shell(spec: SandboxSpec) -> tuple[str, ...]:
         return (builder,)
     if os.path.basename(builder) == MULTICALL:
         return (builder, "sh")
-    # What PATH names lies in the store, at the same path out here.
+    # The directories in PATH are in the store, at the same paths outside of the sandbox.
     for name in ("bash", "sh"):
         for directory in dict(spec.env).get("PATH", "").split(":"):
             candidate = os.path.join(directory, name)

@@ -22,7 +22,7 @@ RULES: Stamp = ("rules", "11")
 
 
 def stamp(path: str) -> Stamp:
-    """Return what stands at `path` now. A directory is stamped like a file."""
+    """Return the stamp of what is at `path` now. A directory is stamped like a file."""
     # spec: build.host-tools.stamps
     try:
         found = os.lstat(path)

@@ -31,7 +31,7 @@ class Task(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a derivation came to."""
+    """The result of a derivation."""
 
     filename: str  # of its store derivation: DIGEST-NAME.drv
     outputs: tuple[tuple[str, str], ...]  # (output name, object name), in the derivation's order
@@ -42,7 +42,7 @@ class Made(NamedTuple):
     new_pin: Optional[tuple[str, str]] = None  # lock key, digest
     changed: str = ""  # the file of this machine that was fetched for it, if that is another one now
     stamps: tuple[Stamp, ...] = ()  # of files of this machine, as they were recorded with what is known
-    pinned: bool = False  # the lock may say what it comes to: no checksum of its own does
+    pinned: bool = False  # its result may be pinned by the lock, because it has no checksum
     hidden: tuple[HiddenName, ...] = ()  # what its files hide, if it was built now
     checked: str = ""  # "here" or "elsewhere": it was built again, and under which store path
     builds: int = 1  # that were compared

@@ -1,7 +1,7 @@
 """What a vendor directory has of what is pinned. Chapter: spec/10d-vendor.md.
 
 A vendor directory may have come from anybody. A file in it counts for what its bytes are: an object must
-come to the name that is asked for, a downloaded file to its checksum, before anything is made of either.
+have the requested name, a downloaded file its checksum, before either is used.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def vendored_body(checksum: Checksum, options: FetchOptions, target: str) -> str
     with _opened(options, path) as file:
         if file is None:
             return ""
-        # Copied first: what is checked is what is used, whoever writes to the directory meanwhile.
+        # Copied first: what is checked is what is used, even if somebody writes to the directory meanwhile.
         with open(target, "xb") as out:
             left = options.largest
             while left and (data := file.read(min(left, _BLOCK))):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _SHELL_FOUND_NOTHING = 127
 _LISTED = 20  # differing files that are named
-_EXPLAINED = 3  # of which it is said how
+_EXPLAINED = 3  # those that are described
 _TOO_MUCH = {
     "output_size": (
         "build.output-too-large",
@@ -99,7 +99,7 @@ def verdict(
 
 
 def _not_found(status: int, search: Optional[str], called: Sequence[str]) -> str:
-    """Return advice for the status with which a shell says that there is no such program (XCU 2.8.2)."""
+    """Return advice for the status with which a shell reports that there is no such program (XCU 2.8.2)."""
     # spec: build.failure
     if called and search is not None:
         return (
@@ -152,7 +152,7 @@ def empty_output(name: str, output: str) -> BrambleError:
 
 
 def wrong_output(name: str, output: str, what: str) -> BrambleError:
-    """Return the error for an output that is no directory any more."""
+    """Return the error for an output that is not a directory any more."""
     return BrambleError(
         "build.output-replaced",
         f'the build of "{name}" {what}: the output "{output}"',
@@ -167,11 +167,11 @@ def not_reproducible(
     explain: Callable[[str, str, str], tuple[str, ...]],
     number: int,
 ) -> BrambleError:
-    """Return the error for a build that came out in two ways.
+    """Return the error for a build with two different results.
 
     `found` gives for an output the name of the first object, of the second, and
     the files in which they differ; `explain` says how one of them does. `number` is that of the build
-    that came out differently from the first one, from 2 on.
+    that had a different result than the first one, from 2 on.
     """
     again = "again" if number == 2 else f"the {number}th time" if number > 3 else "the third time"
     lines = []

@@ -60,7 +60,7 @@ class Job:
 
 
 def apply(job: Job, steps: list[Any], actions: dict[str, Callable[..., None]]) -> None:
-    """Apply `steps` in order; the first that the kernel refuses is told to the helper and ends us."""
+    """Apply `steps` in order; at the first refusal of the kernel, report it to the helper and end."""
     for number, action, arguments in steps:
         try:
             actions[action](job, *arguments)

@@ -17,7 +17,7 @@ class Settings(NamedTuple):
     """What a machine says of itself, as far as it decides about sandboxes.
 
     `kernel` is its release, `version` its /proc/version; `unprivileged_userns`
-    kernel.unprivileged_userns_clone (Debian, Arch), None where there is no such
+    kernel.unprivileged_userns_clone (Debian, Arch), None if there is no such
     setting; `max_namespaces` the user.max_*_namespaces by their names;
     `apparmor_restricts` kernel.apparmor_restrict_unprivileged_userns (Ubuntu);
     `seccomp` the mode in /proc/self/status, 2 under somebody's filter; `chroot`

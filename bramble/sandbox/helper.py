@@ -293,7 +293,7 @@ class Helper:
         self.let_go(sandbox)
 
     def clone(self, sandbox: Sandbox, flags: int) -> None:
-        """Clone pid 1 and listen to it; raises OSError, and then there is no process."""
+        """Clone pid 1 and listen to it; if it raises OSError, there is no process."""
         if self.identity.other:
             # Root's own groups stay outside; an ordinary caller has at least the one it is mapped to.
             outer = self.identity.slot_id(sandbox.slot)
@@ -346,7 +346,7 @@ class Helper:
         except BlockingIOError:
             return False
         except ConnectionResetError:
-            return True  # it was killed before it read our word; what it said before is still to be read
+            return True  # it was killed before it read our message; what it sent before is still to be read
         kind, _, rest = data.partition(b"\0")
         fds = received(ancillary)
         if kind == b"E" and sandbox.error is None:
@@ -364,7 +364,7 @@ class Helper:
         elif kind == b"M" and fds and sandbox.watch is not None:
             sandbox.watch.fds.append(fds.pop())
         elif kind == b"T" and fds:
-            # Till then keys are the caller's, and arrive as signals; none is lost in between.
+            # Until then keys of the terminal reach the caller as signals; none is lost in between.
             sandbox.screen.append(fds.pop())
         elif kind == b"P" and fds and sandbox.program < 0:
             sandbox.program = fds.pop()
@@ -443,7 +443,7 @@ class Helper:
 
 
 def signal_group(pidfd: int, number: int) -> None:
-    """Send a signal to the process group led by a pidfd's process; its pid stands in proc_pid_fdinfo(5)."""
+    """Send a signal to the process group led by a pidfd's process; its pid is in proc_pid_fdinfo(5)."""
     for line in identity.read_file(b"/proc/self/fdinfo/%d" % pidfd).splitlines():
         if line.startswith(b"Pid:") and int(line[4:]) > 0:
             try:
@@ -475,7 +475,7 @@ def text(path: bytes) -> str:
 
 
 def refusal(number: int, error: OSError) -> dict[str, Any]:
-    """Return what the caller is told about a step that the kernel refused."""
+    """Return the report for the caller about a step that the kernel refused."""
     path = error.filename
     shown = text(path) if isinstance(path, bytes) else path or ""
     return {"step": number, "errno": error.errno, "path": shown, "detail": ""}

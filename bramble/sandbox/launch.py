@@ -1,6 +1,6 @@
-"""The door of the room: start the helper once, then run sandboxes through it from any thread.
+"""The entry point of this package: start the helper once, then run sandboxes through it from any thread.
 
-Every sandbox has a channel of its own to the helper, so threads never wait
+Every sandbox has a separate channel to the helper, so threads never wait
 for each other, and the end of either side is heard by the other at once.
 """
 
@@ -133,7 +133,7 @@ class Launcher:
         Pipes without a name and the null device are handed in as they are;
         others are copied through pipes. With `spec.terminal` those that are
         terminals become the sandbox's own terminal, and the caller's is raw
-        until the end. Raises sandbox.no-terminal when `stdin` is none then, and
+        until the end. Raises sandbox.no-terminal if `stdin` is not a terminal then, and
         what `run` raises. When called in the main thread, SIGINT, SIGTERM,
         SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 go to the program.
         """
@@ -209,10 +209,10 @@ class Launcher:
         return Running(spec, planned, channel, self._died)
 
     def _died(self) -> BrambleError:
-        """Return the error for a helper that is gone, with what it said last."""
+        """Return the error for a helper that has ended, with its last message."""
         words = b""
         try:
-            # What the helper stands on, for which this process has no use.
+            # Modules that the helper needs and this process does not.
             importlib.import_module("ctypes")
         except ImportError:
             # spec: cli.python
@@ -247,7 +247,7 @@ def check_machine(machine: str, largest: int, proc: bool) -> None:
 
 
 def piped(fd: int, ours: contextlib.ExitStack, *, writes: bool) -> tuple[int, terminal.Flow]:
-    """Return the sandbox's end of a pipe that stands for `fd`, and the flow between our end and `fd`."""
+    """Return the sandbox's end of a pipe that replaces `fd`, and the flow between our end and `fd`."""
     read_end, write_end = os.pipe()
     if writes:
         ours.callback(os.close, read_end)
@@ -258,7 +258,7 @@ def piped(fd: int, ours: contextlib.ExitStack, *, writes: bool) -> tuple[int, te
 def with_real_sources(spec: SandboxSpec) -> SandboxSpec:
     """Return `spec` with the links in the sources of mounts followed; for a run its caller has done it.
 
-    The weaker rungs show everything at its own path, as it is written.
+    The weaker modes show everything at its own path, as it is written.
     """
     # spec: sandbox.mounts.source
     if spec.purpose == "run" or spec.rung != "namespaces":
@@ -302,7 +302,7 @@ def kind_of(source: str) -> str:
 
 
 def kind_of_hidden(source: str, path: str) -> str:
-    """Return "directory" or "file" for what a hidden path covers; raises sandbox.mount if there is none."""
+    """Return "directory" or "file" for what a hidden path covers; raises sandbox.mount if absent."""
     try:
         status = os.lstat(source)
     except OSError as error:

@@ -1,9 +1,9 @@
-"""Where everything stands in the sandbox's tree of files, and in which order it is mounted. Pure.
+"""The file tree of a sandbox, and the order of its mounts. Pure.
 
 The root is a file system in memory. Mount points are made in it, then what is
 read-only is mounted and the whole is made read-only by *one* recursive call,
 so that a thousand inputs cost a thousand binds and nothing more. What is
-writable, or lies inside another mount, follows in the order of its path, so a
+writable, or is inside another mount, follows in the order of its path, so a
 mount always finds its parent in place (spec: sandbox.mounts).
 """
 
@@ -25,7 +25,7 @@ NORMAL = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[^/\0]+)+")
 
 
 class Placed(NamedTuple):
-    """A mount of the wish; `kind` is "directory" or "file"; `within`: its target lies in another mount."""
+    """A requested mount; `kind` is "directory" or "file"; `within`: its target is in another mount."""
 
     mount: Mount
     kind: str
@@ -38,7 +38,7 @@ def refuse(message: str, remedy: str) -> BrambleError:
 
 
 def below(path: str, directory: str) -> bool:
-    """Return whether `path` is `directory` or lies below it; both absolute and normal."""
+    """Return whether `path` is `directory` or below it; both absolute and normal."""
     return path == directory or directory == "/" or path.startswith(directory + "/")
 
 
@@ -60,12 +60,12 @@ def place(mounts: Iterable[Mount], kinds: Mapping[str, str]) -> tuple[Placed, ..
     """Return the mounts sorted so that parents come first.
 
     `kinds` maps each source to "directory" or "file". Raises sandbox.mount
-    for a target that is no normal absolute path, stands twice, lies in a part
-    of the tree that is the sandbox's own, or lies below a file.
+    for a target that is not a normal absolute path, occurs twice, is in a part
+    of the tree that the sandbox makes itself, or is below a file.
     """
     placed: list[Placed] = []
     enclosing: list[Placed] = []
-    # By components: as plain text "/a-b" would come between "/a" and what lies in it.
+    # By components: as plain text "/a-b" would be sorted between "/a" and what is in it.
     for components, mount in sorted(
         ((mount.target.split("/"), mount) for mount in mounts), key=by_components
     ):

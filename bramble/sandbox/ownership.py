@@ -24,7 +24,7 @@ def owner(path: str) -> Owner:
 
 
 def give(path: str, before: Owner, after: Owner) -> None:
-    """Give the file or directory `path`, and what lies in it, from `before` to `after`.
+    """Change the owner of the file or directory `path`, and of what is in it, from `before` to `after`.
 
     A file whose user is not that of `before` keeps its owner. Raises OSError.
     """
@@ -42,7 +42,7 @@ def give(path: str, before: Owner, after: Owner) -> None:
 
 
 def walk(here: int, before: Owner, after: Owner) -> None:
-    """Give all that lies in the directory `here`, which is closed; one descriptor at any depth."""
+    """Change the owner of what is in the directory `here`, which is closed; one descriptor at any depth."""
     todo = [directories(here, before, after)]
     while todo:
         if not todo[-1]:

@@ -78,7 +78,7 @@ def become(job: Job, uid: int, gid: int) -> None:
     """Take ids that are mapped. The change is not from or to user 0 of this namespace: capabilities stay."""
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-    # A change of credentials clears the wish to die; the helper may have ended in between.
+    # A change of credentials clears the parent-death signal; the helper may have ended in between.
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     poll = select.poll()
     poll.register(job.link, select.POLLIN)
@@ -87,7 +87,7 @@ def become(job: Job, uid: int, gid: int) -> None:
 
 
 def new_keyring(job: Job) -> None:
-    """Leave the session keyring of the caller, where keys may lie; a container may forbid the subject."""
+    """Leave the session keyring of the caller, which may have keys; a container may forbid this."""
     # spec: sandbox.keys
     try:
         syscalls.keyctl(syscalls.KEYCTL_JOIN_SESSION_KEYRING)
@@ -122,7 +122,7 @@ def private_mounts(job: Job) -> None:
 
 
 def new_root(job: Job, size: str) -> None:
-    """Mount the stage, with an empty directory to cover things with and the new root; stand in the root."""
+    """Mount the stage, with an empty directory to cover things with and the new root; change to the root."""
     job.mountinfo = os.open(STAGE + b"/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
     syscalls.mount(b"tmpfs", STAGE, b"tmpfs", SAFE, b"mode=0755,size=64k")
     os.mkdir(STAGE_ROOT)
@@ -151,7 +151,7 @@ def symlink(job: Job, path: str, to: str) -> None:
 def take(source: str) -> int:
     """Return a detached copy of the mount at `source` of the host, and of those in it; no link is followed.
 
-    Whoever may write above `source` could otherwise lead it elsewhere after it was agreed to.
+    A process that may write above `source` could otherwise redirect it after it was approved.
     """
     # spec: sandbox.mounts.source
     try:
@@ -172,7 +172,7 @@ def take(source: str) -> int:
 
 
 def walk(path: str) -> int:
-    """Return what openat2(2) would: a descriptor for `path`, with ELOOP where a link stands in it."""
+    """Return what openat2(2) would: a descriptor for `path`, with ELOOP if it contains a link."""
     here = os.open(b"/", WALK | os.O_DIRECTORY)
     try:
         for name in native(path).split(b"/"):
@@ -232,7 +232,7 @@ def attach_within(job: Job, source: str, target: str, tree: int) -> None:
 
 
 def put_within(tree: int, target: str) -> None:
-    """Mount the detached `tree` at `target`, which lies in a mount that others may write to.
+    """Mount the detached `tree` at `target`, which is in a mount that others may write to.
 
     Every component is opened by itself and no link is followed: a link that
     somebody plants cannot lead the mount to another place.
@@ -283,7 +283,7 @@ def tmpfs(job: Job, target: str, mode: int, size: str, inodes: str) -> None:
 
 
 def devpts(job: Job, target: str) -> None:
-    """Mount terminals. Old kernels want group 5 mapped (EINVAL), and then there are none."""
+    """Mount terminals. Old kernels require that group 5 is mapped (EINVAL); then there are no terminals."""
     options = b"newinstance,ptmxmode=0666,mode=0620"
     flags = syscalls.MS_NOSUID | syscalls.MS_NOEXEC
     try:
@@ -326,7 +326,7 @@ def hand_out_memory(job: Job, paths: list[str]) -> None:
 
 
 def enter_root(job: Job) -> None:
-    """pivot_root(2) with one directory for both: the old root then lies on top of the new; let go of it."""
+    """pivot_root(2) with one directory for both: the old root is then on top of the new one; unmount it."""
     try:
         syscalls.pivot_root(b".", b".")
     except OSError as error:
@@ -390,7 +390,7 @@ def let_go(pid: int, status: int) -> None:
 def start_program_hosted(job: Job) -> None:
     """The same where no pid namespace ends the others.
 
-    Orphans come to us, a subreaper, and are killed until there are none: when
+    Orphans become children of this process, a subreaper, and are killed until none is left: when
     the program has ended, when the helper says so, and when the helper is gone.
     """
     # spec: sandbox.rungs.landlock, sandbox.rungs.none

@@ -99,7 +99,7 @@ def no_capabilities(job: Job) -> None:
         for capability in range(64):
             syscalls.prctl(syscalls.PR_CAPBSET_DROP, capability)
     except OSError as error:
-        # EINVAL: past the last one. EPERM: a rung without namespaces, whose user had none to drop.
+        # EINVAL: past the last one. EPERM: a mode without namespaces, whose user had none to drop.
         if error.errno not in (EINVAL, EPERM):
             raise
     syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)

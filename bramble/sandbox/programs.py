@@ -1,8 +1,8 @@
 """`/bin/sh` and `/usr/bin/env`: the two paths that half of all scripts and system(3) take for granted.
 
-A sandbox has neither of its own. Where the wish's PATH names, in what it shows read-only, a directory
-with such a program, the path is a link to that one: what a program finds at `/bin/sh` is what it would
-find as `sh`. Links are followed here as they will be inside, part by part: one that leads out of what
+A sandbox does not have these itself. If the PATH of the program names, in what is shown read-only, a
+directory with such a program, the path is a link to that one: what a program finds at `/bin/sh` is what it
+would find as `sh`. Links are followed here as they will be inside, part by part: one that leads out of what
 is shown leads to nothing there, whatever it leads to on the host.
 """
 
@@ -62,7 +62,7 @@ def follow(path: str, mounts: Mapping[str, Mount]) -> Optional[os.stat_result]:
             status = None  # a directory that leads to mounts, or nothing
             continue
         try:
-            # The source itself is followed on the host: a link there is none in the sandbox.
+            # The source itself is followed on the host: a link there is not a link in the sandbox.
             status = os.stat(outside) if absolute(here) in mounts else os.lstat(outside)
             if not stat.S_ISLNK(status.st_mode):
                 continue

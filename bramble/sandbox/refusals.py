@@ -25,7 +25,7 @@ def powerless_root(reason: str) -> BrambleError:
 
 
 def too_old() -> BrambleError:
-    """Return the error for a kernel without what every rung needs."""
+    """Return the error for a kernel without what every mode needs."""
     return BrambleError(
         "sandbox.unavailable",
         "this kernel is older than Linux 5.3, or a filter takes pidfd_open(2) away",
@@ -34,7 +34,7 @@ def too_old() -> BrambleError:
 
 
 def wrong_device(path: str, numbers: Sequence[object]) -> BrambleError:
-    """Return the error for a machine on which another file stands in the place of a device."""
+    """Return the error for a machine on which another file has the path of a device."""
     major, minor = numbers
     return BrambleError(
         "sandbox.unavailable",

@@ -204,7 +204,7 @@ class Running:
         return max(0.0, min(waits)) * 1000 + 1 if waits else None
 
     def look_at_clock(self, last: Optional[float], cancelled: Optional[threading.Event]) -> None:
-        """End the sandbox when its time is over or the caller wants no more of it."""
+        """End the sandbox when its time is over or the caller has cancelled it."""
         # spec: sandbox.limits
         limits = self.spec.limits
         now = time.monotonic()
@@ -262,7 +262,7 @@ def watch(
             if data:
                 on_output(data)
             else:
-                poll.unregister(output)  # the program closed its output, which is no reason to end it
+                poll.unregister(output)  # the program closed its output, which is not a reason to end it
         sandbox.look_at_clock(last, cancelled)
     for data in rest(output):
         on_output(data)

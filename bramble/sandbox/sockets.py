@@ -1,4 +1,4 @@
-"""Unix sockets of the host that lie in what a sandbox shows: proc_net_unix(5) tells where they were bound."""
+"""Unix sockets of the host in what a sandbox shows: proc_net_unix(5) has their paths."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a caller may wish for: one sandbox, as a frozen value.
+"""The specification of one sandbox, as a frozen value.
 
-Nothing here looks at the machine. `steps.steps` turns a wish into an ordered
-list of steps, and refuses a wish that cannot be granted.
+Nothing here looks at the machine. `steps.steps` turns a specification into an ordered
+list of steps, and refuses one that is not possible.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Mount(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a sandbox may use before it is killed. None is no limit of ours.
+    """What a sandbox may use before it is killed. None: no limit.
 
     `seconds` is wall clock time, `silence` the longest time in seconds without
     output, `memory` bytes, `processes` a number of tasks that live at once,
     `file_size` the bytes of the largest single file that may be written,
     `output_size` the bytes and `output_files` the number of all files together
-    that lie in the writable mounts.
+    in the writable mounts.
     """
 
     seconds: Optional[float] = None
@@ -52,7 +52,7 @@ class SandboxSpec(NamedTuple):
     handed over sorted by the bytes of the names. `hidden` are paths in the
     sandbox, at or below a mount, that are covered. `terminal` asks for a
     terminal of the sandbox's own; `nesting` lets the program make user
-    namespaces of its own, for a sandbox in the sandbox. `purpose` "build" also
+    namespaces, for a sandbox in the sandbox. `purpose` "build" also
     switches address space randomisation off.
     """
 

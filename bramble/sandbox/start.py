@@ -78,7 +78,7 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
             [python, "-I", "-S", *flags, "-c", BOOTSTRAP, root],
             loader_environment(read("/proc/self/maps")),
             file_actions=actions,
-            # It is of our process group until it has a session of its own: keys are not for it.
+            # It is in our process group until it has a separate session: keys of the terminal are not for it.
             setsigmask=signal.valid_signals(),
         )
     finally:
@@ -100,12 +100,12 @@ def loader_environment(maps: str) -> dict[str, str]:
 
 
 def above(fd: int) -> int:
-    """Return a copy of a descriptor that is none of those the helper is to find."""
+    """Return a copy of a descriptor with a number that the helper does not use."""
     return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, FIRST_OF_OURS)
 
 
 def null_device() -> int:
-    """Open the null device. Raises sandbox.unavailable where another file stands in its place."""
+    """Open the null device. Raises sandbox.unavailable if another file has its path."""
     # spec: sandbox.devices.checked
     fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     status = os.fstat(fd)

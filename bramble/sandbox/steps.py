@@ -1,7 +1,7 @@
-"""From a wish to the ordered list of everything that is done to grant it. Pure.
+"""From a specification to the ordered list of everything that is done for it. Pure.
 
 `steps(spec, facts)` is the story of one sandbox from the first clone(2) to
-execve(2). It asks nothing of the machine: what must be known of it stands in
+execve(2). It does not look at the machine: what must be known of it is in
 `HostFacts`. The list can be read (`bramble build --explain`), compared and
 tested without a kernel; `pid1.py` and `pid2.py` apply it.
 """
@@ -48,7 +48,7 @@ PROC_HIDDEN_DIRECTORIES = ("acpi", "asound", "scsi")
 # spec: sandbox.network.files
 ROOT_SIZE = "16m"
 DEVICES_SIZE, DEVICES_FILES = "64k", "64"
-# spec: sandbox.temporary: sizes of /tmp and /dev/shm, when the wish limits no memory, and files of each
+# spec: sandbox.temporary: sizes of /tmp and /dev/shm if there is no limit of memory, and files of each
 TEMPORARY_SIZE, SHARED_SIZE, FILES_IN_MEMORY = "25%", "12%", "1m"
 # spec: sandbox.limits.share
 MEMORY_SHARE = (3, 4)
@@ -98,8 +98,8 @@ def steps(spec: SandboxSpec, facts: HostFacts) -> tuple[Step, ...]:
 
     Raises BrambleError sandbox.mount for mounts, hidden paths or a working
     directory that cannot be granted, sandbox.argument for arguments or
-    variables that no program can be given, sandbox.rung for a rung that does
-    not exist or cannot grant the wish, sandbox.unavailable for one that this
+    variables that cannot be passed to a program, sandbox.rung for a mode that does
+    not exist or cannot do what is requested, sandbox.unavailable for one that this
     machine has not.
     """
     check(spec)
@@ -114,7 +114,7 @@ def steps(spec: SandboxSpec, facts: HostFacts) -> tuple[Step, ...]:
 
 
 def check(spec: SandboxSpec) -> None:
-    """Raise BrambleError for a wish that makes no sense on any machine."""
+    """Raise BrambleError for a specification that is not valid on any machine."""
     # spec: sandbox.rungs, sandbox.wish.arguments, sandbox.wish.directory
     if spec.rung not in RUNGS:
         raise unknown_rung(f"there is no sandbox {spec.rung!r}", "choose one of: " + ", ".join(RUNGS))
@@ -141,12 +141,12 @@ def unusable(message: str, remedy: str) -> BrambleError:
 
 
 def unknown_rung(message: str, remedy: str) -> BrambleError:
-    """Return the error for a rung that cannot do what is asked."""
+    """Return the error for a mode that cannot do what is requested."""
     return BrambleError("sandbox.rung", message, remedy=remedy)
 
 
 def check_hosted(spec: SandboxSpec, facts: HostFacts) -> None:
-    """Raise for what the rungs without namespaces cannot do, rather than do less in silence."""
+    """Raise for what the modes without namespaces cannot do, instead of silently doing less."""
     # spec: sandbox.rungs.paths
     instead = "use the namespaces sandbox"
     for mount in spec.mounts:
@@ -188,7 +188,7 @@ def watch_step(spec: SandboxSpec, facts: HostFacts) -> Step:
 
 
 def limit_steps(spec: SandboxSpec) -> tuple[Step, ...]:
-    """Return the step that asks for a control group, when the wish has a limit that one can hold."""
+    """Return the step that creates a control group, if there is a limit that a group can enforce."""
     limits = spec.limits
     if limits.memory is None and limits.processes is None:
         return ()
@@ -391,14 +391,14 @@ def memory_steps(spec: SandboxSpec) -> tuple[Step, ...]:
 
 
 def landlock_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> tuple[Step, ...]:
-    """Return the second wall, or the only one of the landlock rung; nothing where the kernel has none."""
+    """Return the Landlock step: a second barrier, or the only one in the mode landlock. Empty without Landlock."""
     # spec: sandbox.landlock
     abi = facts.landlock
     scoped = landlock.known_scopes(abi)
     if abi == 0 or (spec.nesting and not scoped):
         return ()
     if spec.nesting:
-        # Whoever is in a domain that holds rights on files may not mount, and a nested sandbox must.
+        # A process in a domain with rights on files may not mount, and a nested sandbox must.
         return (Step("landlock", (0, 0, scoped, ())),)
     writable = [(one.mount.target, "write", one.kind) for one in placed if one.mount.writable]
     if spec.rung == "namespaces":
@@ -417,7 +417,7 @@ def landlock_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ..
 
 def filter_step(spec: SandboxSpec, facts: HostFacts) -> Step:
     """Return the step that installs the filter of system calls: the last before execve(2)."""
-    # A network namespace of its own closes the network; where there is none, the filter does.
+    # A network namespace closes the network; without one, the filter does.
     alone = spec.rung == "namespaces"
     variant = seccomp.Variant(nesting=spec.nesting, inet=spec.network or alone, alone=alone)
     return Step("seccomp", (variant.name, seccomp.program(facts.machine, variant).hex()))

@@ -1,7 +1,7 @@
 """Standard streams of a person: copied between the caller and the sandbox, never handed in.
 
 A sandbox that held the caller's terminal could type into it, read what is
-typed next, or change its settings. So it gets a terminal of its own, or pipes,
+typed next, or change its settings. So it gets a separate terminal, or pipes,
 and the caller copies bytes. The caller's terminal is raw meanwhile: keys and
 signals mean what the sandbox's terminal makes of them.
 """
@@ -52,7 +52,7 @@ class Flow:
             os.set_blocking(sink, False)
 
     def wants(self) -> tuple[int, int]:
-        """Return the descriptor to wait for, and the event: room while bytes wait, else new bytes."""
+        """Return the descriptor to wait for, and the event: writable while bytes wait, else readable."""
         return (self.sink, select.POLLOUT) if self.waiting else (self.source, select.POLLIN)
 
     def move(self) -> None:
@@ -88,7 +88,7 @@ class Flow:
             self.move()
 
     def give_back(self) -> None:
-        """Leave what the program has not read of a file to whoever reads on from there."""
+        """Leave what the program has not read of a file to the next reader of it."""
         if self.handed >= 0:
             left = int.from_bytes(fcntl.ioctl(self.handed, termios.FIONREAD, bytes(4)), "little")
             os.lseek(self.source, -left - len(self.waiting), os.SEEK_CUR)

@@ -1,7 +1,7 @@
 """The store: what an object is, what it is called, and where it lives.
 
 Chapters: spec/05-store.md (location, padding, layout, locks, gc) and
-spec/06-objects.md (archive, references, identity, export). This room imports
+spec/06-objects.md (archive, references, identity, export). This package imports
 `bramble.errors` and nothing else of Bramble. The way in is `disk.Store`; what every floor
 speaks of is here, too: `digest`, `path`, `model`. The floors, each of which imports only those above it:
 
@@ -14,7 +14,7 @@ speaks of is here, too: `digest`, `path`, `model`. The floors, each of which imp
     records    objects, realisations, roots, stamps: what is known (5.2)
     history    what builds were like (5.2)
     gc         how objects leave: collection, leftovers, a whole store (5.5)
-    publish    how objects get in (5.3)
+    publish    publication of objects (5.3)
     questions  names, reasons, differences, verification (5.6)
     transfer   export, import, relocation (6.6, 5.1)
 """

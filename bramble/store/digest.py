@@ -15,7 +15,7 @@ _LETTERS = bytes.maketrans(bytes(range(32)), ALPHABET)
 def _halves(size: int) -> tuple[int, int, int]:
     """Return how the numbers of twice `size` bits, one after another in 256 bits, are drawn apart.
 
-    That is by how many bits the upper halves go up, so that each has a field of its own with free bits
+    That is by how many bits the upper halves are shifted, so that each has a separate field with free bits
     above; and masks for the lower and the upper halves there.
     """
     field = size // 5 * 8
@@ -32,7 +32,7 @@ _BY5, _LOWER5, _UPPER5 = _halves(5)
 
 
 def encode(sha256: bytes) -> str:
-    """Return the digest that stands for a SHA-256 value: base32 (RFC 4648) of its first 20 bytes.
+    """Return the digest for a SHA-256 value: base32 (RFC 4648) of its first 20 bytes.
 
     20 bytes are 160 bits, which is 32 characters and needs no padding sign.
     """

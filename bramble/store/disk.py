@@ -1,4 +1,4 @@
-"""The store: one directory of objects and what is known about them. This is the room's door."""
+"""The store: one directory of objects and what is known about them. The entry point of this package."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class Store(Objects):
             with DiskFailures("read a derivation"):
                 data = read_file(f"{self.directory}/{filename}")
         if not data:
-            # One without bytes was written just before a crash: as good as none.
+            # An empty one was written just before a crash: it is treated as absent.
             raise BrambleError(
                 "store.unknown-derivation",
                 f'there is no derivation "{shown(filename)}" in the store',
@@ -185,7 +185,7 @@ class Store(Objects):
         return data
 
     def realisation(self, resolved: str, *, present: bool = True) -> Optional[Realisation]:
-        """Return what the store derivation with the digest `resolved` came to.
+        """Return the realisation of the store derivation with the digest `resolved`.
 
         None if it was not built; or, where its outputs have to be `present`, if one of them is gone.
         Then they are protected; else who relies on them does that (see `protect`), for many at a time.
@@ -219,7 +219,7 @@ class Store(Objects):
             return False
 
     def record_realisation(self, realisation: Realisation) -> None:
-        """Record what a store derivation came to: this, its derivation and its outputs are there for good."""
+        """Record the realisation of a store derivation, durably with its derivation and outputs."""
         self.refuse_to_write()
         with DiskFailures("record what was built"):
             records.write_realisation(self.var, realisation)
@@ -236,7 +236,7 @@ class Store(Objects):
 
         While another holds it, `on_wait` is called a few times a second; what
         it raises ends the waiting. After two seconds `tell` is given who holds it; without it a person is
-        told. Look afterwards whether the other has built it.
+        reported. Check afterwards whether the other has built it.
         """
         # spec: store.locks.building
         self.refuse_to_write()
@@ -259,7 +259,7 @@ class Store(Objects):
         on_wait: Optional[Callable[[], None]] = None,
         needed: Optional[Collection[str]] = None,
     ) -> bool:
-        """Record what targets of a project came to: these objects stay until the targets come to others.
+        """Record the results of targets of a project: they are kept until the targets have other results.
 
         So do the `needed` ones, with which they were made, as far as they are there (None: what was needed is
         not known). Return False where all that was recorded already.

@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 
 def late(module: str, name: str) -> Callable[..., Any]:
-    """Return a function or class of this room whose module is loaded now, not before.
+    """Return a function or class of this package, and load its module only now.
 
     A build with nothing to do spends most of its time on loading modules. What
     it needs of the store it imports; what writes to the store it finds through this.

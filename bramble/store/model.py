@@ -1,4 +1,4 @@
-"""What goes into the store and what comes out of it, as values."""
+"""The arguments and results of the store, as values."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class HiddenName(NamedTuple):
 
 
 class Realisation(NamedTuple):
-    """What the building of one store derivation came to.
+    """The result of building one store derivation.
 
     `resolved` is the digest of the store derivation, `derivation` its file name
     in the store; `outputs` are pairs of an output's name and an object's.
-    `sandbox` is the rung on which it was built. `stamps` are the host's files
+    `sandbox` is the mode in which it was built. `stamps` are the host's files
     that an impure builder read, with what would tell that they have changed
     (for example path, size, mtime), for the builder to check: the store only keeps them.
     """

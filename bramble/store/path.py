@@ -13,7 +13,7 @@ LONGEST_ROOT = STORE_DIR_LENGTH - 2
 
 
 class StoreRootTooLong(BrambleError):
-    """A store root that leaves no room for padding."""
+    """A store root that is too long to leave space for padding."""
 
     def __init__(self, root: bytes) -> None:
         shown = root.decode("utf-8", "backslashreplace")
@@ -28,7 +28,7 @@ class StoreRootTooLong(BrambleError):
 def padded_store_dir(root: bytes) -> bytes:
     """Return the store directory below `root`: STORE_DIR_LENGTH (49) bytes, no trailing slash.
 
-    `root` is absolute and normalised. Raises StoreRootTooLong when it leaves no room.
+    `root` is absolute and normalised. Raises StoreRootTooLong if it leaves no space for padding.
     """
     # spec: store.padding
     root = root.rstrip(b"/")

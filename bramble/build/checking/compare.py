@@ -44,7 +44,7 @@ def differences(store: Store, first: str, second: str) -> tuple[str, ...]:
 
 
 def _difference(roots: tuple[str, str], path: str, own: tuple[bytes, bytes], link: bool) -> Optional[_Found]:
-    """Return where two members differ first, and what stands there in each; None if they are the same."""
+    """Return where two members differ first, and the bytes there in each; None if they are equal."""
     if link:
         targets = [os.fsencode(os.readlink(root + path)) for root in roots]
         return _first(targets[0].replace(own[0], own[1]), targets[1], len(targets[1]) + len(targets[0]), 0)
@@ -53,7 +53,7 @@ def _difference(roots: tuple[str, str], path: str, own: tuple[bytes, bytes], lin
         base = 0
         while True:
             pieces = [first.read(_PIECE), second.read(_PIECE)]
-            # A name may lie across the pieces; what is kept back is compared with the next ones.
+            # A name may cross the border of two pieces; the kept part is compared with the next piece.
             texts = [(tails[0] + pieces[0]).replace(own[0], own[1]), tails[1] + pieces[1]]
             ended = not any(pieces)
             keep = 0 if ended else len(own[0])

@@ -1,4 +1,4 @@
-"""The same build as if the store were somewhere else, to compare what comes out.
+"""The same build with the store at another path, to compare the results.
 
 A build id or a hash in an output may depend on the path of the store, though the
 identity does not. That shows only when it is built under another path. So the

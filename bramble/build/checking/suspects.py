@@ -1,7 +1,7 @@
-"""Why a build comes out in two ways: what usually makes a difference like this one. Pure.
+"""Likely reasons why two builds differ, by the kind of the difference. Pure.
 
 Each rule looks at the surroundings of the first byte that differs. The first that fits counts, so what a
-format says stands before what text looks like. A rule may be wrong, and is worded so; it never has to be
+format says goes before what text looks like. A rule may be wrong, and is worded so; it never has to be
 right, since both byte strings stand beside it.
 """
 

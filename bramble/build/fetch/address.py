@@ -94,7 +94,7 @@ def is_bracketed(netloc: str) -> bool:
 
 
 def name_and_password(user: str) -> str:
-    """Return what the user information of a URL means, with a colon; bytes that are no UTF-8 are kept."""
+    """Return the decoded user information of a URL, with a colon; bytes that are not UTF-8 are kept."""
     return unquote(user if ":" in user else user + ":", errors="surrogateescape")
 
 

@@ -1,7 +1,7 @@
 """The files of a commit, read from the trees of its repository one by one.
 
 `git ls-tree -r` joins names with "/", so that different trees can be listed alike; a name
-that no file can have, or that stands twice, is seen in the trees only (gitformat-pack(5)).
+that no file can have, or that occurs twice, is only seen in the trees (gitformat-pack(5)).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ _Address = tuple[Any, Any, int, str, Any]  # as socket.getaddrinfo gives them
 
 
 class Passing(Exception):
-    """A failure that another attempt may not meet; `error` is for when none is left."""
+    """A failure after which another attempt may succeed; `error` is raised if no attempt is left."""
 
     def __init__(self, error: BrambleError, pause: float = 0.0) -> None:
         super().__init__(error.message)

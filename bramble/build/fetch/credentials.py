@@ -1,10 +1,10 @@
-"""What a person gives to servers that want more than a name and a password: values of `Authorization`.
+"""The values of `Authorization` that the user has for servers, from the file of credentials.
 
     # ~/.config/bramble/credentials
     git.example.com        Bearer 0123456789abcdef
     127.0.0.1:8080         Basic bWU6aHVudGVyMg==
 
-One line an entry: a host, perhaps with a port, then the value as it stands in the header (RFC 9110, 11.6.2).
+One entry per line: a host, optionally with a port, then the value of the header (RFC 9110, 11.6.2).
 """
 
 from __future__ import annotations

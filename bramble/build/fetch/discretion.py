@@ -67,7 +67,7 @@ def secrets_of(url: str) -> tuple[str, ...]:
         user, colon, password = match.group(1).partition(":")
         if colon or scheme in ("http", "https"):
             found.append(password if colon else user)
-            # As it stands in a header: a name alone has an empty password there (RFC 7617).
+            # As in a header: a name alone has an empty password there (RFC 7617).
             both = unquote_to_bytes(match.group(1) if colon else match.group(1) + ":")
             found.append(base64.b64encode(both).decode())
     found += [each.group(0)[len(each.group(1)) :] for each in _SECRET_QUERY.finditer(url)]
@@ -76,7 +76,7 @@ def secrets_of(url: str) -> tuple[str, ...]:
 
 
 def secrets_of_login(name: str, password: str) -> tuple[str, ...]:
-    """Return the shapes in which a name and password that are no part of a URL may be repeated."""
+    """Return the forms in which a name and a password that are not part of a URL may be repeated."""
     user, word = (quote(os.fsencode(text), safe="") for text in (name, password))
     return secrets_of(f"http://{user}:{word}@host/") if password else ()
 

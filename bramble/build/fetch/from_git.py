@@ -1,6 +1,6 @@
 """The built-in builder `fetch_git`: the files of one commit, without the repository. Uses the machine's git.
 
-What comes out is what the tree of the commit holds, byte for byte: git's checkout, which
+The output is the tree of the commit, byte for byte: git's checkout, which
 goes by attributes, is not used. Submodules are empty directories, or fetched in the same way.
 """
 

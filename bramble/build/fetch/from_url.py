@@ -1,4 +1,4 @@
-"""The built-in builder `fetch_url`: what stands behind a URL, unpacked when it is an archive."""
+"""The built-in builder `fetch_url`: the file at a URL, unpacked if it is an archive."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from bramble.store.files.small import make_directory
 
 
 def make(request: Request) -> tuple[Stamp, ...]:
-    """Fetch the first of the URLs in `url` that can be had, and put it into the output as it is asked for.
+    """Fetch the first of the URLs in `url` that can be fetched, and put it into the output as requested.
 
     Raises BrambleError fetch.*, derivation.env, Cancelled.
     """
@@ -40,7 +40,7 @@ def make(request: Request) -> tuple[Stamp, ...]:
 
 
 def fetch_body(request: Request) -> str:
-    """Return a file with what stands behind the first of the URLs in `url` that can be had, as it came.
+    """Return the unchanged file from the first of the URLs in `url` that can be fetched.
 
     It has the checksum that is stated. Raises BrambleError as `make` does.
     """
@@ -79,7 +79,7 @@ def _made(urls: Sequence[str], request: Request) -> tuple[Stamp, ...]:
 def _first(
     urls: Sequence[str], request: Request, checksum: Optional[Checksum]
 ) -> tuple[str, tuple[Stamp, ...]]:
-    """Return a file with what stands behind the first URL that gives something right, and its stamps."""
+    """Return the file from the first URL whose content is correct, and its stamps."""
     # spec: build.fetch-url.alternatives
     if checksum is not None:
         vendored = vendored_body(checksum, request.options.bounded_fetch, f"{request.scratch}/vendored")
@@ -105,7 +105,7 @@ def _first(
 
 
 def get(url: str, target: str, options: FetchOptions, listener: Listener) -> str:
-    """Return the path of a file with what stands behind `url`: one of the mirror, or `target`, made now."""
+    """Return the path of a file with the content of `url`: one of the mirror, or `target`, written now."""
     local = mirrored(url, options.mirror)
     if local is not None:
         if _is_own(local, options):
@@ -133,7 +133,7 @@ def _own_file(url: str, options: FetchOptions) -> str:
 def mirrored(url: str, mirror: Mapping[str, str]) -> Optional[str]:
     """Return the file that the mirror table has for `url`; None when it has none.
 
-    Raises fetch.mirror for an entry of its own whose file is not there.
+    Raises fetch.mirror for an entry of exactly this URL whose file is missing.
     """
     # spec: build.fetch.mirror
     exact = None if url.endswith("/") else mirror.get(url)

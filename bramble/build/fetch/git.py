@@ -1,4 +1,4 @@
-"""The git of this machine, which is told nothing of this machine.
+"""The git of this machine, run without the configuration of this machine.
 
 It reads one configuration, which is written here, and no environment but what is given
 here. What is secret is in files without a name, open in git and in what it starts: no list of
@@ -39,7 +39,7 @@ _PASSING = re.compile(
 )
 _UNASKED = re.compile(rb"Could not resolve|Failed to connect|Couldn't connect|Connection refused")
 _SLOW = re.compile(rb"Operation too slow|Operation timed out|Connection timed out|Timeout was reached")
-# What git says of a server that wants to know who asks, or is not known itself → what to do.
+# git's message about a server that requires authentication, or is itself unknown → what to do.
 _REFUSED = (
     (
         re.compile(rb"could not read (?:Username|Password)|Authentication failed|returned error: 40[13]"),
@@ -121,7 +121,7 @@ class Surroundings:
 
 
 class Git:
-    """One git and a bare repository of its own in the directory `scratch`. `url` is for messages."""
+    """A git process and its bare repository in the directory `scratch`. `url` is for messages."""
 
     def __init__(
         self, program: str, scratch: str, url: str, given: Surroundings, seconds: float, listener: Listener
@@ -314,7 +314,7 @@ def refusal(said: bytes) -> str:
 
 
 def was_unanswered(detail: str) -> bool:
-    """Tell by what git said whether a server has failed, or was not reached: it may have what was wanted."""
+    """Tell by git's messages whether a server has failed or was not reached: another attempt may help."""
     said = detail.encode("utf-8", "replace")
     return _is_passing(said) or bool(_UNASKED.search(said))
 
@@ -325,7 +325,7 @@ def _is_passing(said: bytes) -> bool:
 
 
 def _told(said: bytes) -> bytes:
-    """Return what git has said without what shows only that it gets on."""
+    """Return git's messages without its progress."""
     lines = (line.rpartition(b"\r")[2] for line in said.replace(b"\r\n", b"\n").split(b"\n"))
     return b"\n".join(line for line in lines if not _PROGRESS.fullmatch(line))
 
@@ -349,7 +349,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    # It has children of its own, for https and ssh.
+    # It has child processes, for https and ssh.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 

@@ -26,7 +26,7 @@ class Received:
     size: int = 0
     url: str = ""  # that answered, after all redirects: another URL is another file
     validator: Optional[str] = None  # a strong one: None means that nothing can be added
-    total: Optional[int] = None  # size of the whole, if it was said
+    total: Optional[int] = None  # size of the whole, if it is known
     start: int = 0  # of what was asked for: what is before it is known
     checked: bool = False  # a digest of the whole is checked afterwards: nothing else has to prove anything
 

@@ -28,7 +28,7 @@ def open_local(path: str, url: str, reach: Optional[Reach]) -> int:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if reach is not None and not reach.public:
-            # Whether a file is there is not told of those that are out of reach.
+            # Whether a file exists is not disclosed for files that may not be used.
             check_reach(path, url, reach)
         raise BrambleError(
             "fetch.not-found",

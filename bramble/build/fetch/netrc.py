@@ -25,7 +25,7 @@ class _Unreadable(Exception):
 
 
 def login_for(path: Optional[str], host: str, *, default: bool) -> Optional[Login]:
-    """Return the entry for `host`, or with `default` the one for all; None if there is none or no such file.
+    """Return the entry for `host`, or with `default` the one for all hosts; None without an entry or file.
 
     Raises fetch.netrc for a file that cannot be read, or that others can read too.
     """

@@ -37,7 +37,7 @@ def references(url: str, asking: Asking, scratch: str) -> Mapping[str, str]:
 def meanings(said: bytes) -> Iterator[tuple[str, str]]:
     """Yield a reference and its commit for each line of git-ls-remote(1); a peeled one comes later. Pure.
 
-    A line that is none, and a name that is no UTF-8, is passed over: such a name is not a reference.
+    A line that is not a reference, and a name that is not UTF-8, is ignored.
     """
     for line in said.split(b"\n"):
         found = _LINE.fullmatch(line)

@@ -65,8 +65,8 @@ class Asking:
 def open_repository(url: str, asking: Asking, scratch: str, seconds: float) -> tuple[Git, str]:
     """Return a git that works in the directory `scratch`, and what it is to fetch from for `url`.
 
-    Raises fetch.git for what is no address of a repository, fetch.git-missing, fetch.offline, fetch.proxy,
-    fetch.tls, fetch.netrc.
+    Raises fetch.git for what is not the address of a repository, fetch.git-missing, fetch.offline,
+    fetch.proxy, fetch.tls, fetch.netrc.
     """
     asking.secrets.extend(secrets_of(url))
     options = asking.fetch
@@ -94,7 +94,10 @@ def open_repository(url: str, asking: Asking, scratch: str, seconds: float) -> t
 
 
 def _place(url: str, options: FetchOptions) -> str:
-    """Return what git is to fetch from. Raises fetch.git for what is no such address, fetch.offline."""
+    """Return the address that git is to fetch from.
+
+    Raises fetch.git for an invalid address, fetch.offline.
+    """
     mirrored = options.mirror.get(url)
     place = url if mirrored is None else mirrored
     scheme = _scheme(place)
@@ -141,7 +144,7 @@ def _refuse_inner(url: str, place: str, scheme: str, options: FetchOptions) -> N
     parts = parse_url(place)
     host = parts.hostname or ""
     if proxy_of(parts, options.proxies) is None:
-        with contextlib.suppress(OSError):  # git says that there is no such host
+        with contextlib.suppress(OSError):  # git reports that there is no such host
             refuse_inner(redact(url), host, addresses_of(host), options.public_but)
 
 

@@ -47,7 +47,7 @@ class Head:
         return [value for key, value in self.fields if key == name]
 
     def one(self, name: str) -> Optional[str]:
-        """Return the value of a field that may stand only once; None if absent. Raises Malformed."""
+        """Return the value of a field that may occur only once; None if absent. Raises Malformed."""
         values = set(self.all(name))
         if len(values) > 1:
             raise Malformed(f"it has more than one {name}")
@@ -181,7 +181,7 @@ def framing(head: Head) -> Framing:
 
 
 def number(text: str, what: str) -> int:
-    """Return a length as a number. Raises Malformed for what is none, or larger than any file."""
+    """Return a length as a number. Raises Malformed for what is not a number, or larger than any file."""
     if not re.fullmatch(f"[0-9]{{1,{_DIGITS}}}", text):
         raise Malformed(f"{what} is not a valid number")
     return int(text)
@@ -194,7 +194,7 @@ def body(wire: Wire, ends: Framing) -> Iterator[bytes]:
     elif ends.length is None:
         yield from iter(lambda: wire.piece(_PIECE), b"")
     else:
-        # Not more than was announced: whoever asks for more waits for the end of the connection.
+        # Not more than was announced: reading more would wait for the end of the connection.
         yield from _measured(wire, ends.length)
 
 

@@ -28,7 +28,7 @@ class SecretFile(NamedTuple):
 
 
 def read_secret_file(path: Optional[str], code: str, instead: str) -> Optional[SecretFile]:
-    """Return what is in the file `path`; None where there is none. `instead` says what else can be done.
+    """Return the content of the file `path`; None if it does not exist. `instead` is an alternative remedy.
 
     Raises the error `code` for a file that cannot be read.
     """

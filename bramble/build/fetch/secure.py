@@ -25,7 +25,7 @@ def secured(
 ) -> socket.socket:
     """Return the connection to `host` inside TLS. Raises fetch.tls for a wrong setting, OSError for the rest.
 
-    An end of the connection that TLS does not announce is an error of its own (RFC 8446, 6.1), not an end.
+    An end of the connection that TLS does not announce is an error (RFC 8446, 6.1), not an end of the data.
     """
     # spec: build.fetch.tls
     context = _context(ca_file, ca_directory)

@@ -60,7 +60,7 @@ def stripped(tree: str, levels: int, *, name: str) -> list[str]:
     """Return the paths in the unpacked `tree` that remain when `levels` directories around them are left out.
 
     `name` is the archive's, for messages. Raises fetch.archive-strip for a file that
-    stands in one of those directories, and for two of one name in different ones;
+    is in one of those directories, and for two of one name in different ones;
     fetch.archive-empty if nothing remains.
     """
     # spec: build.fetch-url.strip

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from bramble.build.fetch.archives.confined import Path, shown
 from bramble.build.fetch.commit import CommitBroken
 
-DEEPEST = 16  # how many submodules may lie in one another
+DEEPEST = 16  # how deep submodules may be nested
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _KEY = re.compile(rb"submodule\.(.*)\.(path|url)", re.DOTALL)
 

@@ -2,7 +2,7 @@
 
 A transfer is tried several times. What came before a failure is kept when the
 server can say that the rest still belongs to it (see `joining`), else the file
-begins anew. A server that stays silent counts as failed, and so does one that
+starts again. A server that stays silent counts as failed, and so does one that
 trickles, or ends before the end of what it sends is proven (see `response`).
 """
 
@@ -51,7 +51,7 @@ _COMPRESSED_NAMES = {
 
 
 def transfer(url: str, target: str, options: FetchOptions, listener: Listener, *, known: int = 0) -> int:
-    """Write what stands behind `url` to the new file `target`; return where in it that begins.
+    """Write the content of `url` to the new file `target`; return the offset at which it begins.
 
     `known` is for a file that only grows, of which the caller has so many bytes and checks the whole: the
     server is asked for the rest alone. Where it gives that, `known` is returned, and what is before it in the
@@ -290,7 +290,7 @@ class _Transfer:
         if head.status == 206:
             part = rest_of(head, self._have) if asked else None
             if part is None:
-                # Its idea of the file is not ours: the next attempt begins anew.
+                # The file has changed on the server: the next attempt starts from the beginning.
                 raise Malformed("the server sent another part than was requested")
             start, end, total = part.start, part.end, part.total
             if ends.length not in (None, end - start):

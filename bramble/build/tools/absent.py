@@ -1,4 +1,4 @@
-"""Paths of data that stand in a program, and that no sandbox has: what to warn of. Pure but for `exists`.
+"""Paths of data in a program that a sandbox does not have: what to warn of. Pure except for `exists`.
 
 A program in machine code has its paths as whole strings; it may have other ways to find its data, so
 this is never more than a warning. A script has them in its text.
@@ -18,7 +18,7 @@ _WORD = re.compile(r"(?<![A-Za-z0-9_.$}*/+-])(" + _BELOW + r"[A-Za-z0-9_+./-]+)"
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 _TEXT_ENDS = re.compile(r"^(?:__END__|__DATA__|=(?:pod|head1|encoding)\b.*)$", re.MULTILINE)
 # What programs do without: translations, time zones, manuals, debugging information, character sets; and
-# what is no data: directories of libraries.
+# what is not data: directories of libraries.
 _HARMLESS = re.compile(
     r"/usr/(?:local/)?(?:share/(?:locale|nls|zoneinfo|i18n|terminfo|doc|man|info|dict|mime|fonts|icons)"
     r"|lib/(?:locale|debug|bfd-plugins|os-release|terminfo))(?:/.*)?"

@@ -1,7 +1,7 @@
 """What a family of tools brings into an output, as values. Pure.
 
 A *place* is a path relative to the output. Texts and link targets may hold
-`{out}` and `{rt}`, which stand for the paths of the two outputs in the store; they are one
+`{out}` and `{rt}`, which mean the paths of the two outputs in the store; they are one
 where the derivation declares one.
 """
 

@@ -16,7 +16,7 @@ class Files(Protocol):
         """Say whether a file is there, perhaps by way of links."""
 
     def text(self, path: str) -> str:
-        """Return what a file holds; "" for what is no text."""
+        """Return the content of a file; "" if it is not text."""
 
 
 _FILES = ("/etc/os-release", "/usr/lib/os-release")

@@ -8,12 +8,12 @@ the old ones, so they do not fit in their place.
 `relink` therefore adds a block at the end of the file:
 
     …the file as it was…  | loader path | old string table, new strings |
-                          ^ mapped by a program header of its own
+                          ^ mapped by an additional program header
 
 A program header for the block comes from one that can be missed: the notes, which
 say who built the file, or, in a file without notes, the one that makes a table
 read-only after start. The header of the interpreter then points into the block,
-and so does the address of the string table, which makes room for the search
+and so does the address of the string table, which gets space for the search
 path as one more string. Everything else stays where it is: no address that the
 program's code uses changes. This holds for programs at fixed and at free
 addresses, for glibc and for musl, and for every 64-bit little-endian machine.
@@ -60,7 +60,7 @@ _SHT_PROGBITS, _SHT_STRTAB = 1, 3
 _READABLE = 4
 _LARGEST_PAGE = 1 << 30
 _LONGEST_PATHS = 1 << 14  # bytes
-# (offset, what stands there then); the first of a relinked file makes it longer.
+# (offset, new bytes); the first one of a relinked file makes it longer.
 Change = tuple[int, bytes]
 _AS_THEY_ARE: Mapping[str, str] = {}
 
@@ -342,7 +342,7 @@ def _capacity(segments: tuple[Segment, ...]) -> int:
 
 
 def _fit(entries: list[tuple[int, int]], capacity: int) -> list[tuple[int, int]]:
-    """Return `entries` without so many expendable ones that a closing DT_NULL has room."""
+    """Return `entries` without as many dispensable ones as a closing DT_NULL needs."""
     for expendable in _EXPENDABLE_TAGS:
         if len(entries) < capacity:
             break
@@ -377,7 +377,7 @@ def _with_extra(segments: tuple[Segment, ...], extra: Segment) -> tuple[Segment,
     for expendable in _EXPENDABLE_HEADERS:
         places = [at for at, segment in enumerate(segments) if segment.type == expendable]
         if places:
-            # What is mapped is listed by ascending addresses, and nothing lies above the new one.
+            # Segments are listed by ascending addresses, and nothing is above the new one.
             return (*segments[: places[-1]], *segments[places[-1] + 1 :], extra)
     raise ElfError("it has no program header to spare")
 

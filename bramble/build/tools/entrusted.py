@@ -37,7 +37,7 @@ TREES = (
 def entrusted(path: str, granted: Sequence[str], projects: Sequence[str]) -> str:
     """Return the path, all links followed, of something that a project may name; what it leads to is fixed.
 
-    `granted` are directories of which the person has said that they are the machine's, `projects` those
+    `granted` are directories that the user treats as part of the machine, `projects` those
     that strangers may have filled: of the project, of its packages, and of the store. Nobody
     but root can change what the path that is returned leads to, so it may be used later.
 
@@ -64,7 +64,7 @@ def _objection(real: str, projects: Sequence[str]) -> Optional[str]:
         return f"{real} is not where the programs of a machine are installed"
     for project in map(os.path.realpath, projects):
         above = os.path.dirname(project)
-        # What came in one archive with a project lies beside it.
+        # What came in one archive with a project is beside it.
         if _below(real, project) or (above not in trees and _below(real, above)):
             return f"{real} is, or lies beside, a file of the project or of the store"
     here = real

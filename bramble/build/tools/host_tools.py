@@ -180,7 +180,7 @@ def more_files(
 
 
 def warn_of_absent(request: Request, machine: ThisMachine, real: str, moved: Mapping[str, str]) -> None:
-    """Say which paths of data stand in a program at the path `real` and are replaced in nothing."""
+    """Return the paths of data in a program at the path `real` that are replaced nowhere."""
     # spec: build.host-tools.absent
     elf = machine.elf(real)
     if elf is None:

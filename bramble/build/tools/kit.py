@@ -143,7 +143,7 @@ class Kit:
             self._links[key] = shown
 
     def output_named(self, output: str) -> str:
-        """Return the output that stands for `output`: itself, or "out" where it is not declared."""
+        """Return the output to use for `output`: itself, or "out" if it is not declared."""
         return output if output in self._outputs else OUT
 
     def filled(self, text: str) -> str:
@@ -369,6 +369,6 @@ def _from(origin: str, entries: Iterable[str]) -> Iterator[str]:
 
 
 def _relative(elf: Elf) -> tuple[str, ...]:
-    """Return the directories of its search path that are given from where the file itself lies."""
+    """Return the directories of its search path that are relative to the file itself."""
     entries = (entry for path in elf.search for entry in path.split(":"))
     return tuple(entry for entry in entries if entry.startswith(("$ORIGIN", "${ORIGIN}")))

@@ -1,4 +1,4 @@
-"""Which libraries a program of this machine loads, by the word of its own loader."""
+"""Which libraries a program of this machine loads, according to its loader."""
 
 from __future__ import annotations
 

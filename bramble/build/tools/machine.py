@@ -26,7 +26,7 @@ _SCRIPT_LINE = 4096  # bytes; no kernel reads so far
 
 @dataclass(frozen=True)
 class Answer:
-    """What a program said."""
+    """The output of a program."""
 
     status: int
     out: str
@@ -57,10 +57,10 @@ class Machine(Protocol):
         """
 
     def names_in(self, directory: str) -> tuple[str, ...]:
-        """Return the names in a directory, in order; none where there is no directory."""
+        """Return the names in a directory, in order; empty if there is no directory."""
 
     def text(self, path: str) -> str:
-        """Return what a file holds; "" for what is no text."""
+        """Return the content of a file; "" if it is not text."""
 
     def head(self, path: str) -> bytes:
         """Return how a file begins. Raises build.host-tool-unsupported for one that cannot be read."""
@@ -110,7 +110,7 @@ class ThisMachine:
         return tuple(self._stamps)
 
     def stamp(self, path: str) -> None:
-        """Remember what stands at `path` now, and what it leads to."""
+        """Record what is at `path` now, and what it leads to."""
         for one in stamp_chain(path):
             self._stamps[one] = None
 
@@ -259,7 +259,7 @@ def names_found(machine: Machine, names: Iterable[str]) -> dict[str, str]:
 
 
 def script_words(head: bytes) -> tuple[str, ...]:
-    """Return the interpreter of a script and its options, without `env`; nothing for what is no script."""
+    """Return the interpreter of a script and its options, without `env`; empty if it is not a script."""
     if head[:2] != b"#!":
         return ()
     words = head.partition(b"\n")[0][2:].split()

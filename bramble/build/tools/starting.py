@@ -5,7 +5,7 @@ without arguments or input, and what counts is only what proves that something i
 words of a loader, or a failure that names a path of the machine. That it fails proves nothing.
 
 With a shell among the tools, that shell starts all of them in one sandbox; else each start has
-a sandbox of its own.
+a separate sandbox.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _by_shell(
         for (number, status), command in zip(done, left):
             found[command] = Start(int(status), _read(f"{request.scratch}/said.{number}"))
         if not done:
-            # It waits, or this is no shell.
+            # It waits, or this is not a shell.
             found[left[0]] = _alone(request, *left[0])
         left = left[min(len(done) + 1, _AT_ONCE) :]
     return found

@@ -1,4 +1,4 @@
-"""Programs that stand in the place of others: known by where they lie, lead to, or what they say. Pure.
+"""Programs that replace others, recognized by their path, their target or their output. Pure.
 
 A wrapper calls another program, with an environment that no build has. So it is passed over where it is
 found, and where nothing else is found the error says how to name what it would call.

@@ -1,7 +1,7 @@
 """Control groups, version 2: limits for a whole sandbox, where a subtree is delegated to the caller.
 
 See cgroups(7). systemd delegates the subtree of a user's session to that user; containers and
-services may. Where nothing is delegated there is no group, and the limits of
+services may. If nothing is delegated there is no group, and the limits of
 each process (`rlimit` steps) are all there is. Runs in the helper.
 """
 
@@ -63,7 +63,8 @@ def make_below(parent: bytes, memory: int | None, processes: int | None) -> Grou
     try:
         if memory is not None:
             write(path + b"/memory.max", b"%d" % memory)
-            # Not the largest process but all of them: what goes on without one of its own comes out wrong.
+            # Not the largest process but all of them: a build that continues without one of its processes has
+            # a wrong result.
             for name, value in ((b"/memory.swap.max", b"0"), (b"/memory.oom.group", b"1")):
                 if os.path.exists(path + name):
                     write(path + name, value)

@@ -1,6 +1,6 @@
 """How much a program has written into what it may write: files and bytes, counted up to a limit.
 
-It looks from outside, as the caller, at what may be changed at the same time by whoever wants to
+It looks from outside, as the caller, at what may be changed at the same time by a process that wants to
 be overlooked. So only descriptors are walked, no link is followed, no depth is too deep, and
 it stops at the first file too many: nothing that a program does makes a look long.
 """
@@ -47,7 +47,7 @@ class _Tally:
             raise _Enough("")
 
     def entries(self, here: int) -> list[str]:
-        """Count what stands in the directory `here`; return the names of the directories in it."""
+        """Count what is in the directory `here`; return the names of the directories in it."""
         below = []
         with os.scandir(here) as entries:
             for entry in entries:
@@ -60,10 +60,10 @@ class _Tally:
 
 
 def exceeded(paths: Sequence[str], limits: Limits, *, seconds: Optional[float], ended: bool) -> str:
-    """Return which limit is exceeded by what lies in `paths`: "output_files", "output_size" or "".
+    """Return which limit the content of `paths` exceeds: "output_files", "output_size" or "".
 
     Files, directories and links are counted below each of `paths` and not it itself; a hard link counts
-    as a file of its own, and a file with its length, as in an archive of them. After
+    as a separate file, and a file with its length, as in an archive of them. After
     `seconds` what has been seen decides. `ended`: nobody changes them any more, so that directories which
     the caller cannot open are made such that they can be.
     """
@@ -79,7 +79,7 @@ def exceeded(paths: Sequence[str], limits: Limits, *, seconds: Optional[float], 
 
 
 def look(path: str, tally: _Tally) -> None:
-    """Count what lies in the file or directory `path`."""
+    """Count the file or directory `path` and its content."""
     try:
         here = enter(path, None, tally.ended)
     except NotADirectoryError:

@@ -1,7 +1,7 @@
 """How much a sandbox uses at this moment: memory and processes, looked at from outside. Runs in the helper.
 
 All that a sandbox runs descends from its pid 1, to which orphans come. What is counted is what would be
-free if it ended: memory that no file stands behind, in processes or swapped out, and its file systems
+free if it ended: anonymous memory, in processes or swapped out, and its file systems
 in memory. See proc_pid_status(5), proc_tid_children(5).
 """
 
@@ -56,7 +56,7 @@ def status(text: bytes) -> tuple[int, int]:
 
 
 def of_file_systems(fds: Iterable[int]) -> int:
-    """Return the bytes in the file systems in memory that these descriptors stand for."""
+    """Return the bytes in the file systems in memory to which these descriptors refer."""
     size = 0
     for fd in fds:
         found = os.fstatvfs(fd)
@@ -65,7 +65,7 @@ def of_file_systems(fds: Iterable[int]) -> int:
 
 
 def room(path: str) -> int:
-    """Return how many bytes have to stay free on the disk of `path`; 0 where that cannot be told."""
+    """Return how many bytes have to stay free on the disk of `path`; 0 if that is unknown."""
     try:
         found = os.statvfs(path)
     except OSError:

@@ -53,7 +53,7 @@ PRIO_PROCESS, PRIO_PGRP = 0, 1
 IOPRIO_WHO_PROCESS, IOPRIO_WHO_PGRP = 1, 2
 INIT = 1
 # spec: sandbox.others
-# call → which argument names a thread. 0 is the caller; a thread of its own has a number like any other.
+# call → which argument names a thread. 0 is the caller; its own thread also has a number.
 SCHEDULING = {
     "sched_setaffinity": 0, "sched_setscheduler": 0, "sched_setparam": 0, "sched_setattr": 0,
 }  # fmt: skip
@@ -156,7 +156,7 @@ def table(variant: Variant) -> tuple[Rule, ...]:
         for call in ("socket", "socketpair")
     ]
     # With the limit at 1 byte, and only there, the kernel neither writes a core nor calls a program of the
-    # host for one (core(5)). Whoever wants it at 0 is told that it is.
+    # host for one (core(5)). A program that sets it to 0 is told that this worked.
     core = (RLIMIT_CORE,)
     rules.append(Rule("setrlimit", 0, ((0, EVERY_BIT, core),)))
     rules += [Rule("prlimit64", 0, ((1, EVERY_BIT, core), (new, EVERY_BIT, ()))) for new in (2, 2 + HIGH)]

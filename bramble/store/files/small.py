@@ -24,7 +24,7 @@ def unique() -> str:
 
 
 def read_file(path: str) -> Optional[bytes]:
-    """Return what a small file holds, or None if there is none; see `read_dated`."""
+    """Return the content of a small file, or None if it does not exist; see `read_dated`."""
     found = read_dated(path)
     return None if found is None else found[0]
 
@@ -56,9 +56,9 @@ def read_below(where: Directory, name: str) -> Optional[tuple[bytes, float]]:
 
 
 def read_dated(path: str) -> Optional[tuple[bytes, float]]:
-    """Return what a small file holds, and when it was written as `os.stat` says; None if there is none.
+    """Return the content of a small file and its modification time (`os.stat`); None if it does not exist.
 
-    What is no file holds nothing: a link, a directory, a FIFO, a device (which
+    What is not a regular file has no content: a link, a directory, a FIFO, a device (which
     could have no end), a file larger than LARGEST bytes. Raises store.permission
     for one that this user may not read, and OSError.
     """
@@ -114,7 +114,7 @@ def make_way(top: str, below: str) -> None:
 def open_lock(path: str, *, read_only: bool = False) -> int:
     """Open a file that is only there to be locked, made if need be. Raises OSError.
 
-    Whoever can open it, can lock it, and keep its owner waiting for as long as they like: so nobody else
+    A user who can open it can lock it, and keep its owner waiting: so nobody else
     can, but those that read objects, who keep them from being removed meanwhile. What is no regular
     file is refused: a link would lead elsewhere, opening a device may do anything.
     """

@@ -7,7 +7,7 @@ that ask at the same time share one. Before Linux 5.8 it did not report failed
 writes, so on older kernels new files are asked for one by one as well.
 
 A failure to write back is reported once to each open file: to a descriptor
-that was opened later it is reported only if nobody has been told of it yet. So
+that was opened later it is reported only if it was not reported before. So
 another program's `syncfs` can take it away, unless ours is made on a descriptor
 from before the first write. And it says that something is lost, not what: after
 one failure nothing that was written through this is taken to be on the disk.
@@ -36,7 +36,7 @@ class Syncer:
     """Syncs the file system that holds a directory.
 
     `first` is a descriptor of something on it that was opened before what is to
-    be synced was written; the caller keeps it open. -1: there is none.
+    be synced was written; the caller keeps it open. -1: no descriptor.
     """
 
     def __init__(self, directory: str, first: int = -1) -> None:

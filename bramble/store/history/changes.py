@@ -36,8 +36,8 @@ class Change(NamedTuple):
 class Reason(NamedTuple):
     """Why one derivation was built.
 
-    `word` says it where there is no change: `new`, `failed` (it did before), `unstable` (the same went
-    in, and something else came out), `absent` (the same went in; what had come out was not there any more),
+    `word` is the reason if there is no change: `new`, `failed` (it failed before), `unstable` (equal inputs
+    had another result), `absent` (equal inputs, but the result was not in the store any more),
     else "". `inputs` are the ids of the derivations whose outputs are other ones than before.
     """
 
@@ -181,7 +181,7 @@ def _sources(facts: Facts, former: Facts) -> Iterator[Change]:
 
 
 def _content(file: Optional[SourceFile], other: Optional[SourceFile]) -> Optional[str]:
-    """Return what is told of a file: what it holds, or what it is where only that has changed."""
+    """Return what is compared of a file: its content, or its kind if only that has changed."""
     if file is None:
         return None
     alike = other is not None and other.digest == file.digest

@@ -56,7 +56,7 @@ def build(data: bytes) -> Build:
 
 
 def encode_facts(facts: Facts, files: str) -> bytes:
-    """Return the line that holds the facts of one derivation; `files` stands for its source files."""
+    """Return the line with the facts of one derivation; `files` describes its source files."""
     return json.dumps({**facts._asdict(), "files": files}, separators=(",", ":")).encode()
 
 

@@ -45,16 +45,16 @@ class SourceFile(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What went into one derivation in a build, and what came out.
+    """The inputs and the result of one derivation in a build.
 
-    Strings are as the build file wrote them: `{{ ID:OUTPUT }}` stands for an
+    Strings are as the build file wrote them: `{{ ID:OUTPUT }}` means an
     output of another derivation, whose facts the same build has.
     """
 
     id: str
     name: str
     place: str  # "file:line:column" of the call that made it, "" if that is not known
-    resolved: str  # digest of its store derivation; "" when its inputs never came to be
+    resolved: str  # digest of its store derivation; "" if its inputs were not built
     builder: str
     args: tuple[str, ...]
     env: tuple[tuple[str, str], ...]

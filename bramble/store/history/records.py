@@ -1,7 +1,7 @@
 """The builds of a project, kept in `var/history`: a bounded number of them, each in two files.
 
     var/history/PROJECT/NUMBER         the build: when, how long, what was built, what failed
-    var/history/PROJECT/NUMBER.facts   a line for each derivation: what went in and what came out,
+    var/history/PROJECT/NUMBER.facts   a line for each derivation: its inputs and its result,
                                        and one for each list of source files that some of them have
 
 The second is written first, so that a build that can be read has its facts. Most of it is as it
@@ -130,7 +130,7 @@ def _lock(key: str) -> str:
 
 
 def _directory(objects: Objects, key: str) -> str:
-    """Return the directory of a project. Raises BrambleError store.foreign-entry for what is none."""
+    """Return the directory of a project. Raises BrambleError store.foreign-entry if it is not a directory."""
     path = f"{objects.var}/{HISTORY}/{key}"
     with contextlib.suppress(FileNotFoundError):
         check_directory(path, os.lstat(path), objects.owner)

@@ -1,1 +1,1 @@
-"""Where everything of a store lies: its root, its directories, and those in which builds are prepared."""
+"""The layout of a store: its root, its directories, and those in which builds are prepared."""

@@ -1,4 +1,4 @@
-"""The file system that a store lies on: which it is, and whether it can do what a store needs.
+"""The file system of a store: which it is, and whether it can do what a store needs.
 
 What it is called decides nothing: everything that matters is tried, in a private
 directory of the store. The name tells what cannot be tried: what a crash, another machine or

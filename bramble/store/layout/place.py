@@ -25,9 +25,9 @@ REMOVED = ".removed-"  # begins the name of what a store was before it was disma
 FAILED = "failed"
 VISITED = "var/packages"  # below the root: what is remembered of packages that a person has named
 PREVIOUS_LOG = ".previous"  # behind the name of a log: that of the build of the same before
-_OF_THE_DISK = "lost+found"  # stands in the root of a file system
+_OF_THE_DISK = "lost+found"  # is in the root of a file system
 _NAMED = 3
-# What lies in var/: nothing of it is content, all of it but `roots` and `projects` can be made again.
+# The entries of var/: none has content of objects; all but `roots` and `projects` can be created again.
 PARTS = (
     "objects",
     "realisations",
@@ -60,13 +60,13 @@ class Location(NamedTuple):
 
     @property
     def padding(self) -> tuple[str, ...]:
-        """The directories down to that of the objects, relative to the root, each after what it lies in."""
+        """The directories down to that of the objects, relative to the root, each after its parent."""
         names = self.directory[len(self.root) + 1 :].split("/")
         return tuple("/".join(names[: number + 1]) for number in range(len(names)))
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The directories of a store, relative to its root, each after what it lies in."""
+        """The directories of a store, relative to its root, each after its parent."""
         return (*self.padding, "var", *(f"var/{part}" for part in PARTS))
 
 
@@ -198,9 +198,9 @@ def check(location: Location, owner: Owner, *, create: bool = False) -> list[str
 
 
 def _refuse_occupied(location: Location, owner: Owner) -> None:
-    """Refuse a root that holds what no store holds, and is none: somebody needs it for something else.
+    """Refuse a root that contains other files and is not a store: it is used for something else.
 
-    What a store that is just being made holds, or one that was not finished, is no such thing; nor is
+    The files of a store that is being created, or was not finished, are not such files; nor is
     what other people have put into a sticky directory.
     """
     # spec: store.occupied, store.owner.sticky
@@ -276,7 +276,7 @@ def make_directories(location: Location, owner: Owner) -> None:
 
 
 def make_parts(root: str, parts: Iterable[str], owner: Owner) -> None:
-    """Make directories, relative to `root`, each after what it lies in; what is there is looked at.
+    """Create directories, relative to `root`, each after its parent; existing ones are checked.
 
     Raises BrambleError: those of `check`; and OSError.
     """

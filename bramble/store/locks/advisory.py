@@ -7,14 +7,14 @@ no file for each object, and no lock for the whole store.
 
 What they are for:
 
-- whoever uses an object holds its lock *shared*, from before looking whether it
+- a user of an object holds its lock *shared*, from before looking whether it
   is there to the end of the process; one that uses many objects says so in
   another way, since a file with many locks is slow (`bramble.store.locks.uses`);
-- whoever removes an object holds its lock *exclusive* meanwhile, and gives up
+- a process that removes an object holds its lock *exclusive* meanwhile, and gives up
   at once when somebody uses it;
-- whoever builds a derivation holds that one's lock exclusive, so that nobody
+- a process that builds a derivation holds its lock exclusive, so that nobody
   builds the same at the same time;
-- whoever reads a record in order to replace or remove it holds the lock of its
+- a process that reads a record in order to replace or remove it holds the lock of its
   name exclusive in between (`alone`).
 """
 
@@ -40,9 +40,9 @@ _FLOCK = struct.Struct("@hhqqi4x")
 _TAKEN = (errno.EAGAIN, errno.EACCES)
 _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
-# A waiting builder looks again this often, in seconds: it must be able to hear that it is no longer wanted.
+# A waiting builder looks again this often, in seconds: it must notice that it was cancelled.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
-_SILENCE = 2  # seconds until it is said that somebody waits
+_SILENCE = 2  # seconds until a message says that the process waits
 _PATIENCE = 120  # seconds until a lock that nobody holds for long is held for too long
 
 
@@ -119,8 +119,8 @@ class LockFile:
     ) -> None:
         """Take the lock of `name` exclusive, however long it takes.
 
-        `on_wait` is called each time it was not to be had, a few times a
-        second; what it raises ends the waiting. `tell` is given what a person is told.
+        `on_wait` is called each time it was not available, a few times a
+        second; what it raises ends the waiting. `tell` is called with messages for the user.
         """
         _wait(lambda: self.try_exclusive(name), self._path, on_wait, byte=byte_of(name), tell=tell)
 
@@ -205,7 +205,7 @@ def _wait(
     tell: Tell = _print,
 ) -> None:
     # spec: store.locks.told
-    # Asked for again and again, not waited for in the kernel: so a signal ends it, and a person is told.
+    # Polled instead of waiting in the kernel: so a signal ends it, and the user gets a message.
     pause, silent_until, told = _FIRST_PAUSE, time.monotonic() + _SILENCE, False
     while not attempt():
         if on_wait is not None:
@@ -245,7 +245,7 @@ class LocksUnsupported(BrambleError):
 
 
 def byte_of(name: str) -> int:
-    """Return the offset of the byte that stands for `name`, below 2^63.
+    """Return the offset of the byte for `name`, below 2^63.
 
     The first twelve characters, read as a number of base 36. That two names
     share them (60 bits) is not to be expected, and would only make one wait.

@@ -1,4 +1,4 @@
-"""Who uses what: objects that a process relies on, said so that a collector hears it and nobody waits.
+"""Leases: objects that a process uses, recorded so that a collector sees them and nobody waits.
 
 A process that has looked up an object relies on it, and on all that it refers to, until the process ends
 (`Objects.protect`). A graph has as many such objects as it has outputs, and the kernel keeps the locks of a
@@ -15,7 +15,7 @@ byte of that file. So what a process holds is bounded, whatever the size of its 
 
 **What makes it safe.** A collector that wants to remove an object
 
-    c1  takes the byte of the object, exclusive, and gives up if that is not to be had;
+    c1  takes the byte of the object, exclusive, and gives up if that is not available;
     c2  reads the leases of all living processes, and gives up if the name is in one of them;
     c3  renames the object away, and releases the byte.
 
@@ -37,10 +37,10 @@ is still to come. Bytes are given up after the lease that replaces them was writ
 of the two says it; a collector tries the byte first and reads the lease second, in the same order.
 
 **What is left behind.** A process that is killed gives up its flock, and its lease counts no longer:
-nobody has to remove it. Whoever makes a lease removes such files, as does each collection. How is one told
-from a lease that was just made and not locked yet? It is removed with its lock held, and who makes
-one looks, when it has the lock, whether the file still has a name; if not, it makes another. A process
-that is stopped keeps what it uses.
+nobody has to remove it. A process that makes a lease removes such files, as does each collection. How is one
+told from a lease that was just made and not locked yet? It is removed with its lock held, and who makes one
+looks, when it has the lock, whether the file still has a name; if not, it makes another. A process that is
+stopped keeps what it uses.
 """
 
 from __future__ import annotations
@@ -98,12 +98,12 @@ class Uses:
             self._has_all = True
             self._end_lease()
         else:
-            # Somebody is removing something just now: the next time all may be to be had.
+            # A process is removing something just now: the next attempt may get all of it.
             for name in new:
                 self._share(name, on_wait)
 
     def close(self) -> None:
-        """Give up all that was said."""
+        """Release all leases."""
         self._end_lease()
         self._locks.close()
 
@@ -125,7 +125,7 @@ class Uses:
                 self._locks.release_all()
                 self._bytes.clear()
         except OSError:
-            # Nothing can be written. That is no reason not to use what is there.
+            # Nothing can be written. Existing objects can still be used.
             return False
         return True
 

@@ -36,7 +36,7 @@ _COMMON_SUM = sum(_NO_TIME) + 8 * ord(" ") + sum(_AFTER_LINK)
 
 
 class Header(NamedTuple):
-    """What precedes the content of one member, and where its whole names stand in it.
+    """The header of one member, and the offsets of its complete names.
 
     The bytes of the name from `tail_from` on stand at `tail_at`, those before
     at `head_at` (a long name may be split between two fields); the target of a

@@ -1,6 +1,6 @@
-"""Hidden names: paths of the store that stand in a file in another form than their bytes.
+"""Hidden names: paths of the store that a file contains in another form than their bytes.
 
-A path in a compressed file, or in UTF-16, is no reference, and nobody can rewrite it when the store
+A path in a compressed file, or in UTF-16, is not a reference, and cannot be rewritten when the store
 moves. Most often nothing reads it again (a manual page, a log), so a build is warned and not refused.
 
 Looking for it must cost nothing where there is nothing to be found. So the content of a file is unpacked
@@ -62,9 +62,9 @@ def is_packed(beginning: bytes) -> bool:
 
 
 def utf_16_needle(directory: bytes) -> bytes:
-    """Return bytes that stand wherever the store directory stands in UTF-16; b"" if there are none.
+    """Return bytes that occur wherever the store directory occurs in UTF-16; b"" if there are none.
 
-    Without the NUL at its end, what ASCII characters are in little-endian order stands in big-endian, too.
+    Without the NUL at its end, the little-endian form of ASCII characters also occurs in the big-endian form.
     """
     # The longer what is searched for, the more bytes one step of the search passes over.
     runs = re.findall(rb"[\x01-\x7f]{%d,}" % _CHARACTERS, directory)

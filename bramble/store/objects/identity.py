@@ -1,4 +1,4 @@
-"""Identity: the name that an object has because of its bytes, wherever it lies.
+"""Identity: the name that an object has because of its bytes, in any store.
 
 An output is built under a temporary name, in a store whose path differs from
 machine to machine, and may hold both. Its name is the digest of its archive
@@ -14,7 +14,7 @@ with those two taken out of it:
   output's final name, and is stored so.
 
 The stream is hashed as it is made. What must be changed in stored files is
-told as it is found, so that an output is read once and then patched in few places.
+reported as it is found, so that an output is read once and then patched in few places.
 The answer never depends on how the stream is cut into blocks.
 """
 
@@ -40,7 +40,7 @@ ERASED = b"x" * DIGEST_LENGTH
 
 _BUILD_PATH_LENGTH = STORE_DIR_LENGTH + 1 + DIGEST_LENGTH
 # Nothing that is looked for is longer than the path of a build directory; so this much on both sides of a
-# cut shows all that lies across it, and whether what lies near it is part of a whole store directory.
+# cut shows all that crosses it, and whether what is near it is part of a whole store directory.
 _OVERLAP = 2 * STORE_DIR_LENGTH
 _MANY = 1024  # places in a block that are looked at one by one
 _UNSEEN, _SEEN, _CODE = 0, 1, 2  # whether the content is searched for cut store directories; machine code
@@ -150,7 +150,7 @@ class Text:
 
 
 class Content(NamedTuple):
-    """Where in the stream the content of one file lies, and which file, by number and by name."""
+    """The range of the content of one file in the stream, and which file, by number and by name."""
 
     start: int
     end: int
@@ -374,12 +374,12 @@ class Stream:
         self._searched = base + len(block)
         self._tail = (self._tail + block)[-_OVERLAP:] if len(block) < _OVERLAP else block[-_OVERLAP:]
         self._held.append(block)
-        # What is not yet found lies across the end, and begins less than the length of a needle before it.
+        # What is not yet found crosses the end, and begins less than the length of a needle before it.
         self._settle(self._searched - _OVERLAP)
         self._hash(self._searched - _OVERLAP)
 
     def _match(self, block: bytes, base: int, cut: int, looked: bool) -> None:
-        """Collect the edits for what stands in `block`; with a `cut`, only for what lies across it."""
+        """Collect the edits for what is in `block`; with a `cut`, only for what crosses it."""
         meaning, found = self._meaning, self._found
         regions = candidates(block) if not cut and len(self._names) > 1 else None
         if self._search_paths:
@@ -464,7 +464,7 @@ class Stream:
         self.suspects.setdefault(content.number, b"%s/%s" % (content.directory, content.base))
 
     def _content(self, start: int, end: int) -> Optional[Content]:
-        """Return the content in which a stretch of the stream lies, or None where a header touches it."""
+        """Return the content that contains a range of the stream, or None if a header overlaps it."""
         last = self._last
         if last is None or not last.start <= start < last.end:
             index = bisect_right(self._starts, start) - 1
@@ -510,7 +510,7 @@ class Stream:
             del self._own_places[:count]
         gone = bisect_right(self._starts, self._hashed) - 1
         if gone > 0:
-            # All but the content in which the next held byte lies.
+            # All but the content that contains the next held byte.
             del self._starts[:gone]
             del self._contents[:gone]
 

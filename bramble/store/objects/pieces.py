@@ -1,7 +1,7 @@
 """Pieces: names that a compiler has cut, so that they stand nowhere whole.
 
 A compiler may copy a constant text by moves of 8, 16, 32 or 64 bytes whose
-values stand in the instructions, or among the constants, in any order and with
+values are in the instructions, or among the constants, in any order and with
 shared pieces only once. A store path that is cut so works during the build. But it is
 no reference, it is not rewritten when the object gets its name, and nobody can
 rewrite it when a store moves. So such a file is looked for, and refused.
@@ -60,7 +60,7 @@ class Suspicion:
     """Where in a block parts of the store directory stand that may belong to a name in pieces.
 
     `names` are the names that may follow the store directory. With `sees_wide` the search for cut
-    directories also comes upon those in UTF-16, which saves one of its own.
+    directories also finds those in UTF-16, which saves a separate search.
     """
 
     def __init__(self, directory: bytes, names: Collection[bytes]) -> None:
@@ -70,7 +70,7 @@ class Suspicion:
         at = min(range(PIECE - 1, STORE_DIR_LENGTH - PIECE + 1), key=lambda at: _commonness(directory[at]))
         self._byte = directory[at : at + 1]
         self._before, self._after = directory[at - _AROUND : at], directory[at + 1 : at + 1 + _AROUND]
-        # In UTF-16 of either order a NUL stands between characters; in a directory of ASCII there is none.
+        # In UTF-16 of either order there is a NUL between characters; in a directory of ASCII there is none.
         self._wide = b"\0%c\0%c" % tuple(self._after[:2])
         self.sees_wide = directory.isascii() and 0 not in directory
         byte, before, after, wide = map(re.escape, (self._byte, self._before, self._after, self._wide))
@@ -81,7 +81,7 @@ class Suspicion:
     def bare(self, block: bytes, wholes: Sequence[int]) -> Iterator[int]:
         """Yield those of the places of the whole directory behind which no whole name stands.
 
-        What does not lie in the block with all that could follow it is left out.
+        What is not in the block with all that could follow it is left out.
         """
         for at in wholes:
             if at + _PATH <= len(block):
@@ -93,7 +93,7 @@ class Suspicion:
         """Return the first place from `start` on at which 8 bytes of a cut directory stand together.
 
         `wholes` are the places of the whole directory in the block. Places on the way at which it may
-        stand in UTF-16 are added to `wide`, if it `sees_wide`.
+        are in UTF-16 are added to `wide`, if it `sees_wide`.
         """
         seen = 0
         for at in self._places(block, start):
@@ -158,7 +158,7 @@ def _commonness(byte: int) -> int:
 
 
 class Piece(NamedTuple):
-    """A name that stands in pieces in a file, and where the first of them begins in the file."""
+    """A name that is in a file in pieces, and the offset of the first piece."""
 
     name: bytes
     offset: int
@@ -180,7 +180,7 @@ class Pieces:
     """Searches one file, handed over in blocks, for pieces of names.
 
     A name is found if two pieces of it, 8 characters each, that do not overlap
-    in the name stand in the file, outside of whole names.
+    in the name are in the file, outside of whole names.
     """
 
     def __init__(self, names: Collection[bytes], windows: Windows) -> None:
@@ -202,7 +202,7 @@ class Pieces:
         self._tail = block[limit:]
 
     def finish(self) -> Optional[Piece]:
-        """End the file; return the name in pieces whose first piece comes first, None if there is none."""
+        """End the file; return the name in pieces whose first piece comes first; None without one."""
         self._search(self._tail, len(self._tail))
         pieces = (
             Piece(name, offset) for name, (low, high, offset) in self._found.items() if high - low >= PIECE

@@ -6,7 +6,7 @@ Every name that is looked for is known beforehand (the closure of the inputs),
 so nothing is found that cannot be meant.
 
 How it is fast. A name is 32 bytes that are all of `a-z2-7`. Whatever 32 bytes
-one takes, four of them stand at offsets that divide by eight. So it is enough
+one takes, four of them are at offsets that divide by eight. So it is enough
 to look at every eighth byte for four neighbours of that class: for programs
 and compressed data that settles a block at several times the speed of SHA-256.
 Text is nearly all letters; there the whole block is mapped to 0 and 1 and
@@ -132,12 +132,12 @@ def _find_each(block: bytes, names: Collection[bytes]) -> list[tuple[int, bytes]
 
 
 def find_all(block: bytes, needle: bytes, regions: Optional[list[Region]] = None) -> list[int]:
-    """Return every offset at which `needle` stands in `block`, in order; places may overlap.
+    """Return every offset at which `needle` occurs in `block`, in order; occurrences may overlap.
 
-    That `regions` are known, the `candidates` of the block, tells that it is no text.
+    If `regions` are known, the `candidates` of the block, it is not text.
     """
     found: list[int] = []
-    # In what is no text this is three times as fast as `find`; in text it is slower.
+    # In binary data this is three times as fast as `find`; in text it is slower.
     if regions is not None and block.rfind(needle) < 0:
         return found
     at = block.find(needle)

@@ -1,1 +1,1 @@
-"""How objects get in: what a build has made, and the sources of a project."""
+"""Publication of objects: the outputs of a build, and the sources of a project."""

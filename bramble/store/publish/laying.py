@@ -48,7 +48,7 @@ class Laying:
     """An object that refers to nothing, in the making; its members come in the order of its archive.
 
     `directory` is the store's. The object is laid out in the empty directory `target`; None: it is only
-    hashed. `former` is an open object, whose files can be taken again; -1: there is none.
+    hashed. `former` is an open object, whose files can be reused; -1: no object.
     """
 
     def __init__(self, directory: str, target: Optional[str], former: int) -> None:

@@ -104,7 +104,7 @@ class Originals:
             to.file(base, executable, size)
             digest, left = hashlib.sha256(), size
             while True:
-                # One byte more than there should be, to see that there is none.
+                # One byte more than expected, to see that the file ends there.
                 data = os.read(fd, min(left + 1, _BLOCK))
                 if not data or len(data) > left:
                     break
@@ -153,7 +153,7 @@ class Originals:
         return at
 
     def _check_link(self, file: str, link: str) -> None:
-        """Refuse a link whose target, read as text, does not lie in the directory `allowed`."""
+        """Refuse a link whose target, read as text, is not in the directory `allowed`."""
         # spec: store.sources.links
         place = posixpath.normpath(posixpath.join(self._root, posixpath.dirname(file), link))
         inside = posixpath.normpath(self._allowed)

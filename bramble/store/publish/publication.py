@@ -5,13 +5,13 @@ In order, for all outputs of one derivation:
 1. each is read once: identity, references, what must be changed in it; what
    needs no change gets the form of the store on the way;
 2. outputs that name others wait for those: they are read again when the final
-   names are known (a circle is an error);
+   names are known (a cycle is an error);
 3. the few places that hold a temporary name are changed, in the files themselves;
 4. the record of the object is written, and everything is synced;
 5. the directory is renamed into the store's directory, under a name that is no
    digest, loses its write bits, and is renamed to its digest.
 
-Whoever crashes between any two of these leaves a store without the object, or
+A crash between any two of these leaves a store without the object, or
 with all of it.
 """
 
@@ -96,7 +96,7 @@ def publish(
     `expected` is the name that the only output must turn out to have.
     `allowed_pieces` are the files that may hold names in pieces, as paths in an
     output (one that ends in a slash: all below it); None if that is not looked for.
-    `on_hidden`, if pieces are looked for, is told of the names that other files hide.
+    `on_hidden`, if pieces are searched for, is called for the names that other files hide.
 
     Raises BrambleError: store.special-file, store.output-cycle,
     store.output-missing, store.output-not-directory, store.name-too-long,
@@ -307,7 +307,7 @@ class _Publication:
 def publish_laid_out(objects: Objects, directory: str, made: StoreObject) -> StoreObject:
     """Make the object `made` of a directory in which the store itself has laid it out.
 
-    What is in the directory has the form of the store, and `made` is what its bytes came to. The directory
+    The content of the directory has the form of the store, and `made` is its identity. The directory
     belongs to the store from now on; the name is there for good after the next `Objects.sync`. Returns
     what is recorded of the object. Raises BrambleError for failed system calls (store.disk-full …).
     """
@@ -406,7 +406,7 @@ def _seal_top(path: str) -> None:
 
 
 def _cycle(reads: Sequence[_Read], by_temporary: dict[bytes, RawOutput]) -> BrambleError:
-    """Return the error that shows one circle among outputs that wait for each other."""
+    """Return the error that shows one cycle among outputs that wait for each other."""
     # spec: objects.identity.cycle
     waiting = {read.raw.temporary_name.encode(): read for read in reads}
     at = next(iter(waiting))

@@ -38,7 +38,7 @@ def add_sources(
     """Make one object of `files`, paths relative to `root`, and return what they have become.
 
     `now` are their stamps. `known` is what they were the last time, if that object is in the store. Links are
-    kept as links; they may point at nothing outside the directory `allowed`, in which `root` lies.
+    kept as links; they may point at nothing outside the directory `allowed`, which contains `root`.
 
     Raises BrambleError store.source-missing, store.source-unreadable, store.source-special,
     store.source-link, store.source-outside, store.changed-while-read, and
@@ -119,7 +119,7 @@ def _content(known: Known, number: int) -> bytes:
 @contextlib.contextmanager
 def _directory_to_fill(objects: Objects) -> Iterator[Optional[str]]:
     # spec: store.read-only
-    # Whoever may only read a store can still learn what its sources came to.
+    # In a store that may only be read, the object of the sources can still be looked up.
     if objects.read_only:
         yield None
     else:

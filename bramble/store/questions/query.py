@@ -113,7 +113,7 @@ class Holding:
 
     `file` is the path in the object, "" if that is nowhere to be found; `where` is
     "content", "target" (of a link) or "name"; `offset` counts bytes there;
-    `text` is what stands there, with some bytes around it.
+    `text` is the text there, with some bytes around it.
     """
 
     holder: str
@@ -127,7 +127,7 @@ class Holding:
 def why(objects: Objects, holder: str, held: str) -> tuple[Holding, ...]:
     """Return a shortest way of references from one object to another, each with a place that shows it.
 
-    Empty if there is no way, or if both are the same.
+    Empty if there is no path, or if both are the same.
 
     Raises BrambleError store.unknown-object.
     """

@@ -27,7 +27,7 @@ from bramble.store.trust.schema import Malformed, decode, is_derivation
 
 DerivationCheck = Callable[[str, bytes], bool]
 
-# What is wrong with something: the closed list of words that stand in `Damage.kind`.
+# The kinds of damage: the closed list of the values of `Damage.kind`.
 CONTENT, REFERENCE, RECORD, MODE, DERIVATION, FOREIGN, UNREADABLE = (
     "content",
     "reference",
@@ -170,7 +170,7 @@ class _Check:
 
 
 def _check_others(objects: Objects, check: Optional[DerivationCheck]) -> tuple[int, list[Damage]]:
-    """Look at everything in the store's directory that is no object."""
+    """Check everything in the store's directory that is not an object."""
     count = 0
     damages: list[Damage] = []
     for name in sorted(os.listdir(objects.directory)):
@@ -194,7 +194,7 @@ def _check_others(objects: Objects, check: Optional[DerivationCheck]) -> tuple[i
 def _wrong_derivation(path: str, name: str, check: Optional[DerivationCheck]) -> str:
     data = read_file(path)
     if not data:
-        # Gone meanwhile, or written just before a crash, which is as good as not written.
+        # Removed meanwhile, or written just before a crash, which counts as not written.
         return ""
     try:
         decode(data)
@@ -217,7 +217,7 @@ def _repair(objects: Objects, damages: Sequence[Damage], rebuild: Callable[[str]
             if made[name]:
                 yield damage
         elif made.get(name) and damage.kind in (MODE, RECORD):
-            # Made anew, and with it its modes and what is known about it.
+            # Built again, and with it its modes and its record.
             yield damage
         elif damage.kind == REFERENCE:
             missing = damage.missing

@@ -34,7 +34,7 @@ def digests_in(directory: str) -> list[str]:
 
 
 def read_object(var: str, name: str) -> Optional[StoreObject]:
-    """Return the record of the object `name`, or None if there is none.
+    """Return the record of the object `name`, or None if there is no record.
 
     Raises BrambleError store.damaged-record.
     """
@@ -68,9 +68,9 @@ def write_object(var: str, record: StoreObject, *, sync: bool) -> None:
 
 
 def read_realisation(var: str, resolved: str) -> Optional[Realisation]:
-    """Return what the store derivation `resolved` came to, or None if that is not known.
+    """Return the realisation of the store derivation `resolved`, or None if it is not known.
 
-    A record that cannot be read is as good as none: building again makes a new one.
+    A record that cannot be read is treated as absent: building again writes a new one.
     """
     found = read_dated_realisation(Directory.at(f"{var}/realisations"), resolved)
     return None if found is None else found[0]
@@ -91,9 +91,9 @@ def read_dated_realisation(where: Directory, resolved: str) -> Optional[tuple[Re
 
 
 def write_realisation(var: str, realisation: Realisation) -> None:
-    """Write what a store derivation came to.
+    """Write the realisation of a store derivation.
 
-    Not synced: a record that was cut short by a crash is as good as none.
+    Not synced: a record that was cut short by a crash is treated as absent.
     """
     # spec: store.records.realisation
     fields = {

@@ -126,7 +126,7 @@ class Objects:
     def object(self, name: str) -> StoreObject:
         """Return what is recorded of the object `name`.
 
-        Raises BrambleError store.unknown-object when there is no record of it,
+        Raises BrambleError store.unknown-object if there is no record of it,
         and store.damaged-record.
         """
         known = self._known.get(name)

@@ -30,7 +30,7 @@ def reread(objects: Objects, name: str, known: Collection[str] = (), *, parallel
     """Read the object `name`: what name should it have, and which of `known` does it hold?
 
     With `parallel` two cores work on it; several threads that each work on an
-    object of their own do better without.
+    separate object do better without.
 
     Raises OSError, and BrambleError store.special-file or store.changed-while-read.
     """

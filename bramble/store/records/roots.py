@@ -1,4 +1,4 @@
-"""What must stay: the results of known projects, and what was named by hand."""
+"""What must be kept: the results of known projects, and objects that a user has named."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _MOST_INPUTS = _MOST_FORMER = 64
 
 
 class ProjectRoots(NamedTuple):
-    """What the targets of one project came to when they were last built.
+    """The results of the targets of one project when they were last built.
 
     `project` is its directory; `results` maps targets to names of objects;
     `former` are objects that were results once and may not be collected yet;
     `used` is when something of it was last built, in seconds since 1970. `inputs` has for targets that were
     built together, sorted, the digest of the record of all objects that they were made with (`inputs_of`);
-    and for no targets that of what some were made with before, and are no longer, or were to be made with
-    in a build that did not come to them (`former_since`).
+    and without targets that of the former inputs of some targets, or of the inputs of a build that failed or
+    was interrupted (`former_since`).
     """
 
     project: str
@@ -56,7 +56,7 @@ def record_results(
     on_wait: Optional[Callable[[], None]] = None,
     needed: Optional[Collection[str]] = None,
 ) -> bool:
-    """Record what targets of a project came to; see `Store.record_roots`."""
+    """Record the results of targets of a project; see `Store.record_roots`."""
     # spec: store.records.project
     key = digest(os.fsencode(project))
     path = f"{objects.var}/projects/{key}"
@@ -170,14 +170,14 @@ def _is_recorded(
 
 
 def read_project(path: str) -> Optional[ProjectRoots]:
-    """Return the record of a project, or None if there is none. Raises store.damaged-record."""
+    """Return the record of a project, or None if there is no record. Raises store.damaged-record."""
     data = read_file(path)
     if data is None:
         return None
     try:
         found = schema.project(data)
     except schema.Malformed as error:
-        # Passed over, or written anew, it would let a collection remove what the targets came to.
+        # If it were ignored or replaced, a collection could remove the results of the targets.
         raise BrambleError(
             "store.damaged-record",
             f'"{shown(path)}", which records the results of a project, cannot be read: {error}',
@@ -253,7 +253,7 @@ def inputs_of(objects: Objects, roots: ProjectRoots) -> dict[str, tuple[str, ...
 
 
 def results_of(objects: Objects, project: str) -> Mapping[str, tuple[str, ...]]:
-    """Return what the targets of a project came to, if it was built. Raises store.damaged-record."""
+    """Return the results of the targets of a project, if it was built. Raises store.damaged-record."""
     found = read_project(f"{objects.var}/projects/{digest(os.fsencode(project))}")
     return {} if found is None else found.results
 
@@ -283,7 +283,7 @@ def add_root(objects: Objects, label: str, names: Sequence[str]) -> None:
         )
     missing = objects.first_missing(names)
     if missing is not None:
-        # Collected just now, or the store is damaged: nothing may be said to be kept that is not there.
+        # Collected just now, or the store is damaged: an absent object must not be reported as kept.
         raise BrambleError(
             "store.unknown-object", f"there is no object {missing} in the store", remedy="build it again"
         )
@@ -307,7 +307,7 @@ def remove_root(objects: Objects, label: str) -> bool:
 
 
 def explicit_roots(objects: Objects) -> dict[str, tuple[str, ...]]:
-    """Return what was named by hand: labels and names of objects. Raises store.damaged-record."""
+    """Return what a user has named: labels and names of objects. Raises store.damaged-record."""
     roots: dict[str, tuple[str, ...]] = {}
     for name in digests_in(f"{objects.var}/roots"):
         path = f"{objects.var}/roots/{name}"

@@ -6,7 +6,7 @@ changes: names of objects stay what they are, because that path does not count i
 
 It can stop at any moment. First the store notes where it is being moved from;
 until that note is gone it cannot be used, only be relocated. Each file is
-written anew beside, and renamed when it is on the disk, so it holds the old path or the new one;
+written to a new file, and renamed when it is on the disk, so it has the old path or the new one;
 going over all of them once more does no harm. The directory itself is renamed; where
 that is refused (a lower layer of overlayfs), what is in it is, one by one, and
 objects that cannot be renamed either are copied before they are removed.
@@ -53,7 +53,7 @@ from bramble.store.trust.owner import Owner, missing_parts
 from bramble.store.trust.schema import is_derivation
 
 _ASIDE = "/.moving"
-# So many objects are written anew before one sync; their new files take room beside the old ones meanwhile.
+# As many objects are rewritten before one sync; meanwhile their new files take space beside the old ones.
 _BATCH = 64
 
 
@@ -74,7 +74,7 @@ class RelocateReport:
 
 
 def relocate(root: str, *, on_object: Optional[Callable[[str], None]] = None) -> RelocateReport:
-    """Make the store that now lies below `root` valid there. `on_object(name)` is called for each object.
+    """Make the store that is now below `root` valid there. `on_object(name)` is called for each object.
 
     No other process may use the store meanwhile; none can open it.
 
@@ -180,7 +180,7 @@ def _move_directory(
     """
     aside, new = location.root + _ASIDE, location.directory
     old = (location.root + directory[len(root) :] for root, directory in moving)
-    # One may lie in another: the deepest comes first, and what lies in it is gone when the next one comes.
+    # One may be in another: the deepest comes first, so that its content is gone when the next one comes.
     there = [path for path in {aside, *old} if path != new and _is_directory(path)]
     # Once more, as one of them may have come up only now; those that are the owner's stay that.
     _check_places(location, moving, owner)
@@ -200,7 +200,7 @@ def _is_directory(path: str) -> bool:
 
 
 def _move_whole(path: str, aside: str, location: Location, owner: Owner) -> bool:
-    """Move a directory, by way of `aside` as one path may lie in the other; say whether that can be done."""
+    """Move a directory, by way of `aside` as one path may be in the other; return whether it was possible."""
     if path != aside and os.path.lexists(aside):
         return False
     try:
@@ -210,7 +210,7 @@ def _move_whole(path: str, aside: str, location: Location, owner: Owner) -> bool
         make_parts(location.root, location.padding[:-1], owner)
         os.rename(aside, location.directory)
     except OSError as error:
-        # A directory of a lower layer (overlayfs); or something stands there: what was carried before.
+        # A directory of a lower layer (overlayfs); or there is something: what was moved before.
         if error.errno not in (errno.EXDEV, errno.ENOTEMPTY, errno.EEXIST):
             raise
         return False
@@ -299,7 +299,7 @@ class _Rewriting:
         self._new = os.fsencode(location.directory)
 
     def write(self, name: str) -> list[_Written]:
-        """Write anew, beside, the files and links of an object in which an old path is; seal what is open."""
+        """Write new files and links of an object for those that contain an old path; make them read-only."""
         found: list[_Written] = []
         path = os.fsencode(f"{self._directory}/{name}")
         top = os.open(path, walk.DIRECTORY_FLAGS)

@@ -282,7 +282,7 @@ class _Importer:
         made = publish(self._objects, [raw], closure=known, build_name=None, expected=name)["out"]
         lost = set(references).difference(made.references)
         if lost:
-            # The object is what its name says; only what was said of it is not true, and is not kept.
+            # The object has the digest of its name; only the description is wrong, and is discarded.
             raise BrambleError(
                 "store.import-references",
                 f"the object {name} does not hold {min(lost)}, which is listed as its reference",

@@ -28,7 +28,7 @@ DIRECTORY_MODE = 0o555
 
 
 def special_file(member: walk.Member) -> BrambleError:
-    """Return the error for a member that is no file, directory or link."""
+    """Return the error for a member that is not a file, directory or link."""
     # spec: objects.canonical.special
     status = os.lstat(member.base, dir_fd=member.parent)
     return BrambleError(

@@ -1,4 +1,4 @@
-"""SHA-256 in a thread of its own, beside the thread that reads and searches.
+"""SHA-256 in a separate thread, beside the thread that reads and searches.
 
 hashlib gives up the interpreter lock while it works on more than 2047 bytes, so
 two threads use two cores: one reads a block and looks for names in it while

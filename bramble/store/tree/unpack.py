@@ -1,9 +1,9 @@
 """Taking an archive apart into a directory, when it may come from anybody.
 
 Only the one archive that this tree can have is accepted: each header is made
-again from what was read in it and must come out the same, and members must
-stand in the order in which the archive puts them. So nothing can be
-named twice, nothing can lie outside of a directory that this archive has
+again from what was read in it and must be the same, and members must
+be in the order of the archive format. So nothing can be
+named twice, nothing can be outside of a directory that this archive has
 made, and nothing is ever reached through a link.
 """
 

@@ -1,6 +1,6 @@
 """Who can change a store: the owners and modes of its directories, and of those that lead to it.
 
-Whoever can write to a directory can put another thing in its place. So a store is
+A user who can write to a directory can replace its entries. So a store is
 used only if its owner, and root, who can do everything anyway, are the only
 ones who can write to any directory from `/` down to those in `var/`. Below the
 root of a store nothing is reached through a link. To a sticky directory others can
@@ -70,7 +70,7 @@ def enter_root(root: str, owner: Owner, *, create: bool) -> Optional[int]:
             _make(here, last=not names)
             status = os.lstat(here)
         if stat.S_ISLNK(status.st_mode):
-            # A link belongs to whoever made it, and leads where that one wants.
+            # A link belongs to the user who created it, who decides where it leads.
             _check_owner(here, status, owner, is_root=False, above=True)
             links += 1
             if links > _LINKS_FOLLOWED:
@@ -104,7 +104,7 @@ def _open_root(path: str, root: str, owner: Owner) -> int:
 def missing_parts(fd: int, root: str, parts: Iterable[str], owner: Owner) -> list[str]:
     """Look at directories below the root behind `fd`; return those that are not there.
 
-    `parts` are paths relative to it, each after what it lies in.
+    `parts` are paths relative to it, each after its parent.
 
     Raises BrambleError store.foreign-entry, store.other-owner, store.writable-by-others.
     """
@@ -121,7 +121,7 @@ def missing_parts(fd: int, root: str, parts: Iterable[str], owner: Owner) -> lis
 
 
 def check_directory(path: str, status: os.stat_result, owner: Owner) -> None:
-    """Refuse what stands in a store in the place of a directory, or is one that others can write to."""
+    """Refuse an entry of a store that should be a directory and is not, or to which others can write."""
     if status.st_mode & _DOUBTFUL == stat.S_IFDIR and status.st_uid == owner.uid:
         # As each one is, and thousands are looked at.
         return

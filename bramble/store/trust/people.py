@@ -52,7 +52,7 @@ def only_of(path: str, status: os.stat_result, uid: int, *, above: bool) -> bool
     """
     # spec: store.owner.groups
     if has_attribute(path, _ACCESS_LIST):
-        # With an access list the bits of the group are the mask: they may stand for anybody.
+        # With an access list the bits of the group are the mask: they may apply to anybody.
         return False
     if above and status.st_gid == 0 and status.st_uid == 0:
         return True
@@ -69,7 +69,7 @@ def only_of(path: str, status: os.stat_result, uid: int, *, above: bool) -> bool
 
 
 def is_unmapped(uid: int) -> bool:
-    """Say whether `uid` stands for users outside of the user namespace, whom nobody in it can tell apart.
+    """Tell whether `uid` is the one for all users outside of the user namespace.
 
     In a container the directories above a store may belong to the host's root.
     """

@@ -3,7 +3,7 @@
 A record may have been cut short by a crash, edited by a person, or brought along
 in somebody's archive. So each field has one type and a range, and nothing is
 converted: a name of an object *is* a digest, or the record is refused as a whole.
-No name that stands in a record can lead out of the store.
+No name in a record can lead out of the store.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Value = TypeVar("Value")
 Part = Callable[[Any], Value]
 
 _LARGEST = (1 << 63) - 1
-_LONGEST_NUMBER = 20  # digits: what is longer is no number of bytes, and is costly to convert
+_LONGEST_NUMBER = 20  # digits: a longer number is not a number of bytes, and is costly to convert
 _OUTPUT = re.compile("[A-Za-z_][A-Za-z0-9_]*")
-# Bytes that are no UTF-8 stand in a text as U+DC80 to U+DCFF; no other surrogate is a byte.
+# Bytes that are not UTF-8 are U+DC80 to U+DCFF in a text; no other surrogate is a byte.
 _NO_BYTE = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 
 # Two kinds of records are read by the thousand, and nearly all of them are written in one way: these patterns
@@ -91,7 +91,7 @@ class Recipe(NamedTuple):
     """What a store derivation says it was made from.
 
     `derivations` are file names of those that made its inputs ("" where that is
-    not said), `inputs` and `source` names of objects ("" if there is none).
+    not recorded), `inputs` and `source` names of objects ("" if there is no source).
     """
 
     derivations: tuple[str, ...] = ()
@@ -201,7 +201,7 @@ def inputs(name: str, data: bytes) -> tuple[str, ...]:
 
 
 def digest_of(objects: Iterable[str]) -> str:
-    """Return the digest that stands for a list of names of objects, in its order."""
+    """Return the digest of a list of names of objects, in its order."""
     return store_digest("\n".join(objects).encode())
 
 
@@ -253,7 +253,7 @@ def recipe(data: bytes) -> Recipe:
 
 
 def text(value: Any) -> str:
-    """Return `value`, a text without NUL in which surrogates stand for bytes only."""
+    """Return `value`, a text without NUL in which surrogates only represent bytes."""
     if not isinstance(value, str) or _NO_BYTE.search(value):
         raise Malformed("a text is expected")
     return value
@@ -399,7 +399,7 @@ _DECODER = json.JSONDecoder(
 
 
 def or_none(read: Callable[[bytes], Value], data: Optional[bytes]) -> Optional[Value]:
-    """Return what `read` makes of a record; None when there is none, or none that can be believed."""
+    """Return what `read` makes of a record; None if there is no record that can be trusted."""
     if data is None:
         return None
     try:

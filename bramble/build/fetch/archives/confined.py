@@ -65,7 +65,7 @@ class ConfinedTree:
     """A directory that is being filled. Nothing else may write below it meanwhile.
 
     A file or link may be written again, which replaces it, unless `once`; a directory stays one.
-    `made` is told of each directory that has no entry and is made all the same; it may raise.
+    `made` is called for each directory that is created without an entry; it may raise.
     """
 
     def __init__(self, root: str, made: Callable[[], None] = lambda: None, *, once: bool = False) -> None:
@@ -88,7 +88,7 @@ class ConfinedTree:
         self.close()
 
     def is_empty(self) -> bool:
-        """Say whether nothing stands in the tree."""
+        """Tell whether the tree is empty."""
         with os.scandir(self._root) as entries:
             return next(entries, None) is None
 

@@ -77,7 +77,8 @@ class TarStream:
     ) -> None:
         """Read from `read`, which gives at most as many bytes as asked for, and none at the end.
 
-        `aside` is told of each header that is no member, and how many bytes follow it; it may raise.
+        `aside` is called for each header that is not a member, with the number of bytes after it; it may
+        raise.
         """
         self._read = read
         self._aside = aside
@@ -204,7 +205,7 @@ def _header(block: bytes) -> Optional[_Header]:
 
 
 def _is_star(block: bytes) -> bool:
-    """Say whether times stand in the last part of the prefix, as star writes them."""
+    """Tell whether the last part of the prefix has times, as star writes them."""
     if block[508:512] == b"tar\0":
         return True
     times = block[476:488], block[488:500]

@@ -69,13 +69,13 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
     times are dropped. Raises BrambleError fetch.archive-outside,
     fetch.archive-broken, fetch.archive-special, fetch.archive-too-large,
     fetch.archive-unsupported, fetch.archive-empty, cli.missing-module; Cancelled;
-    what stands in `target` then is of no use.
+    the content of `target` is then unusable.
     """
     # spec: build.unpack
     try:
         with open(archive, "rb") as file, contextlib.ExitStack() as stack:
             budget = Budget(limits, os.fstat(file.fileno()).st_size)
-            # A directory costs the same whether it has a member of its own or not.
+            # A directory costs the same whether there is a member for it or not.
             tree = stack.enter_context(ConfinedTree(target, budget.member, once=kind == "zip"))
             if kind == "zip":
                 _unpack_zip(file, tree, budget)
@@ -100,7 +100,7 @@ def unpack(archive: str, kind: str, target: str, *, name: str, limits: UnpackLim
         raise _broken(name, error) from error
     except OSError as error:
         if error.errno is None:
-            # gzip and bz2 have no class of their own for damage, only an OSError without a number.
+            # gzip and bz2 have no exception class for damage, only an OSError without a number.
             raise _broken(name, error) from error
         if error.errno in UNUSABLE:
             raise _refused("unsupported", name, f"cannot be unpacked here: {error.strerror}") from error
@@ -143,7 +143,7 @@ class Budget:
             raise TooLarge("holds too many files")
 
     def header(self, size: int) -> None:
-        """Count a header that is no member, and what it holds. Raises TooLarge, Cancelled."""
+        """Count a header that is not a member, and its content. Raises TooLarge, Cancelled."""
         self.member()
         self.take(size)
 
@@ -180,7 +180,7 @@ def _unpack_tar(file: IO[bytes], kind: str, tree: ConfinedTree, budget: Budget) 
         else:
             fd = tree.file(path, executable=member.executable)
             fill(fd, stream.blocks(_PIECE), budget)
-    # Checksums of compressed streams stand at their end: it has to be read to be checked.
+    # Checksums of compressed streams are at their end, which has to be read to check them.
     for rest in iter(lambda: plain.read(_PIECE), b""):
         budget.take(len(rest))
         if rest.count(0) != len(rest):

@@ -37,7 +37,7 @@ _STORED, _DEFLATED, _BZIP2, _LZMA = 0, 8, 12, 14
 class Entry:
     """One member as the central directory has it."""
 
-    raw: bytes  # its name as it stands there
+    raw: bytes  # its name as in the archive
     name: bytes  # its name, with "/" between directories
     kind: str  # "file", "directory" or "symlink"
     executable: bool
@@ -65,7 +65,7 @@ class ZipReader:
         return self._count
 
     def entries(self) -> list[Entry]:
-        """Return all members in the order of the central directory; none of them lies over another."""
+        """Return all members in the order of the central directory; they do not overlap."""
         found = []
         at = self._start
         for _ in range(self._count):
@@ -92,7 +92,7 @@ class ZipReader:
             raise TarBroken("it holds a file that is not in its directory")
 
     def content(self, entry: Entry) -> Iterator[bytes]:
-        """Yield the bytes of a member in pieces, and check what is said about them."""
+        """Yield the bytes of a member in pieces, and check their size and checksum."""
         at = self._local(entry)
         crc, size = 0, 0
         for piece in self._unpacked(entry, at):
@@ -229,7 +229,7 @@ class ZipReader:
 
 
 def _directory(file: IO[bytes], size: int) -> tuple[int, int, int, int]:
-    """Return the number of entries, where the directory begins, its length, and what stands before it all."""
+    """Return the number of entries, offset and length of the directory, and the size of what is before it."""
     tail_size = min(size, _END.size + _FULL16)
     file.seek(size - tail_size)
     tail = file.read(tail_size)
@@ -248,7 +248,7 @@ def _directory(file: IO[bytes], size: int) -> tuple[int, int, int, int]:
     file.seek(max(end - _LOCATOR.size, 0))
     locator = file.read(_LOCATOR.size)
     if end >= _LOCATOR.size + _END64.size and locator[:4] == b"PK\6\7":
-        # The record stands right before its locator, unless it has fields of its own at its end.
+        # The record is directly before its locator, unless it has extra fields at its end.
         stated = _LOCATOR.unpack(locator)
         for at in (end - _LOCATOR.size - _END64.size, stated[2]):
             file.seek(min(at, size))
@@ -268,7 +268,7 @@ def _directory(file: IO[bytes], size: int) -> tuple[int, int, int, int]:
         end = at
     if disk or other or here != count or (locator[:4] == b"PK\6\7" and _LOCATOR.unpack(locator)[3] > 1):
         raise TarUnsupported("it is one volume of several")
-    # Something may stand before an archive, such as a program that unpacks it.
+    # There may be something before an archive, such as a program that unpacks it.
     before = end - length - start
     if before < 0 or count * _CENTRAL.size > length:
         raise TarBroken("its directory is not where it should be")
@@ -276,7 +276,7 @@ def _directory(file: IO[bytes], size: int) -> tuple[int, int, int, int]:
 
 
 def _extras(data: bytes) -> dict[int, bytes]:
-    """Return the extra fields by their number; one that counts stands once, or is the same each time."""
+    """Return the extra fields by their number; a relevant one occurs once, or is the same each time."""
     found: dict[int, bytes] = {}
     at = 0
     while len(data) - at >= 4:

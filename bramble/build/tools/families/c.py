@@ -1,8 +1,8 @@
 """C, C++ and Fortran: gcc, its binutils, the headers and libraries of the C library, and what programs need.
 
-The output is a small /usr: what is in `/usr/lib/gcc` stands in `lib/gcc`, the headers in
+The output is a small /usr: what is in `/usr/lib/gcc` is in `lib/gcc`, the headers in
 `include`, and `usr` is a link to the output itself, so that the output is a sysroot too. gcc
-finds its own parts relative to where it lies. All else that it has to know stands in a file
+finds its parts relative to its own path. Everything else that it has to know is in a file
 `specs` beside them, which gcc reads by itself (gcc documentation, "Spec Files"):
 
 - the sysroot: headers and libraries are those of the output;

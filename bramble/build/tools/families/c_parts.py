@@ -40,7 +40,7 @@ _SHARED = re.compile(r"[^\s()]+\.so(?:\.[0-9]+)*")
 
 @dataclass(frozen=True)
 class Told:
-    """What a compiler said about itself."""
+    """What a compiler reports about itself."""
 
     driver: str  # real path
     prefix: str  # "/usr": what its own directories are relative to
@@ -101,7 +101,7 @@ def check_complete(machine: Machine, told: Told) -> None:
 
 
 def loader_of(machine: Machine, driver: str) -> str:
-    """Return the loader that stands in what it links: it is asked what it passes to the linker."""
+    """Return the loader in what it links: it is asked what it passes to the linker."""
     answer = machine.ask([driver, "-###", "-x", "c", "-"]).error
     found = re.search(r'"?-dynamic-linker"? "?([^" ]+)', answer)
     if found is None:
@@ -148,7 +148,7 @@ def _libexec(told: Told) -> str:
 
 
 def library(machine: Machine, told: Told, path: str, place: str) -> tuple[list[Take], list[Link]]:
-    """Return what has to be there for one file: a shared library stands in rt, with a link to it here."""
+    """Return what one file needs: a shared library is in rt, with a link to it here."""
     name = posixpath.basename(path)
     if ".so" not in name or below(_merged(path), told.install + "/plugin"):
         return [Take(path, place)], []

@@ -1,6 +1,6 @@
 """clang for C and C++: the driver with its own headers, and the same parts of a toolchain as for gcc.
 
-clang has no file `specs`. What it has to know stands in configuration files (clang documentation,
+clang has no file `specs`. What it has to know is in configuration files (clang documentation,
 "Configuration files"), and a script in `bin` names one of them: newer ones look for a file by themselves,
 and older ones do not. The script chooses too, since what is linked statically has no loader.
 

@@ -1,4 +1,4 @@
-"""Tools with data of their own: a table of what each brings, and one rule that reads it.
+"""Tools with data: a table of what each brings, and one rule that reads it.
 
 A directory of data is given relative to the prefix of the tool (`/usr` of `/usr/bin/bison`), its last
 name as a pattern, since many have a version in it. It keeps its place. A tool that looks for
@@ -145,7 +145,7 @@ LISTED = (
         },
     ),
     Listed(
-        # The Python in it looks for its library beside `bin`, as one of its own would.
+        # The Python in it looks for its library beside `bin`, as an installed one does.
         ("gdb",),
         data=("share/gdb",),
         needs=("python3",),

@@ -78,7 +78,7 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
 def _moved(specs: str, directories: tuple[str, ...], loader: str) -> str:
     """Return the specs with the outputs in them, and what `build.host-tools.c.specs` says of linking.
 
-    What it says of compiling stands in the specs of gcc, which holds for these too.
+    Its compiler settings are in the specs of gcc, for which the same rules apply.
     """
     for directory in sorted(directories, key=len, reverse=True):
         specs = specs.replace(directory, "{out}/" + place_of_path(directory))

@@ -11,7 +11,7 @@ from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, tree
 
 _INTERPRETER = re.compile(r"node(js)?")
-# Debian's own node reads parts of itself from /usr/share/nodejs, and is told where when it is compiled.
+# The node of Debian reads parts of itself from /usr/share/nodejs, a path that is compiled in.
 _APART = (
     "(process.config.target_defaults.defines||[]).filter(d=>/^NODE_SHARED_BUILTIN_.*_PATH=/.test(d)).join()"
 )
@@ -19,7 +19,7 @@ _PACKAGE = re.compile(r"(?P<root>/.*?)/node_modules/(?P<name>(@[^/]+/)?[^/]+)/")
 
 
 def is_node(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the program is node, or lies in a package for it."""
+    """Tell whether the program is node, or is in a package for it."""
     return _INTERPRETER.fullmatch(posixpath.basename(real)) is not None or _PACKAGE.match(real) is not None
 
 

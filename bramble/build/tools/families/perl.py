@@ -89,7 +89,7 @@ def _library(machine: Machine, real: str) -> tuple[str, ...]:
     found = dict.fromkeys(line for line in answer.out.splitlines() if machine.is_directory(line))
     if not found:
         raise unsupported(real, f"it does not say where its library is: {answer.error.strip() or 'nothing'}")
-    # Debian's perl-base is part of what stands in the two others, where these are installed.
+    # The files of perl-base of Debian are part of the two others, if these are installed.
     whole = [directory for directory in found if not directory.endswith("/perl-base")]
     return tuple(whole if len(whole) > 1 else found)
 

@@ -1,6 +1,6 @@
 """Programs of no family: the file with its libraries, or the script with its interpreter.
 
-A program that finds data by going from where it lies finds them in the output too, if they have
+A program that finds data relative to its own path finds them in the output too, if they have
 the same place there: so PREFIX/share/NAME, PREFIX/lib/NAME and PREFIX/libexec/NAME of PREFIX/bin/NAME
 come along.
 """

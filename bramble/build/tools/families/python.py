@@ -1,6 +1,6 @@
 """Python: an interpreter with its library beside it.
 
-Python finds its library by going up from where it lies itself until it meets
+Python finds its library by going up from its own path until it meets
 `lib/pythonX.Y/os.py`, so an interpreter in `bin` of an output finds the library
 of the same output, wherever the store is.
 """

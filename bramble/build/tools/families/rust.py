@@ -1,4 +1,4 @@
-"""Rust: programs that find the library of the language from where their own library lies."""
+"""Rust: programs that find the library of the language relative to their own library."""
 
 from __future__ import annotations
 
