@@ -20,7 +20,7 @@ def run_again(errors: bytes, prepared: bytes) -> Optional[Ran]:
     """Run a program, after standard error was given `errors`.
 
     None where an object that it needs is gone, or no helper can be started: then nothing has been done, and
-    the long way finds out what is to be done or said. Raises BrambleError as `running.run` does.
+    full evaluation decides what to do. Raises BrambleError as `running.run` does.
     """
     # spec: recall.run
     # Of what is loaded nothing is given back: there is nothing to look for.

@@ -104,11 +104,11 @@ class BuildChoices:
     limits: Limits = field(default_factory=Limits)
     limits_of: Mapping[str, Limits] = field(default_factory=dict)
     may_be_empty: frozenset[str] = frozenset()
-    renew: frozenset[str] = frozenset()  # ids of downloads that are made anew and pinned anew
+    renew: frozenset[str] = frozenset()  # ids of downloads that are fetched and pinned again
     keep_left: bool = False  # a success removes nothing of what failed builds left
     network: bool = False  # generators that ask for the network may have it
     locked: bool = False  # what the lock does not hold is not found out
-    demand: frozenset[str] = frozenset()  # what must be in the store's directory, whoever makes it
+    demand: frozenset[str] = frozenset()  # what must be in the store, whichever build creates it
 
 
 class BuiltOutput(NamedTuple):
@@ -120,7 +120,7 @@ class BuiltOutput(NamedTuple):
 
 
 class BuiltTarget(NamedTuple):
-    """One derivation that a target returned, and what came out."""
+    """One derivation that a target returned, and its result."""
 
     target: str
     derivation: str
@@ -204,7 +204,7 @@ def build_derivations(
     on_event: Callable[[Event], None],
     cancelled: threading.Event,
 ) -> BuildResult:
-    """Build the derivations `roots`; pin new downloads; remember what targets came to as the project's roots.
+    """Build the derivations `roots`; pin new downloads; record the results of targets as the project's roots.
 
     Failures are in the result; BrambleError is raised for what concerns the whole
     build (the store, the lock, the sandbox).
@@ -302,7 +302,7 @@ def build_derivations(
         except Cancelled:
             broken_off = True
         except BrambleError as error:
-            # What was built is there and is said, whatever became of the lock.
+            # What was built is reported, even if the lock could not be written.
             failures.append(error)
     graph = evaluated.evaluation.graph
     names = {id: graph.get(id).name for id in (*report.built, *report.cached)}
@@ -326,7 +326,7 @@ def build_derivations(
 
 
 def _root_name(target: str, setting: Setting) -> str:
-    """Return the name under which a project's roots keep what a target came to: one for each `--target`."""
+    """Return the name under which a project's roots keep the result of a target: one for each `--target`."""
     # spec: cli.target
     return f"{target} for {setting.target}" if setting.target else target
 
@@ -374,7 +374,7 @@ def options_of(project: Project, packages: Packages, setting: Setting, choices: 
         fetch=FetchOptions(
             offline=setting.offline,
             mirror={**own, **(read_mirror(setting.mirror_table) if setting.mirror_table else {})},
-            # A package lies where the project says, which does not make it the project's own.
+            # A package is in the directory that the project names, but is not part of the project.
             # spec: internet.evaluation, build.fetch.public
             reach=Reach((project.root,), public=project.fetched is None and setting.public_but is None),
             own_mirror=tuple(own.values()),
@@ -454,7 +454,7 @@ def _labels(result: TargetResult, graph: DerivationGraph) -> dict[str, str]:
 def result_lines(evaluated: Evaluated, result: BuildResult) -> tuple[tuple[str, str], ...]:
     """Return a label and the path for each output of the targets that were built, in the order of these.
 
-    The label says to which target a path belongs, as a person who stands in the project writes it:
+    The label names the target of a path, as it is written in the directory of the project:
     `./:app`, `./:app.dev` for an output that is not the default, `./:all[KEY]` where the function
     returned several derivations (`_labels`). It is "" where the targets mean one output of one derivation.
     """
@@ -463,7 +463,7 @@ def result_lines(evaluated: Evaluated, result: BuildResult) -> tuple[tuple[str, 
     roots = {one.target: _labels(one, graph) for one in evaluated.evaluation.results}
     asked = sum(len(graph.get(root).outputs) for several in roots.values() for root in several)
     lines = []
-    # A target may have come to thousands.
+    # A target may have thousands of results.
     shown = {target: shown_target(evaluated.project, target) for target in roots}
     for target in result.targets:
         label = shown[target.target]

@@ -128,7 +128,7 @@ def _above(path: str) -> str:
 def _medium(store: Optional[Store], directory: str) -> tuple[Finding, ...]:
     """Return what the file system of the store is, and what about it matters.
 
-    Where there is no store yet, it is tried in the `directory` in which it would be made.
+    If there is no store yet, the `directory` in which it would be created is tested.
     """
     # spec: cli.doctor.medium
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:

@@ -70,7 +70,7 @@ class _Walk:
     absent: set[str] = field(default_factory=set)  # known, and to be made again
 
     def unknown(self, id: str) -> tuple[str, ...]:
-        """Return the inputs of which it is not known what they come to."""
+        """Return the inputs whose results are not known."""
         return tuple(key for key in self.graph.dependencies(id) if key not in self.made)
 
 
@@ -97,7 +97,7 @@ def dry_run(evaluated: Evaluated, setting: Setting, choices: BuildChoices) -> Fo
 
 
 def _existing(setting: Setting) -> Optional[Store]:
-    """Return the store, None where there is none yet."""
+    """Return the store; None if there is none yet."""
     if not setting.store_root or not os.path.isdir(os.path.join(setting.store_root, "var")):
         return None
     return open_store(setting, read_only=True, create=False)
@@ -122,7 +122,7 @@ def _find_out(
     )
     tasks: dict[str, Task] = {}
     for id in order:
-        # What a generator comes to is a graph, which is known when it is read.
+        # The result of a generator is a graph, which is known when it is read.
         if walk.unknown(id) or walk.graph.get(id).builtin == GENERATOR:
             continue
         task = tasks[id] = _task(walk, id)

@@ -23,7 +23,7 @@ _LINK = re.compile(r"\[([^]\[]+)\]\([^()\s]*(?:\.md|#)[^()\s]*\)")
 class Rule:
     """A paragraph of the specification: `blocks` are its parts, each on one line, without tables.
 
-    `id` is "" for a row of a table that stands in no paragraph.
+    `id` is "" for a row of a table outside of paragraphs.
     """
 
     id: str
@@ -45,7 +45,7 @@ def rules_about(code: str, texts: Mapping[str, str]) -> Sequence[Rule]:
     """Return the paragraphs that name an error code: first the one of that name, then those that name the
     code in their text, then tables.
 
-    Where there is none of them, tables that stand in no paragraph are looked at.
+    Without such paragraphs, tables outside of paragraphs are searched.
     """
     named: list[Rule] = []
     listed: list[Rule] = []

@@ -19,7 +19,7 @@ from bramble.project.project import find_project
 _MODULE = "default.bramble"
 # In the files of a template, the name of the module that `default.bramble` will be.
 _TEMPLATE_NAME = b'"example.com/hello"'
-_TEMPLATE_PLACE = b'"../hello"'  # where another project finds it that lies beside it
+_TEMPLATE_PLACE = b'"../hello"'  # the path of this project from one beside it
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ TEMPLATES: Mapping[str, Template] = {
 
 @dataclass(frozen=True)
 class Created:
-    """What a template came to: files relative to `directory`."""
+    """The files written from a template, relative to `directory`."""
 
     directory: str
     files: tuple[str, ...]  # written now
@@ -94,7 +94,7 @@ def init(directory: str, template: str = "hello", *, module: bool = False, dry_r
     """Write the files of `template` into `directory`, which is made if need be.
 
     Nothing is overwritten. With `module` they become a module of the project that the
-    directory lies in: there is no bramble.toml among them. With `dry_run` nothing is
+    directory is in: there is no bramble.toml among them. With `dry_run` nothing is
     written at all. Raises BrambleError `init.*`; `config.*` for the project around it (spec: cli.init).
     """
     chosen = find_template(template)
@@ -173,6 +173,6 @@ def _content(template: str, file: str, name: str) -> bytes:
 
 
 def _project_word(directory: str) -> str:
-    """Return the last part of a path as a word that can stand in a module name."""
+    """Return the last part of a path as a valid part of a module name."""
     base = os.path.basename(os.path.abspath(directory))
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", base).strip("-.") or "hello"

@@ -114,7 +114,7 @@ def _unused_packages(project: Project, setting: Setting, lock: Lock) -> list[str
 
 
 def _is_of_a_graph(key: str, lock: Lock) -> bool:
-    """Say whether a generated graph, which stands in the lock as well, downloads what has this key."""
+    """Tell whether a generated graph, which is also in the lock, has a download with this key."""
     # spec: project.lock.fits
     texts = [
         text for table, entries in lock.tables.items() if table != URL_HASHES for text in entries.values()

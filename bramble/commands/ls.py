@@ -26,7 +26,7 @@ def list_modules(
     """Return the documentation of the modules in the directory `path` and right below it.
 
     `std`, or a module below it, is the library, and what begins as a package's name does is a package, unless
-    a directory has that name; `on_line` is told what is fetched.
+    a directory has that name; `on_line` is called with what is fetched.
     The errors are of the modules that cannot be read. Raises BrambleError
     `cli.no-directory`, and those of reading a project (spec: cli.ls).
     """

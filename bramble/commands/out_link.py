@@ -35,7 +35,7 @@ def planned_links(evaluated: Evaluated, name: str, cwd: str) -> Links:
     """Return the links that `--out-link NAME` asks for, before anything is built.
 
     For one derivation that is NAME for its default output, and NAME-OUTPUT for others; for several the name
-    of the derivation stands behind NAME-. Raises build.out-link where a link cannot be, or must not.
+    of the derivation follows NAME-. Raises build.out-link if a link cannot or must not be created.
     """
     # spec: cli.build.out-link
     directory, base = os.path.split(os.path.join(cwd, name))
@@ -72,7 +72,7 @@ def _below(path: str, ancestor: str) -> bool:
 
 
 def _check_free(path: str, directory: Optional[int] = None) -> None:
-    """Raise build.out-link unless nothing stands at `path`, or a link that this command has made."""
+    """Raise build.out-link unless `path` does not exist or is a link that this command has created."""
     try:
         mode = os.lstat(path if directory is None else os.path.basename(path), dir_fd=directory).st_mode
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def make_links(links: Links, result: BuildResult) -> tuple[str, ...]:
             if wanted not in built:
                 continue
             path = f"{links.directory}/{name}"
-            # First what it leads to is kept: a link to what may be collected at any time would be a lie.
+            # Its target is made a root first: a link to an object that may be collected would be misleading.
             former = _moved(path, kept)
             add_root(store, path, [built[wanted].name])
             _link(directory, path, built[wanted].path)

@@ -87,5 +87,5 @@ def open_repl(setting: Setting, on_print: Callable[[str], None], texts: Mapping[
 
 
 def history_path(state: Optional[str]) -> Optional[str]:
-    """Return the file of what was typed, in the person's directory for such things (None: there is none)."""
+    """Return the file of the history, in the user's state directory; None if there is none."""
     return None if state is None else os.path.join(state, HISTORY_NAME)

@@ -1,4 +1,4 @@
-"""`bramble run`: the wish for a sandbox in which a program of an output runs."""
+"""`bramble run`: the specification of a sandbox in which a program of an output runs."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def prepare(
 ) -> Prepared:
     """Return what decides the sandbox for `request`; the objects it shows are protected from collection.
 
-    `wish` is what was granted of what the request asks for.
+    `wish` is the granted part of the request.
 
     Raises BrambleError `run.*` (spec: cli.run and below).
     """
@@ -116,7 +116,7 @@ def prepare(
     writable = _host_paths(choices.paths, own, setting.cwd, project.here)
     if choices.paths is None and not request.paths:
         writable = (project.ground,) if project.ground else ()
-    # What lies in an output is there to be read anyway.
+    # What is in an output may be read anyway.
     read_only = _host_paths(
         choices.read_only_paths,
         [text.text for text in request.read_only_paths if not text.references],
@@ -166,7 +166,7 @@ def prepare(
         ),
         writable=tuple(Mount(places[path], path, writable=True) for path in writable),
         read_only=tuple(Mount(places[path], path) for path in (*read_only, *exposed, *objects)),
-        # Weaker rungs know no mounts: there it is said afterwards what was changed.
+        # Weaker modes have no mounts: changes are reported afterwards.
         guards=not choices.unprotected and choices.rung == "namespaces",
         # Only the person can name one of them: what a project names stays read-only.
         named=tuple(os.path.realpath(path) for path in writable) if choices.paths is not None else (),

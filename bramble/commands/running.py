@@ -28,11 +28,11 @@ _TOO_MUCH = {
 
 
 class Prepared(NamedTuple):
-    """What decides a run, but for what lies in the project when it begins.
+    """What determines a run, except for the content of the project when it begins.
 
     `spec` has no mounts yet: `writable` are those that the program may write, `read_only` the others. With
     `guards` the files that decide what is built stay read-only, unless they are `named`, paths without links.
-    `project` is the directory in which they are looked for; with `unprotected` nobody is told of changes.
+    `project` is the directory in which they are searched; with `unprotected` changes are not reported.
     `objects` are those of the store that are shown; `store` is its directory, that of its records, and the
     file of the locks of objects.
     """

@@ -38,8 +38,8 @@ class Wish:
     """What is wanted of a shell.
 
     `command` is run in place of typing, `tools` are names of programs of this machine that are to be
-    there, `failed` says to enter what a failed build left, `terminal` that a person types, `rung` is the
-    sandbox, `network` lets a generator that asks for the network have it.
+    there, `failed` means to enter what a failed build left, `terminal` that the input is a terminal, `rung`
+    is the sandbox, `network` lets a generator that asks for the network have it.
     """
 
     rung: str
@@ -69,7 +69,10 @@ class Opened:
 
 
 def store_of(setting: Setting) -> Optional[Store]:
-    """Return the store, which knows what failed; None if there is none. Raises BrambleError of opening it."""
+    """Return the store, which has the records of failures; None if there is none.
+
+    Raises BrambleError of opening it.
+    """
     there = os.path.isdir(os.path.join(setting.store_root, "var"))
     return open_store(setting, read_only=True) if there else None
 
@@ -215,7 +218,7 @@ def _prompt(name: str, spec: SandboxSpec) -> str:
 
 
 def _editor(evaluated: Evaluated, store: Store, setting: Setting) -> str:
-    """Return an object with this machine's bash, "" where it cannot be had."""
+    """Return an object with this machine's bash; "" if it is not available."""
     # spec: cli.shell.editing
     tools = [
         name for name in ("bash", "tput") if any(os.access(f"{place}/{name}", os.X_OK) for place in HOST_PATH)
@@ -230,7 +233,7 @@ def _editor(evaluated: Evaluated, store: Store, setting: Setting) -> str:
 
 
 def _bring(tools: str, evaluated: Evaluated, store: Store, setting: Setting) -> str:
-    """Return the object with programs of this machine. It is no part of a build, and kept by nothing.
+    """Return the object with programs of this machine. It is not part of a build, and is not a root.
 
     Raises BrambleError build.host-tool-*.
     """

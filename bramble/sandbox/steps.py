@@ -391,7 +391,7 @@ def memory_steps(spec: SandboxSpec) -> tuple[Step, ...]:
 
 
 def landlock_steps(spec: SandboxSpec, facts: HostFacts, placed: tuple[Placed, ...]) -> tuple[Step, ...]:
-    """Return the Landlock step: a second barrier, or the only one in the mode landlock. Empty without Landlock."""
+    """Return the Landlock step: a second barrier, or the only one in the mode landlock; else empty."""
     # spec: sandbox.landlock
     abi = facts.landlock
     scoped = landlock.known_scopes(abi)

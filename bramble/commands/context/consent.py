@@ -83,7 +83,7 @@ def asked(
     ):
         for text in declared if given is None else ():
             if text.references:
-                # It lies in an output, which is visible anyway.
+                # It is in an output, which is visible anyway.
                 continue
             path = text.text
             real = os.path.realpath(os.path.join(project.here, path))
@@ -95,7 +95,7 @@ def asked(
 
 
 def asked_to_generate(project: Project) -> Asked:
-    """Return what a project asks for whose generators want the network (spec: build.generated.network)."""
+    """Return what a project asks for whose generators need the network (spec: build.generated.network)."""
     return Asked(*project.asker, "", (Item("generate"),))
 
 
@@ -111,7 +111,7 @@ def asked_to_run(project: Project) -> Asked:
 
 
 def check_granted(wish: Asked, project: Project, kind: str, real: str) -> None:
-    """Refuse a path, without links, that `wish`, which was granted, does not hold. Raises run.not-granted.
+    """Refuse a path, without links, that is not in the granted request `wish`. Raises run.not-granted.
 
     A program that still runs can have put a link in the place of a directory of the project.
     """
@@ -156,7 +156,7 @@ def refusal(wish: Asked, target: str) -> BrambleError:
 
 
 def question(wishes: Sequence[Asked], project: Project) -> Iterator[str]:
-    """Yield what a person is asked who has granted none of `wishes`, line by line."""
+    """Yield the question for a user who has granted none of `wishes`, line by line."""
     # spec: internet.granted
     fetched = project.fetched
     if fetched is not None:
@@ -172,7 +172,7 @@ def question(wishes: Sequence[Asked], project: Project) -> Iterator[str]:
 
 
 def nothing_shown(project: Project) -> str:
-    """Return what is said where the programs of a package see nothing of where the person stands."""
+    """Return the warning for programs of a package that see nothing of the current directory."""
     # spec: internet.run.ground
     return (
         f"the program sees nothing of {project.here}, which is hidden, or contains your home directory, "
@@ -181,5 +181,5 @@ def nothing_shown(project: Project) -> str:
 
 
 def below(path: str, ancestor: str) -> bool:
-    """Tell whether an absolute path is `ancestor` or lies below it."""
+    """Tell whether an absolute path is `ancestor` or below it."""
     return path == ancestor or path.startswith(ancestor.rstrip("/") + "/")

@@ -1,4 +1,4 @@
-"""Evaluating targets: what is loaded where no record says what they come to."""
+"""Evaluation of targets: loaded only if there is no valid record of the results."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from bramble.recall.kept import Kept
 from bramble.recall.reads import NOT_NOTED, Reads
 
 _MOST_PRINTED = 1 << 24  # characters that programs print, in one evaluation
-_COUNTS_FOR = 30 * 86400.0  # seconds for which a record is asked; after that it is made anew
+_COUNTS_FOR = 30 * 86400.0  # seconds for which a record is used; after that it is made again
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ def packages_of(
 ) -> Packages:
     """Return the packages of a project; sources that are not in the store are fetched, and put into the lock.
 
-    `on_line` is told of each, `reads` notes what decides the result. Raises config.*, packages.*, fetch.*,
-    lock.*.
+    `on_line` is called for each, `reads` records what determines the result. Raises config.*, packages.*,
+    fetch.*, lock.*.
     """
     if not project.config.dependencies:
         return NO_PACKAGES

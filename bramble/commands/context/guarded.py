@@ -20,7 +20,7 @@ _Stamp = tuple[int, int, int, int]
 
 
 class Guarded(NamedTuple):
-    """Absolute path → what it was like; `solid` are no symbolic links; what links lead to is among them."""
+    """Absolute path → its state; those in `solid` are not symbolic links; targets of links are included."""
 
     stamps: Mapping[str, _Stamp] = {}
     solid: tuple[str, ...] = ()
@@ -30,7 +30,7 @@ def guarded(root: str) -> Guarded:
     """Find `.git`, `bramble.toml`, `bramble.lock` and modules below `root`; no link, no `.git` is entered.
 
     So are the manifest of a vendor directory, and the Bramble in it, which people start. What one of them
-    stands for counts as well, if it is in `root`: where a link leads, and the directory that a file `.git`
+    refers to counts as well, if it is in `root`: the target of a link, and the directory that a file `.git`
     names (gitrepository-layout(5)).
     """
     # spec: cli.run.guarded

@@ -1,4 +1,4 @@
-"""Holding evaluation to its limits, and the error of a program that wants more (spec: cli.limits)."""
+"""Limits of evaluation, and the error of a program that exceeds one (spec: cli.limits)."""
 
 from __future__ import annotations
 

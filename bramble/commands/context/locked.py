@@ -14,7 +14,7 @@ from bramble.project.names import LOCK_NAME
 def refuse_unpinned(evaluated: Evaluated, roots: Sequence[str], pins: Mapping[str, str]) -> None:
     """Raise lock.locked for each download that `roots` need and that has no pin, before any is made.
 
-    A download whose key depends on what another derivation comes to is not known yet.
+    A download whose key depends on the result of another derivation is not known yet.
     """
     # spec: cli.build.locked
     evaluation = evaluated.evaluation

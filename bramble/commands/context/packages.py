@@ -34,8 +34,8 @@ def resolved(
 ) -> Resolution:
     """Return how the packages of a project were chosen, and where they are.
 
-    Sources that are not in the store are fetched, and put into the lock; `on_line` is told of each, `reads`
-    notes what decides the result. Raises config.*, packages.*, fetch.*, lock.*.
+    Sources that are not in the store are fetched, and put into the lock; `on_line` is called for each,
+    `reads` notes what decides the result. Raises config.*, packages.*, fetch.*, lock.*.
     """
     # spec: packages.obtain
     path = project.lock_path

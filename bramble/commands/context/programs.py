@@ -11,7 +11,7 @@ _LISTED = 12
 
 
 def names_in(home: str) -> list[str]:
-    """Return the names of what is in `bin` of the output at `home` and is no directory, sorted."""
+    """Return the sorted names of the files in `bin` of the output at `home`."""
     try:
         with os.scandir(os.path.join(home, "bin")) as entries:
             return sorted(entry.name for entry in entries if not os.path.isdir(entry.path))

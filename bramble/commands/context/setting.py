@@ -42,9 +42,9 @@ class Setting:
     `host_tools` directories from which a project may take programs by their paths
     (spec: build.host-tools.reach), `target` what is built for, as build files
     see it ("": this machine), `locked` forbids every change of the lock,
-    `vendor` is the directory in which the person has what was vendored ("": none is named),
+    `vendor` is the vendor directory ("": none is named),
     `public_but` bounds the servers that may be reached to public ones and these hosts (None: any). `answers`
-    grows: it holds what others have answered in this invocation, for whoever would ask them again.
+    grows: it has the answers of servers in this invocation, so that none is asked twice.
     """
 
     cwd: str

@@ -16,7 +16,7 @@ from bramble.recall.reads import NOT_NOTED, Reads
 def visited(
     targets: Sequence[Target], setting: Setting, on_line: Callable[[str], None], reads: Reads = NOT_NOTED
 ) -> Optional[tuple[Project, Packages, Sequence[Target]]]:
-    """Return the package that targets name which is none of the project's, as a project; None for others.
+    """Return the package, not one of the project, that targets name, as a project; None for other targets.
 
     It is fetched if it is not in the store. Raises packages.*, fetch.*, config.*, lock.*, store.*.
     """

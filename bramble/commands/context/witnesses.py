@@ -71,7 +71,7 @@ def note_build(reads: Reads, evaluated: Evaluated, result: BuildResult, setting:
 def note_run(reads: Reads, result: BuildResult, prepared: Prepared) -> None:
     """Note what decided how a program is run, besides what `note_build` notes."""
     # spec: recall.run
-    # Each is a file of its own that is only replaced; what an object refers to decides what is shown.
+    # Each is a separate file that is only replaced; the references of an object decide what is shown.
     reads.table(f"{result.store.var}/objects", sorted(prepared.objects))
     for mount in (*prepared.writable, *prepared.read_only):
         reads.kind(mount.target)

@@ -66,9 +66,8 @@ def submitted(
     """Return the graph that another program wrote as if it had been evaluated.
 
     Sources are relative to the directory `root` (None: to the project around the
-    working directory, and to the working directory itself where there is none). `on_line` is told which
-    sources of packages are fetched and locked.
-    Raises `graph.*`, `derivation.*` and config.*.
+    working directory, and to the working directory itself where there is none). `on_line` is called with
+    which sources of packages are fetched and locked. Raises `graph.*`, `derivation.*` and config.*.
     """
     # spec: cli.build.graph
     if len(data) > LARGEST:
@@ -108,7 +107,7 @@ def _project(cwd: str, root: Optional[str]) -> Project:
         if error.code != "config.no-project":
             raise
         return Project(start, ProjectConfig(NAMELESS, "0"))
-    # A directory that is named is the root, whatever lies around it.
+    # A named directory is the root, whatever contains it.
     return project if root is None or project.root == start else Project(start, ProjectConfig(NAMELESS, "0"))
 
 

@@ -79,7 +79,7 @@ class Around:
     lock_path: str
     take: Callable[[int, str], None]
     source_roots: Mapping[str, str]
-    options: BuildOptions  # `renew`: ids of generators to run anew, among others
+    options: BuildOptions  # `renew`: ids of generators to run again, among others
     locked: bool = False  # refuse to run a generator
 
 
@@ -270,7 +270,7 @@ def table_of(graph: DerivationGraph, key: str) -> str:
 
 
 def _from_lock(entries: Mapping[str, str], lent: Lent, name: str) -> Generated:
-    # What is said there is checked like the word of any program: the file is part of the project.
+    # The recorded graph is checked like the output of a program: the file is part of the project.
     nodes = []
     for id, text in entries.items():
         if id not in (INPUTS, ROOT):
@@ -340,7 +340,7 @@ def _evaluated(directory: str, file: str, lent: Lent, setting: Setting, target: 
             )
     except BrambleError as error:
         if error.place is not None:
-            # A file of that name stands in the project, too.
+            # The project also has a file of this name.
             error.place = error.place._replace(file=os.path.join(directory, error.place.file))
         raise
     (result,) = evaluation.results
@@ -435,7 +435,7 @@ def _together(
         return tuple(dict.fromkeys(item for report in reports for item in getattr(report, field)))
 
     names, derivations, checked = map(each, ("names", "derivations", "checked"))
-    # What generators wrote is no result of anybody.
+    # What generators wrote is not a result of a target.
     outputs = dict(last.outputs)
     now: dict[str, list[OutputRef]] = {}
     for ref in names:

@@ -41,7 +41,7 @@ LATEST = "latest"
 
 
 class Wanted(NamedTuple):
-    """What a person asks for: `version` is what stands behind the `@`, "" for nothing."""
+    """A request of a user: `version` is the text after the `@`, "" without one."""
 
     name: str
     version: str
@@ -72,7 +72,7 @@ def add(
     """Require the packages that `words` name, NAME or NAME@VERSION, and write bramble.toml and the lock.
 
     `git` is the repository of the one package that is named then; `path` a directory of it, relative to
-    where the person stands, whose bramble.toml names it if no word does. `on_line` is told what is fetched
+    current directory, whose bramble.toml names it if no word does. `on_line` is called with what is fetched
     and locked. Raises config.*, packages.*, fetch.*, lock.*, store.*; nothing is written then.
     """
     # spec: packages.add
@@ -204,7 +204,7 @@ def _said(one: Wanted, repository: Optional[Repository], current: Optional[Depen
     exact = _exact(one.version)
     if exact is not None:
         return {"version": str(exact)}
-    assert repository is not None  # Whoever names no version is asked about.
+    assert repository is not None  # The repository of a package without a version is asked.
     if one.version in ("", LATEST):
         newest = repository.newest()
         if newest is None:

@@ -50,7 +50,7 @@ def asked(
 
 
 def failed(repositories: Repositories, names: Mapping[str, str]) -> dict[str, BrambleError]:
-    """Ask repositories as `asked` does, and return by name why those cannot be had that cannot."""
+    """Ask repositories as `asked` does, and return by name the errors of those that failed."""
     answers = zip(names, repositories.several(list(names.items())))
     return {
         name: _with_nearest(one, name, (), repositories)
@@ -72,7 +72,7 @@ def together(errors: Sequence[BrambleError]) -> BrambleError:
 
 
 def asked_if_there(repositories: Repositories, names: Mapping[str, str]) -> dict[str, Repository]:
-    """Return those that can be had now; a registry may tell of each. Raises registry.*."""
+    """Return those that can be fetched now; a registry may describe each. Raises registry.*."""
     answers = repositories.several(list(names.items()), versions=names)
     wrong = [one for one in answers if isinstance(one, BrambleError) and one.code.startswith("registry.")]
     if wrong:

@@ -84,9 +84,9 @@ def change(
     """Change the dependencies of a project as `edit` changes the text of its bramble.toml.
 
     Nothing is written if the packages cannot be chosen then, nor with `dry_run`. `renewed` are keys of the
-    lock that are found out anew, `given` is a directory from which a package may be taken. `on_line` is told
-    what is fetched and locked. Raises config.*, packages.*, fetch.*, lock.*, store.*, cli.unwritable, and
-    what `edit` raises.
+    lock that are determined again, `given` is a directory from which a package may be taken. `on_line` is
+    called with what is fetched and locked. Raises config.*, packages.*, fetch.*, lock.*, store.*,
+    cli.unwritable, and what `edit` raises.
     """
     # spec: packages.change
     _check_writable(project, dry_run)
@@ -206,7 +206,7 @@ def _placed(error: BrambleError, new: str, text: str) -> BrambleError:
 
 
 def _known_before(project: Project, setting: Setting, lock: Lock, found: Chosen) -> Optional[Resolution]:
-    """Return what was used before, where that can be said without fetching anything."""
+    """Return what was used before, if this is known without fetching anything."""
     tables = {table: {**pins, **lock.tables.get(table, {})} for table, pins in entries(found.added).items()}
     known = replace(lock, tables={**lock.tables, **tables})
     try:

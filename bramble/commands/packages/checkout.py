@@ -17,7 +17,7 @@ _FILTERS = r"^filter\..*\.(clean|process)$"
 _KEY = re.compile(r"(filter\.[^=\n]*\.)(?:clean|process)", re.DOTALL)
 # No protocol is called so: what is not here is not fetched. Only newer versions know of the first one.
 _GIT = ("env", "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none", "git")
-_NO_GIT = 127  # the status of env(1) where there is no such program
+_NO_GIT = 127  # the status of env(1) if there is no such program
 
 
 def git(root: str, *words: str, fails: bool = False) -> str:

@@ -25,7 +25,7 @@ class Requirement(NamedTuple):
 
     by: str  # NAME VERSION, or NAME of the project
     version: str
-    used: bool  # whoever has it is used itself: another version of it may have been chosen
+    used: bool  # the package that requires it is used itself: another version of that may have been selected
 
 
 class Chain(NamedTuple):
@@ -62,7 +62,7 @@ class Dependencies:
     def chains(self, name: str) -> tuple[tuple[Package, tuple[Chain, ...]], ...]:
         """Return for each version in use of the package `name`, how it comes about, one way for each asker.
 
-        `name` may be NAME@VERSION, NAME@MAJOR. Raises packages.not-required where there is no such package.
+        `name` may be NAME@VERSION, NAME@MAJOR. Raises packages.not-required if there is no such package.
         """
         # spec: packages.deps.why
         found = [
@@ -131,7 +131,7 @@ class Dependencies:
 def dependencies(setting: Setting, on_line: Callable[[str], None]) -> Dependencies:
     """Return the packages of the project around the working directory.
 
-    Sources that are not in the store are fetched, and put into the lock; `on_line` is told of each. Raises
+    Sources that are not in the store are fetched, and put into the lock; `on_line` is called for each. Raises
     config.*, packages.*, fetch.*, lock.*, store.*.
     """
     # spec: packages.deps

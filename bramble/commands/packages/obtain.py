@@ -48,8 +48,8 @@ def repositories_of(
 ) -> Iterator[tuple[Store, Repositories]]:
     """Give the store, and what asks registries and repositories as the project and this machine have them.
 
-    `on_line` is told which registry is left out. Raises fetch.mirror, config.registries, and store.* where
-    there is no store.
+    `on_line` is called with which registry is left out. Raises fetch.mirror, config.registries, and store.*
+    where there is no store.
     """
     store = open_store(setting)
     options = options_of(project, NO_PACKAGES, setting, BuildChoices(keep_going=True))
@@ -70,7 +70,7 @@ def fetched(
 ) -> list[Tree]:
     """Return the sources of packages, which are in the store afterwards.
 
-    Raises packages.*, fetch.*, and store.* where there is no store to put them in.
+    Raises packages.*, fetch.*, and store.* if there is no store to put them in.
     """
     # spec: packages.obtain
     known = {ask: locked(lock.tables, ask.key) for ask in asks}

@@ -69,7 +69,7 @@ class Job(NamedTuple):
 def wish_of(reference: str, setting: Setting) -> Wish:
     """Return what `reference` means, a version or its tag, "" for the version in bramble.toml.
 
-    Raises packages.unknown for a name that is no place, packages.* for what speaks against it,
+    Raises packages.unknown for a name that is not an address, packages.* for what prevents publication,
     and those of reading a project.
     """
     # spec: registry.client.checks
@@ -286,7 +286,7 @@ def _error(values: Any) -> BrambleError:
     code, message, remedy, detail = (
         str(values.get(key) or "") for key in ("error", "message", "remedy", "detail")
     )
-    # What is said in one line forges no other one of ours.
+    # Printed as one line, so that a server cannot forge further lines.
     code, message, at = (" ".join(text.split()) for text in (code, message, str(values.get("at") or "")))
     return BrambleError(
         "registry.failed",

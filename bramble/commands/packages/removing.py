@@ -36,8 +36,8 @@ def remove(
 ) -> Removed:
     """Take packages out of bramble.toml, and out of the lock what is not read any more.
 
-    `on_line` is told what is fetched and locked. Raises config.*, packages.not-required, packages.edit,
-    lock.*, fetch.* where a package that stays must be fetched; nothing is written then.
+    `on_line` is called with what is fetched and locked. Raises config.*, packages.not-required,
+    packages.edit, lock.*, fetch.* where a package that stays must be fetched; nothing is written then.
     """
     # spec: packages.remove
     project = find_project(setting.cwd)

@@ -39,9 +39,9 @@ class Repository(NamedTuple):
     registry: str = ""  # URL of the registry that tells of it
 
     def newest(self, major: Optional[int] = None) -> Optional[Version]:
-        """Return the greatest version that is no pre-release; where there are only these, of these.
+        """Return the greatest version that is not a pre-release, or of these.
 
-        With `major` only versions of that MAJOR count. None where there is none.
+        With `major` only versions of that MAJOR count. None if there is none.
         """
         # spec: packages.newest
         known = [version for version in self.versions if major in (None, version.major)]
@@ -60,7 +60,7 @@ class Repositories:
     def of(self, name: str, git: str = "") -> Repository:
         """Return the repository of a package, which is at `git`, or "": where its name says.
 
-        Raises packages.unknown where there is none, and what asking raises.
+        Raises packages.unknown if there is none, and what asking raises.
         """
         # spec: packages.names.place
         if (name, git) not in self._known:
@@ -68,7 +68,7 @@ class Repositories:
         return self._known[name, git]
 
     def versions(self, name: str, git: str = "") -> Repository:
-        """Return where the versions of a package are said: by the first registry that has it, else as `of`.
+        """Return the source of the versions of a package: the first registry that has it, else as `of`.
 
         Raises what `of` raises, and registry.* where one is not to be believed.
         """
@@ -110,7 +110,7 @@ class Repositories:
     def several(
         self, names: Sequence[tuple[str, str]], *, versions: Collection[str] = ()
     ) -> list[Union[Repository, BrambleError]]:
-        """Return the repository of each of these, name and `git`, or why it cannot be had; many at a time.
+        """Return the repository of each of these, name and `git`, or its error; many at a time.
 
         Of the names in `versions` only these are wanted, and a registry may tell of them.
         """
@@ -125,7 +125,7 @@ class Repositories:
             try:
                 return list(pool.map(one, names))
             except BaseException:
-                # Whoever gives up does not wait for servers that do not answer.
+                # After a failure, do not wait for servers that do not answer.
                 self.asking.listener.cancelled.set()
                 raise
 
@@ -217,7 +217,7 @@ def _versions(directory: str, found: Mapping[str, str]) -> Iterator[tuple[Versio
 
 
 def odd_tag(repository: Repository) -> str:
-    """Return what is to be said of a tag that looks like a version and is none; "" where there is none such.
+    """Return a hint about a tag that looks like a version and is not valid; "" without one.
 
     It is the greatest of those that name a version without the letter.
     """

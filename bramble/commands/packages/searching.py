@@ -44,7 +44,7 @@ def search(words: Sequence[str], setting: Setting, on_line: Callable[[str], None
 def packages_of(registries: Registries) -> dict[str, tuple[Listed, ...]]:
     """Return the packages of each registry that answers, by its URL.
 
-    Raises registry.none where there is no registry, registry.unreachable where none answers.
+    Raises registry.none if there is no registry, registry.unreachable if none answers.
     """
     if not registries.by_url:
         raise BrambleError(

@@ -76,8 +76,9 @@ class Shown:
 def show(name: str, version: str, setting: Setting, on_line: Callable[[str], None]) -> Shown:
     """Return what is known of a package, in `version`, or "" for the newest.
 
-    The first registry that has it says so, or else its sources do. `on_line` is told what is fetched. Raises
-    packages.unknown, packages.unknown-version, registry.*, fetch.*, store.*, and what reading sources raises.
+    The answer comes from the first registry that has it, or else from its sources. `on_line` is called with
+    what is fetched. Raises packages.unknown, packages.unknown-version, registry.*, fetch.*, store.*, and what
+    reading sources raises.
     """
     # spec: registry.show
     project = _project(setting)
@@ -97,7 +98,7 @@ def show(name: str, version: str, setting: Setting, on_line: Callable[[str], Non
 
 
 def _project(setting: Setting) -> Project:
-    """Return the project in which the person stands: its mirror counts; an empty one where there is none."""
+    """Return the project of the current directory, whose mirror is used; an empty one if there is none."""
     try:
         return find_project(setting.cwd)
     except BrambleError as error:

@@ -75,7 +75,7 @@ def update(
     """Raise what bramble.toml requires to the newest version of the same MAJOR; with `major`, of any.
 
     Without `names` all of it. Where a dependency names a branch, the commit in the lock becomes that which
-    it means now. `on_line` is told what is fetched and locked. Raises config.*, packages.*, fetch.*,
+    it means now. `on_line` is called with what is fetched and locked. Raises config.*, packages.*, fetch.*,
     lock.*, store.*; nothing is written then.
     """
     # spec: packages.update
@@ -134,7 +134,8 @@ def update(
 def outdated(setting: Setting, on_line: Callable[[str], None]) -> tuple[list[Outdated], tuple[str, ...]]:
     """Return what there is of each package that bramble.toml requires, and warnings about their tags.
 
-    `on_line` is told what is fetched and locked. Raises config.*, packages.*, fetch.*, lock.*, store.*.
+    `on_line` is called with what is fetched and locked. Raises config.*, packages.*, fetch.*, lock.*,
+    store.*.
     """
     # spec: packages.outdated
     project = find_project(setting.cwd)
@@ -217,7 +218,7 @@ def _asked(
 def _as_it_is(
     project: Project, setting: Setting, lock: Lock, on_line: Callable[[str], None]
 ) -> Optional[Resolution]:
-    """Return how packages are chosen now; None where that is an error, which the change may mend."""
+    """Return the current selection of packages; None if it is an error, which the change may correct."""
     try:
         return chosen(project, setting, lock, on_line).resolution
     except BrambleError:

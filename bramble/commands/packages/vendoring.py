@@ -1,7 +1,7 @@
 """`bramble vendor`: all that a build needs of elsewhere, in one directory that can be kept with the project.
 
 A file gets its name when it is complete, the manifest when all files are there, and what is not needed any
-more goes last: whoever ends this at any moment leaves a directory that is as good as it was before.
+more is removed last: a crash at any moment leaves a directory that is as usable as before.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def vendor(
     *,
     dry_run: bool = False,
 ) -> Vendored:
-    """Let `directory` hold what a project needs, which is in the store; `report` says what downloads came to.
+    """Write into `directory` what a project needs, from the store; `report` has the results of downloads.
 
     With `dry_run` nothing is written. Raises vendor.occupied, cli.unwritable, fetch.*, store.*.
     """
@@ -128,7 +128,7 @@ def vendor(
     try:
         with contextlib.ExitStack() as stack:
             if not dry_run:
-                # Before anything is written: if one of them cannot be had, nothing has changed.
+                # Before anything is written: if one of them cannot be fetched, nothing has changed.
                 scratch = stack.enter_context(store.workspace()).path
                 bodies = [
                     path for path in needs.bodies if new or not _is(contents[path], f"{directory}/{path}")

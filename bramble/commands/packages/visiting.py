@@ -1,7 +1,7 @@
 """Packages that a person names and no project requires: fetched, and then projects like any other.
 
 What a project keeps beside its bramble.toml is kept in the store here, in `var/packages/NAME@VERSION`: a
-lock, which begins as the package's own and holds also what the package itself came to. So a version that was
+lock, which begins as the package's own and also records the package itself. So a version that was
 used once is known by its digest, and nothing is asked of the network.
 """
 
@@ -41,7 +41,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Visit(NamedTuple):
-    """A package as a project, what it requires, and the targets in it that were named."""
+    """A package as a project, its requirements, and the targets that were named."""
 
     project: Project
     packages: Packages
@@ -63,8 +63,8 @@ def visit(
 ) -> Optional[Visit]:
     """Return the package that targets name; None where they are of the project in which the person stands.
 
-    Sources that are not in the store are fetched; `on_line` is told of each, `reads` notes what decides the
-    result. Raises packages.*, fetch.*, config.*, lock.*, store.*.
+    Sources that are not in the store are fetched; `on_line` is called for each, `reads` notes what decides
+    the result. Raises packages.*, fetch.*, config.*, lock.*, store.*.
     """
     named = [operand(target) for target in targets]
     operands = [one for one in named if one is not None]
@@ -140,7 +140,7 @@ def _release(one: Operand, setting: Setting, on_line: Callable[[str], None], rea
 
 
 def _known(one: Operand, setting: Setting) -> _Release:
-    """Return the newest version of a package that is here. Raises fetch.offline where none is."""
+    """Return the newest version of a package in the store. Raises fetch.offline if there is none."""
     # spec: internet.offline
     for name, module in one.meant():
         if one.version in ("", LATEST):
@@ -229,7 +229,7 @@ def _project(release: _Release, setting: Setting, on_line: Callable[[str], None]
 
 
 def _begun(ask: Ask, tree: Tree, lock: Lock) -> Lock:
-    """Return the lock of a release: its own, and what it came to itself. Raises lock.* with its name."""
+    """Return the lock of a release: its own, and its own digest. Raises lock.* with its name."""
     # spec: internet.lock
     if locked(lock.tables, ask.key) is not None:
         return lock
@@ -258,7 +258,7 @@ def _home(key: str, setting: Setting) -> str:
 
 
 def nobody(setting: Setting) -> Project:
-    """Return the project of those who stand in none: it says nothing, and what is private is not its own."""
+    """Return the project to use outside of any project: an empty one."""
     return Project(_home("", setting), ProjectConfig("nobody.invalid", "0.0.0"))
 
 

@@ -17,7 +17,7 @@ class Answer(NamedTuple):
     """Why one derivation was last built.
 
     `ended` is how that build of it ended. `before` is the build with which it is compared; None where
-    there is none that knew of it, and then `reasons` is empty. The first reason is its own, the others are
+    there is no earlier build of it, and then `reasons` is empty. The first reason is its own, the others are
     of what it needs, each before its inputs.
     """
 

@@ -55,7 +55,7 @@ class Catalogue:
         return tuple(sorted(found, key=lambda one: Version.parse(one.version), reverse=True))
 
     def shown(self, name: str, version: str = "") -> Optional[Shown]:
-        """Return what is known of a version of a package, its newest for ""; None where there is none."""
+        """Return the record of a version of a package, its newest for ""; None if there is none."""
         versions = self.versions(name)
         if not versions:
             return None

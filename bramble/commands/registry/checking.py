@@ -1,4 +1,4 @@
-"""What a version has to be before it is published: the work of one job, done in a process of its own.
+"""The checks of a version before it is published: the work of one job, in a separate process.
 
 Nothing here adds anything to a registry. The package is fetched from the place of its name, and checked as
 a dependency of an empty project: so whatever holds of packages holds here, and nothing but their sources is
@@ -64,8 +64,8 @@ class Around:
     """With what a package is checked."""
 
     setting: Setting
-    directory: str  # for the project that requires the package, and a configuration of its own
-    registry: Optional[str]  # the directory of the registry; None: there is none
+    directory: str  # for the project that requires the package, and its configuration
+    registry: Optional[str]  # the directory of the registry; None: no registry
     choices: BuildChoices
     places: Places
     say: Callable[[str], None]
@@ -159,7 +159,7 @@ def _impersonal(around: Around) -> Iterator[Setting]:
     finally:
         store = around.setting.store_root
         if url and os.path.isdir(f"{store}/var"):
-            # A client keeps what a registry has said. This one may be made anew by its owner.
+            # A client keeps the state of a registry. This registry may be created again by its owner.
             remove_tree(directory_of(f"{store}/var", url))
         # Nobody looks at what builds of strangers have left.
         forget_failed(place_of_failed(store, _project_in(around)))

@@ -58,7 +58,7 @@ class Problem(NamedTuple):
 
 
 def _cut(text: str) -> str:
-    """Return text without its middle where it is too long: what went wrong is said at one of the ends."""
+    """Return text without its middle if it is too long: the reason of a failure is at one of the ends."""
     if len(text) <= _LONGEST_ERROR:
         return text
     half = (_LONGEST_ERROR - _OF_A_CUT) // 2
@@ -67,13 +67,13 @@ def _cut(text: str) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """One wish to have a version published. Times are seconds since 1970, 0.0 for what has not been yet."""
+    """One request to publish a version. Times are seconds since 1970, 0.0 for what has not happened yet."""
 
     id: int
     package: str
     reference: str  # as it was asked for: a version, its tag, or "" for the newest
     asked: float
-    client: str = ""  # from where it was asked for; told to nobody
+    client: str = ""  # the address of the client; it is not published
     state: str = QUEUED
     started: float = 0.0
     ended: float = 0.0
@@ -145,7 +145,7 @@ def read(data: bytes) -> Optional[Job]:
 
 
 def answer_of(values: Mapping[str, Any]) -> str:
-    """Return the id in the answer to a wish, as a client reads it. Raises ValueError."""
+    """Return the id in the answer to a request, as a client reads it. Raises ValueError."""
     found = values.get("id")
     if not isinstance(found, str) or not (found.isascii() and found.isdigit() and len(found) <= 15):
         raise ValueError("no id")

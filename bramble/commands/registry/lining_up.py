@@ -1,6 +1,6 @@
 """The jobs of a registry as files of one directory: what is asked for stays asked for, whatever ends.
 
-`N.json` is what is known of job N, `N.log` what it has printed. A job is written before anybody is told
+`N.json` is the record of job N, `N.log` its output. A job is written before anybody is told
 that it is there, so a process that is killed loses none; one that was running is lined up again.
 """
 
@@ -70,7 +70,7 @@ class Line:
                     self._put(replace(job, state=QUEUED) if again else over)
 
     def add(self, package: str, reference: str, client: str) -> Job:
-        """Line up a job, or return the one in the line that wants the same.
+        """Queue a job, or return a queued one with the same request.
 
         Raises registry.busy when the line is full, registry.too-many when the client has asked for too much.
         """
@@ -130,7 +130,7 @@ class Line:
         return self._ended
 
     def ends_within(self, seconds: float) -> bool:
-        """Wait so long, or until the line ends; return whether it has."""
+        """Wait for this time, or until the queue ends; return whether it has."""
         with self._changed:
             return self._changed.wait_for(lambda: self._ended, seconds)
 
@@ -155,7 +155,7 @@ class Line:
         return os.path.join(self.directory, f"{id}.log")
 
     def told(self) -> None:
-        """Wake up whoever follows a log: it has grown."""
+        """Wake up the followers of a log: it has grown."""
         with self._changed:
             self._changed.notify_all()
 

@@ -21,7 +21,7 @@ class Places(NamedTuple):
     """From where packages may come."""
 
     hosts: tuple[str, ...] = ()  # those alone, whatever their addresses; none: all that are public
-    mirrored: Collection[str] = ()  # URLs that whoever runs the registry has put elsewhere
+    mirrored: Collection[str] = ()  # URLs that the operator of the registry has redirected
     by_proxy: bool = False  # a proxy looks names up, and decides
 
 

@@ -1,4 +1,4 @@
-"""What a registry answers: files as they are, jobs, and pages for whoever prefers them."""
+"""The answers of a registry: files, jobs, and HTML pages."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _STATUSES = {"registry.too-many": (429, "60"), "registry.busy": (503, "60")}
 
 
 class Owned(NamedTuple):
-    """What whoever runs a registry has decided."""
+    """The configuration of a registry by its operator."""
 
     origin: str
     key: str  # public
@@ -103,7 +103,7 @@ class Site:
     # --- files -------------------------------------------------------------------
 
     def _file(self, request: Request) -> Optional[Answer]:
-        """Return a file of the registry; None for what is no address of one."""
+        """Return a file of the registry; None for other addresses."""
         found = route("/".join(request.path))
         if found is None:
             return None
@@ -118,7 +118,7 @@ class Site:
     def _stored(
         self, request: Request, parts: Sequence[str], fields: Sequence[tuple[str, str]], absent: Refused
     ) -> Answer:
-        """Return a file below the root. Raises `absent` where there is none, Refused for a part of it."""
+        """Return a file below the root. Raises `absent` if it does not exist, Refused for a part of it."""
         opened = open_below(self.catalogue.top, parts)
         if opened is None:
             raise absent

@@ -1,4 +1,4 @@
-"""Running jobs: each in a process of its own, with a limit on its time and on what it prints.
+"""Running jobs: each in a separate process, with limits of its time and its output.
 
 The package is a stranger's. The process that reads it gets no key and no descriptor of the registry, and
 whatever becomes of it, this one only reads what it has printed and one small file. It ends when its
@@ -24,12 +24,12 @@ from bramble.errors import BrambleError
 from bramble.frozen import dataclass, replace
 from bramble.store.files.remove import remove_tree
 
-DIRECTORY = "{directory}"  # stands for the directory of a job
+DIRECTORY = "{directory}"  # replaces the directory of a job
 _PIECE = 1 << 16
 _POLL = 0.2
 _OWN_CODES = "registry."
 _PAUSE = 5.0  # seconds before something is written again that could not be
-_OWN_LINES = 4096  # bytes that are kept free in a log for what is said at its end
+_OWN_LINES = 4096  # bytes that are kept free in a log for the lines at its end
 
 
 class Task(NamedTuple):
@@ -57,7 +57,7 @@ class Worker:
     task: Task
     publish: Publish
     directory: str  # for what is under way; emptied when the worker begins
-    on_fault: Callable[[str], None]  # is told of what only whoever runs the server can mend
+    on_fault: Callable[[str], None]  # is called with what only the operator of the server can correct
     patience: float = 10.0  # seconds that a process has to end by itself
 
     def run(self) -> None:
@@ -236,7 +236,7 @@ class _Log:
         )
 
     def write(self, data: bytes) -> None:
-        """Keep what was printed, as far as there is room."""
+        """Keep the output, up to the limit."""
         kept = data[: max(self._left - _OWN_LINES, 0)]
         self._lost += len(data) - len(kept)
         self._put(kept)
@@ -247,7 +247,7 @@ class _Log:
             self._put(f"… {self._lost} more bytes were printed\n".encode())
         problem = job.problem
         if problem is not None and not problem.code.startswith(_OWN_CODES):
-            return  # The process has said it.
+            return  # The process has printed it.
         already = " already" if job.already else ""
         said = (
             f"{job.release} is{already} published"

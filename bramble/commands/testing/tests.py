@@ -78,7 +78,7 @@ class Outcome:
 
 @dataclass
 class Heard:
-    """What the events of a build said of tests."""
+    """The results of tests in the events of a build."""
 
     cached: dict[str, bool] = field(default_factory=dict)  # ids of those that ended well
     seconds: dict[str, float] = field(default_factory=dict)
@@ -123,7 +123,7 @@ def _name(evaluated: Evaluated, request: TestRequest) -> str:
 
     if request.args:
         words = [Template.parse(word).render(shown) for word in request.args]
-        # What stands in quotes may have lines; a name has one.
+        # A quoted text may have several lines; a name has one.
         text = " ".join(" ".join(map(shlex.quote, words)).split())
         text = text if len(text) <= _SHOWN_WORDS else f"{text[: _SHOWN_WORDS - 1]}…"
     else:
@@ -158,7 +158,7 @@ def _program(graph: DerivationGraph, request: TestRequest) -> Derivation:
 def selected(tests: Sequence[Test], patterns: Sequence[str]) -> tuple[Test, ...]:
     """Return the tests that one of the patterns fits: a part of the name, or with `*`, `?`, `[` all of it.
 
-    Letters stand for both cases. Without a pattern it is every test. Raises test.none.
+    Upper and lower case are not distinguished. Without a pattern it is every test. Raises test.none.
     """
     # spec: cli.test.pattern
     if not patterns:
@@ -206,7 +206,7 @@ def as_targets(evaluated: Evaluated, tests: Sequence[Test]) -> Evaluated:
             if test.request.place is not None:
                 places[test.derivation] = test.request.place
         numbers[test.target] = numbers.get(test.target, 0) + 1
-        # What a target came to when it was built is another record.
+        # The result of a target when it was built is another record.
         target = f"{test.target}#{numbers[test.target]}"
         results.append(TargetResult(target, (OutputRef(test.derivation, _first_output(derivations, test)),)))
     graph = DerivationGraph(derivations).closure(test.derivation for test in tests)

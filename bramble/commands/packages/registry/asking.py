@@ -3,9 +3,9 @@
 The index is fetched as a whole, or what is new of it, so a registry does not learn what anybody looks for.
 It learns whose sources are fetched, and these it has itself.
 
-A registry that cannot be reached is left out for the rest of a command, which is said once: then the next
-source is asked. One that says something wrong is an error: whoever could make a client go on without it
-would have what they want. An entry that was verified once holds for good, whether the registry answers now
+A registry that cannot be reached is not used for the rest of a command, with one warning: then the next
+source is asked. A wrong answer is an error: an attacker who could make a client continue without the registry
+would succeed. An entry that was verified once stays valid, whether the registry answers now
 or not.
 """
 
@@ -45,10 +45,10 @@ from bramble.store.transfer.stream import import_archive
 
 _AT_ONCE = 8  # archives that are fetched
 _BLOCK = 1 << 20
-_SLACK = 1 << 20  # bytes that may have come to an index since its checkpoint was read
+_SLACK = 1 << 20  # bytes that may have been added to an index since its checkpoint was read
 # What a registry is asked with: another source may have the same, so nobody waits for long.
 _ATTEMPTS, _SILENCE = 2, 15.0
-# Failures that are the person's to mend, and not those of a registry that is not there.
+# Failures that the user has to correct, and not those of a registry that does not answer.
 _OWN_FAILURES = ("fetch.netrc", "fetch.credentials", "fetch.mirror", "fetch.proxy", "fetch.url")
 
 
@@ -72,7 +72,7 @@ class Answered:
     kept: Optional[Kept] = None
     is_asked: bool = False
     is_down: bool = False
-    error: Optional[BrambleError] = None  # what was wrong with what it said
+    error: Optional[BrambleError] = None  # what was wrong with its answers
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ class Registry:
         return self.trusted.url
 
     def index(self, *, fresh: bool) -> Optional[bytes]:
-        """Return the index as far as it is verified; None where there is none, or it cannot be had.
+        """Return the verified part of the index; None if there is none, or it cannot be fetched.
 
         With `fresh` the registry is asked for what is new, once in a command; offline what was verified last
-        will do. Raises registry.*, fetch.* that the person has to mend, store.*.
+        will do. Raises registry.*, fetch.* that the user has to correct, store.*.
         """
         answered = self.answered
         with answered.lock:
@@ -111,7 +111,7 @@ class Registry:
             return answered.kept.index if answered.kept.checkpoint is not None else None
 
     def document(self, path: str, largest: int) -> Optional[bytes]:
-        """Return a file of the registry, which is not signed; None where it cannot be had."""
+        """Return a file of the registry, which is not signed; None if it cannot be fetched."""
         try:
             return self._bytes(path, largest)[0]
         except BrambleError as error:
@@ -293,9 +293,9 @@ def registries_of(
 ) -> Registries:
     """Return the registries of a person.
 
-    `fetch` says how to reach the world, `var` is the store's directory for what is no object ("": nothing
-    is kept), `scratch` an empty directory of mode 0700. `on_line` is told which is left out. `answers`
-    holds what they have answered before in this command, and grows.
+    `fetch` are the options of downloads, `var` is the store's directory for other files than objects ("":
+    nothing is kept), `scratch` an empty directory of mode 0700. `on_line` is called with which is left out.
+    `answers` holds what they have answered before in this command, and grows.
     """
     own = {url: path for url, path in fetch.mirror.items() if path not in fetch.own_mirror}
     options = replace(

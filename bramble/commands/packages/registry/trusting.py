@@ -15,7 +15,7 @@ CONFIG = "config.toml"
 
 
 def configured(setting: Setting) -> Configured:
-    """Return the registries of this person; none where there is no file. Raises config.registries."""
+    """Return the registries of this user; empty if there is no file. Raises config.registries."""
     # spec: registry.config
     if setting.config is None:
         return Configured()

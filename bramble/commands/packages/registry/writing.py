@@ -2,7 +2,7 @@
 
 What a version consists of comes first; then its line goes to the end of the index; then the checkpoint that
 counts it in takes the place of the one before, by a rename; the lists that are made of the index come last.
-A process that ends in between leaves files that nobody is told of, or a line behind the end of what is
+A process that ends in between leaves files that nothing refers to, or a line after the end of what is
 signed, which the next one takes away, or lists that lack the newest line, which the next one writes.
 """
 
@@ -95,7 +95,7 @@ def publish(root: str, owner: Owner, publication: Publication) -> Checkpoint:
 
 
 def settle(root: str, owner: Owner) -> Checkpoint:
-    """Make `root` a registry, if it is none, and finish what another process has left; return what it is.
+    """Make `root` a registry, if it is not one, and finish what another process has left; return its state.
 
     Raises registry.index where the index is not what was signed, what `owner` raises, store.*.
     """
@@ -144,7 +144,7 @@ def _settled(root: str, owner: Owner) -> tuple[Checkpoint, bytes]:
     index = read_file(f"{root}/{INDEX}") or b""
     refuse_rewritten(None, checkpoint, index)
     if len(index) > checkpoint.size:
-        # It was never part of the registry: whoever wrote it did not come to sign it.
+        # It was never part of the registry: the process that wrote it ended before it was signed.
         append(f"{root}/{INDEX}", b"", checkpoint.size)
     index = index[: checkpoint.size]
     _write_lists(root, index)
@@ -260,7 +260,7 @@ def _list_document(found: PackageList) -> bytes:
 
 
 def _list(root: str, size: int) -> PackageList:
-    """Return the list of all packages as it was; an empty one where there is none to go on with."""
+    """Return the existing list of all packages; an empty one if there is no valid list."""
     data = read_file(f"{root}/{PACKAGES}")
     with contextlib.suppress(BrambleError):
         if data is not None:
@@ -278,7 +278,7 @@ def _documentation(root: str, release: Release) -> Optional[Documentation]:
 
 
 def newest_of(entries: tuple[Entry, ...]) -> Version:
-    """Return the newest version of a package: the greatest that is no pre-release, if there is one."""
+    """Return the newest version of a package: the greatest one that is not a pre-release, if there is one."""
     # spec: packages.newest
     versions = [Version.parse(one.version) for one in entries]
     return max([version for version in versions if not version.pre_release] or versions)

@@ -1,4 +1,4 @@
-"""HTML as a type of its own: text becomes part of a page by being escaped, and in no other way. Pure.
+"""HTML as a separate type: text becomes part of a page only by being escaped. Pure.
 
 Packages are strangers' and everything in them may be an attack on who reads about them. So no page is made
 by joining strings: what is no `Html` is escaped, and control characters are shown instead of obeyed.
@@ -58,5 +58,5 @@ def link(address: str, /, *parts: Part, **attributes: str) -> Html:
 
 def address(root: str, *parts: str) -> str:
     """Return an address below the root of a registry; `root` leads there from the page: "./", "../" …"""
-    # A part is no scheme and no way up: what may be odd in it is escaped, and the root comes first.
+    # A part can be neither a scheme nor `..`: special characters are escaped, and the root comes first.
     return root + "/".join(quote(part, safe="@+~") for part in parts)

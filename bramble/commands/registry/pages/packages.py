@@ -19,7 +19,7 @@ class Shown(NamedTuple):
     entry: Entry
     documentation: Documentation
     versions: tuple[Entry, ...]  # all of the package, the greatest first
-    newest: Entry  # the one that is meant where none is named
+    newest: Entry  # the default if none is named
     dependents: tuple[str, ...]  # names, sorted
     known: frozenset[str]  # names of all packages of the registry
 
