@@ -1,6 +1,6 @@
 """Cases as text: one parser for case files, for fenced blocks of the chapters and for chunked `.star` files.
 
-Pure: text goes in, frozen cases come out. Whatever the text says that the
+Pure: from text to frozen cases. Whatever the text says that the
 chapter does not know (a header key, a verb, a capability, a path that climbs)
 is a `CaseError`; nothing is skipped in silence (spec: conformance.case).
 """
@@ -181,7 +181,7 @@ class _Part:
 
 
 def _own_header(path: str, lines: Sequence[str], first: int) -> tuple[Header, int]:
-    """Return the keys that stand at the beginning, and the index of the first line after them."""
+    """Return the keys at the beginning, and the index of the first line after them."""
     header: dict[str, tuple[int, str]] = {}
     for index, raw in enumerate(lines):
         if not _HEADER.fullmatch(raw.strip()):
@@ -214,7 +214,7 @@ def parse_chapter(path: str, text: str) -> tuple[Case, ...]:
 
 
 def label(text: str) -> str:
-    """Return six characters that stand for a text.
+    """Return a digest of a text: six characters.
 
     A case keeps its id as long as it says the same, wherever it is moved and whatever is put before it: the
     lists of others (`--expect-fail`) name cases by their ids.
@@ -447,7 +447,7 @@ def _check_script(path: str, first: int, steps: Sequence[Step], sections: Sequen
 
 
 def _check_section(path: str, step: Step, sections: Sequence[Section]) -> None:
-    """Refuse a section kept aside that is no listing, or no routes, where the step reads it as such."""
+    """Refuse a section that is not a listing, or not routes, if the step reads it as such."""
     contents = {section.name: section.content for section in sections}
     action = step.action
     content = contents[str(step.section())]

@@ -1,6 +1,6 @@
-"""Chunks of Starlark, each as two programs: in processes of their own, or many in one where that is offered.
+"""Chunks of Starlark, each as two programs: in separate processes, or many in one if that is offered.
 
-A batch decides nothing that a process of its own would not: whatever is odd
+A batch has the same verdicts as separate processes: whatever is unusual
 about its answer, every chunk of it is run again alone (spec: conformance.contract.batch).
 """
 

@@ -1,6 +1,6 @@
 """What an implementation claims, and so what is asked of it: levels, capabilities, how errors are compared.
 
-Claims can stand in a file, beside the implementation whose they are: `KEY: VALUE` lines, which mean what
+Claims can be in a file beside the implementation: `KEY: VALUE` lines, which mean what
 the options of the same names mean (spec: conformance.claims).
 """
 
@@ -40,7 +40,7 @@ class Rules:
 
 
 def options_of(path: str) -> list[str]:
-    """Return the options that a file of claims stands for. Raises BadSuite."""
+    """Return the options in a file of claims. Raises BadSuite."""
     # spec: conformance.claims
     try:
         with open(path, encoding="utf-8") as file:
@@ -65,7 +65,7 @@ def options_of(path: str) -> list[str]:
 
 
 def claimed_levels(text: str) -> tuple[str, ...]:
-    """Return the levels that a list with commas names. Raises BadSuite for one that is none."""
+    """Return the levels in a list with commas. Raises BadSuite for an unknown one."""
     levels = tuple(level.strip() for level in text.split(",") if level.strip())
     unknown = [level for level in levels if level not in LEVELS]
     if unknown or not levels:
@@ -86,7 +86,7 @@ def capabilities_of_machine() -> frozenset[str]:
 
 
 def claimed_capabilities(without: Collection[str]) -> frozenset[str]:
-    """Return the capabilities of a run. Raises BadSuite for a name that is none."""
+    """Return the capabilities of a run. Raises BadSuite for an unknown name."""
     # spec: conformance.capabilities
     unknown = sorted(set(without) - set(CAPABILITIES))
     if unknown:

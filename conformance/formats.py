@@ -1,6 +1,6 @@
 """A run's outcomes for other programs: JUnit XML, TAP, one JSON document; and the cases themselves as JSON.
 
-Pure: a verdict goes in, text comes out.
+Pure: from verdicts to text.
 """
 
 from __future__ import annotations

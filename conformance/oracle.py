@@ -106,7 +106,7 @@ def archive_digest(directory: str) -> str:
 
 
 def object_name(directory: str, name: str, store: str) -> str:
-    """Return the name that an object must have which lies in `store` and refers to itself by `name`."""
+    """Return the correct name of an object in `store` that refers to itself by `name`."""
     return name_of_members(members(directory, canonical=True), name, store)
 
 
@@ -138,7 +138,7 @@ def holds(directory: str, name: str) -> bool:
 
 
 def _member(member: Member, *, cut: bool = True) -> bytes:
-    """Return a member as it stands in an archive; without what is cut, those fields are empty."""
+    """Return a member as in an archive; without what is cut, those fields are empty."""
     data = b""
     prefix, name = b"", _cut(member.name)
     keys = [
@@ -169,7 +169,7 @@ def _is_long(text: bytes) -> bool:
 
 
 def _split(name: bytes) -> Optional[tuple[bytes, bytes]]:
-    """Return a long ASCII name as prefix and rest, cut at the last slash that leaves room for both."""
+    """Return a long ASCII name as prefix and rest, cut at the last slash at which both fit."""
     if len(name) <= NAME_FIELD or not name.isascii():
         return None
     window = name[:156] if len(name) > 156 else name.rstrip(b"/") if name.endswith(b"/") else name

@@ -1,7 +1,7 @@
 """The suite in one file: `python3 -m conformance pack FILE` makes one program of runner, cases and spec/.
 
-The file is a zip behind a first line for `python3`. A case wants files on disk, so it unpacks itself into a
-directory of its own, which goes when it ends. The bytes depend on what is packed and on nothing else.
+The file is a zip after a first line for `python3`. Cases need files on disk, so it unpacks itself into a
+temporary directory, which it removes at its end. The bytes depend only on what is packed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the suite lies: itself, its cases, and the specification beside it."""
+"""The paths of the suite: its code, its cases, and the specification beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SPEC = os.path.join(os.path.dirname(HOME), "spec")
 
 
 def specification_version() -> Optional[str]:
-    """Return the version of the specification beside the suite, None where there is none."""
+    """Return the version of the specification beside the suite; None if there is none."""
     # spec: conformance.versions
     try:
         with open(os.path.join(SPEC, "VERSION"), encoding="ascii") as file:

@@ -192,7 +192,7 @@ def _first_of(cases: Sequence[Case], first: Mapping[str, Case], rules: Rules) ->
 
 def _groups(cases: Sequence[Case], rules: Rules) -> list[Sequence[Case]]:
     """Return the cases in groups that are run one after the other; chunks share a process where they may."""
-    # What is kept of a case that fails is a directory of its own.
+    # Each failing case that is kept has a separate directory.
     share = "star-batch" in rules.capabilities and not rules.keep
     shared = [case for case in cases if isinstance(case, Chunk)] if share else []
     together = {case.id for case in shared}

@@ -27,7 +27,7 @@ _ENV = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(=.*)?", re.DOTALL)
 
 
 class BadStep(Exception):
-    """A line that is no sentence of the vocabulary."""
+    """A line that is not in the vocabulary."""
 
 
 @dataclass(frozen=True)

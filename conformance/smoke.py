@@ -1,11 +1,11 @@
-"""The first case of each level: small, made anew for each run, and hard to pass without an implementation.
+"""The first case of each level: small, generated for each run, and hard to pass without an implementation.
 
 A level whose first case fails is not run: a program that cannot start, or knows nothing of the level, is
 told so once and at once. What the first cases ask for (numbers, names, texts) is chosen by chance, and what
 must come of it is computed here and by the oracle; so answers that were recorded are of no use
 (spec: conformance.smoke).
 
-Pure: a seed goes in, cases come out.
+Pure: from a seed to cases.
 """
 
 from __future__ import annotations

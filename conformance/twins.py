@@ -1,6 +1,6 @@
 """What an implementation is given in place of a chunk: a program that must pass and one that must fail.
 
-A chunk as its author wrote it tells its answer to whoever reads it: `### CODE` says which error comes
+A chunk as its author wrote it shows its answer to every reader: `### CODE` says which error comes
 where, and a chunk without it must pass. So it is never handed over as it stands. Its expectations are cut
 out, it is moved down by a number of lines that nobody can guess, and it is given twice, in files with
 names of one run:
@@ -17,7 +17,7 @@ error is not in the last line. (A chunk that ends where it cannot be read stays 
 program; the other program then ends in a line that is in order.) All of it is chosen by a `Random`, so
 that a run can be repeated.
 
-Pure: a chunk and a source of chance go in, programs come out (spec: conformance.star.twins).
+Pure: from a chunk and random numbers to programs (spec: conformance.star.twins).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class _Line(NamedTuple):
 
 
 def programs_of(chunk: Chunk, chance: Random) -> tuple[Program, Program]:
-    """Return the two programs of a chunk, in an order of their own."""
+    """Return the two programs of a chunk, in a random order."""
     twin = inert(chunk, chance) if chunk.errors else turned(chunk, chance)
     both = [as_written(chunk, chance), twin]
     chance.shuffle(both)
@@ -66,14 +66,14 @@ def programs_of(chunk: Chunk, chance: Random) -> tuple[Program, Program]:
 
 
 def as_written(chunk: Chunk, chance: Random) -> Program:
-    """Return the program of a chunk that does what its author said."""
+    """Return the program of a chunk that behaves as its author stated."""
     return _program(chunk, _body(chunk), chunk.errors, chance)
 
 
 def turned(chunk: Chunk, chance: Random, choice: Optional[int] = None) -> Program:
     """Return a chunk that passes with one assertion turned around: number `choice`, or any.
 
-    Where there is none that stands alone, a wrong one is added at its end.
+    If no statement is suitable, a failing one is added at its end.
     """
     body = _body(chunk)
     found = turnable(chunk)

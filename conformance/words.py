@@ -1,4 +1,4 @@
-"""Words of a script line: blanks separate them, single quotes keep them whole, `$NAME` stands for a value."""
+"""Words of a script line: blanks separate them, single quotes keep them whole, `$NAME` gets a value."""
 
 from __future__ import annotations
 

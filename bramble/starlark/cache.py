@@ -3,8 +3,8 @@
 A program is found by everything that what it is compiled to depends on: its text, its name (which its errors
 say), the dialect, the names that the host gives, Python's version, and the files of this package. Their
 *stamp* is among it, so that nothing that an earlier version has compiled is run by a later one: a
-program's code calls functions of the package by name. Where the package is no directory of files, no stamp
-can be taken, and nothing is kept. All this stands at the head of the file, and is compared: the name of the
+program's code calls functions of the package by name. If the package is not a directory of files, no stamp
+can be taken, and nothing is kept. All this is at the head of the file, and is compared: the name of the
 file is only where to look.
 
 What is kept is code; kept.py says when it is believed.

@@ -1,4 +1,4 @@
-"""Running a file for the person who has typed its name: what it prints, and what is said of its errors."""
+"""Runs a file from the command line: its output, and the report of its errors."""
 
 from __future__ import annotations
 

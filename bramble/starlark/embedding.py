@@ -168,7 +168,7 @@ class _Inward:
     def container(self, value: Any, path: str, depth: int) -> Value:
         made: Value
         if isinstance(value, dict):
-            # What cannot be a key has no place in a dict either: it is none of Python's.
+            # A value that is not hashable cannot be a key of a Python dict either.
             keys = [self.convert(key, path, depth) for key in value]
             odd = any(key.__class__ not in PLAIN_KEYS for key in keys)
             made = self.keep(value, Dict() if odd else {})
@@ -243,7 +243,7 @@ def _distinct(keys: Sequence[Value]) -> Sequence[Value]:
 
 
 class Default(Record):
-    """A parameter that may be missing: the type of its value, as for `unpack`, and what stands for it."""
+    """A parameter that may be missing: the type of its value, as for `unpack`, and its default."""
 
     kind: Any
     value: Any

@@ -1,4 +1,4 @@
-"""What a Starlark programmer is told: positions, call stacks, and the errors of the three phases.
+"""Errors for Starlark programmers: positions, call stacks, and the errors of the three phases.
 
 A program fails when it is read (`SyntaxFailure`), when its names are resolved
 (`ResolveFailure`, which carries every fault found) or when it runs

@@ -208,7 +208,7 @@ def _place(error: EvalError, frame: Optional[FrameType]) -> None:
 
 
 def _meaning(error: BaseException, frame: Optional[FrameType], line: int, native: bool) -> EvalError:
-    """Return the EvalError, still without a place, that an exception stands for."""
+    """Return the EvalError for an exception, still without a place."""
     if isinstance(error, EvalError):
         return error
     if isinstance(error, RecursionError):

@@ -4,14 +4,14 @@ Python's `re` goes back and tries again: with `(a+)+$` forty letters take hours,
 limit on steps ends it. Here all ways through the pattern are followed at once, one character of the text
 after another (K. Thompson, Regular Expression Search Algorithm, 1968).
 
-A pattern is a list of instructions, each a tuple; jumps are counted from the instruction they stand in:
+A pattern is a list of instructions, each a tuple; jumps are relative to their own instruction:
 
 - `("in", bounds)` takes one code point of a set;
 - `("at", name)` takes nothing, and holds at certain places: `^`, `$`, `b`, `B`;
 - `("split", first, second)` goes on at both, `("jump", to)` at one.
 
 The bounds of a set are in order: its members begin at the first, end before the second, begin again at the
-third and so on. What lies behind the last instruction is the end of a match.
+third and so on. The position after the last instruction is the end of a match.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MAX_PATTERN = 10_000
 _MAX_CODE = 10_000
 _MAX_REPEAT = 1000
-# The first number that is no code point.
+# The first number that is not a code point.
 _BEYOND = 0x110000
 
 _CONTROLS = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -41,7 +41,7 @@ _PLACES = {"A": "^", "z": "$", "b": "b", "B": "B"}
 
 
 class _Bad(Exception):
-    """The text is no regular expression."""
+    """The text is not a regular expression."""
 
 
 def _set_of(ranges: Iterable[tuple[int, int]]) -> Set:
@@ -73,7 +73,7 @@ _IN_LINE = _others(_set("\n"))
 
 
 def compile_pattern(text: str) -> Optional[Code]:
-    """Return the instructions of a regular expression, or None for a text that is none.
+    """Return the instructions of a regular expression, or None for a text that is not one.
 
     Raises EvalError for one that is too large.
     """
@@ -142,7 +142,7 @@ class _Parser:
         return self.text[self.at - 1]
 
     def group(self) -> None:
-        """Read what may stand behind an opening parenthesis: `?:`, and nothing else with a question mark."""
+        """Read what may follow an opening parenthesis: `?:`, and nothing else with a question mark."""
         if self.text.startswith("?:", self.at):
             self.at += 2
         elif self.text.startswith("?", self.at):
@@ -165,7 +165,7 @@ class _Parser:
         return found
 
     def counted(self) -> Optional[tuple[int, Optional[int]]]:
-        """Read `{2}`, `{2,}` or `{2,5}`; any other brace stands for itself."""
+        """Read `{2}`, `{2,}` or `{2,5}`; any other brace is a literal character."""
         close = self.text.find("}", self.at, self.at + 16)
         if close < 0:
             return None
@@ -223,7 +223,7 @@ class _Parser:
             first = False
             low = self.member(char)
             if low is None:
-                # `\d` and its like are no bounds of a range.
+                # `\d` and its like cannot be bounds of a range.
                 named = self.escaped(self.text[self.at - 1])
                 ranges += [(a, b - 1) for a, b in zip(named[::2], (*named[1::2], _BEYOND))]
             elif self.text.startswith("-", self.at) and not self.text.startswith("-]", self.at):
@@ -236,7 +236,7 @@ class _Parser:
                 ranges.append((low, low))
 
     def member(self, char: str) -> Optional[int]:
-        """Return the code point that a member of a set means, or None for a set of its own."""
+        """Return the code point of a member of a set, or None for a member that is itself a set."""
         if char == "[" and self.text.startswith(":", self.at):
             raise _Bad
         if char != "\\":

@@ -36,7 +36,7 @@ class FunctionSummary(Record):
 
 
 class ProgramFormatError(ValueError):
-    """Bytes that are no program of this version of the package and of Python."""
+    """Bytes that are not a program of this version of the package and of Python."""
 
 
 class Program:

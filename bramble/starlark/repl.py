@@ -55,7 +55,7 @@ class Lines:
         self.history = history
         self.number = 0  # of the last line
         if isinstance(sys.stdin, io.TextIOWrapper):
-            # What is no text is refused where it stands, like any other mistake.
+            # What is not text is refused at its place, like any other error.
             sys.stdin.reconfigure(errors="surrogateescape")
 
     def read(self, prompt: str) -> Optional[str]:
@@ -77,7 +77,7 @@ class Lines:
 
 
 def converse(talk: Talk, lines: Lines) -> bool:
-    """Have every input answered until there are no more, and return whether all went well.
+    """Evaluate every input until the end, and return whether none failed.
 
     On a terminal the lines of each input are counted from 1, elsewhere those of the whole text.
     """
@@ -113,7 +113,7 @@ def _read_input(talk: Talk, lines: Lines) -> tuple[Optional[str], int]:
 
 
 class History:
-    """What was typed, in a file of the person's own; where there can be none, there is none."""
+    """The history of the prompt, in a file of the user; without such a file it is not kept."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -143,7 +143,7 @@ class History:
         return [line for line in text.split("\n") if line.isprintable() and line]
 
     def _write(self, how: int, entries: Sequence[str]) -> None:
-        # A home that cannot be written to is no reason to complain.
+        # No message if the home directory cannot be written.
         with suppress(OSError):
             os.makedirs(os.path.dirname(self.path), 0o700, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | how

@@ -192,7 +192,7 @@ _NOTHING = object()
 
 
 def describe_value(value: Value) -> str:
-    """Return what a person wants to know of a value: how it is called, and its documentation."""
+    """Return help for a value: how it is called, and its documentation."""
     if isinstance(value, Function):
         lines = [f"{value.name}({value.info.text})"]
         if value.docstring:
@@ -214,7 +214,7 @@ def describe_value(value: Value) -> str:
 
 
 def clean_docstring(text: str) -> str:
-    """Return a docstring without the indentation of the function that it stands in."""
+    """Return a docstring without the indentation of its function."""
     first, *rest = text.strip("\n").split("\n")
     margin = min((len(line) - len(line.lstrip()) for line in rest if line.strip()), default=0)
     return "\n".join([first.strip(), *(line[margin:].rstrip() for line in rest)]).rstrip()

@@ -11,7 +11,7 @@ MOST_CANDIDATES = 5000
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
-    """Return the candidate most like `name`, or "" when none is near.
+    """Return the candidate most similar to `name`, or "" if none is near.
 
     Near is an edit distance, ignoring case and underscores, strictly below half
     the length of the name, rounded up. Of equals the first in sorted order wins.

@@ -3,7 +3,7 @@
 To find and read a module takes Python as long as to execute it, and half of the time of a small program that
 comes from the cache goes into that. So the first run that is given a cache keeps the code of all modules that
 a compiled program needs (`NEEDED`) in one file there, and the next ones execute it from there, as an import
-would. It stands in the cache of programs, and is believed as those are: by who owns it (kept.py), and for the
+would. It is in the cache of programs, and is trusted as those are: by its owner (kept.py), and for the
 files of the package that it was made of, by their stamp. Without it everything is imported as always.
 
 What few programs need is loaded when it is needed first (`late`).
@@ -37,7 +37,7 @@ else:
 
 PACKAGE = os.path.dirname(os.path.abspath(__file__))
 _FLOORS = ("", "runtime", "syntax", "compile", "compile/facts", "compile/constructs")
-# Each stands behind those that it imports.
+# Each is after those that it imports.
 NEEDED = (
     *("record", "dialect", "errors", "late", "spell", "source"),
     *("runtime", "runtime.integers", "runtime.limits", "runtime.interruptible", "runtime.values"),

@@ -209,7 +209,7 @@ def execute(
     """Run a program and return its module, frozen. Raises EvalError.
 
     `predeclared` must have the names that the program was compiled for and uses;
-    without one of them, or with one that is no value of programs, nothing runs (`eval.host`).
+    without one of them, or with one that is not a Starlark value, nothing runs (`eval.host`).
     """
     # spec: starlark.module, starlark.freeze
     thread = thread or Thread()
@@ -301,7 +301,7 @@ def call(
 ) -> Value:
     """Call a function of a program, or anything that can be called. Raises EvalError.
 
-    Arguments that are no values of programs are `eval.host`.
+    Arguments that are not Starlark values are `eval.host`.
     """
     for number, value in enumerate([*args, *(kwargs or {}).values()], 1):
         check_value(f"argument {number}", value, thread)

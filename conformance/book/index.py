@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
     chapter: str  # the file's name
     heading: str
-    rule: str  # "" where there is none
+    rule: str  # "" if there is none
     text: str
 
 
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 def lines_of(chapters: Mapping[str, str]) -> Iterator[Line]:
-    """Yield the lines of chapters, file name to text, that stand in no fenced block."""
+    """Yield the lines of chapters, file name to text, outside of fenced blocks."""
     for name, text in chapters.items():
         heading = rule = fence = ""
         for line in text.split("\n"):
@@ -90,7 +90,7 @@ def to(line: Line, text: str) -> str:
 
 
 def first_sentence(lines: Sequence[Line], at: int) -> str:
-    """Return the first sentence of the rule whose id stands in line `at`."""
+    """Return the first sentence of the rule whose id is in line `at`."""
     text = []
     for line in lines[at:]:
         if not line.text.strip() or (text and PARAGRAPH.match(line.text)):
@@ -135,7 +135,7 @@ def codes_page(lines: Sequence[Line], advice: Mapping[str, str]) -> str:
     """Return the index of error codes: meaning, the rules that name them, what to do."""
     tables = [row for row in rows_of(lines) if row.column == "code"]
     meanings: dict[str, tuple[Line, str]] = {}
-    # A table in a rule says when the rule has which error; what a code means stands in a table of codes.
+    # A table in a rule says when the rule has which error; the meaning of a code is in a table of codes.
     for row in sorted(tables, key=lambda row: bool(row.line.rule)):
         for code in re.findall(r"`([^`]+)`", row.cells[0]):
             meanings.setdefault(code, (row.line, row.cells[1]))
@@ -211,7 +211,7 @@ def dead_links(documents: Mapping[str, str]) -> Iterator[str]:
 
 
 def dead_names(chapters: Mapping[str, str]) -> Iterator[str]:
-    """Yield what stands in the chapters as a rule, a code or a section, and is none."""
+    """Yield the references in the chapters to rules, codes or sections that do not exist."""
     lines = list(lines_of(chapters))
     rules = {line.rule for line in lines}
     rows = [row for row in rows_of(lines) if row.column == "code"]

@@ -40,7 +40,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter: its paragraphs, whether it names its room, and whether it states no rules."""
+    """One chapter: its paragraphs, whether it names its package, and whether it states no rules."""
 
     path: str
     room: bool
@@ -70,7 +70,7 @@ class Trace:
 
 
 def parse_chapter(path: str, text: str) -> Chapter:
-    """Return a chapter's paragraphs; what stands in fenced blocks is not one."""
+    """Return a chapter's paragraphs; text in fenced blocks is not one."""
     paragraphs = []
     lines = text.split("\n")
     reasons = without_case(text)

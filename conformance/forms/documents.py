@@ -16,7 +16,7 @@ from conformance.forms import schema
 from conformance.places import SPEC
 
 SCHEMAS = os.path.join(SPEC, "schemas")
-# Options that make of a command one with a document of its own.
+# Options that give a command another document.
 FORMS = ("--just-parse", "--dry-run", "--explain", "--why", "--list")
 _WITH_VALUE = ("-C", "--vendor", "--color")  # before the command
 RECORDS = ("objects", "realisations", "projects", "inputs", "roots")

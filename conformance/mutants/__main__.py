@@ -2,10 +2,10 @@
 
 `python3 -m conformance.mutants [PARAGRAPH…]` copies the implementation, puts one fault into
 the copy, runs the cases of the paragraphs that it breaks, and demands that one of them fails.
-Where two walls stand behind each other (a read-only root and Landlock, a process 1 that hides and one that
-Landlock hides) a fault in one is caught by the tests of the room and by no case.
-A fault that no longer fits the source is an error too: the list cannot rot. It is run by hand, since it
-follows the text of the implementation, which the rest of the suite does not know.
+Where two barriers protect the same (a read-only root and Landlock, a process 1 that hides and one that
+Landlock hides) a fault in one is caught by the tests of the package and by no case.
+A fault that no longer fits the source is an error too, so that the list stays valid. It is run manually,
+since it follows the text of the implementation, which the rest of the suite does not know.
 
 With `--random N` it chooses N faults by chance instead (`chance`); this needs Python 3.12.
 """
@@ -33,7 +33,7 @@ TOP = os.path.dirname(HOME)
 
 @dataclass(frozen=True)
 class Mutant:
-    """One fault: the paragraph that it breaks, and the text in its place; the old one stands once."""
+    """One fault: the paragraph that it breaks, and the replacing text; the old text occurs once."""
 
     paragraph: str
     path: str

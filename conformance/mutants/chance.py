@@ -1,8 +1,8 @@
 """Faults by chance: how many single faults of the reference implementation the cases catch.
 
 `python3 -m conformance.mutants --random N --seed S` chooses N faults (`kinds`), the same number for each
-room, among the statements that concern the specification: every statement of a room is as likely as every
-other one, and so is then every fault of it. What is left out stands in `left-out`, with reasons, and faults
+package, among the statements that concern the specification: every statement of a package is as likely as
+every other one, and so is then every fault of it. What is left out is in `left-out`, with reasons, and faults
 that change nothing in `equivalent`. Each fault is put into a copy, and the cases that run its line are run
 until one fails.
 """
@@ -105,7 +105,7 @@ def listed(name: str) -> dict[str, str]:
 
 
 def concerned(source: str, left_out: Mapping[str, str]) -> Iterator[Chosen]:
-    """Yield the faults of every room that concern the specification, in order."""
+    """Yield the faults of every package that concern the specification, in order."""
     for room in ROOMS:
         for path in _python_files(source, f"{PACKAGE}/{room}"):
             if any(path == one or (one.endswith("/") and path.startswith(one)) for one in left_out):
@@ -127,7 +127,7 @@ def handlers(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def choose(candidates: Sequence[Chosen], count: int, seed: str) -> list[Chosen]:
-    """Return `count` of the candidates, as many of each room as can be."""
+    """Return `count` of the candidates, spread evenly over the packages."""
     chance = random.Random(seed)
     statements: dict[str, dict[tuple[str, int], list[Chosen]]] = {room: {} for room in ROOMS}
     for one in candidates:
@@ -339,7 +339,7 @@ def seen_as(user: str, found: Found, map_file: Optional[str], most: Optional[int
 
 
 def table(found: Sequence[Found]) -> str:
-    """Return how many faults of each room were caught."""
+    """Return how many faults of each package were caught."""
     lines = ["room         faults  caught  survived  unreached  equivalent  caught of the others"]
     for room in (*ROOMS, "all"):
         counts = Counter(one.status for one in found if room in (one.chosen.room, "all"))

@@ -73,7 +73,7 @@ class Commands:
         seconds: float,
         standard_input: Optional[str] = None,
     ) -> Ended:
-        """Run a command as `session.run_command` does; its first word stands for the implementation."""
+        """Run a command as `session.run_command` does; its first word is replaced by the implementation."""
         with contextlib.ExitStack() as opened:
             source = opened.enter_context(open(standard_input or os.devnull, "rb"))
             streams, given = [], [source.fileno()]

@@ -9,7 +9,7 @@ Fault = tuple[str, str, str, str]
 
 
 def _in(name: str, *faults: tuple[str, str, str]) -> tuple[Fault, ...]:
-    """Return the faults of one file of the room."""
+    """Return the faults of one file of the package."""
     path = f"bramble/build/fetch/{name}.py"
     return tuple((f"build.{topic}", path, old, new) for topic, old, new in faults)
 

@@ -46,7 +46,7 @@ _MOVED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 # A text for people, which may change while the statement stays what it is.
 _SENTENCE = re.compile(r"""'[^'"]* [^'"]*'|"[^'"]* [^'"]*\"""")
-# What is said of a program and does nothing in it.
+# Parts of a program that do nothing when it runs.
 _SILENT_FUNCTIONS = ("__repr__", "__str__")
 _SILENT_TESTS = ("TYPE_CHECKING", "__name__ == '__main__'")
 

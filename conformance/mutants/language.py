@@ -1,4 +1,4 @@
-"""Deliberate faults of the language: (paragraph, file, text, what stands in its place).
+"""Deliberate faults of the language: (paragraph, file, text, replacement).
 
 They are the rules that Python has otherwise, or not at all: what an implementation in Python forgets.
 """

@@ -1,4 +1,4 @@
-"""Faults of all rooms but the language and downloads: (paragraph, file, text, what stands in its place)."""
+"""Faults of all packages except the language and downloads: (paragraph, file, text, replacement)."""
 
 from __future__ import annotations
 

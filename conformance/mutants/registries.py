@@ -1,4 +1,4 @@
-"""Deliberate faults of registries: (paragraph, file, text, what stands in its place).
+"""Deliberate faults of registries: (paragraph, file, text, replacement).
 
 They are what a client believes that does not check, or that goes on elsewhere where it must not.
 """

@@ -6,7 +6,7 @@
 `rust` is starlark-rust (the package starlark-pyo3), `go` is starlark-go (the package of that name). What a
 host has to add is written in Starlark here: `assert.eq` and its like become functions of the same length. A
 function that catches errors cannot be written so, and the package for Go offers neither `struct` nor `json`:
-cases that need these fail. Each file is run in a process of its own, since one of them ends its process on
+cases that need these fail. Each file is run in a separate process, since one of them ends its process on
 some errors. Neither bounds what a program may use: give `--timeout 8`.
 """
 
@@ -107,7 +107,7 @@ class Ran(NamedTuple):
 
 
 def run(which: str, file: str, options: Sequence[str]) -> Ran:
-    """Run one file in a process of its own."""
+    """Run one file in a separate process."""
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as answer:
         process = os.fork()
         if process == 0:

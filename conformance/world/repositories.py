@@ -24,7 +24,7 @@ _LIST = "info/refs"  # what a client of a server that only has files reads (gitr
 
 
 class NoCommit(Exception):
-    """A tag or a branch is to mean a commit where there is none."""
+    """A tag or a branch is to refer to a commit, but there is none."""
 
 
 def commit(repository: str, directory: str) -> str:

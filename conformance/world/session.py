@@ -49,7 +49,7 @@ def run_command(
     seconds: float,
     standard_input: Optional[str] = None,
 ) -> Ended:
-    """Run a command in a process group of its own; what is left of the group afterwards is killed."""
+    """Run a command in a separate process group; what is left of the group afterwards is killed."""
     with open(standard_input or os.devnull, "rb") as source:
         process = subprocess.Popen(
             command,
@@ -136,7 +136,7 @@ class World:
 
     @property
     def work(self) -> str:
-        """The directory in which the case's files lie and its commands start."""
+        """The directory of the case's files, in which its commands start."""
         return os.path.join(self.top, "work")
 
     def path(self, name: str) -> str:

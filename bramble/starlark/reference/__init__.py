@@ -18,11 +18,11 @@ Where a rule is:
 | `len`, `sorted`, `zip` and the other functions that every program has | `universe` |
 | types, truth, equality, order, keys, locks of iteration, freezing, texts of values | `values` |
 
-It defines all of these itself, with values of its own, and shares with the compiler: the tree and the meaning
-of names (`syntax`), errors and their places, the words for wrong arguments of built-ins and for misspelt
-names, the functions of single numbers and strings (`int`, `float`, `chr`, `ord`, `hash`, `abs`, `range`, the
-methods of strings but `join` and `format`), and the text of single ints, floats and strings. A fault in
-these is a fault in both.
-It counts levels and items of comparisons and keys as the compiler does. Other limits that protect the machine
-(memory, time, deep programs) are not its business: it follows programs as deep as Python's own stack allows.
+It defines all of these itself, with separate value types, and shares with the compiler: the tree and the
+meaning of names (`syntax`), errors and their places, the words for wrong arguments of built-ins and for
+misspelt names, the functions of single numbers and strings (`int`, `float`, `chr`, `ord`, `hash`, `abs`,
+`range`, the methods of strings but `join` and `format`), and the text of single ints, floats and strings. A
+fault in these is a fault in both. It counts levels and items of comparisons and keys as the compiler does.
+Other limits that protect the machine (memory, time, deep programs) are not its business: it follows programs
+as deep as Python's own stack allows.
 """

@@ -75,7 +75,7 @@ class Thread:
         self.print = print
         self.load = load
         self.left = max_steps
-        # The functions, as they stand in the text, that are running.
+        # The running functions, as definitions in the text.
         self.active: set[tuple[int, int]] = set()
 
     def tick(self) -> None:

@@ -1,6 +1,6 @@
 """Attributes: the methods of lists, dicts and sets, `format`, and the fields of structs and modules.
 
-A method that changes its receiver asks `change` first: what stands before that and what behind it is the
+A method that changes its receiver calls `change` first: what is before that call and what after it is the
 order in which mistakes are found. The methods of strings but `join` and `format` are those of `runtime`,
 which know nothing of lists, dicts and functions.
 """

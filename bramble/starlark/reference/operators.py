@@ -249,7 +249,7 @@ def is_in(a: Value, b: Value) -> bool:
         try:
             return key_of(a) in b.table
         except EvalError as error:
-            # What cannot be a key is none.
+            # A value that is not hashable is not in it.
             if error.code == "eval.hash":
                 return False
             raise

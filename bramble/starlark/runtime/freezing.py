@@ -111,7 +111,7 @@ class Freezing:
         return value
 
     def _tuple(self, value: tuple[Value, ...]) -> Value:
-        """Freeze a tuple, and the tuples in it first: they may be nested in any depth, and in no circle."""
+        """Freeze a tuple, and the tuples in it first: they may be nested in any depth, and in no cycle."""
         waiting = [value]
         while waiting:
             one = waiting[-1]

@@ -101,5 +101,5 @@ class Cursor:
 
 
 def shown(kind: str) -> str:
-    """Return what an error calls a kind of token: punctuation stands in quotes."""
+    """Return the name of a kind of token for errors: punctuation is in quotes."""
     return f"'{kind}'" if kind in _QUOTED else kind

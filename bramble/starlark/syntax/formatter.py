@@ -162,7 +162,7 @@ class _Formatter:
     # ---- lines
 
     def _print(self, depth: int, work: list[Work], end: int) -> None:
-        """Print one statement or header; comments in it that have no place of their own go before it."""
+        """Print one statement or header; comments in it that have no other place go before it."""
         indent = depth * INDENT
         text = lay_out(self.printer.pieces(work), WIDTH, indent)
         for comment in self.printer.take_comments(end):
@@ -171,7 +171,7 @@ class _Formatter:
         self.lines += [" " * indent + first, *rest]
 
     def _leading(self, start: int, depth: int, is_def: bool = False, tight: bool = False) -> None:
-        """Print what stands before a statement that starts at `start`: comments, and blank lines."""
+        """Print what is before a statement that starts at `start`: comments, and blank lines."""
         required = _AROUND_DEF if depth == 0 and (is_def or self.after_def) and self.lines else 0
         source = self.source
         if source is not None:

@@ -112,7 +112,7 @@ def _plain_line_ends(text: str) -> str:
 
 
 def _text_escape(match: re.Match[str]) -> str:
-    """Return what one escape of a string literal, or one line end in it, stands for."""
+    """Return the text of one escape of a string literal, or of one line end in it."""
     octal, hexadecimal, short, long, other = match.groups()
     written = match[0]
     if other is not None:

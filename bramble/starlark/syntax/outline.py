@@ -1,4 +1,4 @@
-"""What a program offers and needs, told without running it: for listings and documentation."""
+"""What a program defines and loads, found without running it: for listings and documentation."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ class OpenCall(Construct):
         self.equals = 0
 
     def begin(self, cursor: Cursor) -> Construct:
-        """Read what stands before the value of an argument: stars, or a name and `=`."""
+        """Read what is before the value of an argument: stars, or a name and `=`."""
         kinds, index = cursor.kinds, cursor.index
         kind = kinds[index]
         if kind == NAME and kinds[index + 1] == "=":
@@ -412,7 +412,7 @@ def parameter_head(cursor: Cursor) -> Union[Parameter, Name]:
 
 
 def identifier(cursor: Cursor, code: str = "syntax.unexpected") -> Name:
-    """Pass a name. Raises SyntaxFailure with this code when something else stands there."""
+    """Pass a name. Raises SyntaxFailure with this code if the next token is something else."""
     index = cursor.index
     if cursor.kinds[index] != NAME:
         raise cursor.failure(code, "not an identifier", cursor.ends[index])

@@ -1,4 +1,4 @@
-"""Expressions: one loop over the tokens, with stacks of its own.
+"""Expressions: one loop over the tokens, with explicit stacks.
 
 Why not a function for every rule of the grammar: calls are the slowest thing in
 Python, and their depth is not ours to use up. The loop is in one of two states.

@@ -1,4 +1,4 @@
-"""What may stand on the left of an assignment."""
+"""What may be on the left of an assignment."""
 
 from __future__ import annotations
 

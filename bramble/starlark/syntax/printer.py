@@ -1,7 +1,7 @@
 """From expressions back to text, in the one form that a formatter gives them.
 
 `formatter.py` does the same for statements and files. A tree becomes a list of
-pieces (layout.py) by a walk with a stack of its own, so any tree can be printed.
+pieces (layout.py) by a walk with an explicit stack, so any tree can be printed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def print_parameters(parameters: Sequence[Parameter]) -> str:
 
 
 class Spot:
-    """A place where comments may be printed: those that stand before `offset` in the text."""
+    """A place where comments may be printed: those before `offset` in the text."""
 
     __slots__ = ("offset", "kind")
 
@@ -75,7 +75,7 @@ class Spot:
 
 
 class Printer:
-    """Turns expressions into pieces. With a source, takes the comments that stand in them."""
+    """Turns expressions into pieces. With a source, takes the comments in them."""
 
     def __init__(self, source: Optional[Source], comments: Sequence[Comment] = ()) -> None:
         self.source = source
@@ -84,7 +84,7 @@ class Printer:
         self.depth = 0  # of the groups around the present piece; outside brackets no line may break
 
     def take_comments(self, before: int) -> list[Comment]:
-        """Return the comments that stand before an offset and have not been taken yet."""
+        """Return the comments before an offset that have not been taken yet."""
         first = self.next_comment
         while self.next_comment < len(self.comments) and self.comments[self.next_comment].start < before:
             self.next_comment += 1
@@ -123,7 +123,7 @@ class Printer:
     # ---- nodes: what each is made of
 
     def bracket(self, opener: str, items: Sequence[Node], closer: str, start: int, end: int) -> list[Work]:
-        """Return `items` with commas between them, in brackets that stand at `start` and before `end`."""
+        """Return `items` with commas between them, in brackets at `start` and before `end`."""
         if not items:
             return [opener, closer]
         begin = OPEN
@@ -266,7 +266,7 @@ class Printer:
 
 
 def _ending(closer: str, end: int, comma: bool = False) -> list[Work]:
-    """Return the end of a bracket whose closing one stands before `end`."""
+    """Return the end of a bracket whose closing one is before `end`."""
     maybe: list[Work] = [COMMA] if comma else []
     return [*maybe, Spot(end, "last"), closer, CLOSE]
 

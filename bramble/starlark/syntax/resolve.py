@@ -274,7 +274,7 @@ class _Resolver:
     # ---- bodies
 
     def _function(self, node: Union[Def, Lambda], outer: _Block) -> None:
-        """Resolve the body of a function whose definition stands in the block `outer`."""
+        """Resolve the body of a function whose definition is in the block `outer`."""
         if isinstance(node, Def):
             function = _Function(node.name.name, node.start, outer.function, docstring_of(node.body))
         else:

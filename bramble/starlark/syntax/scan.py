@@ -4,7 +4,7 @@ A logical line ends at a line end outside brackets. Reading line by line keeps
 the tokens of a large file out of memory, and lets the parser do indentation
 where blocks are known. A fault in the text becomes an ERROR token, which the
 parser raises when it gets there: so the first fault of the text is the one
-that is told, whichever of the two finds it.
+that is reported, whichever of the two finds it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class ScanFault:
         self.code = code
         self.message = message
         self.offset = offset
-        self.incomplete = incomplete  # more text could mend it
+        self.incomplete = incomplete  # more text could correct it
 
 
 class Scanner:
@@ -298,7 +298,7 @@ def _simple_string(raw: str) -> tuple[str, Union[str, bytes]]:
 
 
 def _letters(word: str) -> int:
-    """Return how many characters of `word` may stand in a name: letters, ASCII digits, underscores."""
+    """Return how many characters of `word` may be in a name: letters, ASCII digits, underscores."""
     # spec: starlark.names
     for count, character in enumerate(word):
         if not (character.isascii() or character.isalpha()):

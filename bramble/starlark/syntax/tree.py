@@ -322,7 +322,7 @@ class Branch(Node):
 
 
 class If(Stmt):
-    """A chain of `if` and `elif` branches; `otherwise` is the `else` part, empty when there is none."""
+    """A chain of `if` and `elif` branches; `otherwise` is the `else` part, empty if there is none."""
 
     branches: tuple[Branch, ...]
     otherwise: tuple[Stmt, ...]

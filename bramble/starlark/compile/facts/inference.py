@@ -13,9 +13,9 @@ calls it may be anybody, and whom it calls by name is called by code that knows 
 do to their arguments is done by strangers to the closed view, which has given them away. But they name
 globals, too; those that they name are strangers' (`_seen_by_strangers`).
 
-*Recursion.* A function may come back to itself only by a circle of calls by name, or by calling something
-that is not known. Functions that call nothing, or only functions that call nothing back, are in no circle
-and need no check; what reaches a circle or the unknown has one. A method that has the name of a built-in one
+*Recursion.* A function may come back to itself only by a cycle of calls by name, or by calling something
+that is not known. Functions that call nothing, or only functions that call nothing back, are in no cycle
+and need no check; what reaches a cycle or the unknown has one. A method that has the name of a built-in one
 is a call of the unknown seldom, and marks what is running itself then (runtime/seldom.py): what reaches the
 unknown only by such calls need not mark itself, and asks only whether it has been marked.
 """
@@ -246,7 +246,7 @@ class Inference:
             if start >= 0 and (start not in names or names[start] in used):
                 self.ownership.by_strangers |= (now | late) & ~UNKNOWN
         while finished:
-            # What calls nothing, or only functions that cannot lead back, is in no circle.
+            # What calls nothing, or only functions that cannot lead back, is in no cycle.
             done = names.get(finished.pop())
             for caller in callers.get(done, ()) if done is not None else ():
                 waiting[caller] -= 1
