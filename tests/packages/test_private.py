@@ -152,7 +152,7 @@ def test_another_server_to_which_it_leads_gets_no_secret(market: Published, web:
             assert codes == ["packages.unknown"]
             if kind == "bearer":
                 again = market.run("add", "--git", f"{web.url}/example.test/lib", "example.test/lib")
-                assert "write the URL to which it leads" in again.errors[0]["remedy"]
+                assert "write that URL" in again.errors[0]["remedy"]
             if kind != "netrc" or "localhost" in there:
                 assert {one for _, _, one in other.seen} <= {None}
             other.seen.clear()

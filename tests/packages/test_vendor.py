@@ -143,7 +143,7 @@ def test_a_build_starts_from_the_directory_and_needs_nothing_else(clone: Publish
         assert done.returncode == 0, done.stderr
     assert "✔ ./:tested" in done.stderr or "1 passed" in done.stdout
     found = clone.run("build", "--json", "--vendor", "v", "./:app")
-    assert found.codes == ["cli.unknown-option"], "it stands before the command"
+    assert found.codes == ["cli.unknown-option"], "it goes before the command"
     found = clone.run("build", "--json", "./:app", BRAMBLE_OFFLINE="1")
     assert found.status == 0 and found.json["built"] == []
     (app,) = Path(found.json["results"][0]["outputs"]["out"]["path"]).iterdir()

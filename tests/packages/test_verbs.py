@@ -130,7 +130,7 @@ def test_what_cannot_be_added_changes_nothing(desk: Published) -> None:
         (["a@"], "config.name", "for example"),
         (["app"], "config.dependency", "remove it"),
         (["diamond/subb"], "packages.unknown-version", "git tag subb/v0.1.0; until then: "),
-        (["b@^1.0"], "packages.unknown-revision", "which means it or a later one"),
+        (["b@^1.0"], "packages.unknown-revision", "which also permits later ones"),
     )
     for words, code, remedy in cases:
         done = desk.run("add", *(f"{HOST}/{word}" for word in words))

@@ -102,7 +102,7 @@ def test_a_dry_run_lists_everything_and_removes_nothing(world: World) -> None:
     for part in (
         str(world.store),
         str(cache(world)),
-        "--store removes it",
+        "--store also removes it",
         "not touched: 1",
         "the program",
     ):
