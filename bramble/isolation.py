@@ -36,7 +36,7 @@ def only_the_library() -> None:
 
 
 def asked_for() -> bool:
-    """Tell whether the interpreter is about to run a module of this package as a program, with `-m`.
+    """Return whether the interpreter is about to run a module of this package as a program, with `-m`.
 
     While it looks for the module, the first argument is `-m`. A program that
     imports this package as a library keeps its path.

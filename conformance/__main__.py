@@ -29,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Run the suite, or show what is in it; return 0 where all is well and 1 otherwise."""
+    """Run the suite, or show what is in it; return 0 if all is well and 1 otherwise."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = _carry_out(words)

@@ -129,7 +129,7 @@ def serve(action: Serve, world: World, sections: Mapping[str, str], servers: con
 
 
 def git(action: Git, world: World) -> None:
-    """Change a repository. Raises Broken where a tag or a branch is to mean what is not there."""
+    """Change a repository. Raises Broken if a tag or a branch is to mean what is not there."""
     repository = world.path(action.path.expand(world.values))
     name = action.name.expand(world.values)
     commit = "" if action.commit is None else action.commit.expand(world.values)

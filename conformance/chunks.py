@@ -52,7 +52,7 @@ def batches(cases: Sequence[Chunk]) -> Iterator[tuple[Chunk, ...]]:
 
 
 def run_together(cases: Sequence[Chunk], world: World, rules: Rules) -> Optional[tuple[Outcome, ...]]:
-    """Run chunks with `star --each`; None where that gave no complete answer."""
+    """Run chunks with `star --each`; None if that gave no complete answer."""
     given = [_programs(case, rules) for case in cases]
     names = []
     for number, program in enumerate(program for pair in given for program in pair):

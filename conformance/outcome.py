@@ -47,7 +47,7 @@ class Mismatch(Exception):
 
 
 class Broken(Exception):
-    """The case asks for something that cannot be done here: its author's fault or the machine's."""
+    """The case needs something that is not possible here: an error in it, or a limit of the machine."""
 
 
 class Missing(Exception):

@@ -204,7 +204,7 @@ class Step:
 
 
 def parse_step(line: int, source: str, phase: str) -> Step:
-    """Return one line of a script as a step. Raises BadStep where it is not in the vocabulary."""
+    """Return one line of a script as a step. Raises BadStep if it is not in the vocabulary."""
     verb, _, rest = source.strip().partition(" ")
     if verb not in _PARSERS:
         raise BadStep(f"unknown verb {verb!r}; known: {', '.join(VERBS)}")

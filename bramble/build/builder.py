@@ -85,7 +85,7 @@ class Builder:
                 self._made_by.close()
 
     def sources_known(self, task: Task) -> bool:
-        """Say whether `resolve` will be quick, since it has no files to look at."""
+        """Return whether `resolve` will be quick, since it has no files to look at."""
         sources = task.derivation.sources
         return not sources.files or sources in self.sources
 
@@ -183,7 +183,7 @@ class Builder:
         ]
 
     def _is_whole(self, names: Sequence[str]) -> bool:
-        """Say whether objects are complete; not if it cannot be known: who asks again hears why."""
+        """Return whether objects are complete; not if it cannot be known: who asks again hears why."""
         try:
             return self._store.first_missing(names) is None
         except BrambleError:
@@ -274,7 +274,7 @@ class Builder:
         self._store.protect(seen)
 
     def enough(self, task: Task, made: Optional[Made]) -> bool:
-        """Say whether nothing is left to do for the task, since all that is asked for is `made`."""
+        """Return whether nothing is left to do for the task, since all that is asked for is `made`."""
         # spec: build.demand
         if made is None or task.check:
             return False

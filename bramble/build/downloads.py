@@ -26,9 +26,7 @@ class Download:
 
     id: str
     name: str
-    key: (
-        str  # "" where a part of it is the output of another derivation: nobody knows it before that is built
-    )
+    key: str  # "" if a part of it is the output of another derivation: nobody knows it before that is built
     plain: str  # the key that locks had before keys kept no secrets
     written: str  # the digest that its derivation states itself, or ""
     stated: bool  # its derivation says what it must be, by a digest or a checksum, so that it needs no pin

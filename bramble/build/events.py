@@ -47,7 +47,7 @@ class Progress(NamedTuple):
     id: str
     name: str
     done: int  # bytes received
-    total: Optional[int]  # bytes expected; None when the server does not say
+    total: Optional[int]  # bytes expected; None if the server does not say
 
 
 class Retrying(NamedTuple):
@@ -113,7 +113,7 @@ class Failed(NamedTuple):
     name: str
     error: BrambleError
     log: bytes  # what the build wrote; of more than LOG_SHOWN bytes the end, after a line that says so
-    log_path: Optional[str]  # the file that holds all of it; None when nothing was written
+    log_path: Optional[str]  # the file that holds all of it; None if nothing was written
     kept: Optional[str]  # the directory that holds what it left, when that was asked for
 
 

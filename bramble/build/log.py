@@ -47,7 +47,7 @@ class BuildLog:
         return self._path if self._size else None
 
     def write(self, data: bytes) -> None:
-        """Keep the next bytes, and pass them on. Raises BrambleError when the disk takes no more."""
+        """Keep the next bytes, and pass them on. Raises BrambleError if the disk takes no more."""
         # spec: build.log.size
         with DiskFailures("keep the log of a build"):
             if self._fd < 0:

@@ -33,7 +33,7 @@ def lock_key(builder: str, name: str, env: Mapping[str, str]) -> Optional[str]:
 
 
 def wants_submodules(name: str, env: Mapping[str, str]) -> bool:
-    """Tell whether a `fetch_git` asks for submodules; `name` is the derivation's. Raises derivation.env."""
+    """Return whether a `fetch_git` asks for submodules; `name` is the derivation's. Raises derivation.env."""
     # spec: build.fetch-git.submodules
     value = env.get("submodules", "")
     if value not in _YES + _NO:
@@ -80,7 +80,7 @@ def plain_key(builder: str, env: Mapping[str, str]) -> str:
 
 
 def expected(key: Optional[str], name: str, env: Mapping[str, str], pins: Mapping[str, str]) -> Optional[str]:
-    """Return the digest that the output must have; None when nobody knows it yet.
+    """Return the digest that the output must have; None if nobody knows it yet.
 
     `key` is the `lock_key`, None for other builds. Raises fetch.hash for a hash that is not valid or
     that the lock contradicts.
@@ -109,12 +109,12 @@ def expected(key: Optional[str], name: str, env: Mapping[str, str], pins: Mappin
 
 
 def is_pinned(env: Mapping[str, str]) -> bool:
-    """Tell whether it is the lock, and nothing in its derivation, that says what a download must be."""
+    """Return whether it is the lock, and nothing in its derivation, that says what a download must be."""
     return not env.get("hash") and not has_checksum(env)
 
 
 def has_checksum(env: Mapping[str, str]) -> bool:
-    """Tell whether a download states what its bytes are, and so needs no pin."""
+    """Return whether a download states what its bytes are, and so needs no pin."""
     # spec: build.fetch.checksum
     return any(env.get(variable) for variable in _CHECKSUMS)
 

@@ -1,4 +1,4 @@
-"""What a derivation says its outputs may refer to: reserved variables of its environment.
+"""Restrictions of the references of outputs: reserved variables of a derivation's environment.
 
 They are part of the derivation, so every builder of it gets the same verdict, and
 its id changes with them. The builder sees them like any other variable.

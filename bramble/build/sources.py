@@ -36,7 +36,7 @@ def common_directory(location: str, files: Iterable[str]) -> str:
 def add_sources(
     sources: Sources, store: Store, roots: Mapping[str, str], looks: Optional[Looks] = None
 ) -> Optional[SourceObject]:
-    """Put the sources into the store, where they are missing yet; None when there are none.
+    """Put the sources into the store, where they are missing yet; None if there are none.
 
     `roots` gives the directory of each project; what is in `looks` is not looked at again. Raises
     build.unknown-project, and what the store raises for a file that is missing or outside.

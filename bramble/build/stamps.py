@@ -34,7 +34,7 @@ def stamp(path: str) -> Stamp:
 
 
 def unchanged(stamps: Sequence[Stamp]) -> bool:
-    """Say whether every stamp is still true, and the rules are those of today."""
+    """Return whether every stamp is still true, and the rules are those of today."""
     # spec: build.host-tools.stamps
     rules, *others = stamps or ((),)
     try:
@@ -44,7 +44,7 @@ def unchanged(stamps: Sequence[Stamp]) -> bool:
 
 
 def _holds(old: Stamp) -> bool:
-    """Say whether a stamp is true. A compiler has 2,600, nearly all of files: those take the short way."""
+    """Return whether a stamp is true. A compiler has 2,600, nearly all of files: those take the short way."""
     if old[0] != "file":
         return stamp(old[1]) == old
     try:

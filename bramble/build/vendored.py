@@ -48,7 +48,7 @@ def take(store: Store, options: FetchOptions, name: str) -> bool:
 
 
 def vendored_body(checksum: Checksum, options: FetchOptions, target: str) -> str:
-    """Return `target`, a file made now of the downloaded bytes of this checksum; "" where there are none.
+    """Return `target`, a file made now of the downloaded bytes of this checksum; "" if there are none.
 
     Raises vendor.damaged for a file that has another checksum, fetch.out-of-reach.
     """
@@ -81,7 +81,7 @@ def _path(options: FetchOptions, name: str) -> str:
 
 @contextlib.contextmanager
 def _opened(options: FetchOptions, path: str) -> Iterator[Optional[IO[bytes]]]:
-    """Give a file of the vendor directory, None where it is not there."""
+    """Give a file of the vendor directory, None if it is not there."""
     if options.vendor is None or not os.path.lexists(path):
         yield None
         return

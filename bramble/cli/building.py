@@ -117,7 +117,7 @@ def add_build_options(parser: argparse.ArgumentParser, *, tests: bool = False) -
 def downloading(arguments: argparse.Namespace) -> argparse.Namespace:
     """Return the arguments of a command that downloads, as those of a build that goes on after a failure.
 
-    `--check` says something else there.
+    `--check` has another meaning there.
     """
     parser = argparse.ArgumentParser()
     add_build_options(parser)

@@ -71,7 +71,7 @@ def read_setting(
 ) -> Setting:
     """Return the setting of this invocation; with `cached` False it has no cache (spec: recall.off).
 
-    Raises BrambleError when a variable holds something that cannot be used.
+    Raises BrambleError if a variable holds something that cannot be used.
     """
     store_of = store_of or environ.get("BRAMBLE_STORE_OF") or None
     here = _working_directory(directory)
@@ -198,7 +198,7 @@ def _store_root(environ: Mapping[str, str], store_of: Optional[str]) -> str:
 
 
 def _home(environ: Mapping[str, str]) -> Optional[str]:
-    """Return the home directory; None when the variable is empty or relative, or the user has none."""
+    """Return the home directory; None if the variable is empty or relative, or the user has none."""
     home = environ.get("HOME", os.path.expanduser("~"))
     return home if os.path.isabs(home) else None
 

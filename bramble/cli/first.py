@@ -78,7 +78,7 @@ def _ended(status: int) -> int:
 
 
 def _version_written() -> bool:
-    """Write the version; return False where that cannot be done, which the longer way has words for."""
+    """Write the version; return False if that cannot be done, which the longer way has words for."""
     if sys.stdout is None:
         return False
     line = f"bramble {__version__}\n".encode()

@@ -65,7 +65,7 @@ def answers_of(environ: Mapping[str, str]) -> Kept | None:
 
 
 def question_of(words: Sequence[str], environ: Mapping[str, str]) -> bytes | None:
-    """Return all that decides an answer besides what is read from files; None where something else does.
+    """Return all that decides an answer besides what is read from files; None if something else does.
 
     That is a stream that is closed, or the list of users, which says where homes are.
 
@@ -114,7 +114,7 @@ def _said(answer: bytes) -> int | None:
 
 
 def _run(answer: bytes) -> int | None:
-    """Run a program as it was run before; None where something of it is gone."""
+    """Run a program as it was run before; None if something of it is gone."""
     # spec: recall.run
     size, _, rest = answer.partition(b"\n")
     try:

@@ -85,7 +85,7 @@ def summary(view: View, now: float) -> str:
 
 
 def folded(view: View, now: float) -> str:
-    """Return the one line that is left of a build; "" where the lines of what was built say all."""
+    """Return the one line that is left of a build; "" if the lines of what was built say all."""
     # spec: cli.progress.end
     if view.built + view.failed < 2:
         return ""

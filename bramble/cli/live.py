@@ -219,7 +219,7 @@ class Live:
         )
 
     def _left(self, plan: _Plan) -> Optional[float]:
-        """Return how many seconds the rest will take; None where it is not known of each."""
+        """Return how many seconds the rest will take; None if it is not known of each."""
         if not self._forecasts or not plan.names or len(plan.names) > _MOST_FORECAST:
             return None
         now = self._clock()

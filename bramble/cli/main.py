@@ -84,10 +84,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 @contextlib.contextmanager
 def _quick_interrupt() -> Iterator[None]:
-    """Let Ctrl-C end this process at once where it is so large that to give its memory back takes seconds.
+    """Let Ctrl-C end this process immediately if it is so large that freeing its memory takes seconds.
 
-    Nothing is lost by that: whatever Bramble writes has its name when it is complete. A build has a way
-    of its own, since it has children.
+    Nothing is lost by that: files get their names only when they are complete. A build ends in
+    another way, since it has child processes.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
@@ -106,7 +106,7 @@ def _interrupt(_number: int, _frame: Optional[FrameType]) -> None:
 
 
 def _resident() -> int:
-    """Return how many bytes of memory this process has now, 0 where nothing says so (proc(5), statm).
+    """Return how many bytes of memory this process has now, 0 if nothing says so (proc(5), statm).
 
     The maximum that the system reports (getrusage(2)) is that of the parent process, if
     that was larger.

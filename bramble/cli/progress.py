@@ -95,7 +95,7 @@ class Display:
                 handler(self, event)
 
     def _begin(self, graph: Surroundings) -> None:
-        """Begin to draw: there is a terminal, and something to be seen."""
+        """Begin to draw: there is a terminal, and something to show."""
         # With nothing to build nothing is drawn, and what draws is not loaded.
         self._live = _drawing(self._surface, graph, self._shown)
         for event in self._early:

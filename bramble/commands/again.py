@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def run_again(errors: bytes, prepared: bytes) -> Optional[Ran]:
     """Run a program, after standard error was given `errors`.
 
-    None where an object that it needs is gone, or no helper can be started: then nothing has been done, and
+    None if an object that it needs is gone, or no helper can be started: then nothing has been done, and
     full evaluation decides what to do. Raises BrambleError as `running.run` does.
     """
     # spec: recall.run

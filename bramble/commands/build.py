@@ -182,7 +182,7 @@ def build_evaluated(
 def earlier_durations(setting: Setting) -> Mapping[str, float]:
     """Return the seconds that derivations took in earlier builds of the project, by their names.
 
-    Raises BrambleError where the store cannot be opened.
+    Raises BrambleError if the store cannot be opened.
     """
     # Asked on a terminal alone, and not before something is built.
     found: Mapping[str, float] = importlib.import_module("bramble.commands.recorded.forecast").forecasts(
@@ -339,7 +339,7 @@ def _open_store(setting: Setting) -> Store:
 
 
 def _may_use_network(project: Project, setting: Setting, given: bool) -> bool:
-    """Tell whether the person lets generators of a project use the network: now, or by an earlier grant."""
+    """Return whether the person lets generators of a project use the network: now, or by an earlier grant."""
     # spec: build.generated.network
     trust = importlib.import_module("bramble.commands.trust")
     return given or bool(trust.may_generate(project, setting))
@@ -456,7 +456,7 @@ def result_lines(evaluated: Evaluated, result: BuildResult) -> tuple[tuple[str, 
 
     The label names the target of a path, as it is written in the directory of the project:
     `./:app`, `./:app.dev` for an output that is not the default, `./:all[KEY]` where the function
-    returned several derivations (`_labels`). It is "" where the targets mean one output of one derivation.
+    returned several derivations (`_labels`). It is "" if the targets mean one output of one derivation.
     """
     # spec: cli.build.results
     graph = evaluated.evaluation.graph

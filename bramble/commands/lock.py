@@ -114,7 +114,7 @@ def _unused_packages(project: Project, setting: Setting, lock: Lock) -> list[str
 
 
 def _is_of_a_graph(key: str, lock: Lock) -> bool:
-    """Tell whether a generated graph, which is also in the lock, has a download with this key."""
+    """Return whether a generated graph, which is also in the lock, has a download with this key."""
     # spec: project.lock.fits
     texts = [
         text for table, entries in lock.tables.items() if table != URL_HASHES for text in entries.values()
@@ -150,7 +150,7 @@ def _elsewhere(
 
 
 def _unheard(_: str) -> None:
-    """What programs print is printed once, for the platform of this machine."""
+    """The output of programs is printed once, for the platform of this machine."""
 
 
 def wanted(seen: Survey, update: Optional[Sequence[str]] = None) -> tuple[Download, ...]:

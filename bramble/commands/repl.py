@@ -33,7 +33,7 @@ class Repl:
         self.project = interactive.project.name if interactive.in_project else ""
 
     def run(self, text: str, number: int) -> Optional[str]:
-        """Run an input whose first line has this number; return its value as text, None where it has none.
+        """Run an input whose first line has this number; return its value as text, None if it has none.
 
         Raises BrambleError of the phases syntax, resolve, eval, load and derivation.
         """

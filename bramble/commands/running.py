@@ -124,7 +124,7 @@ def unpacked(data: bytes) -> Prepared:
 def hold(prepared: Prepared) -> Optional[Uses]:
     """Keep the objects of a run from being removed, until what is returned is closed.
 
-    None where one of them is gone, cannot be kept, or cannot be executed, as where their file system does not
+    None if one of them is gone, cannot be kept, or cannot be executed, as where their file system does not
     allow that any more: then they have to be looked for, and perhaps built.
     """
     # spec: store.gc.protection

@@ -22,7 +22,7 @@ TRUST_NAME = "trust.json"
 
 
 def granted(wish: Asked, setting: Setting) -> bool:
-    """Tell whether exactly this request of this project was granted, or nothing is asked for."""
+    """Return whether exactly this request of this project was granted, or nothing is asked for."""
     # spec: cli.trust
     if not wish.items:
         return True
@@ -36,12 +36,12 @@ def note_grants(setting: Setting, reads: Reads) -> None:
 
 
 def may_generate(project: Project, setting: Setting) -> bool:
-    """Tell whether generators of a project were granted the network (spec: build.generated.network)."""
+    """Return whether generators of a project were granted the network (spec: build.generated.network)."""
     return granted(asked_to_generate(project), setting)
 
 
 def may_follow(project: Project, directory: str, setting: Setting) -> bool:
-    """Tell whether it was granted to a project to take a package from a directory."""
+    """Return whether it was granted to a project to take a package from a directory."""
     # spec: packages.path.granted
     return granted(asked_to_follow(project, directory), setting)
 

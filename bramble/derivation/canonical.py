@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def canonical_bytes(derivation: Derivation) -> bytes:
     """Return the canonical JSON of a derivation.
 
-    Raises derivation.text when a string of it is not Unicode.
+    Raises derivation.text if a string of it is not Unicode.
     """
     # spec: derivation.canonical
     dependencies = [

@@ -222,7 +222,7 @@ class _Reader:
         return self._ids, DerivationGraph({key: self._graph[key] for key in sorted(self._graph)})
 
     def _draft(self, key: str, value: Any) -> Derivation:
-        """Return the derivation of a node as it is written. Raises graph.id when its id is another one."""
+        """Return the derivation of a node as it is written. Raises graph.id if its id is another one."""
         where = f"graph.{key}"
         labelled = _LABEL.fullmatch(key) is not None
         if not labelled and not is_digest(key):

@@ -63,7 +63,7 @@ def graph_from_json(data: bytes) -> DerivationGraph:
 def decode_derivation(data: bytes, *, expected: Optional[str] = None) -> Derivation:
     """Return the derivation whose canonical JSON is `data` (spaces and the order of keys are free).
 
-    Raises derivation.encoding, also when its id is not the `expected` one.
+    Raises derivation.encoding, also if its id is not the `expected` one.
     """
     return _derivation(strictjson.parse(data), "the derivation", expected)
 

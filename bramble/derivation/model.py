@@ -72,7 +72,7 @@ class Derivation(_Derivation):
     else can, so `dependencies` is everything that the build will see.
 
     A tuple with cached properties: created in a fifth of the time of a frozen dataclass, and
-    what it works out it works out once.
+    each computed property is computed once.
     """
 
     @cached_property

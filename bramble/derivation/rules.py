@@ -223,7 +223,7 @@ def _check_sources(sources: Sources) -> None:
 
 
 def is_relative_path(path: str) -> bool:
-    """Tell whether `path` is `name/name/…`: not empty, not absolute, without `.` and `..`."""
+    """Return whether `path` is `name/name/…`: not empty, not absolute, without `.` and `..`."""
     if "\x00" in path:
         return False
     return all(name not in ("", ".", "..") for name in path.split("/"))

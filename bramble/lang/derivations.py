@@ -128,7 +128,7 @@ def _named(session: Session, caller: Caller, files: tuple[str, ...]) -> Mapping[
 
 
 def _is_source(session: Session, caller: Caller, file: str) -> bool:
-    """Say whether a name among sources is a file's and no directory's; refuse one that is not a source."""
+    """Return whether a name among sources is a file's and no directory's; refuse one that is not a source."""
     if file in session.found:
         return file not in session.found_directories
     project, _, path = file.rpartition("//")

@@ -57,7 +57,7 @@ class Interactive:
         self._inputs = Inputs(DIALECT, predeclared(platform), thread, texts)
 
     def run(self, text: str, number: int) -> Optional[str]:
-        """Run an input whose first line has this number; return its value as text, None where it has none.
+        """Run an input whose first line has this number; return its value as text, None if it has none.
 
         Raises BrambleError of the phases syntax, resolve, eval, load and derivation; what the
         input has done before that stays done.

@@ -22,7 +22,7 @@ def with_dependency(text: str, name: str, needs: dict[str, str]) -> str:
     """Return the text of a bramble.toml in which the dependency `name` says `needs`.
 
     `needs` maps `version`, `rev`, `git` and `path` to text. One that is only a version is written as a
-    string where it is new, and a value that is there is changed in its place. Raises config.* when
+    string where it is new, and a value that is there is changed in its place. Raises config.* if
     `text` is not TOML, packages.edit if its entry must be changed manually.
     """
     # spec: packages.edit
@@ -46,7 +46,7 @@ def with_dependency(text: str, name: str, needs: dict[str, str]) -> str:
 def without_dependency(text: str, name: str) -> str:
     """Return the text of a bramble.toml without the dependency `name`, which it has.
 
-    Raises config.* when `text` is not TOML, packages.edit if its entry must be removed manually.
+    Raises config.* if `text` is not TOML, packages.edit if its entry must be removed manually.
     """
     # spec: packages.edit
     document = parse_document(text, CONFIG_NAME)

@@ -20,11 +20,11 @@ class Locked(NamedTuple):
     """What is known of the sources of a package."""
 
     digest: str
-    commit: str  # "" where the lock does not say
+    commit: str  # "" if the lock does not say
 
 
 def locked(tables: Mapping[str, Mapping[str, str]], key: str) -> Optional[Locked]:
-    """Return what the tables of a lock say of a package; None when they do not name it."""
+    """Return what the tables of a lock say of a package; None if they do not name it."""
     # spec: packages.lock
     digest = tables.get(DEPENDENCIES, {}).get(key)
     return None if digest is None else Locked(digest, tables.get(COMMITS, {}).get(key, ""))

@@ -72,7 +72,7 @@ def version_of(directory: str, tag: str) -> Optional[Version]:
 
 
 def is_remote(name: str) -> bool:
-    """Tell whether a package's name is a place: a host, which has a dot, and what is on it."""
+    """Return whether a package's name is a place: a host, which has a dot, and what is on it."""
     # spec: packages.names.place
     host, slash, rest = name.partition("/")
     return "." in host.strip(".") and bool(slash and rest)

@@ -51,7 +51,7 @@ class Tree(NamedTuple):
 
     directory: str  # absolute
     digest: str  # of the tree in canonical form, which is the name of the object
-    commit: str  # full hash, "" where it is not known any more
+    commit: str  # full hash, "" if it is not known any more
 
 
 class Source(Protocol):
@@ -283,7 +283,7 @@ class _Walk:
             )
 
     def _may_be_asked(self, git: str) -> bool:
-        """Tell whether a repository that a package names is one that may be asked because of it."""
+        """Return whether a repository that a package names is one that may be asked because of it."""
         own = {one.git for one in self.project.config.dependencies.values()}
         return git in own or _REACHED.match(git) is not None
 

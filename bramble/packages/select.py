@@ -66,7 +66,7 @@ class Selection:
     required: Mapping[Asker, Requirements]  # by everyone in the smallest set
 
     def meant(self, asker: Asker, name: str) -> Optional[Release]:
-        """Return the release that `name` means in the modules of `asker`; None where it requires none."""
+        """Return the release that `name` means in the modules of `asker`; None if it requires none."""
         # spec: packages.majors
         least = self.required[asker].get(name)
         return None if least is None else self.chosen[_slot(least)]
@@ -113,7 +113,7 @@ def select(
 
     `requirements_of` returns what each of some releases requires; it is asked once for each release that
     anybody requires, for as many at a time as are known. What it raises is raised.
-    Raises Unmet where a package is required at two places, or a place holds a lesser version than somebody
+    Raises Unmet if a package is required at two places, or a place holds a lesser version than somebody
     requires.
     """
     # spec: packages.selection

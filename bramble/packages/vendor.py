@@ -54,7 +54,7 @@ def encode(manifest: Manifest) -> bytes:
 
 
 def is_manifest(data: bytes) -> bool:
-    """Tell whether these are the bytes of a manifest that this Bramble may replace."""
+    """Return whether these are the bytes of a manifest that this Bramble may replace."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
@@ -63,7 +63,7 @@ def is_manifest(data: bytes) -> bool:
 
 
 def is_own(path: str) -> bool:
-    """Tell whether a path in a vendor directory is one that Bramble gives to what it writes there."""
+    """Return whether a path in a vendor directory is one that Bramble gives to what it writes there."""
     # spec: vendor.own
     folder, _, name = path.rpartition("/")
     if name.startswith(TEMPORARY):

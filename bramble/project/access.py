@@ -139,7 +139,7 @@ def _sweep(directory: int, name: str) -> None:
 
 
 def _is_left(directory: int, entry: str) -> bool:
-    """Tell whether nobody writes a file any more: a writer locks it, soon after making it."""
+    """Return whether nobody writes a file any more: a writer locks it, soon after making it."""
     status = os.lstat(entry, dir_fd=directory)
     if not stat.S_ISREG(status.st_mode) or time.time() - status.st_mtime < _SOON:
         return False

@@ -146,7 +146,7 @@ def _find(
 
 
 def is_directory(listings: Listings, path: str) -> bool:
-    """Tell whether a path relative to the project is a directory, and no link to one."""
+    """Return whether a path relative to the project is a directory, and no link to one."""
     return listings.kind(tuple(path.split("/"))) == stat.S_IFDIR
 
 
@@ -288,7 +288,7 @@ def _matching(found: Listings, pattern: Pattern, excludes: Sequence[Pattern]) ->
 
 
 def _is_result(found: Listings, path: Names) -> bool:
-    """Tell whether a symbolic link is one that `build --out-link` makes: a result is not a source."""
+    """Return whether a symbolic link is one that `build --out-link` makes: a result is not a source."""
     found.reads.stamp(os.path.join(found.root, *path))
     head, _, name = os.readlink(os.path.join(found.root, *path)).rpartition("/")
     return head.startswith("/") and head.endswith("/store") and len(name) == 32 and name.isalnum()

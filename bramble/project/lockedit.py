@@ -55,7 +55,7 @@ def edited(text: str, name: str, tables: Tables, known: Optional[Tables] = None)
 
 
 def _changed(lines: list[str], document: TomlDocument, tables: Tables) -> Optional[str]:
-    """Return the text of the lines with the changes; None where entries are not written one a line."""
+    """Return the text of the lines with the changes; None if entries are not written one a line."""
     kept: list[Optional[str]] = list(lines)
     for table, entries in document.values.items():
         for key, before in entries.items():

@@ -166,7 +166,7 @@ def merge(
     table: str = URL_HASHES,
     replaced: Mapping[str, str] = MappingProxyType({}),
 ) -> Lock:
-    """Return the lock with the new pins. Raises lock.conflict when one says otherwise than before.
+    """Return the lock with the new pins. Raises lock.conflict if one says otherwise than before.
 
     `replaced` are pins that may be written over, as long as they say what they do here.
     """
@@ -270,7 +270,7 @@ def alone(
 ) -> Iterator[None]:
     """Hold the advisory lock on the directory of a file; file systems without locks go without (flock(2)).
 
-    Raises lock.unwritable where the directory cannot be opened.
+    Raises lock.unwritable if the directory cannot be opened.
     """
     directory = os.path.dirname(path) or "."
     try:

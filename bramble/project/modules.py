@@ -139,9 +139,9 @@ class ModuleRoots:
     def locate(self, module: str, within: Optional[str] = None) -> ModuleFile:
         """Return the file of a module; its name is what modules of the package `within` call it.
 
-        `within` is the project of a `ModuleFile`, and None where a person names the module.
+        `within` is the project of a `ModuleFile`, and None if a person names the module.
 
-        Raises load.unknown-package when no project or package has such a name, load.undeclared when
+        Raises load.unknown-package if no project or package has such a name, load.undeclared when
         `within` does not require the one that has it, load.unknown-module when it has no such file,
         load.ambiguous when two files claim the name.
         """
@@ -219,7 +219,7 @@ class ModuleRoots:
     def of_path(self, path: str) -> ModuleFile:
         """Return the module that a path means, relative to the project's location.
 
-        Raises load.outside when it leaves the project, and the errors of `locate`.
+        Raises load.outside if it leaves the project, and the errors of `locate`.
         """
         # spec: project.targets.path
         inner = self.inner(path)
@@ -227,7 +227,7 @@ class ModuleRoots:
         return _locate(name, self.project.name, self.project.root, inner, self.reads)
 
     def is_here(self, path: str) -> bool:
-        """Tell whether a path relative to the project's location is that of a directory or a module."""
+        """Return whether a path relative to the project's location is that of a directory or a module."""
         here = os.path.join(self.project.root, self.project.location, path)
         return os.path.isdir(here) or os.path.isfile(here + SUFFIX)
 
@@ -288,7 +288,7 @@ def _longest(module: str, names: Container[str]) -> Optional[str]:
 
 
 def in_library(module: str) -> bool:
-    """Tell whether a module name is one of the library that comes with Bramble."""
+    """Return whether a module name is one of the library that comes with Bramble."""
     # spec: project.modules.library
     return module.partition("/")[0] == library.PACKAGE
 

@@ -24,7 +24,7 @@ class Pattern(NamedTuple):
     hidden: bool  # whether wildcards match a leading dot
 
     def matches(self, path: tuple[str, ...]) -> bool:
-        """Tell whether the pattern matches a whole path, given as its names."""
+        """Return whether the pattern matches a whole path, given as its names."""
         if path[: len(self.base)] != self.base:
             return False
         return self._matches_rest(path[len(self.base) :])
@@ -63,7 +63,7 @@ class Pattern(NamedTuple):
         return found
 
     def covers(self, directory: tuple[str, ...]) -> bool:
-        """Tell whether the pattern is `DIRECTORY/**`, so that all below the directory matches."""
+        """Return whether the pattern is `DIRECTORY/**`, so that all below the directory matches."""
         if not self.parts or self.parts[-1] is not ANY_DEPTH:
             return False
         inner = Pattern(self.text, self.base, self.parts[:-1], self.hidden)

@@ -15,7 +15,7 @@ class Fetched(NamedTuple):
     """A project that a user has named by the name of a package: its sources are in the store.
 
     Nothing can be written at its root, so other directories replace it: `home` is the directory of its
-    lock and of what is remembered of it, `here` where the person stands, and `ground` the same, or "" where
+    lock and of what is remembered of it, `here` where the person stands, and `ground` the same, or "" if
     its programs may not write there unless this is requested.
     """
 

@@ -42,7 +42,7 @@ class Kept:
         self.below = below
 
     def read(self, name: str) -> bytes | None:
-        """Return what `write` has kept under a name; None when nothing that can be trusted is there."""
+        """Return what `write` has kept under a name; None if nothing that can be trusted is there."""
         # spec: dialect.cache
         try:
             directory = self._open(make=False)
@@ -77,7 +77,7 @@ class Kept:
         return True
 
     def usable(self) -> bool:
-        """Say whether what is kept here can be used, and more be kept; what is absent can be made."""
+        """Return whether what is kept here can be used, and more be kept; what is absent can be made."""
         try:
             directory = self._open(make=False)
             if directory is None:
@@ -90,7 +90,7 @@ class Kept:
         return os.access(os.path.join(self.root, *self.below), os.W_OK)
 
     def _open(self, make: bool) -> int | None:
-        """Return the open directory; None when somebody else could have written into it, or made it."""
+        """Return the open directory; None if somebody else could have written into it, or made it."""
         if make:
             _make_root(self.root)
         handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

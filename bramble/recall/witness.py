@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 STAMP, NAMES, PLACE, KIND, WAY, TABLE, BYTES = "s", "n", "p", "k", "w", "t", "b"
 SEPARATOR = "\0"
-# More than that is not read to see that it is the same: whoever does everything anew need not read it twice.
+# More than that is not read to see that it is the same: whoever does everything again need not read it twice.
 _MOST_READ, _MOST_BYTES_READ = 64, 64 << 20
 # File systems count time in steps: those of the kernel's clock (4 or 10 ms), or whole seconds or two.
 _STEP, _COARSE_STEP = 50 * 10**6, 2 * 10**9
@@ -68,7 +68,7 @@ _OF_STATUS = {STAMP: stamp_of, PLACE: place_of, KIND: kind_of}
 
 
 def settled(found: os.stat_result, moment: int) -> bool:
-    """Tell whether something was changed so long before a moment that no later change can have the same time.
+    """Return whether something was changed so long before a moment that no later change has the same time.
 
     `moment` is in nanoseconds since 1970.
     """
@@ -79,7 +79,7 @@ def settled(found: os.stat_result, moment: int) -> bool:
 
 
 def look(path: str) -> os.stat_result | None:
-    """Return what lstat(2) finds; None where nothing is. Raises OSError where that cannot be known."""
+    """Return what lstat(2) finds; None if nothing is. Raises OSError if that cannot be known."""
     try:
         return os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -87,7 +87,7 @@ def look(path: str) -> os.stat_result | None:
 
 
 def names_in(directory: str) -> str:
-    """Return a fingerprint of the names and types of what a directory holds; "" where it cannot be read."""
+    """Return a fingerprint of the names and types of what a directory holds; "" if it cannot be read."""
     try:
         with os.scandir(directory) as entries:
             found = sorted(f"{entry.name}/{_letter(entry)}" for entry in entries)
@@ -123,7 +123,7 @@ def bytes_value(stamp: str, sha256: str) -> str:
 
 
 def all_hold(text: str, new_sha256: Callable[[], Hash] | None = None) -> bool:
-    """Say whether every witness of a record says what is so now; what cannot be looked at does not hold."""
+    """Return whether every witness of a record says what is so now; what cannot be read does not hold."""
     return renewed(text, 0, new_sha256) is not None
 
 
@@ -173,7 +173,7 @@ def renewed(text: str, moment: int, new_sha256: Callable[[], Hash] | None) -> st
 
 
 def _is_same(path: str, found: os.stat_result, known: str, hashed: Hash) -> bool:
-    """Say whether a file of another stamp than before is the same, and stands still while it is read."""
+    """Return whether a file of another stamp than before is the same, and stands still while it is read."""
     before, _, sha256 = known.partition("\n")
     if not modes.S_ISREG(found.st_mode) or _unmoved(stamp_of(found)) != _unmoved(before):
         return False

@@ -59,13 +59,13 @@ class Identity:
         outer_uid, outer_gid = (self.slot_id(slot),) * 2 if self.other else (self.uid, self.gid)
         write_map(pid, (uid, outer_uid), (gid, outer_gid))
         # Anybody may write this one, once: so it is written. Project 0 is what every file has.
-        try:  # noqa: SIM105 (contextlib takes longer to load than all of this room)
+        try:  # noqa: SIM105 (contextlib takes longer to load than all of this package)
             write_file(b"/proc/%d/projid_map" % pid, b"0 0 1")
         except OSError:
             pass
 
     def show_as_slot(self, tree: int, slot: int) -> bool:
-        """Show the owner of the detached mount `tree` as the slot's user; False where that cannot be done."""
+        """Show the owner of the detached mount `tree` as the slot's user; False if that cannot be done."""
         status = os.fstat(tree)
         key = (status.st_uid, status.st_gid, slot)
         if key not in self.namespaces:

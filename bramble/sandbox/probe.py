@@ -21,7 +21,7 @@ NAMESPACE_LIMITS = (
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at: `good` is None where it is only worth knowing."""
+    """One thing that was looked at: `good` is None if it is only worth knowing."""
 
     topic: str
     good: Optional[bool]

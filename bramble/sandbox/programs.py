@@ -62,7 +62,7 @@ def follow(path: str, mounts: Mapping[str, Mount]) -> Optional[os.stat_result]:
             status = None  # a directory that leads to mounts, or nothing
             continue
         try:
-            # The source itself is followed on the host: a link there is not a link in the sandbox.
+            # The source itself is followed on the host: a link there is no link in the sandbox.
             status = os.stat(outside) if absolute(here) in mounts else os.lstat(outside)
             if not stat.S_ISLNK(status.st_mode):
                 continue
@@ -94,7 +94,7 @@ def is_shown(here: list[str], mounts: Mapping[str, Mount]) -> bool:
 
 
 def source(here: list[str], mounts: Mapping[str, Mount]) -> Optional[str]:
-    """Return the host's path behind a path of the sandbox, None where no mount that is read-only shows it."""
+    """Return the host's path behind a path of the sandbox, None if no mount that is read-only shows it."""
     for depth in range(len(here), 0, -1):
         mount = mounts.get(absolute(here[:depth]))
         if mount is not None:

@@ -1,4 +1,4 @@
-"""Starting the helper, with so little that it starts while its caller loads what describes a sandbox."""
+"""Starts the helper with few imports, so that it starts while its caller loads the rest."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Started:
 
 
 def helper(python: str) -> Started:
-    """Start a helper. Raises OSError, ValueError where it is not known how, and sandbox.unavailable."""
+    """Start a helper. Raises OSError, ValueError if it is not known how, and sandbox.unavailable."""
     null = null_device()
     try:
         control, end = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
@@ -87,7 +87,7 @@ def spawn(python: str, streams: tuple[tuple[int, int], ...]) -> int:
 
 
 def loader_environment(maps: str) -> dict[str, str]:
-    """Return what the loader needs to find a Python whose inner parts are a library: nothing for others.
+    """Return the variables with which the loader finds the library of a Python; empty if it has none.
 
     Some distributions tell the loader by LD_LIBRARY_PATH, which the helper
     would lack. `maps` is our own proc_pid_maps(5).

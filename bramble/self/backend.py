@@ -85,7 +85,7 @@ def build_editable(
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
     """Write the source distribution into a directory and return its name.
 
-    Raises UnsupportedOperation where the tests and the suite are not there, as in an extracted file.
+    Raises UnsupportedOperation if the tests and the suite are not there, as in an extracted file.
     """
     # spec: self.sdist
     top = checkout()

@@ -1,4 +1,4 @@
-"""What the one file runs first: find the copy of itself that is already unpacked, or make one.
+"""The first code of the one file: find the copy of itself that is already unpacked, or make one.
 
 `pack.py` puts this text between the shell preamble and the archive, with a call of `run` at its end. It is
 compiled at each start, so that it is short, and also by a Python that is too old for Bramble, so that it is
@@ -106,7 +106,7 @@ def _import_below(copy: str) -> None:
 
 
 def cache_directory(environ: "os._Environ[str]") -> "str | None":
-    """Return where copies are kept, without links, or None where nobody says (XDG Base Directory)."""
+    """Return where copies are kept, without links, or None if nobody says (XDG Base Directory)."""
     named = environ.get("XDG_CACHE_HOME", "")
     home = environ.get("HOME", "")
     if not os.path.isabs(named):
@@ -117,7 +117,7 @@ def cache_directory(environ: "os._Environ[str]") -> "str | None":
 
 
 def is_whole(copy: str) -> bool:
-    """Tell whether a directory is a copy that nobody else could have made or changed, and nobody has changed.
+    """Return whether a directory is a copy that nobody else could have made, and nobody has changed.
 
     The copy is compared with what `unpack` has noted of it: name, mode, size and times of every file. One of
     the times is set by the kernel alone, so that a change within a file is seen.
@@ -133,7 +133,7 @@ def is_whole(copy: str) -> bool:
 
 
 def is_private(directory: str) -> bool:
-    """Tell whether only this user, and root, can change the directory, or put another in its place."""
+    """Return whether only this user, and root, can change the directory, or put another in its place."""
     status = os.lstat(directory)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
         return False
@@ -141,7 +141,7 @@ def is_private(directory: str) -> bool:
 
 
 def is_guarded(directory: str) -> bool:
-    """Tell whether what this user has in the directory is safe from all others but root."""
+    """Return whether what this user has in the directory is safe from all others but root."""
     user = os.geteuid()
     while True:
         status = os.lstat(directory)

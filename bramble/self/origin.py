@@ -46,7 +46,7 @@ def origin(program: str) -> Origin:
 
 
 def is_copy(directory: str) -> bool:
-    """Tell whether a directory is a copy of the one file that was unpacked into the cache."""
+    """Return whether a directory is a copy of the one file that was unpacked into the cache."""
     named = _COPY.fullmatch(os.path.basename(directory)) is not None
     return named and all(
         os.path.isfile(os.path.join(directory, name)) for name in ("manifest", "bramble/self/boot.py")

@@ -46,7 +46,7 @@ def specification() -> dict[str, bytes]:
 
 
 def is_left_out(name: str) -> bool:
-    """Tell whether a file of this name is not part of the source, but left by tools or editors."""
+    """Return whether a file of this name is not part of the source, but left by tools or editors."""
     return name.startswith(".") or name == "__pycache__" or name.endswith(_LEFT_OUT)
 
 

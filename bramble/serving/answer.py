@@ -103,7 +103,7 @@ def of_file(request: Request, fd: int, version: Version, fields: Fields) -> Answ
 
 
 def _not_modified(fields: Mapping[str, str], tag: str, changed: int) -> bool:
-    """Tell whether the client has what is there (RFC 9110, 13.2.2)."""
+    """Return whether the client has what is there (RFC 9110, 13.2.2)."""
     named = fields.get("if-none-match")
     if named is not None:
         tags = [one.strip() for one in named.split(",")]
@@ -133,5 +133,5 @@ def head_bytes(answer: Answer, length: Optional[int], now: float, stays: bool) -
 
 
 def has_body(answer: Answer, method: str) -> bool:
-    """Tell whether a body follows the head (RFC 9110, 6.4.1)."""
+    """Return whether a body follows the head (RFC 9110, 6.4.1)."""
     return method != "HEAD" and answer.status not in _NO_BODY

@@ -46,12 +46,12 @@ class Request(NamedTuple):
 
     @property
     def keeps_alive(self) -> bool:
-        """Tell whether the client will use the connection again (RFC 9112, 9.3)."""
+        """Return whether the client will use the connection again (RFC 9112, 9.3)."""
         said = [word.strip().lower() for word in self.fields.get("connection", "").split(",")]
         return self.minor == 1 and "close" not in said
 
     def prefers(self, kind: str, over: str) -> bool:
-        """Tell whether the client would rather have a media type than another (RFC 9110, 12.5.1)."""
+        """Return whether the client would rather have a media type than another (RFC 9110, 12.5.1)."""
         return _quality(self.fields.get("accept", ""), kind) > _quality(self.fields.get("accept", ""), over)
 
 
@@ -150,7 +150,7 @@ def _quality(accepted: str, kind: str) -> float:
 def byte_range(text: Optional[str], size: int) -> Optional[tuple[int, int]]:
     """Return the part of `size` bytes that a field Range asks for: its first byte, and the one behind it.
 
-    None where all is meant: no field, another unit, several parts (RFC 9110, 14.2 lets a server ignore it).
+    None if all is meant: no field, another unit, several parts (RFC 9110, 14.2 lets a server ignore it).
     Raises Refused 416 where no byte is there.
     """
     # spec: registry.http.ranges

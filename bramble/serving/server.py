@@ -396,7 +396,7 @@ def _check_pace(sent: int, began: float, bounds: Bounds) -> None:
 
 
 def _has_left(sock: socket.socket) -> bool:
-    """Tell whether the other side has closed the connection; one that only sends more has not."""
+    """Return whether the other side has closed the connection; one that only sends more has not."""
     try:
         return _waited(sock, select.POLLIN, 0) and not sock.recv(1, socket.MSG_PEEK)
     except OSError:

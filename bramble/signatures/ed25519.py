@@ -32,7 +32,7 @@ _NEUTRAL = _Point(0, 1, 1, 0)
 
 
 def verifies(key: bytes, message: bytes, signature: bytes) -> bool:
-    """Tell whether `signature` (64 bytes) is that of the public key `key` (32 bytes) over `message`.
+    """Return whether `signature` (64 bytes) is that of the public key `key` (32 bytes) over `message`.
 
     Anything malformed is not a valid signature: wrong lengths, a number that is not below the order of the
     base point (so that nobody can derive a second signature from the first), an encoding that is not a point.
@@ -48,7 +48,7 @@ def verifies(key: bytes, message: bytes, signature: bytes) -> bool:
 
 
 def _decoded(data: bytes) -> Optional[_Point]:
-    """Return the point that 32 bytes encode; None when they encode none (RFC 8032, 5.1.3)."""
+    """Return the point that 32 bytes encode; None if they encode none (RFC 8032, 5.1.3)."""
     y = int.from_bytes(data, "little")
     sign, y = y >> 255, y & ((1 << 255) - 1)
     if y >= _P:

@@ -41,7 +41,7 @@ class Signature:
     number: bytes  # the signature itself, 64 bytes
 
     def is_of(self, message: bytes, namespace: str) -> bool:
-        """Tell whether this is its key's signature of `message`, given for `namespace`."""
+        """Return whether this is its key's signature of `message`, given for `namespace`."""
         if self.namespace != namespace.encode():
             return False
         hashed = _HASHES[self.hash](message).digest()

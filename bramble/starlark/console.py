@@ -54,7 +54,7 @@ def run_file(
 
 
 def _flushed() -> bool:
-    """Write what is left to be written; return False where that cannot be done: Python says so at its end."""
+    """Write what is left to be written; return False if that cannot be done: Python says so at its end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

@@ -48,7 +48,7 @@ class Kept:
         self.below = below
 
     def read(self, name: str) -> Optional[bytes]:
-        """Return what `write` has kept under a name; None when nothing that can be trusted is there."""
+        """Return what `write` has kept under a name; None if nothing that can be trusted is there."""
         found = self.view(name)
         return None if found is None else bytes(found)
 
@@ -84,7 +84,7 @@ class Kept:
             pass
 
     def _open(self, make: bool) -> Optional[int]:
-        """Return the open directory; None when somebody else could have written into it, or made it."""
+        """Return the open directory; None if somebody else could have written into it, or made it."""
         if make:
             _make_root(self.root)
         handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -106,7 +106,7 @@ class Kept:
 
 
 def user_cache(environ: Mapping[str, str]) -> Optional[Kept]:
-    """Return where this user keeps programs; None where the environment names no place for them."""
+    """Return where this user keeps programs; None if the environment names no place for them."""
     # spec: starlark.command.cache
     # XDG Base Directory Specification: relative paths are to be ignored.
     root = environ.get("XDG_CACHE_HOME", "")

@@ -114,7 +114,7 @@ class Program:
     def from_bytes(cls, data: Union[bytes, memoryview]) -> Program:
         """Return the program that `to_bytes` wrote.
 
-        The bytes are trusted: they hold code. Raises ProgramFormatError when another
+        The bytes are trusted: they hold code. Raises ProgramFormatError if another
         version of the package or of Python wrote them.
         """
         try:

@@ -50,7 +50,7 @@ NEEDED = (
 
 
 def package_stamp(package: str) -> Optional[str]:
-    """Return what changes with any file of the package in this directory; None where there are none."""
+    """Return what changes with any file of the package in this directory; None if there are none."""
     found = []
     try:
         for floor in _FLOORS:

@@ -211,7 +211,7 @@ class Store(Objects):
         return found
 
     def _is_empty(self, filename: str) -> bool:
-        """Say whether a derivation has lost its bytes, as may happen to what a crash comes upon."""
+        """Return whether a derivation has lost its bytes, as may happen to what a crash comes upon."""
         _, fd, start = self.opened(self.directory)
         try:
             return os.stat(start + filename, dir_fd=fd).st_size == 0
@@ -262,7 +262,7 @@ class Store(Objects):
         """Record the results of targets of a project: they are kept until the targets have other results.
 
         So do the `needed` ones, with which they were made, as far as they are there (None: what was needed is
-        not known). Return False where all that was recorded already.
+        not known). Return False if all that was recorded already.
 
         `project` is its directory, absolute; `results` maps targets to names of
         objects. Targets that are not in it keep what they had. `on_wait` as in `building`.

@@ -9,5 +9,5 @@ _ALPHABET_SET = frozenset(ALPHABET.decode())
 
 
 def is_digest(text: str) -> bool:
-    """Say whether `text` has the shape of a digest. (Whether it names anything is another question.)"""
+    """Return whether `text` has the shape of a digest. (Whether it names anything is another question.)"""
     return len(text) == DIGEST_LENGTH and _ALPHABET_SET.issuperset(text)

@@ -30,7 +30,7 @@ def load(name: str) -> Any:
 
 
 def form_of(arguments: Sequence[str]) -> str:
-    """Return the name under which `commands.json` has what these arguments print, "" where it has nothing."""
+    """Return the name under which `commands.json` has what these arguments print, "" if it has nothing."""
     if "--json" not in arguments or "--" in arguments[: arguments.index("--json")]:
         return ""
     given = list(arguments)

@@ -40,7 +40,7 @@ def problems(document: object, schema: Schema, look: Look) -> Iterator[str]:
 
 
 class _Check:
-    """One schema file, against which values are held."""
+    """One schema file, against which values are validated."""
 
     def __init__(self, whole: Schema, look: Look) -> None:
         self.whole = whole

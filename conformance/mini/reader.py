@@ -171,7 +171,7 @@ def unescaped(text, start, at):
                 f"invalid escape sequence {found[0]}",
                 at(start + len(prefix) + found.start()),
             )
-        # A byte that is no character is a lone surrogate until it is encoded.
+        # A byte that is not a character is a lone surrogate until it is encoded.
         return ESCAPES[sign] if sign else chr(code + 0xDC00 if limit == 0xFF and code > 0x7F else code)
 
     text = text[size:-size] if raw else ESCAPE.sub(one, text)[size:-size]

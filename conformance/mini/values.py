@@ -1,6 +1,6 @@
 """What programs calculate with, and how it is compared, ordered and written.
 
-None, bool, int, float, str, tuple and range are Python's, but a bool is no number (spec: starlark.types).
+None, bool, int, float, str, tuple and range are Python's, but a bool is not a number (spec: starlark.types).
 """
 
 from __future__ import annotations

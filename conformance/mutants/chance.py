@@ -193,7 +193,7 @@ class Laboratory:
             known[unit.name] = Reached(seconds, {path: frozenset(one) for path, one in lines.items()})
 
     def first_failing(self, chosen: Chosen, order: Sequence[Unit]) -> Optional[str]:
-        """Return the first case that fails, twice, with this fault, None where all pass."""
+        """Return the first case that fails, twice, with this fault, None if all pass."""
         path = os.path.join(self.copy, chosen.path)
         text = _read(self._source, chosen.path)
         tree = kinds.mutated(text, chosen.fault.number)
@@ -257,7 +257,7 @@ def order_of(
 
 
 def _is_about(unit: Unit, room: str) -> bool:
-    """Say whether a case of the unit is of the chapter that this room is."""
+    """Return whether a case of the unit is of the chapter that this package is."""
     return any(rule.startswith(room + ".") for case in unit.cases for rule in case.spec)
 
 

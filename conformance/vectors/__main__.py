@@ -76,7 +76,7 @@ def members(tree: Sequence[Mapping[str, Any]], *, canonical: bool) -> list[Membe
 
 
 def written(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the text of a file: an object a line, so that a change shows as one."""
+    """Return the text of a file: one object per line, so that a change is visible as one line."""
     # The prefix of record must stand whole in no file that may become a source: moving would change it.
     prefix = oracle.PREFIX_OF_RECORD.decode()
     lines = [json.dumps(row).replace(prefix, prefix.replace("/", "\\/")) for row in rows]

@@ -108,7 +108,7 @@ def answer(
 
 
 def _rest(handler: http.server.BaseHTTPRequestHandler, content: bytes) -> None:
-    """Give the second half to who asks for it by the tag of the first, and 404 to everybody else."""
+    """Send the second half to a client that asks for it with the tag of the first; 404 to all others."""
     half = len(content) // 2
     if (handler.headers.get("Range"), handler.headers.get("If-Range")) != (f"bytes={half}-", _TAG):
         _head(handler, 404, {"Content-Length": "0"})

@@ -81,7 +81,7 @@ def without_user(parts: SplitResult) -> tuple[SplitResult, Optional[str]]:
 
 
 def is_bracketed(netloc: str) -> bool:
-    """Say whether the host of an authority is an IPv6 address. Raises ValueError where it cannot be read.
+    """Return whether the host of an authority is an IPv6 address. Raises ValueError if it cannot be read.
 
     Versions of Python differ in what they take for a port and for an address (RFC 3986, 3.2).
     """

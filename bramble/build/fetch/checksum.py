@@ -26,7 +26,7 @@ class Checksum:
 
 
 def checksum_of(name: str, env: Mapping[str, str]) -> Optional[Checksum]:
-    """Return the checksum that the variables of a download state; None when they state none.
+    """Return the checksum that the variables of a download state; None if they state none.
 
     `sha256` and `sha512` hold hexadecimal or base64 digits, or the SRI form; `integrity`
     holds the SRI form, of which the strongest algorithm counts (W3C Subresource

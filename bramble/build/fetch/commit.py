@@ -27,7 +27,7 @@ class CommitBroken(Exception):
 
 @dataclass(frozen=True)
 class Submodules:
-    """The submodules of a tree, and the object of its `.gitmodules`, b"" where it has no such file."""
+    """The submodules of a tree, and the object of its `.gitmodules`, b"" if it has no such file."""
 
     file: bytes
     commits: Mapping[Path, bytes]  # hexadecimal digits, by the path from the top of the tree

@@ -162,7 +162,7 @@ def refuse_inner(shown: str, host: str, addresses: Iterable[str], but: Optional[
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address, as text, can be reached by everybody and means one machine."""
+    """Return whether an address, as text, can be reached by everybody and means one machine."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or (_translated(found) if found in _TRANSLATED else None)

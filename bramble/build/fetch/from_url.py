@@ -116,12 +116,12 @@ def get(url: str, target: str, options: FetchOptions, listener: Listener) -> str
 
 
 def _is_own(local: str, options: FetchOptions) -> bool:
-    """Say whether a file of the mirror is one that the project itself has named."""
+    """Return whether a file of the mirror is one that the project itself has named."""
     return any(f"{local}/".startswith(f"{path.rstrip('/')}/") for path in options.own_mirror)
 
 
 def _own_file(url: str, options: FetchOptions) -> str:
-    """Return the path of the file that the project means by `url`; "" where it means none of this machine."""
+    """Return the path of the file that the project means by `url`; "" if it means none of this machine."""
     # spec: build.fetch.changed
     local = mirrored(url, options.mirror)
     if local is not None:
@@ -131,7 +131,7 @@ def _own_file(url: str, options: FetchOptions) -> str:
 
 
 def mirrored(url: str, mirror: Mapping[str, str]) -> Optional[str]:
-    """Return the file that the mirror table has for `url`; None when it has none.
+    """Return the file that the mirror table has for `url`; None if it has none.
 
     Raises fetch.mirror for an entry of exactly this URL whose file is missing.
     """

@@ -309,7 +309,7 @@ class Git:
 
 
 def refusal(said: bytes) -> str:
-    """Return what to do where a server has refused to say anything to a stranger; "" where none has."""
+    """Return what to do where a server has refused to say anything to a stranger; "" if none has."""
     return next((remedy for pattern, remedy in _REFUSED if pattern.search(said)), "")
 
 
@@ -372,7 +372,7 @@ def _redirects(given: Surroundings) -> str:
 
 
 def _secret_configuration(given: Surroundings) -> str:
-    """Return the part of a configuration that is itself secret; "" where there is nothing."""
+    """Return the part of a configuration that is itself secret; "" if there is nothing."""
     text = ""
     if given.authorization is not None:
         # git would send the header on to whatever server it is led to.

@@ -31,7 +31,7 @@ class Received:
     checked: bool = False  # a digest of the whole is checked afterwards: nothing else has to prove anything
 
     def continues_at(self, url: str) -> bool:
-        """Say whether `url` may be asked for the rest."""
+        """Return whether `url` may be asked for the rest."""
         return bool(self.size and (self.checked or (self.validator and url == self.url)))
 
 

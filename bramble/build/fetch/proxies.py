@@ -15,7 +15,7 @@ from bramble.errors import BrambleError
 def proxy_of(url: SplitResult, proxies: Mapping[str, str]) -> Optional[SplitResult]:
     """Return the proxy for `url`, None for none. `proxies` is as in FetchOptions.
 
-    Raises fetch.proxy when it is not an http URL, or the list of exceptions cannot be read.
+    Raises fetch.proxy if it is not an http URL, or the list of exceptions cannot be read.
     """
     # spec: build.fetch.proxy
     scheme = next((one for one in (url.scheme, "all") if proxies.get(one)), None)
@@ -54,7 +54,7 @@ def _variable(scheme: str) -> str:
 
 
 def _excepts(entry: str, url: SplitResult) -> bool:
-    """Say whether an entry of no_proxy covers `url`: `*`, a host or domain, an address or a network."""
+    """Return whether an entry of no_proxy covers `url`: `*`, a host or domain, an address or a network."""
     if entry == "*":
         return True
     host = (url.hostname or "").lower()

@@ -22,7 +22,7 @@ _NO_FILES = ("/proc", "/sys", "/dev")
 
 
 def within_reach(path: str, roots: Sequence[str], open_to_all: Callable[[str], bool]) -> bool:
-    """Tell whether a project in the directories `roots` may read `path`; all are absolute, without links.
+    """Return whether a project in the directories `roots` may read `path`; all are absolute, without links.
 
     What is beside a project, below the directory that holds it, is judged by
     the permissions from there on: who may enter that directory has a project in it.

@@ -58,7 +58,7 @@ class Wire:
     """Bytes that arrive, by lines and by pieces."""
 
     def __init__(self, receive: Callable[[int], bytes], ahead: int = _PIECE) -> None:
-        """`receive` gives at most so many bytes, none at the end; `ahead` are asked for in advance."""
+        """`receive` returns at most so many bytes, b"" at the end; `ahead` bytes are read in advance."""
         self._receive = receive
         self._ahead = ahead
         self._held = b""
@@ -188,7 +188,7 @@ def number(text: str, what: str) -> int:
 
 
 def body(wire: Wire, ends: Framing) -> Iterator[bytes]:
-    """Yield the body as it comes, to its proven end. Raises Ended where it is cut, and Malformed."""
+    """Yield the body as it comes, to its proven end. Raises Ended if it is cut, and Malformed."""
     if ends.chunked:
         yield from _chunks(wire)
     elif ends.length is None:

@@ -36,7 +36,7 @@ def secured(
 
 def authorities(ca_file: Optional[str], ca_directory: Optional[str]) -> Optional[bytes]:
     """Return the certificates that the settings mean, in the form PEM, for programs that make connections of
-    their own; None where nothing is set. Raises fetch.tls for a setting that names nothing.
+    their own; None if nothing is set. Raises fetch.tls for a setting that names nothing.
     """
     # spec: build.fetch.tls
     if ca_file is None and ca_directory is None:
@@ -121,5 +121,5 @@ def tls_trouble(error: Exception, url: str) -> Optional[tuple[BrambleError, bool
 
 
 def is_ragged_end(error: Exception) -> bool:
-    """Say whether the connection ended without the end that TLS announces."""
+    """Return whether the connection ended without the end that TLS announces."""
     return ssl is not None and isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError))

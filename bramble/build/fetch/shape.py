@@ -89,7 +89,7 @@ def stripped(tree: str, levels: int, *, name: str) -> list[str]:
 def file_name(url: str) -> str:
     """Return the name under which what `url` gives is kept: the last part of its path.
 
-    Raises fetch.url where that cannot be the name of a file.
+    Raises fetch.url if that cannot be the name of a file.
     """
     # spec: build.fetch-url.name
     try:
@@ -107,7 +107,7 @@ def file_name(url: str) -> str:
 
 
 def is_file_name(name: str) -> bool:
-    """Tell whether a file can be called so."""
+    """Return whether a file can be called so."""
     odd = name in ("", ".", "..") or "/" in name or "\0" in name
     return not odd and len(os.fsencode(name)) <= _NAME_LIMIT
 

@@ -78,7 +78,7 @@ def _relative(steps: Iterable[str], base: str) -> str:
 
 
 def is_local(url: str) -> bool:
-    """Say whether a URL is that of a repository on this machine, or a path."""
+    """Return whether a URL is that of a repository on this machine, or a path."""
     if _SCHEME.match(url):
         return url.lower().startswith("file:")
     return ":" not in url.partition("/")[0]

@@ -13,7 +13,7 @@ class Files(Protocol):
     """What is asked of a machine here. Paths are absolute."""
 
     def is_file(self, path: str) -> bool:
-        """Say whether a file is there, perhaps by way of links."""
+        """Return whether a file is there, perhaps by way of links."""
 
     def text(self, path: str) -> str:
         """Return the content of a file; "" if it is not text."""

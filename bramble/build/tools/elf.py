@@ -139,7 +139,7 @@ def inherited_search(elf: Elf) -> tuple[str, ...]:
 
 
 def has_runpath(elf: Elf) -> bool:
-    """Tell whether a file has a DT_RUNPATH: then no DT_RPATH counts for it, not even another's (ld.so(8))."""
+    """Return whether a file has DT_RUNPATH: then no DT_RPATH counts for it, not even another's (ld.so(8))."""
     return any(tag == _DT_RUNPATH for tag, _ in elf.dynamic)
 
 

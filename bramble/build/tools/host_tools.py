@@ -95,7 +95,7 @@ def make(request: Request) -> tuple[Stamp, ...]:
 
 
 def _outputs(request: Request) -> dict[str, Output]:
-    """Return the outputs as a kit knows them: an only one is "out", whatever its name."""
+    """Return the outputs as a kit knows them: a single one is "out", whatever its name."""
     given = {name: Output(place.directory, place.seen) for name, place in request.outputs.items()}
     return given if len(given) > 1 else dict(zip((OUT,), given.values()))
 

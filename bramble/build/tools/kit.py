@@ -297,7 +297,7 @@ class Kit:
         return self._programs[real]
 
     def write(self, cancelled: Callable[[], None]) -> None:
-        """Write everything that was gathered into the outputs; `cancelled` raises when that is to stop."""
+        """Write everything that was collected into the outputs; `cancelled` raises to stop it."""
         entries = (*self._files, *self._texts, *self._links)
         for output, directory in sorted({(output, os.path.dirname(place)) for output, place in entries}):
             make_way(self._outputs[output].directory, directory)

@@ -40,16 +40,16 @@ class Machine(Protocol):
         """Run a program of the machine with almost no environment; status 127 when it cannot be run."""
 
     def find(self, tool: str) -> Optional[str]:
-        """Return where a program is, as it is called there; None when it is nowhere."""
+        """Return where a program is, as it is called there; None if it is nowhere."""
 
     def real(self, path: str) -> str:
         """Return the path with all links followed."""
 
     def is_file(self, path: str) -> bool:
-        """Say whether a file is there, perhaps by way of links."""
+        """Return whether a file is there, perhaps by way of links."""
 
     def is_directory(self, path: str) -> bool:
-        """Say whether a directory is there, perhaps by way of links."""
+        """Return whether a directory is there, perhaps by way of links."""
 
     def files_below(self, directory: str) -> tuple[str, ...]:
         """Return the paths of all files below a directory, in order; of a link the path, even if it is one
@@ -217,7 +217,7 @@ class ThisMachine:
 
     @contextlib.contextmanager
     def opened(self, path: str) -> Iterator[Bytes]:
-        """Open a file of which parts are needed. Raises build.host-tool-unsupported where that may not be."""
+        """Open a file of which parts are needed. Raises build.host-tool-unsupported if that may not be."""
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except PermissionError as error:

@@ -68,7 +68,7 @@ class Standing(NamedTuple):
 
 
 def standing(words: Sequence[str], whole: Command) -> Optional[Standing]:
-    """Return where the word after `words` stands; None where no command is known.
+    """Return where the word after `words` stands; None if no command is known.
 
     `words` begin after the name of the program.
     """

@@ -23,7 +23,7 @@ class Line(NamedTuple):
 
 
 def split(text: str, breaks: str) -> Optional[Line]:
-    """Return the words of `text`, a line up to the cursor; None where the shell would expand something.
+    """Return the words of `text`, a line up to the cursor; None if the shell would expand something.
 
     `breaks` are the characters that end a word for bash's completion (COMP_WORDBREAKS): after
     a `:` it replaces only what follows.
@@ -65,9 +65,9 @@ def split(text: str, breaks: str) -> Optional[Line]:
 
 
 def quoted(candidate: str, line: Line) -> Optional[str]:
-    """Return what bash is to put in place of the current word; None for what cannot be written safely.
+    """Return the replacement of the current word for bash; None for what cannot be written safely.
 
-    Whatever a file is called, the shell reads the result as this one word: what
+    With any file name, the shell reads the result as this one word: what
     is not plain has a backslash before it, and control characters do not occur.
     """
     # spec: cli.completion.quoting

@@ -136,7 +136,7 @@ def _build(arguments: argparse.Namespace, surface: Surface, setting: Setting) ->
 
 
 def _only_looked(arguments: argparse.Namespace) -> bool:
-    """Tell whether a build in which nothing was to be built has done nothing besides printing."""
+    """Return whether a build in which nothing was to be built has done nothing besides printing."""
     # spec: recall.commands
     more = (arguments.graph, arguments.trace, arguments.check, arguments.rounds, arguments.refresh)
     return not any((*more, arguments.update, arguments.keep_failed))

@@ -137,7 +137,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
 
 
 def _only_looked(arguments: argparse.Namespace) -> bool:
-    """Tell whether nothing but the program itself has an effect, where nothing had to be built."""
+    """Return whether nothing but the program itself has an effect, where nothing had to be built."""
     # spec: recall.run
     more = (arguments.trace, arguments.check, arguments.rounds, arguments.refresh, arguments.keep_failed)
     return not any(more)

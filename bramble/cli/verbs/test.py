@@ -107,7 +107,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
 
 
 def _only_looked(arguments: argparse.Namespace) -> bool:
-    """Tell whether a run of tests that had all passed before has done nothing besides printing."""
+    """Return whether a run of tests that had all passed before has done nothing besides printing."""
     # spec: recall.commands
     return not any(
         (arguments.junit, arguments.force, arguments.trace, arguments.refresh, arguments.keep_failed)

@@ -126,7 +126,7 @@ def check_granted(wish: Asked, project: Project, kind: str, real: str) -> None:
 
 
 def can_be_asked(wish: Asked) -> bool:
-    """Say whether a person can see all of it at once: what has left the screen is agreed to unseen."""
+    """Return whether a person can see all of it at once: what has left the screen is agreed to unseen."""
     # spec: cli.run.requests
     length = sum(len(str(item)) for item in wish.items)
     return len(wish.items) <= _MOST_ASKED and length <= _LONGEST_QUESTION
@@ -181,5 +181,5 @@ def nothing_shown(project: Project) -> str:
 
 
 def below(path: str, ancestor: str) -> bool:
-    """Tell whether an absolute path is `ancestor` or below it."""
+    """Return whether an absolute path is `ancestor` or below it."""
     return path == ancestor or path.startswith(ancestor.rstrip("/") + "/")

@@ -79,7 +79,7 @@ def chosen(
 
 
 def is_near(project: Project, directory: str, reads: Reads = NOT_NOTED) -> bool:
-    """Tell whether a project may take packages from a directory, absolute and without links, unasked.
+    """Return whether a project may take packages from a directory, absolute and without links, unasked.
 
     That is so where both are in one work tree of git; without one, in the directory that holds the project.
     """

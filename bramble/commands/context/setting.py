@@ -29,7 +29,7 @@ class Setting:
     """The surroundings of one invocation.
 
     `cwd` is where the person stands, `store_root` the directory that holds the
-    store (spec: store.root; "" where the person has no home directory), `platform` this machine's
+    store (spec: store.root; "" if the person has no home directory), `platform` this machine's
     `os-arch`, `jobs` how many builds may run at once, `store_of` the user to whom the store belongs (None:
     to this one; spec: store.other-owner), `mirror_table` the file that maps URLs to local
     files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` and

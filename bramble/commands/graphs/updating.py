@@ -17,7 +17,7 @@ from bramble.frozen import replace
 def generators(words: Sequence[str], setting: Setting) -> frozenset[str]:
     """Return the ids of all generators that the targets `words` need.
 
-    Raises graph.no-generator where a target needs none, and what evaluation raises.
+    Raises graph.no-generator if a target needs none, and what evaluation raises.
     """
     # spec: build.generated.update
     found: set[str] = set()

@@ -53,7 +53,7 @@ def git(root: str, *words: str, fails: bool = False) -> str:
 
 
 def has_changes(root: str) -> bool:
-    """Tell whether something in the project is not committed, or may not be. Raises packages.no-repository.
+    """Return whether something in the project is not committed, or may not be. Raises packages.no-repository.
 
     Filters are left out, also the person's own: whose they are is not always known.
     """

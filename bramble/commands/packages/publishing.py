@@ -59,7 +59,7 @@ class Job(NamedTuple):
 
     @property
     def is_over(self) -> bool:
-        """Tell whether nothing of it will change any more."""
+        """Return whether nothing of it will change any more."""
         return self.state in ("published", "failed")
 
 

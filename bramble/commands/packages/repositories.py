@@ -81,9 +81,9 @@ class Repositories:
         return Repository(RepositoryPlace(registry.url, ""), dict(sorted(versions.items())), {}, registry.url)
 
     def entry(self, ask: Ask, known: Optional[Locked]) -> Optional[Found]:
-        """Return what a registry says of what is asked for; None where none says anything.
+        """Return what a registry says of what is asked for; None if none says anything.
 
-        `known` is what the lock says. Raises registry.lock where that is something else, registry.* where a
+        `known` is what the lock says. Raises registry.lock if that is something else, registry.* where a
         registry is not to be believed.
         """
         # spec: registry.client.entry
@@ -130,7 +130,7 @@ class Repositories:
                 raise
 
     def must_ask(self, ask: Ask, known: Optional[Locked]) -> bool:
-        """Tell whether only its repository can say where the sources are, or which commit they are of."""
+        """Return whether only its repository can say where the sources are, or which commit they are of."""
         return known is None or not known.commit or len(self._candidates(ask.name, ask.git)) > 1
 
     def commit(self, ask: Ask, known: Optional[Locked]) -> tuple[RepositoryPlace, str]:

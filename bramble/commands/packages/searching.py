@@ -28,7 +28,7 @@ class Hit(NamedTuple):
 def search(words: Sequence[str], setting: Setting, on_line: Callable[[str], None]) -> tuple[Hit, ...]:
     """Return the packages with all of these words in name or description, of each registry in turn.
 
-    A package is listed once, by the first registry that may speak for it. Raises registry.none where no
+    A package is listed once, by the first registry that may speak for it. Raises registry.none if no
     registry is trusted, registry.unreachable where none answers, registry.*, config.registries, store.*.
     """
     # spec: registry.search

@@ -58,7 +58,7 @@ class Outdated(NamedTuple):
 
     @property
     def is_outdated(self) -> bool:
-        """Tell whether there is anything newer."""
+        """Return whether there is anything newer."""
         if self.commit:
             return self.newest != self.commit
         return not self.required == self.newest == self.newest_of_all
@@ -226,7 +226,7 @@ def _as_it_is(
 
 
 def _revision(name: str, one: Dependency, lock: Lock, repository: Repository) -> tuple[str, str]:
-    """Return the commit that a revision meant, "" where the lock does not say, and the one it means now."""
+    """Return the commit that a revision meant, "" if the lock does not say, and the one it means now."""
     now = commit_of(one.rev, repository)
     if now is None:
         raise unknown_revision(name, one.rev, repository)

@@ -61,7 +61,7 @@ class _Release(NamedTuple):
 def visit(
     targets: Sequence[Target], setting: Setting, on_line: Callable[[str], None], reads: Reads = NOT_NOTED
 ) -> Optional[Visit]:
-    """Return the package that targets name; None where they are of the project in which the person stands.
+    """Return the package that targets name; None if they are of the project in which the person stands.
 
     Sources that are not in the store are fetched; `on_line` is called for each, `reads` notes what decides
     the result. Raises packages.*, fetch.*, config.*, lock.*, store.*.
@@ -105,7 +105,7 @@ def required(
 
 
 def _in_project(operands: Sequence[Operand], setting: Setting, reads: Reads) -> bool:
-    """Tell whether the project in which the person stands is meant, or a package that it requires."""
+    """Return whether the project in which the person stands is meant, or a package that it requires."""
     # spec: internet.in-project
     if not any(not one.version or _MAJOR.fullmatch(one.version) for one in operands):
         return False

@@ -23,7 +23,7 @@ class Log(NamedTuple):
     """The log of one build of one derivation.
 
     `build` is the build of the project in which it was written; if that is not recorded any more, the
-    oldest one that found the derivation built, and then `ended` is None. `path` is the file; None where
+    oldest one that found the derivation built, and then `ended` is None. `path` is the file; None if
     nothing was written, or what was written is not kept any more.
     """
 

@@ -16,7 +16,7 @@ __all__ = ["Answer", "Build", "Change", "Ended", "Reason", "why_built"]
 class Answer(NamedTuple):
     """Why one derivation was last built.
 
-    `ended` is how that build of it ended. `before` is the build with which it is compared; None where
+    `ended` is how that build of it ended. `before` is the build with which it is compared; None if
     there is no earlier build of it, and then `reasons` is empty. The first reason is its own, the others are
     of what it needs, each before its inputs.
     """

@@ -87,7 +87,7 @@ class Job:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether nothing of it will change any more."""
+        """Return whether nothing of it will change any more."""
         return self.state in (PUBLISHED, FAILED)
 
     @property

@@ -17,7 +17,7 @@ _SIGNING, _MAKING = ".sign-", ".key-"  # begin the names of directories
 def public_key(path: str) -> str:
     """Return the public key of the key at `path`, which is made if it is not there.
 
-    Raises registry.key where ssh-keygen cannot do it, and for a key that others may read.
+    Raises registry.key if ssh-keygen cannot do it, and for a key that others may read.
     """
     # spec: registry.serve.key
     if not os.path.lexists(path):

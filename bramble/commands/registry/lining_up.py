@@ -72,7 +72,7 @@ class Line:
     def add(self, package: str, reference: str, client: str) -> Job:
         """Queue a job, or return a queued one with the same request.
 
-        Raises registry.busy when the line is full, registry.too-many when the client has asked for too much.
+        Raises registry.busy if the line is full, registry.too-many when the client has asked for too much.
         """
         # spec: registry.jobs.bounds
         now = self.clock()
@@ -99,7 +99,7 @@ class Line:
             return job
 
     def take(self) -> Optional[Job]:
-        """Wait for the next job, and return it as running; None when the line has ended."""
+        """Wait for the next job, and return it as running; None if the line has ended."""
         with self._changed:
             while not self._ended:
                 waiting = self._next()
@@ -126,7 +126,7 @@ class Line:
             self._changed.notify_all()
 
     def has_ended(self) -> bool:
-        """Tell whether nothing more is to be begun."""
+        """Return whether nothing more is to be begun."""
         return self._ended
 
     def ends_within(self, seconds: float) -> bool:

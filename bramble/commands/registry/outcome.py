@@ -46,7 +46,7 @@ def write_problem(directory: str, error: BrambleError) -> None:
 
 
 def read_outcome(directory: str) -> Outcome:
-    """Return what was found. Raises ValueError where that was not left whole."""
+    """Return what was found. Raises ValueError if that was not left whole."""
     values = _read(directory, _OUTCOME)
     entry, already, impure = (values.get(key) for key in ("entry", "already", "impure"))
     if not (
@@ -61,7 +61,7 @@ def read_outcome(directory: str) -> Outcome:
 
 
 def read_problem(directory: str) -> Problem:
-    """Return why nothing is to be published. Raises ValueError where that was not left whole."""
+    """Return why nothing is to be published. Raises ValueError if that was not left whole."""
     return Problem.read(_read(directory, _PROBLEM))
 
 

@@ -208,7 +208,7 @@ def _make(directory: str) -> None:
 
 
 def _only_one(directory: str) -> None:
-    """Hold the directory until this process ends. Raises registry.directory where another one does."""
+    """Hold the directory until this process ends. Raises registry.directory if another one does."""
     fd = os.open(os.path.join(directory, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -60,7 +60,7 @@ class Owned(NamedTuple):
 
     origin: str
     key: str  # public
-    url: str  # "" where it is the one that clients use
+    url: str  # "" if it is the one that clients use
     tokens: tuple[bytes, ...] = ()  # SHA-256 of each that may publish; none: everybody may
     behind_proxy: bool = False  # clients are those that the field X-Forwarded-For names
 

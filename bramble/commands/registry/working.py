@@ -103,7 +103,7 @@ class Worker:
                 return
 
     def _over(self, job: Job, place: str, log: _Log) -> Optional[Job]:
-        """Return what has become of a job; None where the line has ended meanwhile."""
+        """Return what has become of a job; None if the line has ended meanwhile."""
         try:
             status = self._process(job, place, log)
             if status is None:
@@ -128,7 +128,7 @@ class Worker:
         )
 
     def _process(self, job: Job, place: str, log: _Log) -> Optional[int]:
-        """Run the process of a job; return its status, None where the line has ended meanwhile."""
+        """Run the process of a job; return its status, None if the line has ended meanwhile."""
         words = [place if word == DIRECTORY else word for word in self.task.words]
         process = subprocess.Popen(
             [*words, "--", job.package, *([job.reference] if job.reference else [])],
@@ -149,7 +149,7 @@ class Worker:
         return process.returncode if goes_on else None
 
     def _watched(self, pid: int, said: IO[bytes], log: _Log) -> bool:
-        """Keep what a process says until it ends; return False where the line has ended before."""
+        """Keep what a process says until it ends; return False if the line has ended before."""
         # spec: registry.jobs.limits
         until = time.monotonic() + self.task.seconds
         poll = select.poll()
@@ -212,7 +212,7 @@ def _end(process: subprocess.Popen[bytes], patience: float) -> None:
 
 
 def _is_over(pid: int) -> bool:
-    """Tell whether a child has ended, and leave it a zombie."""
+    """Return whether a child has ended, and leave it a zombie."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 

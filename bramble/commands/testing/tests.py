@@ -48,7 +48,7 @@ PASSED, FAILED, NOT_RUN = "passed", "failed", "not-run"
 class Test:
     """A test, and the derivation whose build is its run.
 
-    `name` is for people, and no other test of the command has it. `program` is what it runs; None where
+    `name` is for people, and no other test of the command has it. `program` is what it runs; None if
     the build of the derivation itself is the test.
     """
 
@@ -308,7 +308,7 @@ def _as_test_error(
 
 
 def outcomes(tests: Sequence[Test], heard: Heard, result: BuildResult) -> tuple[Outcome, ...]:
-    """Return what became of each test, in their order.
+    """Return the outcome of each test, in their order.
 
     A test is FAILED, too, when something that it needs could not be built. It is NOT_RUN when the run
     ended before its turn came.

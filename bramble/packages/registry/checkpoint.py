@@ -47,7 +47,7 @@ class Checkpoint(NamedTuple):
 
 
 def is_origin(text: str) -> bool:
-    """Tell whether a registry can be called so."""
+    """Return whether a registry can be called so."""
     # spec: registry.checkpoint
     return _ORIGIN.fullmatch(text) is not None
 
@@ -68,7 +68,7 @@ def signed_form(checkpoint: Checkpoint, signature: str) -> bytes:
 def verified(data: bytes, key: str) -> Checkpoint:
     """Return the checkpoint in the content of `index.signed`, which `key` has signed.
 
-    `key` is a public key as ssh writes it. Raises registry.checkpoint where the form is another,
+    `key` is a public key as ssh writes it. Raises registry.checkpoint if the form is another,
     registry.signature if that key has not signed it, config.registries if `key` is not valid.
     """
     # spec: registry.checkpoint, registry.signature
@@ -114,7 +114,7 @@ def believed(data: bytes) -> Checkpoint:
 def refuse_rewritten(before: Optional[Checkpoint], now: Checkpoint, index: bytes) -> None:
     """Check that `index`, up to its size, is what `now` states, and continues what `before` stated.
 
-    Raises registry.history where another origin speaks, where the index is shorter than it was, and where
+    Raises registry.history if another origin speaks, where the index is shorter than it was, and where
     its beginning is another; registry.index where it is not what was signed.
     """
     # spec: registry.history

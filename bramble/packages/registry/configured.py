@@ -40,7 +40,7 @@ class Trusted(NamedTuple):
     packages: tuple[str, ...] = ()  # names, or beginnings of names, of all it is asked for; (): any
 
     def speaks_for(self, name: str) -> bool:
-        """Tell whether the registry may say what the package `name` is."""
+        """Return whether the registry may say what the package `name` is."""
         # spec: registry.config.packages
         return not self.packages or any(_is_within(name, one) for one in self.packages)
 

@@ -27,7 +27,7 @@ class Function(NamedTuple):
 
     name: str
     parameters: str
-    documentation: str  # "" where it has none
+    documentation: str  # "" if it has none
 
 
 class Module(NamedTuple):
@@ -54,7 +54,7 @@ class Documentation(NamedTuple):
 
     name: str
     version: str
-    description: str  # "" where it has none
+    description: str  # "" if it has none
     modules: tuple[Module, ...]
     requires: tuple[Requirement, ...]
     impure: tuple[str, ...] = ()  # names of derivations that copy programs of the machine that builds them
@@ -96,7 +96,7 @@ def parse_versions(data: bytes) -> tuple[Entry, ...]:
 
 
 def documentation_document(found: Documentation) -> bytes:
-    """Return the document of what a version says of itself. Raises registry.document where it is too long."""
+    """Return the document of what a version says of itself. Raises registry.document if it is too long."""
     # spec: registry.docs.json
     document = {
         "version": _FORM,
@@ -147,7 +147,7 @@ def parse_documentation(data: bytes) -> Documentation:
 
 
 def list_document(found: PackageList) -> bytes:
-    """Return the document of all packages. Raises registry.document where it is too large."""
+    """Return the document of all packages. Raises registry.document if it is too large."""
     # spec: registry.packages.json
     packages = [{**one._asdict(), "requires": list(one.requires)} for one in found.packages]
     return _written({"version": _FORM, "size": found.size, "packages": packages}, LARGEST_LIST)

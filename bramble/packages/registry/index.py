@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
 
 def line(entry: Entry) -> bytes:
-    """Return the line of an entry, with its end. Raises registry.index where it can have none."""
+    """Return the line of an entry, with its end. Raises registry.index if it can have none."""
     # spec: registry.index
     text = " ".join(entry) + "\n"
     found = _LINE.fullmatch(text.encode("ascii", "replace"))

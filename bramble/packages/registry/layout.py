@@ -52,7 +52,7 @@ def path_of(kind: str, release: Release) -> str:
 
 
 def route(path: str) -> Optional[Route]:
-    """Return what a path means, without a slash at its beginning; None where it means nothing."""
+    """Return the meaning of a path without a leading slash; None if it has none."""
     # spec: registry.layout
     if path in (INDEX, CHECKPOINT, PACKAGES):
         return Route(path)

@@ -39,6 +39,6 @@ def broken_release(name: str, version: str) -> Optional[str]:
 
 
 def parse_release(text: str) -> Optional[Release]:
-    """Return the release that `NAME@VERSION` means; None where it has not that form."""
+    """Return the release that `NAME@VERSION` means; None if it has not that form."""
     name, mark, version = text.rpartition("@")
     return Release(name, version) if mark and broken_release(name, version) is None else None

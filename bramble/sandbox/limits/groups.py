@@ -48,14 +48,14 @@ class Group:
 
 
 def make(memory: int | None, processes: int | None) -> Group | None:
-    """Make a group with these limits; None where no subtree is delegated."""
+    """Make a group with these limits; None if no subtree is delegated."""
     # spec: sandbox.limits.group
     parent = delegated()
     return None if parent is None else make_below(parent, memory, processes)
 
 
 def make_below(parent: bytes, memory: int | None, processes: int | None) -> Group | None:
-    """Make a group in `parent`; None where it does not take these limits after all."""
+    """Make a group in `parent`; None if it does not take these limits after all."""
     remove_left(parent)
     path = parent + b"/bramble-%d-%d" % (os.getpid(), next_number(parent))
     os.mkdir(path)

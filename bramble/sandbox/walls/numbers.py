@@ -1,4 +1,4 @@
-"""Numbers of Linux system calls: name → (x86_64, aarch64). None where an architecture has no such call.
+"""Numbers of Linux system calls: name → (x86_64, aarch64). None if an architecture has no such call.
 
 From 424 on both architectures number alike. Sources: the kernel's
 arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.

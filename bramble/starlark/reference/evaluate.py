@@ -107,7 +107,7 @@ def run(
     dialect: Dialect = _STANDARD,
     predeclared: Mapping[str, Value] = _NOTHING,
 ) -> dict[str, Value]:
-    """Run a file and return its globals, frozen. Raises StarlarkError, also when they are not needed."""
+    """Run a file and return its globals, frozen. Raises StarlarkError, also if they are not needed."""
     # spec: starlark.module, starlark.freeze, starlark.error.phases
     source = Source.read(text, filename)
     file = parse(source, dialect)

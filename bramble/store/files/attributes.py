@@ -39,7 +39,7 @@ def remove_attribute(fd: int, name: str) -> None:
 
 
 def has_attribute(path: str, name: str) -> bool:
-    """Tell whether a file, or a link itself, has an attribute that this process may read."""
+    """Return whether a file, or a link itself, has an attribute that this process may read."""
     try:
         if PYTHON_HAS_THEM:
             os.getxattr(path, name, follow_symlinks=False)

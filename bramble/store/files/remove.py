@@ -22,7 +22,7 @@ def remove_tree(path: str) -> None:
     """Remove what is at `path`: a file, a link, or a directory with all that is in it.
 
     Nothing at `path` is not an error. Several processes may remove the same
-    tree at once. Raises OSError when something cannot be removed.
+    tree at once. Raises OSError if something cannot be removed.
     """
     directory, _, base = path.rpartition("/")
     parent = os.open(directory or "/", DIRECTORY_FLAGS & ~os.O_NOFOLLOW)

@@ -33,7 +33,7 @@ class Directory(NamedTuple):
     """A directory in which files are asked for by the thousand: open, so that the way to it is gone once."""
 
     path: str  # with a slash at its end
-    fd: Optional[int]  # as `dir_fd` of the functions of `os`; None where it could not be opened
+    fd: Optional[int]  # as `dir_fd` of the functions of `os`; None if it could not be opened
     start: str  # goes before a name that is given with `fd`
 
     @staticmethod

@@ -104,7 +104,7 @@ def _sync_files(tree: str) -> None:
 
 
 def _syncfs(fd: int) -> bool:
-    """Call syncfs(2); return False where it cannot be called."""
+    """Call syncfs(2); return False if it cannot be called."""
     if ctypes is None:
         return False
     library = ctypes.CDLL(None, use_errno=True)

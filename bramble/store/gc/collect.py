@@ -272,7 +272,7 @@ class _Collector:
         return self.is_gone(roots.project, roots.used)
 
     def is_gone(self, project: str, used: float) -> bool:
-        """Say whether a project that was last built at `used` counts no longer."""
+        """Return whether a project that was last built at `used` counts no longer."""
         idle = self._idle_since is not None and used < self._idle_since
         return idle or not self._is_project(project)
 
@@ -315,7 +315,7 @@ class _Collector:
         self._rescue(new)
 
     def _try(self, name: str) -> bool:
-        """Say whether nobody has the lock of an object at this moment."""
+        """Return whether nobody has the lock of an object at this moment."""
         taken = self.locks.try_exclusive(name)
         if taken:
             self.locks.release(name)
@@ -359,7 +359,7 @@ class _Collector:
         for name, edition in _editions(f"{self._objects.var}/objects").items():
             if self._seen_records.get(name) != edition:
                 # A record comes before its object: it keeps what the object is going to refer to. One that
-                # was written anew has more references than before.
+                # was written again has more references than before.
                 self._nodes[name] = self._node_of_record(name)
                 self._live.discard(name)
                 self._seen_records[name] = edition
@@ -449,9 +449,9 @@ class _Collector:
 
 
 def _editions(directory: str) -> dict[str, tuple[int, int]]:
-    """Return the digests that are names in a directory, each with what is another when it was written anew.
+    """Return the digests that are names in a directory, each with what is another when it was written again.
 
-    The inode alone may come back. A record that is written anew has more references, so it is longer.
+    The inode alone may come back. A record that is written again has more references, so it is longer.
     """
     found: dict[str, tuple[int, int]] = {}
     with os.scandir(directory) as entries:

@@ -2,7 +2,7 @@
 
 The objects go first, all of them in an instant: their directory is renamed into `var/`, and a result
 that is known without its objects is nothing unusual. Then `var/` is renamed, and with it the record of
-the store: from there on a store can be made anew in the same root while the rest is being removed.
+the store: from there on a store can be made again in the same root while the rest is being removed.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Change(NamedTuple):
 
     `kind` is `builder`, `argument`, `variable`, `outputs`, `setting`, `source` or `input`. `what` names
     it: the number of an argument from 1, a variable, a file, an output (`lib`, `lib.dev`).
-    `before` and `after` are None where there was, or is, none. `line` is where two texts of
+    `before` and `after` are None if there was, or is, none. `line` is where two texts of
     several lines first differ, from 1; then `before` and `after` are those lines.
     """
 

@@ -85,7 +85,7 @@ def held(path: str) -> Iterator[None]:
 
 
 def _is_own(path: str) -> bool:
-    """Say whether there is a directory, and no link to one."""
+    """Return whether there is a directory, and no link to one."""
     try:
         status = os.lstat(path)
     except OSError:
@@ -99,7 +99,7 @@ def _has_room(var: str) -> bool:
 
 
 def _is_moderate(path: str) -> bool:
-    """Say whether a tree is within the limits; what cannot be looked into is not."""
+    """Return whether a tree is within the limits; what cannot be looked into is not."""
     size, files, left = 0, 0, [path]
     try:
         while left:

@@ -55,7 +55,7 @@ class Location(NamedTuple):
 
     @property
     def record(self) -> str:
-        """The file that says where the objects' bytes are valid."""
+        """The file with the path at which the bytes of the objects are valid."""
         return self.root + "/var/location"
 
     @property
@@ -227,7 +227,7 @@ def _refuse_occupied(location: Location, owner: Owner) -> None:
 
 
 def _was_store(entry: os.DirEntry[str], owner: Owner) -> bool:
-    """Tell whether this is what is left of a store that was removed (spec: store.dismantle)."""
+    """Return whether this is what is left of a store that was removed (spec: store.dismantle)."""
     named = entry.name.startswith(REMOVED) and entry.is_dir(follow_symlinks=False)
     return named and entry.stat(follow_symlinks=False).st_uid == owner.uid
 
@@ -290,7 +290,7 @@ def make_parts(root: str, parts: Iterable[str], owner: Owner) -> None:
 
 
 def _read_link(path: str) -> Optional[str]:
-    """Return the target of a symbolic link: None where nothing is, and "" where something else is."""
+    """Return the target of a symbolic link: None if nothing is, and "" if something else is."""
     try:
         return os.readlink(path)
     except FileNotFoundError:

@@ -101,7 +101,7 @@ class LockFile:
         return self._set_range(fcntl.F_RDLCK, 0, 0)
 
     def is_exclusive_anywhere(self) -> bool:
-        """Say whether somebody else has a lock exclusive, of whatever name."""
+        """Return whether somebody else has a lock exclusive, of whatever name."""
         try:
             found = fcntl.fcntl(self._fd, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0))
         except OSError as error:

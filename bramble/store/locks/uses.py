@@ -191,7 +191,7 @@ class Leases:
         return set().union(*self._all())
 
     def in_use(self, name: str) -> bool:
-        """Say whether a living process has `name` in its lease."""
+        """Return whether a living process has `name` in its lease."""
         return any(name in names for names in self._all())
 
     def _all(self) -> list[set[str]]:

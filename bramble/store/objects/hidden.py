@@ -3,7 +3,7 @@
 A path in a compressed file, or in UTF-16, is not a reference, and cannot be rewritten when the store
 moves. Most often nothing reads it again (a manual page, a log), so a build is warned and not refused.
 
-Looking for it must cost nothing where there is nothing to be found. So the content of a file is unpacked
+Looking for it must cost nothing if there is nothing to be found. So the content of a file is unpacked
 only if its first bytes say that it is packed, and the text in UTF-16 is suspected by one search for a few
 bytes that both byte orders have in common.
 """
@@ -57,7 +57,7 @@ class Search(NamedTuple):
 
 
 def is_packed(beginning: bytes) -> bool:
-    """Say whether a file that begins so is to be unpacked."""
+    """Return whether a file that begins so is to be unpacked."""
     return beginning.startswith((_GZIP, _ZIP))
 
 
@@ -176,7 +176,7 @@ def _zip(data: bytes, read: Read) -> Iterator[bytes]:
 
 
 def _inflate(data: bytes, read: Read, form: int) -> Generator[bytes, None, bytes]:
-    """Yield what a compressed stream holds; return what was read behind it, b"" where it has no end."""
+    """Yield what a compressed stream holds; return what was read behind it, b"" if it has no end."""
     stream = zlib.decompressobj(form)
     while True:
         piece = stream.decompress(data, _PIECE)

@@ -304,7 +304,7 @@ class Stream:
         self._put(bytes(archive.padding(size)))
 
     def finish(self) -> Identity:
-        """End the stream and return what came of it."""
+        """End the stream and return its result."""
         # spec: objects.identity.name, objects.identity.positions
         self._put(archive.END)
         self._flush()

@@ -52,7 +52,7 @@ _MANY = 4096
 
 
 def is_machine_code(beginning: bytes) -> bool:
-    """Say whether a file that begins so holds machine code."""
+    """Return whether a file that begins so holds machine code."""
     return bool(beginning) and beginning[0] in _BEGINNINGS and beginning.startswith(_MACHINE_CODE)
 
 
@@ -135,7 +135,7 @@ class Suspicion:
             yield from (match.start() for match in self._pattern.finditer(block, at))
 
     def _stands(self, block: bytes, at: int) -> bool:
-        """Say whether the byte at `at` is one of at least 8 that stand together in the directory, too."""
+        """Return whether the byte at `at` is one of at least 8 that stand together in the directory, too."""
         directory = self._directory
         for place in self._in_directory:
             low, high = 0, 1

@@ -64,7 +64,7 @@ def add_sources(
 
 
 def _is_same(originals: Originals, files: Sequence[str], number: int, known: Known) -> bool:
-    """Say whether a file whose stamp is another one has the kind and the content that it had."""
+    """Return whether a file whose stamp is another one has the kind and the content that it had."""
     before = mode_of(known.stamps, number)
     mode = originals.mode(files[number])
     if stat.S_IFMT(mode) != stat.S_IFMT(before) or (mode ^ before) & stat.S_IXUSR and stat.S_ISREG(mode):

@@ -53,7 +53,7 @@ def note_uses(records: Iterable[str], where: Directory) -> None:
 
 
 def is_old(noted: float) -> bool:
-    """Say whether a use should be noted again that was last noted then: seconds since 1970."""
+    """Return whether a use should be noted again that was last noted then: seconds since 1970."""
     return noted < time.time() - NOTE_USE_AFTER
 
 
@@ -101,11 +101,11 @@ class Objects:
         return f"{self.directory}/{name}"
 
     def contains(self, name: str) -> bool:
-        """Say whether the object `name` is in the store."""
+        """Return whether the object `name` is in the store."""
         return os.access(f"{self.directory}/{name}", os.F_OK)
 
     def all_there(self, names: Iterable[str]) -> bool:
-        """Say whether all of these objects are in the store."""
+        """Return whether all of these objects are in the store."""
         access, (_, fd, start) = os.access, self.opened(self.directory)
         return all([access(start + name, os.F_OK, dir_fd=fd) for name in names])
 
@@ -164,7 +164,7 @@ class Objects:
         return tuple(sorted(seen))
 
     def is_complete(self, names: Iterable[str]) -> bool:
-        """Say whether these objects, and all that they refer to, are in the store; they are protected."""
+        """Return whether these objects, and all that they refer to, are in the store; they are protected."""
         return self.first_missing(names) is None
 
     def first_missing(self, names: Iterable[str]) -> Optional[str]:
@@ -231,7 +231,7 @@ class Objects:
         return made
 
     def _is_there(self, name: str) -> bool:
-        """Say whether an object is in the store; refuse one that others could change."""
+        """Return whether an object is in the store; refuse one that others could change."""
         # spec: store.owner
         path, fd, start = self.opened(self.directory)
         try:

@@ -158,7 +158,7 @@ def change_project(
 def _is_recorded(
     path: str, results: Mapping[str, tuple[str, ...]], inputs: Optional[tuple[tuple[str, ...], str]]
 ) -> bool:
-    """Say whether nothing has changed since a project was last built; then only note that it was built."""
+    """Return whether nothing has changed since a project was last built; then only note that it was built."""
     before = read_project(path)
     if before is None or any(before.results.get(target) != names for target, names in results.items()):
         return False

@@ -129,7 +129,7 @@ def export_objects(
 
 
 def write_archive(objects: Objects, name: str, write: Callable[[Union[bytes, bytearray]], object]) -> None:
-    """Hand the archive of an object that is in the store to `write`, with the prefix of record in it.
+    """Pass the archive of an object of the store to `write`, with the prefix of record in it.
 
     Raises BrambleError store.export-damaged at its end, if it is not the archive of that object, and OSError.
     """

@@ -40,7 +40,7 @@ def special_file(member: walk.Member) -> BrambleError:
 
 
 def has_attributes(fd: int) -> bool:
-    """Say whether an open file has attributes that somebody gave to it; the system has its own."""
+    """Return whether an open file has attributes that somebody gave to it; the system has its own."""
     try:
         return any(not name.startswith("security.") for name in attributes_of(fd))
     except OSError:

@@ -43,7 +43,7 @@ class Source:
         self._ahead = b""
 
     def exactly(self, size: int) -> bytes:
-        """Return the next `size` bytes. Raises Malformed when there are fewer."""
+        """Return the next `size` bytes. Raises Malformed if there are fewer."""
         parts, left = [self._ahead[:size]], size - len(self._ahead)
         self._ahead = self._ahead[size:]
         while left > 0:
@@ -55,7 +55,7 @@ class Source:
         return b"".join(parts)
 
     def line(self, longest: int) -> bytes:
-        """Return the next line, without its end. Raises Malformed when it has more than `longest` bytes."""
+        """Return the next line, without its end. Raises Malformed if it has more than `longest` bytes."""
         while b"\n" not in self._ahead:
             if len(self._ahead) > longest:
                 raise Malformed("a line is too long")
@@ -69,7 +69,7 @@ class Source:
         return line
 
     def at_end(self) -> bool:
-        """Say whether everything has been read."""
+        """Return whether everything has been read."""
         if not self._ahead:
             self._ahead = self._read(1)
         return not self._ahead

@@ -44,7 +44,7 @@ def user_id(name: str) -> int:
 
 
 def only_of(path: str, status: os.stat_result, uid: int, *, above: bool) -> bool:
-    """Say whether the group that can write to `path` has no member but the user `uid` (or root).
+    """Return whether the group that can write to `path` has no member but the user `uid` (or root).
 
     That is a group with the name of the user, whose own it is, and nobody in
     it: the private groups that many distributions give to users, together with
@@ -69,7 +69,7 @@ def only_of(path: str, status: os.stat_result, uid: int, *, above: bool) -> bool
 
 
 def is_unmapped(uid: int) -> bool:
-    """Tell whether `uid` is the one for all users outside of the user namespace.
+    """Return whether `uid` is the one for all users outside of the user namespace.
 
     In a container the directories above a store may belong to the host's root.
     """

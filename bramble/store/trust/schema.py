@@ -90,7 +90,7 @@ class Source(NamedTuple):
 class Recipe(NamedTuple):
     """What a store derivation says it was made from.
 
-    `derivations` are file names of those that made its inputs ("" where that is
+    `derivations` are file names of those that made its inputs ("" if that is
     not recorded), `inputs` and `source` names of objects ("" if there is no source).
     """
 
@@ -100,7 +100,7 @@ class Recipe(NamedTuple):
 
 
 def is_derivation(filename: str) -> bool:
-    """Say whether a name in the store's directory is of a store derivation: `DIGEST-NAME.drv`."""
+    """Return whether a name in the store's directory is of a store derivation: `DIGEST-NAME.drv`."""
     digest, rest = filename[:DIGEST_LENGTH], filename[DIGEST_LENGTH:]
     return (
         is_digest(digest) and rest[:1] == "-" and rest[-4:] == ".drv" and "/" not in rest and "\0" not in rest

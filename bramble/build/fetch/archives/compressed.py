@@ -21,7 +21,7 @@ class Decompressed:
     """What a compressed file holds, to be read from its beginning to its end."""
 
     def __init__(self, file: IO[bytes], kind: str) -> None:
-        """`kind` is "gz", "bz2" or "xz". Raises cli.missing-module where this Python cannot do it."""
+        """`kind` is "gz", "bz2" or "xz". Raises cli.missing-module if this Python cannot do it."""
         # spec: build.unpack.compressed
         self._file = file
         self._kind = kind
@@ -88,7 +88,7 @@ class Decompressed:
 
 
 def _can_check(check: int) -> bool:
-    """Say whether a checksum of xz is compared here: liblzma passes over those that it does not know."""
+    """Return whether a checksum of xz is compared here: liblzma passes over those that it does not know."""
     lzma = decoder("lzma")
     return bool(check == lzma.CHECK_UNKNOWN or lzma.is_check_supported(check))
 

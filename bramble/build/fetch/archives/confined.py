@@ -88,7 +88,7 @@ class ConfinedTree:
         self.close()
 
     def is_empty(self) -> bool:
-        """Tell whether the tree is empty."""
+        """Return whether the tree is empty."""
         with os.scandir(self._root) as entries:
             return next(entries, None) is None
 

@@ -28,7 +28,7 @@ _MODULES = {"bz2": bz2, "lzma": lzma, "zlib": zlib}
 
 
 def decoder(name: str) -> Any:
-    """Return the module `name`. Raises cli.missing-module where this Python lacks it."""
+    """Return the module `name`. Raises cli.missing-module if this Python lacks it."""
     module = _MODULES[name]
     if module is None:
         # spec: cli.python

@@ -205,7 +205,7 @@ def _header(block: bytes) -> Optional[_Header]:
 
 
 def _is_star(block: bytes) -> bool:
-    """Tell whether the last part of the prefix has times, as star writes them."""
+    """Return whether the last part of the prefix has times, as star writes them."""
     if block[508:512] == b"tar\0":
         return True
     times = block[476:488], block[488:500]

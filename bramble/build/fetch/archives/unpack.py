@@ -57,7 +57,7 @@ class UnpackLimits:
 
 
 def archive_kind(name: str) -> Optional[str]:
-    """Return how the file `name` is to be unpacked, going by its ending; None when not at all."""
+    """Return how the file `name` is to be unpacked, going by its ending; None if not at all."""
     folded = name.lower()
     return next((kind for ending, kind in _KINDS if folded.endswith(ending)), None)
 

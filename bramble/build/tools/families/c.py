@@ -58,7 +58,7 @@ _DEBUG = (
 
 
 def is_compiler(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the program is a driver of this family. `cc` may be another's."""
+    """Return whether the program is a driver of this family. `cc` may be another's."""
     if NAMES.fullmatch(name) is None and NAMES.fullmatch(posixpath.basename(real)) is None:
         return False
     return "gcc version" in machine.ask([real, "-v"]).error

@@ -127,7 +127,7 @@ def files_wanted(machine: Machine, told: Told) -> tuple[str, ...]:
 
 
 def _is_wanted(told: Told, path: str) -> bool:
-    """Say whether the file of a package takes part in compiling and linking."""
+    """Return whether the file of a package takes part in compiling and linking."""
     whole = _merged(path)
     name = posixpath.basename(whole)
     if any(below(whole, directory) for directory in told.include):

@@ -43,7 +43,7 @@ def not_expanded() -> list[str]:
 def whole_names(machine: Machine, driver: str) -> str:
     """Return what the specs of a gcc have to add to its options, so that names stay whole (`self_spec`).
 
-    An option `-mtune` on the command line overrides it, but for -mtune=generic, which is there by itself
+    An option `-mtune` on the command line overrides it, except for -mtune=generic, which is the default
     in most gccs.
     """
     # spec: build.host-tools.c.specs

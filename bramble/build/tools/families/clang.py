@@ -64,7 +64,7 @@ exec {driver} --config {{out}}/{top}/$how.cfg "$@"
 
 
 def is_clang(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the program is a driver of clang, also where it is called cc or c++."""
+    """Return whether the program is a driver of clang, also where it is called cc or c++."""
     return any(_NAMES.fullmatch(one) is not None for one in (name, posixpath.basename(real)))
 
 

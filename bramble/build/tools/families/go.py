@@ -24,7 +24,7 @@ _ENV = {
 
 
 def is_go(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the program is one of Go's."""
+    """Return whether the program is one of Go's."""
     return _GO.fullmatch(name) is not None and "/go" in real
 
 

@@ -14,7 +14,7 @@ _LEFT_OUT = re.compile(r"(demo|man|sample|legal)/.*|src\.zip|lib/src\.zip|docs|d
 
 
 def is_java(machine: Machine, name: str, real: str) -> bool:
-    """Tell whether the program is in a tree of Java."""
+    """Return whether the program is in a tree of Java."""
     match = _PROGRAM.fullmatch(real)
     return match is not None and machine.is_file(match["home"] + "/lib/modules")
 

@@ -203,7 +203,7 @@ def needed(tools: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def is_listed(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the table has the program."""
+    """Return whether the table has the program."""
     return any(name in one.names for one in LISTED)
 
 

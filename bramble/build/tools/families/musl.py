@@ -26,7 +26,7 @@ _LOADER = re.compile(r"-dynamic-linker (/\S+)")
 
 
 def is_musl(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the program is musl's script: a compiler for musl by that name is one like any other."""
+    """Return whether the program is musl's script: a compiler for musl by that name is one like any other."""
     return _NAMES.fullmatch(name) is not None and machine.head(real)[:2] == b"#!"
 
 

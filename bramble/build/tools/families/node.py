@@ -19,7 +19,7 @@ _PACKAGE = re.compile(r"(?P<root>/.*?)/node_modules/(?P<name>(@[^/]+/)?[^/]+)/")
 
 
 def is_node(machine: Machine, name: str, real: str) -> bool:
-    """Tell whether the program is node, or is in a package for it."""
+    """Return whether the program is node, or is in a package for it."""
     return _INTERPRETER.fullmatch(posixpath.basename(real)) is not None or _PACKAGE.match(real) is not None
 
 

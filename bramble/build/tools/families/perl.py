@@ -33,7 +33,7 @@ _SETTINGS = re.compile(r"Config(_heavy|_git)?\.p[lm]")
 
 
 def is_perl(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the program is a Perl, by one of its names."""
+    """Return whether the program is a Perl, by one of its names."""
     return any(NAMES.fullmatch(one) is not None for one in (name, posixpath.basename(real)))
 
 

@@ -80,12 +80,12 @@ class PythonLibrary:
 
 
 def is_python(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the program is an interpreter of Python, by one of its names."""
+    """Return whether the program is an interpreter of Python, by one of its names."""
     return any(NAMES.fullmatch(one) is not None for one in (name, posixpath.basename(real)))
 
 
 def is_python_tool(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the program is written in Python."""
+    """Return whether the program is written in Python."""
     words = script_words(machine.head(real))
     return bool(words) and NAMES.fullmatch(posixpath.basename(words[0])) is not None
 

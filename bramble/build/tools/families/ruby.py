@@ -19,7 +19,7 @@ _INTERPRETER = "libexec/wrapped/ruby"
 
 
 def is_ruby(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the program is a Ruby, by one of its names."""
+    """Return whether the program is a Ruby, by one of its names."""
     return any(NAMES.fullmatch(one) is not None for one in (name, posixpath.basename(real)))
 
 

@@ -14,7 +14,7 @@ _LEFT_OUT = ("src/", "etc/")
 
 
 def is_rust(machine: Machine, name: str, real: str) -> bool:
-    """Say whether the program is one of Rust's."""
+    """Return whether the program is one of Rust's."""
     return name in _NAMES
 
 

@@ -33,7 +33,7 @@ REGISTRIES = "registries"  # in var/
 
 @dataclass(frozen=True)
 class Kept:
-    """What was verified last; `index` is None where it is damaged, and has to be fetched again."""
+    """What was verified last; `index` is None if it is damaged, and has to be fetched again."""
 
     checkpoint: Optional[Checkpoint] = None
     index: Optional[bytes] = b""
@@ -45,7 +45,7 @@ def directory_of(var: str, url: str) -> str:
 
 
 def read_kept(directory: str) -> Kept:
-    """Return what is kept in a directory; nothing where nothing is. Raises store.*."""
+    """Return what is kept in a directory; nothing if nothing is. Raises store.*."""
     # spec: registry.kept
     with DiskFailures("read what is known of a registry"):
         signed = read_file(f"{directory}/{CHECKPOINT}")
@@ -68,7 +68,7 @@ def read_kept(directory: str) -> Kept:
 def keep(directory: str, signed: bytes, index: bytes) -> None:
     """Keep what was verified: the content of `index.signed`, and of the index what that counts.
 
-    Where another process has kept something later meanwhile, that stays. Raises registry.history where
+    Where another process has kept something later meanwhile, that stays. Raises registry.history if
     the two do not belong to one history, store.*.
     """
     # spec: registry.kept

@@ -70,7 +70,7 @@ class Publication(NamedTuple):
 def publish(root: str, owner: Owner, publication: Publication) -> Checkpoint:
     """Add a version to the registry in the directory `root`, which is made if need be; return what it is now.
 
-    Where the same is there already, nothing changes. Raises registry.exists where that version is another
+    Where the same is there already, nothing changes. Raises registry.exists if that version is another
     one, registry.source where the archive has another digest, registry.document, what `owner` raises,
     registry.index where the index is not what was signed, and store.* where the disk fails.
     """
@@ -97,7 +97,7 @@ def publish(root: str, owner: Owner, publication: Publication) -> Checkpoint:
 def settle(root: str, owner: Owner) -> Checkpoint:
     """Make `root` a registry, if it is not one, and finish what another process has left; return its state.
 
-    Raises registry.index where the index is not what was signed, what `owner` raises, store.*.
+    Raises registry.index if the index is not what was signed, what `owner` raises, store.*.
     """
     # spec: registry.publish.order
     with DiskFailures("write a registry"), _alone(root):

@@ -132,7 +132,7 @@ def page(around: Surroundings, title: str, *parts: Part, query: str = "") -> byt
 
 
 def moment(seconds: float) -> Html:
-    """Return a time of day, in the one time zone that is everybody's."""
+    """Return a time of day, in UTC."""
     text = time.strftime("%Y-%m-%d %H:%M", time.gmtime(min(max(seconds, 0), 253370764800)))
     return element("time", f"{text} UTC", datetime=text.replace(" ", "T") + "Z")
 

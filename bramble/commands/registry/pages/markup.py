@@ -1,7 +1,7 @@
 """HTML as a separate type: text becomes part of a page only by being escaped. Pure.
 
 Packages are strangers' and everything in them may be an attack on who reads about them. So no page is made
-by joining strings: what is no `Html` is escaped, and control characters are shown instead of obeyed.
+by joining strings: what is not an `Html` is escaped, and control characters are shown instead of obeyed.
 """
 
 from __future__ import annotations
