@@ -111,7 +111,7 @@ class Maker:
             raise BrambleError(
                 "derivation.outputs",
                 f'"{task.name}" has {len(names.outputs)} outputs, and {kind} makes one',
-                remedy="leave outputs= out",
+                remedy="omit outputs=",
             )
         if kind == "host_tools":
             self._emit(Impure(task.id, task.name))

@@ -79,7 +79,7 @@ def _place(sources: Sources, roots: Mapping[str, str]) -> tuple[str, list[str], 
     if root is None:
         raise BrambleError(
             "build.unknown-project",
-            f'sources of the project "{sources.project}" are needed, and nobody said where it is',
+            f'sources of the project "{sources.project}" are needed, but its directory is not known',
             remedy="fetch the project's dependencies first",
         )
     common = common_directory(sources.location, sources.files)

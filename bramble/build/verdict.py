@@ -33,7 +33,7 @@ _TOO_MUCH = {
     ),
     "processes": (
         "build.limit",
-        "was ended since it had more processes than it may",
+        "was ended because it had too many processes",
         "raise --processes",
     ),
     "output_files": (

@@ -40,7 +40,7 @@ def told(change: Change, surface: Surface) -> str:
     elif change.before is None:
         text = f"{subject} is new" + ("" if change.kind == "source" else f": {_quoted(change.after)}")
     elif change.after is None:
-        text = f"{subject} is gone" + ("" if change.kind == "source" else f": {_quoted(change.before)}")
+        text = f"{subject} was removed" + ("" if change.kind == "source" else f": {_quoted(change.before)}")
     else:
         before, after = _near_the_difference(change.before, change.after)
         text = f"{subject}: {_quoted(before)} → {_quoted(after)}"

@@ -66,7 +66,7 @@ def run_request(evaluated: Evaluated) -> RunRequest:
     if len(found) > 1:
         raise BrambleError(
             "run.several",
-            f"the target means {len(found)} functions that return something to run",
+            f"the target has {len(found)} functions that return something to run",
             remedy=f"name one of them, such as {found[0].target}",
         )
     (result,) = found

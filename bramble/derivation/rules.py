@@ -151,7 +151,7 @@ def _check_command(derivation: Derivation) -> None:
 
 def _check_outputs(outputs: tuple[str, ...], kind: str) -> None:
     if not outputs:
-        raise _broken("outputs", "outputs is empty", 'leave it out for one output called "out"')
+        raise _broken("outputs", "outputs is empty", 'omit it for one output called "out"')
     for output in outputs:
         if OUTPUT_NAME.fullmatch(output) is None:
             raise _broken(
@@ -167,7 +167,7 @@ def _check_outputs(outputs: tuple[str, ...], kind: str) -> None:
         raise _broken(
             "outputs",
             'the builder derivation_output has the one output "out"',
-            "leave outputs out",
+            "omit outputs",
         )
     if kind == "host_tools" and outputs == ("out", "rt"):
         return

@@ -147,7 +147,7 @@ def _lent(session: Session, files: Sequence[str]) -> Sources:
         refuse(
             "graph.sources",
             f'"{unseen[0]}" is not among the sources that the builder was given',
-            "add it to the sources of the derivation that writes this graph, and name it as it stands there",
+            "add it to the sources of the derivation that writes this graph, and write it as in that list",
         )
     return Sources(given.project, given.location, tuple(sorted(set(files))))
 

@@ -223,7 +223,7 @@ def _refuse_two_places(document: TomlDocument, path: Path, value: Mapping[str, A
                 "config.dependency",
                 f'there is a control character in the {key} of "{path[-1]}"',
                 place=document.value_place((*path, key)),
-                remedy="take it out",
+                remedy="remove it",
             )
     for key, other in (("path", "git"), ("path", "rev"), ("rev", "version")):
         if value.get(key) and value.get(other):

@@ -78,7 +78,7 @@ def parse_target(text: str) -> Target:
             raise _not_a_target(
                 text,
                 "/... means every function already",
-                f"write {text.rpartition(':')[0]} or leave /... out",
+                f"write {text.rpartition(':')[0]} or omit /...",
             )
     if "..." in name.split("/"):
         raise _not_a_target(text, "... comes last", f"write {name.partition('/...')[0]}/...")
@@ -365,7 +365,7 @@ def _unknown_module(name: str, owner: str, root: str, inner: str) -> BrambleErro
     meant = f"{owner}/{near}" if near is not None else None
     if inner.endswith(SUFFIX) and os.path.isfile(os.path.join(root, inner)):
         bare = name[: -len(SUFFIX)]
-        remedy = f'leave the suffix out: "{bare.removesuffix("/default")}"'
+        remedy = f'omit the suffix: "{bare.removesuffix("/default")}"'
     elif meant is not None:
         remedy = f'did you mean "{meant}"?'
     elif candidates:

@@ -80,7 +80,7 @@ def parse_pattern(text: str, directory: str, *, hidden: bool) -> Pattern:
     if not text:
         raise _broken(text, "it is empty", "name a file, or use * for all files of the directory")
     if "\x00" in text:
-        raise _broken(text, "it holds a NUL character", "take the character out")
+        raise _broken(text, "it holds a NUL character", "remove the character")
     if text.startswith("/"):
         raise outside(text, "it is absolute")
     base = [name for name in directory.split("/") if name]

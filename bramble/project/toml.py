@@ -139,7 +139,7 @@ class _Reader:
             wrong = control_character(self.text, self.at, end)
             if wrong is not None:
                 raise Broken(
-                    wrong, f"the control character U+{ord(self.text[wrong]):04X} may not stand in a comment"
+                    wrong, f"the control character U+{ord(self.text[wrong]):04X} is not allowed in a comment"
                 )
             self.at = end
 

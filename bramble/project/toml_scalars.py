@@ -212,7 +212,7 @@ def _unclosed(text: str, start: int, at: int, quotes: str) -> Broken:
     if at >= len(text) or text[at] == "\n":
         remedy = 'use """ for a string of several lines' if len(quotes) == 1 else None
         return Broken(start, f"this string has no closing {quotes}", remedy)
-    return Broken(at, f"the control character U+{ord(text[at]):04X} may not stand in a string")
+    return Broken(at, f"the control character U+{ord(text[at]):04X} is not allowed in a string")
 
 
 def _escape(text: str, at: int) -> tuple[str, int]:

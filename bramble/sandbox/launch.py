@@ -297,7 +297,7 @@ def kind_of(source: str) -> str:
             f"{source} cannot be given: {reason}", "give a path that exists and can be reached"
         ) from error
     if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
-        raise layout.refuse(f"{source} is a device", "leave it out: a sandbox is given no devices")
+        raise layout.refuse(f"{source} is a device", "leave it out: devices are not allowed in a sandbox")
     return "directory" if stat.S_ISDIR(mode) else "file"
 
 

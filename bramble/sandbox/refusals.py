@@ -117,7 +117,7 @@ def not_executed(path: str, errno: int, detail: str, shown: Sequence[str] = ()) 
         return BrambleError("sandbox.builder-missing", missing[word], remedy=remedy)
     why, remedy = {
         "directory": ("it is a directory", "name the program in it"),
-        "special": ("it is no regular file", "name a program"),
+        "special": ("it is not a regular file", "name a program"),
         "noexec": (
             "its file system is mounted noexec",
             "mount -o remount,exec that file system, or set BRAMBLE_PATH to a directory of another one",

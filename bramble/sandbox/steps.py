@@ -126,11 +126,13 @@ def check(spec: SandboxSpec) -> None:
         layout.check_path(spec.cwd, "the working directory")
     for text in (*spec.argv, *(part for pair in spec.env for part in pair)):
         if "\0" in text:
-            raise unusable(f"{text[:40]!r} holds a NUL byte", "leave it out: no program can be given one")
+            raise unusable(
+                f"{text[:40]!r} holds a NUL byte", "remove it: a program cannot have one in its arguments"
+            )
     names = [name for name, _ in spec.env]
     for name in names:
         if not name or "=" in name:
-            raise unusable(f"{name!r} is no name of an environment variable", "choose another name")
+            raise unusable(f"{name!r} is not a valid name of an environment variable", "choose another name")
     if len(set(names)) != len(names):
         raise unusable("an environment variable is given twice", "give each variable one value")
 

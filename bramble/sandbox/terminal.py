@@ -142,7 +142,7 @@ def require(fd: int) -> None:
     if not os.isatty(fd):
         raise BrambleError(
             "sandbox.no-terminal",
-            "standard input is no terminal, and this needs one",
+            "standard input is not a terminal, but a terminal is needed",
             remedy="run it from a terminal, without redirecting its input",
         )
 

@@ -53,7 +53,7 @@ def parse_signature(text: str) -> Signature:
     """Return what the text between the lines `BEGIN SSH SIGNATURE` and `END …` holds. Raises NoSignature."""
     found = _ARMOUR.fullmatch(text) if len(text) <= _LARGEST else None
     if found is None:
-        raise NoSignature("it is no ssh signature")
+        raise NoSignature("it is not an ssh signature")
     reader = _Reader(_unarmoured("".join(found[1].split())))
     if reader.take(len(_MAGIC)) != _MAGIC or reader.number() != _VERSION:
         raise NoSignature("it is an ssh signature of another version")

@@ -20,7 +20,7 @@ class StoreRootTooLong(BrambleError):
         super().__init__(
             "store.root-too-long",
             f'the store root "{shown}" has {len(root)} bytes, {len(root) - LONGEST_ROOT} too many: '
-            f"at most {LONGEST_ROOT} leave room for the padding that makes all store paths equally long",
+            f"at most {LONGEST_ROOT} leave space for the padding that makes all store paths equally long",
             remedy="set BRAMBLE_PATH to a shorter directory, for example ~/bramble",
         )
 

@@ -183,11 +183,11 @@ def test_a_name_that_is_nearly_required_is_named(desk: Published) -> None:
         (["remove", "b"], f"did you mean {HOST}/b?"),
         (
             ["update", f"{HOST}/b@1.2.0"],
-            f"leave the version out: {HOST}/b; to choose one: bramble add {HOST}/b@1.2.0",
+            f"omit the version: {HOST}/b; to choose one: bramble add {HOST}/b@1.2.0",
         ),
         (
             ["remove", f"{HOST}/b@"],
-            f"leave the version out: {HOST}/b; to choose one: bramble add {HOST}/b@VERSION",
+            f"omit the version: {HOST}/b; to choose one: bramble add {HOST}/b@VERSION",
         ),
         (["remove", "e"], f"it requires {HOST}/b"),
     ):

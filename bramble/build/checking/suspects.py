@@ -95,11 +95,12 @@ def _python(it: Difference) -> Optional[Suspect]:
         return None
     if it.offset >= 8 and it.head[4:5] and it.head[4] & 1:
         return Suspect(
-            PATH, "the hash of the source of Python byte code, which names the store: leave this file out"
+            PATH,
+            "the hash of the source of Python byte code, which names the store: do not include this file",
         )
     return Suspect(
         TIME_STAMP,
-        "the time of change of the source of Python byte code: use unchecked hashes, or leave it out",
+        "the time of change of the source of Python byte code: use unchecked hashes, or do not include it",
     )
 
 
@@ -154,7 +155,8 @@ def _elf(it: Difference) -> Optional[Suspect]:
     # elf(5), Nhdr: the name "GNU" of the note stands right before its content.
     if it.head.startswith(b"\x7fELF") and it.back_to(b"GNU\0", 24) is not None:
         return Suspect(
-            BUILD_ID, "a hash of all that is linked, paths of the store too: use -Wl,--build-id=none"
+            BUILD_ID,
+            "a hash of everything that is linked, including paths of the store: use -Wl,--build-id=none",
         )
     return None
 
@@ -162,7 +164,7 @@ def _elf(it: Difference) -> Optional[Suspect]:
 def _time(it: Difference) -> Optional[Suspect]:
     for window in (it.one, it.other):
         if any(found.start() <= it.at <= found.end() for found in _DATES.finditer(window)):
-            return Suspect(TIME_STAMP, "set SOURCE_DATE_EPOCH, or leave the time out")
+            return Suspect(TIME_STAMP, "set SOURCE_DATE_EPOCH, or do not write the time")
     return None
 
 

@@ -59,7 +59,7 @@ def exchange(
     # spec: build.fetch.offline
     if options.offline:
         raise BrambleError(
-            "fetch.offline", f"{redact(url)} cannot be asked while offline", remedy="leave --offline out"
+            "fetch.offline", f"{redact(url)} cannot be asked while offline", remedy="omit --offline"
         )
     secrets = list(secrets_of(url))
     try:

@@ -65,7 +65,7 @@ def _excepts(entry: str, url: SplitResult) -> bool:
         except ValueError:
             raise BrambleError(
                 "fetch.proxy",
-                f'no_proxy (or NO_PROXY) has the entry "{entry}", which is no network',
+                f'no_proxy (or NO_PROXY) has the entry "{entry}", which is not a network',
                 remedy="write a network such as 10.0.0.0/8 or fd00::/8",
             ) from None
         address = _address(host)

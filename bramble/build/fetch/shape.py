@@ -47,7 +47,7 @@ def shape_of(derivation: str, env: Mapping[str, str]) -> Shape:
         raise _wrong(derivation, "executable", executable, '"true" or "false"')
     for variable, asked in (("strip", int(strip) > 0), ("executable", executable in _YES)):
         if asked and (kind is None) == (variable == "strip"):
-            what = "is no archive" if kind is None else "is an archive"
+            what = "is not an archive" if kind is None else "is an archive"
             raise BrambleError(
                 "derivation.env",
                 f'"{derivation}" sets {variable}, and {name} {what}',

@@ -271,7 +271,7 @@ def _header(data: Bytes) -> tuple[int, ...]:
 
 def _segments(data: Bytes) -> tuple[Segment, ...]:
     if data[:4] != MAGIC:
-        raise ElfError("it is no ELF file")
+        raise ElfError("it is not an ELF file")
     if data[4:6] != b"\x02\x01":
         raise ElfError("it is not a 64-bit little-endian program")
     if len(data) < 64:
@@ -306,7 +306,7 @@ def _offset_of(segments: tuple[Segment, ...], address: int) -> int:
     for segment in segments:
         if segment.type == _PT_LOAD and 0 <= address - segment.address < segment.file_size:
             return address - segment.address + segment.offset
-    raise ElfError("a table in it lies outside of what is mapped")
+    raise ElfError("a table in it is outside of the mapped segments")
 
 
 def _dynamic_segment(segments: tuple[Segment, ...]) -> Optional[Segment]:
@@ -348,7 +348,7 @@ def _fit(entries: list[tuple[int, int]], capacity: int) -> list[tuple[int, int]]
             break
         entries = [entry for entry in entries if entry[0] != expendable]
     if len(entries) >= capacity:
-        raise ElfError("its dynamic section has no room for a search path")
+        raise ElfError("its dynamic section has no space for a search path")
     return entries
 
 

@@ -66,7 +66,7 @@ def _objection(real: str, projects: Sequence[str]) -> Optional[str]:
         above = os.path.dirname(project)
         # What came in one archive with a project is beside it.
         if _below(real, project) or (above not in trees and _below(real, above)):
-            return f"{real} is, or lies beside, a file of the project or of the store"
+            return f"{real} is a file of the project or of the store, or beside one"
     here = real
     while True:
         try:

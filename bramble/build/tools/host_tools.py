@@ -69,7 +69,7 @@ def make(request: Request) -> tuple[Stamp, ...]:
         raise BrambleError(
             "derivation.outputs",
             f'"{request.name}" has the output "{RT}" for what compiled programs need, and no compiler',
-            remedy="leave outputs out, or add a compiler to tools",
+            remedy="omit outputs, or add a compiler to tools",
         )
     kit = Kit(machine, _outputs(request), find)
     for one in contents:
@@ -158,7 +158,7 @@ def more_files(
         if not path.startswith("/") or clean in ("/", "/usr", "/usr/local"):
             raise BrambleError(
                 "derivation.env",
-                f'"{derivation}" names {path} in files, which is no path of one thing on the machine',
+                f'"{derivation}" names {path} in files, which is not the path of a file on the machine',
                 remedy="name files and directories by absolute paths, separated by blanks",
             )
         place = next(clean[len(top) :] for top in ("/usr/local/", "/usr/", "/") if clean.startswith(top))
@@ -174,7 +174,7 @@ def more_files(
             raise BrambleError(
                 "build.host-tool-missing",
                 f'"{derivation}" names {path} in files, which this machine does not have',
-                remedy="install what it belongs to, or take it out of files",
+                remedy="install its package, or remove it from files",
             )
     return Contents(tuple(takes), moves=moves)
 
@@ -209,5 +209,5 @@ def _missing(machine: ThisMachine, derivation: str, tool: str) -> BrambleError:
         f'"{derivation}" needs the program {tool}, which this machine does not have in '
         + (", ".join(places) or "any place")
         + almost,
-        remedy=f"install it with `{install}`" if install else f"install {name}, or take it out of tools",
+        remedy=f"install it with `{install}`" if install else f"install {name}, or remove it from tools",
     )

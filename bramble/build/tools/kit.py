@@ -42,7 +42,7 @@ from bramble.errors import BrambleError
 from bramble.frozen import dataclass, replace
 from bramble.store.files.small import make_way
 
-_FOR_THIS = "install it for this machine, or take it out of tools"
+_FOR_THIS = "install it for this machine, or remove it from tools"
 Key = tuple[str, str]  # (output, place)
 
 

@@ -114,7 +114,7 @@ def unsupported(program: str, why: str, remedy: str = "") -> BrambleError:
     return BrambleError(
         "build.host-tool-unsupported",
         f"{program} cannot be taken into an output: {why}",
-        remedy=remedy or "take it out of tools, or fetch a statically linked one with fetch_url",
+        remedy=remedy or "remove it from tools, or fetch a statically linked one with fetch_url",
     )
 
 

@@ -106,7 +106,7 @@ def try_to_start(request: Request, programs: Sequence[str], shell: Optional[str]
         raise BrambleError(
             "build.host-tool-broken",
             f'"{request.name}": {names} {"does" if len(broken) == 1 else "do"} not work from the store',
-            remedy="take it out of tools, or fetch or build one that does not need the machine",
+            remedy="remove it from tools, or fetch or build one that does not need the machine",
             detail="\n".join(f"{name}: {why}" for name, why in broken.items()),
         )
 

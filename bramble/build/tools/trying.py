@@ -46,6 +46,6 @@ def try_out(request: Request, trials: Sequence[Trial], filled: Callable[[str], s
                 "build.host-tool-broken",
                 f'"{request.name}": {os.path.basename(argv[0])} does not work from the store; '
                 f"tried to {trial.about}: {what}",
-                remedy=remedy or "take it out of tools, or install what it misses",
+                remedy=remedy or "remove it from tools, or install what it lacks",
                 detail=shown,
             )

@@ -91,7 +91,7 @@ def _sections(name: str, found: Known, rules: Sequence[Rule], width: int) -> Seq
         sections += [f"the {f'rule {rule.id}' if rule.id else 'table'} in {rule.chapter}:", *paragraphs]
     if rules[_SHOWN:]:
         more = ", ".join(rule.id for rule in rules[_SHOWN:])
-        sections.append(_filled(f"it stands also in {more} (bramble explain RULE)", width))
+        sections.append(_filled(f"it is also in {more} (bramble explain RULE)", width))
     if found.example:
         sections += ["for example:", textwrap.indent(found.example, "    ")]
     if found.remedy:

@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="KEY",
-        help="download again what is pinned (all, or a key of the lock, or a URL) and pin it anew",
+        help="download again what is pinned (all, or a key of the lock, or a URL) and pin it again",
     )
     parser.add_argument("--prune", action="store_true", help="remove entries that nothing uses")
     parser.add_argument("--json", action="store_true", help="print the changes as JSON")

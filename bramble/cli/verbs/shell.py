@@ -84,7 +84,7 @@ def _greeting(opened: Opened, failed: bool, width: int) -> list[str]:
     if failed:
         what = "what its failed build left; what you write stays"
     else:
-        what = "the environment of its build; what you write is gone when you leave"
+        what = "the environment of its build; your changes are lost when you leave"
     outputs = " ".join(f"${output}" for output in opened.outputs)
     names = [on_one_line(name) for name in opened.inputs]
     inputs = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")

@@ -228,7 +228,7 @@ def not_required(name: str, dependencies: Sequence[str], lock: Lock) -> BrambleE
         (one for one in dependencies if one.endswith(f"/{plain}")), None
     )
     if at and plain in dependencies:
-        remedy = f"leave the version out: {plain}; to choose one: bramble add {plain}@{version or 'VERSION'}"
+        remedy = f"omit the version: {plain}; to choose one: bramble add {plain}@{version or 'VERSION'}"
     elif name in locked_names(lock):
         remedy = f"another package requires it: `bramble deps --why {name}` shows which"
     elif meant:

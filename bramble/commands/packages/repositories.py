@@ -237,7 +237,7 @@ def odd_tag(repository: Repository) -> str:
 
 def _no_version_tag(name: str, repository: Repository) -> str:
     prefix = _prefix(repository)
-    return f"it has a tag {name}, which is no version tag: {prefix}v{name[len(prefix) :]} would be"
+    return f"it has a tag {name}, which is not a version tag: {prefix}v{name[len(prefix) :]} would be"
 
 
 def _prefix(repository: Repository) -> str:

@@ -125,7 +125,7 @@ def serve(registry: Registry) -> None:
 
 
 def _why(error: Exception) -> str:
-    return (error.strerror or "" if isinstance(error, OSError) else "") or "it is no text in ASCII"
+    return (error.strerror or "" if isinstance(error, OSError) else "") or "it is not ASCII text"
 
 
 def read_tokens(path: str) -> tuple[bytes, ...]:

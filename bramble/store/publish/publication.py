@@ -265,7 +265,7 @@ class _Publication:
         if self._expected is not None and name != self._expected:
             raise BrambleError(
                 "store.import-mismatch",
-                f"what came as the object {self._expected} has bytes of the name {name}",
+                f"the bytes of the object {self._expected} belong to the name {name}",
                 remedy="get it from elsewhere: it was damaged or forged",
             )
         if raw.temporary_name:

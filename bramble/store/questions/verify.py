@@ -67,7 +67,7 @@ class VerifyReport:
     damages: tuple[Damage, ...]
     repaired: tuple[Damage, ...] = ()
     removed: tuple[Damage, ...] = ()
-    """Recipes that nobody could write again: the damage is gone, and what they said, too."""
+    """Derivations that cannot be written again: removing them repairs the store."""
 
     @property
     def left(self) -> tuple[Damage, ...]:

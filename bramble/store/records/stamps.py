@@ -114,7 +114,7 @@ def check_inside(root: str, file: str) -> None:
     if ".." in parts or "." in parts or not all(parts):
         raise BrambleError(
             "store.source-outside",
-            f'the source "{shown(file)}" does not lie in "{shown(root)}"',
+            f'the source "{shown(file)}" is not in "{shown(root)}"',
             remedy="name files of the project, relative to its directory",
         )
 

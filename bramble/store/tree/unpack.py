@@ -189,7 +189,7 @@ class Unpacker:
         check_length(name)
         end = b"/" if kind == archive.DIRECTORY else b""
         if name != b"/" + b"/".join(parts) + end or any(map(_is_no_name, parts)):
-            raise Malformed(f'"{shown(name)}" is no name for a file')
+            raise Malformed(f'"{shown(name)}" is not a valid name of a file')
 
     def _make(
         self, way: Optional[Descent], base: bytes, kind: bytes, mode: int, size: int, target: bytes

@@ -379,7 +379,7 @@ def _only(fields: Mapping[str, Any], required: tuple[str, ...], optional: tuple[
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Malformed("a key stands twice")
+        raise Malformed("a key occurs twice")
     return found
 
 

@@ -146,7 +146,7 @@ class ZipReader:
         mark, _, flags, method, _, _, crc, packed, size, name_length, extra_length = fields
         after = entry.offset + _LOCAL.size
         if mark != b"PK\3\4" or self._read(after, name_length) != entry.raw:
-            raise TarBroken(f"{shown(entry.name)} has another name in its own header, or none")
+            raise TarBroken(f"{shown(entry.name)} has another name, or no name, in its own header")
         extras = _extras(self._read(after + name_length, extra_length))
         wide = extras.get(_EXTRA_ZIP64)
         path = extras.get(_EXTRA_PATH)

@@ -167,7 +167,7 @@ def python_library(machine: Machine, interpreter: str) -> PythonLibrary:
     ]
     for directory in directories:
         if not directory.startswith(prefix.rstrip("/") + "/"):
-            raise unsupported(interpreter, f"its library {directory} does not lie below {prefix}")
+            raise unsupported(interpreter, f"its library {directory} is not below {prefix}")
     return PythonLibrary(prefix, tuple(directories))
 
 

@@ -80,7 +80,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         job = asked.follow(job, lambda text: say(harmless(text)))
     except (KeyboardInterrupt, BrambleError):
         again = f"bramble publish --registry {shlex.quote(url)} --job {job.id}"
-        say(f"the job goes on; to follow it again: {again}")
+        say(f"the job continues; to follow it again: {again}")
         raise
     if job.state == "failed":
         error = job.error or BrambleError(

@@ -30,7 +30,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         raise BrambleError(
             "config.version",
             f"there is no version behind the @ of {ascii(arguments.name)}",
-            remedy="write it as in example.com/lib@1.2.0, or leave the @ out",
+            remedy="write it as in example.com/lib@1.2.0, or omit the @",
         )
     found = show(name, version[1:] if version.startswith("v") else version, setting_of(arguments), heard)
     if arguments.json:
