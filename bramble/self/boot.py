@@ -1,4 +1,4 @@
-"""The first code of the one file: find the copy of itself that is already unpacked, or make one.
+"""What the one file runs first: find the copy of itself that is already unpacked, or make one.
 
 `pack.py` puts this text between the shell preamble and the archive, with a call of `run` at its end. It is
 compiled at each start, so that it is short, and also by a Python that is too old for Bramble, so that it is

@@ -177,7 +177,7 @@ def test_on_a_terminal_three_lines_say_what_is_where_and_lines_can_be_edited(des
             said += os.read(leader, 4096)
 
     until(b"[top build]$ ")
-    assert b"top: the environment of its build; what you write is gone when you leave" in said
+    assert b"top: the environment of its build; your changes are lost when you leave" in said
     assert b"  here: a copy of the sources; to be written: $out; read-only: low, tools\r\n" in said
     assert b"  the build runs: sh -c 'echo half > hal" in said
     assert b"bash: of this machine, no part of the build" in said
