@@ -23,7 +23,7 @@ _NONE: Any = object()  # no default
 
 
 class _Field:
-    """What is said of a field besides its type."""
+    """The description of a field besides its type."""
 
     __slots__ = ("compare", "default", "default_factory", "init", "repr")
 
@@ -53,7 +53,7 @@ if not TYPE_CHECKING:
         methods = {"__init__": _first_constructor(cls, fields, frozen), "__repr__": _repr(fields)}
         if eq:
             methods.update(_comparisons(compared, order))
-            # A class with a comparison of its own and no hash has None for it.
+            # A class that defines a comparison and no hash has None for it.
             if cls.__dict__.get("__hash__") is None:
                 cls.__hash__ = _hash(compared) if frozen else None
         if frozen:

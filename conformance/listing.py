@@ -13,7 +13,7 @@ One line is one entry (spec: conformance.listing):
     fifo 0644 h
 
 A name or a target with blanks or strange characters is a JSON string; bytes
-that are no UTF-8 are written `\\udcXX`.
+that are not UTF-8 are written `\\udcXX`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The first case of each level: small, generated for each run, and hard to pass without an implementation.
 
 A level whose first case fails is not run: a program that cannot start, or knows nothing of the level, is
-told so once and at once. What the first cases ask for (numbers, names, texts) is chosen by chance, and what
+told so immediately, and once. The values in the first cases (numbers, names, texts) are random, and what
 must come of it is computed here and by the oracle; so answers that were recorded are of no use
 (spec: conformance.smoke).
 

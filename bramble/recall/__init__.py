@@ -1,7 +1,7 @@
 """Reuse of earlier answers: records of answers, and the conditions under which they are valid.
 
 A command that changes nothing is a function of what it reads. If everything that a command
-read, and what it answered, need not run it again as long as all of that is as it was. This room notes
+read, and what it answered, need not run it again as long as all of that is as it was. This package notes
 (`reads`), compares (`witness`) and keeps (`kept`, `answers`); what is to be noted, and which commands
 change nothing, is decided by the readers and by the command line. It knows nothing of the rest of Bramble,
 and loads next to nothing of Python's library, since what it saves is a few hundredths of a second.
@@ -31,7 +31,7 @@ What is assumed, and why it is safe:
    from a directory and a file that belong to this user and that nobody else can write.
 
 A command that has built something leaves no record for the next one, which would say something else: what
-it would stand on was changed a moment ago, so that the rule of 2 forbids it, and to wait and look at all of
+it depends on was changed a moment ago, so that the rule of 2 forbids it, and to wait and look at all of
 it again would make each build slower for the sake of those that are given twice without an edit between.
 
 The results in a store are files that are replaced and never written to, so the stamp of their directory

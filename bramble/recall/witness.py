@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 STAMP, NAMES, PLACE, KIND, WAY, TABLE, BYTES = "s", "n", "p", "k", "w", "t", "b"
 SEPARATOR = "\0"
-# More than that is not read to see that it is the same: whoever does everything again need not read it twice.
+# More than that is not read to see that it is the same: a complete run need not read it twice.
 _MOST_READ, _MOST_BYTES_READ = 64, 64 << 20
 # File systems count time in steps: those of the kernel's clock (4 or 10 ms), or whole seconds or two.
 _STEP, _COARSE_STEP = 50 * 10**6, 2 * 10**9

@@ -62,7 +62,7 @@ def follow(path: str, mounts: Mapping[str, Mount]) -> Optional[os.stat_result]:
             status = None  # a directory that leads to mounts, or nothing
             continue
         try:
-            # The source itself is followed on the host: a link there is no link in the sandbox.
+            # The source itself is followed on the host: a link on the host is not one in the sandbox.
             status = os.stat(outside) if absolute(here) in mounts else os.lstat(outside)
             if not stat.S_ISLNK(status.st_mode):
                 continue

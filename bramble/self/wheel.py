@@ -30,7 +30,7 @@ def dist_info_name(metadata: Metadata) -> str:
 def wheel(tree: Mapping[str, bytes]) -> bytes:
     """Return the wheel of the source tree `tree`, path → bytes. The same tree gives the same bytes.
 
-    The package stands in it as in the tree; every other file of the tree (the licence, the README,
+    The package is in it as in the tree; every other file of the tree (the licence, the README,
     `pyproject.toml`, the specification) stands within the package, so that an installed Bramble
     holds its whole source.
 

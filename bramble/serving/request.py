@@ -135,7 +135,7 @@ def _decoded(text: str, where: str) -> str:
 
 
 def _quality(accepted: str, kind: str) -> float:
-    """Return how much a client wants a media type, 0 to 1: by the range that names it best."""
+    """Return the preference of a client for a media type, 0 to 1: by the range that names it best."""
     best, quality = -1, 0.0
     for one in (accepted or "*/*").lower().split(",")[:32]:
         words = [word.strip() for word in one.split(";")]

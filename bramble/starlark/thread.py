@@ -112,7 +112,7 @@ class Thread:
 
     @property
     def stack(self) -> tuple[Frame, ...]:
-        """The active calls, outermost first; for built-ins that want to know who called."""
+        """The active calls, outermost first; for built-ins that need their callers."""
         return tuple(reversed([*running_calls()]))
 
     @property

@@ -274,7 +274,7 @@ class Store(Objects):
     def record_tried(
         self, project: str, names: Collection[str], on_wait: Optional[Callable[[], None]] = None
     ) -> None:
-        """Record what targets of a project were to be made with, in a build that did not come to all of them.
+        """Record the inputs of targets of a project in a build that failed or was interrupted.
 
         These objects stay, as far as they are there, as long as what targets were made with before does.
         """

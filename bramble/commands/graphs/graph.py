@@ -66,7 +66,7 @@ def submitted(
     """Return the graph that another program wrote as if it had been evaluated.
 
     Sources are relative to the directory `root` (None: to the project around the
-    working directory, and to the working directory itself where there is none). `on_line` is called with
+    working directory, and to the working directory itself if there is none). `on_line` is called with
     which sources of packages are fetched and locked. Raises `graph.*`, `derivation.*` and config.*.
     """
     # spec: cli.build.graph

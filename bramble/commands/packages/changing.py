@@ -1,7 +1,7 @@
 """A change of what a project requires: tried out first, then written, in bramble.toml and in the lock.
 
 Both files are written while no other Bramble writes either, and only if bramble.toml still says what it
-said when the change was tried out; else it is tried out again. At every moment the lock names all that
+printed when the change was tried; otherwise it is tried again. At every moment the lock names all that
 bramble.toml needs: what is new in it comes before the change, and what is not needed any more goes after.
 """
 

@@ -3,7 +3,7 @@
 What keeps this safe is an invariant and an order. The invariant: *an object
 that is in the store has all that it refers to in the store*. Publication keeps
 it by putting references in first, removal by taking referrers out first. So
-whoever wants an object and its closure says that it uses that one object, by a lock
+a process that uses an object and its closure declares the use of that one object, by a lock
 or a lease (`bramble.store.locks.uses`), and then looks whether it is there (`Objects.protect`).
 
 The collector takes a picture of the graph and goes through what nobody needs,
@@ -54,7 +54,7 @@ from bramble.store.records.roots import (
 
 # So many objects are locked at a time: for some hundredths of a second.
 _BATCH = 256
-# What targets were made with before is kept for so many seconds, for whoever goes back to that.
+# Former inputs of targets are kept for this many seconds, for users who return to an earlier version.
 KEEP_FORMER = 7 * 86400.0
 
 
@@ -105,12 +105,12 @@ def collect(
 ) -> GcReport:
     """Remove the objects that nobody needs, and report.
 
-    With `older_than` (seconds) only what was not used for so long; with
+    With `older_than` (seconds) only what was not used for this time; with
     `max_size` (bytes) only as much, least recently used first, as brings the
     store down to that. With `results_only` what targets were made with is not
-    needed. What they were made with before, and are no longer, is needed for `keep_former`
+    needed. The former inputs of targets are needed for `keep_former`
     seconds after that was replaced. `forget_idle` (seconds): projects of which nothing was
-    built for so long are forgotten, as are those for which `is_project` is
+    built for that time are forgotten, as are those for which `is_project` is
     false. `on_freed(name, size)` is called for each object as it goes.
 
     Raises BrambleError store.read-only, store.locks-unsupported, and those of
@@ -165,7 +165,7 @@ def delete(objects: Objects, names: Sequence[str]) -> GcReport:
     """
     # spec: store.delete
     with DiskFailures("delete objects"), _only_collector(objects):
-        # What is only needed to build something again may be deleted by whoever names it.
+        # What is only needed to build something again may be deleted by name.
         collector = _Collector(objects, os.path.isdir, None, dry_run=False, results_only=True)
         try:
             freed = collector.sweep(collector.check(names), None)
@@ -303,7 +303,7 @@ class _Collector:
         for name in names:
             if name in leased or not self._try(name):
                 raise _needed(name, "a running process uses it", "wait until that has ended")
-        # What refers to none of the wanted is no reason to keep one of them.
+        # What refers to none of the named objects is not a reason to keep one of them.
         self._live -= wanted
         return referrers_first(self._nodes, wanted)
 
@@ -352,7 +352,7 @@ class _Collector:
         return freed
 
     def _refresh(self) -> None:
-        """Keep what has come to be needed since the picture was taken."""
+        """Keep what has become needed since the snapshot was taken."""
         before = self._roots
         self._read_roots()
         roots = set(self._roots).difference(before)

@@ -1,4 +1,4 @@
-"""Removing a whole store: what belongs to it, and nothing else that lies in its root.
+"""Removal of a store: what belongs to it, and nothing else in its root.
 
 The objects go first, all of them in an instant: their directory is renamed into `var/`, and a result
 that is known without its objects is nothing unusual. Then `var/` is renamed, and with it the record of
@@ -105,7 +105,7 @@ def _nobody_else(objects: Objects) -> Iterator[None]:
             byte = locks.try_all()
             if byte is not None:
                 raise _in_use(objects, holder(path, byte))
-        # With all locks of objects held nobody comes to use another.
+        # While all locks of objects are held, nobody can use another one.
         lease = living(objects.var)
         if lease is not None:
             raise _in_use(objects, holder(lease))

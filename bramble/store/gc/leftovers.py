@@ -1,4 +1,4 @@
-"""What crashed processes leave behind, and how it is told from what living ones are at."""
+"""What crashed processes leave behind, and how it is distinguished from the files of running ones."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _remove_unnamed(objects: Objects, name: str, locks: LockFile, leases: Leases
         # A directory that was moved up out of one.
         remove_tree(path)
         return True
-    # Whoever publishes an object, or repairs one, uses it meanwhile.
+    # A process that publishes or repairs an object uses it meanwhile.
     if not locks.try_exclusive(digest):
         return False
     try:

@@ -55,7 +55,8 @@ def referrers_first(nodes: Mapping[str, Node], names: Iterable[str]) -> list[str
                 if not referrers[reference]:
                     ready.append(reference)
     if len(order) < len(wanted):
-        # No true store holds a circle: a name depends on what it names. A damaged record may say otherwise.
+        # Objects cannot refer to one another in a cycle, since a name depends on the content; a damaged
+        # record may.
         order.extend(sorted(wanted.difference(order)))
     return order
 

@@ -26,9 +26,9 @@ from bramble.store.objects.identity import BLOCK_SIZE
 from bramble.store.records.objects import Objects
 from bramble.store.tree.form import DIRECTORY_MODE, seal
 
-# Whoever opens directories of objects holds it exclusive (flock), and has written something into it.
+# A process that makes directories of objects writable holds it exclusive (flock), and has written into it.
 OPEN_DIRECTORIES = "locks/optimise"
-# A path for link(2); what lies deeper is left alone.
+# The longest path for link(2); files that are deeper are not linked.
 _LONGEST_PATH = 4000
 
 

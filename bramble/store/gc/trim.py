@@ -1,4 +1,4 @@
-"""Records that nothing stands behind any more: what a collection removes after the objects."""
+"""Records of objects that do not exist any more: what a collection removes after the objects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bramble.store.trust.schema import Recipe, is_derivation
 _UNFINISHED = 86400.0
 # The log of a build that failed is kept for so many seconds.
 _LOG_LIFE = 30 * 86400.0
-# So is what only came to the same as something that is needed, and was not asked for since.
+# So is a realisation with the same result as a needed one that was not used since.
 _EQUAL_LIFE = 30 * 86400.0
 
 
@@ -46,7 +46,7 @@ def trim_records(objects: Objects) -> None:
     locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
     try:
         for resolved in sorted(recorded - known):
-            # Whoever builds it, or records what it came to, holds its lock meanwhile.
+            # A process that builds it, or records its result, holds its lock meanwhile.
             if locks.try_exclusive(resolved):
                 try:
                     _trim_build(objects, resolved, derivations.get(resolved, ()))
@@ -66,7 +66,8 @@ def trim_inputs(objects: Objects) -> None:
     locks = LockFile(f"{objects.var}/{BUILD_LOCKS}")
     try:
         taken = [name for name in sorted(unused) if locks.try_exclusive(name)]
-        # Whoever refers to one holds its lock meanwhile: what is not referred to now is not going to be.
+        # A process that adds a reference to one holds its lock meanwhile: what has no reference now gets
+        # none.
         for name in set(taken) - _named_inputs(objects):
             _unlink(f"{objects.var}/inputs/{name}")
     finally:
@@ -107,7 +108,7 @@ def realisations(objects: Objects) -> Iterable[Realisation]:
 def _kept(objects: Objects) -> tuple[set[str], set[str]]:
     """Return the file names of the derivations that stay known, and the names of their sources.
 
-    Where several derivations came to one input, a build may ask for any of
+    If several derivations have the same result as an input, a build may ask for any of
     them: the recipe names the one that was built first, not the one of today.
     """
     kept: set[str] = set()

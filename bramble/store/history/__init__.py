@@ -1,1 +1,1 @@
-"""What builds of a project were like: when, how long, what went in and what came out (spec 5.2)."""
+"""The history of builds of a project: times, durations, inputs and results (spec 5.2)."""

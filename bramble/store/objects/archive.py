@@ -38,9 +38,9 @@ _COMMON_SUM = sum(_NO_TIME) + 8 * ord(" ") + sum(_AFTER_LINK)
 class Header(NamedTuple):
     """The header of one member, and the offsets of its complete names.
 
-    The bytes of the name from `tail_from` on stand at `tail_at`, those before
+    The bytes of the name from `tail_from` on are at `tail_at`, those before
     at `head_at` (a long name may be split between two fields); the target of a
-    symbolic link stands at `target_at`. A name that is cut in its field stands
+    symbolic link is at `target_at`. A name that is cut in its field is
     whole in a pax record: then that is the place that counts.
     """
 

@@ -258,7 +258,7 @@ class Objects:
         """Keep objects from being removed by any process, as long as this process lives.
 
         An object protects all that it refers to. What was not there when it was
-        protected may come to be, but was perhaps just being removed: look
+        protected may have been in the process of being removed: look
         whether it is there afterwards, not before.
         """
         # spec: store.gc.protection

@@ -105,7 +105,7 @@ def record_tried(
     names: Collection[str],
     on_wait: Optional[Callable[[], None]] = None,
 ) -> None:
-    """Record what targets that came to nothing were to be made with; see `Store.record_tried`."""
+    """Record the inputs of targets whose build failed; see `Store.record_tried`."""
     # spec: store.records.project, store.gc.former
     key = digest(os.fsencode(project))
     path = f"{objects.var}/projects/{key}"

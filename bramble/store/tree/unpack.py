@@ -105,7 +105,7 @@ class Unpacker:
     """Takes one archive from `source` and makes its tree in the directory `top`, or nowhere if that is None.
 
     `old` is replaced by `new` in contents and link targets. `key` gives the
-    bytes by which names are sorted. `room` is asked before bytes are written,
+    bytes by which names are sorted. `room` is called before bytes are written,
     and may refuse (by raising).
     """
 
