@@ -1,4 +1,4 @@
-"""The environment of a build, for a person to read about or to look around in."""
+"""The environment of a build, for a user to read about or to look around in."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from bramble.errors import BrambleError
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _TRUE = ("1", "true", "yes", "on")
-# How to speak to the person, and nothing that a build could depend on.
+# How to speak to the user, and nothing that a build could depend on.
 _OF_SPEAKING = ("TERM", "NO_COLOR", "CLICOLOR_FORCE", "BRAMBLE_ERROR_FORMAT")
 # What is secret, or leads to it; and what another process would say or read in another way.
 _SECRET = (
@@ -29,7 +29,7 @@ _OF_THE_MACHINE = ("LD_LIBRARY_PATH", "BRAMBLE_HOST_TOOLS", "TMPDIR")
 
 
 class Surface(NamedTuple):
-    """How to speak: what the two output streams are and what the person prefers."""
+    """How to speak: what the two output streams are and what the user prefers."""
 
     colour: bool  # escape sequences may be used on standard error
     live: bool  # standard error is a terminal that can be redrawn

@@ -70,7 +70,7 @@ def harmless(text: str) -> str:
 def on_one_line(text: str) -> str:
     """Return `text` with all written out that is not seen as itself: also newlines and what has no width.
 
-    For what a person decides upon: a name must not look like another one, or like a line of ours.
+    For what a user decides upon: a name must not look like another one, or like a line of ours.
     """
     # spec: cli.harmless-output
     return "".join(char if char.isprintable() else f"\\u{{{ord(char):x}}}" for char in text)
@@ -98,7 +98,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Return a point in time, seconds since 1970, in the time zone of the person: `2026-02-03 14:05:06`."""
+    """Return a point in time, seconds since 1970, in the time zone of the user: `2026-02-03 14:05:06`."""
     # A record may say anything; no time zone has a year that large.
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(min(seconds, 253370764800)))
 

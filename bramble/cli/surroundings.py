@@ -22,7 +22,7 @@ _SHORT = {
 
 
 def understood(fault: Exception) -> Optional[BrambleError]:
-    """Return the error that a person can do something about, None for a fault of Bramble's own."""
+    """Return the error that a user can do something about, None for a fault of Bramble's own."""
     if isinstance(fault, ImportError):
         lacking = lacking_module(fault)
         return None if lacking is None else _lacks(lacking)

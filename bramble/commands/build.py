@@ -271,7 +271,7 @@ def build_derivations(
     if told and (report.failures or report.cancelled) and not store.read_only:
         # spec: store.gc.former
         with contextlib.suppress(BrambleError, Cancelled):
-            # On a disk that is full, perhaps: what the person has to know is why the build failed.
+            # On a disk that is full, perhaps: what the user has to know is why the build failed.
             tried = _made_with(evaluated.evaluation.graph, report.names, found)
             store.record_tried(project.home, tried, store.on_wait)
     if told and not store.read_only:
@@ -339,7 +339,7 @@ def _open_store(setting: Setting) -> Store:
 
 
 def _may_use_network(project: Project, setting: Setting, given: bool) -> bool:
-    """Return whether the person lets generators of a project use the network: now, or by an earlier grant."""
+    """Return whether the user lets generators of a project use the network: now, or by an earlier grant."""
     # spec: build.generated.network
     trust = importlib.import_module("bramble.commands.trust")
     return given or bool(trust.may_generate(project, setting))
@@ -347,7 +347,7 @@ def _may_use_network(project: Project, setting: Setting, given: bool) -> bool:
 
 def options_of(project: Project, packages: Packages, setting: Setting, choices: BuildChoices) -> BuildOptions:
     """Return how the targets of a project are built in this setting. Raises fetch.mirror."""
-    # The table of the person holds over the project's.
+    # The table of the user holds over the project's.
     own = {url: mirrored_path(project.root, path) for url, path in project.config.mirror.items()}
     return BuildOptions(
         platform=setting.platform,
@@ -393,7 +393,7 @@ def options_of(project: Project, packages: Packages, setting: Setting, choices: 
 
 
 def vendor_of(project: Project, setting: Setting) -> Optional[Vendor]:
-    """Return the vendor directory: the person's, or else the project's; None for none."""
+    """Return the vendor directory: the user's, or else the project's; None for none."""
     # spec: vendor.which
     if setting.vendor:
         return Vendor(setting.vendor)

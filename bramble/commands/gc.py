@@ -35,7 +35,7 @@ def collect_garbage(
 
     `older_than`, `forget_idle` and `keep_former` are seconds, `max_size` bytes. A project is
     known as long as its directory holds a bramble.toml; what is in that file
-    does not matter, so that a mistake in it costs nothing. A package that a person has named is
+    does not matter, so that a mistake in it costs nothing. A package that a user has named is
     known for `KEEP_VISITED` since it was last used. With `results_only` what they would need to
     build their targets again goes, too; what they were made with before stays for `keep_former`.
     """

@@ -177,7 +177,7 @@ def wanted(seen: Survey, update: Optional[Sequence[str]] = None) -> tuple[Downlo
 
 
 def _keys(word: str, keys: Iterable[str]) -> set[str]:
-    """Return the keys that a person means by `word`."""
+    """Return the keys that a user means by `word`."""
     plain = anonymous(word)
     found = {key for key in keys if {word, plain} & {key, *_names(key)}}
     if not found:

@@ -26,7 +26,7 @@ _LOADED = re.compile(r"""\bload\s*\(\s*(?:\w+\s*=\s*)?["']([^"']*)$""")
 
 
 class Repl:
-    """A session of a person, within the limits of evaluation; `project` is "" outside of any project."""
+    """A session of a user, within the limits of evaluation; `project` is "" outside of any project."""
 
     def __init__(self, interactive: Interactive, setting: Setting) -> None:
         self._interactive, self._setting = interactive, setting

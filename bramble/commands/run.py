@@ -168,7 +168,7 @@ def prepare(
         read_only=tuple(Mount(places[path], path) for path in (*read_only, *exposed, *objects)),
         # Weaker modes have no mounts: changes are reported afterwards.
         guards=not choices.unprotected and choices.rung == "namespaces",
-        # Only the person can name one of them: what a project names stays read-only.
+        # Only the user can name one of them: what a project names stays read-only.
         named=tuple(os.path.realpath(path) for path in writable) if choices.paths is not None else (),
         project=project.ground,
         unprotected=choices.unprotected,
@@ -180,7 +180,7 @@ def prepare(
 def _host_paths(
     given: Sequence[str] | None, declared: Sequence[str], cwd: str, project_root: str
 ) -> tuple[str, ...]:
-    # The command line speaks of where the person stands, the project of itself.
+    # Paths of the command line are relative to the current directory, those of the project to the project.
     base, paths = (project_root, declared) if given is None else (cwd, given)
     found = tuple(os.path.normpath(os.path.join(base, path)) for path in paths)
     for path in found:

@@ -53,7 +53,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class Opened:
-    """A shell that is ready: what a person should know of it, and how to let it run.
+    """A shell that is ready: what a user should know of it, and how to let it run.
 
     `runs` is the command line of the build, `brought` the names of programs of this machine at the end of
     PATH, `typed_in` the shell of this machine that is used, "" if the build's own is.

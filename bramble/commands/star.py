@@ -27,7 +27,7 @@ def run_file(
 ) -> Optional[BrambleError]:
     """Run the Starlark file `path` and return its error, None when it ran to its end.
 
-    Compiled files are kept in the directory `cache`, which the person's own is made in.
+    Compiled files are kept in the directory `cache`, which the user's own is made in.
 
     spec: cli.star, starlark.command
     """

@@ -1,4 +1,4 @@
-"""The grants that a person has given to projects: kept in a file of the person's own, and nowhere else."""
+"""The grants that a user has given to projects: kept in a file that only this user can write."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def grant_path(project: Project, directory: str, setting: Setting) -> Asked:
 
 
 def grant_here(directory: str, setting: Setting) -> Asked:
-    """Do the same for the project in which the person stands. Raises config.*, trust.*."""
+    """Do the same for the project of the current directory. Raises config.*, trust.*."""
     return grant_path(find_project(setting.cwd), directory, setting)
 
 
@@ -143,7 +143,7 @@ def _alone(setting: Setting) -> Iterator[None]:
 
 
 def _check(path: str, *, private: bool) -> None:
-    """Refuse what another user could have written: a grant there would be no word of the person's."""
+    """Refuse what another user could have written: a grant there would not be the decision of this user."""
     # spec: cli.trust.file
     try:
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC | (os.O_NOFOLLOW if private else 0))

@@ -213,7 +213,7 @@ def _plain(function: str, parameter: str, text: str) -> None:
 def predeclared(platform: str, target: str = "") -> Mapping[str, Any]:
     """Return the names that every `.bramble` file knows. `platform` is OS-ARCHITECTURE, that of the machine.
 
-    `target` is what the person builds for: "" is that platform.
+    `target` is what the user builds for: "" is that platform.
     """
     # spec: dialect.predeclared
     system, _, architecture = platform.partition("-")

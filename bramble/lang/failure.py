@@ -1,4 +1,4 @@
-"""From errors of a program to errors of a person: code, place, remedy, call stack."""
+"""From errors of a program to errors of a user: code, place, remedy, call stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session in the dialect: inputs of a person, run one after another, with what a `.bramble` file knows."""
+"""A session in the dialect: inputs of a user, run one after another, with what a `.bramble` file knows."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Session:
 
     roots: ModuleRoots
     platform: str  # of this machine: "linux-amd64"
-    built_for: str = ""  # what the person builds for, "" for this machine
+    built_for: str = ""  # what the user builds for, "" for this machine
     lent: Optional[Lent] = None  # what a generated module may use of the graph around it
     derivations: dict[str, Derivation] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 Every change is made to the lines that hold an entry and then checked: the new text is read, and must
 say what the old one did with that one change. Where entries are written in a way in which no line can
-be changed alone, nothing is guessed, and the person is asked to make the change.
+be changed alone, nothing is guessed, and the user is asked to make the change.
 """
 
 from __future__ import annotations

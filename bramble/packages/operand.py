@@ -1,4 +1,4 @@
-"""What a person means who names a package where a target is expected. All pure.
+"""What a user means who names a package where a target is expected. All pure.
 
     github.com/u/p:hello                the newest version
     github.com/u/p@1.2.0:hello          a version, as `NAME@VERSION` is written everywhere
@@ -23,7 +23,7 @@ _LONGEST_PART, _LONGEST = 200, 1000  # characters: of them names of directories 
 
 
 class Operand(NamedTuple):
-    """A target in a package that a person names."""
+    """A target in a package that a user names."""
 
     target: Target  # as it was typed
     name: str  # of the package; without `version` perhaps with the name of a module at its end

@@ -1,7 +1,7 @@
 """Opening and replacing the files of a project, so that nothing outside of it is reached.
 
 A project may be somebody else's. A symbolic link in it may lead to a device, to
-a FIFO on which an open would wait for ever, or to a file of the person that
+a FIFO on which an open would wait for ever, or to a file of the user who
 Bramble runs for. Here a path is walked one name at a time by open directories
 (openat(2)), so that what is checked is what is opened, even if somebody changes the
 names meanwhile.
@@ -54,7 +54,7 @@ def read_file(root: str, path: str, largest: int = LARGEST) -> bytes:
 
 
 def read_anywhere(path: str, largest: int = LARGEST) -> bytes:
-    """Return the bytes of the regular file `path` of the person, links followed; nothing is waited for."""
+    """Return the bytes of the regular file `path` of the user, links followed; nothing is waited for."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         _check_regular(os.fstat(handle))

@@ -89,7 +89,7 @@ def parse_target(text: str) -> Target:
 
 
 def shown_target(project: Project, target: str) -> str:
-    """Return `MODULE:FUNCTION` of the project as it is written where the person stands: `./lib:f`.
+    """Return `MODULE:FUNCTION` of the project as it is written in the current directory: `./lib:f`.
 
     Of one that was fetched it is `NAME@VERSION/lib:f`.
     """
@@ -139,7 +139,7 @@ class ModuleRoots:
     def locate(self, module: str, within: Optional[str] = None) -> ModuleFile:
         """Return the file of a module; its name is what modules of the package `within` call it.
 
-        `within` is the project of a `ModuleFile`, and None if a person names the module.
+        `within` is the project of a `ModuleFile`, and None if a user names the module.
 
         Raises load.unknown-package if no project or package has such a name, load.undeclared when
         `within` does not require the one that has it, load.unknown-module when it has no such file,

@@ -15,7 +15,7 @@ class Fetched(NamedTuple):
     """A project that a user has named by the name of a package: its sources are in the store.
 
     Nothing can be written at its root, so other directories replace it: `home` is the directory of its
-    lock and of what is remembered of it, `here` where the person stands, and `ground` the same, or "" if
+    lock and of what is remembered of it, `here` the current directory, and `ground` the same, or "" if
     its programs may not write there unless this is requested.
     """
 
@@ -102,7 +102,7 @@ def find_project(start: str, reads: Reads = NOT_NOTED) -> Project:
 
 
 def _refuse_foreign(path: str, beginning: str) -> None:
-    """Refuse a bramble.toml above the directory where a person stands that a third one has put there."""
+    """Refuse a bramble.toml above the current directory that another user has put there."""
     try:
         owner, here = os.lstat(path).st_uid, os.stat(beginning).st_uid
     except OSError:

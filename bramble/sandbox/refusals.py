@@ -1,4 +1,4 @@
-"""From a step that the kernel refused to the error that a person reads: a fact, and what to change."""
+"""From a step that the kernel refused to the error that a user reads: a fact, and what to change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard streams of a person: copied between the caller and the sandbox, never handed in.
+"""Standard streams of a user: copied between the caller and the sandbox, never handed in.
 
 A sandbox that held the caller's terminal could type into it, read what is
 typed next, or change its settings. So it gets a separate terminal, or pipes,

@@ -21,7 +21,7 @@ class Origin:
 
     `kind` is `file` (the one file), `checkout` (a clone, or a source that was laid out), `pip`, `pipx`,
     `uv`, or what else an installer calls itself. `path` is the file, the checkout or the package.
-    `removal` are the words of the command that removes it; none where a person has to decide.
+    `removal` are the words of the command that removes it; none where a user has to decide.
     """
 
     kind: str

@@ -71,7 +71,7 @@ def describe(error: StarlarkError, *, excerpt: bool) -> str:
     for one in error.errors:
         text += f"{one.traceback() if isinstance(one, EvalError) else one}\n"
         if excerpt:
-            # For a person at a terminal: the line, and what to write instead.
+            # For a user at a terminal: the line, and what to write instead.
             text += "".join(f"{shown}\n" for shown in (one.excerpt(), _instead(one)) if shown)
     return text
 

@@ -1,4 +1,4 @@
-"""Which known name a person probably meant."""
+"""Which known name a user probably meant."""
 
 from __future__ import annotations
 

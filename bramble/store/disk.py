@@ -235,7 +235,7 @@ class Store(Objects):
         """Hold the right to build `resolved`, alone among all processes and threads.
 
         While another holds it, `on_wait` is called a few times a second; what
-        it raises ends the waiting. After two seconds `tell` is given who holds it; without it a person is
+        it raises ends the waiting. After two seconds `tell` is given who holds it; without it a user is
         reported. Check afterwards whether the other has built it.
         """
         # spec: store.locks.building

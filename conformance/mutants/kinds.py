@@ -300,7 +300,7 @@ def _of_constant(node: ast.Constant, site: Callable[[str, Callable[[], object]],
     if isinstance(value, (bool, int)):
         yield site("constant", _setting(node, "value", _other(value)))
     elif isinstance(value, str):
-        # A text with a blank in it is a sentence for a person: presentation.
+        # A text with a blank in it is a sentence for a user: presentation.
         if value and not _has_blank(value):
             yield site("text", _setting(node, "value", value + "~"))
     elif isinstance(value, bytes) and value:

@@ -113,8 +113,8 @@ class Surroundings:
     authorities: Optional[bytes] = None  # certificates to trust, in the form PEM; None: those of the machine
     login: Optional[Login] = field(default=None, repr=False)
     authorization: Optional[Authorization] = field(default=None, repr=False)
-    agent: Optional[str] = None  # the socket of the person's ssh-agent(1)
-    known_hosts: Optional[str] = None  # the person's file of keys of servers, for ssh
+    agent: Optional[str] = None  # the socket of the user's ssh-agent(1)
+    known_hosts: Optional[str] = None  # the user's file of keys of servers, for ssh
     redirects: bool = True  # a server may send it on, once
     file_size: int = 64 << 30  # bytes of one file that git writes: all objects come in one
     memory: int = 1 << 40  # bytes of one process of git

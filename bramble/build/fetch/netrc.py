@@ -1,4 +1,4 @@
-"""Names and passwords of a person from `.netrc`, in the form that ftp(1) and curl(1) read."""
+"""Names and passwords of a user from `.netrc`, in the form that ftp(1) and curl(1) read."""
 
 from __future__ import annotations
 

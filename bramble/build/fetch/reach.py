@@ -1,8 +1,8 @@
 """Which files of this machine a project may have fetched: its own, and what everybody may read anyway.
 
 A `file:` URL, an entry of the project's own mirror and a repository on this
-machine are read with the rights of the person, and what comes of them can be
-read by all users of the store. So the person's own rights are not used for them.
+machine are read with the rights of the user, and what comes of them can be
+read by all users of the store. So the user's own rights are not used for them.
 """
 
 from __future__ import annotations

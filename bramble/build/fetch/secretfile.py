@@ -1,4 +1,4 @@
-"""Files in which a person keeps secrets: read whole, and believed where nobody else can read or own them."""
+"""Files in which a user keeps secrets: read whole, and believed where nobody else can read or own them."""
 
 from __future__ import annotations
 

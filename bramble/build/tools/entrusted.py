@@ -2,7 +2,7 @@
 
 Programs that `host_tools` copies are asked questions, and so are their loaders: they run as the
 person, outside of every sandbox. So a path that a project chose must not lead to what a stranger,
-or the project itself, could have put there, and not to what only the person, or root, may read.
+or the project itself, could have put there, and not to what only the user, or root, may read.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _targets(project: str, build: Build) -> str:
 
 
 def _short(project: str, target: str) -> str:
-    """Return a target as a person would write it at the root of the project."""
+    """Return a target as a user would write it at the root of the project."""
     module, _, function = target.rpartition(":")
     if module == project:
         return f"./:{function}"

@@ -1,7 +1,7 @@
-"""What a `run()` value asks for beyond its project, and whether the person has agreed to it.
+"""What a `run()` value asks for beyond its project, and whether the user has agreed to it.
 
 A project may be a stranger's. What it can have by itself is its own directory;
-everything else is a request, and a request is granted by the person: with an
+everything else is a request, and a request is granted by the user: with an
 option, by an answer, or earlier, by a grant that `trust` remembers.
 """
 
@@ -126,7 +126,7 @@ def check_granted(wish: Asked, project: Project, kind: str, real: str) -> None:
 
 
 def can_be_asked(wish: Asked) -> bool:
-    """Return whether a person can see all of it at once: what has left the screen is agreed to unseen."""
+    """Return whether a user can see all of it at once: what has left the screen is agreed to unseen."""
     # spec: cli.run.requests
     length = sum(len(str(item)) for item in wish.items)
     return len(wish.items) <= _MOST_ASKED and length <= _LONGEST_QUESTION
@@ -142,7 +142,7 @@ def refusal(wish: Asked, target: str) -> BrambleError:
             remedy=f"look at it: bramble ls {wish.name}\n"
             f"to run it now and from now on: bramble run --yes {shlex.quote(target)} …",
         )
-    # The project chose the paths, and the person may copy the line into a shell.
+    # The project chose the paths, and the user may copy the line into a shell.
     options = [
         f"{_OPTIONS[item.kind]} {shlex.quote(item.path)}" if item.path else "--network" for item in wish.items
     ]

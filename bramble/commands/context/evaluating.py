@@ -45,5 +45,5 @@ def evaluate_anew(
 
 
 def module_cache(cache: Optional[str]) -> Optional[Kept]:
-    """Return the cache of compiled modules in the directory `cache`, which the person's own is made in."""
+    """Return the cache of compiled modules in the directory `cache`, which the user's own is made in."""
     return None if cache is None else Kept(os.path.dirname(cache), (os.path.basename(cache), MODULES))

@@ -98,7 +98,7 @@ class _Heard:
 def _meant(
     targets: Sequence[Target], setting: Setting, on_line: Callable[[str], None], noted: Reads
 ) -> tuple[Project, Packages, Sequence[Target]]:
-    """Return where targets are: the project in which the person stands, or a package that they name."""
+    """Return where targets are: the project of the current directory, or a package that they name."""
     found = visited(targets, setting, on_line, noted)
     if found is not None:
         return found

@@ -26,7 +26,7 @@ def open_store(
 
 
 def root_of(setting: Setting) -> str:
-    """Return the directory of the store. Raises BrambleError store.no-home where the person has none."""
+    """Return the directory of the store. Raises BrambleError store.no-home where the user has none."""
     # spec: cli.store.home
     if not setting.store_root:
         raise BrambleError(

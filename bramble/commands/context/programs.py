@@ -1,4 +1,4 @@
-"""The programs of an output, in words for a person who named another one."""
+"""The programs of an output, in words for a user who named another one."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Recorded:
     def trail(self, word: str, of: str, latest: Facts) -> Iterator[tuple[Attempt, Facts]]:
         """Yield the builds that needed a derivation, the newest first, with what it was in each of them.
 
-        `latest` is what it was in the newest build of the target. What is the same to a person may have
+        `latest` is what it was in the newest build of the target. What is the same to a user may have
         another id in an earlier build; outside of the target it is known by its id, or by name and place.
         """
         meant = _Meant(self.project, word)
@@ -71,7 +71,7 @@ def _same(facts: Facts, known: Mapping[str, Facts]) -> Optional[Facts]:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One build, and the derivations of it that a person asks for."""
+    """One build, and the derivations of it that a user asks for."""
 
     store: Store
     build: Build

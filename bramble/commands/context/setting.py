@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 
 from bramble.frozen import dataclass, field
 
-CREDENTIALS = "credentials"  # in the person's directory of configuration (spec: build.fetch.credentials)
+CREDENTIALS = "credentials"  # in the user's directory of configuration (spec: build.fetch.credentials)
 
 
 class EvaluationLimits(NamedTuple):
@@ -28,8 +28,8 @@ class EvaluationLimits(NamedTuple):
 class Setting:
     """The surroundings of one invocation.
 
-    `cwd` is where the person stands, `store_root` the directory that holds the
-    store (spec: store.root; "" if the person has no home directory), `platform` this machine's
+    `cwd` is the current directory, `store_root` the directory that holds the
+    store (spec: store.root; "" if the user has no home directory), `platform` this machine's
     `os-arch`, `jobs` how many builds may run at once, `store_of` the user to whom the store belongs (None:
     to this one; spec: store.other-owner), `mirror_table` the file that maps URLs to local
     files (spec: cli.mirror), `proxies` maps schemes to proxy URLs, `ca_file` and
@@ -37,7 +37,7 @@ class Setting:
     file of names and passwords, `ssh_agent` the socket of ssh-agent(1) and `known_hosts` the
     person's file of keys of servers for ssh, `seconds` how long one download or question may
     take, `cache` is the directory for what can be made again at any time,
-    `config` the person's for what is remembered, `state` for what was
+    `config` the user's for what is remembered, `state` for what was
     typed, `offline` forbids the network, `limits` are what evaluation may use,
     `host_tools` directories from which a project may take programs by their paths
     (spec: build.host-tools.reach), `target` what is built for, as build files
@@ -75,6 +75,6 @@ class Setting:
 
 
 def credentials_of(setting: Setting) -> Optional[str]:
-    """Return the person's file of values of Authorization; it need not be there."""
+    """Return the user's file of values of Authorization; it need not be there."""
     # spec: build.fetch.credentials
     return None if setting.config is None else os.path.join(setting.config, CREDENTIALS)

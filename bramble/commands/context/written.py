@@ -1,4 +1,4 @@
-"""Files that a person asks a command for: written whole or not at all."""
+"""Files that a user asks a command for: written whole or not at all."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ def _said(one: Wanted, repository: Optional[Repository], current: Optional[Depen
 
 
 def _exact(text: str) -> Optional[Version]:
-    """Return the version that a person names, also as its tag is written; None for anything else."""
+    """Return the version that a user names, also as its tag is written; None for anything else."""
     return exact(text[1:] if text.startswith("v") else text)
 
 

@@ -1,4 +1,4 @@
-"""Asking the person's git about their project, and having nothing run that its repository names.
+"""Asking the user's git about their project, and having nothing run that its repository names.
 
 A project may be a stranger's, and came perhaps with its `.git`: whose configuration can name programs for
 git to run when it compares a file (gitattributes(5), `filter`), or when an object is not there, to fetch it
@@ -55,7 +55,7 @@ def git(root: str, *words: str, fails: bool = False) -> str:
 def has_changes(root: str) -> bool:
     """Return whether something in the project is not committed, or may not be. Raises packages.no-repository.
 
-    Filters are left out, also the person's own: whose they are is not always known.
+    Filters are left out, also the user's own: whose they are is not always known.
     """
     named = git(root, "config", "-z", "--name-only", "--get-regexp", _FILTERS, fails=True)
     keys = [_KEY.fullmatch(name) for name in named.split("\0") if name]

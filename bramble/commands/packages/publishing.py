@@ -316,7 +316,7 @@ def _no_answer(url: str, fact: str) -> BrambleError:
 
 
 def own_registry(setting: Setting) -> str:
-    """Return the URL of the first registry of the person that is a server, "" for none.
+    """Return the URL of the first registry of the user that is a server, "" for none.
 
     Raises config.registries.
     """

@@ -1,6 +1,6 @@
 """Where packages are: which versions each has, and which commit each of these is.
 
-Registries are asked for versions first, in the order of the person's configuration, then the repository.
+Registries are asked for versions first, in the order of the user's configuration, then the repository.
 
 A repository is asked once in a command, whatever is then wanted of it.
 """

@@ -1,4 +1,4 @@
-"""`bramble search`: the packages of the person's registries that words describe."""
+"""`bramble search`: the packages of the user's registries that words describe."""
 
 from __future__ import annotations
 

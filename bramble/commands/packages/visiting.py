@@ -1,4 +1,4 @@
-"""Packages that a person names and no project requires: fetched, and then projects like any other.
+"""Packages that a user names and no project requires: fetched, and then projects like any other.
 
 What a project keeps beside its bramble.toml is kept in the store here, in `var/packages/NAME@VERSION`: a
 lock, which begins as the package's own and also records the package itself. So a version that was
@@ -61,7 +61,7 @@ class _Release(NamedTuple):
 def visit(
     targets: Sequence[Target], setting: Setting, on_line: Callable[[str], None], reads: Reads = NOT_NOTED
 ) -> Optional[Visit]:
-    """Return the package that targets name; None if they are of the project in which the person stands.
+    """Return the package that targets name; None if they are of the project of the current directory.
 
     Sources that are not in the store are fetched; `on_line` is called for each, `reads` notes what decides
     the result. Raises packages.*, fetch.*, config.*, lock.*, store.*.
@@ -105,7 +105,7 @@ def required(
 
 
 def _in_project(operands: Sequence[Operand], setting: Setting, reads: Reads) -> bool:
-    """Return whether the project in which the person stands is meant, or a package that it requires."""
+    """Return whether the project of the current directory is meant, or a package that it requires."""
     # spec: internet.in-project
     if not any(not one.version or _MAJOR.fullmatch(one.version) for one in operands):
         return False
@@ -263,7 +263,7 @@ def nobody(setting: Setting) -> Project:
 
 
 def _ground(here: str, setting: Setting) -> str:
-    """Return where programs may write: where the person stands, but for a home and what Bramble trusts."""
+    """Return where programs may write: the current directory, except for a home and what Bramble trusts."""
     # spec: internet.run.ground
     private = (setting.config, setting.state, setting.cache, setting.netrc, setting.known_hosts)
     known = [os.path.realpath(path) for path in private if path]

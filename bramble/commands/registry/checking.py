@@ -139,7 +139,7 @@ def published_in(registry: Optional[str]) -> Mapping[tuple[str, str], Entry]:
 
 @contextmanager
 def _impersonal(around: Around) -> Iterator[Setting]:
-    """Give the setting without what a person has in it: passwords, grants, registries but this one."""
+    """Give the setting without what a user has in it: passwords, grants, registries but this one."""
     # spec: registry.publish.places, registry.publish.requires
     config = _directory(around, "config")
     root = "" if around.registry is None else f"{around.registry}/{PUBLIC}"

@@ -42,7 +42,7 @@ class Work:
     python: str
     nested: bool
     environ: Mapping[str, str]  # of every stage
-    at_first: Mapping[str, str]  # of the first one besides, which runs where the person does
+    at_first: Mapping[str, str]  # of the first one besides, which runs where the user does
 
 
 def build_self(

@@ -1,7 +1,7 @@
 """`bramble self uninstall`: what Bramble keeps on this machine, and removing it.
 
 Only what Bramble itself has made is removed, by its name: a directory is not taken for the cache because
-of where it is. It has to be the person's own; no symbolic link is followed, and what is mounted is left.
+of where it is. It has to be the user's own; no symbolic link is followed, and what is mounted is left.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _is_of_the_cache(path: str) -> bool:
 
 
 def _foreign(status: os.stat_result, is_kind: Callable[[int], bool]) -> str:
-    """Return why something is left alone; "" for the person's own, of the right kind."""
+    """Return why something is left alone; "" for the user's own, of the right kind."""
     if stat.S_ISLNK(status.st_mode):
         return "is a symbolic link, which is not followed"
     if not is_kind(status.st_mode):

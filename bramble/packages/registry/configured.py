@@ -1,4 +1,4 @@
-"""What the person's configuration says of registries: whom they trust, for what, and with which key. Pure.
+"""What the user's configuration says of registries: whom they trust, for what, and with which key. Pure.
 
     [packages]
     private = ["git.corp.example"]
@@ -10,7 +10,7 @@
     key = "ssh-ed25519 AAAA…"
     packages = ["example.com/team"]
 
-A project cannot say any of this: a key is trusted by a person.
+A project cannot say any of this: a key is trusted by a user.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KEYS_OF_PACKAGES = ("private",)
 
 
 class Trusted(NamedTuple):
-    """A registry that the person trusts."""
+    """A registry that the user trusts."""
 
     url: str  # its root, without a slash at the end
     key: str  # public, as ssh writes it
@@ -46,7 +46,7 @@ class Trusted(NamedTuple):
 
 
 class Configured(NamedTuple):
-    """The registries of a person, in the order in which they are asked."""
+    """The registries of a user, in the order in which they are asked."""
 
     registries: tuple[Trusted, ...] = ()
     private: tuple[str, ...] = ()  # names, or beginnings of names, that no registry speaks for
@@ -64,7 +64,7 @@ def _is_within(name: str, beginning: str) -> bool:
 
 
 def parse_configured(text: str, filename: str) -> Configured:
-    """Return what the text of the person's configuration says of registries.
+    """Return what the text of the user's configuration says of registries.
 
     Raises config.registries with line and column, config.syntax.
     """

@@ -2,7 +2,7 @@
 
 A derivation is built when something that goes into it is another one than before: a word of its recipe, a
 source, or an output of another derivation. In the last case that one has its own reasons, and they are
-followed down to what a person, or the machine, has changed.
+followed down to what a user, or the machine, has changed.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Comparison:
 
 
 def match(now: Mapping[str, Facts], before: Mapping[str, Facts]) -> dict[str, str]:
-    """Return for derivations of one build those of another that are the same to a person: id → id.
+    """Return for derivations of one build those of another that are the same to a user: id → id.
 
     That is the one with the same id; else, of those with the same name that have no counterpart
     with the same id, the one that was made at the same place; else they are taken in order.

@@ -23,7 +23,7 @@ OBJECT_LOCKS, BUILD_LOCKS, COLLECTOR_LOCK = LOCKS = ("locks/objects", "locks/bui
 LINK = "store"
 REMOVED = ".removed-"  # begins the name of what a store was before it was dismantled
 FAILED = "failed"
-VISITED = "var/packages"  # below the root: what is remembered of packages that a person has named
+VISITED = "var/packages"  # below the root: what is remembered of packages that a user has named
 PREVIOUS_LOG = ".previous"  # behind the name of a log: that of the build of the same before
 _OF_THE_DISK = "lost+found"  # is in the root of a file system
 _NAMED = 3

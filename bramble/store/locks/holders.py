@@ -16,7 +16,7 @@ _END = 1 << 63
 
 def holder(path: str, byte: Optional[int] = None) -> str:
     """Return words for who holds the lock on the file `path`, or on one byte of it, such as
-    "process 12, which is stopped, holds /p"; when that cannot be found out, how a person could.
+    "process 12, which is stopped, holds /p"; when that cannot be found out, how a user could.
     """
     # spec: store.locks.told
     place = shown(path)

@@ -1,7 +1,7 @@
 """The records of a store: small JSON files in `var/` that say what objects are and where they come from.
 
 They are small so that each can be replaced by one rename, one for each thing so
-that nobody waits for anybody, and text so that a person can read them. A
+that nobody waits for anybody, and text so that a user can read them. A
 record of an object is written before the object appears and removed after it
 is gone; so an object always has its record.
 """

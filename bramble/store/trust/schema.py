@@ -1,6 +1,6 @@
 """The form of every record in `var/`: what is read from there is this, or it is nothing.
 
-A record may have been cut short by a crash, edited by a person, or brought along
+A record may have been cut short by a crash, edited by a user, or brought along
 in somebody's archive. So each field has one type and a range, and nothing is
 converted: a name of an object *is* a digest, or the record is refused as a whole.
 No name in a record can lead out of the store.

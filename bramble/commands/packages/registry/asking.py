@@ -241,7 +241,7 @@ def _too_large(url: str, error: BrambleError, what: str) -> BrambleError:
 
 @dataclass(frozen=True)
 class Registries:
-    """The registries of a person, as they are asked in one command."""
+    """The registries of a user, as they are asked in one command."""
 
     configured: Configured
     by_url: Mapping[str, Registry]
@@ -291,7 +291,7 @@ def registries_of(
     on_line: Callable[[str], None],
     answers: dict[str, Any],
 ) -> Registries:
-    """Return the registries of a person.
+    """Return the registries of a user.
 
     `fetch` are the options of downloads, `var` is the store's directory for other files than objects ("":
     nothing is kept), `scratch` an empty directory of mode 0700. `on_line` is called with which is left out.

@@ -1,4 +1,4 @@
-"""The registries that the person trusts: read from a file that nobody else can write."""
+"""The registries that the user trusts: read from a file that nobody else can write."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def configured(setting: Setting) -> Configured:
 
 
 def _check(path: str) -> None:
-    """Refuse what another user could have written: a key there would be no word of the person's."""
+    """Refuse what another user could have written: a key there would not be the decision of this user."""
     for one in (os.path.dirname(path), path):
         status = os.stat(one)
         if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
