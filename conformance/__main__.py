@@ -83,35 +83,48 @@ def _parser() -> argparse.ArgumentParser:
         description="Check an implementation against the specification. `pack FILE` packs the suite.",
     )
     parser.add_argument("--version", action="version", version=_versions())
-    asked = parser.add_argument_group("what is checked")
+    asked = parser.add_argument_group("what to check")
     asked.add_argument("--impl", metavar="COMMAND", help="how to call the implementation")
     asked.add_argument(
-        "--env", metavar="NAME=VALUE", action="append", default=[], help="add to its environment"
+        "--env", metavar="NAME=VALUE", action="append", default=[], help="add a variable to its environment"
     )
-    asked.add_argument("--claims", metavar="FILE", help="lines KEY: VALUE for options of this group")
     asked.add_argument(
-        "--level", metavar="LEVELS", default=",".join(LEVELS), help="what is claimed (default: all)"
+        "--claims", metavar="FILE", help="read options of this group from FILE, in lines KEY: VALUE"
+    )
+    asked.add_argument(
+        "--level",
+        metavar="LEVELS",
+        default=",".join(LEVELS),
+        help="the levels that are claimed (default: all)",
     )
     asked.add_argument("--without", metavar="CAPABILITY", action="append", default=[], help="not claimed")
     asked.add_argument(
         "--codes", choices=claims.CODES, default="on", help="off: compare phases and lines of errors only"
     )
-    asked.add_argument("--expect-fail", metavar="FILE", help="ids of cases that are known to fail")
+    asked.add_argument(
+        "--expect-fail", metavar="FILE", help="a file with the ids of cases that are known to fail"
+    )
     asked.add_argument("--only", metavar="CASE", action="append", default=[], help="the same as CASE")
     asked.add_argument("case", nargs="*", metavar="CASE", help="an id, the beginning of one, or a path")
-    how = parser.add_argument_group("how it is run")
-    how.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, help="cases at a time")
-    how.add_argument("--timeout", metavar="SECONDS", type=float, default=120.0, help="for one command")
-    how.add_argument("--fail-fast", action="store_true", help="begin no case after one that failed")
-    how.add_argument("--seed", metavar="TEXT", help="repeat the choices of another run, which names its seed")
-    how.add_argument("--keep", action="store_true", help="leave the directories of cases that fail")
-    how.add_argument("--tmp", metavar="DIR", help="where to work; a short path")
+    how = parser.add_argument_group("how to run it")
+    how.add_argument(
+        "-j", "--jobs", type=int, default=os.cpu_count() or 1, help="run JOBS cases at the same time"
+    )
+    how.add_argument(
+        "--timeout", metavar="SECONDS", type=float, default=120.0, help="time limit of one command"
+    )
+    how.add_argument("--fail-fast", action="store_true", help="stop after the first failing case")
+    how.add_argument(
+        "--seed", metavar="TEXT", help="repeat the random choices of the run that printed this seed"
+    )
+    how.add_argument("--keep", action="store_true", help="keep the directories of failing cases")
+    how.add_argument("--tmp", metavar="DIR", help="the working directory; a short path")
     how.add_argument("--accept", action="store_true", help="rewrite expected values; reported as accepted")
-    shown = parser.add_argument_group("what is shown")
+    shown = parser.add_argument_group("what to print")
     shown.add_argument("-v", "--verbose", action="store_true", help="name every case")
     shown.add_argument("--json", action="store_true", help="print the report as a JSON document")
     shown.add_argument("--tap", action="store_true", help="print the report as TAP")
-    shown.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
+    shown.add_argument("--junit", metavar="FILE", help="also write the report as JUnit XML")
     shown.add_argument("--list", action="store_true", help="list the chosen cases and run nothing")
     shown.add_argument("--dump", action="store_true", help="print the chosen cases as JSON and run nothing")
     shown.add_argument("--trace", action="store_true", help="show which paragraphs have cases")

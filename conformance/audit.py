@@ -29,7 +29,7 @@ def of_command(arguments: Sequence[str], stdout: bytes, directory: str, store: s
         try:
             document = json.loads(stdout.decode("utf-8"))
         except ValueError as problem:
-            yield f"standard output is no JSON document ({problem})"
+            yield f"standard output is not a JSON document ({problem})"
             return
         recipes = arguments[0] == "graph" or "--just-parse" in arguments
         try:
@@ -43,7 +43,7 @@ def _graph(document: Any) -> Iterator[str]:
         try:
             expected = oracle.derivation_id(derivation)
         except (ValueError, AttributeError, TypeError, KeyError) as problem:
-            yield f"the derivation {name} is no derivation: {problem}"
+            yield f"the derivation {name} is not a derivation: {problem}"
             continue
         if name != expected:
             yield f"the derivation {name} should have the id {expected}"
@@ -108,7 +108,7 @@ def _store_derivation(path: str, name: str) -> Iterator[str]:
         expected = oracle.store_derivation_digest(document)
         spelled = oracle.store_derivation_bytes(document)
     except (ValueError, AttributeError, TypeError, KeyError) as problem:
-        yield f"{name} is no store derivation: {problem}"
+        yield f"{name} is not a store derivation: {problem}"
         return
     if data != spelled:
         yield f"{name} should be written as {spelled!r}, and is {data!r}"

@@ -284,7 +284,7 @@ def _script_header(path: str, lines: Sequence[str], first: int) -> tuple[str, He
             return _sentence(path, first, sentence), header, index
         if line.startswith("#"):
             if header:
-                raise CaseError(path, first + index, "the sentence stands before the keys of the header")
+                raise CaseError(path, first + index, "the sentence must be before the keys of the header")
             sentence.append(line[1:].strip())
         elif line:
             _add_key(path, first + index, line, header, SCRIPT_KEYS)
@@ -319,11 +319,11 @@ def _add_key(
 ) -> None:
     key = _HEADER.fullmatch(line)
     if key is None:
-        raise CaseError(path, number, f"this is no header line: {line!r}; expected KEY: VALUE")
+        raise CaseError(path, number, f"this is not a header line: {line!r}; expected KEY: VALUE")
     if key.group(1) not in allowed:
         raise CaseError(path, number, f"unknown header key {key.group(1)!r}; known: {', '.join(allowed)}")
     if key.group(1) in header:
-        raise CaseError(path, number, f"header key {key.group(1)!r} stands twice")
+        raise CaseError(path, number, f"header key {key.group(1)!r} occurs twice")
     header[key.group(1)] = (number, (key.group(2) or "").strip())
 
 
@@ -338,9 +338,9 @@ def _header_ids(path: str, first: int, header: Header, default: tuple[str, ...])
         raise CaseError(path, line, "a case names the paragraphs it checks: spec: CHAPTER.TOPIC")
     for one in ids:
         if not ID_PATTERN.fullmatch(one):
-            raise CaseError(path, line, f"{one!r} is no id of a paragraph")
+            raise CaseError(path, line, f"{one!r} is not the id of a paragraph")
     if len(set(ids)) != len(ids):
-        raise CaseError(path, line, "an id stands twice")
+        raise CaseError(path, line, "an id occurs twice")
     return ids
 
 
@@ -389,7 +389,7 @@ def _parse_sections(path: str, lines: Sequence[str], first: int) -> tuple[Sectio
             raise CaseError(path, first + start, str(problem)) from None
         for other in sections:
             if other.name == name:
-                raise CaseError(path, first + start, f"the file {name!r} stands twice")
+                raise CaseError(path, first + start, f"the file {name!r} occurs twice")
             if other.name.startswith(name + "/") or name.startswith(other.name + "/"):
                 raise CaseError(path, first + start, f"{name!r} and {other.name!r} cannot both be files")
         content = "".join(line + "\n" for line in lines[start + 1 : end])
@@ -515,5 +515,7 @@ def _expected_errors(path: str, body: Sequence[str], first: int) -> Iterator[Exp
         for one in expected:
             parts = _ONE_EXPECTED.fullmatch(one)
             if parts is None:
-                raise CaseError(path, number, f"{one!r} is no error code: phase.slug or phase.slug:COLUMN")
+                raise CaseError(
+                    path, number, f"{one!r} is not an error code: phase.slug or phase.slug:COLUMN"
+                )
             yield ExpectedError(number, parts.group(1), int(parts.group(2)) if parts.group(2) else None)

@@ -202,7 +202,7 @@ def _json(step: Step, action: Json, progress: _Progress) -> None:
         raise Mismatch("there is nothing of that name in the document")
     if name is not None and name not in values:
         if not isinstance(found, str):
-            raise Mismatch(f"a name stands for a text; this is {json.dumps(found)}")
+            raise Mismatch(f"a name can only have a text as its value; this is {json.dumps(found)}")
         values[name] = found
         return
     text = action.value.expand(values)
@@ -230,7 +230,7 @@ def _document(progress: _Progress) -> Any:
     try:
         return json.loads(progress.last.stdout.decode("utf-8"))
     except ValueError as problem:
-        raise Mismatch(f"standard output is no JSON document ({problem})") from None
+        raise Mismatch(f"standard output is not a JSON document ({problem})") from None
 
 
 def _find(document: Any, path: Sequence[Union[str, int]]) -> Any:
@@ -293,7 +293,7 @@ def _text(step: Step, action: Text, progress: _Progress) -> None:
     elif action.how == "is" and name is not None and name not in values:
         lines = found.decode("utf-8", "surrogateescape").split("\n")
         if len(lines) != 2 or lines[1]:
-            raise Mismatch(f"a name stands for one line; this is {_clip(found)}")
+            raise Mismatch(f"a name can only have one line as its value; this is {_clip(found)}")
         values[name] = lines[0]
     elif action.how == "is":
         expected = action.expected.expand(values)

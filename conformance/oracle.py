@@ -89,7 +89,7 @@ def members(directory: str, *, canonical: bool) -> list[Member]:
                 plain = 0o755 if mode & 0o100 else 0o644
                 found.append(Member(prefix + name, b"0", plain if canonical else mode, content))
             else:
-                raise ValueError(f"{os.fsdecode(path + b'/' + name)} is no file, directory or symlink")
+                raise ValueError(f"{os.fsdecode(path + b'/' + name)} is not a file, directory or symlink")
 
     walk(os.fsencode(directory), b"/")
     return found

@@ -81,8 +81,7 @@ def as_text(verdict: Verdict, around: Surroundings, *, verbose: bool = False) ->
         elif verbose:
             lines.append(f"{status:12} {outcome.case.id} ({outcome.seconds:.2f} s)")
     lines += [
-        f"unexpected pass: {name} stands in the list of expected failures"
-        for name in verdict.unexpected_passes
+        f"unexpected pass: {name} is in the list of expected failures" for name in verdict.unexpected_passes
     ]
     lines += [f"unmatched: no case of this run is called {name}" for name in verdict.unmatched]
     lines += [*_table(verdict), around.versions, summary(verdict)]

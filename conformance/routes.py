@@ -71,7 +71,7 @@ def parse_routes(text: str) -> Routes:
         ):
             raise BadRoutes(f"no route: {line!r}")
         if words[0] in routes:
-            raise BadRoutes(f"the path {words[0]} stands twice")
+            raise BadRoutes(f"the path {words[0]} occurs twice")
         routes[words[0]] = Route(
             words[1], tuple(words[2:end]), "".join(condition[:1]), " ".join(condition[1:])
         )

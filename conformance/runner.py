@@ -86,7 +86,7 @@ def _read(path: str) -> str:
         with open(path, encoding="utf-8", newline="") as file:
             return file.read()
     except UnicodeDecodeError as problem:
-        raise CaseError(path, 1, f"it is no UTF-8 ({problem})") from None
+        raise CaseError(path, 1, f"it is not UTF-8 ({problem})") from None
 
 
 def choose(cases: Sequence[Case], names: Sequence[str]) -> tuple[Case, ...]:

@@ -242,7 +242,7 @@ def _command(words: list[Word], status: int) -> Command:
         if str(word) not in ends:
             arguments.append(word)
         elif not words or ends[str(word)] is not None:
-            raise BadStep(f"{word} is followed by one file, and stands once")
+            raise BadStep(f"{word} is followed by one file, and occurs once")
         else:
             ends[str(word)] = words.pop(0)
     if not arguments:
@@ -263,7 +263,7 @@ def _error(rest: str) -> Error:
         return Error(str(words[0]), None, None, None, nowhere=True)
     place = _PLACE.fullmatch(str(words[2]))
     if place is None:
-        raise BadStep(f"{words[2]} is no place; expected FILE, FILE:LINE or FILE:LINE:COLUMN")
+        raise BadStep(f"{words[2]} is not a place; expected FILE, FILE:LINE or FILE:LINE:COLUMN")
     file, line, column = place.groups()
     return Error(
         str(words[0]), whole_text(file), int(line) if line else None, int(column) if column else None
@@ -317,7 +317,7 @@ def _text(rest: str) -> Text:
     elif (how == "empty") != (not expected):
         raise BadStep("'text … empty' takes nothing more; every other form takes a text")
     if subject == "stderr" and how in ("is", "like", "empty"):
-        raise BadStep("what is shown on stderr is free; of it only line, holds and lacks can be asked")
+        raise BadStep("the text on stderr is not specified; only line, holds and lacks can be used for it")
     return Text(whole_text(subject), how, whole_text(expected or ""))
 
 
@@ -334,7 +334,7 @@ def _tree(rest: str) -> Tree:
         return Tree(words[0], "listing", words[1])
     if DIGEST.fullmatch(expected) or words[1].only_name():
         return Tree(words[0], "digest", words[1])
-    raise BadStep(f"{expected!r} is no section, no digest and not 'gone'")
+    raise BadStep(f"{expected!r} is neither a section nor a digest nor 'gone'")
 
 
 def _same(rest: str) -> Same:

@@ -175,14 +175,14 @@ def _chapter_problems(chapters: Sequence[Chapter]) -> Iterator[str]:
         if not chapter.paragraphs:
             yield f"{chapter.path}: it has no paragraph with an id"
         for name in chapter.unknown:
-            yield f"{chapter.path}: {name} stands among the rules without a case, and is none of this chapter"
+            yield f"{chapter.path}: {name} is among the rules without a case, but is not a rule of this chapter"
         for paragraph in chapter.paragraphs:
             where = f"{paragraph.path}:{paragraph.line}"
             if not ID_PATTERN.fullmatch(paragraph.id):
                 yield f"{where}: {paragraph.id!r} is no id"
             if paragraph.id in seen:
                 first = seen[paragraph.id]
-                yield f"{where}: {paragraph.id} stands twice, first at {first.path}:{first.line}"
+                yield f"{where}: {paragraph.id} occurs twice, first at {first.path}:{first.line}"
             seen[paragraph.id] = paragraph
             prefix = paragraph.id.partition(".")[0]
             if prefixes.setdefault(prefix, numbered.group(1)) != numbered.group(1):

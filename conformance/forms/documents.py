@@ -52,7 +52,7 @@ def of_command(arguments: Sequence[str], stdout: bytes) -> Iterator[str]:
     try:
         document = json.loads(stdout.decode("utf-8"))
     except ValueError as problem:
-        yield f"standard output is no JSON document ({problem})"
+        yield f"standard output is not a JSON document ({problem})"
         return
     yield from held(document, "commands.json", name)
 

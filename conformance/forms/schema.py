@@ -143,7 +143,7 @@ def _any_of(check: _Check, value: object, choices: Any, place: str, _schema: Sch
     found = [list(check.problems(value, one, place)) for one in choices]
     if all(found):
         nearest = min(found, key=len)[0]
-        yield f"{place}: {_short(value)} has none of {len(choices)} forms; of the nearest: {nearest}"
+        yield f"{place}: {_short(value)} matches none of {len(choices)} forms; of the nearest: {nearest}"
 
 
 def _ref(check: _Check, value: object, target: Any, place: str, _schema: Schema) -> _Found:

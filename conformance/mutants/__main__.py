@@ -84,7 +84,7 @@ def survivors(mutants: Sequence[Mutant], cases: Sequence[Case], source: str) -> 
             )
         if not any(outcome.status == FAILED for outcome in outcomes):
             found.append(
-                f"{mutant.paragraph}: none of {len(chosen)} cases notices {mutant.new!r} in {mutant.path}"
+                f"{mutant.paragraph}: none of {len(chosen)} cases detects {mutant.new!r} in {mutant.path}"
             )
     return found
 
