@@ -175,7 +175,7 @@ def _chapter_problems(chapters: Sequence[Chapter]) -> Iterator[str]:
         if not chapter.paragraphs:
             yield f"{chapter.path}: it has no paragraph with an id"
         for name in chapter.unknown:
-            yield f"{chapter.path}: {name} is among the rules without a case, but is not a rule of this chapter"
+            yield f"{chapter.path}: {name} is among the rules without a case, but not a rule of this chapter"
         for paragraph in chapter.paragraphs:
             where = f"{paragraph.path}:{paragraph.line}"
             if not ID_PATTERN.fullmatch(paragraph.id):

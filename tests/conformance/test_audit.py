@@ -69,7 +69,7 @@ def test_a_recipe_under_another_name_or_in_another_spelling_is_seen(store: Path)
     (store / name).write_bytes(data.replace(b'"b"', b'"c"'))
     assert "should be called" in problems(store)[0]
     (store / name).write_bytes(b"{")
-    assert "is no store derivation" in problems(store)[0]
+    assert "is not a store derivation" in problems(store)[0]
 
 
 def test_what_a_build_reports_is_looked_at(store: Path) -> None:
@@ -84,4 +84,4 @@ def test_what_a_build_reports_is_looked_at(store: Path) -> None:
     assert "and not at" in found(path=f"{store}/elsewhere")[0]
     assert "not sorted" in found(references=["b", "a"])[0]
     assert "does not hold its reference" in found(references=["a" * 32])[0]
-    assert "no JSON document" in next(audit.of_command(["build", "--json", "x"], b"", "/", str(store)))
+    assert "not a JSON document" in next(audit.of_command(["build", "--json", "x"], b"", "/", str(store)))

@@ -77,7 +77,7 @@ def test_each_command_has_its_own_schema(arguments: list[str], form: str) -> Non
 def test_what_a_command_prints_is_checked() -> None:
     assert list(documents.of_command(["version", "--json"], b'{"version": 1, "bramble": "x", "m": 1}')) == []
     assert list(documents.of_command(["version", "--json"], b'{"version": 1}')) == ["$: there is no bramble"]
-    assert "no JSON document" in next(documents.of_command(["version", "--json"], b"v 1"))
+    assert "not a JSON document" in next(documents.of_command(["version", "--json"], b"v 1"))
 
 
 def test_what_lies_in_a_store_is_checked(tmp_path: Path) -> None:

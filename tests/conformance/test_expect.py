@@ -121,13 +121,13 @@ def test_json_tells_unequal_values_apart() -> None:
     fails(DOCUMENT + "json a.2 1\n", "nothing of that name")
     fails(DOCUMENT + "json n (absent)\n", "it is there: null")
     fails(DOCUMENT + "json a ~[1]\n", "it is [")
-    fails("run say x\njson a 1\n", "no JSON document")
+    fails("run say x\njson a 1\n", "not a JSON document")
 
 
 def test_a_name_takes_the_first_value_and_demands_it_afterwards() -> None:
     passes('run raw \'{"a": "x", "b": "x"}\'\njson a $v\njson b $v\nrun say $v-${v}y\ntext stdout is x-xy\n')
     fails('run raw \'{"a": "x", "b": "y"}\'\njson a $v\njson b $v\n', 'it is "y"')
-    fails("run raw '{\"a\": 1}'\njson a $v\n", "a name stands for a text")
+    fails("run raw '{\"a\": 1}'\njson a $v\n", "a name can only have a text")
     passes("run say hello\ntext stdout is $v\nrun say hello\ntext stdout is $v\n")
     fails("run raw 'a\nb'\n".replace("\n", "\\n", 1) + "text stdout is $v\n", "one line")
 
@@ -339,7 +339,7 @@ def test_the_ids_of_a_graph_are_recomputed() -> None:
     passes(script + good)
     fails(script + good.replace("soen6", "soen7"), "should have the id soen6obfffrahna6ojyc2cgxjx7jcmhv")
     fails(script + good.replace('"hi"', '"ha"'), "should have the id")
-    fails(script + good.replace('"Name":"hi",', ""), "is no derivation")
+    fails(script + good.replace('"Name":"hi",', ""), "is not a derivation")
     fails(script + good.replace("[]", '[{"target": "t", "derivations": ["x"]}]'), "not in the graph")
 
 

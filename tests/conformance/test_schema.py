@@ -41,7 +41,7 @@ def found(document: object, schema: dict[str, Any]) -> list[str]:
         ({"minItems": 1, "maxItems": 2}, [[0], [0, 0], "x"], [[], [0, 0, 0]], "there are"),
         ({"minimum": 0}, [0, 1.5, "x"], [-1], "-1 is less than 0"),
         ({"pattern": "^a$"}, ["a", 3], ["b", "ab"], "does not match"),
-        ({"anyOf": [{"type": "null"}, {"const": 1}]}, [None, 1], [2], "has none of 2 forms"),
+        ({"anyOf": [{"type": "null"}, {"const": 1}]}, [None, 1], [2], "matches none of 2 forms"),
         ({"$ref": "#/$defs/x", "$defs": {"x": {"const": 1}}}, [1], [2], "is not 1"),
         ({"items": {"$ref": "other.json#/$defs/digest"}}, [["a2"]], [["a1"]], "$[0]: "),
         ({"title": "t", "description": "d", "$comment": "c"}, [1, {}], [], ""),

@@ -89,8 +89,8 @@ def replaced(old: str, new: str) -> str:
     [
         (replaced("Nobody can see it. |", " |"), "store.link has no case, and no reason"),
         (replaced("Rules without a case", "What else"), "store.link has no case, and no reason"),
-        (replaced("| `store.link`", "| `store.links`"), "store.links stands among the rules without a case"),
-        (replaced("`store.last`", "`store.padding`"), "store.padding stands twice, first at 05-store.md:5"),
+        (replaced("| `store.link`", "| `store.links`"), "store.links is among the rules without a case"),
+        (replaced("`store.last`", "`store.padding`"), "store.padding occurs twice, first at 05-store.md:5"),
         (replaced("`store.last`", "`Store.Last`"), "'Store.Last' is no id"),
         (replaced("Room: `bramble/store`.", "It is nice."), "does not name its room"),
         (replaced("`store.order`", "`store.orders`"), "there is no paragraph store.order"),
