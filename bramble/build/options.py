@@ -69,7 +69,7 @@ class FetchOptions:
     # None: any server may be reached; else those of the public internet, and these hosts, over http(s).
     public_but: Optional[tuple[str, ...]] = None
     timeout: float = 30.0  # seconds without a byte before a server counts as hung
-    seconds: Optional[float] = None  # for one download, all attempts together; None: as long as it gets on
+    seconds: Optional[float] = None  # for one download, all attempts together; None: while there is progress
     slowest: int = 1024  # bytes a second; a server that sends less,
     patience: float = 60.0  # measured over so many seconds, counts as hung
     git_seconds: float = 3600.0  # for all that git fetches, where `seconds` is None

@@ -33,7 +33,7 @@ def uncalled(log_path: Optional[str]) -> tuple[str, ...]:
 
 
 def unlisted(log_path: Optional[str], sources: Sources, root: Optional[str]) -> tuple[str, ...]:
-    """Return files that the end of the log says are missing, which are in the project and no sources.
+    """Return files of the project, not among the sources, that the end of the log reports as missing.
 
     They are relative to the directory of the .bramble file, as files() expects them. `root` is the
     directory of the project that the sources are of; without it or a log there are none.

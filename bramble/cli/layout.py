@@ -164,7 +164,7 @@ def _job(job: Job, now: float) -> str:
 
 
 def elapsed(seconds: float) -> str:
-    """Return a time that is going on: `0.4s`, `12s`, `3m12s`, `2h05m`."""
+    """Return a duration that still grows: `0.4s`, `12s`, `3m12s`, `2h05m`."""
     if seconds < 9.95:
         return f"{max(seconds, 0):.1f}s"
     whole = int(seconds + 0.5)

@@ -65,7 +65,7 @@ def document(spans: Sequence[Timed], evaluation: tuple[float, float]) -> bytes:
     ]
 
     def add(name: str, sort: str, row: int, began: float, ended: float, **args: str) -> None:
-        # Both ends are rounded alike, so that what stood within another still does.
+        # Both ends are rounded alike, so that nested spans stay nested.
         start, end = when(began), when(ended)
         events.append(
             {

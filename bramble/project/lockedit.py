@@ -89,9 +89,9 @@ def _changed(lines: list[str], document: TomlDocument, tables: Tables) -> Option
 
 
 def drop_header(kept: list[Optional[str]], at: int) -> None:
-    """Take out the header of a table that has no entries any more, and a blank line beside it.
+    """Remove the header of a table that has no entries any more, and a blank line beside it.
 
-    Where somebody wrote a comment into the table, it stays.
+    A table with a comment stays.
     """
     end = at + 1
     while end < len(kept) and not (kept[end] or "").lstrip().startswith("["):

@@ -205,7 +205,7 @@ class Helper:
         self.obey(sandbox)
 
     def obey(self, sandbox: Sandbox) -> None:
-        """Do what the caller's words say: "c" go on, "k" kill, "s" and a byte: pass on that signal."""
+        """Follow the messages of the caller: "c" go on, "k" kill, "s" and a byte: pass on that signal."""
         words = sandbox.received
         while words and sandbox.job:
             if words[0] == ord("s"):

@@ -1,8 +1,8 @@
-"""What Bramble's source is, and where it stands: of these files the one file, wheel and digest are made.
+"""The files of Bramble's source, of which the one file, the wheel and the digest are made.
 
     LICENSE  README.md  pyproject.toml  bramble/…  spec/…
 
-They stand so in a checkout, in what `bramble self extract` lays out, and within the one file. An installed
+This is their layout in a checkout, in the result of `bramble self extract`, and in the one file. An installed
 package has all of them in the package's own directory: `bramble/spec/…`, `bramble/README.md` and so on.
 """
 

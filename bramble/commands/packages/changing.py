@@ -232,7 +232,7 @@ def _used(resolution: Resolution) -> dict[Slot, Release]:
 def requirers(resolution: Resolution, used: Release) -> tuple[str, ...]:
     """Return who requires the version of a package that is used: NAME VERSION, or `this project`.
 
-    Of what is used for the place where it is, it is everybody who requires the package.
+    For a path or a revision, it is everybody who requires the package.
     """
     asked = resolution.selection.asked(Slot(used.name, used.version.major))
     greatest = [one.by for one in asked if used.source or one.release.version == used.version]

@@ -44,7 +44,7 @@ class Wish(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What a registry says of a job. All texts are its own, and not to be trusted."""
+    """The state of a job as a registry reports it. Its texts are not trusted."""
 
     id: str
     state: str

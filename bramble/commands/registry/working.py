@@ -149,7 +149,7 @@ class Worker:
         return process.returncode if goes_on else None
 
     def _watched(self, pid: int, said: IO[bytes], log: _Log) -> bool:
-        """Keep what a process says until it ends; return False if the line has ended before."""
+        """Keep the output of a process until it ends; return False if the queue has ended before."""
         # spec: registry.jobs.limits
         until = time.monotonic() + self.task.seconds
         poll = select.poll()

@@ -24,7 +24,7 @@ ROOM_OF_FREE = 2  # or this part of what was free, whichever is least
 def of_processes(top: int, most: int) -> tuple[int, int]:
     """Return (bytes, tasks) of what descends from process `top`, itself not counted.
 
-    It stops when more than `most` tasks are found, so that a fork bomb makes no look long.
+    It stops when more than `most` tasks are found, so that a fork bomb does not make it slow.
     """
     size = tasks = 0
     todo = [top]

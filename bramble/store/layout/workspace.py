@@ -44,8 +44,8 @@ class Workspace:
 def workspace(var: str, name: str = "") -> Iterator[Workspace]:
     """Give a private directory, and remove it at the end unless it was kept.
 
-    It is called `name`, so that a build sees the same path whenever it is built; while somebody
-    else uses that, otherwise `name` with a number after it. Without `name` it has a new name.
+    It is called `name`, so that a build always sees the same path; if another process
+    uses this name, a number is added. Without `name` it has a new name.
 
     It is locked while it is in use; after a crash the lock is gone, and
     `remove_stale` finds it.

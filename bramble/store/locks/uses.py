@@ -180,7 +180,7 @@ def _end(fd: int, path: str, maker: int) -> None:
 
 
 class Leases:
-    """What the leases of living processes say, read again and again; each line is read once."""
+    """The content of the leases of running processes, read repeatedly; each line is read once."""
 
     def __init__(self, var: str) -> None:
         self._var = var

@@ -44,7 +44,7 @@ _MACHINE_CODE = (
     ),
 )
 _BEGINNINGS = frozenset(magic[0] for magic in _MACHINE_CODE)
-# A byte is rare if it stands less often than once in so many; that is estimated from every so many bytes.
+# A byte is rare if it occurs less often than once in this many, in a sample of every so many bytes.
 _RARE = 384
 _SAMPLE = 61
 # More occurrences than this in one block are not looked at one by one.

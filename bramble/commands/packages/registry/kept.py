@@ -45,7 +45,7 @@ def directory_of(var: str, url: str) -> str:
 
 
 def read_kept(directory: str) -> Kept:
-    """Return what is kept in a directory; nothing if nothing is. Raises store.*."""
+    """Return what is kept in a directory; empty if nothing is. Raises store.*."""
     # spec: registry.kept
     with DiskFailures("read what is known of a registry"):
         signed = read_file(f"{directory}/{CHECKPOINT}")
