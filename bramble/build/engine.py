@@ -251,7 +251,7 @@ class _Run:
             heapq.heappush(self._queue, (self._plan.rank(key), _Work(task, resolved, made)))
 
     def _look(self) -> bool:
-        """Check whether recalled results are present; return whether one is not, and so something is ready again."""
+        """Check whether recalled results are present; return whether an id is ready again, as one is not."""
         # spec: build.demand
         recalled, self._recalled = self._recalled, []
         if not recalled:

@@ -124,7 +124,7 @@ def test_what_the_registry_does_not_have_comes_from_git(desk: Published) -> None
     (desk.base / f"registry/package/source/{HOST}/lib@1.0.0").unlink()
     done = desk.run("add", f"{HOST}/lib@1.0.0")
     assert done.status == 0, done.err
-    assert f"fetching {HOST}/lib@1.0.0\n" in done.err and "left out" not in done.err
+    assert f"fetching {HOST}/lib@1.0.0\n" in done.err and "is not used" not in done.err
 
 
 def test_a_registry_that_is_gone_is_said_once_and_git_is_asked(
@@ -133,7 +133,7 @@ def test_a_registry_that_is_gone_is_said_once_and_git_is_asked(
     # spec: registry.down
     trust(desk, ("http://127.0.0.1:1/x", shop[1].signer.key), (url(desk), shop[1].signer.key))
     done = desk.run("add", f"{HOST}/lib")
-    assert (done.status, done.err.count("is left out")) == (0, 1), done.err
+    assert (done.status, done.err.count("is not used")) == (0, 1), done.err
     assert f"{HOST}/lib@1.1.0 from {url(desk)}" in done.err
     trust(desk, ("http://127.0.0.1:1/x", shop[1].signer.key))
     done = desk.run("update")
