@@ -154,7 +154,8 @@ def _lent(session: Session, files: Sequence[str]) -> Sources:
 
 def _check_written(session: Session, module: ModuleFile, file: str, path: str, root: Optional[str]) -> None:
     """Check a source that the program wrote itself: files() has checked the others."""
-    if not is_relative_path(path) or (session.project_of(module) and path == file):
+    unrooted = file.startswith("//") or (session.project_of(module) and path == file)
+    if not is_relative_path(path) or unrooted:
         refuse(
             "derivation.sources",
             f'"{file}" is not a source: sources are named from the root of the project',
