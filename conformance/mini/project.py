@@ -220,7 +220,13 @@ def targets(projects, main, text, directory):
     recursive = path.endswith("/...")
     path = path[:-4] if recursive else path
     parts = path.rstrip("/").split("/") if path in ("./", "../") else path.split("/")
-    wrong = "" in parts or "..." in parts or (colon and (not function or recursive)) or ":" in function
+    wrong = (
+        "" in parts
+        or "..." in parts
+        or (colon and (not function or recursive))
+        or ":" in function
+        or "/" in function
+    )
     if wrong or (not is_path and (not set(parts).isdisjoint({".", ".."}))):
         raise Failure("load.target", f"{text} is not a target")
     if is_path:
