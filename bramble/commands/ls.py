@@ -25,6 +25,7 @@ def list_modules(
 ) -> tuple[list[ModuleDocs], list[BrambleError]]:
     """Return the documentation of the modules in the directory `path` and right below it.
 
+    With `path/...` they are all that are in it and below.
     `std`, or a module below it, is the library, and what begins as a package's name does is a package, unless
     a directory has that name; `on_line` is called with what is fetched.
     The errors are of the modules that cannot be read. Raises BrambleError
@@ -32,6 +33,7 @@ def list_modules(
     """
     # What a link leads to decides what is a directory.
     reads.way(setting.cwd)
+    path, recursive = _without_dots(path)
     directory = os.path.normpath(os.path.join(setting.cwd, path))
     reads.way(directory)
     reads.place(directory)
@@ -42,10 +44,10 @@ def list_modules(
         found = visited([parse_target(path)], setting, on_line, reads)
         if found is not None:
             package, _, (target,) = found
-            return _of_package(package, target.name, setting, reads)
+            return _of_package(package, target.name, setting, reads, recursive)
         own = required(path, setting, on_line, reads)
         if own is not None:
-            return _of_package(own, path, setting, reads)
+            return _of_package(own, path, setting, reads, recursive)
     if not os.path.isdir(directory):
         above = os.path.dirname(path.rpartition(":")[0] or path) or "."
         module = os.path.isfile(f"{directory.partition(':')[0]}.bramble") or ":" in path
@@ -58,11 +60,18 @@ def list_modules(
             + (f", or a version of a package: {path}@latest" if "." in host.strip(".") else ""),
         )
     with bounded(setting.limits):
-        return module_docs(find_project(directory, reads), directory, reads)
+        return module_docs(find_project(directory, reads), directory, reads, recursive=recursive)
+
+
+def _without_dots(path: str) -> tuple[str, bool]:
+    """Return the directory that `DIRECTORY/...` begins with, and True; any other path as it is, and False."""
+    if path in ("...", "./..."):
+        return ".", True
+    return (path[: -len("/...")], True) if path.endswith("/...") else (path, False)
 
 
 def _of_package(
-    project: Project, module: str, setting: Setting, reads: Reads
+    project: Project, module: str, setting: Setting, reads: Reads, recursive: bool
 ) -> tuple[list[ModuleDocs], list[BrambleError]]:
     # spec: internet.ls
     directory = os.path.join(project.root, module[len(project.name) + 1 :])
@@ -73,4 +82,4 @@ def _of_package(
             remedy=f"its modules are listed by: bramble ls {project.name}",
         )
     with bounded(setting.limits):
-        return module_docs(project, directory, reads)
+        return module_docs(project, directory, reads, recursive=recursive)

@@ -38,12 +38,13 @@ class ModuleDocs(NamedTuple):
 
 
 def module_docs(
-    project: Project, directory: str, reads: Reads = NOT_NOTED
+    project: Project, directory: str, reads: Reads = NOT_NOTED, *, recursive: bool = False
 ) -> tuple[list[ModuleDocs], list[BrambleError]]:
     """Return the documentation of the modules of `directory`, an absolute path in the project.
 
     They are the modules of the directory itself, by name, and then the modules
-    of its immediate subdirectories that have a `default.bramble`, by name. The
+    of its immediate subdirectories that have a `default.bramble`, by name; with
+    `recursive` all that are in it and below, by name. The
     errors, load.unreadable and syntax.*, are of the modules that cannot be read.
     Raises load.outside.
     """
@@ -57,7 +58,9 @@ def module_docs(
             remedy=f"the project's root is {project.root}",
         )
     docs, errors = [], []
-    for module in ModuleRoots(project, NO_PACKAGES, reads).near("" if inner == "." else inner):
+    roots = ModuleRoots(project, NO_PACKAGES, reads)
+    inner = "" if inner == "." else inner
+    for module in roots.below(inner) if recursive else roots.near(inner):
         try:
             docs.append(_docs(module, reads))
         except BrambleError as error:

@@ -246,8 +246,11 @@ class ModuleRoots:
 
     def below_path(self, path: str) -> list[ModuleFile]:
         """Return every module in the directory that a path means and below, sorted by name."""
+        return self.below(self.inner(path))
+
+    def below(self, inner: str) -> list[ModuleFile]:
+        """Return every module in a directory, given as it is below the root, and below it, sorted by name."""
         # spec: project.targets.recursive
-        inner = self.inner(path)
         name = self.project.name + "/" + inner if inner else self.project.name
         return _listed(name, self.project.name, self.project.root, inner, self.reads)
 

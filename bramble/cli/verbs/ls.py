@@ -26,7 +26,8 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=".",
         metavar="PATH",
-        help="a directory of the project (default: here), or a package: NAME or NAME@VERSION",
+        help="a directory of the project (default: here), DIRECTORY/... with all below, or a package: "
+        "NAME or NAME@VERSION",
     )
     parser.add_argument("--offline", action="store_true", help="use no network")
     add_evaluation_options(parser)

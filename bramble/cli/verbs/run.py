@@ -72,11 +72,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--explain", action="store_true", help="print the sandbox in words and run nothing")
     parser.add_argument("--json", action="store_true", help="with --explain: as JSON")
+    parser.set_defaults(misused=parser.error)
     add_build_options(parser)
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     """Build, run, and return the program's exit status."""
+    if arguments.json and not arguments.explain:
+        # spec: cli.explain
+        arguments.misused("--json is for --explain; what a program prints is its own")
     setting = setting_of(arguments)
     evaluated = evaluate_words([arguments.target], setting, reads=arguments.recording.reads)
     request = run_request(evaluated)

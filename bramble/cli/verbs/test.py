@@ -93,7 +93,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     for outcome in found:
         if outcome.result == FAILED and not outcome.own and not arguments.quiet:
             say(f"✘ {harmless(outcome.test.name)} (what it needs could not be built)")
-    if not tests and not arguments.quiet:
+    if not tests and not evaluated.evaluation.errors and not arguments.quiet:
         say("there are no tests: no function calls test(derivation, args)")
         say("  call it in a function: test(std.check(…)); see: bramble help builtins")
     if report is not None:
