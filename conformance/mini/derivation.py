@@ -154,6 +154,10 @@ def no_duplicates(pairs):
     return dict(pairs)
 
 
+def no_number(word):
+    raise ValueError(f"{word} is no number of JSON")
+
+
 def fits(value, form):
     """Whether a JSON value has a form: a type, [form], {"": form}, or a dict of `KEY`s and `KEY?`s."""
     if isinstance(form, list):
@@ -181,6 +185,7 @@ NODE = {
 }
 NODE.update({"Outputs?": [str], "Platform?": str, "Sources?": SOURCES, "Target?": str})
 WHOLE = {key if key in ("Network?", "Target?") else key.rstrip("?"): form for key, form in NODE.items()}
+WHOLE["Sources"] = {"Files": [str], "Location": str}
 PLACE = {"file": str, "line?": int, "column?": int}
 DOCUMENT = {"version": int, "graph": {"": dict}, "results?": [{"target": str, "derivations": [str]}]}
 DOCUMENT.update({"places?": {"": PLACE}, "docs?": {"": str}})
@@ -193,13 +198,18 @@ def read_document(data):
         raise Failure("graph." + code, message)
 
     try:
-        document = json.loads(data.decode(), object_pairs_hook=no_duplicates)
-    except ValueError:
-        refuse("encoding", "it is no JSON")
+        document = json.loads(data.decode(), object_pairs_hook=no_duplicates, parse_constant=no_number)
+        # A surrogate that stands alone is no text.
+        json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        refuse("encoding", "it is no JSON, or is nested too deeply")
     if isinstance(document, dict) and document.get("version", 1) != 1:
         refuse("version", "the version is not 1")
     if not fits(document, DOCUMENT):
         refuse("encoding", "it is not of the form of a document")
+    for place in (document.get("places") or {}).values():
+        if min(place.get("line", 1), place.get("column", 1)) < 1:
+            refuse("encoding", "lines and columns are numbers from 1")
     nodes, ids, graph = document["graph"] or {}, {}, {}
     pattern = LABELLED if any(key[0:1] == "@" for key in nodes) else REFERENCE
     for key, node in nodes.items():
@@ -229,6 +239,8 @@ def read_document(data):
             args = [pattern.sub(put, text) for text in node.get("Args") or ()]
             env = {name: pattern.sub(put, text) for name, text in (node.get("Env") or {}).items()}
             places = (sources.get("Files") or [], sources.get("Location", ""))
+            if key[0] != "@" and (sorted(set(places[0])) != places[0] or (places[1] and not places[0])):
+                raise Failure("derivation.sources", f"{key}: the sources are not written as they must be")
             more = (node.get("Platform", ""), node.get("Network", False), node.get("Target", ""))
             made = make(node["Name"], builder, args, env, *places, node.get("Outputs", ["out"]), *more)
             ids[key] = identity(made)
