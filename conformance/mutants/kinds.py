@@ -245,8 +245,16 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
         return
     for child in ast.iter_child_nodes(node):
         # The pieces between the values of a sentence are a sentence, too.
-        if not (_is_sentence(node) and isinstance(child, ast.Constant)):
+        if not (_is_sentence(node) and isinstance(child, ast.Constant)) and not _names_encoding(node, child):
             yield from _walk(child)
+
+
+def _names_encoding(node: ast.AST, child: ast.AST) -> bool:
+    """Say whether `child` is the name of an encoding, which Python reads without a mark at its end."""
+    if isinstance(node, ast.keyword):
+        return node.arg == "encoding"
+    method = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+    return method in ("encode", "decode") and isinstance(node, ast.Call) and child in node.args[:1]
 
 
 def _is_sentence(node: ast.AST) -> bool:

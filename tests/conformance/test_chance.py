@@ -74,6 +74,11 @@ def test_what_is_said_to_people_is_no_fault() -> None:
     assert [kind for kind, _ in all_faults(text)] == ["argument", "text"]
 
 
+def test_the_name_of_an_encoding_is_no_text_with_a_fault() -> None:
+    assert all_faults("x = data.decode('utf-8')\n") == []
+    assert [kind for kind, _ in all_faults("x = data.decode('utf-8', 'replace')\n")] == ["argument", "text"]
+
+
 def test_each_fault_is_another_program_with_the_same_lines() -> None:
     whole = ast.unparse(ast.parse(PROGRAM))
     programs = [ast.unparse(kinds.mutated(PROGRAM, one.number)) for one in kinds.faults(PROGRAM)]

@@ -102,6 +102,15 @@ class Kit:
         """Gather what a family brings, with the libraries and interpreters that it needs."""
         for link in contents.links:
             self.link(link)
+        self._add_texts(contents)
+        moves = tuple(
+            (path, f"{self._outputs[OUT].seen}/{place}") for path, place in sorted(contents.moves.items())
+        )
+        for take in contents.takes:
+            self.take(take, moves)
+        self._add_for_others(contents)
+
+    def _add_texts(self, contents: Contents) -> None:
         for wrapper in contents.wrappers:
             self._texts[OUT, wrapper.place] = Text(wrapper.place, self._wrapped(wrapper), executable=True)
         for text in contents.texts:
@@ -109,11 +118,9 @@ class Kit:
                 line = f"#!{{out}}/{self._interpreter(text.interpreter)}\n"
                 text = replace(text, text=line + text.text, interpreter="")
             self._texts[OUT, text.place] = text
-        moves = tuple(
-            (path, f"{self._outputs[OUT].seen}/{place}") for path, place in sorted(contents.moves.items())
-        )
-        for take in contents.takes:
-            self.take(take, moves)
+
+    def _add_for_others(self, contents: Contents) -> None:
+        """Gather the libraries on which modules in machine code of other people rely."""
         output = self.output_named(contents.loads_others or OUT)
         libc = self._files.get((output, f"lib/{GLIBC}"))
         if contents.loads_others and libc is not None:
@@ -304,12 +311,15 @@ class Kit:
         for (output, place), file in sorted(self._files.items()):
             cancelled()
             self._write_file(file, f"{self._outputs[output].directory}/{place}", output)
+        self._write_texts()
+        for (output, place), target in sorted(self._links.items()):
+            os.symlink(target, f"{self._outputs[output].directory}/{place}")
+
+    def _write_texts(self) -> None:
         for (output, place), text in sorted(self._texts.items()):
             with open(f"{self._outputs[output].directory}/{place}", "xb") as out:
                 os.fchmod(out.fileno(), 0o755 if text.executable else 0o644)
                 out.write(os.fsencode(self.filled(text.text)))
-        for (output, place), target in sorted(self._links.items()):
-            os.symlink(target, f"{self._outputs[output].directory}/{place}")
 
     def _write_file(self, file: _File, path: str, output: str) -> None:
         mode = 0o755 if file.executable else 0o644

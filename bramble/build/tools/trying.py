@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Callable
 
 from bramble.build.builtin import Request
@@ -26,12 +26,7 @@ def try_out(request: Request, trials: Sequence[Trial], filled: Callable[[str], s
     """Run the trials in order. Raises build.host-tool-broken for the first that fails."""
     # spec: build.host-tools.trials
     for trial in trials:
-        for name, text in trial.files.items():
-            path = f"{request.scratch}/{name}"
-            make_way(request.scratch, os.path.dirname(name))
-            with open(path, "w", encoding="utf-8") as out:
-                os.fchmod(out.fileno(), 0o644)
-                out.write(filled(text))
+        _write_files(request.scratch, {name: filled(text) for name, text in trial.files.items()})
         argv = tuple(map(filled, trial.argv))
         env = {**_ENV, "PATH": filled("{out}/bin"), **{k: filled(v) for k, v in trial.env.items()}}
         problem, said = request.run(argv, env, None)
@@ -49,3 +44,11 @@ def try_out(request: Request, trials: Sequence[Trial], filled: Callable[[str], s
                 remedy=remedy or "remove it from tools, or install what it lacks",
                 detail=shown,
             )
+
+
+def _write_files(directory: str, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        make_way(directory, os.path.dirname(name))
+        with open(f"{directory}/{name}", "w", encoding="utf-8") as out:
+            os.fchmod(out.fileno(), 0o644)
+            out.write(text)
