@@ -134,10 +134,8 @@ class _Run:
     def _begin(self) -> None:
         """Know nothing of any derivation yet."""
         self._plan = Plan(self._order, self._needs)
-        self._queue: list[tuple[tuple[int, int], _Work]] = []  # a heap: rank, what to do
+        self._queue: list[tuple[int, _Work]] = []  # a heap: rank, what to do
         self._made: dict[str, Made] = {}
-        self._outputs: dict[OutputRef, str] = {}
-        self._filenames: dict[str, str] = {}
         self._recalled: list[str] = []  # ids that are known, of which nobody has looked what is there
         self._outdated = False  # an input has a different result than others were resolved with
 
@@ -171,16 +169,17 @@ class _Run:
     def report(self) -> BuildReport:
         """Return what became of it all."""
         made = self._made
+        names = self._names()
         # A root that is known and not there is not done, if it was not made.
         done = [key for key in self._order if key in made and (made[key].present or key not in self._roots)]
         pins = dict(pin for key in done for pin in [made[key].new_pin] if pin is not None)
         return BuildReport(
             outputs={
                 ref: self._store.object(name)
-                for ref, name in self._outputs.items()
+                for ref, name in names.items()
                 if ref.derivation in self._roots and made[ref.derivation].present
             },
-            names=self._outputs,
+            names=names,
             built=tuple(key for key in done if key in self._built),
             cached=tuple(key for key in done if key not in self._built),
             checked={key: made[key].checked for key in done if made[key].checked},
@@ -194,7 +193,7 @@ class _Run:
                 self._graph.get(key).name for key in done if self._graph.get(key).builtin == "host_tools"
             ),
             sandboxes={key: made[key].rung for key in done if made[key].rung != "namespaces"},
-            derivations=self._filenames,
+            derivations={key: one.filename for key, one in made.items()},
             resolved={key: made[key].digest for key in done},
             stamps={key: made[key].stamps for key in done if made[key].stamps},
             seconds={key: made[key].seconds for key in self._built if key in made},
@@ -273,12 +272,12 @@ class _Run:
 
     def _task(self, key: str) -> Task:
         derivation = self._graph.get(key)
-        needed = derivation.dependencies
+        below = {id: self._made[id] for id in self._needs[key]}
         return Task(
             id=key,
             derivation=derivation,
-            inputs={ref: self._outputs[ref] for ref in needed},
-            filenames=self._filenames,
+            inputs={ref: dict(below[ref.derivation].outputs)[ref.output] for ref in derivation.dependencies},
+            filenames={id: made.filename for id, made in below.items()},
             wanted=key in self._wanted,
             check=self._options.check and key in self._roots,
         )
@@ -351,13 +350,16 @@ class _Run:
     def _note(self, key: str, made: Made) -> None:
         """Continue with the result of a derivation."""
         self._made[key] = made
-        self._filenames[key] = made.filename
-        for output, name in made.outputs:
-            self._outputs[OutputRef(key, output)] = name
         self._builder.note(key, made)
         self._plan.done(key)
         if not made.cached:
             self._built.add(key)
+
+    def _names(self) -> dict[OutputRef, str]:
+        """Return the object of every output that is known."""
+        return {
+            OutputRef(key, output): name for key, made in self._made.items() for output, name in made.outputs
+        }
 
     def _tell(self, name: str, key: str, made: Made) -> None:
         if made.cached and key in self._told:
@@ -372,8 +374,8 @@ class _Run:
             self._on_event(Changed(key, name, made.changed, made.pinned))
         for found in made.hidden:
             # spec: objects.references.hidden
-            owners = (ref for ref, object in self._outputs.items() if object == found.object)
-            owner = next((self._graph.get(ref.derivation).name for ref in owners), "")
+            owners = (id for id, one in self._made.items() if found.object in dict(one.outputs).values())
+            owner = next((self._graph.get(id).name for id in owners), "")
             self._hidden.append(Hidden(key, name, found, owner))
             self._on_event(self._hidden[-1])
         self._on_event(

@@ -38,19 +38,20 @@ class Plan:
 
     def __init__(self, order: Sequence[str], dependencies: Mapping[str, Sequence[str]]) -> None:
         """Plan to build all of `order`, where every id comes after its `dependencies`."""
-        # spec: build.plan.order
-        self._position = {key: at for at, key in enumerate(order)}
-        self._waiting: dict[str, list[str]] = {key: [] for key in order}  # for this id
-        self._missing: dict[str, int] = {}
-        self._state: dict[str, State] = {}
-        for key in order:
+        # Inside a number stands for an id, its place in `order`: a large graph has ten times as many
+        # dependencies as ids, and each is looked up here once.
+        self._order = order
+        self._place = place = {key: at for at, key in enumerate(order)}
+        self._waiting: list[list[int]] = [[] for _ in order]  # for each
+        self._missing: list[int] = []  # how many it waits for
+        for at, key in enumerate(order):
             needed = dependencies[key]
-            self._missing[key] = len(needed)
-            self._state[key] = State.WAITING if needed else State.READY
+            self._missing.append(len(needed))
             for dependency in needed:
-                self._waiting[dependency].append(key)
-        self._height = _heights(order, self._waiting)
-        self._ready = [self._rank(key) for key in order if not self._missing[key]]
+                self._waiting[place[dependency]].append(at)
+        self._state = [State.WAITING if missing else State.READY for missing in self._missing]
+        self._rank = _ranks(self._waiting)
+        self._ready = [rank for rank, missing in zip(self._rank, self._missing) if not missing]
         heapq.heapify(self._ready)
         self._left = len(order)
 
@@ -61,28 +62,30 @@ class Plan:
 
     def state(self, key: str) -> State:
         """Return where the derivation `key` stands."""
-        return self._state[key]
+        return self._state[self._place[key]]
 
-    def rank(self, key: str) -> tuple[int, int]:
+    def rank(self, key: str) -> int:
         """Return the place of `key` in the order of taking: the smallest is taken first."""
-        return (-self._height[key], self._position[key])
+        return self._rank[self._place[key]]
 
     def take(self) -> Optional[str]:
         """Return the next ready id, which is then running; None if no id is ready."""
         if not self._ready:
             return None
-        key = heapq.heappop(self._ready)[2]
-        self._state[key] = State.RUNNING
-        return key
+        at = heapq.heappop(self._ready) % len(self._order)
+        self._state[at] = State.RUNNING
+        return self._order[at]
 
     def done(self, key: str) -> None:
         """The running `key` has its outputs: what waited for it alone becomes ready."""
-        self._leave(key, State.DONE)
-        waiting, self._waiting[key] = self._waiting[key], []
+        at = self._place[key]
+        self._leave(at, State.DONE)
+        missing, waiting = self._missing, self._waiting[at]
+        self._waiting[at] = []
         for dependent in waiting:
-            self._missing[dependent] -= 1
+            missing[dependent] -= 1
             # What was skipped misses what failed for ever.
-            if not self._missing[dependent]:
+            if not missing[dependent]:
                 self._make_ready(dependent)
 
     def wait(self, key: str, needed: Sequence[str]) -> tuple[str, ...]:
@@ -92,13 +95,14 @@ class Plan:
         `needed` has failed or was skipped itself.
         """
         # spec: build.demand
-        if any(self._state[other] in (State.FAILED, State.SKIPPED) for other in needed):
-            self._leave(key, State.SKIPPED)
-            return (key, *self._skip_for(key))
-        self._missing[key] = len(needed)
-        self._state[key] = State.WAITING
-        for other in needed:
-            self._waiting[other].append(key)
+        at, places = self._place[key], [self._place[other] for other in needed]
+        if any(self._state[other] in (State.FAILED, State.SKIPPED) for other in places):
+            self._leave(at, State.SKIPPED)
+            return (key, *self._skip_for(at))
+        self._missing[at] = len(places)
+        self._state[at] = State.WAITING
+        for other in places:
+            self._waiting[other].append(at)
             if self._state[other] is State.DONE:
                 self._left += 1
                 self._make_ready(other)
@@ -108,7 +112,7 @@ class Plan:
         """What is done, as `key` was, has to be done once more; what needed it has had it and goes on."""
         # spec: build.demand
         self._left += 1
-        self._make_ready(key)
+        self._make_ready(self._place[key])
 
     def fail(self, key: str) -> tuple[str, ...]:
         """The running `key` has no outputs. Return the ids that are skipped for it, in `order`.
@@ -116,40 +120,45 @@ class Plan:
         An id that was skipped for an earlier failure is not returned again.
         """
         # spec: build.failure.skipped
-        self._leave(key, State.FAILED)
-        return self._skip_for(key)
+        at = self._place[key]
+        self._leave(at, State.FAILED)
+        return self._skip_for(at)
 
-    def _skip_for(self, key: str) -> tuple[str, ...]:
-        skipped: list[str] = []
-        stack = [key]
+    def _skip_for(self, failed: int) -> tuple[str, ...]:
+        skipped: list[int] = []
+        stack = [failed]
         while stack:
             for dependent in self._waiting[stack.pop()]:
                 if self._state[dependent] is State.WAITING:
                     self._leave(dependent, State.SKIPPED)
                     skipped.append(dependent)
                     stack.append(dependent)
-        return tuple(sorted(skipped, key=self._position.__getitem__))
+        return tuple([self._order[at] for at in sorted(skipped)])
 
     def unfinished(self) -> tuple[str, ...]:
         """Return the ids that are neither done nor failed, skipped ones included, in `order`."""
         over = (State.DONE, State.FAILED)
-        return tuple(key for key in self._position if self._state[key] not in over)
+        return tuple([key for key, state in zip(self._order, self._state) if state not in over])
 
-    def _make_ready(self, key: str) -> None:
-        self._state[key] = State.READY
-        heapq.heappush(self._ready, self._rank(key))
+    def _make_ready(self, at: int) -> None:
+        self._state[at] = State.READY
+        heapq.heappush(self._ready, self._rank[at])
 
-    def _leave(self, key: str, state: State) -> None:
-        self._state[key] = state
+    def _leave(self, at: int, state: State) -> None:
+        self._state[at] = state
         self._left -= 1
 
-    def _rank(self, key: str) -> tuple[int, int, str]:
-        return (*self.rank(key), key)
 
+def _ranks(dependents: Sequence[Sequence[int]]) -> list[int]:
+    """Return the rank of each place: the smaller, the more steps lead from it to one that nothing needs.
 
-def _heights(order: Sequence[str], dependents: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    """Return for every id the number of steps of the longest way to an id that nothing needs."""
-    heights: dict[str, int] = {}
-    for key in reversed(order):
-        heights[key] = max((heights[above] + 1 for above in dependents[key]), default=0)
-    return heights
+    Among those with as many steps it grows with the place, which is the rank modulo their number.
+    """
+    # spec: build.plan.order
+    size = len(dependents)
+    ranks = list(range(size))
+    for at in range(size - 1, -1, -1):
+        if dependents[at]:
+            # The smallest of its dependents is the one with the most steps.
+            ranks[at] = (min([ranks[above] for above in dependents[at]]) // size - 1) * size + at
+    return ranks

@@ -20,7 +20,7 @@ class Task(NamedTuple):
     id: str
     derivation: Derivation
     inputs: Mapping[OutputRef, str]  # object name of each output that it names
-    filenames: Mapping[str, str]  # store derivation file of each derivation that it names, and of others
+    filenames: Mapping[str, str]  # store derivation file of each derivation that it names
     wanted: bool = False  # its outputs have to be in the store, not only to be known
     check: bool = False  # build it once more and compare
 

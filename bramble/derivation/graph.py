@@ -55,28 +55,27 @@ class DerivationGraph:
         """Return what `order` does, and for each what `dependencies` returns. Raises as `order`."""
         # spec: derivation.graph.order
         done: dict[str, tuple[str, ...]] = {}
-        active: set[str] = set()
+        begun: set[str] = set()  # what is not done of it stands on the way from a root to what is looked at
         for root in self.derivations if roots is None else roots:
             if root in done:
                 continue
             needed = self.dependencies(root)
-            active.add(root)
-            stack = [(root, needed, list(reversed(needed)))]
+            begun.add(root)
+            stack = [(root, needed, iter(needed))]
             while stack:
-                current, needed, waiting = stack[-1]
-                if not waiting:
+                current, needed, left = stack[-1]
+                for following in left:
+                    if following in done:
+                        continue
+                    if following in begun:
+                        raise self._cycle([key for key, _, _ in stack], following)
+                    begun.add(following)
+                    needed = self.dependencies(following)
+                    stack.append((following, needed, iter(needed)))
+                    break
+                else:
                     stack.pop()
-                    active.discard(current)
                     done[current] = needed
-                    continue
-                following = waiting.pop()
-                if following in done:
-                    continue
-                if following in active:
-                    raise self._cycle([key for key, _, _ in stack], following)
-                active.add(following)
-                needed = self.dependencies(following)
-                stack.append((following, needed, list(reversed(needed))))
         return done
 
     def closure(self, roots: Iterable[str]) -> DerivationGraph:

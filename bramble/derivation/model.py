@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from bramble.derivation.canonical import derivation_id, sources_bytes
-from bramble.derivation.template import OutputRef, Template, references_in
+from bramble.derivation.template import OutputRef, Template, distinct_references
 from bramble.frozen import dataclass
 
 # spec: derivation.builder.built-in
@@ -86,8 +86,7 @@ class Derivation(_Derivation):
         # spec: derivation.dependencies
         # No reference reaches beyond its text: a line feed ends whatever was one.
         texts = [self.builder.text, *[arg.text for arg in self.args], *[value.text for _, value in self.env]]
-        found = set(references_in("\n".join(texts)))
-        return tuple(sorted(found))
+        return distinct_references("\n".join(texts))
 
     @property
     def default_output(self) -> OutputRef:

@@ -12,8 +12,8 @@ from typing import NamedTuple, Optional
 
 from bramble.derivation.gojson import NULL, array, encoded, mapping, text, texts
 from bramble.derivation.model import Derivation
-from bramble.derivation.template import OutputRef, apart, references_in
-from bramble.store.digest import digest
+from bramble.derivation.template import OutputRef, apart
+from bramble.store.digest import DIGEST_LENGTH, digest
 from bramble.store.path import prefix_of_record
 
 OutputPaths = Mapping[str, tuple[str, tuple[str, ...]]]  # output name → (object name, references)
@@ -166,7 +166,8 @@ class Digests:
         self._tails: dict[tuple[tuple[str, ...], str, Optional[SourceObject]], str] = {}
         # By the text of a reference, as it stands where it is needed:
         self._names: dict[str, str] = {}  # the object that it is
-        self._inputs: dict[str, tuple[str, str]] = {}  # its path, and what sorts as the dependency does
+        self._paths: dict[str, str] = {}  # its path
+        self._orders: dict[str, str] = {}  # what sorts as the dependency on it does
         self._listed: dict[str, str] = {}  # that dependency in JSON, by what sorts as it does
 
     def tell(self, id: str, outputs: Iterable[tuple[str, str]]) -> None:
@@ -178,7 +179,7 @@ class Digests:
             reference = f"{{{{ {id}:{output} }}}}"
             if self._names.get(reference) != name:
                 self._names[reference] = name
-                self._inputs.pop(reference, None)
+                self._paths.pop(reference, None)
 
     def of(self, derivation: Derivation, source: Optional[SourceObject]) -> str:
         """Return the digest; `source` as in `resolve`. The result of each input must have been recorded."""
@@ -189,10 +190,12 @@ class Digests:
         parts = apart("\n".join(texts))
         needed: list[str] = []
         if len(parts) > 1:
-            known = self._inputs
-            found = [known.get(reference) or self._learn(reference) for reference in parts[1::2]]
-            parts[1::2] = [path for path, _ in found]
-            needed = sorted({order for _, order in found})
+            references = parts[1::2]
+            for reference in references:
+                if reference not in self._paths:
+                    self._learn(reference)
+            parts[1::2] = map(self._paths.__getitem__, references)
+            needed = sorted(set(map(self._orders.__getitem__, references)))
             texts = "".join(parts).split("\n")
         at = 1 + len(args)
         variables = ",".join([text(pair[0]) + ":" + value for pair, value in zip(env, texts[at:])])
@@ -212,12 +215,11 @@ class Digests:
             )
         )
 
-    def _learn(self, reference: str) -> tuple[str, str]:
+    def _learn(self, reference: str) -> None:
         """Work out how an output is written where it is needed."""
-        name, (ref,) = self._names[reference], references_in(reference)
+        name, output = self._names[reference], reference[len("{{ :") + DIGEST_LENGTH : -len(" }}")]
         # All names are of one length.
-        order = name + ref.output
+        order = name + output
         # Neither has anything that JSON writes in another way.
-        self._listed[order] = f'{{"Filename":"","OutputName":"{ref.output}","Output":"{name}"}}'
-        found = self._inputs[reference] = (self._prefix + name, order)
-        return found
+        self._listed[order] = f'{{"Filename":"","OutputName":"{output}","Output":"{name}"}}'
+        self._paths[reference], self._orders[reference] = self._prefix + name, order

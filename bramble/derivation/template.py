@@ -90,3 +90,11 @@ def references_in(text: str) -> tuple[OutputRef, ...]:
     if _OPENING not in text:
         return ()
     return tuple([OutputRef(*found) for found in _REFERENCE.findall(text)])
+
+
+def distinct_references(text: str) -> tuple[OutputRef, ...]:
+    """Return the outputs that a text names: sorted, each once."""
+    if _OPENING not in text:
+        return ()
+    found = sorted(set(_REFERENCE.findall(text)))
+    return tuple([OutputRef(id, output) for id, output in found])

@@ -17,9 +17,9 @@ FAULTS: tuple[tuple[str, str, str, str], ...] = (
     ),
     (
         "derivation.dependencies",
-        "bramble/derivation/model.py",
-        "return tuple(sorted(found))",
-        "return tuple(sorted(found, reverse=True))",
+        "bramble/derivation/template.py",
+        "found = sorted(set(_REFERENCE.findall(text)))",
+        "found = sorted(set(_REFERENCE.findall(text)), reverse=True)",
     ),
     (
         "derivation.store.digest",

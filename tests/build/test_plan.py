@@ -75,6 +75,11 @@ class Again(unittest.TestCase):
         self.assertEqual(run(it), ["d"])
         self.assertTrue(it.finished)
 
+    def test_what_is_skipped_is_told_in_dependency_order(self) -> None:
+        it = plan({"a": (), "b": ("a",), "c": ("a",), "d": ("b",), "e": ("c",)})
+        self.assertEqual(it.take(), "a")
+        self.assertEqual(it.fail("a"), ("b", "c", "d", "e"))
+
     def test_whoever_asks_for_one_that_has_failed_is_skipped_and_nothing_is_done_for_it(self) -> None:
         it = plan({"a": (), "b": ("a",), "x": (), "c": ("a", "x"), "d": ("c",)})
         self.assertEqual(run_until(it, "c"), ["a", "x"])
