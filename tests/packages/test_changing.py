@@ -195,7 +195,7 @@ def test_a_tag_that_was_moved_or_removed_is_said_and_not_taken(crowd: Published)
         assert done.status == 0, done.err
         assert f"warning: the tag of {HOST}/moved@1.0.0 has been MOVED" in done.err
         assert first in done.err and second in done.err
-        assert f"warning: the tag of {HOST}/removed@1.1.0 is gone" in done.err
+        assert f"warning: the tag of {HOST}/removed@1.1.0 was removed" in done.err
         assert (said(crowd), crowd.lock) == before
     assert len(crowd.run("update", "--json").json["warnings"]) == 2
     assert "MOVED" in crowd.run("add", f"{HOST}/moved").err

@@ -284,7 +284,8 @@ def test_offline_the_newest_that_is_here_is_meant(here: Published) -> None:
     done = here.run("ls", "--offline", "--json", NAME)
     assert done.status == 0 and "asking" not in done.err
     failed = without_repositories(here, "ls", NAME)
-    assert failed.codes == ["packages.unknown"] and f"{NAME}@1.1.0 is here" in failed.errors[0]["remedy"]
+    assert failed.codes == ["packages.unknown"]
+    assert f"{NAME}@1.1.0 is in the store" in failed.errors[0]["remedy"]
     assert here.run("ls", "--offline", "example.test/never").codes == ["fetch.offline"]
 
 

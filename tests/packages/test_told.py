@@ -55,11 +55,11 @@ def test_a_tag_that_is_nearly_a_version_is_named(market: Published) -> None:
     for words in (("add", "example.test/lib"), ("deps",)):
         market.needs(**({} if words[0] == "add" else {"lib": "1.2.0"}))
         remedy = market.run(*words).errors[0]["remedy"]
-        assert "it has a tag 1.10.0, which is no version tag: v1.10.0 would be" in remedy
+        assert "it has a tag 1.10.0, which is not a version tag: v1.10.0 would be" in remedy
     market.needs()
     market.publish("example.test/lib", "1.2.3", default="")
     remedy = market.run("add", "example.test/lib@1.10.0").errors[0]["remedy"]
-    assert remedy == "it has a tag 1.10.0, which is no version tag: v1.10.0 would be; it has 1.2.3"
+    assert remedy == "it has a tag 1.10.0, which is not a version tag: v1.10.0 would be; it has 1.2.3"
     assert market.run("add", "example.test/lib@1.9.0").errors[0]["remedy"] == "it has 1.2.3"
     market.publish("example.test/lib", "1.3.0-rc", default="")
     for begun, meant in (("1", "1.2.3"), ("v1.2", "1.2.3"), ("1.3", "1.3.0-rc")):
