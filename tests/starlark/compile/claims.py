@@ -14,7 +14,7 @@ import pytest
 
 from bramble.starlark.compile import toplevel
 from bramble.starlark.compile.facts.inference import Inference, read
-from bramble.starlark.compile.facts.sites import TOP, UNKNOWN, Sites, numbers
+from bramble.starlark.compile.facts.sites import FIRST, TOP, UNKNOWN, Sites, numbers
 from bramble.starlark.reference import evaluate
 from bramble.starlark.reference.values import Dict, List, Set, type_name
 from bramble.starlark.syntax import tree
@@ -70,6 +70,8 @@ class Views:
             elif isinstance(value, Dict):
                 pairs = [(sites.keys[number], k) for k, _ in value.table.values()]
                 pairs += [(sites.held[number], v) for _, v in value.table.values()]
+                this = 1 << FIRST + number
+                pairs += [(sites.field(this, k), v) for k, v in value.table.values() if isinstance(k, str)]
             else:
                 items = value.elements if isinstance(value, Set) else getattr(value, "items", value)
                 pairs = [(sites.held[number], item) for item in items]
@@ -101,8 +103,13 @@ class Checked:
         self.looks = 0
         # How many calls are running that are not of known functions by their names.
         self.strange = 0
+        # The functions that were made meanwhile: they are of the code for anybody, too.
+        self.strangers: list[Any] = []
         self.evaluate = evaluate.evaluate
         self.call = evaluate.call_function
+        self.new = evaluate.new_function
+        patch.setattr(evaluate, "new_function", self.made)
+        patch.setitem(evaluate.EXPRESSIONS, tree.Lambda, self.made)
         patch.setattr(evaluate, "evaluate", self.look)
         patch.setattr(evaluate, "call_function", self.called)
 
@@ -122,9 +129,16 @@ class Checked:
                 self.wrong.append(f"{place}: {name} view, {type(node).__name__}: {wrong}")
         return value
 
+    def made(self, node: Any, here: Any) -> Any:
+        function = self.new(node, here)
+        if self.strange:
+            self.strangers.append(function)
+        return function
+
     def called(self, thread: Any, function: Any, args: Any, kwargs: Any) -> Any:
         views = self.of(function.home)
         strange = function.node.start in views.starts and not by_name(views, function.home)
+        strange = strange or any(function is one for one in self.strangers)
         self.strange += strange
         try:
             return self.call(thread, function, args, kwargs)

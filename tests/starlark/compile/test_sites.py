@@ -297,6 +297,111 @@ x = []
 struct(m = g).m(x)
 y = x[0]
 
+# a function in a variable
+def f():
+    g = lambda v: v
+    h = g
+    return g(1), h('a')
+f()
+
+# a function as an argument
+def apply(f, v):
+    return f(v)
+def twice(v):
+    return [v, v]
+def f():
+    return apply(lambda v: v + 1, 1), apply(lambda v: v.upper(), 'a'), apply(twice, 1.0)
+f()
+
+# a function in a container
+def f():
+    table = {'a': lambda v: v, 'b': lambda v, w = 'c': w}
+    return [table[k](k) for k in table], table['b'](1, 2)
+f()
+
+# a function with parameters of all sorts
+def f():
+    def g(a, b = 1, *c, d = 'd', **e):
+        return a, b, c, d, e
+    return g(1), g(1.0, 2, 'c', d = None, e = True), g(*['a']), g(**{'a': []})
+x = f()
+
+# a function that a global has
+f = lambda v: v
+[f][0]('a')
+attempt(lambda: f(1))
+x = f(1)
+
+# a function that is given away
+def g(v = 1):
+    return v
+def f():
+    h = lambda v = None: [v]
+    attempt(h)
+    return h('a'), struct(h = h).h(2)
+f()
+
+# a function that is returned
+def make(n):
+    def f(v):
+        return [n, v]
+    return f
+x = make(1)('a')
+y = make('b')(None)
+z = [make][0](1.0)(True)
+
+# a counter
+def counter():
+    state = [0]
+    def add(n = 1):
+        state[0] += n
+        return state[0]
+    return add, lambda: state[0]
+add, read = counter()
+add()
+add(1.5)
+x = read()
+
+# a key function with a default
+x = sorted([3, 1], key = lambda v, n = 'a': (n, v))
+y = max([1, 2], key = lambda *v: v)
+z = min(['a'], key = lambda v: v.upper())
+u = sorted(['b', 'a'], lambda v: [v])
+
+# a function that returns an argument
+def f():
+    g = lambda v: v
+    x = []
+    g(x).append(1)
+    return x[0]
+f()
+
+# a key by its name
+d = {'a': 1, 'b': 'x'}
+def f(d, k):
+    d['c'] = 1.0
+    d.setdefault('d', None)
+    d.update(e = True)
+    d[k] = ()
+    return d['a'], d['b'], d['c'], d.get('d'), d.pop('e'), d.get('f', 2)
+x = f(d, 'a')
+y = [v for v in d.values()], [k for k in d]
+
+# a copy of a dict
+def f(d):
+    e = dict(d, b = 'x')
+    d |= {'c': None}
+    u = e | d
+    u.update(d)
+    return e['a'], e['b'], u['a'], u['c'], dict([('a', 1.0)])['a']
+f({'a': 1})
+
+# an element of a dict
+d = {'a': 1, 'b': []}
+d['a'] += 1.5
+d['b'] += ['x']
+x = d['a'], d['b'][0]
+
 # insert
 x = []
 x.insert(0, 'a')
@@ -459,8 +564,14 @@ class TestHowMuchIsKnown:
         assert kinds_of(text, "x") == (TUPLE, INT | BOOL)
 
     def test_of_what_may_be_none(self) -> None:
-        text = "def f(d):\n    return d.get('a')\nx = f({'b': 1})\n"
+        text = "def f(d):\n    return d.get('b')\nx = f({'b': 1, 'c': 'd'})\n"
         assert kinds_of(text, "x")[0] == INT | NONE
+
+    def test_of_what_a_lambda_is_called_with(self) -> None:
+        text = "x = sorted([{'a': 1, 'b': 'x'}], key = lambda r: r['a'])\n"
+        assert kinds_of(text, "r") == (DICT, STRING)
+        assert kinds_of(text, "x") == (LIST, DICT)
+        assert kinds_of("f = lambda r: r\nf(1)\n", "r")[0] == sites.TOP & sites.KINDS
 
     def test_of_more_sites_than_are_looked_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sites, "MOST_SITES", 3)

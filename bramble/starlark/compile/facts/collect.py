@@ -30,7 +30,7 @@ _NEW = frozenset({tree.List, tree.Dict, tree.Comprehension})
 _COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
 
 # What a step does (`FunctionFacts.steps`); `sites.py` says what for.
-VARIABLE, PUT, FIELD, GIVE, CALL, METHOD, OPERATE, LOOK_UP, ORDER, DEFAULT, RETURN = range(11)
+VARIABLE, PUT, FIELD, GIVE, CALL, CALL_VALUE, METHOD, OPERATE, LOOK_UP, ORDER, DEFAULT, RETURN = range(12)
 
 # With arguments of these names a method is called as any other value.
 NO_WORDS = frozenset({"None", "True", "False", "__debug__"})
@@ -39,7 +39,7 @@ NO_WORDS = frozenset({"None", "True", "False", "__debug__"})
 class LoopFacts:
     """What happens while a loop, or a comprehension, runs."""
 
-    __slots__ = ("unsafe", "changed", "others", "augmented", "calls", "methods", "seldom")
+    __slots__ = ("unsafe", "changed", "others", "augmented", "calls", "value_calls", "methods", "seldom")
 
     def __init__(self) -> None:
         # Whether code is called that is not known.
@@ -50,6 +50,8 @@ class LoopFacts:
         self.augmented: list[tree.AugAssign] = []
         # Known global functions that are called, and the receivers of method calls.
         self.calls: set[str] = set()
+        # Calls of values, and of functions of the language that call what they are given.
+        self.value_calls: list[tree.Call] = []
         self.methods: list[tree.Expr] = []
         # The receivers of methods that have the name of a built-in one (runtime/seldom.py).
         self.seldom: list[tree.Expr] = []
@@ -64,7 +66,6 @@ class FunctionFacts:
         "whole",
         "loops",
         "inner",
-        "unknown_call",
         "iterables",
         "iterated",
         "locked",
@@ -87,7 +88,6 @@ class FunctionFacts:
         self.loops: dict[int, LoopFacts] = {}
         # The functions directly inside this one.
         self.inner: list[Union[tree.Def, tree.Lambda]] = []
-        self.unknown_call = False
         # What each loop iterates.
         self.iterated: list[tuple[int, tree.Expr]] = []
         # The loops that iterate a variable, and the variables that are changed in such a loop.
@@ -382,13 +382,13 @@ class _Collector:
 
     def defaults(self, node: Union[tree.Def, tree.Lambda], work: list[Any]) -> None:
         for parameter in node.parameters:
-            if parameter.default is not None:
-                self.facts.steps.append((DEFAULT, parameter.default))
+            if parameter.default is not None and parameter.name is not None:
+                self.facts.steps.append((DEFAULT, parameter.default, parameter.name.start))
                 work.append(parameter.default)
 
     def on_def(self, node: tree.Def, work: list[Any]) -> None:
         self.facts.inner.append(node)
-        self.assign(node.name, "function", None, work)
+        self.assign(node.name, "function", node, work)
         self.defaults(node, work)
 
     def on_load(self, node: tree.Load, work: list[Any]) -> None:
@@ -469,12 +469,10 @@ class _Collector:
                 return
             if binding.scope == LOCAL and len(self.open) > 1:
                 self.facts.called.add(binding.declared)
-            self.give_arguments(node)
-            self.call_unknown()
+            self.call_value(node)
             return
         if function.__class__ is not tree.Dot:
-            self.give_arguments(node)
-            self.call_unknown()
+            self.call_value(node)
             work.append(function)
             return
         receiver = strip(function.operand)
@@ -526,11 +524,13 @@ class _Collector:
                 and not isinstance(node.arguments[1], tree.NamedArgument)
             )
         ):
-            self.call_unknown()
+            for loop in self.open:
+                loop.value_calls.append(node)
 
-    def call_unknown(self) -> None:
-        self.facts.unknown_call = True
-        self.unsafe()
+    def call_value(self, node: tree.Call) -> None:
+        self.facts.steps.append((CALL_VALUE, node))
+        for loop in self.open:
+            loop.value_calls.append(node)
 
 
 def plain_arguments(node: tree.Call) -> bool:

@@ -13,16 +13,16 @@ from collections import deque
 from ...syntax import tree
 from ...syntax.scopes import KEYWORD_ONLY, KWARGS, POSITIONAL, VARARGS
 from . import collect
-from .collect import strip
-from .kind_rules import KindRules, result_of
+from .collect import plain_arguments, strip
+from .kind_rules import KindRules, name_of
 from .kinds import DICT, FUNCTION, LIST, NONE, OTHER, SET, STRING, TUPLE
 from .names import MUTATORS
-from .sites import TOP, UNKNOWN
+from .sites import RELEASED, TOP, UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any, Optional
+    from typing import Any, Union
 
     from ...syntax.scopes import FunctionScope, Resolution
     from .collect import FunctionFacts
@@ -53,11 +53,13 @@ class Flow:
         self.released: dict[int, int] = {}
         # The function whose step is done.
         self.start = -1
-        self._bindings: dict[int, Optional[list[tuple[int, Any]]]] = {}
-        self._functions = {node.start: node for node in self.known.values()}
+        self._bindings: dict[tuple[int, int], list[tuple[int, tree.Expr, str]]] = {}
+        # All functions whose steps are done, by their starts.
+        self.functions: dict[int, Union[tree.Def, tree.Lambda]] = {}
 
     def begin(self, scopes: Iterable[FunctionScope]) -> None:
         """Give the variables of functions their first values: parameters may be anything, or nothing yet."""
+        known = {node.start for node in self.known.values()}
         free = {self.known[name].start for name in self.specialised}
         for scope in scopes:
             for number, binding in enumerate(scope.locals):
@@ -66,7 +68,7 @@ class Flow:
                     self.values[declared] = 0
                     continue
                 kind = scope.parameters[number].kind
-                least = 0 if scope.start in free else TOP
+                least = 0 if scope.start in free or scope.start not in known else TOP
                 self.values[declared] = least
                 if kind in (VARARGS, KWARGS):
                     self.values[declared] = 0
@@ -98,6 +100,8 @@ class Flow:
                     steps += [(collect.GIVE, node) for node in buried]
                     buried.clear()
                     sites.again = True
+                while sites.escaped:
+                    self.called_by_strangers(sites.functions[sites.escaped.pop()])
                 # In a row of assignments each may be of the next one.
                 steps.reverse()
             for reader in sites.stale:
@@ -138,6 +142,10 @@ class Flow:
             made = rules.augmented(value, rules.index(operand, target.index))
         else:
             made = rules.assigned(-1, how, value)
+        name = name_of(target.index)
+        if name is not None:
+            self.sites.hold_field(operand, name, made)
+            return
         key = rules.value(target.index) if operand & DICT else 0
         if operand & (OTHER | UNKNOWN):
             self.sites.escape(made | rules.value(target.index))
@@ -150,6 +158,12 @@ class Flow:
     def give(self, step: tuple[Any, ...]) -> None:
         self.sites.escape(self.rules.value(step[1]))
 
+    def default(self, step: tuple[Any, ...]) -> None:
+        """Give a parameter its default, which all calls share, by whomever."""
+        value = self.rules.value(step[1])
+        self.sites.escape(value)
+        self.add(step[2], value)
+
     def call(self, step: tuple[Any, ...]) -> None:
         """Give parameters their values."""
         _, name, node = step
@@ -159,19 +173,50 @@ class Flow:
                     self.rules.value(argument if isinstance(argument, tree.Expr) else argument.value)
                 )
             return
-        given = self._bindings.get(id(node))
+        self.bind(self.known[name].start, node)
+
+    def bind(self, start: int, node: tree.Call) -> None:
+        """Give the parameters of a function what a call gives them."""
+        given = self._bindings.get((start, id(node)))
         if given is None:
-            definition = self.known[name]
-            scope = self.resolution.functions[definition.start]
-            given = self._bindings[id(node)] = given_by(scope, definition, node)
-        for declared, value in given:
-            made = self.rules.value(value)
-            if declared >= 0:
-                self.add(declared, made)
+            scope = self.resolution.functions[start]
+            given = self._bindings[start, id(node)] = given_by(scope, self.functions[start], node)
+        for declared, value, name in given:
+            self.give_to(declared, self.rules.value(value), name)
+
+    def give_to(self, declared: int, value: int, name: str = "") -> None:
+        """Give a parameter a value, or one of those that go into `*rest` or `**rest`, there under a name."""
+        if declared >= 0:
+            self.add(declared, value)
+        else:
+            rest = -1 - declared
+            self.rules.read(rest)
+            if name:
+                self.sites.hold_field(self.values.get(rest, TOP), name, value)
             else:
-                rest = -1 - declared
-                self.rules.read(rest)
-                self.sites.hold(self.values.get(rest, TOP), made, kinds=TUPLE | DICT)
+                self.sites.hold(self.values.get(rest, TOP), value, kinds=TUPLE | DICT)
+
+    def called_by_strangers(self, start: int) -> None:
+        """Give the parameters of a function anything."""
+        for parameter in self.resolution.functions[start].parameters:
+            declared = self.resolution.functions[start].locals[parameter.index].declared
+            self.give_to(-1 - declared if parameter.kind in (VARARGS, KWARGS) else declared, TOP)
+
+    def call_value(self, step: tuple[Any, ...]) -> None:
+        """Give the parameters of functions that are values what a call gives them."""
+        node = step[1]
+        called = self.rules.value(node.function)
+        known = plain_arguments(node)
+        if called & (UNKNOWN | OTHER) or not known:
+            for argument in node.arguments:
+                self.sites.escape(
+                    self.rules.value(argument if isinstance(argument, tree.Expr) else argument.value)
+                )
+        if not known:
+            self.sites.escape(self.sites.only(called, FUNCTION))
+            return
+        for start in self.sites.starts(called):
+            self.bind(start, node)
 
     def method(self, step: tuple[Any, ...]) -> None:
         """Put into a container what a method puts there, or give it away where the method is not known."""
@@ -208,11 +253,15 @@ class Flow:
             for value in values:
                 sites.hold(receiver, self.rules.items_of(value), kinds=LIST)
         elif name == "setdefault" and values:
-            sites.hold(receiver, values[1] if len(values) > 1 else NONE, values[0], kinds=DICT)
+            value, key = values[1] if len(values) > 1 else NONE, name_of(node.arguments[0])
+            if key is None:
+                sites.hold(receiver, value, values[0], kinds=DICT)
+            else:
+                sites.hold_field(receiver, key, value)
         elif name == "update":
             for argument, value in zip(node.arguments, values):
                 if isinstance(argument, tree.NamedArgument):
-                    sites.hold(receiver, value, STRING, kinds=DICT)
+                    sites.hold_field(receiver, argument.name, value)
                     continue
                 if receiver & (DICT | UNKNOWN):
                     self.rules.update(receiver, value)
@@ -245,30 +294,42 @@ class Flow:
         if strip(node.function).name == "sorted" or len(given) == 1:  # type: ignore[attr-defined]
             compared = self.rules.items_of(given[0]) if given else 0
             unknown = unknown or len(given) > 1
-        if compared > TOP and (unknown or self.sites.within(compared) & OTHER):
+        callees = self.rules.callees(node) if unknown else []
+        if compared > TOP and (callees is None or self.sites.within(compared) & OTHER):
             self.sites.escape(compared)
+        for start in callees or ():
+            scope = self.resolution.functions[start]
+            if scope.parameters:
+                first = scope.parameters[0]
+                declared = scope.locals[first.index].declared
+                if first.kind == KEYWORD_ONLY or first.kind == KWARGS:
+                    continue
+                self.give_to(-1 - declared if first.kind == VARARGS else declared, compared)
 
     def returned(self, step: tuple[Any, ...]) -> None:
         value = NONE if step[1] is None else self.rules.value(step[1])
         start = self.start
-        definition = self._functions.get(start)
-        if definition is not None:
-            self.add(result_of(definition), value)
+        self.add(-2 - start, value)
         marks = self.released.get(start, 0)
+        definition = self.functions[start]
+        if start not in self.released and self.sites.has_escaped(id(definition)):
+            marks = RELEASED
         if marks and value > TOP:
             self.sites.mark(value, marks)
 
 
-def given_by(scope: FunctionScope, node: tree.Def, call: tree.Call) -> list[tuple[int, tree.Expr]]:
+def given_by(
+    scope: FunctionScope, node: Union[tree.Def, tree.Lambda], call: tree.Call
+) -> list[tuple[int, tree.Expr, str]]:
     """Return what a call by name gives to parameters, by their declarations.
 
-    What goes into `*rest` or `**rest` stands under -1 less the declaration.
+    What goes into `*rest` or `**rest` stands under -1 less the declaration, and in the latter has a name.
     """
     if not binds(scope, call):
         return []
     places = iter([a for a in call.arguments if isinstance(a, tree.Expr)])
     words = {a.name: a.value for a in call.arguments if isinstance(a, tree.NamedArgument)}
-    made: list[tuple[int, tree.Expr]] = []
+    made: list[tuple[int, tree.Expr, str]] = []
     only_names = False
     rest = others = 0
     for parameter in node.parameters:
@@ -285,9 +346,9 @@ def given_by(scope: FunctionScope, node: tree.Def, call: tree.Call) -> list[tupl
         if value is None:
             value = parameter.default
         if value is not None:
-            made.append((parameter.name.start, value))
-    made += [(rest, value) for value in places]
-    made += [(others, value) for value in words.values()]
+            made.append((parameter.name.start, value, ""))
+    made += [(rest, value, "") for value in places]
+    made += [(others, value, name) for name, value in words.items()]
     return made
 
 
@@ -316,10 +377,11 @@ _HANDLERS: dict[int, Any] = {
     collect.FIELD: Flow.field,
     collect.GIVE: Flow.give,
     collect.CALL: Flow.call,
+    collect.CALL_VALUE: Flow.call_value,
     collect.METHOD: Flow.method,
     collect.OPERATE: Flow.operate,
     collect.LOOK_UP: Flow.look_up,
     collect.ORDER: Flow.order,
-    collect.DEFAULT: Flow.give,
+    collect.DEFAULT: Flow.default,
     collect.RETURN: Flow.returned,
 }

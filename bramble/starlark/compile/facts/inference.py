@@ -26,7 +26,7 @@ from ...syntax import tree
 from ...syntax.scopes import CELL, GLOBAL, UNIVERSAL
 from .collect import RETURN, FunctionFacts, collect
 from .flow import Flow
-from .kind_rules import KindRules, result_of
+from .kind_rules import KindRules
 from .kinds import NONE
 from .ownership import Ownership
 from .sites import CAPTURED, KINDS, LATE, RELEASED, TOP, UNKNOWN
@@ -162,15 +162,19 @@ class Inference:
         if self.open_globals:
             # Other inputs of a REPL may assign them as well.
             self.values.update((use.declared, TOP) for use in self.uses.values() if use.scope == GLOBAL)
-        for node in self.known.values():
-            self.values[result_of(node)] = NONE if falls_off(node.body, self.uses) else 0
         known = {node.start: name for name, node in self.known.items()}
         used = self._used_as_values()
+        for facts in self.facts.values():
+            flow.functions.update((node.start, node) for node in facts.inner)
+        for start, node in flow.functions.items():
+            ends = isinstance(node, tree.Def) and falls_off(node.body, self.uses)
+            self.values[-2 - start] = NONE if ends else 0
         for start in self.facts:
-            if start >= 0 and start not in known:
-                flow.released[start] = RELEASED
-            elif start >= 0 and known[start] not in self.specialised and known[start] not in self.strangers:
-                flow.released[start] = RELEASED if known[start] in used else LATE
+            name = known.get(start)
+            if name and name not in self.specialised and name not in self.strangers:
+                flow.released[start] = RELEASED if name in used else LATE
+            elif name:
+                flow.released[start] = 0
         if self.closed:
             flow.forced = self._seen_by_strangers(used) & file_globals
         flow.begin([resolution.toplevel, *[functions[start] for start in self.facts if start >= 0]])
@@ -210,7 +214,7 @@ class Inference:
         Both run along the calls: a function does what those it calls do.
         """
         # spec: starlark.recursion
-        callers: dict[str, list[int]] = {}
+        callers: dict[int, list[int]] = {}
         names = {node.start: name for name, node in self.known.items()}
         changes = self.ownership.changes
         grown: list[int] = []
@@ -220,22 +224,30 @@ class Inference:
         finished: list[int] = []
         foreign = self.ownership.may_be_foreign
         for start, facts in self.facts.items():
-            for called in facts.whole.calls:
-                callers.setdefault(called, []).append(start)
+            called = {self.known[name].start for name in facts.whole.calls}
+            known = True
+            for call in facts.whole.value_calls:
+                callees = self.rules.callees(call)
+                if callees is None:
+                    known = False
+                else:
+                    called.update(callees)
+            for callee in called:
+                callers.setdefault(callee, []).append(start)
             changes[start] = self.ownership.harm(facts.whole, facts, -1)
             if any(changes[start]):
                 grown.append(start)
-            if facts.unknown_call or any(map(foreign, facts.whole.methods)):
+            if not known or any(map(foreign, facts.whole.methods)):
                 unknown.append(start)
             elif any(map(foreign, facts.whole.seldom)):
                 seldom.append(start)
             # How many functions it calls that have not been seen to end.
-            waiting[start] = len(facts.whole.calls)
+            waiting[start] = len(called)
             if not waiting[start]:
                 finished.append(start)
         while grown:
             start = grown.pop()
-            for caller in callers.get(names.get(start, ""), ()):
+            for caller in callers.get(start, ()):
                 before, more = changes[caller], changes[start]
                 after = before[0] | more[0], before[1] | more[1]
                 if after != before:
@@ -247,8 +259,7 @@ class Inference:
                 self.ownership.by_strangers |= (now | late) & ~UNKNOWN
         while finished:
             # What calls nothing, or only functions that cannot lead back, is in no cycle.
-            done = names.get(finished.pop())
-            for caller in callers.get(done, ()) if done is not None else ():
+            for caller in callers.get(finished.pop(), ()):
                 waiting[caller] -= 1
                 if not waiting[caller]:
                     finished.append(caller)
@@ -258,7 +269,7 @@ class Inference:
                 start = work.pop()
                 if start not in marked and start not in self._recurring:
                     marked.add(start)
-                    work += callers.get(names.get(start, ""), ())
+                    work += callers.get(start, ())
 
     def _find_locked(self) -> None:
         """Note the variables of private containers that a loop changes while it iterates them."""

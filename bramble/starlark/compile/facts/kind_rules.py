@@ -19,7 +19,7 @@ from .sites import CONTAINERS, KINDS, TOP, UNKNOWN, Sites
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, Optional
 
     from ...syntax.scopes import Binding
 
@@ -69,7 +69,10 @@ class KindRules:
         if how == "part":
             inner, source, number, count = value
             return self.part(self.assigned(-1, inner, source), number, count)
-        return FUNCTION if how == "function" else TOP
+        if how == "function":
+            known = self.known.get(value.name.name) is value
+            return FUNCTION | UNKNOWN if known else self.sites.make_function(id(value), value.start)
+        return TOP
 
     def assigned_kind(self, declared: int, how: str, value: Any) -> int:
         """Return the kinds of what one assignment gives a variable."""
@@ -89,7 +92,7 @@ class KindRules:
                 mine = sites.only(left, kind)
                 kept |= mine
                 if kind == DICT:
-                    sites.hold(mine, sites.values(right), sites.items(right, DICT))
+                    sites.copy(mine, sites.only(right, DICT))
                 else:
                     sites.hold(mine, self.items_of(right))
         rest = sites.only(left, KINDS & ~in_place)
@@ -103,12 +106,14 @@ class KindRules:
 
     def value(self, node: tree.Expr, depth: int = DEPTH) -> int:
         """Return the kinds that the value of an expression can have, and the sites of its containers."""
-        node = strip(node)
         kind = node.__class__
+        if kind is tree.Paren:
+            node = strip(node)
+            kind = node.__class__
+        if kind is tree.Literal:
+            return kinds.OF_CONSTANT[node.value.__class__]  # type: ignore[attr-defined]
         if kind is tree.Name:
             return self.name_value(node)  # type: ignore[arg-type]
-        if kind is tree.Literal:
-            return kinds.of_constant(node.value)  # type: ignore[attr-defined]
         if depth <= 0:
             return self.too_deep(node)
         rule = _RULES.get(kind)
@@ -130,7 +135,7 @@ class KindRules:
         binding = self.uses[node.start]
         scope = binding.scope
         if scope == UNIVERSAL:
-            return _CONSTANTS.get(node.name, FUNCTION)
+            return _CONSTANTS.get(node.name, FUNCTION | UNKNOWN)
         if scope == PREDECLARED:
             return TOP
         declared = binding.declared
@@ -182,7 +187,7 @@ class KindRules:
                 one = sites.make(place + number, kind)
                 both = sites.only(a | b, kind)
                 if kind == DICT:
-                    sites.hold(one, sites.values(both), sites.items(both))
+                    sites.copy(one, both)
                 else:
                     sites.hold(one, sites.items(both), kinds=kind)
                 result |= one
@@ -209,8 +214,12 @@ class KindRules:
         made = self.sites.make(id(node), DICT)
         held = keys = 0
         for entry in node.entries:
-            keys |= self.value(entry.key, depth)
-            held |= self.value(entry.value, depth)
+            value, name = self.value(entry.value, depth), name_of(entry.key)
+            if name is None:
+                keys |= self.value(entry.key, depth)
+                held |= value
+            else:
+                self.sites.hold_field(made, name, value)
         self.sites.hold(made, held, keys)
         return made
 
@@ -233,9 +242,11 @@ class KindRules:
         made |= operand & STRING
         if operand & RANGE:
             made |= INT
-        at = getattr(strip(key), "value", None) if key.__class__ is tree.Literal else None
+        at = key.value if isinstance(key, tree.Literal) else None
         if at.__class__ is int and operand & CONTAINERS == TUPLE:
             return made | self.sites.part(operand, at, 0)
+        if at.__class__ is str:
+            return made | self.sites.field(operand, at)
         return made | self.sites.values(operand, CONTAINERS)
 
     def value_of_slice(self, node: tree.Slice, depth: int) -> int:
@@ -260,16 +271,43 @@ class KindRules:
             if binding.scope == UNIVERSAL:
                 return self.universal_value(node, function.name, depth)
             if binding.scope == GLOBAL and function.name in self.known:
-                return self.result(function.name)
+                return self.result(self.known[function.name].start)
         elif isinstance(function, tree.Dot):
             return self.method_value(node, function, depth)
-        return TOP
+        called = self.value(function, depth)
+        made = TOP if called & (UNKNOWN | OTHER) else 0
+        for start in self.sites.starts(called):
+            made |= self.result(start)
+        return made
 
-    def result(self, name: str) -> int:
-        """Return the value of what a known function returns."""
-        result = result_of(self.known[name])
-        self.read(result)
-        return self.values.get(result, TOP)
+    def result(self, start: int) -> int:
+        """Return the value of what a function returns that begins there."""
+        self.read(-2 - start)
+        return self.values.get(-2 - start, TOP)
+
+    def callees(self, node: tree.Call) -> Optional[list[int]]:
+        """Return where the functions begin that a call of a value calls, or None when it may be others.
+
+        `sorted` and its like call their key function.
+        """
+        function: Any = strip(node.function)
+        if not self.is_universal(function):
+            called = self.value(function)
+        else:
+            called = 0
+            given = [a for a in node.arguments if isinstance(a, tree.Expr)]
+            if function.name == "sorted" and len(given) > 1:
+                called = self.value(given[1])
+            for word in node.arguments:
+                if isinstance(word, tree.NamedArgument) and word.name == "key":
+                    called |= self.value(word.value)
+                elif not isinstance(word, tree.Expr) and getattr(word, "name", "") != "reverse":
+                    called |= UNKNOWN
+        return None if called & (UNKNOWN | OTHER) else self.sites.starts(called)
+
+    def is_universal(self, node: tree.Expr) -> bool:
+        """Return whether an expression names something of the language."""
+        return isinstance(node, tree.Name) and self.uses[node.start].scope == UNIVERSAL
 
     def result_kind(self, name: str) -> int:
         """Return the kinds of what a known function returns."""
@@ -285,7 +323,8 @@ class KindRules:
                 made = 0
                 for argument in given:
                     made |= self.value(argument, depth)
-            return made if len(given) == len(node.arguments) else made | TOP
+            stars = any(isinstance(a, (tree.StarArgument, tree.StarStarArgument)) for a in node.arguments)
+            return made | TOP if stars else made
         made = kinds.OF_UNIVERSAL.get(name, TOP)
         if not made & CONTAINERS or made & UNKNOWN:
             return made
@@ -305,7 +344,7 @@ class KindRules:
         elif name == "dict":
             for word in node.arguments:
                 if isinstance(word, tree.NamedArgument):
-                    sites.hold(result, self.value(word.value, depth), STRING)
+                    sites.hold_field(result, word.name, self.value(word.value, depth))
             if given:
                 self.update(result, self.value(given[0], depth))
         elif name == "dir":
@@ -318,7 +357,7 @@ class KindRules:
         """Put into dicts what a dict, or an iterable of pairs, has."""
         sites = self.sites
         if given & DICT:
-            sites.hold(container, sites.values(given), sites.items(given, DICT), kinds=DICT)
+            sites.copy(container, sites.only(given, DICT))
         if given & ~DICT & _ITERABLE:
             pairs = self.items_of(sites.only(given, KINDS & ~DICT))
             key, value = self.part(pairs, 0, 2), self.part(pairs, 1, 2)
@@ -346,7 +385,9 @@ class KindRules:
             made |= sites.items(receiver, LIST)
         if receiver & DICT:
             if name in ("get", "pop", "setdefault"):
-                made |= sites.values(receiver, DICT) | self.default(node, name, depth)
+                key = name_of(node.arguments[0]) if node.arguments else None
+                held = sites.values(receiver, DICT) if key is None else sites.field(receiver, key)
+                made |= held | self.default(node, name, depth)
             elif name in ("items", "popitem"):
                 parts = (sites.items(receiver, DICT), sites.values(receiver, DICT))
                 pair = sites.make_tuple(place + 2, parts)
@@ -419,6 +460,11 @@ class KindRules:
         return self.sites.length(self.items(node))
 
 
+def name_of(key: tree.Node) -> Optional[str]:
+    """Return the key that the text of an expression names, if it is a string."""
+    return key.value if isinstance(key, tree.Literal) and key.value.__class__ is str else None
+
+
 def result_of(node: tree.Def) -> int:
     """Return the number under which `values` has the result of a function: that of no variable."""
     return -2 - node.start
@@ -458,5 +504,5 @@ _RULES: dict[type, Any] = {
     tree.List: KindRules.value_of_list,
     tree.Tuple: KindRules.value_of_tuple,
     tree.Dict: KindRules.value_of_dict,
-    tree.Lambda: lambda _rules, _node, _depth: FUNCTION,
+    tree.Lambda: lambda rules, node, _depth: rules.sites.make_function(id(node), node.start),
 }

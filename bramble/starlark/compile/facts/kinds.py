@@ -61,10 +61,10 @@ _SEQUENCES = STRING | BYTES | LIST | TUPLE
 
 def of_constant(value: object) -> int:
     """Return the kind of a literal's value."""
-    return _CONSTANTS[value.__class__]
+    return OF_CONSTANT[value.__class__]
 
 
-_CONSTANTS: dict[type, int] = {
+OF_CONSTANT: dict[type, int] = {
     int: INT,
     float: FLOAT,
     str: STRING,

@@ -316,8 +316,15 @@ class Ownership:
             elif self.rules.kind(node.value) & _ITERABLE:
                 # The element may be a list, which would grow.
                 now |= self._changeable_part(self.rules.value(target))
-        for name in loop.calls:
-            more = self.changes.get(self.rules.known[name].start, (0, 0))
+        starts = [self.rules.known[name].start for name in loop.calls]
+        for call in loop.value_calls:
+            callees = self.rules.callees(call)
+            if callees is None:
+                now |= UNKNOWN
+            else:
+                starts += callees
+        for start in starts:
+            more = self.changes.get(start, (0, 0))
             now, late = now | more[0], late | more[1]
         return now, late
 

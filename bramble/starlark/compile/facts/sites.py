@@ -9,7 +9,8 @@ concatenation, a call such as `sorted(x)` or `d.items()`. It stands for all cont
 that is not known, and from `FIRST` on every bit is a site. So the union of two values is `|`. Each list,
 dict, tuple or set that an expression can be is of one of the sites of its value, unless the value has
 `UNKNOWN`. For each site there is what its containers hold: `held` for items (of a dict: the values), `keys`
-for a dict's keys, `parts` for a tuple that always has the same few items, each by its position.
+for a dict's keys, `parts` for a tuple that always has the same few items, each by its position, `fields` for
+what a dict has under keys that are written where it is put in; `anywhere` is what is put in under any other.
 
 **How it is found.** Where a value goes is a step of a function (collect.py): to a variable, into a
 container, to a parameter, to a result. Each is an inclusion, all values and contents begin with 0 and only
@@ -33,12 +34,12 @@ and the random programs run with nothing known at all, to the same results.
 
 from __future__ import annotations
 
-from .kinds import ANY, DICT, LIST, SET, TUPLE
+from .kinds import ANY, DICT, FUNCTION, LIST, SET, STRING, TUPLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Optional
+    from typing import Any, Optional
 
 # A value of a site that is not known. The bits below are kinds; the sites begin at bit `FIRST`.
 UNKNOWN = 1 << 15
@@ -48,9 +49,11 @@ _LOW = (1 << FIRST) - 1
 # Anything at all.
 TOP = ANY | UNKNOWN
 CONTAINERS = LIST | DICT | TUPLE | SET
-# Of a file with more sites the rest is not known, and of tuples with more items their positions.
+# Of a file with more sites the rest is not known, of tuples with more items their positions, of dicts with
+# more keys that the text names what is under the rest.
 MOST_SITES = 4000
 MOST_PARTS = 8
+MOST_FIELDS = 32
 
 # What is true of a site: a stranger may have got it from a call, at any time or after the file is done; it is
 # in a global, or in a variable that functions share; it may hold anything.
@@ -65,8 +68,15 @@ class Sites:
         self.held: list[int] = []
         self.keys: list[int] = []
         self.parts: list[Optional[list[int]]] = []
+        # What dicts have under a key that the text names, and what they may have under any.
+        self.fields: list[dict[str, int]] = []
+        self.anywhere: list[int] = []
         self.marks: list[int] = []
         self._numbers: dict[int, int] = {}
+        self._values: dict[int, int] = {}
+        # Where the functions of a site begin, and those that have escaped since somebody asked.
+        self.functions: dict[int, int] = {}
+        self.escaped: list[int] = []
         # The groups of steps that have read what a site holds, by their numbers.
         self._readers: list[set[int]] = []
         # The group that is being done, whether it is to be done again, and which others are.
@@ -88,19 +98,41 @@ class Sites:
 
     def make(self, place: int, kind: int) -> int:
         """Return the value of new containers of a place: any number that belongs to it alone."""
-        number = self._numbers.get(place)
-        if number is None:
+        made = self._values.get(place)
+        if made is None:
             number = len(self.kinds)
             if number >= MOST_SITES:
                 return kind | UNKNOWN
+            made = self._values[place] = kind | 1 << FIRST + number
             self._numbers[place] = number
             self.kinds.append(kind)
             self.held.append(0)
             self.keys.append(0)
             self.parts.append(None)
+            self.fields.append({})
+            self.anywhere.append(0)
             self.marks.append(0)
             self._readers.append(set())
-        return kind | 1 << FIRST + number
+        return made
+
+    def make_function(self, place: int, start: int) -> int:
+        """Return the value of new functions of a place, whose text begins at `start`."""
+        made = self.make(place, FUNCTION)
+        if not made & UNKNOWN:
+            self.functions[self._numbers[place]] = start
+        return made
+
+    def starts(self, value: int) -> list[int]:
+        """Return where the functions of a value begin."""
+        return [self.functions[number] for number in numbers(value) if self.kinds[number] == FUNCTION]
+
+    def has_escaped(self, place: int) -> bool:
+        """Return whether strangers may call the functions of a place, and look again when that changes."""
+        number = self._numbers.get(place)
+        if number is None:
+            return len(self.kinds) >= MOST_SITES
+        self._readers[number].add(self.current)
+        return bool(self.marks[number] & ESCAPED)
 
     def make_tuple(self, place: int, parts: Sequence[int]) -> int:
         """Return the value of tuples with these items, as far as is known so far."""
@@ -141,10 +173,43 @@ class Sites:
                 self.notify(self._readers[number])
             if value & ~self.held[number]:
                 self._join(self.held, number, value, number)
+            if value & ~self.anywhere[number]:
+                self._join(self.anywhere, number, value, number)
             if key & ~self.keys[number]:
                 self._join(self.keys, number, key, number)
 
-    def _join(self, cells: list[int], at: int, value: int, number: int) -> None:
+    def hold_field(self, container: int, name: str, value: int) -> None:
+        """Put a value into all dicts that a value can be, under a key."""
+        if container & UNKNOWN:
+            self.escape(value)
+        for number in numbers(container):
+            if self.kinds[number] != DICT:
+                continue
+            fields = self.fields[number]
+            if name not in fields:
+                if len(fields) >= MOST_FIELDS:
+                    self.hold(1 << FIRST + number, value, STRING)
+                    continue
+                fields[name] = 0
+            if value & ~fields[name]:
+                self._join(fields, name, value, number)
+            if value & ~self.held[number]:
+                self._join(self.held, number, value, number)
+            if STRING & ~self.keys[number]:
+                self._join(self.keys, number, STRING, number)
+
+    def copy(self, to: int, value: int) -> None:
+        """Put into all dicts that a value can be what those of another have."""
+        if value & UNKNOWN:
+            self.hold(to, TOP, TOP, kinds=DICT)
+        for number in numbers(value):
+            if self.kinds[number] == DICT:
+                self._readers[number].add(self.current)
+                self.hold(to, self.anywhere[number], self.keys[number], kinds=DICT)
+                for name, field in list(self.fields[number].items()):
+                    self.hold_field(to, name, field)
+
+    def _join(self, cells: Any, at: Any, value: int, number: int) -> None:
         """Add a value to what a site holds: sites, or UNKNOWN, but not both."""
         before = cells[at]
         after = before | value
@@ -195,6 +260,15 @@ class Sites:
                         made |= part
                 else:
                     made |= self.held[number]
+        return made
+
+    def field(self, value: int, name: str) -> int:
+        """Return what dicts have under a key."""
+        made = TOP if value & UNKNOWN else 0
+        for number in numbers(value):
+            if self.kinds[number] == DICT:
+                self._readers[number].add(self.current)
+                made |= self.anywhere[number] | self.fields[number].get(name, 0)
         return made
 
     def part(self, value: int, at: int, count: int) -> int:
@@ -260,14 +334,20 @@ class Sites:
                 after = before | marks
                 if (after & RELEASED and after & (GLOBAL | CAPTURED)) or (after & LATE and after & CAPTURED):
                     after |= ESCAPED
+                function = self.kinds[number] == FUNCTION
+                if function and after & (RELEASED | LATE | GLOBAL):
+                    after |= ESCAPED
                 if after == before:
                     continue
                 self.marks[number] = after
                 inside = self.held[number] | self.keys[number]
                 for part in self.parts[number] or ():
                     inside |= part
-                if after & ~before & ESCAPED and self.kinds[number] != TUPLE:
-                    self.held[number] = TOP
+                if after & ~before & ESCAPED and function:
+                    self.escaped.append(number)
+                    self.notify(self._readers[number])
+                elif after & ~before & ESCAPED and self.kinds[number] != TUPLE:
+                    self.held[number] = self.anywhere[number] = TOP
                     if self.kinds[number] == DICT:
                         self.keys[number] = TOP
                     self.notify(self._readers[number])
