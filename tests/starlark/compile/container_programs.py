@@ -57,6 +57,12 @@ class _Maker:
             f'({x}.pop() if type({x}) == "list" and {x} else {other})',
             f'({x}.setdefault("k", {one}) if type({x}) == "dict" else {other})',
             f"(lambda v: [v, {one}])({x})",
+            f"({one} == {x})",
+            f"(({one}, 1) == ({other}, True))",
+            f"([{one}] != [{other}])",
+            f'([len(str({x})), "k"] < [2, "k"])',
+            f"((1, (len(str({x})), 2)) >= (1, (4, 2)))",
+            f"(tuple([len(str({x})), 1]) == (len(str({one})), 1))",
         )
 
     def change(self, names: tuple[str, ...]) -> list[str]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from ...syntax import tree
 from .. import python_tree as py
-from ..facts.kinds import BOOL, RAW_DICT, RAW_LIST, STRING
+from ..facts.kinds import BOOL, LIST, RAW_DICT, RAW_LIST, STRING, TUPLE
 from .calls import call_of
 from .formatting import percent_format
 from .methods import method_call_of
-from .operators import binary_operation, logic
+from .operators import ORDERED, binary_operation, logic, sequence_comparison
 from .subscripts import attribute_of, index_of, slice_of
 from .types import tested_type, type_test
 from .unboxed import unboxed_membership
@@ -96,6 +96,10 @@ def operation(ctx: Context, node: tree.Binary, left: Typed) -> Typed:
         raw, kind = unboxed_variable(ctx, node.right)
         if raw is not None:
             return unboxed_membership(ctx, node.op, node.at, left, raw, kind), BOOL
+    elif node.op in ORDERED and left[1] in (TUPLE, LIST):
+        compared = sequence_comparison(ctx, node, left)
+        if compared is not None:
+            return compared, BOOL
     return binary_operation(ctx, node.op, node.at, left, ctx.expr(node.right))
 
 

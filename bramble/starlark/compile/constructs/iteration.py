@@ -134,8 +134,12 @@ def split_items(
     first, x, _ref = ctx.bind(value)
     line = ctx.unit.op(node.at, "method", (dot.at,))
     literal = py.constant(separator.value, line)
-    test = py.boolean(py.AND, [py.is_class(first, "str", line), is_short(x, line)], line)
     native = py.method("split", x, [literal], line)
+    if mask == STRING:
+        made = py.helper(".split_at", [x, literal], line)
+        test = is_short(first, line)
+        return py.conditional(test, native, made, line), FREE, 0
+    test = py.boolean(py.AND, [py.is_class(first, "str", line), is_short(x, line)], line)
     return py.conditional(test, native, slow_method(ctx, node, dot, x, [], [], [literal]), line), VIEW, 0
 
 

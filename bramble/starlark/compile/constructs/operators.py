@@ -8,6 +8,7 @@ from ...runtime.limits import COMPARES_ANEW
 from .. import python_tree as py
 from ..facts import kinds
 from ..facts.kinds import BOOL, DICT, FLOAT, INT, NONE, NUMBER, OTHER, RANGE, STRING
+from ..facts.sites import KINDS
 from .guards import (
     bounded,
     either,
@@ -16,6 +17,7 @@ from .guards import (
     guard_test,
     is_short,
     is_short_text,
+    is_small,
     same_equality,
     string_or_ints,
     two_ints,
@@ -57,6 +59,8 @@ HELPERS = {
     "not in": ".not_in",
 }
 UNARY_HELPERS = {"-": ".negate", "+": ".plus", "~": ".invert"}
+# Those that compare.
+ORDERED = frozenset({"==", "!=", "<", "<=", ">", ">="})
 # Operators that no two ints can make fail.
 _NEVER_FAIL = frozenset({"+", "-", "*", "|", "&", "^"})
 
@@ -158,7 +162,31 @@ def comparison(ctx: Context, op: str, at: int, left: Typed, right: Typed) -> exp
     else:
         made = ordering(op, one, two, line)
         test = two_of_a_kind
+    if made is None and not ma & mb & (INT | STRING):
+        return py.helper(name, [first_a, first_b], line)
     return either(test(one, two, line), op, a, b, name, line) if made is None else made
+
+
+def sequence_comparison(ctx: Context, node: tree.Binary, left: Typed) -> Optional[expr]:
+    """Emit the comparison of two tuples or lists by Python's operator, where nothing in them differs.
+
+    That is where all in them are strings or ints: among others may be a bool or NaN. Long ones are left to
+    the function, which can be interrupted. None: it is not known.
+    """
+    sites, rules = ctx.unit.rules.sites, ctx.unit.rules
+    one, two = rules.value(node.left), rules.value(node.right)
+    # What is neither less nor greater than itself is no matter of `==`.
+    scalars = INT | STRING | (NONE if node.op in ("==", "!=") else 0)
+    known = min(sites.plain(one, scalars), sites.plain(two, scalars))
+    if not known or one & KINDS != two & KINDS:
+        return None
+    name = HELPERS[node.op]
+    first_a, a, ref_a = ctx.bind(left[0])
+    first_b, b, ref_b = ctx.bind(ctx.expr(node.right)[0])
+    line = ctx.unit.op(node.at, name, ref_a, ref_b)
+    if known == 2:
+        return py.compare(first_a, py.COMPARE[node.op], first_b, line)
+    return either(is_small(first_a, line), node.op, a, first_b, name, line)
 
 
 def against_display(ctx: Context, op: str, at: int, left: Typed, b: expr) -> Optional[expr]:

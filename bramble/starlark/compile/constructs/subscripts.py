@@ -70,8 +70,8 @@ def slice_of(ctx: Context, node: tree.Slice, left: Typed) -> Typed:
         return py.helper(".slice_of", [x, parts[0][0], parts[1][0], step], line), result
     tests = [py.is_class(part, "int", line) for part, kind in parts if kind != INT]
     lower, upper = parts[0][0], parts[1][0]
-    if mask == STRING and not tests:
-        return py.subscript(x, py.slice_between(lower, upper, line), line), STRING
+    if is_native(mask) and not tests:
+        return py.subscript(x, py.slice_between(lower, upper, line), line), result
     first, x, _ref = ctx.bind(x)
     native = py.subscript(x, py.slice_between(lower, upper, line), line)
     slow = py.helper(".slice_of", [x, lower, upper, py.constant(None, line)], line)
@@ -88,8 +88,15 @@ def slice_of(ctx: Context, node: tree.Slice, left: Typed) -> Typed:
     return py.conditional(test, made, slow, line), result
 
 
+def is_native(mask: int) -> bool:
+    """Return whether values are strings or lists, whose slices Python makes as Starlark does."""
+    return bool(mask) and not mask & ~(STRING | LIST)
+
+
 def evaluated_slice(ctx: Context, node: tree.Slice, left: Typed, parts: list[Typed]) -> expr:
     """Emit `x[a:b]` whose bounds are evaluated: all operands before the first test that fails."""
+    if is_native(left[1]) and all(kind == INT for _part, kind in parts):
+        return py.subscript(left[0], py.slice_between(parts[0][0], parts[1][0], ctx.line), ctx.line)
     first, x, _ref = ctx.bind(left[0])
     line = ctx.unit.op(node.at, ".slice_of", (node.operand.start,))
     bounds: list[expr] = []

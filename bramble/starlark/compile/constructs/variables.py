@@ -46,13 +46,15 @@ def variable(ctx: Context, node: tree.Name) -> Typed:
         return py.load(f"u.{name}", ctx.line), FUNCTION
     if scope == PREDECLARED:
         return py.load(mangle(name), ctx.line), ANY
+    mask = ctx.unit.masks.get(binding.declared, ANY)
+    if node.start in ctx.unit.rules.narrowed:
+        mask &= ~NONE
     if scope == GLOBAL:
         line = ctx.unit.op(node.start, "global", (name,))
         loaded = py.load(mangle(name), line)
         if not has_value(ctx, binding):
             loaded = py.walrus(ctx.temp(), loaded, line)
-        return loaded, ctx.unit.masks.get(binding.declared, ANY)
-    mask = ctx.unit.masks.get(binding.declared, ANY)
+        return loaded, mask
     if ctx.narrowed:
         mask = ctx.kind_here(binding.declared, mask)
     line = ctx.line

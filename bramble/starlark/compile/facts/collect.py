@@ -16,7 +16,9 @@ from __future__ import annotations
 from ...syntax import tree
 from ...syntax.children import children
 from ...syntax.scopes import GLOBAL, LOCAL, UNIVERSAL
+from .function_facts import FunctionFacts, LoopFacts
 from .names import KEEPS_NOTHING, METHODS, MUTATORS
+from .narrowing import Narrowing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,79 +36,6 @@ VARIABLE, PUT, FIELD, GIVE, CALL, CALL_VALUE, METHOD, OPERATE, LOOK_UP, ORDER, D
 
 # With arguments of these names a method is called as any other value.
 NO_WORDS = frozenset({"None", "True", "False", "__debug__"})
-
-
-class LoopFacts:
-    """What happens while a loop, or a comprehension, runs."""
-
-    __slots__ = ("unsafe", "changed", "others", "augmented", "calls", "value_calls", "methods", "seldom")
-
-    def __init__(self) -> None:
-        # Whether code is called that is not known.
-        self.unsafe = False
-        # Local variables whose containers are changed, by declaration, and other expressions that are.
-        self.changed: set[int] = set()
-        self.others: list[tree.Expr] = []
-        self.augmented: list[tree.AugAssign] = []
-        # Known global functions that are called, and the receivers of method calls.
-        self.calls: set[str] = set()
-        # Calls of values, and of functions of the language that call what they are given.
-        self.value_calls: list[tree.Call] = []
-        self.methods: list[tree.Expr] = []
-        # The receivers of methods that have the name of a built-in one (runtime/seldom.py).
-        self.seldom: list[tree.Expr] = []
-
-
-class FunctionFacts:
-    """What one function does. `whole` is about its body, `loops` about its loops by their start."""
-
-    __slots__ = (
-        "assigned",
-        "escapes",
-        "whole",
-        "loops",
-        "inner",
-        "iterables",
-        "iterated",
-        "locked",
-        "aliases",
-        "fresh",
-        "called",
-        "calls",
-        "star_calls",
-        "how",
-        "steps",
-    )
-
-    def __init__(self) -> None:
-        # Per variable (by declaration), how and from what it is assigned: "is" an expression, "aug" an
-        # augmented assignment, "item" of an iterable, "part" of one of these, "function", or "any"thing.
-        self.assigned: dict[int, list[tuple[str, Any]]] = {}
-        # Where each variable escapes first: the start of the statement, or of the outermost loop around it.
-        self.escapes: dict[int, int] = {}
-        self.whole = LoopFacts()
-        self.loops: dict[int, LoopFacts] = {}
-        # The functions directly inside this one.
-        self.inner: list[Union[tree.Def, tree.Lambda]] = []
-        # What each loop iterates.
-        self.iterated: list[tuple[int, tree.Expr]] = []
-        # The loops that iterate a variable, and the variables that are changed in such a loop.
-        self.iterables: list[tuple[int, tree.Name]] = []
-        self.locked: set[int] = set()
-        # Pairs of variables of which one is assigned the other's value, and where.
-        self.aliases: list[tuple[int, int, int]] = []
-        # For a loop its end, and the variables that are given a new container before it in the same block.
-        self.fresh: dict[int, tuple[int, dict[int, int]]] = {}
-        # Local variables that are called in a loop.
-        self.called: set[int] = set()
-        # Calls of known global functions.
-        self.calls: list[tuple[str, tree.Call]] = []
-        # Those that are called with starred arguments.
-        self.star_calls: list[str] = []
-        # In which ways each variable is used, other than by assigning to it.
-        self.how: dict[int, set[str]] = {}
-        # Where values go, in about the order of the text: to a variable, into a container, to somebody else.
-        self.steps: list[tuple[Any, ...]] = []
 
 
 class _Begin:
@@ -139,6 +68,7 @@ class _Collector:
         self.uses = uses
         self.known = known
         self.facts = FunctionFacts()
+        self.narrowing = Narrowing(uses, self.facts.narrowed)
         self.open: list[LoopFacts] = [self.facts.whole]
         # Where the statement begins that is being read, and the outermost loop around it; -1: none.
         self.statement = 0
@@ -182,6 +112,7 @@ class _Collector:
 
     def block(self, body: Sequence[tree.Node]) -> None:
         """Note, for the loops of a block, which variables surely have new containers when they begin."""
+        self.narrowing.block(body)
         fresh: dict[int, int] = {}
         for node in body:
             kind = node.__class__
@@ -351,6 +282,7 @@ class _Collector:
         self.uses_only(node.condition, work, "truth")
 
     def on_comprehension(self, node: tree.Comprehension, work: list[Any]) -> None:
+        self.narrowing.comprehension(node)
         first, *others = node.clauses
         self.uses_only(first.iterable, work, "iterate")  # type: ignore[union-attr]
         self.enter_loop(node, work)
@@ -364,6 +296,14 @@ class _Collector:
                 self.uses_only(clause.iterable, work, "iterate")
             else:
                 self.uses_only(clause.condition, work, "truth")
+
+    def on_if(self, node: tree.If, work: list[Any]) -> None:
+        self.narrowing.branches(node)
+        work += reversed((*node.branches, *node.otherwise))
+
+    def on_conditional(self, node: tree.Conditional, work: list[Any]) -> None:
+        self.narrowing.conditional(node)
+        work += reversed(children(node))
 
     def on_branch(self, node: tree.Branch, work: list[Any]) -> None:
         self.block(node.body)
@@ -383,7 +323,7 @@ class _Collector:
     def defaults(self, node: Union[tree.Def, tree.Lambda], work: list[Any]) -> None:
         for parameter in node.parameters:
             if parameter.default is not None and parameter.name is not None:
-                self.facts.steps.append((DEFAULT, parameter.default, parameter.name.start))
+                self.facts.steps.append((DEFAULT, parameter.default, parameter.name.start, node.start))
                 work.append(parameter.default)
 
     def on_def(self, node: tree.Def, work: list[Any]) -> None:
@@ -402,7 +342,9 @@ class _Collector:
         # A row of operators is one step.
         whole = node
         operates = False
+        links = []
         while True:
+            links.append(node)
             logic = node.op in ("and", "or")
             if logic:
                 work.append(node.right)
@@ -419,6 +361,7 @@ class _Collector:
             self.uses_only(left, work)
         if operates:
             self.facts.steps.append((OPERATE, whole))
+        self.narrowing.row(links)
 
     def on_unary(self, node: tree.Unary, work: list[Any]) -> None:
         self.uses_only(node.operand, work, "truth" if node.op == "not" else "other")
@@ -569,6 +512,8 @@ _HANDLERS: dict[type, Any] = {
     tree.For: _Collector.on_for,
     tree.While: _Collector.on_while,
     tree.Comprehension: _Collector.on_comprehension,
+    tree.If: _Collector.on_if,
+    tree.Conditional: _Collector.on_conditional,
     tree.Branch: _Collector.on_branch,
     tree.Return: _Collector.on_return,
     tree.Binary: _Collector.on_binary,

@@ -17,7 +17,7 @@ from .collect import plain_arguments, strip
 from .kind_rules import KindRules, name_of
 from .kinds import DICT, FUNCTION, LIST, NONE, OTHER, SET, STRING, TUPLE
 from .names import MUTATORS
-from .sites import RELEASED, TOP, UNKNOWN
+from .sites import GLOBAL, RELEASED, TOP, UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any, Union
 
     from ...syntax.scopes import FunctionScope, Resolution
-    from .collect import FunctionFacts
+    from .function_facts import FunctionFacts
 
 # So many steps of a function are done together.
 GROUP = 16
@@ -38,7 +38,8 @@ class Flow:
 
     `specialised` are the known functions whose parameters get what calls by name give them; those of all
     others may be anything. `lasting` says of a variable that it outlives calls (sites.py), `forced` are those
-    that strangers have, and `released` says who may get the results of a function without being known.
+    that strangers have, `released` says who may get the results of a function without being known, and
+    `open_code` are the functions that run in code for the open view before the file is done.
     """
 
     def __init__(self, rules: KindRules, resolution: Resolution, specialised: set[str]) -> None:
@@ -51,6 +52,7 @@ class Flow:
         self.lasting: dict[int, int] = {}
         self.forced: set[int] = set()
         self.released: dict[int, int] = {}
+        self.open_code: set[int] = set()
         # The function whose step is done.
         self.start = -1
         self._bindings: dict[tuple[int, int], list[tuple[int, tree.Expr, str]]] = {}
@@ -159,10 +161,14 @@ class Flow:
         self.sites.escape(self.rules.value(step[1]))
 
     def default(self, step: tuple[Any, ...]) -> None:
-        """Give a parameter its default, which all calls share, by whomever."""
-        value = self.rules.value(step[1])
-        self.sites.escape(value)
-        self.add(step[2], value)
+        """Give a parameter its default, which all calls share, and which is frozen with the globals."""
+        _, node, declared, start = step
+        value = self.rules.value(node)
+        if start in self.open_code:
+            self.sites.escape(value)
+        elif value > TOP:
+            self.sites.mark(value, GLOBAL)
+        self.add(declared, value)
 
     def call(self, step: tuple[Any, ...]) -> None:
         """Give parameters their values."""

@@ -11,7 +11,7 @@ is concluded from parameters of any kind.
 While the file runs, code of the open view runs as well, where a known function has been used as a value: who
 calls it may be anybody, and whom it calls by name is called by code that knows nothing. What such functions
 do to their arguments is done by strangers to the closed view, which has given them away. But they name
-globals, too; those that they name are strangers' (`_seen_by_strangers`).
+globals, too; those that they name are strangers' (`_open_code`).
 
 *Recursion.* A function may come back to itself only by a cycle of calls by name, or by calling something
 that is not known. Functions that call nothing, or only functions that call nothing back, are in no cycle
@@ -24,8 +24,9 @@ from __future__ import annotations
 
 from ...syntax import tree
 from ...syntax.scopes import CELL, GLOBAL, UNIVERSAL
-from .collect import RETURN, FunctionFacts, collect
+from .collect import RETURN, collect
 from .flow import Flow
+from .function_facts import FunctionFacts
 from .kind_rules import KindRules
 from .kinds import NONE
 from .ownership import Ownership
@@ -88,6 +89,7 @@ class Inference:
         self.strangers: set[str] = set()
         self.facts = self._reachable(facts, roots) if closed else facts
         self.rules = KindRules(resolution.uses, known)
+        self.rules.narrowed = set().union(*[one.narrowed for one in facts.values()])
         self.values = self.rules.values
         self.masks: dict[int, int] = {}
         self.ownership = Ownership(self.rules, self.masks, self.facts)
@@ -176,7 +178,10 @@ class Inference:
             elif name:
                 flow.released[start] = 0
         if self.closed:
-            flow.forced = self._seen_by_strangers(used) & file_globals
+            flow.open_code = self._open_code(used)
+            named = self.all_facts
+            for start in flow.open_code:
+                flow.forced.update(file_globals & {*named[start].escapes, *named[start].how})
         flow.begin([resolution.toplevel, *[functions[start] for start in self.facts if start >= 0]])
         flow.run(self.facts)
         self.masks.update((declared, value & KINDS) for declared, value in self.values.items())
@@ -189,22 +194,19 @@ class Inference:
             used.update(names[d] for d in (*facts.escapes, *facts.how) if d in names)
         return used
 
-    def _seen_by_strangers(self, used: set[str]) -> set[int]:
-        """Return what is named by functions that run in code for the open view before the file is done."""
-        seen: set[int] = set()
+    def _open_code(self, used: set[str]) -> set[int]:
+        """Return the functions that run in code for the open view before the file is done."""
         found: set[int] = set()
         work = [self.known[name].start for name in (used | self.strangers) if self.known[name].parameters]
         while work:
             start = work.pop()
-            if start in found:
-                continue
-            found.add(start)
-            facts = self.all_facts[start]
-            seen.update(facts.escapes, facts.how)
-            work += [node.start for node in facts.inner]
-            work += [self.known[name].start for name, _node in facts.calls]
-            work += [self.known[name].start for name in facts.star_calls]
-        return seen
+            if start not in found:
+                found.add(start)
+                facts = self.all_facts[start]
+                work += [node.start for node in facts.inner]
+                work += [self.known[name].start for name, _node in facts.calls]
+                work += [self.known[name].start for name in facts.star_calls]
+        return found
 
     # -- functions that call one another
 

@@ -48,6 +48,8 @@ class KindRules:
         self.known = known
         self.values: dict[int, int] = {}
         self.sites = Sites()
+        # The names that surely are not None (narrowing.py).
+        self.narrowed: set[int] = set()
         # By whom a variable is read.
         self.readers: dict[int, set[int]] = {}
         # What is inside expressions that are too deep, and has not been given away yet.
@@ -140,7 +142,8 @@ class KindRules:
             return TOP
         declared = binding.declared
         self.read(declared)
-        return self.values.get(declared, TOP)
+        value = self.values.get(declared, TOP)
+        return value & ~NONE if node.start in self.narrowed else value
 
     def read(self, declared: int) -> None:
         """Note that the steps that are being done have read a variable."""
@@ -203,12 +206,19 @@ class KindRules:
         made = self.sites.make(id(node), LIST)
         held = 0
         for item in node.items:
-            held |= self.value(item, depth)
+            constant = item.__class__ is tree.Literal
+            held |= kinds.OF_CONSTANT[item.value.__class__] if constant else self.value(item, depth)  # type: ignore[attr-defined]
         self.sites.hold(made, held)
         return made
 
     def value_of_tuple(self, node: tree.Tuple, depth: int) -> int:
-        return self.sites.make_tuple(id(node), [self.value(item, depth) for item in node.items])
+        parts = [
+            kinds.OF_CONSTANT[item.value.__class__]
+            if item.__class__ is tree.Literal
+            else self.value(item, depth)
+            for item in node.items
+        ]
+        return self.sites.make_tuple(id(node), parts)
 
     def value_of_dict(self, node: tree.Dict, depth: int) -> int:
         made = self.sites.make(id(node), DICT)

@@ -54,7 +54,8 @@ from __future__ import annotations
 
 from ...syntax import tree
 from ...syntax.scopes import LOCAL, UNIVERSAL
-from .collect import FunctionFacts, LoopFacts, strip
+from .collect import strip
+from .function_facts import FunctionFacts, LoopFacts
 from .kinds import ANY, DICT, FUNCTION, INT, LIST, NONE, OTHER, RANGE, RAW_DICT, RAW_LIST, SET, STRING, TUPLE
 from .names import FRESH
 from .sites import CAPTURED, ESCAPED, GLOBAL, KINDS, TOP, UNKNOWN, numbers

@@ -17,6 +17,11 @@ container, to a parameter, to a result. Each is an inclusion, all values and con
 grow (inference.py), so what is found is the least claim that agrees with all steps, in whatever order they
 run. Since there are only so many sites and bits that ends, however deep containers hold one another.
 
+**Functions.** What a `lambda` makes, or a `def` inside a function, is of a site as well. Its parameters get
+what calls of its value give them, and what `sorted` and its like give a key function; once it has escaped,
+is in a global, or has been returned to somebody who is not known, they may get anything. A known function as
+a value may be called by anybody (inference.py).
+
 **Why it is safe.** What the text does with a container is a step, whatever names it goes by. A container
 that anything gets which is not in the text has *escaped*: it may hold anything from the beginning on, and so
 may all that is in it. Only a tuple keeps what it was made of. Who gets something is a host, a value of its
@@ -213,14 +218,17 @@ class Sites:
         """Add a value to what a site holds: sites, or UNKNOWN, but not both."""
         before = cells[at]
         after = before | value
-        if after & UNKNOWN and after > _LOW:
-            self.escape(after)
-            after &= _LOW
-        cells[at] |= after
-        cells[at] &= _LOW if after & UNKNOWN else -1
-        if after != before:
+        if after <= _LOW:
+            cells[at] = after
+        else:
+            if after & UNKNOWN:
+                self.escape(after)
+                after &= _LOW
+            cells[at] |= after
+            cells[at] &= _LOW if after & UNKNOWN else -1
+        if after != before and self._readers[number]:
             self.notify(self._readers[number])
-        if self.marks[number] and value > _LOW:
+        if value > _LOW and self.marks[number]:
             self.mark(value, self.marks[number])
 
     def union(self, before: int, value: int) -> int:
@@ -312,6 +320,30 @@ class Sites:
             seen = made
             made |= self.items(new) | self.values(new)
         return made & KINDS
+
+    def plain(self, value: int, scalars: int, depth: int = 3) -> int:
+        """Return whether all that is in tuples and lists is of these kinds, or tuples of it.
+
+        0: it may not be. 1: they may be of any length. 2: the text says how long they are.
+        """
+        if value & (UNKNOWN | KINDS & ~(scalars | TUPLE | LIST)):
+            return 0
+        found = 2
+        for number in numbers(value):
+            parts = self.parts[number]
+            if parts is not None:
+                if not depth or any(
+                    part & LIST or (part & TUPLE and self.plain(part, scalars, depth - 1) < 2) or not part
+                    for part in parts
+                ):
+                    return 0
+                inside = [part & KINDS & ~TUPLE for part in parts]
+            else:
+                found = 1
+                inside = [self.held[number]]
+            if any(part & ~scalars for part in inside):
+                return 0
+        return found
 
     # -- letting go
 
