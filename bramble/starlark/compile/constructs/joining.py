@@ -109,12 +109,12 @@ def lists(ctx: Context, at: int, left: Typed, right: Typed) -> Optional[expr]:
     return py.conditional(test, made, py.helper(".add", [part.value for part in parts], line), line)
 
 
-def dicts(ctx: Context, at: int, left: Typed, right: Typed) -> expr:
-    """`a | b`: one dict of all entries."""
-    # spec: starlark.set.operators
-    line = ctx.unit.op(at, ".bit_or")
+def dicts(ctx: Context, at: int, left: Typed, right: Typed, helper: str = ".bit_or") -> expr:
+    """`a | b`: one dict of all entries; with the helper `.dict_with` it is `dict(a, **b)`."""
+    # spec: starlark.set.operators, starlark.dict.function
+    line = ctx.unit.op(at, helper)
     parts = [Part(ctx, operand, ".Dict", line) for operand in (left, right)]
-    line = ctx.unit.op(at, ".bit_or", *[part.reference for part in parts])
+    line = ctx.unit.op(at, helper, *[part.reference for part in parts])
     keys: list[Optional[expr]] = []
     values: list[expr] = []
     for part in parts:
@@ -127,7 +127,7 @@ def dicts(ctx: Context, at: int, left: Typed, right: Typed) -> expr:
     made = py.dict_of(keys, values, line)
     test = all_of(parts, [is_small(part.value, line) for part in parts if not part.new], line)
     a, b = parts[0].value, parts[1].value
-    slow = py.helper(".bit_or", [a, b], line)
+    slow = py.helper(helper, [a, b], line)
     if left[1] & right[1] & (INT | SET):
         slow = py.conditional(guard_again("bool", a, b, line), py.binary(a, "|", b, line), slow, line)
     return py.conditional(test, made, slow, line)

@@ -8,9 +8,10 @@ from ...runtime.iteration import MOST_ROUNDS
 from ...runtime.universe import SHORT_NUMBER
 from .. import python_tree as py
 from ..facts import kinds
-from ..facts.kinds import ANY, DICT, INT, RAW_LIST, STRING
+from ..facts.kinds import ANY, DICT, INT, LIST, RAW_LIST, STRING
 from .arguments import words_as_dict
-from .guards import is_small_dict
+from .guards import is_small, is_small_dict
+from .joining import dicts
 from .short_ints import is_short_int
 from .variables import iterated, looked_at
 
@@ -82,6 +83,16 @@ def call_universal(
         if name == "list" and isinstance(x, IfExp) and hasattr(x.body, "view"):
             x.orelse = py.helper(".list", [x.orelse], ctx.unit.op(node.at, ".list"))
             return x, mask
+        if name in ("list", "tuple") and mx & LIST:
+            first, x, _ref = ctx.bind(x)
+            line = ctx.unit.op(node.at, f".{name}")
+            copied = (
+                py.helper("c.tuple", [x], line)
+                if name == "tuple"
+                else py.list_of([py.starred(x, line)], line)
+            )
+            small = py.boolean(py.AND, [py.is_class(first, ".List", line), is_small(x, line)], line)
+            return py.conditional(small, copied, py.helper(f".{name}", [x], line), line), mask
         if mx == RAW_LIST and name in _OF_PYTHON:
             return py.helper(f"c.{name}", [x], ctx.line), mask
         if name == "int":
@@ -264,6 +275,8 @@ def call_indirect(
         words = words_as_dict(ctx, named)
         if not args:
             return words, DICT
+        if args[0][1] & DICT:
+            return dicts(ctx, node.at, args[0], (words, DICT), ".dict_with"), DICT
         return py.helper(".dict_with", [args[0][0], words], line), DICT
     values = py.tuple_of([x for x, _ in args], line)
     return py.helper(f"b.{name}", [py.load("$s", line), values, words_as_dict(ctx, named)], line), mask
