@@ -15,7 +15,10 @@ from bramble.commands.context.setting import EvaluationLimits, Setting
 from bramble.errors import BrambleError
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-_TRUE = ("1", "true", "yes", "on")
+_SWITCH = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("", "0", "false", "no", "off"), False),
+}
 # How to speak to the user, and nothing that a build could depend on.
 _OF_SPEAKING = ("TERM", "NO_COLOR", "CLICOLOR_FORCE", "BRAMBLE_ERROR_FORMAT")
 # What is secret, or leads to it; and what another process would say or read in another way.
@@ -91,7 +94,7 @@ def read_setting(
         cache=read_cache(environ) if cached else None,
         config=_own_directory(environ, "XDG_CONFIG_HOME", ".config"),
         state=_own_directory(environ, "XDG_STATE_HOME", ".local/state"),
-        offline=offline or environ.get("BRAMBLE_OFFLINE", "").lower() in _TRUE,
+        offline=_offline(environ) or offline,
         terminal_type=environ.get("TERM"),
         limits=read_limits(environ) if limits is None else limits,
         store_of=store_of,
@@ -246,6 +249,15 @@ def _jobs(environ: Mapping[str, str]) -> int:
     if not named.isdecimal() or int(named) < 1:
         raise BrambleError("cli.usage", f"BRAMBLE_JOBS is {named!r}", remedy="set it to a number from 1 up")
     return int(named)
+
+
+def _offline(environ: Mapping[str, str]) -> bool:
+    # Somebody who believes to be offline must not find out by a request.
+    named = environ.get("BRAMBLE_OFFLINE", "")
+    offline = _SWITCH.get(named.lower())
+    if offline is None:
+        raise BrambleError("cli.usage", f"BRAMBLE_OFFLINE is {named!r}", remedy="set it to 1 or 0")
+    return offline
 
 
 def _proxies(environ: Mapping[str, str]) -> Mapping[str, str]:
