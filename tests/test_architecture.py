@@ -26,27 +26,32 @@ FULLEST_FOLDER = 25
 # module of a room. `bramble` itself is the version; it makes the path of modules safe first.
 MAY_IMPORT = {
     "": ("isolation",),
-    **dict.fromkeys(("errors", "frozen", "interpreter", "isolation", "library", "recall", "starlark"), ()),
-    "store": ("errors", "frozen"),
-    "derivation": ("errors", "frozen", "store.digest", "store.path"),
-    "sandbox": ("", "errors", "frozen", "interpreter"),
-    "signatures": ("frozen",),
-    "packages": ("errors", "frozen", "project", "signatures", "recall"),
-    "project": ("errors", "frozen", "library", "recall"),
-    "lang": ("errors", "frozen", "starlark", "derivation", "project", "library", "recall"),
-    "build": ("", "errors", "frozen", "interpreter", "store", "derivation", "sandbox"),
-    "cache": ("errors", "frozen", "store", "derivation"),
-    "remote": ("errors", "frozen", "derivation", "build"),
-    "image": ("errors", "frozen", "store"),
-    "self": ("", "errors", "frozen", "project.toml", "store.digest"),
-    "serving": ("errors", "frozen"),
+    "errors": (),
+    "interpreter": (),
+    "recall": (),
+    "starlark": (),
+    "store": ("errors",),
+    "derivation": ("errors", "store.digest", "store.path"),
+    "sandbox": ("", "errors", "interpreter"),
+    "library": (),
+    "signatures": (),
+    "packages": ("errors", "project", "signatures", "recall"),
+    "project": ("errors", "library", "recall"),
+    "lang": ("errors", "starlark", "derivation", "project", "library", "recall"),
+    "build": ("", "errors", "interpreter", "store", "derivation", "sandbox"),
+    "cache": ("errors", "store", "derivation"),
+    "remote": ("errors", "derivation", "build"),
+    "image": ("errors", "store"),
+    "self": ("", "errors", "project.toml", "store.digest"),
+    "serving": ("errors",),
     # It starts whatever the file holds.
     "self.boot": ("__main__",),
     "commands": (
-        *("", "errors", "frozen", "self", "starlark", "store", "derivation", "sandbox", "project", "lang"),
-        *("build", "cache", "remote", "image", "recall", "packages", "serving"),
+        *("", "errors", "self", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
+        *("cache", "remote", "image", "recall", "packages", "serving"),
     ),
-    "cli": ("", "errors", "frozen", "interpreter", "commands", "recall"),
+    "cli": ("", "errors", "interpreter", "commands", "recall"),
+    "isolation": (),
     "__main__": ("isolation", "cli"),
 }
 
@@ -98,7 +103,7 @@ COMPOSED = ("starlark.compile",)
 
 # Modules that are functions of their arguments: no files, no clocks, no processes, no chance.
 PURE = (
-    *("errors", "frozen"),
+    "errors",
     *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
     "starlark.late",
     "starlark.syntax.*",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from bramble.build.events import Hidden
@@ -11,7 +12,6 @@ from bramble.derivation.model import Sources
 from bramble.derivation.resolve import SourceObject
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, field, replace
 from bramble.sandbox.spec import Limits
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from bramble.build.engine import build
@@ -39,7 +40,6 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import GENERATOR
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, field
 from bramble.lang.results import TargetResult
 from bramble.project.lockfile import read_lock, update_lock
 from bramble.project.modules import shown_target

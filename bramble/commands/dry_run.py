@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from bramble.build.builder import Builder
@@ -23,7 +24,6 @@ from bramble.commands.context.setting import Setting
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import GENERATOR, Derivation
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, field, replace
 from bramble.project.lockfile import read_lock
 from bramble.store.disk import Store
 from bramble.store.history.changes import Change, Comparison

@@ -8,9 +8,9 @@ import pkgutil
 import posixpath
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from bramble.errors import BrambleError, nearest
-from bramble.frozen import dataclass
 from bramble.project.access import create_file
 from bramble.project.config import load_config
 from bramble.project.names import CONFIG_NAME

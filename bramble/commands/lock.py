@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
 from bramble.build.downloads import Conflict, Download, Locked, compare, downloads
@@ -16,7 +17,6 @@ from bramble.commands.context.packages import chosen
 from bramble.commands.context.setting import Setting
 from bramble.derivation.graph import DerivationGraph
 from bramble.errors import BrambleError, Place, nearest
-from bramble.frozen import dataclass, replace
 from bramble.packages.locked import unused
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, URL_HASHES, Lock, read_lock, update_lock
 from bramble.project.names import LOCK_NAME

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bramble.commands.build import BuildResult, launcher
@@ -16,7 +17,6 @@ from bramble.commands.context.setting import Setting
 from bramble.commands.running import Prepared
 from bramble.derivation.template import Template
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.lang.results import RunRequest
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import describe

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from bramble.derivation.canonical import derivation_id, sources_bytes
 from bramble.derivation.template import OutputRef, Template, distinct_references
-from bramble.frozen import dataclass
 
 # spec: derivation.builder.built-in
 BUILTIN_BUILDERS = ("fetch_url", "fetch_git", "derivation_output", "host_tools")

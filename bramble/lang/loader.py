@@ -6,11 +6,11 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, NamedTuple, Optional
 
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, field
 from bramble.lang.builtins import predeclared
 from bramble.lang.failure import as_bramble_error
 from bramble.lang.session import Session

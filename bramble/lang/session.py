@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from bramble.derivation.graph import unknown_output
 from bramble.derivation.model import Derivation, Sources
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, field
 from bramble.lang.failure import as_bramble_error, place_of, refuse, refuse_as
 from bramble.lang.results import TestRequest
 from bramble.lang.values import DerivationValue

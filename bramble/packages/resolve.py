@@ -12,10 +12,10 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Protocol
 
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, field
 from bramble.packages.select import Asker, Release, Requirements, Selection, Unmet, select
 from bramble.project.config import Dependency, ProjectConfig, load_config
 from bramble.project.names import CONFIG_NAME

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from bramble.errors import BrambleError, Place, nearest
-from bramble.frozen import dataclass, field
 from bramble.library import modules as library
 from bramble.project.access import read_file
 from bramble.project.names import CONFIG_NAME, broken_name

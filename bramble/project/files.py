@@ -7,10 +7,10 @@ import os
 import stat
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Optional
 
 from bramble.errors import BrambleError, nearest
-from bramble.frozen import dataclass, field
 from bramble.project.access import read_file
 from bramble.project.names import LOCK_NAME, VENDOR_NAME
 from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern

@@ -14,11 +14,11 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Callable, Optional
 
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, field
 from bramble.project.access import read_file, replace_file
 from bramble.project.names import LOCK_NAME
 from bramble.project.toml import CONFLICT, TomlDocument, decode, parse_document

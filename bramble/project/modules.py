@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError, nearest
-from bramble.frozen import dataclass, field
 from bramble.library import modules as library
 from bramble.project.names import CONFIG_NAME, SUFFIX
 from bramble.project.packages import Packages

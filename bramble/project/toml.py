@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, field
 from bramble.project.toml_scalars import Broken, Moment, control_character, scalar, short_string
 
 __all__ = ["Moment", "TomlDocument", "decode", "parse", "parse_document"]

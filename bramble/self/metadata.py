@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.project.toml import parse
 
 PROJECT_FILE = "pyproject.toml"

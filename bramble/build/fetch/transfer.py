@@ -14,6 +14,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import IO, Optional
 from urllib.parse import SplitResult, unquote, urlunsplit
 
@@ -32,7 +33,6 @@ from bramble.build.fetch.secure import is_ragged_end, secured, tls_trouble
 from bramble.build.options import FetchOptions
 from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
-from bramble.frozen import replace
 
 _PIECE = 1 << 18
 _REDIRECTS = (301, 302, 303, 307, 308)

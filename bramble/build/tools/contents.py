@@ -8,8 +8,7 @@ where the derivation declares one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from bramble.frozen import dataclass, field
+from dataclasses import dataclass, field
 
 OUT = "out"
 RT = "rt"

@@ -12,6 +12,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Callable
 
 from bramble.build.copying import copy_file
@@ -39,7 +40,6 @@ from bramble.build.tools.libraries import (
 )
 from bramble.build.tools.machine import ThisMachine, script_words
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, replace
 from bramble.store.files.small import make_way
 
 _FOR_THIS = "install it for this machine, or remove it from tools"

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.commands.context.evaluation import Evaluated
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.lang.results import RunRequest
 from bramble.project.project import Project
 

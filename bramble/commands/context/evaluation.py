@@ -8,13 +8,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.commands.context.setting import Setting
 from bramble.commands.context.visits import visited
 from bramble.derivation.canonical import canonical_bytes
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.lang.remembered import decode, encode
 from bramble.lang.results import Evaluation
 from bramble.project.modules import ModuleRoots, Target, parse_target

@@ -6,12 +6,12 @@ import contextlib
 import importlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Callable, NamedTuple, Optional
 
 from bramble.commands.context.opening import root_of
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, field
 from bramble.packages.locked import Locked, locked
 from bramble.packages.resolve import Ask, Resolution, Tree, resolve
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, Lock, read_lock, update_lock

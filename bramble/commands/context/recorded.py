@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Optional
 
@@ -10,7 +11,6 @@ from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
 from bramble.commands.context.visits import visited
 from bramble.errors import BrambleError, nearest
-from bramble.frozen import dataclass, replace
 from bramble.packages.operand import operand
 from bramble.project.modules import ModuleRoots, parse_target, shown_target
 from bramble.project.packages import NO_PACKAGES

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
-
-from bramble.frozen import dataclass, field
 
 CREDENTIALS = "credentials"  # in the user's directory of configuration (spec: build.fetch.credentials)
 

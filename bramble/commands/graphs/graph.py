@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
 from bramble.commands.context.evaluation import Evaluated, packages_of
@@ -13,7 +14,6 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.lang.results import Evaluation, TargetResult
 from bramble.project.config import ProjectConfig
 from bramble.project.project import Project, find_project

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Optional, Protocol
 
 from bramble.build.events import Event, Planned
@@ -27,7 +28,6 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import GENERATOR
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, replace
 from bramble.lang.evaluate import evaluate
 from bramble.project.access import read_file
 from bramble.project.config import ProjectConfig

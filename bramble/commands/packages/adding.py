@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from bramble.build.fetch.discretion import redact
@@ -27,7 +28,6 @@ from bramble.commands.packages.obtain import repositories_of
 from bramble.commands.packages.repositories import Repository
 from bramble.commands.trust import grant_path
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.packages.edit import with_dependency
 from bramble.packages.resolve import Ask, Resolution
 from bramble.project.config import Dependency, load_config

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Optional
 
 from bramble.build.fetch.discretion import redact
@@ -17,7 +18,6 @@ from bramble.commands.context.setting import Setting
 from bramble.commands.context.written import write_file
 from bramble.commands.packages.obtain import keep_sources
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, replace
 from bramble.packages.locked import unused
 from bramble.packages.resolve import Resolution
 from bramble.packages.select import Release, Slot

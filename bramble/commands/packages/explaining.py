@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
 from bramble.commands.context.packages import resolved
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.asking import exact
 from bramble.errors import BrambleError, nearest
-from bramble.frozen import dataclass
 from bramble.packages.resolve import Package, Resolution, Tree
 from bramble.packages.select import Asker, Release, Slot
 from bramble.project.project import Project, find_project

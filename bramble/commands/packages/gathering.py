@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Callable, NamedTuple, Optional
 
 from bramble.build.downloads import Download, downloads
@@ -22,7 +23,6 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import DEFAULT_OUTPUTS, GENERATOR, Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, replace
 from bramble.packages.resolve import Resolution
 from bramble.project.lockfile import read_lock
 from bramble.project.names import LOCK_NAME

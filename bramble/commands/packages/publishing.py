@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
 from bramble.build.fetch.exchange import Sent, exchange
@@ -15,7 +16,6 @@ from bramble.commands.packages.checkout import git, has_changes
 from bramble.commands.packages.obtain import repositories_of
 from bramble.commands.packages.registry.trusting import configured
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.packages.names import is_remote, places, tag_of, version_of
 from bramble.project.config import parse_config
 from bramble.project.names import CONFIG_NAME

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.asking import not_required
 from bramble.commands.packages.changing import Change, change
-from bramble.frozen import dataclass
 from bramble.lang.loads import Load, loads_of
 from bramble.packages.edit import without_dependency
 from bramble.project.config import parse_config

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Union
 
 from bramble.build.fetch.discretion import redact
@@ -18,7 +19,6 @@ from bramble.build.fetch.references import references
 from bramble.build.fetch.repository import Asking
 from bramble.commands.packages.registry.asking import NO_REGISTRIES, Found, Registries, refuse_another
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, field
 from bramble.packages.locked import Locked, locked
 from bramble.packages.names import RepositoryPlace, is_remote, place_of_url, places, tag_of, version_of
 from bramble.packages.resolve import Ask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional
 
 from bramble.build.fetch.discretion import redact
@@ -15,7 +16,6 @@ from bramble.commands.packages.registry.describing import documentation_of
 from bramble.commands.packages.repositories import Repository, unknown_version
 from bramble.commands.packages.visiting import nobody
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.packages.registry.bounds import LARGEST_DOCUMENT, LARGEST_LIST
 from bramble.packages.registry.documents import (
     Documentation,

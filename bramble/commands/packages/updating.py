@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from bramble.build.fetch.discretion import redact
@@ -23,7 +24,6 @@ from bramble.commands.packages.changing import Change, change
 from bramble.commands.packages.obtain import repositories_of
 from bramble.commands.packages.repositories import Repository
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.packages.edit import with_dependency
 from bramble.packages.resolve import Ask, Resolution
 from bramble.project.config import Dependency, parse_config

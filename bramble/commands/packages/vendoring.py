@@ -14,6 +14,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, NoReturn, Optional, Union
 
 from bramble import __version__
@@ -28,7 +29,6 @@ from bramble.commands.context.setting import Setting
 from bramble.commands.context.written import unwritable
 from bramble.commands.packages.gathering import Body, Needs, gather
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.packages.vendor import (
     ATTRIBUTES,
     ATTRIBUTES_TEXT,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import dataclass, field
 from typing import Optional
 
 from bramble.commands.packages.registry.writing import newest_of
 from bramble.commands.registry.pages.packages import Shown
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, field
 from bramble.packages.registry.bounds import LARGEST_DOCUMENT, LARGEST_LIST
 from bramble.packages.registry.documents import (
     Listed,

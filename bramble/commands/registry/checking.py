@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Optional
 from urllib.parse import quote
 
@@ -31,7 +32,6 @@ from bramble.commands.packages.registry.writing import read_registry
 from bramble.commands.packages.repositories import Repository
 from bramble.commands.registry.reach import Places, check_asks, check_place
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, replace
 from bramble.packages.names import version_of
 from bramble.packages.registry.checkpoint import CHECKPOINT, signer
 from bramble.packages.registry.documents import Documentation

@@ -10,6 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
 from bramble.commands.registry.catalogue import Catalogue
@@ -19,7 +20,6 @@ from bramble.commands.registry.pages.frame import POLICY, Surroundings, trouble
 from bramble.commands.registry.pages.jobs import Watched, job_page, jobs_page
 from bramble.commands.registry.pages.packages import list_page, package_page
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, field
 from bramble.packages.registry.layout import PACKAGES, Kind, path_of, route, versions_path
 from bramble.packages.registry.releases import broken_release, parse_release
 from bramble.serving.answer import REASONS, Answer, Coming, of_file

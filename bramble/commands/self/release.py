@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.commands.context.written import unwritable, write_file
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.project.access import read_anywhere
 from bramble.self.release import CHECK, SIGN, Artifact, release
 from bramble.self.repository import TOP, checkout, read_repository

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from bramble.commands.complete import COMPLETION
@@ -18,7 +19,6 @@ from bramble.commands.context.setting import Setting
 from bramble.commands.repl import HISTORY_NAME
 from bramble.commands.trust import TRUST_NAME
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass, replace
 from bramble.recall.answers import ANSWERS, EVALUATIONS
 from bramble.sandbox.remount import unescape
 from bramble.self.origin import Origin, is_copy, origin

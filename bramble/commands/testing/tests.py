@@ -11,6 +11,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Optional
 
@@ -33,7 +34,6 @@ from bramble.derivation.model import Derivation
 from bramble.derivation.rules import NAME_LIMIT, check
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place, nearest
-from bramble.frozen import dataclass, field, replace
 from bramble.lang.results import TargetResult, TestRequest
 from bramble.project.modules import shown_target
 from bramble.store.disk import Store

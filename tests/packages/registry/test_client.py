@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from bramble.build.task import Listener
 from bramble.commands.packages.registry.asking import Registries, registries_of
 from bramble.commands.packages.registry.kept import directory_of, keep, read_kept
 from bramble.errors import BrambleError
-from bramble.frozen import replace
 from bramble.packages.registry.configured import Configured, Trusted
 from bramble.packages.registry.index import Entry, line
 from tests.build.fetch.server import close_at_once, ok, redirect, respond, silent

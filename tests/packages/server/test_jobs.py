@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from bramble.commands.registry.jobs import PUBLISHED, QUEUED, RUNNING, Job, Problem, read, written
 from bramble.commands.registry.lining_up import Bounds, Line
 from bramble.errors import BrambleError
-from bramble.frozen import replace
 
 
 class Clock:

@@ -11,6 +11,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from bramble.build.tools.contents import OUT, Contents, Take, Trial
 from bramble.build.tools.families.plain import programs, says_version
@@ -18,7 +19,6 @@ from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, script_words, tree
 from bramble.build.tools.packages import files_of as files_of_packages
 from bramble.build.tools.packages import owners
-from bramble.frozen import dataclass
 
 NAMES = re.compile(r"python3?(\.[0-9]+)?")
 _QUESTION = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Callable
 
 from bramble.build.tools.contents import Contents
@@ -21,7 +22,6 @@ from bramble.build.tools.families import (
     rust,
 )
 from bramble.build.tools.machine import Machine
-from bramble.frozen import dataclass
 
 
 @dataclass(frozen=True)

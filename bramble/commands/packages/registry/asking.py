@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from bramble.build.fetch.from_url import mirrored
@@ -25,7 +26,6 @@ from bramble.build.options import FetchOptions
 from bramble.build.task import Listener
 from bramble.commands.packages.registry.kept import Kept, directory_of, keep, read_kept
 from bramble.errors import BrambleError, Place
-from bramble.frozen import dataclass, field, replace
 from bramble.packages.locked import Locked
 from bramble.packages.registry.bounds import LARGEST_CHECKPOINT, LARGEST_SOURCE
 from bramble.packages.registry.checkpoint import (

@@ -11,11 +11,11 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Optional
 
 from bramble.commands.packages.registry.growing import append
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.packages.registry.checkpoint import (
     CHECKPOINT,
     Checkpoint,

@@ -12,11 +12,11 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Callable, NamedTuple, Optional, Union
 
 from bramble.commands.packages.registry.growing import append
 from bramble.errors import BrambleError
-from bramble.frozen import dataclass
 from bramble.packages.registry.bounds import LARGEST_CONFIG, LARGEST_SOURCE
 from bramble.packages.registry.checkpoint import (
     CHECKPOINT,
