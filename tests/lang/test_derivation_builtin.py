@@ -375,7 +375,7 @@ def f():
         derivation("reversed", "t", sources=reversed(a)),
         derivation("part", "t", sources=b),
         derivation("more", "t", sources=every),
-        derivation("written", "t", sources=["//a.c", "a.c"]),
+        derivation("written", "t", sources=["a.c", "a.c"]),
     ]
 """,
     )

@@ -178,7 +178,7 @@ def test_what_another_has_signed_is_an_error(desk: Desk, tmp_path: Path) -> None
     desk.web.answers["index.signed"] = ok(b"<html>Log in")
     assert desk.refused().code == "registry.checkpoint"
     desk.web.answers["index.signed"] = ok(bytes(1 << 20))
-    assert desk.refused().code == "registry.index"
+    assert desk.refused().code == "registry.checkpoint"
 
 
 def test_history_that_was_rewritten_is_an_error_with_both(desk: Desk) -> None:
