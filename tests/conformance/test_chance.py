@@ -108,6 +108,9 @@ def test_what_is_chosen_is_spread_over_the_rooms() -> None:
     assert len({(one.path, one.fault.first) for one in chosen}) == 80
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="a key follows what ast.unparse writes, and the faults are for 3.12"
+)
 @pytest.mark.parametrize("name", ["left-out", "equivalent"])
 def test_what_is_listed_is_there(name: str) -> None:
     wrong = []
