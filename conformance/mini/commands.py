@@ -95,7 +95,10 @@ def graph(chosen, operands):
 def ls(chosen, operands):
     """spec: cli.ls, dialect.ls"""
     main = project.config(project.find(os.getcwd()))
-    top = os.path.relpath(os.path.realpath(operands[0] if operands else "."), main.root)
+    path, recursive, _ = (operands[0] if operands else ".").partition("/...")
+    if not os.path.isdir(path):
+        raise Failure("cli.no-directory", f"{path} is not a directory")
+    top = os.path.relpath(os.path.realpath(path), main.root)
     names = sorted(os.listdir(os.path.join(main.root, top)))
     # First the module of the directory, then the others in it, then the top modules of the directories in it.
     files = [
@@ -103,8 +106,15 @@ def ls(chosen, operands):
         *(name for name in names if name.endswith(".bramble") and name != "default.bramble"),
     ]
     files += [name + "/default.bramble" for name in names]
+    files = [os.path.normpath(os.path.join(top, file)) for file in files]
+    if recursive:
+        found = project.modules_below(main, "" if top == "." else top)
+        bases = [name[len(main.name) + 1 :] for name in found]
+        files = [
+            file for base in bases for file in (os.path.join(base, "default.bramble"), base + ".bramble")
+        ]
     modules, failures = [], []
-    for file in (os.path.normpath(os.path.join(top, file)) for file in files):
+    for file in files:
         above = os.path.dirname(file)
         foreign = above and os.path.lexists(os.path.join(main.root, above, "bramble.toml"))
         if not os.path.isfile(os.path.join(main.root, file)) or foreign:
