@@ -414,7 +414,7 @@ def test_a_file_that_cannot_be_read_is_an_error_until_it_can_be(store: Store, pr
     age(project)
     os.chmod(project + "/a.c", 0)
     if not os.access(project + "/a.c", os.R_OK):
-        assert error(store, project, *FILES).code == "store.permission"
+        assert error(store, project, *FILES).code == "store.source-unreadable"
     os.chmod(project + "/a.c", 0o644)
     assert store.add_sources(project, FILES) == Oracle().name(PROJECT)
 
