@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -87,3 +89,31 @@ def test_an_operation_on_a_long_operand_is_interrupted(
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert process.stderr.read() == b"interrupted\n"
+
+
+DROPPED = """
+import os, signal, sys
+from bramble.cli import main
+
+class Tidying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+
+def work(words, surface):
+    Tidying()
+    for _ in range(1 << 60):
+        pass
+
+main._ended = work
+sys.exit(main.main([]))
+"""
+
+
+@pytest.mark.once
+def test_an_interruption_that_python_drops_comes_again(world: World) -> None:
+    """What is raised in `__del__`, or in the callback of an import's lock, is dropped there."""
+    words = [sys.executable, "-c", DROPPED]
+    ended = subprocess.run(words, env=world.environment(), stderr=subprocess.PIPE, timeout=60)
+    assert (ended.returncode, ended.stderr) == (130, b"interrupted\n")
