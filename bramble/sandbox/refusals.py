@@ -43,14 +43,16 @@ def wrong_device(path: str, numbers: Sequence[object]) -> BrambleError:
     )
 
 
-def refusal(step: Step, errno: int, path: str, detail: str, shown: Sequence[str] = ()) -> BrambleError:
+def refusal(
+    step: Step, errno: int, path: str, detail: str, shown: Sequence[str] = (), purpose: str = "build"
+) -> BrambleError:
     """Return the error for a step that the kernel refused with `errno`; `detail` is `autopsy.explain`'s.
 
     `shown` are the targets of what the sandbox shows and the program cannot change.
     """
     reason = os.strerror(errno)
     if step.action == "execute":
-        return not_executed(path, errno, detail, shown)
+        return not_executed(path, errno, detail, shown, purpose)
     if step.action == "working-directory":
         return BrambleError(
             "sandbox.cwd",
@@ -78,7 +80,9 @@ def refusal(step: Step, errno: int, path: str, detail: str, shown: Sequence[str]
     )
 
 
-def not_executed(path: str, errno: int, detail: str, shown: Sequence[str] = ()) -> BrambleError:
+def not_executed(
+    path: str, errno: int, detail: str, shown: Sequence[str] = (), purpose: str = "build"
+) -> BrambleError:
     """Return the error for a program that execve(2) refused; `detail` is the word of `autopsy.explain`."""
     if errno == codes.E2BIG:
         return BrambleError(
@@ -102,6 +106,11 @@ def not_executed(path: str, errno: int, detail: str, shown: Sequence[str] = ()) 
                 f"{max(within, key=len)} is shown and holds no such file: name one that it holds, or add it "
                 "there (to the tools of host_tools); "
                 "if it should hold this one, an object is damaged: bramble store verify --repair"
+            )
+        elif word == "script" and needs in ("/bin/sh", "/usr/bin/env") and purpose == "run":
+            remedy = (
+                "let its first line name the interpreter in an output, which the program then refers to; with "
+                f"run(…, closure_path=True) a program that refers to one has its {needs}"
             )
         elif word == "script" and needs in ("/bin/sh", "/usr/bin/env"):
             remedy = (

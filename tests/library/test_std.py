@@ -102,6 +102,7 @@ def none():
         ('std.script("x", "", deps=made())', "deps is a derivation: write deps=[…]"),
         ('std.script("x", "", deps=[[made()]])', "deps[0] is a list; it has to be a derivation"),
         ('std.script("x", "", tools=made)', "tools is the function made,"),
+        ('std.script("x", "", tools="sleep")', 'tools is the string "sleep"; it has to be a derivation'),
         ('std.script("x", "", sources="a.c")', 'sources is the string "a.c": write files([…])'),
         ('std.check("x", "", sources=[made()])', "sources[0] is a derivation;"),
         ("std.join(made(), forgets())", "join[1] is None:"),

@@ -156,3 +156,9 @@ def test_what_cannot_be_executed_is_told_apart(word: str) -> None:
 )
 def test_what_is_missing_says_what_to_add(detail: str, said: str) -> None:
     assert said in (refusals.not_executed("/s/p", errno.ENOENT, detail, ("/s",)).remedy or "")
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/usr/bin/env"])
+def test_a_run_has_no_path_of_a_derivation(shell: str) -> None:
+    refused = refusals.not_executed("/s/p", errno.ENOENT, f"script {shell}", ("/s",), "run")
+    assert "closure_path=True" in (refused.remedy or "") and "derivation" not in (refused.remedy or "")
