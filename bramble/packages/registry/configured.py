@@ -27,6 +27,7 @@ from bramble.signatures.sshsig import NoSignature, parse_key
 
 CODE = "config.registries"
 _ROOT = re.compile(r"(?:https?://[^/?#@\s\x00-\x1f\x7f]+|file://)(?:/[^?#\x00-\x1f\x7f]*)?")
+_TABLES = ("registries", "packages")
 _KEYS = ("key", "origin", "packages")
 _KEYS_OF_PACKAGES = ("private",)
 
@@ -70,6 +71,7 @@ def parse_configured(text: str, filename: str) -> Configured:
     """
     # spec: registry.config
     document = parse_document(text, filename)
+    _refuse_unknown(document, (), document.values, _TABLES)
     registries = {}
     for url, value in _table(document, ("registries",)).items():
         one = _registry(document, url, value)

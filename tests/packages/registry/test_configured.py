@@ -21,9 +21,6 @@ packages = ["example.com/team", "example.com/x"]
 
 [packages]
 private = ["corp.example", "example.com/x/y"]
-
-[something]
-else = 1
 """
     found = parse_configured(HEAD + more, "config.toml")
     first = Trusted("https://a.example/r", f"{KEY} me")
@@ -40,13 +37,15 @@ else = 1
 
 
 def test_nothing_is_no_registry() -> None:
-    assert parse_configured("", "c") == Configured() == parse_configured("[other]\n", "c")
+    assert parse_configured("", "c") == Configured() == parse_configured("[packages]\n", "c")
 
 
 @pytest.mark.parametrize(
     ("text", "place"),
     [
         ('registries = "x"', "1:1"),
+        ("[other]", "1:"),
+        ('[package]\nprivate = ["x"]', "1:"),
         ('[registries]\n"ftp://a.example" = "k"', "2:1"),
         (f'[registries]\n"https://me:secret@a.example" = "{KEY}"', "2:1"),
         (f'[registries]\n"https://a.example/?x=1" = "{KEY}"', "2:1"),

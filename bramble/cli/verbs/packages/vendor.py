@@ -67,7 +67,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     if arguments.json:
         print_json(_as_json(needs, done))
     else:
-        _print(needs, done, setting, arguments.quiet)
+        _print(needs, done, setting, quiet=arguments.quiet, dry_run=arguments.dry_run)
     if arguments.check and any(done.steps):
         print_error(_outdated(done), surface)
         return 1
@@ -112,13 +112,13 @@ def _as_json(needs: Needs, done: Vendored) -> dict[str, Any]:
     }
 
 
-def _print(needs: Needs, done: Vendored, setting: Setting, quiet: bool) -> None:
+def _print(needs: Needs, done: Vendored, setting: Setting, *, quiet: bool, dry_run: bool) -> None:
     shown = os.path.relpath(done.directory, setting.cwd)
     for sign, paths in (("+", done.steps.written), ("-", done.steps.removed)):
         for path in paths:
             keys = ", ".join(done.manifest.files.get(path, ()))
             print(on_one_line(f"{sign} {shown}/{path}" + (f"  {keys}" if keys else "")))
-    if not done.is_written and any(done.steps):
+    if dry_run and any(done.steps):
         print(NONE)
     if quiet:
         return
