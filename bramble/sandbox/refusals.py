@@ -109,8 +109,8 @@ def not_executed(
             )
         elif word == "script" and needs in ("/bin/sh", "/usr/bin/env") and purpose == "run":
             remedy = (
-                "let its first line name the interpreter in an output, which the program then refers to; with "
-                f"run(…, closure_path=True) a program that refers to one has its {needs}"
+                "let its first line name the interpreter in an output, which it then refers to; "
+                f"with run(…, closure_path=True) a program that refers to one has its {needs}"
             )
         elif word == "script" and needs in ("/bin/sh", "/usr/bin/env"):
             remedy = (

@@ -159,7 +159,8 @@ class Running:
         if ended["event"] == "error":
             step = self.planned[ended["step"]]
             fixed = [mount.target for mount in self.spec.mounts if not mount.writable]
-            raise refusals.refusal(step, ended["errno"], ended["path"], ended["detail"], fixed, self.spec.purpose)
+            told = ended["errno"], ended["path"], ended["detail"]
+            raise refusals.refusal(step, *told, fixed, self.spec.purpose)
         seconds = time.monotonic() - self.began
         status = ended["status"]
         if status is not None and self.measures:
