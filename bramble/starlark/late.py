@@ -5,7 +5,7 @@ Its `re` takes as long to load as a tenth of this package.
 
 from __future__ import annotations
 
-from .startup import load
+from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Pattern:
     def __call__(self) -> re.Pattern[str]:
         """Return it as `re` has it."""
         if self._compiled is None:
-            self._compiled = load("re").compile(self._text)
+            self._compiled = import_module("re").compile(self._text)
         return self._compiled
 
 
@@ -41,5 +41,5 @@ class LateFunction:
 
     def __call__(self, *args: Any) -> Any:
         if self._found is None:
-            self._found = getattr(load(self._module), self._name)
+            self._found = getattr(import_module(self._module), self._name)
         return self._found(*args)
