@@ -148,8 +148,10 @@ def _span(statement: ast.stmt, line: int) -> tuple[int, int]:
     return statement.lineno, statement.end_lineno or statement.lineno
 
 
-def _sites(body: list[ast.stmt], inside: str, prefix: str) -> Iterator[_Site]:
+def _sites(body: list[ast.stmt], inside: str, prefix: str, ends: bool = False) -> Iterator[_Site]:
+    """Yield the sites of statements; `ends`: the function ends where they do."""
     for index, statement in enumerate(body):
+        last = ends and index == len(body) - 1
         if _is_silent(statement):
             continue
         if isinstance(statement, ast.ClassDef):
@@ -159,16 +161,25 @@ def _sites(body: list[ast.stmt], inside: str, prefix: str) -> Iterator[_Site]:
                 continue
             name = prefix + statement.name
             yield from _defaults(statement, inside or name)
-            yield from _sites(statement.body, inside or name, name + ".")
+            yield from _sites(statement.body, inside or name, name + ".", ends=True)
         else:
-            yield from _of_statement(body, index, statement, inside)
+            if not (last and _returns_nothing(statement)):
+                yield from _of_statement(body, index, statement, inside)
             for part in _expressions(statement):
                 for node in _walk(part):
                     yield from _of_expression(node, statement, inside)
             for name in ("body", "orelse", "finalbody"):
-                yield from _sites(getattr(statement, name, []), inside, prefix)
+                within = last and isinstance(statement, ast.If)
+                yield from _sites(getattr(statement, name, []), inside, prefix, within)
             for handler in getattr(statement, "handlers", []):
                 yield from _sites(handler.body, inside, prefix)
+
+
+def _returns_nothing(statement: ast.stmt) -> bool:
+    """Say whether a statement does what the end of its function does."""
+    if not isinstance(statement, ast.Return):
+        return False
+    return statement.value is None or ast.unparse(statement.value) == "None"
 
 
 def _is_silent(statement: ast.stmt) -> bool:
@@ -208,7 +219,7 @@ def _of_statement(body: list[ast.stmt], index: int, statement: ast.stmt, inside:
     elif isinstance(statement, ast.Return):
         if statement.value is not None and ast.unparse(statement.value) != "None":
             yield _Site("leaving", statement, inside, statement, replace(ast.Expr(statement.value)))
-        elif statement is not body[-1] or inside:
+        elif inside:
             yield _Site("leaving", statement, inside, statement, replace(ast.Pass()))
     elif _does_something(statement) and inside:
         yield _Site("deleted", statement, inside, statement, replace(ast.Pass()))

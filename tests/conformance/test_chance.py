@@ -49,7 +49,7 @@ def test_faults_of_a_program() -> None:
         "argument": 2,
         "deleted": 2,
         "text": 1,
-        "leaving": 3,
+        "leaving": 2,
         "+/-": 1,
         "except": 1,
     }
@@ -72,6 +72,12 @@ def test_faults_of_a_program() -> None:
 def test_what_is_said_to_people_is_no_fault() -> None:
     text = """raise E(f'"{key}" is odd', remedy=f"see {key}", detail=key, code=f"x.{key}")\n"""
     assert [kind for kind, _ in all_faults(text)] == ["argument", "text"]
+
+
+def test_what_the_end_of_a_function_does_as_well_is_no_fault() -> None:
+    text = "def f(a):\n  if a:\n    for b in a:\n      return\n    return None\n  else:\n    return\n"
+    assert [kind for kind, _ in all_faults(text)] == ["negated", "leaving"]
+    assert [kind for kind, _ in all_faults(text + "  g()\n")].count("leaving") == 3
 
 
 def test_the_name_of_an_encoding_is_no_text_with_a_fault() -> None:
