@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Optional
 
@@ -114,8 +114,18 @@ def concerned(source: str, left_out: Mapping[str, str]) -> Iterator[Chosen]:
             within = list(handlers(text))
             for fault in kinds.faults(text):
                 names = [f" except {kind}" for first, last, kind in within if first <= fault.line <= last]
-                if not any(f"{path} {fault.inside}{name}" in left_out for name in ("", *names)):
+                if any(f"{path} {fault.inside}{name}" in left_out for name in ("", *names)):
+                    continue
+                if not names_statement(left_out, path, fault):
                     yield Chosen(path, fault)
+
+
+def names_statement(left_out: Iterable[str], path: str, fault: kinds.Fault) -> bool:
+    """Return whether a list names the statement of a fault, whole or by its beginning and an ellipsis."""
+    told = f"{path} {fault.inside} {fault.statement}"
+    start = f"{path} {fault.inside} "
+    listed = [one for one in left_out if one.startswith(start)]
+    return any(told == one or one.endswith("…") and told.startswith(one[:-1]) for one in listed)
 
 
 def handlers(text: str) -> Iterator[tuple[int, int, str]]:

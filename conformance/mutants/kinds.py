@@ -46,6 +46,8 @@ _MOVED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 # A text for people, which may change while the statement stays what it is.
 _SENTENCE = re.compile(r"""'[^'"]* [^'"]*'|"[^'"]* [^'"]*\"""")
+# What an error advises, and tells besides.
+_FOR_PEOPLE = ("remedy", "detail")
 # Parts of a program that do nothing when it runs.
 _SILENT_FUNCTIONS = ("__repr__", "__str__")
 _SILENT_TESTS = ("TYPE_CHECKING", "__name__ == '__main__'")
@@ -56,7 +58,8 @@ class Fault:
     """One fault: what kind, and where.
 
     `first` and `last` are the lines that run when the place is reached. `inside` is the qualified name of the
-    function that the fault is in, "" outside of functions. `key` stays the same while the statement does.
+    function that the fault is in, "" outside of functions. `key` stays the same while the `statement` does,
+    which is its text without what is in it and without sentences.
     """
 
     number: int
@@ -66,6 +69,7 @@ class Fault:
     last: int
     inside: str
     key: str
+    statement: str
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def faults(text: str) -> tuple[Fault, ...]:
         count = seen[site.inside, one] = seen.get((site.inside, one), 0) + 1
         key = base64.b32encode(hashlib.sha256(f"{one}\n{count}".encode()).digest()[:5]).decode().lower()
         line = getattr(site.node, "lineno", site.statement.lineno)
-        found.append(Fault(number, site.kind, line, *_span(site.statement, line), site.inside, key))
+        found.append(Fault(number, site.kind, line, *_span(site.statement, line), site.inside, key, head))
     return tuple(found)
 
 
@@ -166,7 +170,7 @@ def _sites(body: list[ast.stmt], inside: str, prefix: str, ends: bool = False) -
             if not (last and _returns_nothing(statement)):
                 yield from _of_statement(body, index, statement, inside)
             for part in _expressions(statement):
-                for node in _walk(part):
+                for node in _walk(part, isinstance(statement, ast.Raise)):
                     yield from _of_expression(node, statement, inside)
             for name in ("body", "orelse", "finalbody"):
                 within = last and isinstance(statement, ast.If)
@@ -250,14 +254,22 @@ def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
                 yield one
 
 
-def _walk(node: ast.AST) -> Iterator[ast.AST]:
+def _walk(node: ast.AST, raised: bool) -> Iterator[ast.AST]:
+    """Yield the expressions in one; `raised`: it is an exception, and its sentences are for people."""
     yield node
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("cast", "TypeVar", "import_module"):
+    if isinstance(node, ast.Call):
+        called = ast.unparse(node.func)
+        if called in ("cast", "TypeVar", "import_module"):
+            return
+        raised = raised or called == "BrambleError"
+    elif raised and _is_sentence(node):
         return
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.keyword) and child.arg in _FOR_PEOPLE:
+            continue
         # The pieces between the values of a sentence are a sentence, too.
         if not (_is_sentence(node) and isinstance(child, ast.Constant)) and not _names_encoding(node, child):
-            yield from _walk(child)
+            yield from _walk(child, raised)
 
 
 def _names_encoding(node: ast.AST, child: ast.AST) -> bool:
@@ -300,8 +312,7 @@ def _of_expression(node: ast.AST, statement: ast.stmt, inside: str) -> Iterator[
         if len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args):
             yield site("argument", _setting(node, "args", node.args[:-1]))
         for place, keyword in enumerate(node.keywords):
-            # What an error advises, and tells besides, is for people.
-            if keyword.arg not in (None, "remedy", "detail"):
+            if keyword.arg not in (None, *_FOR_PEOPLE):
                 rest = [*node.keywords[:place], *node.keywords[place + 1 :]]
                 yield site("argument", _setting(node, "keywords", rest))
     elif isinstance(node, ast.Constant):
