@@ -100,10 +100,9 @@ class Session:
     def template(self, text: str) -> Template:
         """Return a text of a derivation: in a module that a builder wrote, paths are references."""
         # spec: build.generated.inputs
-        if self.lent is None or self.lent.translate is None:
-            return Template.parse(text)
+        translate = None if self.lent is None else self.lent.translate
         try:
-            return Template.parse(self.lent.translate(text))
+            return Template.parse(text if translate is None else translate(text))
         except BrambleError as error:
             refuse_as(error)
 
