@@ -105,8 +105,8 @@ def check(made):
     """Refuse what breaks a rule (spec: derivation.name to derivation.sources)."""
     name, builder, outputs, env = made["Name"], made["Builder"], made["Outputs"], made["Env"] or {}
     args, built_in = made["Args"] or [], made["Builder"] in BUILT_IN
-    location = made["Sources"]["Location"].rpartition("//")[2]
-    paths = [*(made["Sources"]["Files"] or []), *([location] if location else [])]
+    project, _, location = made["Sources"]["Location"].rpartition("//")
+    paths = [*(made["Sources"]["Files"] or []), *filter(None, (project, location))]
     one_output = len(outputs) == 1 or (builder == "host_tools" and outputs == ["out", "rt"])
     rules = {
         "name": 1 <= len(name.encode(errors="surrogateescape")) <= 200
@@ -208,8 +208,9 @@ def read_document(data):
     if not fits(document, DOCUMENT):
         refuse("encoding", "it is not of the form of a document")
     for place in (document.get("places") or {}).values():
-        if min(place.get("line", 1), place.get("column", 1)) < 1:
-            refuse("encoding", "lines and columns are numbers from 1")
+        numbers = place.get("line", 1), place.get("column", 1)
+        if min(numbers) < 1 or max(numbers) >= 10**15:
+            refuse("encoding", "lines and columns are numbers from 1, of at most 15 digits")
     nodes, ids, graph = document["graph"] or {}, {}, {}
     pattern = LABELLED if any(key[0:1] == "@" for key in nodes) else REFERENCE
     for key, node in nodes.items():
