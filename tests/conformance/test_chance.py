@@ -115,7 +115,7 @@ def test_what_is_chosen_is_spread_over_the_rooms() -> None:
     assert len({(one.path, one.fault.first) for one in chosen}) == 80
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def faults_of(path: str) -> tuple[str, tuple[kinds.Fault, ...]]:
     with open(path, encoding="utf-8") as file:
         text = file.read()
