@@ -282,8 +282,6 @@ def _extras(data: bytes) -> dict[int, bytes]:
     while len(data) - at >= 4:
         number, length = struct.unpack_from("<HH", data, at)
         if at + 4 + length > len(data):
-            if not data[at:].strip(b"\0"):
-                break
             raise TarBroken("an extra field of it cannot be read")
         field = data[at + 4 : at + 4 + length]
         if found.setdefault(number, field) != field and number in (_EXTRA_ZIP64, _EXTRA_PATH):
