@@ -46,6 +46,8 @@ _MOVED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 # A text for people, which may change while the statement stays what it is.
 _SENTENCE = re.compile(r"""'[^'"]* [^'"]*'|"[^'"]* [^'"]*\"""")
+# Calls that make or raise an error of a user.
+_SAYING = ("BrambleError", "refuse", "_refuse", "fail_with")
 # What an error advises, and tells besides.
 _FOR_PEOPLE = ("remedy", "detail")
 # Parts of a program that do nothing when it runs.
@@ -170,8 +172,8 @@ def _sites(body: list[ast.stmt], inside: str, prefix: str, ends: bool = False) -
             if not (last and _returns_nothing(statement)):
                 yield from _of_statement(body, index, statement, inside)
             for part in _expressions(statement):
-                for node in _walk(part, isinstance(statement, ast.Raise)):
-                    yield from _of_expression(node, statement, inside)
+                for node, raised in _walk(part, isinstance(statement, ast.Raise)):
+                    yield from _of_expression(node, statement, inside, raised)
             for name in ("body", "orelse", "finalbody"):
                 within = last and isinstance(statement, ast.If)
                 yield from _sites(getattr(statement, name, []), inside, prefix, within)
@@ -254,22 +256,35 @@ def _expressions(statement: ast.stmt) -> Iterator[ast.AST]:
                 yield one
 
 
-def _walk(node: ast.AST, raised: bool) -> Iterator[ast.AST]:
+def _walk(node: ast.AST, raised: bool) -> Iterator[tuple[ast.AST, bool]]:
     """Yield the expressions in one; `raised`: it is an exception, and its sentences are for people."""
-    yield node
+    if raised and _is_for_people(node):
+        return
     if isinstance(node, ast.Call):
         called = ast.unparse(node.func)
+        raised = raised or called in _SAYING
+        yield node, raised
         if called in ("cast", "TypeVar", "import_module"):
             return
-        raised = raised or called == "BrambleError"
-    elif raised and _is_sentence(node):
-        return
+    else:
+        yield node, raised
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.keyword) and child.arg in _FOR_PEOPLE:
             continue
         # The pieces between the values of a sentence are a sentence, too.
         if not (_is_sentence(node) and isinstance(child, ast.Constant)) and not _names_encoding(node, child):
             yield from _walk(child, raised)
+
+
+def _is_for_people(node: ast.AST) -> bool:
+    """Say whether an expression is a sentence, or one of several."""
+    if isinstance(node, ast.IfExp):
+        return _is_for_people(node.body) and _is_for_people(node.orelse)
+    if isinstance(node, ast.BinOp):
+        return _is_for_people(node.left) or _is_for_people(node.right)
+    return _is_sentence(node) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str) and _has_blank(node.value)
+    )
 
 
 def _names_encoding(node: ast.AST, child: ast.AST) -> bool:
@@ -289,7 +304,7 @@ def _has_blank(text: str) -> bool:
     return any(character.isspace() for character in text.rstrip("\n"))
 
 
-def _of_expression(node: ast.AST, statement: ast.stmt, inside: str) -> Iterator[_Site]:
+def _of_expression(node: ast.AST, statement: ast.stmt, inside: str, raised: bool) -> Iterator[_Site]:
     def site(kind: str, apply: Callable[[], object]) -> _Site:
         return _Site(kind, statement, inside, node, apply)
 
@@ -309,7 +324,8 @@ def _of_expression(node: ast.AST, statement: ast.stmt, inside: str) -> Iterator[
         if isinstance(node.op, (ast.Add, ast.Sub)) and not any(map(_is_text, (node.left, node.right))):
             yield site("+/-", _setting(node, "op", ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()))
     elif isinstance(node, ast.Call):
-        if len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args):
+        said = raised and bool(node.args) and _is_for_people(node.args[-1])
+        if len(node.args) > 1 and not said and not any(isinstance(one, ast.Starred) for one in node.args):
             yield site("argument", _setting(node, "args", node.args[:-1]))
         for place, keyword in enumerate(node.keywords):
             if keyword.arg not in (None, *_FOR_PEOPLE):
