@@ -322,8 +322,8 @@ def _locate(name: str, owner: str, root: str, inner: str, reads: Reads) -> Modul
     reads.file(root, directory_file)
     if inner:
         reads.file(root, plain_file)
-    has_directory = os.path.isfile(os.path.join(root, directory_file))
-    has_plain = bool(inner) and os.path.isfile(os.path.join(root, plain_file))
+    has_directory = os.path.exists(os.path.join(root, directory_file))
+    has_plain = bool(inner) and os.path.exists(os.path.join(root, plain_file))
     if has_directory and has_plain:
         # spec: project.modules.ambiguous
         raise BrambleError(
