@@ -46,8 +46,9 @@ _MOVED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 # A text for people, which may change while the statement stays what it is.
 _SENTENCE = re.compile(r"""'[^'"]* [^'"]*'|"[^'"]* [^'"]*\"""")
-# Calls that make or raise an error of a user.
-_SAYING = ("BrambleError", "refuse", "_refuse", "fail_with")
+# Calls that raise an error of a user, and others that make one.
+_RAISING = ("refuse", "_refuse", "fail_with")
+_SAYING = (*_RAISING, "BrambleError")
 # What an error advises, and tells besides.
 _FOR_PEOPLE = ("remedy", "detail")
 # Parts of a program that do nothing when it runs.
@@ -175,10 +176,17 @@ def _sites(body: list[ast.stmt], inside: str, prefix: str, ends: bool = False) -
                 for node, raised in _walk(part, isinstance(statement, ast.Raise)):
                     yield from _of_expression(node, statement, inside, raised)
             for name in ("body", "orelse", "finalbody"):
-                within = last and isinstance(statement, ast.If)
+                within = last and name != "finalbody" and _ends_with(statement, name)
                 yield from _sites(getattr(statement, name, []), inside, prefix, within)
             for handler in getattr(statement, "handlers", []):
-                yield from _sites(handler.body, inside, prefix)
+                yield from _sites(handler.body, inside, prefix, last)
+
+
+def _ends_with(statement: ast.stmt, part: str) -> bool:
+    """Say whether nothing of a statement is done after this part of it."""
+    if isinstance(statement, ast.Try):
+        return part == "orelse" or not statement.orelse
+    return isinstance(statement, (ast.If, ast.With))
 
 
 def _returns_nothing(statement: ast.stmt) -> bool:
@@ -186,6 +194,10 @@ def _returns_nothing(statement: ast.stmt) -> bool:
     if not isinstance(statement, ast.Return):
         return False
     return statement.value is None or ast.unparse(statement.value) == "None"
+
+
+def _raises_in_any_case(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in _RAISING
 
 
 def _is_silent(statement: ast.stmt) -> bool:
@@ -224,6 +236,8 @@ def _of_statement(body: list[ast.stmt], index: int, statement: ast.stmt, inside:
         yield _Site("leaving", statement, inside, statement, replace(ast.Pass()))
     elif isinstance(statement, ast.Return):
         if statement.value is not None and ast.unparse(statement.value) != "None":
+            if _raises_in_any_case(statement.value):
+                return
             yield _Site("leaving", statement, inside, statement, replace(ast.Expr(statement.value)))
         elif inside:
             yield _Site("leaving", statement, inside, statement, replace(ast.Pass()))
