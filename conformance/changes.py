@@ -123,7 +123,10 @@ def serve(action: Serve, world: World, sections: Mapping[str, str], servers: con
             return file.read()
 
     routes = parse_routes(sections[action.routes])
-    address = servers.enter_context(serving(routes, read))
+    certificate = None
+    if action.certificate is not None:
+        certificate = world.path(action.certificate.expand(world.values))
+    address = servers.enter_context(serving(routes, read, certificate))
     world.values[action.name] = address
     world.values[f"{action.name}_at"] = address.partition("//")[2]
 

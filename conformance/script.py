@@ -112,6 +112,7 @@ class Serve:
 
     name: str
     routes: str  # the section that says what it answers
+    certificate: Optional[Word] = None  # the file with its key and its certificate, where it speaks TLS
 
 
 @dataclass(frozen=True)
@@ -400,10 +401,11 @@ def _env(rest: str) -> Env:
 def _serve(rest: str) -> Serve:
     # spec: conformance.verbs.serve
     words = rest.split()
-    if len(words) != 2 or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", words[0]):
-        raise BadStep("serve has the shape: serve NAME @SECTION")
+    shaped = len(words) == 2 or (len(words) == 4 and words[2] == "tls")
+    if not shaped or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", words[0]):
+        raise BadStep("serve has the shape: serve NAME @SECTION [tls FILE]")
     _check_section(words[1])
-    return Serve(words[0], words[1])
+    return Serve(words[0], words[1], whole_text(words[3]) if words[2:] else None)
 
 
 def _git(rest: str) -> Git:

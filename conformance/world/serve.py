@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Optional
 
 from conformance.routes import Route, Routes
 
@@ -14,9 +16,16 @@ _TAG = '"half"'
 
 
 @contextlib.contextmanager
-def serving(routes: Routes, read: Callable[[str], bytes]) -> Iterator[str]:
-    """Serve these routes on a free port of 127.0.0.1; the value is the address, no slash at its end."""
+def serving(routes: Routes, read: Callable[[str], bytes], certificate: Optional[str] = None) -> Iterator[str]:
+    """Serve these routes on a free port of 127.0.0.1; the value is the address, no slash at its end.
+
+    `certificate` is a file with a private key and a certificate: with it the server speaks TLS.
+    """
     ended = threading.Event()
+    context: Optional[ssl.SSLContext] = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
     asked: dict[str, int] = {}
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -31,6 +40,14 @@ def serving(routes: Routes, read: Callable[[str], bytes]) -> Iterator[str]:
     class Server(http.server.ThreadingHTTPServer):
         request_queue_size = 128  # many ask at once; one that is not taken waits for a second
 
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            if context is None:
+                super().finish_request(request, client_address)
+                return
+            # A client that does not trust the server ends the connection.
+            with contextlib.suppress(OSError):
+                _within_tls(context, request, lambda inner: Handler(inner, client_address, self))
+
     server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     # Threads that hang must not hold the end of the case up.
@@ -38,12 +55,26 @@ def serving(routes: Routes, read: Callable[[str], bytes]) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http{'s' if context else ''}://127.0.0.1:{server.server_address[1]}"
     finally:
         ended.set()
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _within_tls(
+    context: ssl.SSLContext, connection: socket.socket, handle: Callable[[socket.socket], object]
+) -> None:
+    """Handle what comes within TLS, and announce its end. Raises OSError."""
+    connection.settimeout(10)
+    with context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True) as inner:
+        try:
+            handle(inner)
+        finally:
+            inner.settimeout(0.2)
+            with contextlib.suppress(OSError, ValueError):
+                inner.unwrap()
 
 
 def _routed(routes: Routes, path: str) -> tuple[Route, str]:

@@ -133,6 +133,8 @@ def test_a_section_that_is_not_there_is_missed() -> None:
     "script",
     [
         "serve web @s\nrun a\n-- @s --\n/a teapot\n",
+        "serve web @s tls\nrun a\n-- @s --\n/a file f\n",
+        "serve web @s ssl f\nrun a\n-- @s --\n/a file f\n",
         "serve web @s\nrun a\n-- @s --\n/a file f if\n",
         "serve web @s\nrun a\n-- @s --\n/a file if X y\n",
         "serve web @s\nrun a\n-- @s --\nx.test file f\n",

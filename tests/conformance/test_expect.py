@@ -12,7 +12,7 @@ from conformance import changes
 from conformance.script import Write
 from conformance.words import whole_text
 from conformance.world.session import Implementation, World
-from tests.conformance.support import case_of, chunk_of, fails, outcome_of, passes
+from tests.conformance.support import TOP, case_of, chunk_of, fails, outcome_of, passes
 
 # The runner itself: with the oldest Python and the newest it runs the whole suite.
 pytestmark = pytest.mark.once
@@ -273,6 +273,24 @@ def test_serve_answers_as_its_routes_say() -> None:
         "text stdout like @want\n" + routes + "-- @want --\n"
         "file content\nmoved content\nteapot HTTPError 418\nhalf IncompleteRead \n"
         "second HTTPError 503\nsecond content\nnone HTTPError 404\n"
+    )
+    outcome = outcome_of(case_of(script), command=("/usr/bin/env", "python3", "-c", program))
+    assert outcome.status == "passed", outcome.message
+
+
+def test_serve_speaks_tls_with_a_certificate() -> None:
+    with open(os.path.join(TOP, "conformance/cases/build/fetch-tls.txt"), encoding="utf-8") as file:
+        pem = file.read().partition("-- server.pem --\n")[2]
+    program = (
+        "import ssl, sys, urllib.request as r\n"
+        "unverified = ssl._create_unverified_context()\n"
+        "print(sys.argv[1][:8], r.urlopen(sys.argv[1], context=unverified).read().decode().strip())\n"
+        "try: r.urlopen(sys.argv[1])\n"
+        "except OSError as e: print(type(e.reason).__name__)\n"
+    )
+    script = (
+        "serve web @r tls server.pem\nrun $web/file\ntext stdout like @want\n-- @r --\n/file file f\n"
+        "-- @want --\nhttps:// content\nSSLCertVerificationError\n-- f --\ncontent\n-- server.pem --\n" + pem
     )
     outcome = outcome_of(case_of(script), command=("/usr/bin/env", "python3", "-c", program))
     assert outcome.status == "passed", outcome.message
