@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from bramble.derivation.canonical import derivation_id, sources_bytes
-from bramble.derivation.template import OutputRef, Template, distinct_references
+from bramble.derivation.template import OutputRef, Template, distinct_references, references_in
 
 # spec: derivation.builder.built-in
 BUILTIN_BUILDERS = ("fetch_url", "fetch_git", "derivation_output", "host_tools")
@@ -82,8 +82,16 @@ class Derivation(_Derivation):
 
     @cached_property
     def dependencies(self) -> tuple[OutputRef, ...]:
-        """Every output that the builder, an argument or a variable names: sorted, each once."""
+        """Every output that the builder, an argument or a variable names: sorted, each once.
+
+        Whoever makes a graph may set it to equal values that derivations share: see `Session.references`.
+        """
         # spec: derivation.dependencies
+        return references_in("\n".join(self.dependency_texts))
+
+    @property
+    def dependency_texts(self) -> list[str]:
+        """The dependencies as they are written, in the same order."""
         # No reference reaches beyond its text: a line feed ends whatever was one.
         texts = [self.builder.text, *[arg.text for arg in self.args], *[value.text for _, value in self.env]]
         return distinct_references("\n".join(texts))

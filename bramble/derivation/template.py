@@ -22,6 +22,7 @@ class OutputRef(NamedTuple):
 OUTPUT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPENING = "{{ "
 _REFERENCE = re.compile(r"\{\{ ([a-z2-7]{32}):([A-Za-z_][A-Za-z0-9_]*) \}\}")
+_WHOLE = re.compile(r"\{\{ [a-z2-7]{32}:[A-Za-z_][A-Za-z0-9_]* \}\}")
 _APART = re.compile(r"(\{\{ [a-z2-7]{32}:[A-Za-z_][A-Za-z0-9_]* \}\})")
 
 
@@ -92,9 +93,7 @@ def references_in(text: str) -> tuple[OutputRef, ...]:
     return tuple([OutputRef(*found) for found in _REFERENCE.findall(text)])
 
 
-def distinct_references(text: str) -> tuple[OutputRef, ...]:
-    """Return the outputs that a text names: sorted, each once."""
-    if _OPENING not in text:
-        return ()
-    found = sorted(set(_REFERENCE.findall(text)))
-    return tuple([OutputRef(id, output) for id, output in found])
+def distinct_references(text: str) -> list[str]:
+    """Return the references of a text, as they are written: sorted as the outputs are, each once."""
+    # All ids are of one length, and what ends a reference sorts before all that a name is made of.
+    return sorted(set(_WHOLE.findall(text))) if _OPENING in text else []

@@ -8,7 +8,7 @@ from typing import Any, Optional
 from bramble.derivation.graph import unknown_output, unknown_reference
 from bramble.derivation.model import NO_SOURCES, Derivation, Sources
 from bramble.derivation.rules import check, is_relative_path, suggest_builder
-from bramble.derivation.template import Template
+from bramble.derivation.template import OutputRef, Template, references_in
 from bramble.errors import BrambleError
 from bramble.lang.arguments import Checker, bind
 from bramble.lang.failure import refuse, refuse_as
@@ -58,21 +58,31 @@ def derivation(thread: Thread, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     )
     try:
         check(made)
-        _check_references(session, made)
+        _link(session, made)
     except BrambleError as error:
         refuse_as(error)
     _warn_of_builder(session, made, caller.position)
     return session.make(made, caller)
 
 
-def _check_references(session: Session, made: Derivation) -> None:
+def _link(session: Session, made: Derivation) -> None:
+    """Let a derivation have the dependencies that its texts name; refuse what is none."""
+    references, known = made.dependency_texts, session.references
+    for reference in references:
+        if reference not in known:
+            known[reference] = _output(session, made, *references_in(reference))
+    made.dependencies = tuple([known[reference] for reference in references])
+
+
+def _output(session: Session, made: Derivation, ref: OutputRef) -> OutputRef:
+    """Return the output that a reference of `made` names."""
     # spec: dialect.derivation.references
-    for ref in made.dependencies:
-        found = session.derivations.get(ref.derivation)
-        if found is None:
-            raise unknown_reference(str(ref), made, None)
-        if ref.output not in found.outputs:
-            raise unknown_output(found, ref, made.name, None)
+    found = session.derivations.get(ref.derivation)
+    if found is None:
+        raise unknown_reference(str(ref), made, None)
+    if ref.output not in found.outputs:
+        raise unknown_output(found, ref, made.name, None)
+    return OutputRef(found.id, ref.output)
 
 
 def _warn_of_builder(session: Session, made: Derivation, position: Position) -> None:

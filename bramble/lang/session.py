@@ -57,6 +57,9 @@ class Session:
     built_for: str = ""  # what the user builds for, "" for this machine
     lent: Optional[Lent] = None  # what a generated module may use of the graph around it
     derivations: dict[str, Derivation] = field(default_factory=dict)
+    # The outputs that derivations have referred to, by how that is written. A graph has each reference many
+    # times, and one value for all of them takes half of the memory.
+    references: dict[str, OutputRef] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     tests: list[TestRequest] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -18,8 +18,8 @@ FAULTS: tuple[tuple[str, str, str, str], ...] = (
     (
         "derivation.dependencies",
         "bramble/derivation/template.py",
-        "found = sorted(set(_REFERENCE.findall(text)))",
-        "found = sorted(set(_REFERENCE.findall(text)), reverse=True)",
+        "return sorted(set(_WHOLE.findall(text))) if",
+        "return sorted(set(_WHOLE.findall(text)), reverse=True) if",
     ),
     (
         "derivation.store.digest",

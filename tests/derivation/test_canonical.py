@@ -63,6 +63,15 @@ def test_the_root_of_a_package_is_not_the_root_of_the_project():
     assert b'"Location":"p//"' in canonical_bytes(there)
 
 
+def test_outputs_of_one_derivation_are_sorted_by_their_names():
+    names = ["A", "Out", "_", "a", "o", "ou", "out", "out2", "outZ", "out_", "outs", "ouu"]
+    refs = [OutputRef("a" * 32, name) for name in names]
+    derivation = Derivation("n", parse("".join(map(str, reversed(refs)))))
+    assert names == sorted(names)
+    assert derivation.dependencies == tuple(refs)
+    assert derivation.dependency_texts == [str(ref) for ref in refs]
+
+
 def test_dependencies_are_sorted_and_named_once():
     first, second = "a" * 32, "b" * 32
     derivation = Derivation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bramble.derivation.model import Sources
+from bramble.derivation.model import Derivation, Sources
 from tests.lang.worlds import World, failure, one_package
 
 
@@ -29,6 +29,24 @@ def b():
     assert made.derivation("./:several").id == "lvliebpnk6lcalc3sdsvfbrzwlamb4qo"
     assert made.derivation("./:b").id == "ojsnyikh3g6gkg2wvzte7mocqbjrgo6y"
     assert "uyfzbklpblwxplhwei63mtj3pnh2w3yr" in made.evaluate("./:b").graph
+
+
+def test_a_reference_that_derivations_share_is_one_value(tmp_path):
+    graph = World(
+        tmp_path,
+        default="""
+def f():
+    low = derivation("low", "x", outputs = ["out", "lib"])
+    both = [low.lib + ":" + low.out]
+    return [derivation("one", low.out + "/sh", args = both), derivation("two", "x", args = both + [low.lib])]
+""",
+    ).evaluate("./:f")
+    low, one, two = (graph.graph.get(key) for key in graph.graph.derivations)
+    assert one.dependencies == two.dependencies == Derivation(*two).dependencies
+    assert [ref.output for ref in one.dependencies] == ["lib", "out"]
+    for first, second in zip(one.dependencies, two.dependencies):
+        assert first is second
+        assert first.derivation is low.id
 
 
 def test_every_parameter_arrives_where_it_belongs(tmp_path):
