@@ -6,12 +6,12 @@ So a change that leaves an input's contents as they were rebuilds nothing above 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple, Optional
 
 from bramble.derivation.gojson import NULL, array, encoded, mapping, text, texts
-from bramble.derivation.model import Derivation
+from bramble.derivation.model import DEFAULT_OUTPUTS, Derivation
 from bramble.derivation.template import OutputRef, apart
 from bramble.store.digest import DIGEST_LENGTH, digest
 from bramble.store.path import prefix_of_record
@@ -74,7 +74,7 @@ class ResolvedDerivation(_Resolved):
         results = [] if outputs is None else [_output(*outputs[name]) for name in self.outputs]
         return _document(
             f'{{"Args":{texts(self.args)},"Builder":{text(self.builder)},"Env":{mapping(self.env)}',
-            listed,
+            array(listed),
             self.name,
             self.network,
             _tail(self.outputs, results, self.platform, self.source),
@@ -82,13 +82,11 @@ class ResolvedDerivation(_Resolved):
         )
 
 
-def _document(
-    head: str, dependencies: Iterable[str], name: str, network: bool, tail: str, target: str
-) -> bytes:
+def _document(head: str, dependencies: str, name: str, network: bool, tail: str, target: str) -> bytes:
     """Return the file of a store derivation: `head` is the part before `dependencies`."""
     # spec: derivation.store.encoding
     return encoded(
-        f'{head},"Dependencies":{array(dependencies)},"Name":{text(name)}'
+        f'{head},"Dependencies":{dependencies},"Name":{text(name)}'
         + (',"Network":true' if network else "")
         + tail
         + (f',"Target":{text(target)}}}' if target else "}")
@@ -110,6 +108,10 @@ def _tail(
 
 def _dependency(output: str, name: str, filename: str) -> str:
     return f'{{"Filename":{text(filename)},"OutputName":{text(name)},"Output":{text(output)}}}'
+
+
+_BEFORE, _AFTER = _dependency("|", DEFAULT_OUTPUTS[0], "").split("|")
+_BETWEEN = f"{_AFTER},{_BEFORE}"
 
 
 def _output(path: str, references: Iterable[str]) -> str:
@@ -154,9 +156,9 @@ class Digests:
     """The digests of what `resolve` would return for the derivations of one graph, and nothing else of that.
 
     A graph in which all is known is a walk from digest to digest, and making them is most of it. So what many
-    have in common is worked out once: how sources and platform are written, and how an input is; and paths
-    are written into texts that are JSON already, since neither a reference nor a path has anything that JSON
-    writes in another way. It is one thread's.
+    have in common is worked out once: how sources and platform are written; and paths are written into texts
+    that are JSON already, since neither a reference nor a path has anything that JSON writes in another way.
+    It is one thread's.
     """
 
     def __init__(self, platform: str) -> None:
@@ -164,11 +166,10 @@ class Digests:
         self._platform = platform
         self._prefix = prefix_of_record() + "/"
         self._tails: dict[tuple[tuple[str, ...], str, Optional[SourceObject]], str] = {}
-        # By the text of a reference, as it stands where it is needed:
-        self._names: dict[str, str] = {}  # the object that it is
-        self._paths: dict[str, str] = {}  # its path
-        self._orders: dict[str, str] = {}  # what sorts as the dependency on it does
-        self._listed: dict[str, str] = {}  # that dependency in JSON, by what sorts as it does
+        # The object that a reference is, by its text. Nothing more is kept: in a large graph it takes longer
+        # to fetch a text from memory than to put it together.
+        self._names: dict[str, str] = {}
+        self._others: set[str] = set()  # those references of them that are not to an output called "out"
 
     def tell(self, id: str, outputs: Iterable[tuple[str, str]]) -> None:
         """Record the result of a derivation, as pairs of output name and object name.
@@ -177,37 +178,36 @@ class Digests:
         """
         for output, name in outputs:
             reference = f"{{{{ {id}:{output} }}}}"
-            if self._names.get(reference) != name:
-                self._names[reference] = name
-                self._paths.pop(reference, None)
+            self._names[reference] = name
+            if output != DEFAULT_OUTPUTS[0]:
+                self._others.add(reference)
 
     def of(self, derivation: Derivation, source: Optional[SourceObject]) -> str:
         """Return the digest; `source` as in `resolve`. The result of each input must have been recorded."""
         # spec: derivation.store.digest
         name, builder, args, env, _, outputs, platform, network, target = derivation
-        # No text in JSON has a line feed, and no reference reaches beyond one.
-        texts = [text(builder[0]), *[text(arg[0]) for arg in args], *[text(value[0]) for _, value in env]]
-        parts = apart("\n".join(texts))
-        needed: list[str] = []
+        parts = _escaped([builder[0], *[arg[0] for arg in args], *[value[0] for _, value in env]])
+        needed = NULL
         if len(parts) > 1:
             references = parts[1::2]
-            for reference in references:
-                if reference not in self._paths:
-                    self._learn(reference)
-            parts[1::2] = map(self._paths.__getitem__, references)
-            needed = sorted(set(map(self._orders.__getitem__, references)))
-            texts = "".join(parts).split("\n")
+            names = list(map(self._names.__getitem__, references))
+            needed = self._needed(references, names)
+            pieces = [self._prefix] * (3 * len(names) + 1)
+            pieces[::3], pieces[2::3] = parts[::2], names
+            parts = ["".join(pieces)]
+        texts = parts[0].split("\n")
         at = 1 + len(args)
-        variables = ",".join([text(pair[0]) + ":" + value for pair, value in zip(env, texts[at:])])
+        arguments = '["' + '","'.join(texts[1:at]) + '"]' if args else NULL
+        variables = ",".join([f'{text(pair[0])}:"{value}"' for pair, value in zip(env, texts[at:])])
         end = (outputs, platform or self._platform, source)
         tail = self._tails.get(end)
         if tail is None:
             tail = self._tails[end] = _tail(outputs, (), end[1], source)
         return digest(
             _document(
-                f'{{"Args":{array(texts[1:at])},"Builder":{texts[0]},"Env":'
+                f'{{"Args":{arguments},"Builder":"{texts[0]}","Env":'
                 + ("{" + variables + "}" if variables else NULL),
-                [self._listed[one] for one in needed],
+                needed,
                 name,
                 network,
                 tail,
@@ -215,11 +215,26 @@ class Digests:
             )
         )
 
-    def _learn(self, reference: str) -> None:
-        """Work out how an output is written where it is needed."""
-        name, output = self._names[reference], reference[len("{{ :") + DIGEST_LENGTH : -len(" }}")]
-        # All names are of one length.
-        order = name + output
-        # Neither has anything that JSON writes in another way.
-        self._listed[order] = f'{{"Filename":"","OutputName":"{output}","Output":"{name}"}}'
-        self._paths[reference], self._orders[reference] = self._prefix + name, order
+    def _needed(self, references: Sequence[str], names: Sequence[str]) -> str:
+        """Return in JSON the dependencies that references to these objects are."""
+        # Neither names nor outputs have anything that JSON writes in another way.
+        if self._others.isdisjoint(references):
+            # As nearly always. Then the same text stands between one name and the next.
+            return f"[{_BEFORE}{_BETWEEN.join(sorted(set(names)))}{_AFTER}]"
+        outputs = [reference[len("{{ :") + DIGEST_LENGTH : -len(" }}")] for reference in references]
+        return array([_dependency(name, output, "") for name, output in sorted({*zip(names, outputs)})])
+
+
+def _escaped(texts: Sequence[str]) -> list[str]:
+    """Return these texts as they stand in JSON, without quotes and a line each, taken apart.
+
+    No text in JSON has a line feed, and no reference reaches beyond one.
+    """
+    joined = "\n".join(texts)
+    if '"' not in joined and "\\" not in joined:
+        parts = apart(joined)
+        # No reference has anything to be escaped, and references are most of a long search path.
+        rest = "".join(parts[::2])
+        if len(text(rest)) == len(rest) + len('""') + len(texts) - 1:
+            return parts
+    return apart("\n".join([text(one)[1:-1] for one in texts]))

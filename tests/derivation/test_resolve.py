@@ -147,7 +147,7 @@ def test_the_machine_gives_the_platform_that_the_recipe_leaves_open():
         assert resolved.platform == expected
 
 
-TEXTS = st.text(st.sampled_from('a{} :"\\<&\n\u2028/é'), max_size=6)
+TEXTS = st.text(st.sampled_from('a{} :"\\<&\n\t\u2028/é'), max_size=6)
 IDS = st.sampled_from([letter * 32 for letter in "abcdefghijklmnopqrst"])
 REFS = st.builds(OutputRef, IDS, st.sampled_from(["out", "lib", "A"]))
 TEMPLATES = st.lists(TEXTS | REFS.map(str) | st.just("{{ " + "z" * 32 + " }}"), max_size=5).map("".join)
