@@ -91,7 +91,9 @@ def expected(key: Optional[str], name: str, env: Mapping[str, str], pins: Mappin
     builder = key.partition(" ")[0]
     written = env.get("hash") or None
     # A lock from before may still have the key with the secret in it.
-    pinned = None if has_checksum(env) else pins.get(key) or pins.get(plain_key(builder, env))
+    pinned = None
+    if pins and not has_checksum(env):
+        pinned = pins.get(key) or pins.get(plain_key(builder, env))
     for source, value in (("its hash", written), ("the lock", pinned)):
         if value is not None and not is_digest(value):
             raise BrambleError(
@@ -116,11 +118,11 @@ def is_pinned(env: Mapping[str, str]) -> bool:
 def has_checksum(env: Mapping[str, str]) -> bool:
     """Return whether a download states what its bytes are, and so needs no pin."""
     # spec: build.fetch.checksum
-    return any(env.get(variable) for variable in _CHECKSUMS)
+    return any([env.get(variable) for variable in _CHECKSUMS])
 
 
 def _shape(env: Mapping[str, str]) -> str:
-    return "".join(f" {variable}={env[variable]}" for variable in _SHAPE if env.get(variable))
+    return "".join([f" {variable}={env[variable]}" for variable in _SHAPE if env.get(variable)])
 
 
 def needed(builder: str, name: str, env: Mapping[str, str], variable: str) -> str:

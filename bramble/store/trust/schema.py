@@ -148,7 +148,8 @@ def stored_object(name: str, data: bytes) -> StoreObject:
     else:
         fields = record(data, "references", "size")
         found = StoreObject(name, field(fields, "references", array(digest)), field(fields, "size", natural))
-    if list(found.references) != sorted(set(found.references)) or name in found.references:
+    references = found.references
+    if references and (list(references) != sorted(set(references)) or name in references):
         raise Malformed("references are not sorted, repeated, or to the object itself")
     return found
 
