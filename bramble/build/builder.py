@@ -15,13 +15,13 @@ import contextlib
 import importlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.build.events import Event, Started, Timed, Waiting
 from bramble.build.options import STRONGEST, BuildOptions
 from bramble.build.pins import FETCHERS, expected, has_checksum, is_pinned, lock_key
-from bramble.build.sources import add_sources, name_sources
+from bramble.build.sources import add_sources, name_sources, recall_sources
 from bramble.build.stamps import Stamp, changed_file, unchanged
 from bramble.build.task import Cancelled, Made, Task
 from bramble.derivation.model import BUILTIN_BUILDERS, GENERATOR, Derivation, Sources
@@ -32,6 +32,9 @@ from bramble.store.disk import Realisation, Store, StoreObject
 if TYPE_CHECKING:
     from bramble.build.maker import Maker
     from bramble.store.records.stamps import Looks
+
+
+Outputs = tuple[tuple[str, str], ...]  # (output name, object name)
 
 
 class Builder:
@@ -125,27 +128,25 @@ class Builder:
         """Receive the result of a derivation; for the thread that recalls what depends on it."""
         self._digests.tell(id, made.outputs)
 
-    def recalled(self, id: str, derivation: Derivation) -> Optional[Made]:
+    def recalled(self, id: str, derivation: Derivation, *, alone: bool = False) -> Optional[Made]:
         """Return what `known` would return for a derivation that was built; None means unknown.
 
         That is as quick as it can be, for most of a large graph is such: nothing is looked at but its
-        record. Whether its outputs are there is for `look` to find out. What it needs has been noted.
-        Raises BrambleError as `known` does.
+        record, and, while the caller's thread is `alone`, the stamps of its sources. Whether its outputs
+        are there is for `look` to find out. What it needs has been noted. Raises BrambleError as `known`
+        does, and for sources that are missing.
         """
         # spec: build.cached
         options, sources = self._options, derivation.sources
-        if (
-            derivation.network
-            or options.demand
-            or id in options.renew
-            or (sources.files and sources not in self.sources)
-        ):
+        if derivation.network or options.demand or id in options.renew:
             return None
         kind = derivation.builder[0]
         fetched = kind in FETCHERS
         if kind in BUILTIN_BUILDERS and (not fetched or derivation.dependencies):
             return None
-        source = self.sources[sources] if sources.files else None
+        source = self._recalled_source(sources, alone) if sources.files else None
+        if sources.files and source is None:
+            return None
         found = self._store.realisation(self._digests.of(derivation, source), present=False)
         if found is None:
             return None
@@ -164,23 +165,39 @@ class Builder:
             return None
         return Made(filename, outputs, True, True, 0.0, rung, pin)
 
-    def look(self, recalled: Sequence[tuple[bool, tuple[tuple[str, str], ...]]]) -> list[bool]:
+    def _recalled_source(self, sources: Sources, alone: bool) -> Optional[SourceObject]:
+        source = self.sources.get(sources)
+        if source is None and alone:
+            source = recall_sources(sources, self._store, self._source_roots, self._looks)
+            if source is not None:
+                self.sources[sources] = source
+        return source
+
+    def look(self, recalled: Sequence[tuple[bool, Outputs]]) -> list[bool]:
         """Say of each of many that were recalled whether something of it is missing; all are protected.
 
         For those that begin with True that is anything which its outputs refer to, for others an output.
         """
-        # spec: store.gc.protection, build.demand
+        # spec: build.demand
         store = self._store
-        # First: what is there afterwards stays. Of those that have to be complete the store sees to that.
-        self._seen += [name for wanted, outputs in recalled if not wanted for _, name in outputs]
-        self.protect_seen()
-        whole = self._is_whole([name for wanted, outputs in recalled if wanted for _, name in outputs])
+        whole = self.whole(
+            [outputs for wanted, outputs in recalled if wanted],
+            [outputs for wanted, outputs in recalled if not wanted],
+        )
         return [
             not whole and not self._is_whole([name for _, name in outputs])
             if wanted
             else not store.all_there([name for _, name in outputs])
             for wanted, outputs in recalled
         ]
+
+    def whole(self, wanted: Iterable[Outputs], others: Iterable[Outputs]) -> bool:
+        """Protect all of these outputs; return whether the `wanted` ones are complete."""
+        # spec: store.gc.protection
+        # First: what is there afterwards stays. Of those that have to be complete the store sees to that.
+        self._seen += [name for outputs in others for _, name in outputs]
+        self.protect_seen()
+        return self._is_whole([name for outputs in wanted for _, name in outputs])
 
     def _is_whole(self, names: Sequence[str]) -> bool:
         """Return whether objects are complete; not if it cannot be known: who asks again hears why."""

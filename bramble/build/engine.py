@@ -1,9 +1,10 @@
 """The entry point of this package: build a graph of derivations, and report the results.
 
-One thread, the caller's, owns the plan. It asks for every ready derivation
-whether it is known already, which is quick and needs no other thread, and hands
-the rest to the schedule. So a graph that is built is walked once, in order, and
-nothing is started.
+One thread, the caller's, asks for every derivation whether it is known already,
+dependencies first, which is quick and needs no other thread. So a graph that is
+built is walked once, in order, and nothing is started, nor even planned. What is
+left is planned. The same thread owns the plan, asks again for each that is ready,
+since what it needs has names only now, and hands to the schedule what is not known.
 
 What is known has names; whether it is in the store is asked of the roots, and of
 the inputs of what must be built. What is asked for and not there any more goes back
@@ -129,19 +130,60 @@ class _Run:
         self._hidden: list[Hidden] = []
         self._began: dict[str, float] = {}  # when a task was handed to a thread
         self._told: set[str] = set()  # ids that were reported as already built
-        self._begin()
-
-    def _begin(self) -> None:
-        """Know nothing of any derivation yet."""
-        self._plan = Plan(self._order, self._needs)
+        self._plan = Plan((), {})  # of what is left to do
         self._queue: list[tuple[int, _Work]] = []  # a heap: rank, what to do
         self._made: dict[str, Made] = {}
         self._recalled: list[str] = []  # ids that are known, of which nobody has looked what is there
         self._outdated = False  # an input has a different result than others were resolved with
 
+    def _begin(self) -> None:
+        """Find out anew what is known, and plan the rest."""
+        self._queue, self._made, self._outdated = [], {}, False
+        self._recall()
+        self._recalled = list(self._made)
+        if len(self._made) == len(self._order) and self._is_whole():
+            # spec: build.demand
+            # Nothing will be built of the others, so nobody looks whether they are there.
+            self._recalled.clear()
+            for key, made in self._made.items():
+                self._tell(key, made)
+        else:
+            self._plan = Plan(self._order, self._needs, self._made)
+
+    def _recall(self) -> None:
+        """Find out what is known, together with all that it needs; no plan is needed for that."""
+        builder, derivations = self._builder, self._graph.derivations
+        made, failed = self._made, self._failed
+        checked = self._roots if self._options.check else frozenset[str]()
+        unknown: set[str] = set()
+        for key, needed in self._needs.items():
+            if self._cancelled.is_set():
+                return
+            found = None
+            if unknown.isdisjoint(needed) and key not in failed and key not in checked:
+                try:
+                    found = builder.recalled(key, derivations[key], alone=True)
+                except BrambleError:
+                    # It is raised again when this is taken out of the plan.
+                    found = None
+            if found is None:
+                unknown.add(key)
+            else:
+                made[key] = found
+                builder.note(key, found)
+
+    def _is_whole(self) -> bool:
+        """Protect all that is known, and return whether what is wanted of it is complete."""
+        wanted = self._wanted
+        return self._builder.whole(
+            [one.outputs for key, one in self._made.items() if key in wanted],
+            [one.outputs for key, one in self._made.items() if key not in wanted],
+        )
+
     def go(self) -> None:
         """Build until nothing is left, or nothing more should be begun."""
         # spec: build.schedule
+        self._begin()
         while True:
             self._take_ready()
             while self._queue and self._schedule.free > 0 and not self._stopping:
@@ -157,7 +199,7 @@ class _Run:
         for key in self._order:
             # Of these it was not certain until now that nobody needs them.
             if key in self._made and not self._made[key].present and key not in self._roots:
-                self._tell(self._graph.get(key).name, key, self._made[key])
+                self._tell(key, self._made[key])
 
     def close(self) -> None:
         """End whatever runs."""
@@ -189,12 +231,9 @@ class _Run:
             cancelled=self._cancelled.is_set() and not self._plan.finished,
             new_pins=pins,
             changed=tuple(self._graph.get(key).name for key in done if made[key].changed),
-            impure=tuple(
-                self._graph.get(key).name for key in done if self._graph.get(key).builtin == "host_tools"
-            ),
+            impure=tuple(self._graph.get(key).name for key in done if self._copies_programs(key)),
             sandboxes={key: made[key].rung for key in done if made[key].rung != "namespaces"},
             derivations={key: one.filename for key, one in made.items()},
-            resolved={key: made[key].digest for key in done},
             stamps={key: made[key].stamps for key in done if made[key].stamps},
             seconds={key: made[key].seconds for key in self._built if key in made},
             sources=self._builder.sources,
@@ -262,7 +301,7 @@ class _Run:
         again = False
         for key, absent in zip(recalled, missing):
             if not absent:
-                self._tell(self._graph.get(key).name, key, made[key])
+                self._tell(key, made[key])
                 continue
             made[key] = made[key]._replace(present=False)
             if key in wanted:
@@ -345,7 +384,7 @@ class _Run:
             self._outdated = True
         self._note(task.id, made)
         if made.present:
-            self._tell(task.name, task.id, made)
+            self._tell(task.id, made)
 
     def _note(self, key: str, made: Made) -> None:
         """Continue with the result of a derivation."""
@@ -355,17 +394,21 @@ class _Run:
         if not made.cached:
             self._built.add(key)
 
+    def _copies_programs(self, key: str) -> bool:
+        return self._graph.derivations[key].builder.text == "host_tools"
+
     def _names(self) -> dict[OutputRef, str]:
         """Return the object of every output that is known."""
         return {
             OutputRef(key, output): name for key, made in self._made.items() for output, name in made.outputs
         }
 
-    def _tell(self, name: str, key: str, made: Made) -> None:
+    def _tell(self, key: str, made: Made) -> None:
         if made.cached and key in self._told:
             return
         self._told.add(key)
-        if made.cached and self._graph.get(key).builtin == "host_tools":
+        name = self._graph.get(key).name
+        if made.cached and self._copies_programs(key):
             # spec: build.host-tools
             # A download that was made was reported when it began.
             self._on_event(Impure(key, name))

@@ -13,6 +13,7 @@ from bramble.derivation.resolve import SourceObject
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import Limits
+from bramble.store.digest import DIGEST_LENGTH
 
 if TYPE_CHECKING:
     # The launcher and the store are heavy, and are only named here.
@@ -189,8 +190,12 @@ class BuildReport:
     )  # id → mode of the sandbox, if it is not "namespaces"
     derivations: Mapping[str, str] = field(default_factory=dict)  # id → store derivation file
     seconds: Mapping[str, float] = field(default_factory=dict)  # id → how long it took, where it was built
-    resolved: Mapping[str, str] = field(default_factory=dict)  # id → digest of its store derivation
     # id → stamps of files of this machine, of what was known and has some.
     stamps: Mapping[str, tuple[Stamp, ...]] = field(default_factory=dict)
     # The objects of sources; None if there are no files.
     sources: Mapping[Sources, Optional[SourceObject]] = field(default_factory=dict)
+
+    @property
+    def resolved(self) -> Mapping[str, str]:
+        """The digest of the store derivation of each that is done, by id."""
+        return {id: self.derivations[id][:DIGEST_LENGTH] for id in (*self.built, *self.cached)}

@@ -9,7 +9,7 @@ heap that holds what is ready.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from enum import Enum, auto
 from typing import Optional
 
@@ -36,8 +36,13 @@ class Plan:
     comes first in `order`.
     """
 
-    def __init__(self, order: Sequence[str], dependencies: Mapping[str, Sequence[str]]) -> None:
-        """Plan to build all of `order`, where every id comes after its `dependencies`."""
+    def __init__(
+        self, order: Sequence[str], dependencies: Mapping[str, Sequence[str]], done: Container[str] = ()
+    ) -> None:
+        """Plan to build all of `order`, where every id comes after its `dependencies`.
+
+        Of these ids some are `done` already, with all their dependencies.
+        """
         # Inside a number stands for an id, its place in `order`: a large graph has ten times as many
         # dependencies as ids, and each is looked up here once.
         self._order = order
@@ -49,11 +54,16 @@ class Plan:
             self._missing.append(len(needed))
             for dependency in needed:
                 self._waiting[place[dependency]].append(at)
-        self._state = [State.WAITING if missing else State.READY for missing in self._missing]
+        self._state = [State.WAITING] * len(order)
         self._rank = _ranks(self._waiting)
-        self._ready = [rank for rank, missing in zip(self._rank, self._missing) if not missing]
-        heapq.heapify(self._ready)
+        self._ready: list[int] = []
         self._left = len(order)
+        for at, key in enumerate(order):
+            if key in done:
+                self._leave(at, State.DONE)
+                self._release(at)
+            elif not self._missing[at]:
+                self._make_ready(at)
 
     @property
     def finished(self) -> bool:
@@ -80,13 +90,8 @@ class Plan:
         """The running `key` has its outputs: what waited for it alone becomes ready."""
         at = self._place[key]
         self._leave(at, State.DONE)
-        missing, waiting = self._missing, self._waiting[at]
-        self._waiting[at] = []
-        for dependent in waiting:
-            missing[dependent] -= 1
-            # What was skipped misses what failed for ever.
-            if not missing[dependent]:
-                self._make_ready(dependent)
+        for dependent in self._release(at):
+            self._make_ready(dependent)
 
     def wait(self, key: str, needed: Sequence[str]) -> tuple[str, ...]:
         """The running `key` goes on only when all of `needed`, which were done before it, are done once more.
@@ -139,6 +144,15 @@ class Plan:
         """Return the ids that are neither done nor failed, skipped ones included, in `order`."""
         over = (State.DONE, State.FAILED)
         return tuple([key for key, state in zip(self._order, self._state) if state not in over])
+
+    def _release(self, at: int) -> list[int]:
+        """Let nothing wait for this place any more; return those that wait for nothing now."""
+        missing, waiting = self._missing, self._waiting[at]
+        self._waiting[at] = []
+        for dependent in waiting:
+            missing[dependent] -= 1
+        # What was skipped misses what failed for ever.
+        return [dependent for dependent in waiting if not missing[dependent]]
 
     def _make_ready(self, at: int) -> None:
         self._state[at] = State.READY

@@ -53,13 +53,20 @@ def name_sources(
 ) -> Optional[SourceObject]:
     """Return what `add_sources` would; where the store knows the files, it need not hold them."""
     # spec: build.demand
+    # What changes between the two is noticed when it is read.
+    looks = {} if looks is None else looks
+    return recall_sources(sources, store, roots, looks) or add_sources(sources, store, roots, looks)
+
+
+def recall_sources(
+    sources: Sources, store: Store, roots: Mapping[str, str], looks: Looks
+) -> Optional[SourceObject]:
+    """Return what `name_sources` does without reading a file; None where the store does not know them."""
     if not sources.files:
         return None
     top, files, project, start = _place(sources, roots)
-    # What changes between the two is noticed when it is read.
-    looks = {} if looks is None else looks
     name = store.recall_sources(top, files, project=project, looks=looks)
-    return SourceObject(name or store.add_sources(top, files, project=project, looks=looks), start)
+    return None if name is None else SourceObject(name, start)
 
 
 def contents_of(

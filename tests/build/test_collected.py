@@ -11,8 +11,10 @@ from unittest import mock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bramble.build.builder import Builder
 from bramble.build.engine import BuildReport
 from bramble.build.events import Finished, Skipped
+from bramble.build.plan import Plan
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.sandbox.launch import Outcome
@@ -69,6 +71,41 @@ class Collected(World):
         self.assertEqual(again.names, first.names)
         self.assertEqual(sorted(self.story()), ["cached compiler", "cached tool", "cached top"])
         self.assertEqual(self.there(first, *self.inputs, self.top), [False, False, True])
+
+    def test_where_nothing_is_built_no_input_is_looked_for_and_nothing_is_planned(self) -> None:
+        self.source("text", "hello")
+        os.utime(f"{self.project}/text", (1, 1))
+        self.wait_for(lambda: self.settled("text"))
+        low = derivation("low", args=["low"], files=["text"])
+        top = derivation("top", args=["top", ref(low)])
+        self.built(top, among=[low])
+        self.fresh()
+        never = mock.Mock(side_effect=AssertionError)
+        with (
+            mock.patch.object(self.store, "all_there", never),
+            mock.patch.object(Plan, "done", never),
+            mock.patch.multiple(Builder, resolve=never, known=never),
+        ):
+            report = self.built(top, among=[low])
+        self.assertEqual(report.cached, (low.id, top.id))
+        self.assertEqual(report.resolved, {id: name[:32] for id, name in report.derivations.items()})
+        self.assertEqual(self.story(), ["cached low", "cached top"])
+        self.assertEqual([name is not None for name in report.sources.values()], [True])
+        # Nothing is built, but what is used stays.
+        self.assertLessEqual(set(report.names.values()), self.store.in_use())
+
+    def test_what_has_sources_is_not_taken_for_the_same_without_them(self) -> None:
+        self.source("text", "hello")
+        bare, it = derivation("it", args=["it"]), derivation("it", args=["it"], files=["text"])
+        self.built(bare)
+        self.fresh()
+        self.assertEqual(self.built(it).built, (it.id,))
+
+    def test_nobody_asks_what_is_known_after_an_interruption(self) -> None:
+        self.built(self.top, among=self.inputs)
+        self.on_event = lambda event: self.cancelled.set()
+        report = self.build(self.top, among=self.inputs)
+        self.assertEqual((report.cancelled, report.cached, len(report.skipped)), (True, (), 3))
 
     def test_an_input_comes_back_when_something_must_be_made_of_it(self) -> None:
         first = self.built(self.top, among=self.inputs)

@@ -123,6 +123,15 @@ def run_until(the_plan: Plan, last: str) -> list[str]:
         the_plan.done(key)
 
 
+def draw_graph(data: st.DataObject) -> dict[str, tuple[str, ...]]:
+    """A graph of up to thirty, each after what it needs."""
+    graph: dict[str, tuple[str, ...]] = {}
+    for at in range(data.draw(st.integers(0, 30))):
+        below = data.draw(st.sets(st.integers(0, at - 1), max_size=4)) if at else set()
+        graph[str(at)] = tuple(str(one) for one in sorted(below))
+    return graph
+
+
 DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
 
 
@@ -185,12 +194,33 @@ class Planning(unittest.TestCase):
         self.assertEqual(it.unfinished(), ("b", "c", "d"))
 
     @given(st.data())
+    def test_what_is_done_before_is_not_taken_and_the_rest_is_in_the_same_order(
+        self, data: st.DataObject
+    ) -> None:
+        graph = draw_graph(data)
+        done: set[str] = set()
+        for key, needed in graph.items():
+            if done.issuperset(needed) and data.draw(st.booleans()):
+                done.add(key)
+        it, whole = Plan(tuple(graph), graph, done), plan(graph)
+        self.assertEqual(it.unfinished(), tuple(key for key in graph if key not in done))
+        left = set(graph) - done
+        for key in run(it):
+            ready = [one for one in left if left.isdisjoint(graph[one])]
+            self.assertEqual(key, min(ready, key=whole.rank))
+            left.remove(key)
+        self.assertEqual((left, it.finished), (set(), True))
+
+    def test_what_is_done_before_may_have_to_be_done_once_more(self) -> None:
+        it = Plan(tuple(DIAMOND), DIAMOND, {"a", "b"})
+        self.assertEqual(it.take(), "c")
+        self.assertEqual(it.wait("c", ["a"]), ())
+        self.assertEqual(run(it), ["a", "c", "d"])
+        self.assertTrue(it.finished)
+
+    @given(st.data())
     def test_every_derivation_is_taken_once_and_after_what_it_needs(self, data: st.DataObject) -> None:
-        size = data.draw(st.integers(0, 30))
-        graph: dict[str, tuple[str, ...]] = {}
-        for at in range(size):
-            below = data.draw(st.sets(st.integers(0, at - 1), max_size=4)) if at else set()
-            graph[str(at)] = tuple(str(one) for one in sorted(below))
+        graph = draw_graph(data)
         broken = frozenset(data.draw(st.sets(st.sampled_from(sorted(graph) or ["none"]))))
         it = plan(graph)
         order = run(it, broken)
