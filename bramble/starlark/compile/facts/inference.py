@@ -136,16 +136,36 @@ class Inference:
                     self.ownership.parameters.add(binding.declared)
 
     def keep_useful(self, other: Inference) -> None:
-        """Take over what another view knows better, and forget the functions of which this one knows no more.
+        """Take over what another view knows better, and forget the functions that need no second version.
 
-        Each view may have a version of a function, and to call one of them while another runs is recursion
-        as well: so the versions mark themselves in the same way.
+        Those are the ones of which this view knows no more, and the ones that do little. Each view may have a
+        version of a function, and to call one of them while another runs is recursion as well: so the
+        versions mark themselves in the same way.
         """
         self._recurring, self._seldom = other._recurring, other._seldom
+        self.specialised &= self._repeating()
         for name in list(self.specialised):
             declared = [p.name.start for p in self.known[name].parameters if p.name is not None]
             if all(self._holds(d) == other._holds(d) for d in declared):
                 self.specialised.discard(name)
+
+    def _repeating(self) -> set[str]:
+        """Return the known functions in which anything may run more often than the text of the file calls it.
+
+        Of any other a second version costs more time to make than it saves: it has no loop and no function
+        inside, calls none by name, and is called by the file itself only, outside loops.
+        """
+        found: set[str] = set()
+        for start, facts in self.facts.items():
+            if start >= 0:
+                found.update(name for name, _node in facts.calls)
+            for loop in facts.loops.values():
+                found |= loop.calls
+        for name in self.specialised - found:
+            facts = self.facts[self.known[name].start]
+            if facts.loops or facts.calls or facts.inner:
+                found.add(name)
+        return found
 
     def _holds(self, declared: int) -> tuple[int, int]:
         """Return the kinds of a variable, and of what is in it."""
