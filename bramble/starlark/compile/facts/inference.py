@@ -97,6 +97,8 @@ class Inference:
         self._recurring: set[int] = set()
         self._seldom: set[int] = set()
         self._scopes(resolution)
+        # The known functions that somebody may call without naming them.
+        self._used_as_values = self._find_used_as_values()
         self._solve(resolution)
         self._judge()
         self._find_locked()
@@ -185,7 +187,7 @@ class Inference:
             # Other inputs of a REPL may assign them as well.
             self.values.update((use.declared, TOP) for use in self.uses.values() if use.scope == GLOBAL)
         known = {node.start: name for name, node in self.known.items()}
-        used = self._used_as_values()
+        used = self._used_as_values
         for facts in self.facts.values():
             flow.functions.update((node.start, node) for node in facts.inner)
         for start, node in flow.functions.items():
@@ -203,15 +205,17 @@ class Inference:
             for start in flow.open_code:
                 flow.forced.update(file_globals & {*named[start].escapes, *named[start].how})
         flow.begin([resolution.toplevel, *[functions[start] for start in self.facts if start >= 0]])
-        flow.run(self.facts)
+        # Whoever is called comes first: the file is last, but where it alone gives parameters their values.
+        order = self.facts.items()
+        flow.run(dict(order if self.closed else reversed(order)))
         self.masks.update((declared, value & KINDS) for declared, value in self.values.items())
 
-    def _used_as_values(self) -> set[str]:
-        """Return the known functions that somebody may call without naming them."""
+    def _find_used_as_values(self) -> set[str]:
         names = {node.name.start: name for name, node in self.known.items()}
         used: set[str] = set()
         for facts in self.facts.values():
-            used.update(names[d] for d in (*facts.escapes, *facts.how) if d in names)
+            used.update(names[d] for d in names.keys() & facts.escapes.keys())
+            used.update(names[d] for d in names.keys() & facts.how.keys())
         return used
 
     def _open_code(self, used: set[str]) -> set[int]:
@@ -275,7 +279,7 @@ class Inference:
                 if after != before:
                     changes[caller] = after
                     grown.append(caller)
-        used = self._used_as_values()
+        used = self._used_as_values
         for start, (now, late) in changes.items():
             if start >= 0 and (start not in names or names[start] in used):
                 self.ownership.by_strangers |= (now | late) & ~UNKNOWN

@@ -206,6 +206,8 @@ class Ownership:
 
     def raw(self, start: int, declared: int) -> int:
         """Return RAW_LIST or RAW_DICT when a variable can hold Python's own, unseen by others. Else 0."""
+        if self.masks.get(declared, ANY) not in (LIST, DICT):
+            return 0
         found = self._raw.get(declared)
         if found is None:
             facts = self.facts[start]
