@@ -18,7 +18,7 @@ from __future__ import annotations
 from ..syntax import tree
 from .context import Context, Options, Unit
 from .facts.bound import Bound
-from .facts.inference import Inference, read
+from .facts.inference import Inference, reachable, read, repeating
 from .parts import PART, compiled, outside_functions
 from .table import TABLE
 
@@ -43,11 +43,13 @@ def compile_file(
     open_view = Inference(resolution, known, facts)
     operations: list[tuple[Any, ...]] = []
     bound = Bound(resolution)
-    generic = Unit(resolution, open_view, loaded, operations, TABLE, bound=bound)
+    unit = Unit(resolution, open_view, loaded, operations, TABLE, bound=bound)
     roots = {name for name, node in known.items() if not node.parameters}
-    closed_view = Inference(resolution, known, facts, roots=roots, closed=True)
-    closed_view.keep_useful(open_view)
-    unit = Unit(resolution, closed_view, loaded, operations, TABLE, generic, bound)
+    often = repeating(known, reachable(known, facts, roots)[0])
+    if often:
+        closed_view = Inference(resolution, known, facts, roots=roots, closed=True)
+        closed_view.keep_useful(open_view, often)
+        unit = Unit(resolution, closed_view, loaded, operations, TABLE, unit, bound)
     return _compile(resolution, unit, dialect, limited)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -141,6 +142,29 @@ def row_of_calls(count: int, first: int, step: int) -> str:
         for n in range(count)
     )
     return functions + "".join(f"v{n} = f{n}({n})\n" for n in range(count))
+
+
+def names_of_code(code: CodeType) -> set[str]:
+    """Return the names of a code object and of all inside it."""
+    inner = [names_of_code(c) for c in code.co_consts if isinstance(c, CodeType)]
+    return {code.co_name}.union(*inner)
+
+
+@pytest.mark.parametrize(
+    ("text", "special"),
+    [
+        ("def f(x):\n    return x + 1\nv = f(1)\n", set()),
+        ("def f(x):\n    return x + 1\nv = [f(n) for n in [1]]\n", {"f!!"}),
+        ("def f(x):\n    return [x + n for n in [1]]\nv = f(1)\n", {"f!!"}),
+        ("def f(x):\n    return lambda: x + 1\nv = f(1)\n", {"f!!"}),
+        ("def f(x):\n    return x + 1\ndef g(x):\n    return f(x)\nv = g(1)\n", {"f!!", "g!!"}),
+        ("def f(x):\n    return x + 1\ndef g(x):\n    return [x][:]\nv = [g(n) for n in [f(1)]]\n", {"g!!"}),
+    ],
+)
+def test_only_what_may_run_often_is_compiled_twice(text: str, special: set[str]) -> None:
+    parts, _operations = compile_program(text, "test.star").code(False)
+    found = set().union(*map(names_of_code, parts))
+    assert {name for name in found if name.endswith("!!")} == special
 
 
 def names_to_copy(monkeypatch: pytest.MonkeyPatch, text: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any, Optional
 import pytest
 
 from bramble.starlark import Dialect, EvalError, StarlarkError, Thread, compile_program, execute
+from bramble.starlark.compile import toplevel
 from bramble.starlark.compile.facts.inference import Inference
 from bramble.starlark.compile.facts.ownership import LOCK, Ownership
 from bramble.starlark.repl import new_session
@@ -62,7 +63,7 @@ def test_what_the_compiler_concludes_changes_only_the_speed(
     expected = outcome(text)
     with monkeypatch.context() as patch:
         # Every function whose arguments are known has a version for them, however little it does.
-        patch.setattr(Inference, "_repeating", lambda inference: inference.specialised)
+        patch.setattr(toplevel, "repeating", lambda _known, facts: {*facts})
         assert outcome(text) == expected
     with monkeypatch.context() as patch:
         patch.setattr(Ownership, "private", lambda *_args: False)

@@ -4,9 +4,10 @@ All three are the least solution of a set of rules that only ever add, so the or
 does not matter, and what is found holds for every run of the program.
 
 *Two views.* A file is compiled for strangers who call its functions with anything, and for itself.
-`Inference` says below how the two differ. A function that both views know equally well is made once. A call
-with `*` or `**` may give a function anything: what is called so is made for strangers, and what it returns
-is concluded from parameters of any kind.
+`Inference` says below how the two differ. A function that both views know equally well is made once, and so
+is one that does little and seldom (`repeating`); where all do, the closed view is left out. A call with `*`
+or `**` may give a function anything: what is called so is made for strangers, and what it returns is
+concluded from parameters of any kind.
 
 While the file runs, code of the open view runs as well, where a known function has been used as a value: who
 calls it may be anybody, and whom it calls by name is called by code that knows nothing. What such functions
@@ -55,6 +56,53 @@ def read(resolution: Resolution, known: Mapping[str, tree.Def]) -> dict[int, Fun
     return found
 
 
+def reachable(
+    known: Mapping[str, tree.Def], facts: Mapping[int, FunctionFacts], roots: Collection[str]
+) -> tuple[dict[int, FunctionFacts], set[str], set[str]]:
+    """Return the facts of the closed view, and the functions that are called in it by name.
+
+    The first of the two sets are those that are called without stars, the second those with.
+    """
+    found: dict[int, FunctionFacts] = {}
+    called: set[str] = set()
+    star_called: set[str] = set()
+    starts = {node.start for node in known.values()}
+    work = [-1, *[known[name].start for name in roots]]
+    while work:
+        start = work.pop()
+        if start in found:
+            continue
+        one = found[start] = facts[start]
+        work += [node.start for node in one.inner if node.start not in starts]
+        names = [name for name, _node in one.calls]
+        called.update(names)
+        star_called.update(one.star_calls)
+        work += [known[name].start for name in (*names, *one.star_calls)]
+    return found, called, star_called
+
+
+def repeating(known: Mapping[str, tree.Def], facts: Mapping[int, FunctionFacts]) -> set[int]:
+    """Return the functions of the closed view in which anything may run more often than the text says.
+
+    They have a loop, or a function inside; they call one by name, or are called by name in a loop or in
+    another one; or they have no name. What is known of the arguments of any other saves less time, each time
+    that the file calls it, than it costs to make code of it.
+    """
+    starts = {node.start for node in known.values()}
+    found: set[int] = set()
+    for start, one in facts.items():
+        called: set[str] = set()
+        if start >= 0:
+            called.update(name for name, _node in one.calls)
+        for loop in one.loops.values():
+            called |= loop.calls
+        found.update(known[name].start for name in called)
+        found.update(node.start for node in one.inner if node.start not in starts)
+        if one.loops or (start >= 0 and (one.calls or one.inner)):
+            found.add(start)
+    return found
+
+
 class Inference:
     """What is known of the functions and variables of one file.
 
@@ -83,11 +131,14 @@ class Inference:
         self.open_globals = open_globals
         self.closed = closed
         self.all_facts = facts
+        self.facts = facts
         # The known functions whose parameters get what calls by name give them, and of the closed view those
-        # that are made for strangers.
+        # that are made for strangers: their parameters get what nobody knows.
         self.specialised: set[str] = set()
         self.strangers: set[str] = set()
-        self.facts = self._reachable(facts, roots) if closed else facts
+        if closed:
+            self.facts, called, self.strangers = reachable(known, facts, roots)
+            self.specialised = called - self.strangers - set(roots)
         self.rules = KindRules(resolution.uses, known)
         self.rules.narrowed = set().union(*[one.narrowed for one in facts.values()])
         self.values = self.rules.values
@@ -105,30 +156,6 @@ class Inference:
 
     # -- collecting
 
-    def _reachable(
-        self, facts: Mapping[int, FunctionFacts], roots: Collection[str]
-    ) -> dict[int, FunctionFacts]:
-        """Return the facts of the closed view, and note whose parameters it knows."""
-        found: dict[int, FunctionFacts] = {}
-        known = {node.start for node in self.known.values()}
-        # Their parameters get what nobody knows, and their code is that of the open view.
-        strangers = self.strangers
-        work = [-1, *[self.known[name].start for name in roots]]
-        while work:
-            start = work.pop()
-            if start in found:
-                continue
-            one = found[start] = facts[start]
-            work += [node.start for node in one.inner if node.start not in known]
-            for name, _node in one.calls:
-                work.append(self.known[name].start)
-                if name not in roots:
-                    self.specialised.add(name)
-            work += [self.known[name].start for name in one.star_calls]
-            strangers.update(one.star_calls)
-        self.specialised -= strangers
-        return found
-
     def _scopes(self, resolution: Resolution) -> None:
         for scope in (resolution.toplevel, *resolution.functions.values()):
             for number, binding in enumerate(scope.locals):
@@ -137,37 +164,19 @@ class Inference:
                 if number < len(scope.parameters):
                     self.ownership.parameters.add(binding.declared)
 
-    def keep_useful(self, other: Inference) -> None:
+    def keep_useful(self, other: Inference, often: Collection[int]) -> None:
         """Take over what another view knows better, and forget the functions that need no second version.
 
-        Those are the ones of which this view knows no more, and the ones that do little. Each view may have a
-        version of a function, and to call one of them while another runs is recursion as well: so the
-        versions mark themselves in the same way.
+        Those are the ones of which this view knows no more, and those that are not among `often`. Each view
+        may have a version of a function, and to call one of them while another runs is recursion as well: so
+        the versions mark themselves in the same way.
         """
         self._recurring, self._seldom = other._recurring, other._seldom
-        self.specialised &= self._repeating()
         for name in list(self.specialised):
-            declared = [p.name.start for p in self.known[name].parameters if p.name is not None]
-            if all(self._holds(d) == other._holds(d) for d in declared):
+            node = self.known[name]
+            declared = [p.name.start for p in node.parameters if p.name is not None]
+            if node.start not in often or all(self._holds(d) == other._holds(d) for d in declared):
                 self.specialised.discard(name)
-
-    def _repeating(self) -> set[str]:
-        """Return the known functions in which anything may run more often than the text of the file calls it.
-
-        Of any other a second version costs more time to make than it saves: it has no loop and no function
-        inside, calls none by name, and is called by the file itself only, outside loops.
-        """
-        found: set[str] = set()
-        for start, facts in self.facts.items():
-            if start >= 0:
-                found.update(name for name, _node in facts.calls)
-            for loop in facts.loops.values():
-                found |= loop.calls
-        for name in self.specialised - found:
-            facts = self.facts[self.known[name].start]
-            if facts.loops or facts.calls or facts.inner:
-                found.add(name)
-        return found
 
     def _holds(self, declared: int) -> tuple[int, int]:
         """Return the kinds of a variable, and of what is in it."""
@@ -206,8 +215,8 @@ class Inference:
                 flow.forced.update(file_globals & {*named[start].escapes, *named[start].how})
         flow.begin([resolution.toplevel, *[functions[start] for start in self.facts if start >= 0]])
         # Whoever is called comes first: the file is last, but where it alone gives parameters their values.
-        order = self.facts.items()
-        flow.run(dict(order if self.closed else reversed(order)))
+        order = list(self.facts.items())
+        flow.run(dict(order if self.closed else order[::-1]))
         self.masks.update((declared, value & KINDS) for declared, value in self.values.items())
 
     def _find_used_as_values(self) -> set[str]:
