@@ -403,7 +403,7 @@ def _serve(rest: str) -> Serve:
     words = rest.split()
     shaped = len(words) == 2 or (len(words) == 4 and words[2] == "tls")
     if not shaped or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", words[0]):
-        raise BadStep("serve has the shape: serve NAME @SECTION [tls FILE]")
+        raise BadStep("serve has the shape: serve NAME @SECTION [tls PATH]")
     _check_section(words[1])
     return Serve(words[0], words[1], whole_text(words[3]) if words[2:] else None)
 

@@ -75,6 +75,28 @@ def test_what_is_said_to_people_is_no_fault() -> None:
     assert [kind for kind, _ in all_faults(text)] == ["argument", "text"]
 
 
+def test_sentences_of_an_error_are_for_people_whatever_makes_it() -> None:
+    text = "raise broken('code', 'a b' if x > 1 else f'{y[:2]} c', 'do ' + f(1, 2))\n"
+    assert [kind for kind, _ in all_faults(text)] == ["text"]
+    assert "constant" in [kind for kind, _ in all_faults(text.replace("raise ", "z = "))]
+
+
+def test_a_call_that_raises_leaves_the_function_in_any_case() -> None:
+    assert [kind for kind, _ in all_faults("def f(a):\n    return fail_with('x', 'a b')\n")] == ["text"]
+
+
+def test_a_list_names_a_statement_whole_or_by_its_beginning() -> None:
+    faults = kinds.faults("def f(a):\n    g(a, 1)\n    h(a)\n")
+    for listed, left in (
+        ("m.py f g(a, 1)", ["h(a)"]),
+        ("m.py f g(…", ["h(a)"]),
+        ("m.py f g", ["g(a, 1)", "h(a)"]),
+        ("m.py g g(…", ["g(a, 1)", "h(a)"]),
+    ):
+        found = [one.statement for one in faults if not chance.names_statement([listed], "m.py", one)]
+        assert list(dict.fromkeys(found)) == left
+
+
 def test_what_the_end_of_a_function_does_as_well_is_no_fault() -> None:
     text = "def f(a):\n  if a:\n    for b in a:\n      return\n    return None\n  else:\n    return\n"
     assert [kind for kind, _ in all_faults(text)] == ["negated", "leaving"]
