@@ -185,7 +185,7 @@ class Objects:
 
     def _find_missing(self, left: list[str], unnoted: set[str]) -> Optional[str]:
         """Do what `first_missing` does for names that are protected; take from `unnoted` what is not old."""
-        seen = set(left)
+        seen, due = set(left), time.time() - NOTE_USE_AFTER
         while left:
             name = left.pop()
             if not self._is_there(name):
@@ -196,7 +196,7 @@ class Objects:
                     known, noted = self._read(name)
                 except BrambleError:
                     return name
-                if not is_old(noted):
+                if noted >= due:
                     unnoted.discard(name)
             for reference in known.references:
                 if reference not in seen and reference not in self._complete:
