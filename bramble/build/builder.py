@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 from bramble.build.events import Event, Started, Timed, Waiting
 from bramble.build.options import STRONGEST, BuildOptions
 from bramble.build.pins import FETCHERS, expected, has_checksum, is_pinned, lock_key
-from bramble.build.sources import add_sources, name_sources, recall_sources
+from bramble.build.sources import EarlySources, add_sources, name_sources
 from bramble.build.stamps import Stamp, changed_file, unchanged
 from bramble.build.task import Cancelled, Made, Task
 from bramble.derivation.model import BUILTIN_BUILDERS, GENERATOR, Derivation, Sources
@@ -128,13 +128,18 @@ class Builder:
         """Receive the result of a derivation; for the thread that recalls what depends on it."""
         self._digests.tell(id, made.outputs)
 
-    def recalled(self, id: str, derivation: Derivation, *, alone: bool = False) -> Optional[Made]:
+    def early_sources(self) -> EarlySources:
+        """Return what finds sources before anything is built."""
+        return EarlySources(self._store, self._source_roots)
+
+    def recalled(
+        self, id: str, derivation: Derivation, early: Optional[EarlySources] = None
+    ) -> Optional[Made]:
         """Return what `known` would return for a derivation that was built; None means unknown.
 
         That is as quick as it can be, for most of a large graph is such: nothing is looked at but its
-        record, and, while the caller's thread is `alone`, the stamps of its sources. Whether its outputs
-        are there is for `look` to find out. What it needs has been noted. Raises BrambleError as `known`
-        does, and for sources that are missing.
+        record, and, with `early`, the stamps of its sources. Whether its outputs are there is for `look` to
+        find out. What it needs has been noted. Raises BrambleError as `known` and `early` do.
         """
         # spec: build.cached
         options, sources = self._options, derivation.sources
@@ -144,9 +149,11 @@ class Builder:
         fetched = kind in FETCHERS
         if kind in BUILTIN_BUILDERS and (not fetched or derivation.dependencies):
             return None
-        source = self._recalled_source(sources, alone) if sources.files else None
+        source = self.sources.get(sources) if sources.files else None
         if sources.files and source is None:
-            return None
+            source = early.of(sources) if early is not None else None
+            if source is None:
+                return None
         found = self._store.realisation(self._digests.of(derivation, source), present=False)
         if found is None:
             return None
@@ -163,15 +170,9 @@ class Builder:
             pin = self.new_pin(key, env, outputs, want)
         elif rung != STRONGEST and options.pure:
             return None
+        if source is not None:
+            self.sources.setdefault(sources, source)
         return Made(filename, outputs, True, True, 0.0, rung, pin)
-
-    def _recalled_source(self, sources: Sources, alone: bool) -> Optional[SourceObject]:
-        source = self.sources.get(sources)
-        if source is None and alone:
-            source = recall_sources(sources, self._store, self._source_roots, self._looks)
-            if source is not None:
-                self.sources[sources] = source
-        return source
 
     def look(self, recalled: Sequence[tuple[bool, Outputs]]) -> list[bool]:
         """Say of each of many that were recalled whether something of it is missing; all are protected.

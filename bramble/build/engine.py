@@ -153,7 +153,7 @@ class _Run:
     def _recall(self) -> None:
         """Find out what is known, together with all that it needs; no plan is needed for that."""
         builder, derivations = self._builder, self._graph.derivations
-        made, failed = self._made, self._failed
+        made, failed, early = self._made, self._failed, builder.early_sources()
         checked = self._roots if self._options.check else frozenset[str]()
         unknown: set[str] = set()
         for key, needed in self._needs.items():
@@ -162,7 +162,7 @@ class _Run:
             found = None
             if unknown.isdisjoint(needed) and key not in failed and key not in checked:
                 try:
-                    found = builder.recalled(key, derivations[key], alone=True)
+                    found = builder.recalled(key, derivations[key], early)
                 except BrambleError:
                     # It is raised again when this is taken out of the plan.
                     found = None

@@ -69,6 +69,26 @@ def recall_sources(
     return None if name is None else SourceObject(name, start)
 
 
+class EarlySources:
+    """Which objects sources are before anything is built, as far as the store knows their files.
+
+    Each is asked for once, however many derivations have it. It is not for what is built later: until then
+    the files may change.
+    """
+
+    def __init__(self, store: Store, roots: Mapping[str, str]) -> None:
+        self._store = store
+        self._roots = roots
+        self._looks: Looks = {}
+        self._found: dict[Sources, Optional[SourceObject]] = {}
+
+    def of(self, sources: Sources) -> Optional[SourceObject]:
+        """Return the object of sources, None where it is not known. Raises as `name_sources` does."""
+        if sources not in self._found:
+            self._found[sources] = recall_sources(sources, self._store, self._roots, self._looks)
+        return self._found[sources]
+
+
 def contents_of(
     sources: Sources, name: str, store: Store, roots: Mapping[str, str]
 ) -> Optional[list[tuple[bytes, int]]]:

@@ -15,6 +15,7 @@ from bramble.build.builder import Builder
 from bramble.build.engine import BuildReport
 from bramble.build.events import Finished, Skipped
 from bramble.build.plan import Plan
+from bramble.build.sources import recall_sources
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.sandbox.launch import Outcome
@@ -100,6 +101,29 @@ class Collected(World):
         self.built(bare)
         self.fresh()
         self.assertEqual(self.built(it).built, (it.id,))
+
+    def test_sources_of_what_is_not_known_are_looked_at_once_before_and_again_when_it_is_built(self) -> None:
+        for name in ("one", "two"):
+            self.source(name, "before")
+            os.utime(f"{self.project}/{name}", (1, 1))
+            self.wait_for(lambda name=name: self.settled(name))
+
+        def edit(it: FakeBuild) -> None:
+            self.source("two", "after")
+            it.write("edited")
+
+        def copy(it: FakeBuild) -> None:
+            with open(f"{it.directory}/two") as file:
+                it.write(file.read())
+
+        self.launcher.scripts = {"edit": edit, "copy": copy}
+        first = derivation("a", args=["edit"], files=["one"])
+        more = [derivation(f"b{number}", args=["copy", f"{number}"], files=["two"]) for number in range(3)]
+        with mock.patch("bramble.build.sources.recall_sources", side_effect=recall_sources) as recalled:
+            report = self.built(first, *more, jobs=1)
+        # Each before anything is built, and each when it is first needed.
+        self.assertEqual(recalled.call_count, 4)
+        self.assertEqual([self.file(report, it) for it in more], ["after"] * 3)
 
     def test_nobody_asks_what_is_known_after_an_interruption(self) -> None:
         self.built(self.top, among=self.inputs)
