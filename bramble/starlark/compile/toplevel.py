@@ -86,7 +86,9 @@ def _part(ctx: Context, statements: Sequence[tree.Stmt]) -> CodeType:
     """Return the code of one function `<toplevel>`, whose first line is that of its first operation."""
     ctx.line = len(ctx.unit.operations) + 1
     made = ctx.part("<toplevel>", statements)
-    ctx.settled |= ctx.settled_at_end or set()
+    if ctx.settled_at_end is not None:
+        # These are more than before: a copy for each part would take time quadratic in their number.
+        ctx.settled = ctx.settled_at_end
     return compiled(made)
 
 

@@ -242,7 +242,15 @@ class Sites:
     # -- reading
 
     def items(self, value: int, kinds: int = CONTAINERS) -> int:
-        """Return what containers of these kinds hold: items, of dicts the keys."""
+        """Return what an iteration of containers of these kinds gives: their items, of dicts the keys."""
+        return self._content(value, kinds, self.keys)
+
+    def values(self, value: int, kinds: int = DICT) -> int:
+        """Return what is found in containers of these kinds by an index or a key."""
+        return self._content(value, kinds, self.held)
+
+    def _content(self, value: int, kinds: int, of_dicts: list[int]) -> int:
+        """Return what containers of these kinds hold; `of_dicts` says what it is for dicts, by site."""
         made = TOP if value & UNKNOWN else 0
         for number in numbers(value):
             kind = self.kinds[number]
@@ -253,21 +261,7 @@ class Sites:
                     for part in parts:
                         made |= part
                 else:
-                    made |= self.keys[number] if kind == DICT else self.held[number]
-        return made
-
-    def values(self, value: int, kinds: int = DICT) -> int:
-        """Return what is found in containers of these kinds by an index or a key."""
-        made = TOP if value & UNKNOWN else 0
-        for number in numbers(value):
-            if self.kinds[number] & kinds:
-                self._readers[number].add(self.current)
-                parts = self.parts[number]
-                if parts is not None:
-                    for part in parts:
-                        made |= part
-                else:
-                    made |= self.held[number]
+                    made |= of_dicts[number] if kind == DICT else self.held[number]
         return made
 
     def field(self, value: int, name: str) -> int:
