@@ -91,9 +91,9 @@ def bound_names(body: Sequence[tree.Stmt], raw_name: Callable[[str], str], loops
 def outside_functions(
     body: Sequence[tree.Stmt], loops: int = 0, *, divide: bool = False
 ) -> Iterator[tree.Stmt]:
-    """Give every statement outside functions, whatever loops and conditions it stands in; the last first.
+    """Yield every statement outside functions, also inside loops and conditions; the last one first.
 
-    With `divide` those are left out that stand in functions of their own.
+    With `divide` those are left out that are compiled as separate functions.
     """
     work: list[tuple[tree.Stmt, int]] = [(node, loops) for node in body]
     while work:

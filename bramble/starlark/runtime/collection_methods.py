@@ -163,7 +163,7 @@ class Refused:
 
 
 def key_for_later(operation: int, key: Value, method: str = "") -> Value:
-    """Return the Python key of a value, also of one that is none: what comes before its use is done first."""
+    """Return the Python key of a value; of an invalid one an object that fails when it is used."""
     # spec: starlark.expr.order
     try:
         return _key(method, key) if method else key_of(key)

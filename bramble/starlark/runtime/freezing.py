@@ -8,12 +8,12 @@ bound method that can be reached from the globals of the module.
 **Why nobody notices.** Starlark has no identity of lists and dicts, so a program cannot tell one from its
 copy but by changing one of them. Every place that a program can reach later is one of those that are walked
 here, all of them get the same copy of the same list, and the copy is never changed. A list that contains
-itself becomes one that contains its copy. A tuple with a list inside is made anew, once. Functions keep their
+itself becomes one that contains its copy. A tuple with a list inside is copied, once. Functions keep their
 identity, and so does what can be a key: nothing hashable has a list or dict inside.
 
 **What is left.** A host that has kept a list or dict has that, which its own code may change, and not the
-copy: it calls `freeze` and keeps what that returns. A value of the host's is told (`HostValue.freeze`) and
-puts the frozen ones in the place of what it holds.
+copy: it calls `freeze` and keeps what that returns. The method `HostValue.freeze` of a host's value replaces
+the containers that it holds by the frozen ones.
 
 **What breaks it.** A place that holds values and is not walked; a program that runs during the walk, or
 afterwards with what its frames have kept: a file is done when it is frozen, and so are its frames.

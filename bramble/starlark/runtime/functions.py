@@ -367,7 +367,7 @@ class ModuleValue:
 
 
 def check_value(what: str, value: Value, thread: Optional[Thread] = None) -> None:
-    """Raise EvalError for what is no value of a program; items of containers are not looked at.
+    """Raise EvalError for an object that is not a Starlark value; items of containers are not checked.
 
     A dict of Python's own has no keys that Python takes for others, unless a program has put them there.
     """

@@ -72,7 +72,7 @@ def items_of(x: Value) -> Value:
 def sized_of(x: Value) -> Value:
     """Return the items of an iterable as a range, list or tuple, or None when it is not iterable.
 
-    A range stays one: whoever goes through the items once needs no list of them, which takes time to free.
+    A range is returned as it is: for one pass over the items no list is needed, which takes time to free.
     """
     return x if x.__class__ is range and range_length(x) <= MAX_ITEMS else items_of(x)
 

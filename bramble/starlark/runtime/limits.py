@@ -10,11 +10,11 @@ from ..errors import EvalError
 MAX_DEPTH = 200
 # The most items, those of inner tuples included, that a key may have: Python hashes shared ones again.
 MAX_HASHED = 1 << 18
-# The most comparisons of characters that a search may take which compares at each place anew.
+# The most comparisons of characters of a search that begins again at each position.
 MAX_SEARCH = 1 << 32
 # Texts of so many characters are searched for without looking how long the other one is.
 SHORT_SEARCH = 64
-# Before Python 3.10 a search compares anew in either direction, later only from the end.
+# Before Python 3.10 a search in either direction begins again at each position, later only one from the end.
 COMPARES_ANEW = sys.version_info < (3, 10)
 
 

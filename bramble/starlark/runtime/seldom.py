@@ -4,11 +4,11 @@
 host's with a function of this name. Only such a function may call back to the function that calls it, or
 change what a loop around the call iterates. So the code around it neither marks that it runs nor locks what
 it iterates (compile/facts/inference.py says which functions and loops these are). When such a function is
-called after all, both are made good for all code that is running, as long as the call lasts.
+called after all, all code that is running is marked, and what it iterates is locked, until the call ends.
 
 What is running is read from Python's frames: from the caller outward, up to the first one that is neither
-code of a program nor of this package. Whoever else calls a program has been called by code that has marked
-and locked for itself, or by `call_seldom`. A function says in its code what it is marked by: that name
+code of a program nor of this package. The frames beyond that one belong to code that has marked and locked
+for itself, or was called by `call_seldom`. The code of a function contains the name of its mark: that name
 follows `noted` in its table of names, since it asks `$s.noted` first of all. What a loop iterates is in a
 variable whose name begins with `HELD` until the loop ends.
 """

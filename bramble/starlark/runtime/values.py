@@ -5,9 +5,9 @@ may be changed: nothing else is made, indexed and iterated at Python's speed. A 
 a frozen dict a `FrozenDict`, which take their place (freezing.py). Which lists and dicts are being iterated,
 and may not be changed meanwhile, is noted in the thread (iteration.py).
 
-Sets are a subclass of Python's `dict`. What may be done with one is told by the class and not by a flag: a
-`Set` may be changed, a `BusySet` is being iterated, a `FrozenSet` is frozen. An object moves from one class
-to another.
+Sets are a subclass of Python's `dict`. The class of a set, and not a flag, determines what may be done with
+it: a `Set` may be changed, a `BusySet` is being iterated, a `FrozenSet` is frozen. An object moves from one
+class to another.
 
 *Keys.* To Python `True` and `1` are one key, and NaN is never found again. A key that Python would
 misunderstand is kept inside a `Key`, and its dict (or set) is *odd*: where its keys are read, those have to
@@ -64,7 +64,7 @@ NATIVE_TYPE_NAMES: dict[type, str] = {
 def type_name(value: Value) -> str:
     """Return what `type(value)` is in Starlark.
 
-    Raises EvalError `eval.host` for what is no value of programs: a host has given it, inside of another one.
+    Raises EvalError `eval.host` for an object that is not a Starlark value: a host has put it into one.
     """
     name = TYPE_NAMES.get(value.__class__)
     if name is None:

@@ -9,14 +9,14 @@ the callee has at least one more. Only for the first is the operation looked up 
 asked what is wrong (`explain_call`): the callee, how many arguments stand in the text, their names, and what
 follows `*` and `**`. Nothing has run since they were evaluated, so they are what they were.
 
-**Where the two differ**, and so what is done before: Python iterates strings after `*`, and what a host
-says; so what is no tuple or `List` goes through `.star`. After `**` it takes any mapping; so what is no
-dict of Python's own goes through `.star_star`. It takes what follows `*` before the named arguments, which
-stand before it. And it has names that no variable may have: parameters with such names have others there, and
-their function an entry that knows (`RenamingEntry`).
+**Where the two differ**, and so what is done before: after `*` Python iterates strings, and host values in
+their own way; so everything but a tuple or `List` goes through `.star`. After `**` it takes any mapping; so
+everything but Python's own dict goes through `.star_star`. It takes what follows `*` before the named
+arguments, which are written before it. And it has names that no variable may have: parameters with such names
+are renamed there, and the entry of their function translates the names (`RenamingEntry`).
 
-**Who is called** is known for a global function that is bound once: its Python function is called at once,
-without a look at the value. With stars it is the one for anybody (facts/inference.py), since nothing is known
+**Who is called** is known for a global function that is bound once: its Python function is called directly,
+without a test of the value. With stars it is the one for anybody (facts/inference.py), since nothing is known
 of what they bring.
 """
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..context import Context, Typed
 
-# Comprehensions inside one another of which every so many is made in a function of its own.
+# Of comprehensions inside one another, every one at a multiple of this depth becomes a separate function.
 _NESTED = 8
 
 

@@ -203,9 +203,9 @@ def function_body(
 
 
 def is_noted(node: tree.Node, line: int) -> expr:
-    """Emit the test that a function is running already, and has been marked by who calls it again.
+    """Emit the test that a function is running already, and has been marked by the code that calls it again.
 
-    Whoever marks it finds what by: it is the first that the code asks `$s.noted` for.
+    That code finds the mark by its name: it is the first that the function looks for in `$s.noted`.
     """
     noted = py.attribute(py.load("$s", line), NOTED, line)
     there = py.compare(py.load(info_name(node), line), py.COMPARE["in"], noted, line)

@@ -18,7 +18,8 @@ left of the test above.
 
 - `bool` is a kind of int to Python. `True + 1`, `-True` and `[1][True]` are errors in Starlark, and
   `True == 1` is false. So every test is `x.__class__ is int`, and never `isinstance`.
-  Beside what surely is no number no test is needed for `+` and its like: `"a" + True` raises in Python, too.
+  If one operand is surely not a number, `+` and similar operators need no test: `"a" + True` raises in
+  Python, too.
 - `*` of a sequence and an int has a limit on the size of what it makes, and the product of two ints one
   on its length: what may grow goes through `.multiply`, or is looked at again (`bounded`). A shift to the
   left is Python's own only for a literal that is small, for the same reason.

@@ -32,7 +32,7 @@ _MOST_TEXT = 64
 
 
 def joining(ctx: Context, op: str, at: int, left: Typed, right: Typed) -> Optional[expr]:
-    """Emit `left op right` as a display, or return None where it is none, or may well be something else."""
+    """Emit `left op right` as a display, or return None where none of the cases below applies."""
     if op == "+" and LIST in (left[1], right[1]):
         return lists(ctx, at, left, right)
     if op == "|" and left[1] & DICT and right[1] & DICT:

@@ -40,7 +40,7 @@ _LOCKED_LOOPS = 2
 
 
 def while_loop(ctx: Context, node: tree.While) -> list[stmt]:
-    """`while c: body`: as long as c is true."""
+    """`while c: body`: the body again and again while c is true."""
     # spec: starlark.statement.while
     forget_assigned(ctx, node)
     test = condition(ctx, node.condition)

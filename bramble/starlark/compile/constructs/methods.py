@@ -64,7 +64,7 @@ STRING_PLAIN = frozenset(
     }
 )
 _SPLITS = {"rsplit": "str.rsplit", "split": ".split_at"}
-# Methods whose function is called at once for a receiver of the class, whatever the arguments are.
+# Methods whose function is called directly for a receiver of the class, with any arguments.
 _DIRECT: dict[str, dict[str, tuple[int, ...]]] = {
     "str": {
         **dict.fromkeys(("count", "endswith", "find", "rfind", "rindex", "startswith"), (1, 2, 3)),
@@ -276,7 +276,7 @@ def fast_method(
 def python_method(class_name: str, name: str, args: list[Typed]) -> tuple[tuple[str, ...], Any]:
     """Return the classes that arguments must have for Python's own method, and how it is emitted.
 
-    Where there is no such thing it is the function of the method, for arguments of any class.
+    Where Python's own cannot be used, the function of the method is called, for arguments of any class.
     """
     (value, mask), *others = args
     if name in ("split", "rsplit") and others and is_short_text(value) and is_count(others[0][0]):
@@ -350,8 +350,8 @@ def tested(
 ) -> expr:
     """Emit a method behind tests of the classes of its receiver and arguments; "" is any class.
 
-    All arguments are evaluated before the last test is made, whatever the others say, and after the
-    receiver is known to have the method. So the code of each stands in one place.
+    All arguments are evaluated before the last test is made, whatever the result of the others, and after
+    the receiver is known to have the method. So the code of each argument is emitted once.
     """
     x, mx = receiver
     first, x, ref = ctx.bind(x)

@@ -175,7 +175,7 @@ def sequence_comparison(ctx: Context, node: tree.Binary, left: Typed) -> Optiona
     """
     sites, rules = ctx.unit.rules.sites, ctx.unit.rules
     one, two = rules.value(node.left), rules.value(node.right)
-    # What is neither less nor greater than itself is no matter of `==`.
+    # None can be compared by `==` and `!=`, but has no order.
     scalars = INT | STRING | (NONE if node.op in ("==", "!=") else 0)
     known = min(sites.plain(one, scalars), sites.plain(two, scalars))
     if not known or one & KINDS != two & KINDS:

@@ -123,7 +123,7 @@ def evaluated_slice(ctx: Context, node: tree.Slice, left: Typed, parts: list[Typ
 
 
 def attribute_of(ctx: Context, node: tree.Dot, left: Typed) -> Typed:
-    """`x.name`: the field of a struct at once, anything else by `.attribute`."""
+    """`x.name`: the field of a struct directly, anything else by `.attribute`."""
     # spec: starlark.attribute
     x, _mask = left
     first, x, ref = ctx.bind(x)

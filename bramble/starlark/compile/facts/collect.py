@@ -313,7 +313,7 @@ class _Collector:
     def on_return(self, node: tree.Return, work: list[Any]) -> None:
         self.facts.steps.append((RETURN, node.value))
         if node.value is not None:
-            # Whoever gets it gets it when all loops here are over.
+            # The caller gets it after all loops of this function have ended.
             self.uses_only(node.value, work, "return")
 
     def on_lambda(self, node: tree.Lambda, work: list[Any]) -> None:

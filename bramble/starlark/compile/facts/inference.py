@@ -214,7 +214,7 @@ class Inference:
             for start in flow.open_code:
                 flow.forced.update(file_globals & {*named[start].escapes, *named[start].how})
         flow.begin([resolution.toplevel, *[functions[start] for start in self.facts if start >= 0]])
-        # Whoever is called comes first: the file is last, but where it alone gives parameters their values.
+        # Callees come first, and the file last. In the closed view it is first: it gives parameters values.
         order = list(self.facts.items())
         flow.run(dict(order if self.closed else order[::-1]))
         self.masks.update((declared, value & KINDS) for declared, value in self.values.items())

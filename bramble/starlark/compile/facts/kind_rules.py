@@ -1,6 +1,6 @@
 """The values of expressions: which types they can have, and which containers they can be.
 
-What kinds are, and why they are safe, stands in kinds.py, what sites are in sites.py. Each rule gives the
+kinds.py explains what kinds are and why they are safe, sites.py what sites are. Each rule gives the
 value of one sort of node from the values of what is inside, and notes what new containers hold. `TOP` stands
 for everything that has no rule. All of them are monotonic: more for the parts never gives less for the
 whole.

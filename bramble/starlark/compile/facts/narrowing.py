@@ -1,14 +1,14 @@
 """Where a variable surely is not None, though it may be elsewhere.
 
-**What is claimed.** In the part of a text that runs only when a test has come out so, what the test rules
-out is ruled out: behind `x != None and`, in `if x:`, after `if x == None: return`. The claim is about each
-single name in that part.
+**What is claimed.** In a part of the text that runs only when a test has a certain result, that result holds:
+behind `x != None and`, in `if x:`, after `if x == None: return`. The claim is about each single name in that
+part.
 
 **Why it is safe.** Nobody but the statements of its own function assigns a variable, and none does while an
 expression is evaluated. So a name still has the value that was tested, unless the part assigns to it
 somewhere: then nothing is claimed. What is None is equal to None, whatever else there is, and is false.
 
-**What breaks it.** A new way to assign; a part that runs although the test came out otherwise.
+**What breaks it.** A new way to assign; a part that runs although the test had another result.
 """
 
 from __future__ import annotations

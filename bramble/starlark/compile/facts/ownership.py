@@ -33,8 +33,8 @@ lock when what it iterates is none of what may be changed meanwhile (`needs_lock
 its own body changes none of the group, and anything else when none of its sites are changed by the body, by
 what that calls by name (`changes`), or, where it calls code that is not known, by any function that a
 stranger can call. What has escaped, or is of no site that is known, may be the same as anything else of
-that sort. And a private list or dict that is used in a few ways only surely is none that is frozen or being
-iterated (`raw`): what is done with it is done by Python at once.
+that sort. And a private list or dict that is used in a few ways only is surely neither frozen nor being
+iterated (`raw`): Python's own operations are applied to it directly.
 
 **Why that is safe.** The facts are about the text of one function, and hold whatever the order in which its
 statements run, since none of them depends on it. What is not understood counts as an escape: a node without
@@ -84,8 +84,8 @@ _RAW_USES = {
     RAW_LIST: _READING | {"slice", "method.append", "method.pop", "method.extend", "method.index"},
     RAW_DICT: _READING | {"method.get", "method.setdefault", "method.items", "method.keys", "method.values"},
 }
-# How a loop locks what it iterates: not at all; only while something is called that has the name of a
-# built-in method and is none (runtime/seldom.py); from its begin to its end.
+# How a loop locks what it iterates: not at all; only while a function is called that has the name
+# of a built-in method and is not one (runtime/seldom.py); from its beginning to its end.
 NO_LOCK, LATE_LOCK, LOCK = 0, 1, 2
 # What is changed at any time, and late: values (sites.py) without their kinds.
 Changes = tuple[int, int]

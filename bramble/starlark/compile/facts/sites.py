@@ -1,7 +1,7 @@
 """Which containers a value can be, and what these hold: allocation sites.
 
-The kinds of a variable say that it is a list. What comes out of that list is known only if it is known which
-list it is, whoever filled it, and under which name.
+The kinds of a variable say that it is a list. What that list contains is known only if it is known which
+list it is, no matter which code filled it, or under which name.
 
 **What is claimed.** A *site* is an expression that makes a container: a display, a comprehension, a slice, a
 concatenation, a call such as `sorted(x)` or `d.items()`. It stands for all containers that it ever makes. A
