@@ -7,8 +7,8 @@ it iterates (compile/facts/inference.py says which functions and loops these are
 called after all, all code that is running is marked, and what it iterates is locked, until the call ends.
 
 What is running is read from Python's frames: from the caller outward, up to the first one that is neither
-code of a program nor of this package. The frames beyond that one belong to code that has marked and locked
-for itself, or was called by `call_seldom`. The code of a function contains the name of its mark: that name
+code of a program nor of this package. Such foreign code was itself called by code that has marked and locked
+for itself, or by `call_seldom`. The code of a function contains the name of its mark: that name
 follows `noted` in its table of names, since it asks `$s.noted` first of all. What a loop iterates is in a
 variable whose name begins with `HELD` until the loop ends.
 """

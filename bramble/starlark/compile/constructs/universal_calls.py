@@ -158,7 +158,7 @@ def is_number(step: expr) -> bool:
 
 
 def is_too_far(value: expr) -> bool:
-    """Return whether a range with this bound may be long: the bound is not a literal, or a large one."""
+    """Return whether a bound of a range is a literal, and not a small int."""
     if value.__class__.__name__ != "Constant":
         return False
     number = value.value  # type: ignore[attr-defined]
