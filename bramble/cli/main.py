@@ -123,7 +123,7 @@ def _interrupt_again(dropped: UnraisableHookArgs) -> None:
     elif dropped.exc_type is KeyboardInterrupt:
         # A bound on time, which is derived from it, comes again by itself. Not now: this hook is called by
         # what drops the interruption, and would drop it once more.
-        signal.signal(signal.SIGALRM, _interrupt)
+        signal.signal(signal.SIGALRM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
         signal.setitimer(signal.ITIMER_REAL, _SOON)
 
 

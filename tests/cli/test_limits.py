@@ -102,7 +102,12 @@ class Tidying:
             pass
 
 def work(words, surface):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
     Tidying()
+    if sys.argv[1:]:
+        # A build does this: who hears the signal now is asked, and not who heard it first.
+        signal.signal(signal.SIGINT, lambda *_: os._exit(7))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     for _ in range(1 << 60):
         pass
 
@@ -112,8 +117,11 @@ sys.exit(main.main([]))
 
 
 @pytest.mark.once
-def test_an_interruption_that_python_drops_comes_again(world: World) -> None:
+@pytest.mark.parametrize(("more", "said"), [((), (130, b"interrupted\n")), (("other",), (7, b""))])
+def test_an_interruption_that_python_drops_comes_again(
+    world: World, more: tuple[str, ...], said: tuple[int, bytes]
+) -> None:
     """What is raised in `__del__`, or in the callback of an import's lock, is dropped there."""
-    words = [sys.executable, "-c", DROPPED]
+    words = [sys.executable, "-c", DROPPED, *more]
     ended = subprocess.run(words, env=world.environment(), stderr=subprocess.PIPE, timeout=60)
-    assert (ended.returncode, ended.stderr) == (130, b"interrupted\n")
+    assert (ended.returncode, ended.stderr) == said
