@@ -13,6 +13,13 @@ if not __package__:
     sys.path[0] += "/.."
     __package__ = "bramble"
 
+if __name__ == "__main__":
+    # Until `first` can say that it was interrupted: Ctrl-C would end an import with a traceback. This is what
+    # `signal` is made of, without the enumerations, which take long to load.
+    import _signal  # type: ignore[import-not-found]
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {_signal.SIGINT})
+
 from bramble.isolation import only_the_library
 
 only_the_library()

@@ -14,6 +14,13 @@ from importlib import import_module
 from bramble import __version__
 from bramble.interpreter import lacking_module, missing
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    # What `signal` is made of, without the enumerations, which take long to load.
+    import _signal as signal
+
 SUCCESS, FAILURE, INTERRUPTED = 0, 1, 130
 
 
@@ -29,10 +36,10 @@ def main(words: list[str], *, ends: bool = False) -> int:
     if words in (["--version"], ["-V"]) and _version_written():
         return SUCCESS
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         status = import_module("bramble.cli.invocation").answered(words, os.environ)
         if status is not None:
             return _ended(int(status)) if ends else int(status)
-        signal = import_module("signal")
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         module = import_module("bramble.cli.main")
     except KeyboardInterrupt:
