@@ -31,7 +31,9 @@ COMPLETION = "completion"  # the directory in the cache
 _KEPT_NAME = "commands"
 _GROUPS = ("cli/verbs/packages", "cli/verbs/self", "cli/verbs/store")
 _LARGEST = 1 << 20  # bytes of a module that is looked through
-_DEF = re.compile(rb"^def[ \t]+([A-Za-z][A-Za-z0-9_]*)[ \t]*\(([^)]*)\)", re.M)
+# Parameters end before the next function: to look for their end in the whole file, for each function that has
+# none, would take a time that grows with the square of its size.
+_DEF = re.compile(rb"^def[ \t]+([A-Za-z][A-Za-z0-9_]*)[ \t]*\(([^)\n]*(?:\n(?!def[ \t])[^)\n]*)*)\)", re.M)
 
 
 class Candidate(NamedTuple):

@@ -15,7 +15,7 @@ from bramble.project.toml import Moment, Path, TomlDocument, decode, parse_docum
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
 
-_LARGEST = 4 << 20  # bytes: what is larger takes seconds to read, and nobody has written it
+LARGEST = 4 << 20  # bytes: what is larger takes seconds to read, and nobody has written it
 
 _KNOWN: Mapping[str, tuple[str, ...]] = {
     "": ("package", "dependencies", "mirror", "vendor"),
@@ -53,7 +53,7 @@ def load_config(path: str, reads: Reads = NOT_NOTED) -> ProjectConfig:
     """Read the configuration at `path`. Raises config.* with the line and column that is wrong."""
     reads.file(*os.path.split(path))
     try:
-        data = read_file(*os.path.split(path), _LARGEST)
+        data = read_file(*os.path.split(path), LARGEST)
     except OSError as error:
         raise BrambleError(
             "config.unreadable",

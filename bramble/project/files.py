@@ -290,7 +290,11 @@ def _matching(found: Listings, pattern: Pattern, excludes: Sequence[Pattern]) ->
 def _is_result(found: Listings, path: Names) -> bool:
     """Return whether a symbolic link is one that `build --out-link` makes: a result is not a source."""
     found.reads.stamp(os.path.join(found.root, *path))
-    head, _, name = os.readlink(os.path.join(found.root, *path)).rpartition("/")
+    try:
+        head, _, name = os.readlink(os.path.join(found.root, *path)).rpartition("/")
+    except OSError:
+        # It has gone since the directory was listed: then it is missed as a source.
+        return False
     return head.startswith("/") and head.endswith("/store") and len(name) == 32 and name.isalnum()
 
 
@@ -341,7 +345,12 @@ def _check_link(found: Listings, path: Names) -> None:
     link = os.path.join(found.root, *path)
     found.reads.stamp(link)
     found.reads.way(link)
-    target = os.readlink(link)
+    try:
+        target = os.readlink(link)
+    except OSError as error:
+        raise BrambleError(
+            "load.source-missing", f"{shown} cannot be read: {error.strerror}", remedy="try again"
+        ) from error
     if os.path.isabs(target):
         raise outside(shown, f"it is a symbolic link to {target}")
     root = os.path.realpath(found.root)

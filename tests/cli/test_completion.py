@@ -360,3 +360,10 @@ def test_no_name_of_a_directory_commands_a_shell(typist: Typist, project: World)
         # The name as one word, or as much of it as was written: never another one.
         whole = f"./d{number}/x{name}/"
         assert found == ["build", whole if name.isprintable() else f"./d{number}/x"], name
+
+
+def test_functions_without_an_end_of_their_parameters_hide_no_others(project: World) -> None:
+    """And a file of them is looked through once, not once for each."""
+    text = "def a(\n" * 100_000 + "def whole(\n    one = 1,\n    two = 2,\n):\n    pass\n"
+    (project.project / "many.bramble").write_text(text)
+    assert answered(project, "build", "./many:") == ["./many:whole"]

@@ -59,6 +59,49 @@ def test_what_a_repository_lacks_is_not_fetched(market: Published) -> None:
     assert _seen(market, where) == (["packages.no-project"], False)
 
 
+@pytest.mark.parametrize("how", ["textconv", "signature"])
+def test_no_program_shows_what_a_tag_has_in_place_of_a_file(market: Published, how: str) -> None:
+    """A submodule of that name is a commit of the repository itself, which git shows with its changes."""
+    market.publish(NAME, "1.0.0", default="")
+    where, git = market.repository(NAME), market.git
+    program = market.base / "program"
+    program.write_text(f"#!/bin/sh\ntouch {market.base}/run\n")
+    program.chmod(0o755)
+    (where / ".gitattributes").write_text("* diff=x\n")
+    git("add", ".gitattributes", cwd=where)
+    git("commit", "-q", "-m", "more", cwd=where)
+    if how == "textconv":
+        git("config", "diff.x.textconv", str(program), cwd=where)
+        head = git("rev-parse", "HEAD", cwd=where)
+    else:
+        git("config", "log.showSignature", "true", cwd=where)
+        git("config", "gpg.program", str(program), cwd=where)
+        signed = git("cat-file", "commit", "HEAD", cwd=where).replace(
+            "\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n\n", 1
+        )
+        (market.base / "signed").write_text(signed + "\n")
+        head = git("hash-object", "-t", "commit", "-w", str(market.base / "signed"), cwd=where)
+    git("update-index", "--cacheinfo", f"160000,{head},bramble.toml", cwd=where)
+    tree = git("write-tree", "--missing-ok", cwd=where)
+    git("reset", "-q", cwd=where)
+    git("tag", "-f", "v1.0.0", git("commit-tree", tree, "-m", "x", cwd=where), cwd=where)
+    # What is shown so runs the program: else this test would show nothing.
+    git("show", "v1.0.0:bramble.toml", cwd=where)
+    (market.base / "run").unlink()
+    assert _seen(market, where) == (["packages.no-project"], False)
+
+
+def test_a_huge_file_of_a_tag_is_not_read(market: Published) -> None:
+    market.publish(NAME, "1.0.0", default="")
+    where, git = market.repository(NAME), market.git
+    text = (where / "bramble.toml").read_text()
+    (where / "bramble.toml").write_text(text + "#" * (4 << 20))
+    git("commit", "-q", "-a", "-m", "huge", cwd=where)
+    git("tag", "-f", "v1.0.0", cwd=where)
+    (where / "bramble.toml").write_text(text)
+    assert _seen(market, where) == (["packages.no-project"], False)
+
+
 def test_an_error_of_a_job_is_told_in_one_line() -> None:
     values = {"error": "a", "message": "b\nerror[c]: d", "at": "e\nf"}
     error = _read_job({"id": "1", "state": "failed", "error": values}).error

@@ -78,10 +78,10 @@ def check_repository(path: str, url: str, reach: Optional[Reach]) -> None:
         check_reach(found, url, reach)
         # gitrepository-layout(5): what a repository has elsewhere.
         if os.path.isfile(found):
-            waiting += _paths_in(found, os.path.dirname(found), "gitdir:")
+            waiting += _paths_in(found, os.path.dirname(found), url, "gitdir:")
         parts = [os.path.join(found, part) for part in ("HEAD", "refs", "packed-refs")]
         waiting += [part for part in parts if os.path.islink(part)]
-        waiting += _paths_in(f"{found}/commondir", found)
+        waiting += _paths_in(f"{found}/commondir", found, url)
         _check_objects(f"{found}/objects", url, reach)
 
 
@@ -122,24 +122,36 @@ def _alternates(objects: str, url: str) -> Iterator[str]:
             text = opened.read(_ALTERNATES_LIMIT + 1)
     os.close(fd)
     lines = [line for line in text.split(b"\n") if line and not line.startswith(b"#")]
-    if len(text) > _ALTERNATES_LIMIT or any(line.startswith(b'"') for line in lines):
-        raise BrambleError(
-            "fetch.out-of-reach",
-            f"{redact(url)} has objects elsewhere, and where cannot be read in {objects}/info/alternates",
-            remedy="write a path without quotes into it, or run `git repack -ad` in the repository",
-        )
+    quoted = any(line.startswith(b'"') for line in lines)
+    is_unclear = quoted or b"\0" in text or len(text) > _ALTERNATES_LIMIT
+    _refuse_unclear(is_unclear, f"{objects}/info/alternates", url)
     for line in lines:
         yield os.path.join(objects, os.fsdecode(line))
 
 
-def _paths_in(file: str, base: str, key: str = "") -> list[str]:
+def _paths_in(file: str, base: str, url: str, key: str = "") -> list[str]:
     try:
         fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return []
-    with open(fd, encoding="utf-8", errors="surrogateescape") as opened:
-        lines = opened.read(1 << 16).splitlines() if stat.S_ISREG(os.fstat(fd).st_mode) else []
+    text = b""
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        with open(fd, "rb", closefd=False) as opened:
+            text = opened.read(1 << 16)
+    os.close(fd)
+    _refuse_unclear(b"\0" in text, file, url)
+    lines = os.fsdecode(text).splitlines()
     return [os.path.join(base, line[len(key) :].strip()) for line in lines if line.startswith(key) and line]
+
+
+def _refuse_unclear(is_unclear: bool, file: str, url: str) -> None:
+    """Raise fetch.out-of-reach for a file that git may read in another way than this module."""
+    if is_unclear:
+        raise BrambleError(
+            "fetch.out-of-reach",
+            f"{redact(url)} has parts elsewhere, and where cannot be read in {file}",
+            remedy="write a path without quotes into it, or run `git repack -ad` in the repository",
+        )
 
 
 def _closed(_path: str) -> bool:

@@ -17,7 +17,7 @@ from bramble.commands.packages.obtain import repositories_of
 from bramble.commands.packages.registry.trusting import configured
 from bramble.errors import BrambleError
 from bramble.packages.names import is_remote, places, tag_of, version_of
-from bramble.project.config import parse_config
+from bramble.project.config import LARGEST, parse_config
 from bramble.project.names import CONFIG_NAME
 from bramble.project.project import Project, find_project
 from bramble.project.toml import decode
@@ -115,14 +115,23 @@ def _commit(root: str, reference: str, kind: str = "refs/tags/") -> str:
     return git(root, "rev-parse", "--quiet", "--verify", f"{kind}{reference}^{{commit}}", fails=True).strip()
 
 
+def _text_in(root: str, name: str) -> str:
+    """Return the text of a file that git has under this name; "" if it is no file, or is too large."""
+    # spec: registry.client.checks
+    size = git(root, "cat-file", "-s", name, fails=True).strip() or "0"
+    # Not `git show`: it shows a commit that stands there by programs that the repository names.
+    return git(root, "cat-file", "blob", name, fails=True) if int(size) <= LARGEST else ""
+
+
 def _check_config(project: Project, directory: str, commit: str, tag: str, version: Version) -> None:
     """Demand that the bramble.toml of a tag says what the tag does. Raises packages.*, config.*."""
     # spec: packages.name.agrees, packages.tag.agrees
     path = f"{directory}/{CONFIG_NAME}" if directory else CONFIG_NAME
-    text = git(project.root, "show", f"{commit}:{path}", fails=True)
+    text = _text_in(project.root, f"{commit}:{path}")
     again = f"commit what is right, then: git tag -d {tag} && git tag {tag}"
     if not text:
-        raise BrambleError("packages.no-project", f"there is no {path} in {tag}", remedy=again)
+        fact = f"there is no {path} in {tag}, or it is no file, or larger than {LARGEST >> 20} MiB"
+        raise BrambleError("packages.no-project", fact, remedy=again)
     config = parse_config(decode(text.encode("utf-8", "surrogateescape"), path), f"{tag}:{path}")
     if config.name != project.name:
         raise BrambleError("packages.name", f'{path} in {tag} says the name "{config.name}"', remedy=again)

@@ -95,6 +95,8 @@ def test_a_repository_is_judged_by_all_its_parts(root: Path, way: str) -> None:
     [
         ("repository/objects/info/alternates", '"PRIVATE"\n'),
         ("repository/objects/info/alternates", '"\\057PRIVATE"\n'),
+        ("repository/objects/info/alternates", "../../other\0PRIVATE\n"),
+        ("repository/commondir", ".\0PRIVATE\n"),
         ("repository/objects/info/alternates", "#" + "x" * 70_000 + "\nPRIVATE\n"),
         ("repository/objects/info/alternates", "#" + "x" * 2_000_000 + "\nPRIVATE\n"),
         ("other/info/alternates", "PRIVATE\n"),
@@ -116,6 +118,12 @@ def test_objects_are_not_borrowed_from_out_of_reach(root: Path, name: str, text:
     else:
         (root / name).write_text(text.replace("PRIVATE", str(private)))
     assert refused(root / "repository", root, check_repository)
+
+
+def test_a_directory_that_stands_for_a_file_of_git_names_nothing(root: Path) -> None:
+    for name in ("commondir", "objects/info/alternates"):
+        (root / "repository" / ".git" / name).mkdir(parents=True)
+    assert not refused(root / "repository", root, check_repository)
 
 
 def test_an_ordinary_repository_of_the_project_is_in_reach(root: Path) -> None:
