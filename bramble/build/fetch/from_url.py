@@ -14,9 +14,8 @@ from bramble.build.fetch.archives.unpack import UnpackLimits, unpack
 from bramble.build.fetch.checksum import Checksum, checksum_of, verify
 from bramble.build.fetch.discretion import scrubbed, secrets_of
 from bramble.build.fetch.local import local_path
-from bramble.build.fetch.reach import check_reach
 from bramble.build.fetch.shape import file_name, shape_of, stripped
-from bramble.build.fetch.transfer import transfer
+from bramble.build.fetch.transfer import copy_local, transfer
 from bramble.build.options import FetchOptions
 from bramble.build.pins import needed
 from bramble.build.stamps import Stamp, bytes_of, stamp_chain
@@ -105,13 +104,13 @@ def _first(
 
 
 def get(url: str, target: str, options: FetchOptions, listener: Listener) -> str:
-    """Return the path of a file with the content of `url`: one of the mirror, or `target`, written now."""
+    """Write the content of `url`, or of the file of the mirror for it, to `target`, and return that."""
     local = mirrored(url, options.mirror)
-    if local is not None:
-        if _is_own(local, options):
-            check_reach(local, url, options.reach)
-        return local
-    transfer(url, target, options, listener)
+    if local is None:
+        transfer(url, target, options, listener)
+    else:
+        reach = options.reach if _is_own(local, options) else None
+        copy_local(local, url, target, options, listener, reach)
     return target
 
 

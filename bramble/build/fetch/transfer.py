@@ -30,7 +30,7 @@ from bramble.build.fetch.patience import Patience
 from bramble.build.fetch.proxies import proxy_of
 from bramble.build.fetch.response import Ended, Head, Malformed, Wire, body, framing, read_head
 from bramble.build.fetch.secure import is_ragged_end, secured, tls_trouble
-from bramble.build.options import FetchOptions
+from bramble.build.options import FetchOptions, Reach
 from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
 
@@ -65,8 +65,7 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener, *
     # spec: build.fetch.transfer
     parts = parse_url(url)
     if parts.scheme == "file":
-        with open(target, "wb", buffering=0) as out:
-            _copy_file(url, parts, out, listener, options)
+        copy_local(local_path(parts), url, target, options, listener, options.reach)
         return 0
     # spec: build.fetch.offline
     if options.offline:
@@ -80,11 +79,16 @@ def transfer(url: str, target: str, options: FetchOptions, listener: Listener, *
         return _Transfer(url, parts, out, options, listener, have).run()
 
 
-def _copy_file(
-    url: str, parts: SplitResult, out: IO[bytes], listener: Listener, options: FetchOptions
+def copy_local(
+    path: str, url: str, target: str, options: FetchOptions, listener: Listener, reach: Optional[Reach]
 ) -> None:
-    fd = open_local(local_path(parts), url, options.reach)
-    with open(fd, "rb", buffering=0) as file:
+    """Write to `target` what the file `path` of this machine holds, which stands for `url`.
+
+    It is looked up once: what was checked is what is used, whatever has its name later. Raises
+    fetch.not-found, fetch.out-of-reach, fetch.too-large, and Cancelled.
+    """
+    fd = open_local(path, url, reach)
+    with open(fd, "rb", buffering=0) as file, open(target, "wb", buffering=0) as out:
         size = os.fstat(fd).st_size
         done = 0
         for piece in iter(lambda: file.read(_PIECE), b""):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import socket
@@ -9,8 +10,11 @@ import subprocess
 import threading
 import time
 from typing import Any, Optional
+from unittest import mock
 
 from bramble.build.events import Changed, Failed, Progress, Retrying, Started
+from bramble.build.fetch import from_url
+from bramble.build.fetch.checksum import verify
 from bramble.build.fetch.from_url import mirrored
 from bramble.build.fetch.shape import file_name
 from bramble.derivation.model import Derivation
@@ -202,6 +206,26 @@ class Refusing(FetchWorld):
             self.local("f", b"2")
             self.built(it, fetch=reach, pins=pins)
             self.assertEqual(self.said(Changed), [Changed(it.id, "fetched", path, True)] if own else [])
+
+    def test_a_file_of_a_mirror_is_looked_up_once(self) -> None:
+        """What was checked is what is stored, though a neighbour replaces the file then."""
+        for own in ((), ("f",)):
+            path, url = self.local("f", b"right"), "https://far.invalid/f"
+            given = {
+                "url": url,
+                "sha256": hashlib.sha256(b"right").hexdigest(),
+                "name": "own" if own else "f",
+            }
+            it = derivation("fetched", "fetch_url", env=given)
+
+            def verified(*arguments: Any, **options: Any) -> None:
+                verify(*arguments, **options)
+                self.local("f", b"wrong")
+
+            mirror = {"mirror": {url: path}, "own_mirror": tuple(path for _ in own)}
+            with mock.patch.object(from_url, "verify", verified):
+                report = self.built(it, fetch=mirror)
+            self.assertEqual(list(self.tree(report, it).values()), [b"right"])
 
     def test_an_archive_that_climbs_out_leaves_nothing(self) -> None:
         for entries in (
