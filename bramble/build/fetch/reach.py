@@ -17,7 +17,7 @@ from bramble.build.fetch.discretion import redact
 from bramble.build.options import Reach
 from bramble.errors import BrambleError
 
-_ALTERNATES_LIMIT = 1 << 20  # bytes
+_MOST = 1 << 20  # bytes
 _NO_FILES = ("/proc", "/sys", "/dev")
 
 
@@ -78,10 +78,10 @@ def check_repository(path: str, url: str, reach: Optional[Reach]) -> None:
         check_reach(found, url, reach)
         # gitrepository-layout(5): what a repository has elsewhere.
         if os.path.isfile(found):
-            waiting += _paths_in(found, os.path.dirname(found), url, "gitdir:")
+            waiting += _path_in(found, os.path.dirname(found), url, "gitdir: ")
         parts = [os.path.join(found, part) for part in ("HEAD", "refs", "packed-refs")]
         waiting += [part for part in parts if os.path.islink(part)]
-        waiting += _paths_in(f"{found}/commondir", found, url)
+        waiting += _path_in(f"{found}/commondir", found, url)
         _check_objects(f"{found}/objects", url, reach)
 
 
@@ -112,46 +112,45 @@ def _links_below(directory: str) -> Iterator[str]:
 
 def _alternates(objects: str, url: str) -> Iterator[str]:
     """Yield the directories of objects that one names, as git reads them: by lines, relative to it."""
-    try:
-        fd = os.open(f"{objects}/info/alternates", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return
-    text = b""
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        with open(fd, "rb", closefd=False) as opened:
-            text = opened.read(_ALTERNATES_LIMIT + 1)
-    os.close(fd)
+    file = f"{objects}/info/alternates"
+    text = _text_of(file, url)
     lines = [line for line in text.split(b"\n") if line and not line.startswith(b"#")]
-    quoted = any(line.startswith(b'"') for line in lines)
-    is_unclear = quoted or b"\0" in text or len(text) > _ALTERNATES_LIMIT
-    _refuse_unclear(is_unclear, f"{objects}/info/alternates", url)
+    if any(line.startswith(b'"') for line in lines):
+        raise _unclear(file, url)
     for line in lines:
         yield os.path.join(objects, os.fsdecode(line))
 
 
-def _paths_in(file: str, base: str, url: str, key: str = "") -> list[str]:
+def _path_in(file: str, base: str, url: str, key: str = "") -> list[str]:
+    """Return the path that a file names behind `key`, as git reads it: to the end, whatever is in it."""
+    text = os.fsdecode(_text_of(file, url)).rstrip("\r\n")
+    return [os.path.join(base, text[len(key) :])] if text.startswith(key) and text else []
+
+
+def _text_of(file: str, url: str) -> bytes:
+    """Return what a file of a repository holds; nothing if it is none. Raises fetch.out-of-reach."""
     try:
         fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return []
+        return b""
     text = b""
     if stat.S_ISREG(os.fstat(fd).st_mode):
         with open(fd, "rb", closefd=False) as opened:
-            text = opened.read(1 << 16)
+            text = opened.read(_MOST + 1)
     os.close(fd)
-    _refuse_unclear(b"\0" in text, file, url)
-    lines = os.fsdecode(text).splitlines()
-    return [os.path.join(base, line[len(key) :].strip()) for line in lines if line.startswith(key) and line]
+    # For git a path ends at a NUL.
+    if b"\0" in text or len(text) > _MOST:
+        raise _unclear(file, url)
+    return text
 
 
-def _refuse_unclear(is_unclear: bool, file: str, url: str) -> None:
-    """Raise fetch.out-of-reach for a file that git may read in another way than this module."""
-    if is_unclear:
-        raise BrambleError(
-            "fetch.out-of-reach",
-            f"{redact(url)} has parts elsewhere, and where cannot be read in {file}",
-            remedy="write a path without quotes into it, or run `git repack -ad` in the repository",
-        )
+def _unclear(file: str, url: str) -> BrambleError:
+    """Return the error for a file that git may read in another way than this module."""
+    return BrambleError(
+        "fetch.out-of-reach",
+        f"{redact(url)} has parts elsewhere, and where cannot be read in {file}",
+        remedy="write a path without quotes into it, or run `git repack -ad` in the repository",
+    )
 
 
 def _closed(_path: str) -> bool:

@@ -120,6 +120,24 @@ def test_objects_are_not_borrowed_from_out_of_reach(root: Path, name: str, text:
     assert refused(root / "repository", root, check_repository)
 
 
+@pytest.mark.parametrize("name", ["a\nb", " a", "a ", "a\x0bb", "a\x1cb", "a\x85b", "a\u2028b", "a\rb"])
+@pytest.mark.parametrize("way", ["gitfile", "commondir"])
+def test_a_path_of_git_is_read_to_its_end(root: Path, way: str, name: str) -> None:
+    """For git it has one line, whatever is in it."""
+    repository, private = root / "repository", root.parent / "private" / ".git"
+    inside = repository if way == "gitfile" else repository / ".git"
+    inside.mkdir(parents=True)
+    for harmless in {*name.splitlines(), name.strip()} - {name}:
+        (inside / harmless).mkdir(exist_ok=True)
+    assert not refused(repository, root, check_repository)
+    (inside / name).symlink_to(private)
+    if way == "gitfile":
+        (repository / ".git").write_text(f"gitdir: {name}\n", newline="")
+    else:
+        (inside / "commondir").write_text(f"{name}\n", newline="")
+    assert refused(repository, root, check_repository)
+
+
 def test_a_directory_that_stands_for_a_file_of_git_names_nothing(root: Path) -> None:
     for name in ("commondir", "objects/info/alternates"):
         (root / "repository" / ".git" / name).mkdir(parents=True)
