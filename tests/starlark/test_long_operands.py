@@ -49,6 +49,7 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "max": (lambda: [*range(N)], "max(x)"),
     "repeat": (lambda: [*range(N)], "x * 4"),
     "split": (text, 'x.split("a")'),
+    "strip": (text, 'x.strip("-" * 400 + "ab")'),
     "words": (lambda: text().replace("b", " "), "x.split()"),
     "replace": (text, 'x.replace("a", x[:1])'),
     "isalpha": (text, "x.isalpha()"),
@@ -141,6 +142,21 @@ def f(n):
 def test_results_are_those_of_short_operands() -> None:
     ran(SAME + f"f({PART + 7})\n", json=JSON, **{"assert": ASSERT})
     ran(SAME + "f(2000)\n", json=JSON, **{"assert": ASSERT})
+
+
+STRIPPED = """
+def f(many):
+    for s in ["", "a", "aXa", "aabXcaab", "XaX", "abab", "X"]:
+        few, all = "ab", "ab" + many
+        assert.eq((s.strip(all), s.lstrip(all)), (s.strip(few), s.lstrip(few)))
+        assert.eq(s.rstrip(all), s.rstrip(few))
+
+f("-" * 400)
+"""
+
+
+def test_what_many_characters_strip_is_what_few_do() -> None:
+    ran(STRIPPED, **{"assert": ASSERT})
 
 
 @pytest.mark.parametrize("reverse", [False, True])

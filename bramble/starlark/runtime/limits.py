@@ -14,6 +14,8 @@ MAX_HASHED = 1 << 18
 MAX_SEARCH = 1 << 32
 # Texts of so many characters are searched for without looking how long the other one is.
 SHORT_SEARCH = 64
+# Characters to be stripped among which Python may look for each character of a string.
+SHORT_STRIP = 64
 # Before Python 3.10 a search in either direction begins again at each position, later only one from the end.
 COMPARES_ANEW = sys.version_info < (3, 10)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..late import Pattern
 from .arguments import bounds, clamp, want_bool, want_int, want_items, want_string, wrong_type
 from .interruptible import CHARACTERS, cut, mapped, parts
-from .limits import COMPARES_ANEW, SHORT_SEARCH, search, search_backwards
+from .limits import COMPARES_ANEW, SHORT_SEARCH, SHORT_STRIP, search, search_backwards
 from .operators import MAX_TEXT
 from .values import List, fail_with, type_name
 from .views import BytesElems, StringCodepoints, StringElems
@@ -164,15 +164,30 @@ def endswith(s: str, *args: Value) -> bool:
 
 
 def strip(s: str, *args: Value) -> str:
-    return s.strip(_chars("strip", args))
+    chars = _chars("strip", args)
+    return s.strip(chars) if len(chars) <= SHORT_STRIP else _stripped(s, chars, left=True, right=True)
 
 
 def lstrip(s: str, *args: Value) -> str:
-    return s.lstrip(_chars("lstrip", args))
+    chars = _chars("lstrip", args)
+    return s.lstrip(chars) if len(chars) <= SHORT_STRIP else _stripped(s, chars, left=True, right=False)
 
 
 def rstrip(s: str, *args: Value) -> str:
-    return s.rstrip(_chars("rstrip", args))
+    chars = _chars("rstrip", args)
+    return s.rstrip(chars) if len(chars) <= SHORT_STRIP else _stripped(s, chars, left=False, right=True)
+
+
+def _stripped(s: str, chars: str, *, left: bool, right: bool) -> str:
+    # Python looks through all of `chars` for each character of `s`, and hears nothing meanwhile.
+    # spec: starlark.limit.interrupt
+    unwanted = frozenset().union(*parts(chars, CHARACTERS))
+    start, end = 0, len(s)
+    while left and start < end and s[start] in unwanted:
+        start += 1
+    while right and start < end and s[end - 1] in unwanted:
+        end -= 1
+    return s[start:end]
 
 
 def _chars(name: str, args: tuple[Value, ...]) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 
 from ...runtime.functions import SPECIAL_NAMES
 from ...runtime.interruptible import CHARACTERS
-from ...runtime.limits import COMPARES_ANEW, SHORT_SEARCH
+from ...runtime.limits import COMPARES_ANEW, SHORT_SEARCH, SHORT_STRIP
 from ...runtime.string_methods import ASCII_SPACE, SPACE
 from ...syntax import tree
 from .. import python_tree as py
@@ -78,12 +78,13 @@ _DIRECT: dict[str, dict[str, tuple[int, ...]]] = {
     ".Dict": {"update": (1,)},
 }
 # Methods that never make a string longer, and search nothing, or only forwards.
-_EASY = frozenset({"endswith", "lstrip", "removeprefix", "removesuffix", "rstrip", "startswith", "strip"})
+_EASY = frozenset({"endswith", "removeprefix", "removesuffix", "startswith"})
 # Questions to a string, and which of Python's answers them the same.
 _SHORT_TESTS = {"isalpha": "isalpha", "isdigit": "isdecimal"}
 _STRIPS = frozenset({"strip", "lstrip", "rstrip"})
 # Replacements that make a string longer are left to the function that watches the size of the result, and
-# longer texts to search for backwards to those that watch the work, which is the product of both lengths.
+# longer texts to search for backwards to those that watch the work, which is the product of both lengths. So
+# are sets of characters to be stripped that are no short literals.
 _KINDS = {"str": STRING, ".List": 0, ".Dict": 0}
 _BACKWARDS = frozenset({"rfind", "rindex", "rpartition", "rsplit"})
 _FORWARDS = frozenset({"count", "find", "index", "partition", "replace", "split"})
@@ -474,10 +475,12 @@ def native_strings(name: str, args: list[Typed]) -> bool:
     """Return whether Python's method may be used for these arguments of a method of strings."""
     if any(mask != STRING for _, mask in args):
         return False
+    texts = [str(value.value) for value, _ in args if isinstance(value, Constant)]
+    if name in _STRIPS:
+        return bool(texts) and len(texts[0]) <= SHORT_STRIP
     searches = name in _BACKWARDS or (name in _FORWARDS and COMPARES_ANEW)
     if name != "replace" and not searches:
         return True
-    texts = [str(value.value) for value, _ in args if isinstance(value, Constant)]
     if len(texts) < len(args) or (searches and len(texts[0]) > SHORT_SEARCH):
         return False
     return name != "replace" or len(texts[1]) <= len(texts[0])
