@@ -21,6 +21,7 @@ from bramble.packages.locked import unused
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, URL_HASHES, Lock, read_lock, update_lock
 from bramble.project.names import LOCK_NAME
 from bramble.project.project import Project, find_project
+from bramble.store.locks.advisory import lock_briefly
 
 __all__ = ["Conflict", "Download", "Locked", "Survey", "fetch", "prune", "survey", "wanted"]
 
@@ -262,6 +263,6 @@ def prune(seen: Survey) -> Mapping[str, str]:
     for table in (*PACKAGE_TABLES, URL_HASHES):
         entries = seen.lock.tables.get(table, {})
         dropped = {key: entries[key] for key in seen.locked.unused if key in entries}
-        after = update_lock(seen.path, {}, table=table, dropped=dropped).tables.get(table, {})
-        gone.update({key: value for key, value in dropped.items() if key not in after})
+        after = update_lock(seen.path, {}, table=table, dropped=dropped, take=lock_briefly)
+        gone.update({key: value for key, value in dropped.items() if key not in after.tables.get(table, {})})
     return gone

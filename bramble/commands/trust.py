@@ -16,7 +16,7 @@ from bramble.errors import BrambleError
 from bramble.project.access import read_file, replace_file
 from bramble.project.project import Project, find_project
 from bramble.recall.reads import Reads
-from bramble.store.locks.advisory import lock_whole
+from bramble.store.locks.advisory import lock_briefly
 
 TRUST_NAME = "trust.json"
 
@@ -136,7 +136,7 @@ def _alone(setting: Setting) -> Iterator[None]:
         raise _unwritable(directory, error) from error
     try:
         with contextlib.suppress(OSError):
-            lock_whole(handle, directory)
+            lock_briefly(handle, directory)
         yield
     finally:
         os.close(handle)

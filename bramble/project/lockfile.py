@@ -8,7 +8,6 @@ does not use, and comments, are kept as they are.
 from __future__ import annotations
 
 import errno
-import fcntl
 import importlib
 import os
 import re
@@ -228,7 +227,7 @@ def update_lock(
     table: str = URL_HASHES,
     replaced: Mapping[str, str] = MappingProxyType({}),
     dropped: Mapping[str, str] = MappingProxyType({}),
-    take: Callable[[int, str], None] = lambda handle, path: fcntl.flock(handle, fcntl.LOCK_EX),
+    take: Callable[[int, str], None],
 ) -> Lock:
     """Add pins to the lock file at `path`, in the place of `replaced`, and return what it holds then.
 
@@ -265,10 +264,11 @@ def change_lock(path: str, change: Callable[[Lock], Lock]) -> Lock:
 
 
 @contextmanager
-def alone(
-    path: str, take: Callable[[int, str], None] = lambda handle, path: fcntl.flock(handle, fcntl.LOCK_EX)
-) -> Iterator[None]:
+def alone(path: str, take: Callable[[int, str], None]) -> Iterator[None]:
     """Hold the advisory lock on the directory of a file; file systems without locks go without (flock(2)).
+
+    `take` takes the lock of the open directory, and says of its path whom it waits for: any user who may read
+    the directory can hold it.
 
     Raises lock.unwritable if the directory cannot be opened.
     """

@@ -105,6 +105,25 @@ def test_a_build_that_waits_for_the_lock_of_its_project_says_so_and_hears_the_fi
     assert not (world.project / "bramble.lock").exists()
 
 
+def test_whoever_changes_the_lock_says_what_it_waits_for(world: World) -> None:
+    """A neighbour who may read the directory can hold its lock."""
+    # spec: project.lock.update, store.locks.told
+    (world.project / "bramble.lock").write_text(f'[URLHashes]\n"fetch_url file:///x" = "{"a" * 32}"\n')
+    world.write(default="def f():\n    return None\n")
+    handle = os.open(world.project, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        process = world.start("lock", "--prune")
+        assert process.stderr is not None
+        told = f"waiting: process {os.getpid()} holds {world.project}\n".encode()
+        assert process.stderr.readline() == told
+    finally:
+        os.close(handle)
+    assert process.wait(30) == 0
+    process.communicate()
+    assert "file:///x" not in (world.project / "bramble.lock").read_text()
+
+
 def test_a_build_that_waits_for_another_names_it(tooled: World) -> None:
     # spec: store.locks.told
     tooled.write(

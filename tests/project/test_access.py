@@ -171,11 +171,15 @@ def test_temporary_names_cannot_be_foreseen(root: Path, monkeypatch: pytest.Monk
     assert len(set(names)) == 2 and str(os.getpid()) not in names[0]
 
 
+def taken(handle: int, _path: str) -> None:
+    fcntl.flock(handle, fcntl.LOCK_EX)
+
+
 @pytest.mark.parametrize("target", ["../start-up", "/dev/null", "../start-up/"])
 def test_the_lock_is_never_written_through_a_link_that_leads_out(root: Path, target: str) -> None:
     (root / "bramble.lock").symlink_to(target)
     with pytest.raises(BrambleError) as caught:
-        update_lock(str(root / "bramble.lock"), PIN)
+        update_lock(str(root / "bramble.lock"), PIN, take=taken)
     assert caught.value.code == "lock.unreadable"
     assert not (root.parent / "start-up").exists()
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
@@ -216,7 +220,7 @@ def test_a_project_that_is_reached_through_a_link_is_like_any_other(root: Path) 
     (root.parent / "way").symlink_to("project")
     found = find_project(str(root.parent / "way" / "inner"))
     assert (found.root, found.location) == (str(root), "inner")
-    update_lock(str(root.parent / "way" / "bramble.lock"), PIN)
+    update_lock(str(root.parent / "way" / "bramble.lock"), PIN, take=taken)
     assert read_lock(str(root / "bramble.lock")).url_hashes == PIN
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from pathlib import Path
@@ -112,14 +113,18 @@ def test_a_pin_that_disagrees_names_both_digests_and_the_line():
     assert str(caught.value.place) == "bramble.lock:2:19"
 
 
+def taken(handle: int, _path: str) -> None:
+    fcntl.flock(handle, fcntl.LOCK_EX)
+
+
 def test_a_conflict_leaves_the_file_as_it_was(tmp_path: Path):
     path = tmp_path / "bramble.lock"
     before = f'# mine\n[URLHashes]\n"a" = "{A}"\n'
     path.write_text(before)
     with pytest.raises(BrambleError):
-        update_lock(str(path), {"a": B, "b": B})
+        update_lock(str(path), {"a": B, "b": B}, take=taken)
     assert path.read_text() == before
-    update_lock(str(path), {"a": A})
+    update_lock(str(path), {"a": A}, take=taken)
     assert path.read_text() == before
     assert os.listdir(tmp_path) == ["bramble.lock"]
 
@@ -128,7 +133,7 @@ def test_a_broken_file_is_never_written_over(tmp_path: Path):
     path = tmp_path / "bramble.lock"
     path.write_text("[URLHashes")
     with pytest.raises(BrambleError):
-        update_lock(str(path), {"a": A})
+        update_lock(str(path), {"a": A}, take=taken)
     assert path.read_text() == "[URLHashes"
 
 
@@ -137,7 +142,7 @@ def test_writing_keeps_the_mode_and_goes_through_a_link(tmp_path: Path):
     real.write_text("")
     real.chmod(0o600)
     (tmp_path / "bramble.lock").symlink_to("real.lock")
-    update_lock(str(tmp_path / "bramble.lock"), {"a": A})
+    update_lock(str(tmp_path / "bramble.lock"), {"a": A}, take=taken)
     assert (tmp_path / "bramble.lock").is_symlink()
     assert real.stat().st_mode & 0o777 == 0o600
     assert read_lock(str(real)).url_hashes == {"a": A}
@@ -169,7 +174,7 @@ def test_two_builds_at_once_both_keep_what_they_found(tmp_path: Path):
 
     def work(number: int) -> None:
         for step in range(10):
-            update_lock(path, {f"fetch_url {number}-{step}": A})
+            update_lock(path, {f"fetch_url {number}-{step}": A}, take=taken)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -276,7 +281,7 @@ def test_what_is_taken_out_must_still_say_what_it_did(tmp_path: Path):
     # spec: project.lock.prune
     path = tmp_path / "bramble.lock"
     path.write_text(f'[URLHashes]\n"a" = "{A}"\n"b" = "{A}"\n')
-    update_lock(str(path), {}, dropped={"a": A, "b": B, "c": A})
+    update_lock(str(path), {}, dropped={"a": A, "b": B, "c": A}, take=taken)
     assert path.read_text() == f'[URLHashes]\n"b" = "{A}"\n'
 
 

@@ -19,6 +19,7 @@ from bramble.project.names import LOCK_NAME
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.store.layout.place import locate
+from bramble.store.locks.advisory import lock_briefly
 
 
 class Chosen(NamedTuple):
@@ -43,7 +44,7 @@ def resolved(
     if found.added:
         tables = entries(found.added)
         for table in (COMMITS, DEPENDENCIES):
-            update_lock(path, tables[table], table=table)
+            update_lock(path, tables[table], table=table, take=lock_briefly)
         say_added(found.added, on_line)
     if found.fetched:
         keep: Any = importlib.import_module("bramble.commands.packages.obtain").keep_sources

@@ -35,6 +35,7 @@ from bramble.project.project import Fetched, Project, find_project
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.store.layout.place import VISITED, locate
+from bramble.store.locks.advisory import lock_briefly
 
 _MAJOR = re.compile(r"[0-9]{1,6}")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -247,7 +248,7 @@ def _keep(lock_path: str, lock: Lock, tree: Tree, setting: Setting) -> None:
     store = open_store(setting)
     store.refuse_to_write()
     os.makedirs(os.path.dirname(lock_path), exist_ok=True)
-    with alone(lock_path):
+    with alone(lock_path, lock_briefly):
         change_lock(lock_path, lambda before: before if before.tables else lock)
     # spec: internet.kept
     store.record_roots(os.path.dirname(lock_path), {PACKAGES: [tree.digest]})

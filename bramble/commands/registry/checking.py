@@ -49,6 +49,7 @@ from bramble.store.files.remove import remove_tree
 from bramble.store.files.small import read_file
 from bramble.store.history.failed import forget_failed
 from bramble.store.layout.place import place_of_failed
+from bramble.store.locks.advisory import lock_briefly
 
 PUBLIC = "public"  # the directory of a registry that everybody may have
 _PROJECT = "registry.invalid/check"  # RFC 2606: nobody's
@@ -303,7 +304,8 @@ def _pin_as(tree: Tree, project: Project) -> None:
     # spec: registry.publish.pins
     own = os.path.join(tree.directory, LOCK_NAME)
     if os.path.lexists(own):
-        update_lock(os.path.join(project.root, LOCK_NAME), read_lock(own).url_hashes)
+        path = os.path.join(project.root, LOCK_NAME)
+        update_lock(path, read_lock(own).url_hashes, take=lock_briefly)
 
 
 def _evaluated(
