@@ -7,7 +7,7 @@ from typing import Optional
 
 from bramble.cli.environment import Surface
 from bramble.cli.render import YELLOW, on_one_line, paint
-from bramble.commands.recorded.why_built import Change
+from bramble.commands.recorded.why_built import Change, without_secrets
 
 _LONGEST = 72  # characters of a word of a recipe that are shown
 _CONTEXT = 20  # characters before a difference in a long one
@@ -24,6 +24,7 @@ _KINDS = {
 
 def told(change: Change, surface: Surface) -> str:
     """Return a change in words; those that are nobody's consequence stand out."""
+    change = without_secrets(change)
     what = f" {on_one_line(change.what)}" if change.what else ""
     subject = f"{_KINDS[change.kind]}{what}"
     if change.kind == "source" and not change.what:
@@ -41,6 +42,8 @@ def told(change: Change, surface: Surface) -> str:
         text = f"{subject} is new" + ("" if change.kind == "source" else f": {_quoted(change.after)}")
     elif change.after is None:
         text = f"{subject} was removed" + ("" if change.kind == "source" else f": {_quoted(change.before)}")
+    elif change.before == change.after:
+        text = f"{subject} has changed in a secret part of a URL"
     else:
         before, after = _near_the_difference(change.before, change.after)
         text = f"{subject}: {_quoted(before)} → {_quoted(after)}"

@@ -11,6 +11,7 @@ from bramble.cli.render import on_one_line, print_json, say
 from bramble.commands.context.evaluation import Evaluated
 from bramble.commands.context.setting import Setting
 from bramble.commands.dry_run import COPY, FETCH, Forecast, Step, dry_run
+from bramble.commands.recorded.why_built import without_secrets
 
 _SHOWN = 3  # reasons of one derivation that are named
 _WORDS = {
@@ -64,7 +65,7 @@ def _print_json(found: Forecast) -> None:
                     "action": step.action,
                     "reason": step.word,
                     "inputs": list(step.inputs),
-                    "changes": [change._asdict() for change in step.changes],
+                    "changes": [without_secrets(change)._asdict() for change in step.changes],
                     "url": step.url or None,
                     "pinned": step.pinned if step.action == FETCH else None,
                 }

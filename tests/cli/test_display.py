@@ -11,6 +11,7 @@ from bramble.cli.render import duration, harmless, size
 from bramble.commands.build import Failed, Finished, Hidden, Impure, Output, Retrying
 from bramble.errors import BrambleError
 from bramble.store.model import HiddenName
+from tests.cli.world import World
 
 PLAIN = Surface(colour=False, live=False, attached=False, json_errors=False, width=80)
 LIVE = Surface(colour=True, live=True, attached=True, json_errors=False, width=40)
@@ -155,3 +156,12 @@ def test_a_check_says_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
         shown(PLAIN, capsys, Finished("a", "a", 1.0, False, (), "here", 5))
         == "✔ a (the same, 5 builds) - 1.00s\n"
     )
+
+
+def test_no_name_of_a_directory_reaches_the_terminal_as_it_is(world: World) -> None:
+    # spec: cli.harmless-output
+    module = world.project / "d\x1b]0;title\x07\n" / "default.bramble"
+    module.parent.mkdir()
+    module.write_text('def f():\n    return derivation("n\u202e", "./x")\n')
+    listed = world.run("build", "--just-parse", "./...").out
+    assert "d\\u{1b}]0;title\\u{7}\\u{a}:f n\\u{202e} " in listed and len(listed.splitlines()) == 1

@@ -58,6 +58,26 @@ def test_a_changed_word_of_a_recipe_is_shown_where_it_differs(built: World) -> N
     )
 
 
+def test_secrets_of_urls_are_not_shown(built: World) -> None:
+    # spec: build.fetch.secrets
+    text = (
+        CHAIN
+        + """
+def get():
+    return tools.script("get", "echo https://me:PASS@h.test/x?token=TOKEN > $out/f")
+"""
+    )
+    for word in ("one", "two", "three"):
+        secret = text.replace("PASS", f"secret-{word}").replace("TOKEN", f"secret-{word}")
+        built.write(default=secret if word != "three" else secret.replace("h.test", "other.test"))
+        assert built.run("build", "./:get").status == 0
+        told = [built.run("why-built", "./:get", *more).out for more in ((), ("--json",))]
+        planned = built.run("build", "--dry-run", "--json", "./:get").out
+        assert "secret-" not in "".join(told) + planned
+        assert word != "two" or "argument 2 has changed in a secret part of a URL" in told[0]
+        assert word != "three" or "https://***@other.test/x?token=***" in told[0]
+
+
 def test_a_failure_has_a_reason_too_and_trying_again_says_so(built: World) -> None:
     (built.project / "word").unlink()
     built.write(default=CHAIN.replace('"one"', '"two; exit 3"'))

@@ -17,7 +17,7 @@ from bramble.cli.building import (
     setting_of,
 )
 from bramble.cli.environment import Surface
-from bramble.cli.render import harmless, print_json, say
+from bramble.cli.render import harmless, on_one_line, print_json, say
 from bramble.commands.build import BuildResult, BuiltTarget, Hidden, result_lines
 from bramble.commands.context.evaluation import Evaluated, parsed_graph, refuse_other_projects
 from bramble.commands.context.setting import Setting
@@ -158,7 +158,8 @@ def _print_graph(evaluated: Evaluated, as_json: bool) -> None:
         return
     for result in evaluated.evaluation.results:
         for root in result.roots:
-            print(f"{result.target} {evaluated.evaluation.graph.get(root.derivation).name} {root.derivation}")
+            name = evaluated.evaluation.graph.get(root.derivation).name
+            print(on_one_line(f"{result.target} {name} {root.derivation}"))
 
 
 def _checked(target: BuiltTarget) -> Optional[dict[str, object]]:

@@ -8,7 +8,7 @@ import os
 from bramble.cli.changes import told
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.render import BOLD, RED, YELLOW, duration, moment, on_one_line, paint, print_json
-from bramble.commands.recorded.why_built import Answer, Reason, why_built
+from bramble.commands.recorded.why_built import Answer, Reason, why_built, without_secrets
 
 _WORDS = {
     "new": "it was not built before",
@@ -81,7 +81,7 @@ def _as_json(answer: Answer) -> dict[str, object]:
                 "derivation": one.facts.id,
                 "at": one.facts.place or None,
                 "word": one.word or None,
-                "changes": [change._asdict() for change in one.changes],
+                "changes": [without_secrets(change)._asdict() for change in one.changes],
                 "inputs": list(one.inputs),
             }
             for one in answer.reasons

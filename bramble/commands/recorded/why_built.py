@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
+from bramble.build.fetch.discretion import scrub
 from bramble.commands.context.recorded import Attempt, Recorded, not_recorded, open_recorded
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
 from bramble.store.history.changes import Change, Reason, reasons
 from bramble.store.history.model import Build, Ended, Facts
 
-__all__ = ["Answer", "Build", "Change", "Ended", "Reason", "why_built"]
+__all__ = ["Answer", "Build", "Change", "Ended", "Reason", "why_built", "without_secrets"]
 
 
 class Answer(NamedTuple):
@@ -64,3 +65,10 @@ def _answer(recorded: Recorded, word: str, of: str, latest: Facts) -> Optional[A
     if built is None:
         return None
     return Answer(built[1], built[0].build, built[0].ended[built[1].id], None, ())
+
+
+def without_secrets(change: Change) -> Change:
+    """Return a change as it may be shown: its texts without passwords and tokens of URLs."""
+    # spec: build.fetch.secrets
+    before, after = (None if text is None else scrub(text) for text in (change.before, change.after))
+    return change._replace(before=before, after=after)
