@@ -132,9 +132,9 @@ def test_a_path_of_git_is_read_to_its_end(root: Path, way: str, name: str) -> No
     assert not refused(repository, root, check_repository)
     (inside / name).symlink_to(private)
     if way == "gitfile":
-        (repository / ".git").write_text(f"gitdir: {name}\n", newline="")
+        (repository / ".git").write_bytes(f"gitdir: {name}\n".encode())
     else:
-        (inside / "commondir").write_text(f"{name}\n", newline="")
+        (inside / "commondir").write_bytes(f"{name}\n".encode())
     assert refused(repository, root, check_repository)
 
 
