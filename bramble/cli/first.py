@@ -17,11 +17,13 @@ from bramble.interpreter import lacking_module, missing
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from sys import UnraisableHookArgs
 else:
     # What `signal` is made of, without the enumerations, which take long to load.
     import _signal as signal
 
 SUCCESS, FAILURE, INTERRUPTED = 0, 1, 130
+_SOON = 0.001  # seconds
 
 
 def main(words: list[str], *, ends: bool = False) -> int:
@@ -30,16 +32,26 @@ def main(words: list[str], *, ends: bool = False) -> int:
     With `ends` this process is going to do nothing else and ends here, since to take the interpreter apart
     takes longer than many an answer.
 
-    Ctrl-C waits until the verb's modules are there: Python drops an exception that is raised while it
-    tidies up after an import, so an interruption could be lost, or end with a traceback.
+    Ctrl-C waits until the verb's modules are there, and where Python drops an interruption it comes again.
     """
     if words in (["--version"], ["-V"]) and _version_written():
         return SUCCESS
+    hook = sys.unraisablehook
+    sys.unraisablehook = _interrupt_again
+    try:
+        status = _run(words)
+        return _ended(status) if ends else status
+    finally:
+        sys.unraisablehook = hook
+
+
+def _run(words: list[str]) -> int:
+    """Run a command line, the short way if it can be answered again, and return the exit status."""
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         status = import_module("bramble.cli.invocation").answered(words, os.environ)
         if status is not None:
-            return _ended(int(status)) if ends else int(status)
+            return int(status)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         module = import_module("bramble.cli.main")
     except KeyboardInterrupt:
@@ -53,8 +65,22 @@ def main(words: list[str], *, ends: bool = False) -> int:
         code, fact, remedy = missing(lacking)
         print(f"error[{code}]: {fact}\n  {remedy}", file=sys.stderr)
         return FAILURE
-    status = int(module.main(words))
-    return _ended(status) if ends else status
+    return int(module.main(words))
+
+
+def _interrupt_again(dropped: UnraisableHookArgs) -> None:
+    """Let an interruption that Python dropped come again.
+
+    What is raised while Python tidies up (a callback of a weak reference, as each import has one, or a
+    `__del__`) is dropped there, and the command would go on as if nobody had pressed Ctrl-C.
+    """
+    if not issubclass(dropped.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(dropped)
+    elif dropped.exc_type is KeyboardInterrupt:
+        # A bound on time, which is derived from it, comes again by itself. Not now: this hook is called by
+        # what drops the interruption, and would drop it once more.
+        signal.signal(signal.SIGALRM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+        signal.setitimer(signal.ITIMER_REAL, _SOON)
 
 
 def say_interrupted() -> int:

@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, Optional, Protocol, cast
+from typing import Any, NoReturn, Optional, Protocol, cast
 
 from bramble import __version__
 from bramble.cli.environment import Surface, read_surface
@@ -23,11 +23,7 @@ from bramble.cli.surroundings import out_of_memory, understood, unwritten
 from bramble.cli.table import VERBS, Verb
 from bramble.errors import BrambleError
 
-if TYPE_CHECKING:
-    from sys import UnraisableHookArgs
-
 _COLLECT_AFTER = 100_000
-_SOON = 0.001  # seconds
 _LARGE = 128 << 20  # bytes
 # spec: cli.exit-status
 SUCCESS, FAILURE, USAGE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 70, 130
@@ -97,34 +93,16 @@ def _quick_interrupt() -> Iterator[None]:
         yield
         return
     signal.signal(signal.SIGINT, _interrupt)
-    hook = sys.unraisablehook
-    sys.unraisablehook = _interrupt_again
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.unraisablehook = hook
 
 
 def _interrupt(_number: int, _frame: Optional[FrameType]) -> None:
     if _resident() > _LARGE:
         os._exit(say_interrupted())
     raise KeyboardInterrupt
-
-
-def _interrupt_again(dropped: UnraisableHookArgs) -> None:
-    """Let an interruption that Python dropped come again.
-
-    What is raised while Python tidies up (a callback of a weak reference, as each import has one, or a
-    `__del__`) is dropped there, and the command would go on as if nobody had pressed Ctrl-C.
-    """
-    if not issubclass(dropped.exc_type, KeyboardInterrupt):
-        sys.__unraisablehook__(dropped)
-    elif dropped.exc_type is KeyboardInterrupt:
-        # A bound on time, which is derived from it, comes again by itself. Not now: this hook is called by
-        # what drops the interruption, and would drop it once more.
-        signal.signal(signal.SIGALRM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
-        signal.setitimer(signal.ITIMER_REAL, _SOON)
 
 
 def _resident() -> int:
