@@ -76,6 +76,7 @@ class Sandbox:
         self.fault: str | None = None
         self.status: int | None = None
         self.stopped = False  # by us
+        self.over = False  # the caller has been told how it ended
         self.alone = False  # the caller's end of the channel is closed
 
     def answer(self, message: dict[str, Any], fds: list[int]) -> None:
@@ -139,7 +140,7 @@ class Helper:
     def run(self) -> None:
         """Serve until the caller is gone, then end everything and wait for it."""
         # spec: sandbox.end.caller
-        while self.serving or self.pidfds:
+        while self.serving or self.pidfds or self.raw_terminals():
             for fd, _ in self.poll.poll(self.clock.patience() if self.pidfds else None):
                 if fd == self.control.fileno():
                     if not self.accept():
@@ -154,6 +155,10 @@ class Helper:
                 elif fd in self.pidfds:
                     self.ended(self.pidfds[fd])
             self.look()
+
+    def raw_terminals(self) -> bool:
+        """Return whether the terminal of a sandbox that has ended may have to be restored."""
+        return any(sandbox.over for sandbox in self.channels.values())
 
     def look(self) -> None:
         """End the sandboxes that have gone beyond what there is for them."""
@@ -205,8 +210,16 @@ class Helper:
         self.obey(sandbox)
 
     def obey(self, sandbox: Sandbox) -> None:
-        """Follow the messages of the caller: "c" go on, "k" kill, "s" and a byte: pass on that signal."""
+        """Follow the messages of the caller.
+
+        They are "c": go on, "k": kill, "s" and a byte: pass on that signal, and after the end "r": the
+        terminal is as it was before.
+        """
         words = sandbox.received
+        if sandbox.over:
+            if b"r" in words:
+                sandbox.modes = []
+            words.clear()
         while words and sandbox.job:
             if words[0] == ord("s"):
                 if len(words) < 2:
@@ -409,7 +422,12 @@ class Helper:
         self.finish(sandbox)
 
     def finish(self, sandbox: Sandbox) -> None:
-        """Tell the caller how it ended, and let go of everything."""
+        """Tell the caller how it ended, and let go of everything but a terminal that is raw.
+
+        The caller restores that and says so. If it is killed, it does not: the end of the channel without
+        that word says it. Nothing else does: which of its descriptors is closed first, and how long the
+        next one takes, nobody knows, and the end of one of them may be what has ended the sandbox.
+        """
         hit = [] if sandbox.group is None else sandbox.group.remove()
         if sandbox.fault is not None:
             sandbox.answer({"event": "fault", "text": sandbox.fault}, [])
@@ -418,28 +436,38 @@ class Helper:
         else:
             over = "" if sandbox.watch is None else sandbox.watch.hit
             sandbox.answer({"event": "end", "status": sandbox.status, "limits": hit, "over": over}, [])
-        if sandbox.modes and (sandbox.alone or not self.serving):
-            # The caller was killed while its terminal was raw. Ours is another session: nothing stops us.
-            # Which of its descriptors is closed first, and how long the next one takes, nobody knows.
-            termios.tcsetattr(sandbox.terminal, termios.TCSANOW, sandbox.modes)
-        self.forget(sandbox)
+        sandbox.over = True
+        self.release(sandbox)
+        if not sandbox.modes or sandbox.alone:
+            self.forget(sandbox)
 
-    def forget(self, sandbox: Sandbox) -> None:
-        """Close what belongs to a sandbox that has no process."""
+    def release(self, sandbox: Sandbox) -> None:
+        """Close what a sandbox has used that has no process any more."""
         self.unlink(sandbox)
         self.let_go(sandbox)
-        if self.channels.pop(sandbox.channel.fileno(), None) is not None and not sandbox.alone:
-            self.poll.unregister(sandbox.channel.fileno())
-        sandbox.job = {}
-        sandbox.channel.close()
-        os.close(sandbox.terminal)
         if sandbox.watch is not None:
             sandbox.watch.close()
+            sandbox.watch = None
         for fd in (sandbox.program, *sandbox.screen):
             if fd >= 0:
                 os.close(fd)
+        sandbox.program = -1
+        sandbox.screen = []
         if sandbox.slot >= 0:
             self.identity.give_back(sandbox.slot)
+            sandbox.slot = -1
+
+    def forget(self, sandbox: Sandbox) -> None:
+        """Restore the terminal of a caller that cannot do it any more, and close what is left."""
+        self.release(sandbox)
+        if self.channels.pop(sandbox.channel.fileno(), None) is not None and not sandbox.alone:
+            self.poll.unregister(sandbox.channel.fileno())
+        if sandbox.modes:
+            # Ours is another session: nothing stops us.
+            termios.tcsetattr(sandbox.terminal, termios.TCSANOW, sandbox.modes)
+        sandbox.job = {}
+        sandbox.channel.close()
+        os.close(sandbox.terminal)
 
 
 def signal_group(pidfd: int, number: int) -> None:

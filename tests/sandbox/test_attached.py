@@ -354,8 +354,10 @@ def test_a_person_s_terminal_is_restored_when_the_tool_is_killed() -> None:
         assert wait_for(here.restored)
 
 
-def test_a_terminal_is_restored_whichever_descriptor_of_a_killed_tool_is_closed_first() -> None:
-    """The sandbox has ended because the tool is gone, and the channel between the two is still open."""
+@pytest.mark.parametrize("said", [b"", b"r"])
+@pytest.mark.parametrize("first", ["channel", "control", "neither"])
+def test_a_raw_terminal_is_restored_unless_its_caller_has_done_it(first: str, said: bytes) -> None:
+    """The descriptors of a killed tool are closed one after the other, and any may end the sandbox."""
     ours, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     caller, channel = socket.socketpair()
     master, slave = pty.openpty()
@@ -363,14 +365,27 @@ def test_a_terminal_is_restored_whichever_descriptor_of_a_killed_tool_is_closed_
     served = helper.Helper(control.detach())
     sandbox = helper.Sandbox(channel, (os.dup(slave), os.dup(slave), os.dup(slave)), os.dup(slave))
     sandbox.modes = modes
+    sandbox.job = {"helper": []}
     served.channels[channel.fileno()] = sandbox
     served.poll.register(channel.fileno(), select.EPOLLIN)
     tty.setraw(slave)
+    raw = termios.tcgetattr(slave)
+    if first == "control":
+        ours.close()
+        served.run()
+    if first != "channel":
+        served.finish(sandbox)
+        assert caller.recv(1024)
+        assert termios.tcgetattr(slave) == raw
+        caller.send(said)
+        caller.close()
+    else:
+        caller.close()
+        served.heard(sandbox)
     ours.close()
     served.run()
-    served.finish(sandbox)
-    assert termios.tcgetattr(slave) == modes
-    caller.close()
+    assert termios.tcgetattr(slave) == (raw if said and first != "channel" else modes)
+    assert not served.channels and channel.fileno() == -1
     for fd in (master, slave, served.control.detach()):
         os.close(fd)
 
