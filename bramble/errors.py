@@ -7,8 +7,12 @@ keeps its traceback (spec: cli.errors).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Optional
+from bramble.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any, Optional
 
 
 class Place(NamedTuple):

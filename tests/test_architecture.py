@@ -26,13 +26,14 @@ FULLEST_FOLDER = 25
 # module of a room. `bramble` itself is the version; it makes the path of modules safe first.
 MAY_IMPORT = {
     "": ("isolation",),
-    "errors": (),
+    "errors": ("tuples",),
     "interpreter": (),
+    "tuples": (),
     "recall": (),
     "starlark": (),
-    "store": ("errors",),
+    "store": ("errors", "tuples"),
     "derivation": ("errors", "store.digest", "store.path"),
-    "sandbox": ("", "errors", "interpreter"),
+    "sandbox": ("", "errors", "interpreter", "tuples"),
     "library": (),
     "signatures": (),
     "packages": ("errors", "project", "signatures", "recall"),
@@ -48,7 +49,7 @@ MAY_IMPORT = {
     "self.boot": ("__main__",),
     "commands": (
         *("", "errors", "self", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
-        *("cache", "remote", "image", "recall", "packages", "serving"),
+        *("cache", "remote", "image", "recall", "packages", "serving", "tuples"),
     ),
     "cli": ("", "errors", "interpreter", "commands", "recall"),
     "isolation": (),
@@ -103,21 +104,14 @@ COMPOSED = ("starlark.compile",)
 
 # Modules that are functions of their arguments: no files, no clocks, no processes, no chance.
 PURE = (
-    "errors",
+    *("errors", "tuples"),
     *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
     "starlark.late",
     "starlark.syntax.*",
     "starlark.compile.facts.*",
     "derivation.*",
-    *(
-        "store.digest",
-        "store.shape",
-        "store.path",
-        "store.model",
-        "store.objects.*",
-        "store.gc.mark",
-        "store.trust.schema",
-    ),
+    *("store.digest", "store.shape", "store.path", "store.model", "store.objects.*"),
+    *("store.gc.mark", "store.trust.schema"),
     *("store.history.model", "store.history.changes"),
     *("sandbox.spec", "sandbox.steps", "sandbox.layout", "sandbox.vocabulary", "sandbox.wire"),
     "sandbox.walls.*",
@@ -144,8 +138,9 @@ MAY_IMPORT_BY_NAME = (
     *("cli.verbs.self.command", "cli.verbs.store.command", "cli.verbs.packages.registry.command"),
     *("commands.build", "commands.context.packages", "commands.context.evaluation", "starlark"),
     *("commands.context.visits", "commands.again", "lang.failure", "lang.loader", "sandbox.refusals"),
-    *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "project.lockfile"),
-    *("sandbox.start", "sandbox.launch", "starlark.late", "starlark.startup"),
+    *("build.builder", "build.maker", "build.builtin", "build.pins", "store.late", "store.locks.uses"),
+    *("project.lockfile", "sandbox.start", "sandbox.launch", "sandbox.running"),
+    *("starlark.late", "starlark.startup"),
 )
 MODULE_NAME = re.compile(r"bramble(\.[A-Za-z_][A-Za-z0-9_]*)+")
 FORBIDDEN_WORDS = ("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")

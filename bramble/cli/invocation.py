@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from bramble.recall.answers import ANSWERS, reader, recall
@@ -20,6 +19,8 @@ from bramble.recall.kept import Kept
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from bramble.recall.witness import Hash
 
 NO_CACHE = "--no-cache"

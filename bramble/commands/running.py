@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import marshal
 import os
-from collections.abc import Iterator
-from typing import Any, NamedTuple, Optional
 
 from bramble.commands.context.guarded import Guarded, changed, guarded
 from bramble.errors import BrambleError
 from bramble.sandbox.launch import Launcher
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
-from bramble.sandbox.start import Started
 from bramble.store.locks.advisory import LocksUnsupported
 from bramble.store.locks.uses import Uses
+from bramble.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Optional
+
+    from bramble.sandbox.start import Started
 
 _TOO_MUCH = {
     "memory": ("used more memory than it may", "raise --memory if it needs more"),

@@ -15,7 +15,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import stat
 import time
 from collections.abc import Iterator
@@ -23,6 +22,8 @@ from collections.abc import Iterator
 LARGEST = 1 << 26  # bytes of a file that is read whole
 _PIECE = 1 << 20
 _SOON = 60.0  # seconds
+_RANDOM = 8  # bytes in a name that nobody else uses
+_HEXADECIMAL = frozenset("0123456789abcdef")
 _MOST_LINKS = 40  # as the kernel has it (path_resolution(7))
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -91,7 +92,7 @@ def replace_file(
             _check_regular(before)
             given, owner = before.st_mode & 0o777, (before.st_uid, before.st_gid)
         _sweep(directory, name)
-        temporary = f".{name}.{os.urandom(8).hex()}.new"
+        temporary = _temporary(name)
         try:
             _write(temporary, directory, data, given if mode is None else mode)
             if owner is not None and owner != (os.geteuid(), os.getegid()):
@@ -131,11 +132,21 @@ def create_file(root: str, path: str, data: bytes) -> None:
 def _sweep(directory: int, name: str) -> None:
     """Remove what writers of this file have left that were killed while they wrote it."""
     # spec: project.access.write
-    pattern = re.compile(re.escape(f".{name}.") + r"[0-9a-f]{16}\.new")
     with contextlib.suppress(OSError):
         for entry in os.listdir(directory):
-            if pattern.fullmatch(entry) is not None and _is_left(directory, entry):
+            if _is_temporary(entry, name) and _is_left(directory, entry):
                 os.unlink(entry, dir_fd=directory)
+
+
+def _temporary(name: str) -> str:
+    """Return a name under which a file is written that is going to be called `name`."""
+    return f".{name}.{os.urandom(_RANDOM).hex()}.new"
+
+
+def _is_temporary(entry: str, name: str) -> bool:
+    """Return whether `_temporary` could have made the name `entry` for a file `name`."""
+    middle = entry[len(name) + 2 : -4]
+    return entry == f".{name}.{middle}.new" and len(middle) == 2 * _RANDOM and _HEXADECIMAL.issuperset(middle)
 
 
 def _is_left(directory: int, entry: str) -> bool:

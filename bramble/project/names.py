@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from typing import Optional
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
 
 CONFIG_NAME = "bramble.toml"
 LOCK_NAME = "bramble.lock"
@@ -12,7 +13,8 @@ VENDOR_NAME = "bramble-vendor.json"  # in a directory that `bramble vendor` has 
 VENDOR_PROGRAM = "bramble"  # beside this, the one file
 
 # spec: project.config.name
-_NAME_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+~-]*")
+_BEGINS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
+_GOES_ON = _BEGINS | frozenset(".+~-")
 
 
 def broken_name(name: str) -> Optional[str]:
@@ -23,6 +25,6 @@ def broken_name(name: str) -> Optional[str]:
     for part in name.split("/"):
         if not part:
             return f'"{name}" has an empty part between slashes'
-        if _NAME_PART.fullmatch(part) is None:
+        if part[0] not in _BEGINS or not _GOES_ON.issuperset(part):
             return f"{ascii(part)} cannot be a part of a module name"
     return None

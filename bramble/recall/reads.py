@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat as modes
 import sys
-from collections.abc import Iterable
 
 from bramble.recall.witness import (
     BYTES,
@@ -25,6 +24,10 @@ from bramble.recall.witness import (
     stamp_of,
     table,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # The modules of a program were read before it could ask what time it is.
 _OF_STARTING = 10 * 10**9

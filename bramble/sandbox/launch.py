@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import _socket
 import contextlib
-import importlib
 import os
 import stat
 import sys
-import threading
-from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Optional
+from _thread import allocate_lock
+from importlib import import_module
 
 from bramble.errors import BrambleError
 from bramble.interpreter import missing
-from bramble.sandbox import layout, programs, refusals, running, sockets, start, terminal, wire
+from bramble.sandbox import layout, programs, running, sockets, start, terminal, wire
 from bramble.sandbox.running import Outcome, Running
-from bramble.sandbox.spec import SandboxSpec
 from bramble.sandbox.steps import HostFacts, steps
-from bramble.sandbox.vocabulary import BUILDER, HELPER, INIT, Step
+from bramble.sandbox.vocabulary import BUILDER, HELPER, INIT
 from bramble.sandbox.walls.numbers import ARCHITECTURES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Optional
+
+    from bramble.sandbox.spec import SandboxSpec
+    from bramble.sandbox.vocabulary import Step
 
 __all__ = ["Launcher", "Outcome"]
 
@@ -41,7 +47,7 @@ class Launcher:
 
     def __init__(self, python: str = sys.executable, started: Optional[start.Started] = None) -> None:
         """`started` is a helper that has been started before, and is then this launcher's."""
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._facts: Optional[HostFacts] = None
         self._refused = ""  # why root may not have a sandbox with namespaces
         self._listens = True  # the helper can hear of the end of a process
@@ -188,9 +194,9 @@ class Launcher:
         """Hand one sandbox to the helper."""
         planned = self.plan(spec)
         if not self._listens:
-            raise refusals.too_old()
+            raise import_module("bramble.sandbox.refusals").too_old()
         if self._refused and spec.rung == "namespaces":
-            raise refusals.powerless_root(self._refused)
+            raise import_module("bramble.sandbox.refusals").powerless_root(self._refused)
         channel, theirs = _socket.socketpair()
         window = terminal.window(screen).hex() if screen >= 0 else ""
         extra = {"terminal_streams": terminals, "window": window}
@@ -213,7 +219,7 @@ class Launcher:
         words = b""
         try:
             # Modules that the helper needs and this process does not.
-            importlib.import_module("ctypes")
+            import_module("ctypes")
         except ImportError:
             # spec: cli.python
             code, fact, remedy = missing("ctypes")

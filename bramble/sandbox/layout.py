@@ -9,19 +9,19 @@ mount always finds its parent in place (spec: sandbox.mounts).
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
-
 from bramble.errors import BrambleError
 from bramble.sandbox.spec import Mount
 from bramble.sandbox.vocabulary import Step
+from bramble.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 SAFE = "nosuid nodev"
 READ_ONLY = "read-only nosuid nodev"
 OWN_AREAS = ("proc", "dev", "sys")
 TEMPORARY = "/tmp"
-NORMAL = re.compile(r"(?:/(?!\.\.?(?:/|\Z))[^/\0]+)+")
 
 
 class Placed(NamedTuple):
@@ -49,7 +49,8 @@ def check_path(path: str, what: str) -> None:
             f"{what} cannot be /: the root of a sandbox is its own",
             "name the directories below it that are needed",
         )
-    if NORMAL.fullmatch(path) is None:
+    root, *names = path.split("/")
+    if root or "\0" in path or not names or any(name in ("", ".", "..") for name in names):
         raise refuse(
             f"{what} {path!r} is not an absolute path in normal form",
             "write it without dots and double slashes",

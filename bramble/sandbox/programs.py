@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
-from typing import Optional
 
 from bramble.sandbox.layout import below
-from bramble.sandbox.spec import Mount, SandboxSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Optional
+
+    from bramble.sandbox.spec import Mount, SandboxSpec
 
 # spec: sandbox.programs
 STANDARD = {"/bin/sh": "sh", "/usr/bin/env": "env"}

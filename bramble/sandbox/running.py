@@ -13,19 +13,23 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from importlib import import_module
 
-from bramble.errors import BrambleError
-from bramble.sandbox import ownership, refusals, terminal, wire
-from bramble.sandbox.limits import measure
-from bramble.sandbox.spec import SandboxSpec
-from bramble.sandbox.vocabulary import Step
+from bramble.sandbox import terminal, wire
+from bramble.tuples import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     import threading
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Any, Optional
+
+    from bramble.errors import BrambleError
+    from bramble.sandbox.ownership import Owner
+    from bramble.sandbox.spec import SandboxSpec
+    from bramble.sandbox.vocabulary import Step
 else:
     # See `helper`.
     import _signal as signal
@@ -82,7 +86,7 @@ class Running:
         self.ended: Optional[dict[str, Any]] = None
         self.killed = 0  # wait status of pid 1, when it had no status of the program to tell
         self.terminal = -1  # the outer end of the sandbox's terminal
-        self.given: list[tuple[str, ownership.Owner, ownership.Owner]] = []
+        self.given: list[tuple[str, Owner, Owner]] = []
         self.next_look = self.began + LOOK_FIRST
         self._received = bytearray()
 
@@ -101,7 +105,7 @@ class Running:
                 self.listen()
         finally:
             for path, before, after in self.given:
-                ownership.give(path, after, before)
+                _ownership().give(path, after, before)
             if self.spec.terminal:
                 self.say(b"r")  # else the helper restores it: see `helper.finish`
             self.channel.close()
@@ -143,13 +147,13 @@ class Running:
             elif word["event"] in ("end", "error", "fault"):
                 self.ended = word
 
-    def give_away(self, steps: list[int], outer: ownership.Owner) -> None:
+    def give_away(self, steps: list[int], outer: Owner) -> None:
         """Give what the sandbox may write to its user outside, until it has ended: see `helper.open_tree`."""
         for number in steps:
             path = str(self.planned[number].args[0])
-            before = ownership.owner(path)
+            before = _ownership().owner(path)
             self.given.append((path, before, outer))
-            ownership.give(path, before, outer)
+            _ownership().give(path, before, outer)
         self.say(b"c")
 
     def outcome(self) -> Outcome:
@@ -162,12 +166,12 @@ class Running:
             step = self.planned[ended["step"]]
             fixed = [mount.target for mount in self.spec.mounts if not mount.writable]
             told = ended["errno"], ended["path"], ended["detail"]
-            raise refusals.refusal(step, *told, fixed, self.spec.purpose)
+            raise _refusals().refusal(step, *told, fixed, self.spec.purpose)
         seconds = time.monotonic() - self.began
         status = ended["status"]
         if status is not None and self.measures:
             # Nothing of it runs any more: this look decides.
-            limit = measure.exceeded(self.writable, self.spec.limits, seconds=None, ended=True)
+            limit = _measure().exceeded(self.writable, self.spec.limits, seconds=None, ended=True)
             if limit:
                 return Outcome("limit", status_code(status), limit, seconds)
         if status is None:
@@ -235,11 +239,26 @@ class Running:
         """End the sandbox when it has written too much; else say when to look again."""
         # spec: sandbox.limits.output
         began = time.monotonic()
-        hit = measure.exceeded(self.writable, self.spec.limits, seconds=LOOK_LONGEST, ended=False)
+        hit = _measure().exceeded(self.writable, self.spec.limits, seconds=LOOK_LONGEST, ended=False)
         if hit:
             self.end("limit", hit)
         now = time.monotonic()
         self.next_look = now + min(max((now - began) * LOOK_SHARE, LOOK_FIRST), LOOK_RAREST)
+
+
+# What few sandboxes need is loaded for those.
+
+
+def _measure() -> Any:
+    return import_module("bramble.sandbox.limits.measure")
+
+
+def _ownership() -> Any:
+    return import_module("bramble.sandbox.ownership")
+
+
+def _refusals() -> Any:
+    return import_module("bramble.sandbox.refusals")
 
 
 def status_code(status: int) -> int:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
 
 from bramble.sandbox.layout import below
-from bramble.sandbox.spec import Mount
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bramble.sandbox.spec import Mount
 
 FIELDS = 8  # the last of them is the path, which may hold blanks
 

@@ -6,7 +6,11 @@ list of steps, and refuses one that is not possible.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from bramble.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
 
 RUNGS = ("namespaces", "landlock", "none")
 PURPOSES = ("build", "run")

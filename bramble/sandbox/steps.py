@@ -8,9 +8,6 @@ tested without a kernel; `pid1.py` and `pid2.py` apply it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 from bramble.errors import BrambleError
 from bramble.sandbox import layout
 from bramble.sandbox.layout import Placed, Tree
@@ -18,6 +15,11 @@ from bramble.sandbox.spec import PURPOSES, RUNGS, SandboxSpec
 from bramble.sandbox.vocabulary import Step
 from bramble.sandbox.walls import landlock, seccomp
 from bramble.sandbox.wire import DEVICES
+from bramble.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # spec: sandbox.identity.user
 UID = 1000

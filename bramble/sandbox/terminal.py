@@ -14,24 +14,25 @@ import os
 import select
 import stat
 import termios
-import threading
 import tty
-from collections.abc import Callable, Iterator
-from types import FrameType
-from typing import TYPE_CHECKING, Optional
 
 from bramble.errors import BrambleError
 from bramble.sandbox.start import NULL_DEVICE, null_device
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+    from typing import Any, Optional
+
+    Handler = Callable[[int, Optional[FrameType]], None]
 else:
     # See `helper`.
     import _signal as signal
 
 CHUNK = 1 << 16
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
-Handler = Callable[[int, Optional[FrameType]], None]
 
 
 class Flow:
@@ -172,11 +173,13 @@ def copy_size(outer: int, inner: int) -> None:
 @contextlib.contextmanager
 def handling(handlers: dict[int, Handler]) -> Iterator[None]:
     """Handle signals inside the block; only the main thread may, and elsewhere nothing is changed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    before: dict[int, Any] = {}
     try:
+        for number, handler in handlers.items():
+            try:
+                before[number] = signal.signal(number, handler)
+            except ValueError:
+                break  # in another thread
         yield
     finally:
         for number, handler in before.items():

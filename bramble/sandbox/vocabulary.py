@@ -7,10 +7,14 @@ hold one function for each action of theirs; a test holds the lists equal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Union
+from bramble.tuples import NamedTuple
 
-Argument = Union[str, int, bool, None, tuple["Argument", ...]]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Union
+
+    Argument = Union[str, int, bool, None, tuple["Argument", ...]]
 
 HELPER = "helper"  # outside, the caller's user, before anything is isolated
 INIT = "init"  # pid 1 of the sandbox: all capabilities in its own namespaces, none outside

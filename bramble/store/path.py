@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Union
 
 from bramble.errors import BrambleError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Union
 
 STORE_DIR_LENGTH = 49
 PADDING = b"bramble_store_padding"

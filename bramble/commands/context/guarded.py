@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from bramble.project.access import read_file
 from bramble.project.names import CONFIG_NAME, LOCK_NAME, SUFFIX, VENDOR_NAME, VENDOR_PROGRAM
+from bramble.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 _NAMES = (".git", CONFIG_NAME, LOCK_NAME, VENDOR_NAME)
 _Stamp = tuple[int, int, int, int]

@@ -11,10 +11,13 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Sequence
-from typing import Optional
 
-from bramble.sandbox.spec import Limits
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Optional
+
+    from bramble.sandbox.spec import Limits
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 OPENED = 0o700

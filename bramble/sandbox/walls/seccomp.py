@@ -12,9 +12,9 @@ Sources: seccomp(2), Documentation/userspace-api/seccomp_filter.rst, bpf(4).
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
 
 from bramble.sandbox.walls import numbers
+from bramble.tuples import NamedTuple
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from types import TracebackType
-from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.store.path import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Optional
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -6,9 +6,13 @@ import contextlib
 import errno
 import os
 import stat
-from typing import NamedTuple, Optional
 
 from bramble.store.files.failures import from_os_error
+from bramble.tuples import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
 
 LARGEST = 256 << 20  # bytes; an object that refers to a million others has a record of 36 MB
 TEMPORARY = ".tmp-"  # begins the name of a file that is being written

@@ -27,13 +27,18 @@ import os
 import struct
 import sys
 import time
-from collections.abc import Iterator
-from typing import Callable, Optional
 
 from bramble.errors import BrambleError
 from bramble.store.files.small import open_lock
 from bramble.store.late import late
 from bramble.store.path import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Callable, Optional
+
+    Tell = Callable[[str], None]
 
 # struct flock: l_type, l_whence, l_start, l_len, l_pid (which must be 0 for these locks).
 _FLOCK = struct.Struct("@hhqqi4x")
@@ -44,9 +49,6 @@ _UNSUPPORTED = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 _SILENCE = 2  # seconds until a message says that the process waits
 _PATIENCE = 120  # seconds until a lock that nobody holds for long is held for too long
-
-
-Tell = Callable[[str], None]
 
 
 def _print(text: str) -> None:

@@ -48,13 +48,16 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import weakref
-from collections.abc import Iterable, Iterator
-from typing import Callable, Optional
+from importlib import import_module
 
 from bramble.store.files.small import unique
 from bramble.store.locks.advisory import LockFile, lock_whole
 from bramble.store.shape import DIGEST_LENGTH, is_digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Callable, Optional
 
 MOST_BYTES = 64  # locks; above that a process has one
 LEASE = "locks/uses-"  # begins the name of a lease in `var`
@@ -155,7 +158,7 @@ class Lease:
                 lock_whole(fd, path)
                 if os.fstat(fd).st_nlink:
                     self._fd = fd
-                    self._end = weakref.finalize(self, _end, fd, path, os.getpid())
+                    self._end = import_module("weakref").finalize(self, _end, fd, path, os.getpid())
                     return
             finally:
                 if self._fd < 0:
