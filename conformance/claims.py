@@ -80,8 +80,7 @@ def capabilities_of_machine() -> frozenset[str]:
         found.add("fixture")
     if shutil.which("git") is not None:
         found.add("git")
-    if os.getuid() != 0:
-        found.add("ordinary-user")
+    found.add("root" if os.getuid() == 0 else "ordinary-user")
     return frozenset(found)
 
 

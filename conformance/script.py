@@ -17,7 +17,7 @@ from conformance.words import BadWords, Word, split_words, whole_text
 CODE = r"[a-z]+\.[a-z0-9]+(?:-[a-z0-9]+)*"
 DIGEST = re.compile(r"[a-z2-7]{32}")
 IMPLEMENTATION_CAPABILITIES = ("host-tools", "records", "star-batch")
-MACHINE_CAPABILITIES = ("fixture", "git", "ordinary-user")
+MACHINE_CAPABILITIES = ("fixture", "git", "ordinary-user", "root")
 CAPABILITIES = IMPLEMENTATION_CAPABILITIES + MACHINE_CAPABILITIES
 ARCHIVES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".zip")
 FIXTURES = ("builder",)

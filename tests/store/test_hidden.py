@@ -100,6 +100,16 @@ def test_damaged_files_are_searched_as_far_as_they_go(cut: int) -> None:
     assert search(b"PK\x03\x04" + b"\xff" * 1000) == search(b"\x1f\x8b" + b"\xff" * 1000) == []
 
 
+@pytest.mark.parametrize("size", [1, 1 << 16])
+def test_what_comes_before_a_wrong_byte_is_found(size: int) -> None:
+    whole = gzip.compress(PATH)
+    assert search(whole[:-8] + b"12345678", size) == [Finding(OWN, GZIP)]  # another sum
+    # Content as it is, in a part that is not the last one; no part begins so.
+    part = b"\0" + len(PATH).to_bytes(2, "little") + (len(PATH) ^ 0xFFFF).to_bytes(2, "little") + PATH
+    for wrong in (b"\7", b"\xff" * 9):
+        assert search(gzip.compress(b"")[:10] + part + wrong, size) == [Finding(OWN, GZIP)]
+
+
 def test_what_follows_odd_members_of_a_zip_file_is_found() -> None:
     data = bytearray(zipped(("a", b"11"), ("b", PATH)))
     data[6] |= 1  # encrypted: passed over

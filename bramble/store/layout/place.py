@@ -131,7 +131,8 @@ def read_record(location: Location) -> Optional[Record]:
     if found.version > VERSION:
         raise BrambleError(
             "store.newer-version",
-            f'the store "{shown(location.root)}" has version {found.version}; this Bramble knows {VERSION}',
+            f'the store "{shown(location.root or "/")}" has version {found.version}; '
+            f"this Bramble knows {VERSION}",
             remedy="use a newer Bramble, or another store (BRAMBLE_PATH)",
         )
     return Record(found.root, found.directory, found.moving)
@@ -155,7 +156,7 @@ def open_place(root: str, owner: Owner, *, create: bool, write: bool) -> Locatio
     store.missing; store.occupied; store.moved; store.link-taken; store.permission and the like.
     """
     location = locate(root)
-    with DiskFailures(f'open the store "{shown(location.root)}"'):
+    with DiskFailures(f'open the store "{shown(location.root or "/")}"'):
         missing = check(location, owner, create=create)
         record = read_record(location)
         if record is None:
@@ -163,7 +164,7 @@ def open_place(root: str, owner: Owner, *, create: bool, write: bool) -> Locatio
             if not create:
                 raise BrambleError(
                     "store.missing",
-                    f'there is no store at "{shown(location.root)}"',
+                    f'there is no store at "{shown(location.root or "/")}"',
                     remedy="build something first, or set BRAMBLE_PATH to where the store is",
                 )
             _create(location, owner)
@@ -221,7 +222,7 @@ def _refuse_occupied(location: Location, owner: Owner) -> None:
         named = ", ".join(shown(name) for name in others[:_NAMED]) + (", …" if len(others) > _NAMED else "")
         raise BrambleError(
             "store.occupied",
-            f'"{shown(location.root)}" is neither a store nor a place for one: it holds {named}',
+            f'"{shown(location.root or "/")}" is neither a store nor a place for one: it holds {named}',
             remedy="set BRAMBLE_PATH to a directory for the store, there or not; or move it away",
         )
 
@@ -248,7 +249,7 @@ def _moved(location: Location, record: Record) -> BrambleError:
         pass
     return BrambleError(
         "store.moved",
-        f'the store at "{shown(location.root)}" was made at "{shown(record.root)}": what is in it '
+        f'the store at "{shown(location.root or "/")}" was made at "{shown(record.root)}": what is in it '
         "still names that place",
         remedy=remedy,
     )

@@ -10,6 +10,7 @@ bytes that both byte orders have in common.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Generator, Iterator
 from struct import Struct
@@ -179,13 +180,28 @@ def _inflate(data: bytes, read: Read, form: int) -> Generator[bytes, None, bytes
     """Yield what a compressed stream holds; return what was read behind it, b"" if it has no end."""
     stream = zlib.decompressobj(form)
     while True:
-        piece = stream.decompress(data, _PIECE)
+        before = stream.copy()
+        try:
+            piece = stream.decompress(data, _PIECE)
+        except zlib.error:
+            yield _up_to_damage(before, data)
+            raise
         yield piece
         if stream.eof:
             return stream.unused_data
         data = stream.unconsumed_tail or read()
         if not data and not piece:
             return b""
+
+
+def _up_to_damage(stream: zlib._Decompress, data: bytes) -> bytes:
+    """Return what comes out of `data`, of which a byte is wrong, before that byte: less than _PIECE."""
+    # With the error zlib gives nothing of what it has unpacked by then.
+    unpacked = bytearray()
+    with contextlib.suppress(zlib.error):
+        for at in range(len(data)):
+            unpacked += stream.decompress(data[at : at + 1])
+    return bytes(unpacked)
 
 
 def _at_least(size: int, data: bytes, read: Read) -> bytes:

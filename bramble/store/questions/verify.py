@@ -181,7 +181,7 @@ def _check_others(objects: Objects, check: Optional[DerivationCheck]) -> tuple[i
             count += 1
             try:
                 wrong = _wrong_derivation(path, name, check)
-            except OSError as error:
+            except (OSError, BrambleError) as error:
                 damages.append(Damage(name, UNREADABLE, str(error)))
                 continue
             if wrong:
