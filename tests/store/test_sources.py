@@ -15,7 +15,7 @@ import pytest
 from bramble.errors import BrambleError
 from bramble.store.disk import Store
 from bramble.store.publish import sources
-from bramble.store.publish.originals import Originals, Receiver
+from bramble.store.publish.originals import Copied, Originals, Receiver
 from bramble.store.questions.verify import verify
 from bramble.store.records import stamps
 from bramble.store.tree.form import MTIME_NS
@@ -230,7 +230,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     real = Originals._copy_file
 
-    def copy(self: Originals, file: str, name: str, base: bytes, to: Receiver) -> bytes:
+    def copy(self: Originals, file: str, name: str, base: bytes, to: Receiver) -> Copied:
         names.append(file)
         return real(self, file, name, base, to)
 
@@ -537,3 +537,40 @@ def test_without_the_object_of_the_last_sources_all_is_read(store: Store, projec
     os.rename(store.object_path(name), store.root + "/gone")
     with contextlib.closing(Store.open(store.root)) as again:
         assert again.add_sources(project, ["run"]) == Oracle().name({b"run": Exec(b"#!/bin/sh")})
+
+
+@pytest.mark.parametrize("touched", [False, True])
+@pytest.mark.parametrize("file", ["lib/b.c", "lib/up"])
+def test_what_was_in_a_directory_while_it_was_read_is_not_taken_for_what_was_there_before_and_after(
+    store: Store, project: str, monkeypatch: pytest.MonkeyPatch, file: str, touched: bool
+) -> None:
+    plant({b"b.c": b"int c;", b"up": Link(b"../run")}, project + "/other")
+    age(project)
+    first = store.add_sources(project, [file])
+    if touched:
+        # The content is compared, which is the other way to a record.
+        os.utime(f"{project}/{file}", follow_symlinks=False)
+        os.rename(store.object_path(first), store.root + "/gone")
+        age(project)
+    else:
+        for record in Path(store.var, "sources").iterdir():
+            record.unlink()
+    real = sources.add_sources
+
+    def swapped(one: str, other: str) -> None:
+        for old, new in ((one, "held"), (other, one), ("held", other)):
+            os.rename(f"{project}/{old}", f"{project}/{new}")
+
+    def between(*arguments: Any) -> Any:
+        swapped("lib", "other")
+        try:
+            return real(*arguments)
+        finally:
+            swapped("lib", "other")
+
+    monkeypatch.setattr(sources, "add_sources", between)
+    second = store.add_sources(project, [file])
+    assert second != first
+    monkeypatch.setattr(sources, "add_sources", real)
+    assert store.recall_sources(project, [file]) is None
+    assert store.add_sources(project, [file]) == first

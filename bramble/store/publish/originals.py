@@ -7,12 +7,12 @@ import os
 import posixpath
 import stat
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bramble.errors import BrambleError
 from bramble.store.files.walk import DIRECTORY_FLAGS, FILE_FLAGS, changed, special_kind
 from bramble.store.path import shown
-from bramble.store.records.stamps import missing, unreadable
+from bramble.store.records.stamps import missing, stamp_of, unreadable
 
 # Files up to this size are read at once.
 SMALL = 1 << 17
@@ -31,6 +31,13 @@ class Receiver(Protocol):
     def block(self, data: bytes) -> None: ...
 
     def end(self) -> None: ...
+
+
+class Copied(NamedTuple):
+    """A file as it was read."""
+
+    content: bytes  # the SHA-256 of what is in it, of a link of its target
+    stamp: bytes
 
 
 class Originals:
@@ -60,8 +67,8 @@ class Originals:
         except PermissionError as error:
             raise unreadable(self._root, file, self._allowed) from error
 
-    def copy(self, file: str, base: bytes, to: Receiver) -> bytes:
-        """Copy a file, as `base`; return the SHA-256 of what is in it, of a link of its target.
+    def copy(self, file: str, base: bytes, to: Receiver) -> Copied:
+        """Copy a file, as `base`, and return what was read.
 
         Raises BrambleError store.source-missing, store.source-unreadable, store.source-special,
         store.source-link and store.changed-while-read.
@@ -74,7 +81,9 @@ class Originals:
                 self._check_link(file, link)
                 target = os.fsencode(link)
                 to.link(base, target)
-                return hashlib.sha256(target).digest()
+                # A link keeps its target as long as it exists.
+                now = os.lstat(name, dir_fd=self._fd)
+                return Copied(hashlib.sha256(target).digest(), stamp_of(now))
             if stat.S_ISREG(mode):
                 return self._copy_file(file, name, base, to)
         except FileNotFoundError as error:
@@ -86,7 +95,7 @@ class Originals:
             remedy="name the files in it, for example with files()",
         )
 
-    def _copy_file(self, file: str, name: str, base: bytes, to: Receiver) -> bytes:
+    def _copy_file(self, file: str, name: str, base: bytes, to: Receiver) -> Copied:
         try:
             fd = os.open(name, FILE_FLAGS, dir_fd=self._fd)
         except PermissionError as error:
@@ -100,7 +109,7 @@ class Originals:
                 data = os.read(fd, size + 1)
                 self._check_unchanged(file, fd, before, len(data))
                 to.small_file(base, executable, data)
-                return hashlib.sha256(data).digest()
+                return Copied(hashlib.sha256(data).digest(), stamp_of(before))
             to.file(base, executable, size)
             digest, left = hashlib.sha256(), size
             while True:
@@ -113,7 +122,7 @@ class Originals:
                 left -= len(data)
             self._check_unchanged(file, fd, before, size - left + len(data))
             to.end()
-            return digest.digest()
+            return Copied(digest.digest(), stamp_of(before))
         finally:
             os.close(fd)
 

@@ -54,22 +54,30 @@ def add_sources(
         were = known or related(objects.var, root, files, allowed)
         if were is not None and objects.is_complete([were.object]):
             changed = different(now, were)
-            if known is not None and all(_is_same(originals, files, number, known) for number in changed):
+            read: dict[int, bytes] = {}
+            if known is not None and all(_is_same(originals, files, at, known, read) for at in changed):
                 # spec: store.sources.stamps
-                return Known(known.object, now.kept, known.contents)
+                return Known(known.object, now.kept_of(read), known.contents)
             # spec: store.sources.former
             with contextlib.suppress(Damaged):
                 return _make(objects, originals, files, now, were, frozenset(changed))
         return _make(objects, originals, files, now, None, frozenset())
 
 
-def _is_same(originals: Originals, files: Sequence[str], number: int, known: Known) -> bool:
-    """Return whether a file whose stamp is another one has the kind and the content that it had."""
+def _is_same(
+    originals: Originals, files: Sequence[str], number: int, known: Known, read: dict[int, bytes]
+) -> bool:
+    """Return whether a file whose stamp is another one has the kind and the content that it had.
+
+    The stamp that it had when it was read goes into `read`.
+    """
     before = mode_of(known.stamps, number)
     mode = originals.mode(files[number])
     if stat.S_IFMT(mode) != stat.S_IFMT(before) or (mode ^ before) & stat.S_IXUSR and stat.S_ISREG(mode):
         return False
-    return originals.copy(files[number], b"", Nowhere()) == _content(known, number)
+    copied = originals.copy(files[number], b"", Nowhere())
+    read[number] = copied.stamp
+    return copied.content == _content(known, number)
 
 
 def _make(
@@ -83,6 +91,7 @@ def _make(
     """Lay out the object and publish it. Raises Damaged if the object of the last time cannot be used."""
     split = [os.fsencode(file).split(b"/") for file in files]
     contents = [b""] * len(files)
+    read: dict[int, bytes] = {}
     with contextlib.ExitStack() as stack:
         former = -1
         if known is not None:
@@ -102,14 +111,14 @@ def _make(
                     content = _content(known, number)
                     laying.take_former(base, mode_of(known.stamps, number), content)
                 else:
-                    content = originals.copy(files[number], base, laying)
+                    content, read[number] = originals.copy(files[number], base, laying)
                 last = path
             contents[number] = content
         identity = laying.finish()
         name = identity.name
         if target is not None:
             publish_laid_out(objects, target, StoreObject(name, (), identity.size))
-    return Known(name, now.kept, b"".join(contents))
+    return Known(name, now.kept_of(read), b"".join(contents))
 
 
 def _content(known: Known, number: int) -> bytes:

@@ -16,7 +16,7 @@ import json
 import os
 import struct
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from bramble.errors import BrambleError
@@ -50,6 +50,21 @@ class Stamps(NamedTuple):
     stamps: bytes  # STAMP_SIZE of each file, in the order in which they were given
     kept: bytes
     """The same, without those that cannot be trusted, since their files were changed a moment ago."""
+
+    def kept_of(self, read: Mapping[int, bytes]) -> bytes:
+        """Return what to keep where some files, by their numbers, had the stamps `read` when they were read.
+
+        Between the look and that a directory may have been renamed away, and it may come back: then the stamp
+        of the look would be that of another content.
+        """
+        # spec: store.sources.stamps
+        size = STAMP_SIZE
+        kept = bytearray(self.kept)
+        for number, stamp in read.items():
+            at = number * size
+            if self.stamps[at : at + size] != stamp:
+                kept[at + _MODE.size : at + size] = _NO_TIMES
+        return bytes(kept)
 
 
 def take(root: str, files: Sequence[str], allowed: str, looks: Optional[Looks] = None) -> Stamps:
@@ -93,19 +108,27 @@ def look_at(paths: Iterable[str], looks: Looks) -> list[Look]:
     # spec: store.sources.stamps
     now = time.time_ns()
     found = []
-    lstat, pack = os.lstat, _PACK
+    lstat = os.lstat
     for path in paths:
         look = looks.get(path)
         if look is None:
             status = lstat(path)
             changed, modified = status.st_ctime_ns, status.st_mtime_ns
             step = _STEP_NS if changed % 10**9 or modified % 10**9 else _COARSE_STEP_NS
-            stamp = pack(
-                status.st_mode, status.st_size, modified & _WORD, changed & _WORD, status.st_ino & _WORD
-            )
-            look = looks[path] = (stamp, max(changed, modified) < now - step)
+            look = looks[path] = (stamp_of(status), max(changed, modified) < now - step)
         found.append(look)
     return found
+
+
+def stamp_of(status: os.stat_result) -> bytes:
+    """Return the stamp of a file: STAMP_SIZE bytes, compared and never read."""
+    return _PACK(
+        status.st_mode,
+        status.st_size,
+        status.st_mtime_ns & _WORD,
+        status.st_ctime_ns & _WORD,
+        status.st_ino & _WORD,
+    )
 
 
 def check_inside(root: str, file: str) -> None:
