@@ -47,6 +47,7 @@ class Reads:
         self._began = began
         self._noted: dict[tuple[str, str], str] = {}
         self._ways: set[tuple[str, str]] = set()  # directories below another whose places are noted
+        self._passed: set[str] = set()  # each directory of these
 
     def spoil(self, why: str) -> None:
         """Let nothing be recorded: something was read, or done, that cannot be noted."""
@@ -159,13 +160,20 @@ class Reads:
         at = root
         for part in way.split("/") if way else ():
             at = f"{at}/{part}"
+            self._passed.add(at)
             if (PLACE, at) not in self._noted:
                 self.place(at)
                 # What has just been put in its place may hold files that are old.
                 self._stamped(at, self._look(at))
 
     def text(self) -> str:
-        """Return all witnesses as one text, which `witness.all_hold` understands."""
+        """Return all witnesses as one text, which `witness.all_hold` understands.
+
+        It is in doubt from then on if a directory on the way to a file has changed meanwhile: another one may
+        have been in its place when the file was read, and it is back.
+        """
+        for path in self._passed:
+            self._stamped(path, self._look(path))
         return SEPARATOR.join(
             field for (kind, path), value in self._noted.items() for field in (kind, path, value)
         )

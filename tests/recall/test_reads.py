@@ -142,6 +142,18 @@ def test_a_directory_that_took_the_place_of_another_is_not_believed(place: Path)
     assert reads.doubt
 
 
+def test_a_directory_that_was_away_meanwhile_is_not_believed(place: Path) -> None:
+    time.sleep(0.1)
+    reads = Reads(time.time_ns())
+    reads.file(str(place), "dir/in")
+    time.sleep(0.02)
+    os.rename(place / "dir", place / "former")
+    # What is read now is another file, if there is one.
+    os.rename(place / "former", place / "dir")
+    assert all_hold(reads.text())
+    assert reads.doubt
+
+
 def test_what_is_not_part_of_a_witness_changes_nothing(place: Path) -> None:
     text = noted(of("place", "dir"), place) + "\0" + noted(of("kind", "file"), place)
     made("dir/new")(place)
