@@ -15,6 +15,7 @@ import fcntl
 import os
 import random
 import re
+import stat
 import struct
 import threading
 import time
@@ -76,13 +77,26 @@ class Process:
         finally:
             del self.world.processes[threading.get_ident()]
             if self.killed:
-                for fd in self.opened:
-                    with contextlib.suppress(OSError):
-                        self.world.real["close"](fd)
+                self._let_go()
             for keys in self.locked.values():
                 self.world.changed(keys)
             self.done = True
             self.parked.release()
+
+    def _let_go(self) -> None:
+        """Close what the process had open, as its end does.
+
+        A directory may be held by an object that closes it when it is deleted: its number is kept until then,
+        or something of another process would have it and be closed.
+        """
+        real = self.world.real
+        nothing = real["open"](os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        for fd in self.opened:
+            if stat.S_ISDIR(os.fstat(fd).st_mode):
+                os.dup2(nothing, fd, inheritable=False)
+            else:
+                real["close"](fd)
+        real["close"](nothing)
 
     def step(self, op: Op) -> None:
         """Wait for the scheduler."""
