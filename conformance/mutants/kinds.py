@@ -51,6 +51,11 @@ _RAISING = ("refuse", "_refuse", "fail_with")
 _SAYING = (*_RAISING, "BrambleError")
 # What an error advises, and tells besides.
 _FOR_PEOPLE = ("remedy", "detail")
+# Calls whose first argument is the name of a function, for the words of an error.
+_NAMING = (
+    *("want_string", "want_int", "want_small_int", "want_bool", "want_items", "want_sized"),
+    *("wrong_type", "no_keywords", "count_between", "named_arguments"),
+)
 # Parts of a program that do nothing when it runs.
 _SILENT_FUNCTIONS = ("__repr__", "__str__")
 _SILENT_TESTS = ("TYPE_CHECKING", "__name__ == '__main__'")
@@ -91,6 +96,7 @@ def faults(text: str) -> tuple[Fault, ...]:
     seen: dict[tuple[str, str], int] = {}
     # The tree lives as long as the numbers of its nodes are used as keys.
     tree = ast.parse(text)
+    unseen = set(_unseen(tree))
     for number, site in enumerate(_sites(tree.body, "", "")):
         if id(site.statement) not in heads:
             heads[id(site.statement)] = _SENTENCE.sub("''", _head(site.statement))
@@ -98,9 +104,23 @@ def faults(text: str) -> tuple[Fault, ...]:
         one = f"{site.kind}\n{head}"
         count = seen[site.inside, one] = seen.get((site.inside, one), 0) + 1
         key = base64.b32encode(hashlib.sha256(f"{one}\n{count}".encode()).digest()[:5]).decode().lower()
+        if (site.kind, id(site.node)) in unseen:
+            continue
         line = getattr(site.node, "lineno", site.statement.lineno)
         found.append(Fault(number, site.kind, line, *_span(site.statement, line), site.inside, key, head))
     return tuple(found)
+
+
+def _unseen(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Yield the kind of a fault and the node for those that nobody sees: words, and one instant of a clock.
+
+    They are counted in the keys of others, which stay the same.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in _NAMING:
+            yield "text", id(node.args[0])
+        elif isinstance(node, ast.Compare) and "monotonic()" in ast.unparse(node):
+            yield "boundary", id(node)
 
 
 def shown(text: str, number: int) -> str:

@@ -81,6 +81,18 @@ def test_sentences_of_an_error_are_for_people_whatever_makes_it() -> None:
     assert "constant" in [kind for kind, _ in all_faults(text.replace("raise ", "z = "))]
 
 
+def test_an_instant_and_the_name_of_a_function_in_an_error_are_no_faults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "a = want_string('join', 'x', b)\nif time.monotonic() > end:\n    pass\n"
+    found = kinds.faults(text)
+    assert [one.kind for one in found] == ["argument", "text", "negated", "comparison"]
+    assert kinds.shown(text, found[1].number).endswith("a = want_string('join', 'x~', b)")
+    # The others keep their keys.
+    monkeypatch.setattr(kinds, "_NAMING", ())
+    assert [one.key for one in kinds.faults(text) if one.kind == "text"][1:] == [found[1].key]
+
+
 def test_a_call_that_raises_leaves_the_function_in_any_case() -> None:
     assert [kind for kind, _ in all_faults("def f(a):\n    return fail_with('x', 'a b')\n")] == ["text"]
 
