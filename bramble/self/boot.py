@@ -7,7 +7,6 @@ written for 3.4: no `from __future__`, no f-strings.
 
 import importlib
 import os
-import signal
 import stat
 import sys
 from importlib.machinery import FileFinder, SourceFileLoader
@@ -28,6 +27,7 @@ def run(digest: str, start: int, size: int) -> int:
         os.execv("/bin/sh", ["sh", os.path.abspath(file)] + sys.argv[3:])
     os.environ.pop("BRAMBLE_TOO_OLD", None)
     # Until the command is found, as `bramble.__main__` does it.
+    signal = importlib.import_module("_signal")
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     file = os.path.abspath(file)
     sys.argv[:] = [file] + sys.argv[3:]

@@ -32,6 +32,17 @@ def test_the_first_run_makes_a_copy_and_the_next_uses_it(one_file: Path, box: Bo
     assert copy.name in box.run([str(one_file), "version"]).stdout
 
 
+def test_it_finds_the_copy_before_it_loads_what_takes_long(one_file: Path, box: Box) -> None:
+    assert box.run([str(one_file), "--version"]).returncode == 0
+    watched = box.base / "watched"
+    watched.write_text(f'#!/bin/sh\nexec "{sys.executable}" -X importtime "$@"\n')
+    watched.chmod(0o755)
+    done = box.run([str(one_file), "--version"], BRAMBLE_PYTHON=str(watched))
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0 and {"importlib.machinery", "bramble.cli.first"} <= loaded
+    assert not {"collections", "contextlib", "enum", "hashlib", "re", "signal", "typing"} & loaded
+
+
 @pytest.mark.parametrize("change", ["edit", "edit-unseen", "add", "remove", "mode", "link", "manifest"])
 def test_a_copy_that_was_changed_is_made_anew(change: str, one_file: Path, box: Box) -> None:
     box.run([str(one_file), "version"])
