@@ -149,7 +149,7 @@ class Builder:
         fetched = kind in FETCHERS
         if kind in BUILTIN_BUILDERS and (not fetched or derivation.dependencies):
             return None
-        source = self.sources.get(sources) if sources.files else None
+        source = told = self.sources.get(sources) if sources.files else None
         if sources.files and source is None:
             source = early.of(sources) if early is not None else None
             if source is None:
@@ -170,7 +170,7 @@ class Builder:
             pin = self.new_pin(key, env, outputs, want)
         elif rung != STRONGEST and options.pure:
             return None
-        if source is not None:
+        if source is not told:
             self.sources.setdefault(sources, source)
         return Made(filename, outputs, True, True, 0.0, rung, pin)
 

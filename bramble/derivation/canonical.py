@@ -17,9 +17,8 @@ def canonical_bytes(derivation: Derivation) -> bytes:
     Raises derivation.text if a string of it is not Unicode.
     """
     # spec: derivation.canonical
-    dependencies = [
-        f'{{"Hash":{text(ref.derivation)},"Output":{text(ref.output)}}}' for ref in derivation.dependencies
-    ]
+    # Neither ids nor outputs have anything that JSON writes in another way.
+    dependencies = [f'{{"Hash":"{id}","Output":"{output}"}}' for id, output in derivation.dependencies]
     before = (
         f'{{"Args":{texts([arg.text for arg in derivation.args])}'
         f',"Builder":{text(derivation.builder.text)}'

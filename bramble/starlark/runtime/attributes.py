@@ -138,7 +138,8 @@ def lacking(x: Value, name: str) -> bool:
 def attribute(x: Value, name: str) -> Value:
     """Return `x.name`. Raises EvalError when there is no such attribute."""
     # spec: starlark.attribute
-    found = find_attribute(x, name)
+    # Those of host values are asked for by the thousand, as the outputs of derivations are.
+    found = x.attr(name) if isinstance(x, HostValue) else find_attribute(x, name)
     if found is NotImplemented:
         no_attribute(x, name)
     return found
