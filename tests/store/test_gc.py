@@ -117,6 +117,18 @@ def test_former_results_are_charged_to_their_project(store: Store, place: str) -
     assert roots.former == ()
 
 
+def test_what_targets_were_made_with_is_charged_to_their_project(store: Store, place: str) -> None:
+    low, high, lower, higher = (chain(store, name)[0] for name in ("low", "high", "lower", "higher"))
+    store.record_roots(place, {"m:f": [high]}, needed=[low])
+    store.record_roots(place, {"m:f": [higher]}, needed=[lower])
+    report = collect(fresh(store), keep_former=0)
+    assert sorted(report.freed) == sorted([low, high])
+    assert report.freed_by == {place: collecting.Share(2, report.freed_size)}
+    report = collect(fresh(store), is_project=lambda path: False)
+    assert sorted(report.freed) == sorted([lower, higher])
+    assert report.freed_by == {place: collecting.Share(2, report.freed_size)}
+
+
 def test_an_idle_project_can_be_forgotten(store: Store, place: str) -> None:
     names = chain(store, "a")
     store.record_roots(place, {"m:f": names})

@@ -142,8 +142,11 @@ def collect(
             collector.forget_projects()
             forget_histories(objects, collector.is_gone)
             trim_records(objects)
+        report = collector.report(freed, leftovers)
+        if not dry_run:
+            # Until here these records say whose what was freed had been.
             trim_inputs(objects)
-        return collector.report(freed, leftovers)
+        return report
 
 
 @contextlib.contextmanager
@@ -412,7 +415,10 @@ class _Collector:
         nodes, gone = self._nodes, set(freed)
         owners: dict[str, str] = {}
         for _, roots in self._forgotten:
-            for name in reachable(nodes, (*roots.objects, *roots.former)):
+            made_with: set[str] = set()
+            with contextlib.suppress(BrambleError):
+                made_with = self._made_with(roots)
+            for name in reachable(nodes, {*roots.objects, *roots.former, *made_with}):
                 owners.setdefault(name, roots.project)
         for roots in self._live_projects:
             # As they were before those that are too old were forgotten.
