@@ -7,7 +7,7 @@ keeps its traceback (spec: cli.errors).
 
 from __future__ import annotations
 
-from bramble.tuples import NamedTuple
+from bramble.record import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -26,14 +26,14 @@ FULLEST_FOLDER = 25
 # module of a room. `bramble` itself is the version; it makes the path of modules safe first.
 MAY_IMPORT = {
     "": ("isolation",),
-    "errors": ("tuples",),
+    "errors": (),
     "interpreter": (),
-    "tuples": (),
+    "record": (),
     "recall": (),
     "starlark": (),
-    "store": ("errors", "tuples"),
+    "store": ("errors",),
     "derivation": ("errors", "store.digest", "store.path"),
-    "sandbox": ("", "errors", "interpreter", "tuples"),
+    "sandbox": ("", "errors", "interpreter"),
     "library": (),
     "signatures": (),
     "packages": ("errors", "project", "signatures", "recall"),
@@ -49,12 +49,15 @@ MAY_IMPORT = {
     "self.boot": ("__main__",),
     "commands": (
         *("", "errors", "self", "starlark", "store", "derivation", "sandbox", "project", "lang", "build"),
-        *("cache", "remote", "image", "recall", "packages", "serving", "tuples"),
+        *("cache", "remote", "image", "recall", "packages", "serving"),
     ),
     "cli": ("", "errors", "interpreter", "commands", "recall"),
     "isolation": (),
     "__main__": ("isolation", "cli"),
 }
+
+# What classes are made of, in every room but the language, which has its own: it can be published alone.
+FOR_ALL_ROOMS, BUT_FOR = ("record",), ("starlark",)
 
 # What every floor of the store speaks of; and what those that keep something in it stand on.
 STORE_SPEAKS_OF = ("store.digest", "store.shape", "store.path", "store.model", "store.late")
@@ -104,7 +107,7 @@ COMPOSED = ("starlark.compile",)
 
 # Modules that are functions of their arguments: no files, no clocks, no processes, no chance.
 PURE = (
-    *("errors", "tuples"),
+    *("errors", "record"),
     *("starlark.record", "starlark.errors", "starlark.source", "starlark.spell", "starlark.dialect"),
     "starlark.late",
     "starlark.syntax.*",
@@ -253,6 +256,8 @@ def module_of(target: str) -> Optional[str]:
 
 def allowed(module: Module, target: str) -> bool:
     if target == module.name or (target.partition(".")[0] == module.room and target):
+        return True
+    if target in FOR_ALL_ROOMS and module.room not in BUT_FOR:
         return True
     for name in (*MAY_IMPORT.get(module.room, ()), *MAY_IMPORT.get(module.name, ())):
         if target == name or (name and target.startswith(name + ".")):

@@ -1,4 +1,4 @@
-"""`bramble.tuples.NamedTuple` makes what `typing.NamedTuple` makes of the same class."""
+"""`bramble.record.NamedTuple` makes what `typing.NamedTuple` makes of the same class."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bramble import tuples
+from bramble import record
 
 
-class Mine(tuples.NamedTuple):
+class Mine(record.NamedTuple):
     """Mine."""
 
     path: str

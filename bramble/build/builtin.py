@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import Callable, NamedTuple, Optional, Protocol, cast
+from typing import Callable, Optional, Protocol, cast
 
 from bramble.build.options import BuildOptions
 from bramble.build.stamps import Stamp
 from bramble.build.task import Listener
+from bramble.record import NamedTuple
 
 _MODULES = {
     "fetch_url": "bramble.build.fetch.from_url",

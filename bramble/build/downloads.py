@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from bramble.build.pins import FETCHERS, expected, has_checksum, lock_key, plain_key
 from bramble.derivation.model import Derivation
+from bramble.record import dataclass
 
 _OF_KEYS = (
     "url",

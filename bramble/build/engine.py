@@ -24,7 +24,7 @@ import heapq
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Callable, NamedTuple, Optional, Union
+from typing import Callable, Optional, Union
 
 from bramble.build.builder import Builder
 from bramble.build.events import Changed, Event, Failed, Finished, Hidden, Impure, Planned, Skipped
@@ -37,6 +37,7 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.resolve import ResolvedDerivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.disk import Store
 from bramble.store.files.failures import from_os_error
 

@@ -6,9 +6,10 @@ With one job that order depends on the graph alone (spec: build.events).
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.model import HiddenName
 
 

@@ -8,11 +8,12 @@ be given its final name in place (spec: build.names).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.derivation.model import GENERATOR
 from bramble.derivation.resolve import ResolvedDerivation
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.store.digest import digest
 from bramble.store.path import prefix_of_record

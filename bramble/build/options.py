@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.build.events import Hidden
 from bramble.build.stamps import Stamp
@@ -12,6 +11,7 @@ from bramble.derivation.model import Sources
 from bramble.derivation.resolve import SourceObject
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple, dataclass, field, replace
 from bramble.sandbox.spec import Limits
 from bramble.store.digest import DIGEST_LENGTH
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from dataclasses import dataclass
 from queue import Empty, Queue, SimpleQueue
 from typing import Callable, Generic, Optional, TypeVar, Union
+
+from bramble.record import dataclass
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")

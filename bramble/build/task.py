@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
 from bramble.build.stamps import Stamp
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.model import HiddenName
 

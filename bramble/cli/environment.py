@@ -8,11 +8,12 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from bramble.cli.quantities import count, memory_bytes, seconds
 from bramble.commands.context.setting import EvaluationLimits, Setting
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _SWITCH = {

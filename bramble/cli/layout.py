@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.cli.render import BOLD, DIM, size
+from bramble.record import NamedTuple
 
 _NARROW = 60  # columns; a narrower window has no space for branches
 

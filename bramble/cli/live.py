@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.cli.layout import Job, Line, View, columns, folded, lines, spanning
 from bramble.cli.render import PLAIN, on_one_line, size
@@ -29,6 +29,7 @@ from bramble.commands.build import (
     Waiting,
 )
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 
 REDRAW_SECONDS = 0.1
 _MOST_HELD_BACK = 1000  # lines that stay and are not written yet

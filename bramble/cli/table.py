@@ -9,7 +9,7 @@ before it, something to type) is there.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bramble.record import NamedTuple
 
 
 class Verb(NamedTuple):

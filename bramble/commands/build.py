@@ -9,8 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from bramble.build.engine import build
 from bramble.build.events import (
@@ -45,6 +44,7 @@ from bramble.project.lockfile import read_lock, update_lock
 from bramble.project.modules import shown_target
 from bramble.project.packages import Packages
 from bramble.project.project import Project
+from bramble.record import NamedTuple, dataclass, field
 from bramble.sandbox.spec import Limits
 from bramble.store.disk import Store
 from bramble.store.files.small import unique

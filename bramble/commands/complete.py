@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import bramble
 from bramble.errors import BrambleError
@@ -19,6 +19,7 @@ from bramble.project.config import ProjectConfig
 from bramble.project.lockfile import DEPENDENCIES, read_lock
 from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.project.project import Project, find_project
+from bramble.record import NamedTuple
 from bramble.starlark.kept import Kept
 from bramble.store.layout.place import VISITED, locate
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from bramble.build.builder import Builder
@@ -25,6 +24,7 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import GENERATOR, Derivation
 from bramble.errors import BrambleError
 from bramble.project.lockfile import read_lock
+from bramble.record import dataclass, field, replace
 from bramble.store.disk import Store
 from bramble.store.history.changes import Change, Comparison
 from bramble.store.history.model import Facts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from bramble.record import dataclass
 from bramble.self.tree import specification
 
 _PARAGRAPH = re.compile(r"^\*\*`([a-z0-9.-]+)`\*\*", re.M)

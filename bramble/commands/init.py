@@ -8,13 +8,13 @@ import pkgutil
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bramble.errors import BrambleError, nearest
 from bramble.project.access import create_file
 from bramble.project.config import load_config
 from bramble.project.names import CONFIG_NAME
 from bramble.project.project import find_project
+from bramble.record import dataclass
 
 _MODULE = "default.bramble"
 # In the files of a template, the name of the module that `default.bramble` will be.

@@ -6,7 +6,6 @@ import errno
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Callable, Optional
 
 from bramble.build.downloads import Conflict, Download, Locked, compare, downloads
@@ -21,6 +20,7 @@ from bramble.packages.locked import unused
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, URL_HASHES, Lock, read_lock, update_lock
 from bramble.project.names import LOCK_NAME
 from bramble.project.project import Project, find_project
+from bramble.record import dataclass, replace
 from bramble.store.locks.advisory import lock_briefly
 
 __all__ = ["Conflict", "Download", "Locked", "Survey", "fetch", "prune", "survey", "wanted"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from bramble.commands.context.evaluation import evaluate_targets
 from bramble.commands.context.opening import open_store, root_of
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
+from bramble.record import replace
 from bramble.store.disk import Store
 from bramble.store.gc.collect import GcReport, collect, delete
 from bramble.store.gc.optimise import OptimiseReport, optimise

@@ -11,12 +11,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Optional
 
 from bramble.commands.build import BuildResult
 from bramble.commands.context.evaluation import Evaluated
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 from bramble.store.records.roots import add_root, explicit_roots, remove_root
 
 _OURS = re.compile(r"/store/([a-z2-7]{32})\Z")

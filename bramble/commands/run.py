@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bramble.commands.build import BuildResult, launcher
@@ -18,6 +17,7 @@ from bramble.commands.running import Prepared
 from bramble.derivation.template import Template
 from bramble.errors import BrambleError
 from bramble.lang.results import RunRequest
+from bramble.record import dataclass
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.sandbox.vocabulary import describe
 from bramble.store.layout.place import OBJECT_LOCKS

@@ -12,11 +12,11 @@ import os
 
 from bramble.commands.context.guarded import Guarded, changed, guarded
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.sandbox.launch import Launcher
 from bramble.sandbox.spec import Limits, Mount, SandboxSpec
 from bramble.store.locks.advisory import LocksUnsupported
 from bramble.store.locks.uses import Uses
-from bramble.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

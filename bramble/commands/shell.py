@@ -7,7 +7,6 @@ import shlex
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
 from typing import Optional
 
 from bramble.build.engine import build
@@ -22,6 +21,7 @@ from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, nearest
+from bramble.record import dataclass, replace
 from bramble.sandbox.spec import SandboxSpec
 from bramble.store.disk import Store
 from bramble.store.history.records import builds

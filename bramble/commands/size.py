@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from bramble.record import dataclass
 from bramble.store.disk import Store
 from bramble.store.questions.query import labels
 

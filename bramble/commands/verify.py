@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Optional
 
 from bramble.commands.build import BuildChoices, build_evaluated
@@ -12,6 +11,7 @@ from bramble.commands.context.evaluation import evaluate_targets
 from bramble.commands.context.setting import Setting
 from bramble.derivation.encoding import decode_resolved
 from bramble.errors import BrambleError
+from bramble.record import replace
 from bramble.store.disk import Store
 from bramble.store.questions.verify import Damage, VerifyReport, verify
 from bramble.store.records.roots import ProjectRoots, projects

@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 from bramble.derivation import strictjson
@@ -22,6 +21,7 @@ from bramble.derivation.model import DEFAULT_OUTPUTS, NO_SOURCES, Derivation, So
 from bramble.derivation.rules import check
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place
+from bramble.record import dataclass, field
 from bramble.store.digest import is_digest
 
 VERSION = 1

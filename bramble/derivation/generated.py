@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from bramble.derivation.document import GraphDocument, Lent
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import DEFAULT_OUTPUTS, GENERATOR, Derivation
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 from bramble.store.digest import DIGEST_LENGTH
 
 

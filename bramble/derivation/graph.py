@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Optional
 
 from bramble.derivation.model import Derivation
 from bramble.derivation.template import OutputRef
 from bramble.errors import BrambleError, Place, nearest
+from bramble.record import dataclass
 
 _UNPLACED: Mapping[str, Place] = {}
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
 
 from bramble.derivation.canonical import derivation_id, sources_bytes
 from bramble.derivation.template import OutputRef, Template, distinct_references, references_in
+from bramble.record import NamedTuple, dataclass
 
 # spec: derivation.builder.built-in
 BUILTIN_BUILDERS = ("fetch_url", "fetch_git", "derivation_output", "host_tools")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.derivation.gojson import NULL, array, encoded, mapping, text, texts
 from bramble.derivation.model import DEFAULT_OUTPUTS, Derivation
 from bramble.derivation.template import OutputRef, apart
+from bramble.record import NamedTuple
 from bramble.store.digest import DIGEST_LENGTH, digest
 from bramble.store.path import prefix_of_record
 

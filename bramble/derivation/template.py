@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Union
+from typing import Union
+
+from bramble.record import NamedTuple
 
 
 class OutputRef(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError, Place
 from bramble.lang.failure import as_bramble_error, place_of
@@ -13,6 +13,7 @@ from bramble.project.modules import ModuleFile, ModuleRoots, library_module
 from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import NamedTuple
 from bramble.starlark import StarlarkError
 from bramble.starlark.source import Source
 from bramble.starlark.syntax.outline import clean_docstring, outline

@@ -6,9 +6,8 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from bramble.errors import BrambleError, Place
 from bramble.lang.builtins import predeclared
@@ -19,6 +18,7 @@ from bramble.project.access import read_file
 from bramble.project.files import check_name
 from bramble.project.modules import ModuleFile
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import NamedTuple
 from bramble.starlark import (
     Dialect,
     Module,
@@ -107,24 +107,26 @@ class LoadedModule(NamedTuple):
     module: Module
 
 
-@dataclass
 class Loader:
     """Loads modules into one session, each once."""
 
-    session: Session
-    on_print: Callable[[str], None]
-    cache: Optional[Kept] = None
-    max_steps: Optional[int] = None
-    thread: Thread = field(init=False)
-    _predeclared: Mapping[str, Any] = field(init=False)
-    _loaded: dict[str, LoadedModule] = field(default_factory=dict)
-    _failed: dict[str, BrambleError] = field(default_factory=dict)
-    # Package of the loading module, name that it says → what is meant (spec: packages.majors).
-    _meant: dict[tuple[str, str], ModuleFile] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._predeclared = predeclared(self.session.platform, self.session.built_for)
-        self.thread = Thread(print=self._print, load=self._give, host=self.session, max_steps=self.max_steps)
+    def __init__(
+        self,
+        session: Session,
+        on_print: Callable[[str], None],
+        cache: Optional[Kept] = None,
+        max_steps: Optional[int] = None,
+    ) -> None:
+        self.session = session
+        self.on_print = on_print
+        self.cache = cache
+        self.max_steps = max_steps
+        self._predeclared: Mapping[str, Any] = predeclared(session.platform, session.built_for)
+        self.thread = Thread(print=self._print, load=self._give, host=session, max_steps=max_steps)
+        self._loaded: dict[str, LoadedModule] = {}
+        self._failed: dict[str, BrambleError] = {}
+        # Package of the loading module, name that it says → what is meant (spec: packages.majors).
+        self._meant: dict[tuple[str, str], ModuleFile] = {}
 
     def load(self, file: ModuleFile) -> LoadedModule:
         """Return a module, executed; first all that it loads, directly or not.

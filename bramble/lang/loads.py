@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError, Place
 from bramble.lang.failure import place_of
@@ -10,6 +10,7 @@ from bramble.lang.loader import DIALECT, read_module
 from bramble.project.modules import ModuleRoots
 from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project
+from bramble.record import NamedTuple
 from bramble.starlark import StarlarkError
 from bramble.starlark.source import Source
 from bramble.starlark.syntax.outline import outline

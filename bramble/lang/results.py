@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place
+from bramble.record import NamedTuple, dataclass
 
 
 @dataclass(frozen=True)

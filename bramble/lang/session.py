@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from bramble.derivation.graph import unknown_output
 from bramble.derivation.model import Derivation, Sources
@@ -15,6 +14,7 @@ from bramble.lang.results import TestRequest
 from bramble.lang.values import DerivationValue
 from bramble.project.files import Listings
 from bramble.project.modules import ModuleFile, ModuleRoots
+from bramble.record import NamedTuple, dataclass, field
 from bramble.starlark import EvalError, Frame, Position, StarlarkError, Thread
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ The digest decides: sources with another digest are refused. The commit says whe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.project.lockfile import COMMITS, DEPENDENCIES
+from bramble.record import NamedTuple
 
 
 class Locked(NamedTuple):

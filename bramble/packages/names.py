@@ -8,10 +8,11 @@ name ends in `.git`, there is one place and nothing to ask.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.project.versions import Version
+from bramble.record import NamedTuple
 
 # Hosts on which a repository's name has this many parts, the host's included.
 _DEPTHS = {"github.com": 3, "bitbucket.org": 3, "codeberg.org": 3, "git.sr.ht": 3}

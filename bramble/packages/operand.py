@@ -11,13 +11,14 @@ A version has no slash: what follows it is a module, and what is before it is th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.packages.names import is_remote
 from bramble.project.modules import Target
 from bramble.project.names import broken_name
 from bramble.project.versions import Version
+from bramble.record import NamedTuple
 
 _LONGEST_PART, _LONGEST = 200, 1000  # characters: of them names of directories are made
 

@@ -12,8 +12,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Optional, Protocol
+from typing import Optional, Protocol
 
 from bramble.errors import BrambleError, Place
 from bramble.packages.select import Asker, Release, Requirements, Selection, Unmet, select
@@ -23,6 +22,7 @@ from bramble.project.packages import Packages
 from bramble.project.project import Project
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import NamedTuple, dataclass, field
 
 # How a package may name the repository of another: https, ssh, and HOST:PATH, which is ssh.
 _REACHED = re.compile(r"(?:https|ssh)://|[^/:]+:(?!//|:)", re.IGNORECASE)

@@ -23,10 +23,10 @@ major version; what the project says of a place holds over what its packages say
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.project.versions import Version
+from bramble.record import NamedTuple, dataclass
 
 
 class Release(NamedTuple):

@@ -15,9 +15,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.project.names import VENDOR_NAME, VENDOR_PROGRAM
+from bramble.record import NamedTuple
 
 MANIFEST, PROGRAM, ATTRIBUTES = VENDOR_NAME, VENDOR_PROGRAM, ".gitattributes"
 FOLDERS = ("downloads", "objects")

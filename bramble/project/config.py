@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from bramble.errors import BrambleError, Place, nearest
@@ -14,6 +13,7 @@ from bramble.project.names import CONFIG_NAME, broken_name
 from bramble.project.toml import Moment, Path, TomlDocument, decode, parse_document
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import dataclass, field
 
 LARGEST = 4 << 20  # bytes: what is larger takes seconds to read, and nobody has written it
 

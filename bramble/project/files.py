@@ -7,7 +7,6 @@ import os
 import stat
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Optional
 
 from bramble.errors import BrambleError, nearest
@@ -15,6 +14,7 @@ from bramble.project.access import read_file
 from bramble.project.names import LOCK_NAME, VENDOR_NAME
 from bramble.project.patterns import ANY_DEPTH, Pattern, outside, parse_pattern
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import dataclass, field
 
 READ_LIMIT = 16 << 20  # bytes of a file whose text a program asks for
 

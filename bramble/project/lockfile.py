@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Callable, Optional
 
@@ -22,6 +21,7 @@ from bramble.project.access import read_file, replace_file
 from bramble.project.names import LOCK_NAME
 from bramble.project.toml import CONFLICT, TomlDocument, decode, parse_document
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import dataclass, field
 
 URL_HASHES = "URLHashes"
 DEPENDENCIES, COMMITS = "Dependencies", "Commits"

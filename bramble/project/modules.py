@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError, nearest
 from bramble.library import modules as library
@@ -17,6 +16,7 @@ from bramble.project.names import CONFIG_NAME, SUFFIX
 from bramble.project.packages import Packages
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import NamedTuple, dataclass, field
 
 DEFAULT = "default" + SUFFIX
 

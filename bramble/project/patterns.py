@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 
 _WILD = re.compile(r"[*?\[]")
 ANY_DEPTH = None  # "**" among the parts of a pattern

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.project.config import ProjectConfig, load_config
 from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import NamedTuple
 
 
 class Fetched(NamedTuple):

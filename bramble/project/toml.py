@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from typing import Any, Union
 
 from bramble.errors import BrambleError, Place
 from bramble.project.toml_scalars import Broken, Moment, control_character, scalar, short_string
+from bramble.record import dataclass, field
 
 __all__ = ["Moment", "TomlDocument", "decode", "parse", "parse_document"]
 

@@ -7,9 +7,10 @@ returns the value and the offset after it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Optional, Union
+
+from bramble.record import dataclass
 
 Scalar = Union[str, int, float, bool, "Moment"]
 

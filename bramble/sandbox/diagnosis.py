@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno as codes
 from collections.abc import Mapping
-from typing import NamedTuple
+
+from bramble.record import NamedTuple
 
 EUSERS = 87
 NESTED_REMEDY = "start the outer sandbox with nesting allowed: bramble run --nesting"

@@ -10,9 +10,9 @@ mount always finds its parent in place (spec: sandbox.mounts).
 from __future__ import annotations
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.sandbox.spec import Mount
 from bramble.sandbox.vocabulary import Step
-from bramble.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

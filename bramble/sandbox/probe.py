@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.sandbox import diagnosis
 from bramble.sandbox.diagnosis import Settings
 from bramble.sandbox.limits import groups

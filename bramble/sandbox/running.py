@@ -15,8 +15,8 @@ import sys
 import time
 from importlib import import_module
 
+from bramble.record import NamedTuple
 from bramble.sandbox import terminal, wire
-from bramble.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ list of steps, and refuses one that is not possible.
 
 from __future__ import annotations
 
-from bramble.tuples import NamedTuple
+from bramble.record import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ tested without a kernel; `pid1.py` and `pid2.py` apply it.
 from __future__ import annotations
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.sandbox import layout
 from bramble.sandbox.layout import Placed, Tree
 from bramble.sandbox.spec import PURPOSES, RUNGS, SandboxSpec
 from bramble.sandbox.vocabulary import Step
 from bramble.sandbox.walls import landlock, seccomp
 from bramble.sandbox.wire import DEVICES
-from bramble.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

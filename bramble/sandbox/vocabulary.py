@@ -7,7 +7,7 @@ hold one function for each action of theirs; a test holds the lists equal.
 
 from __future__ import annotations
 
-from bramble.tuples import NamedTuple
+from bramble.record import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

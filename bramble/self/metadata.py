@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bramble.errors import BrambleError
 from bramble.project.toml import parse
+from bramble.record import dataclass
 
 PROJECT_FILE = "pyproject.toml"
 VERSION_FILE = "bramble/__init__.py"

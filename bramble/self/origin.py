@@ -6,10 +6,10 @@ import os
 import re
 import sys
 import sysconfig
-from dataclasses import dataclass
 from typing import Optional
 
 import bramble
+from bramble.record import dataclass
 
 _DIST_INFO = re.compile(r"bramble-[0-9][^/]*\.dist-info")
 _COPY = re.compile(r"[a-z2-7]{32}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from bramble.record import dataclass
 from bramble.self.payload import START, archive, read_archive
 from bramble.store.digest import digest
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from bramble.record import dataclass
 from bramble.self.metadata import read_metadata
 from bramble.self.pack import pack
 from bramble.self.sdist import SourceFile, sdist, sdist_name

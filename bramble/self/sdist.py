@@ -13,8 +13,8 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from bramble.record import dataclass
 from bramble.self.metadata import Metadata, core_metadata, read_metadata
 
 _BLOCK = 512

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from email.utils import formatdate, parsedate_to_datetime
-from typing import Callable, NamedTuple, Optional, Union
+from typing import Callable, Optional, Union
 
+from bramble.record import NamedTuple
 from bramble.serving.request import Request, byte_range
 
 REASONS = {

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from bramble.record import NamedTuple
 
 LONGEST_HEAD = 16 << 10  # bytes, the line of the request and all fields
 _LONGEST_TARGET = 4096

@@ -15,10 +15,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple, dataclass
 from bramble.serving.answer import Answer, Coming, Stored, has_body, head_bytes
 from bramble.serving.request import END_OF_HEAD, LONGEST_HEAD, Refused, Request, read_request
 

@@ -11,7 +11,9 @@ division.
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from bramble.record import NamedTuple
 
 KEY_SIZE, SIGNATURE_SIZE = 32, 64  # bytes
 

@@ -10,8 +10,8 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
 
+from bramble.record import dataclass
 from bramble.signatures.ed25519 import verifies
 
 KEY_TYPE = b"ssh-ed25519"

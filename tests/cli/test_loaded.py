@@ -89,7 +89,7 @@ def test_a_program_that_is_run_again_needs_the_sandbox_and_the_locks(tooled: Wor
     rooms = {name.split(".")[1] for name in ours(found) if "." in name}
     assert rooms == {
         *("__main__", "cli", "commands", "errors", "interpreter", "isolation", "project"),
-        *("recall", "sandbox", "store", "tuples"),
+        *("recall", "record", "sandbox", "store"),
     }
     assert not {*WHAT_A_RUN_LACKS, "ctypes", "inspect"} & set(found)
     assert len(ours(found)) <= MOST_TO_RUN_AGAIN

@@ -169,6 +169,7 @@ def test_a_digest_that_is_found_without_the_rest_is_the_same(data):
                 platform=st.sampled_from(["", "linux-arm64"]),
                 network=st.booleans(),
                 target=TEMPLATES,
+                sources=st.just(Sources()),
             ),
             max_size=6,
         )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Optional
+
+from bramble.record import dataclass
 
 HEAD = 512  # bytes of the file's beginning that a rule sees
 AROUND = 600  # bytes before and after the difference that a rule sees

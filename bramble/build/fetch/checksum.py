@@ -7,10 +7,10 @@ import binascii
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 
 # Strongest first. The sizes are bytes.
 _SIZES = {"sha512": 64, "sha384": 48, "sha256": 32}

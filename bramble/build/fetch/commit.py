@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import IO, Optional
 
 from bramble.build.fetch.archives.confined import LINK_LIMIT, NAME_LIMIT, ConfinedTree, Path, shown
 from bramble.build.fetch.archives.unpack import Budget, fill
+from bramble.record import dataclass
 
 _PIECE = 1 << 18
 _TREE_LIMIT = 1 << 26  # bytes of one directory, which is held in memory

@@ -14,12 +14,13 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import Optional
 from urllib.parse import SplitResult
 
 from bramble.build.fetch.address import PORTS
 from bramble.build.fetch.discretion import secrets_of_login
 from bramble.build.fetch.secretfile import read_secret_file, unusable
+from bramble.record import NamedTuple
 
 _CODE = "fetch.credentials"
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")

@@ -10,7 +10,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import Optional
 from urllib.parse import SplitResult, unquote, urlunsplit
 
 from bramble import __version__
@@ -24,6 +24,7 @@ from bramble.build.fetch.response import Ended, Head, Malformed, Wire, body, fra
 from bramble.build.fetch.secure import secured, tls_trouble
 from bramble.build.options import FetchOptions
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 
 _SCHEMES = ("http", "https")
 

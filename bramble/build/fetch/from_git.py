@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 
 from bramble.build.builtin import Request
 from bramble.build.fetch.archives.confined import UNUSABLE, Clash, ConfinedTree, Outside, Path
@@ -21,6 +20,7 @@ from bramble.build.fetch.submodules import DEEPEST, url_of, urls_of
 from bramble.build.pins import needed, wanted_directory, wants_submodules
 from bramble.build.stamps import Stamp
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 from bramble.store.files.small import make_directory
 
 _HASH = re.compile(r"[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}")

@@ -22,12 +22,12 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import IO, Optional
 
 from bramble.build.fetch.discretion import redact
 from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
+from bramble.record import dataclass, field
 from bramble.store.files.small import make_directory
 
 _SAID = 1 << 16  # bytes of what git says that are kept

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Optional
 
 from bramble.build.fetch.secretfile import read_secret_file, unusable
+from bramble.record import dataclass
 
 _CODE = "fetch.netrc"
 

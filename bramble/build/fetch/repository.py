@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass, field, replace
 from typing import Optional
 
 from bramble.build.fetch.address import PORTS, name_and_password, parse_url
@@ -28,6 +27,7 @@ from bramble.build.fetch.secure import authorities
 from bramble.build.options import BuildOptions, FetchOptions
 from bramble.build.task import Listener
 from bramble.errors import BrambleError
+from bramble.record import dataclass, field, replace
 from bramble.sandbox.limits.usage import memory_of_machine
 
 # To which schemes a server may send git on.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Callable, Optional
+
+from bramble.record import dataclass
 
 _LINE_LIMIT = 1 << 16  # bytes of one line of a head
 _HEAD_LIMIT = 1 << 18  # bytes of a head, and of a trailer

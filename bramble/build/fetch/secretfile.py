@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 
 _LARGEST = 1 << 20  # bytes
 

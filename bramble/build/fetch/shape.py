@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Optional
 from urllib.parse import unquote, urlsplit
 
 from bramble.build.fetch.archives.unpack import archive_kind
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 
 _YES, _NO = ("true", "yes", "1"), ("", "false", "no", "0")
 _NAME_LIMIT = 255  # bytes (NAME_MAX)

@@ -14,7 +14,6 @@ import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import IO, Optional
 from urllib.parse import SplitResult, unquote, urlunsplit
 
@@ -33,6 +32,7 @@ from bramble.build.fetch.secure import is_ragged_end, secured, tls_trouble
 from bramble.build.options import FetchOptions, Reach
 from bramble.build.task import Cancelled, Listener
 from bramble.errors import BrambleError
+from bramble.record import replace
 
 _PIECE = 1 << 18
 _REDIRECTS = (301, 302, 303, 307, 308)

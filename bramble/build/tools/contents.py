@@ -8,7 +8,8 @@ where the derivation declares one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from bramble.record import dataclass, field
 
 OUT = "out"
 RT = "rt"

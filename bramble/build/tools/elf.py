@@ -35,8 +35,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass, replace
 from typing import Optional, Protocol
+
+from bramble.record import dataclass, replace
 
 MAGIC = b"\x7fELF"
 
@@ -235,7 +236,7 @@ def relink(
     return (
         (extra.offset - len(padding), padding + block),
         _dynamic_change(elf.segments, moved),
-        (_header(data)[4], b"".join(_PROGRAM_HEADER.pack(*astuple(segment)) for segment in segments)),
+        (_header(data)[4], b"".join(_PROGRAM_HEADER.pack(*vars(segment).values()) for segment in segments)),
         *_moved_sections(data, extra, moves),
     )
 

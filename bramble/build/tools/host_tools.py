@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Callable
 
 from bramble.build.builtin import Request
@@ -35,6 +34,7 @@ from bramble.build.tools.machine import Machine, ThisMachine, script_words, tree
 from bramble.build.tools.starting import try_to_start
 from bramble.build.tools.trying import try_out
 from bramble.errors import BrambleError
+from bramble.record import replace
 
 
 def make(request: Request) -> tuple[Stamp, ...]:

@@ -12,7 +12,6 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Callable
 
 from bramble.build.copying import copy_file
@@ -40,6 +39,7 @@ from bramble.build.tools.libraries import (
 )
 from bramble.build.tools.machine import ThisMachine, script_words
 from bramble.errors import BrambleError
+from bramble.record import dataclass, replace
 from bramble.store.files.small import make_way
 
 _FOR_THIS = "install it for this machine, or remove it from tools"

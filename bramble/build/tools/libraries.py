@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
 
 from bramble.build.tools.elf import Elf
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 
 _SECONDS = 60  # for the loader to answer, which it does in milliseconds
 # Loaded by glibc itself at run time, so no program names them: to end a thread, and, before

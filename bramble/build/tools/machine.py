@@ -10,7 +10,6 @@ import contextlib
 import os
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Optional, Protocol
 
 from bramble.build.stamps import Stamp, stamp_chain
@@ -19,6 +18,7 @@ from bramble.build.tools.elf import MAGIC, Bytes, Elf, ElfError, read_elf
 from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.wrappers import instead_of, wrapper_of
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 
 _SECONDS = 60  # for a program to say where its parts are
 _SCRIPT_LINE = 4096  # bytes; no kernel reads so far

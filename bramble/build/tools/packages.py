@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Callable, Optional
 
 from bramble.build.tools.machine import Machine
+from bramble.record import dataclass
 
 _APK_OWNED = re.compile(r"(?P<path>/.*?) (?:symlink target )?is owned by (?P<name>\S+)-[^-\s]+-r[0-9]+")
 _PACMAN_OWNED = re.compile(r"(?P<path>/.*?) is owned by (?P<name>\S+) \S+")

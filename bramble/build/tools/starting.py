@@ -13,11 +13,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Callable, Optional
 
 from bramble.build.builtin import Request
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 
 _SILENCE = 2.0  # seconds without a word after which a program is left alone: it waits, or works
 _AT_ONCE = 60  # starts in one sandbox

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from bramble.cli.completion.grammar import Command, Standing, standing
 from bramble.cli.topics.texts import text
 from bramble.commands.complete import Candidate, dependencies, targets
+from bramble.record import NamedTuple
 
 # What the operands and values that help calls so may be; of all others nothing is known.
 _BY_KIND = {

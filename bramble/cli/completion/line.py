@@ -7,7 +7,9 @@ is only read here: nothing in it is expanded or run.
 from __future__ import annotations
 
 import string
-from typing import NamedTuple, Optional
+from typing import Optional
+
+from bramble.record import NamedTuple
 
 _PLAIN = frozenset(string.ascii_letters + string.digits + "._/:@%+=,-")
 _SEPARATORS = ";|&()\n"

@@ -6,7 +6,7 @@ import argparse
 import functools
 import importlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, Optional, Union
 
 from bramble.cli.building import (
     Build,
@@ -22,6 +22,7 @@ from bramble.commands.build import BuildResult, BuiltTarget, Hidden, result_line
 from bramble.commands.context.evaluation import Evaluated, parsed_graph, refuse_other_projects
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

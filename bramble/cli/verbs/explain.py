@@ -6,13 +6,13 @@ import argparse
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bramble.cli.environment import Surface
 from bramble.cli.render import print_json
 from bramble.cli.topics.texts import text
 from bramble.commands.explain import Rule, chapters, rule_named, rules_about
 from bramble.errors import BrambleError, nearest
+from bramble.record import dataclass
 
 _WIDEST = 88
 _SHOWN = 3  # of several rules; the others are named

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Optional
 
 from bramble.commands.context.evaluation import Evaluated
 from bramble.errors import BrambleError
 from bramble.lang.results import RunRequest
 from bramble.project.project import Project
+from bramble.record import dataclass
 
 WORDS = {
     "run": "to be run",

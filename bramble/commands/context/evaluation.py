@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Optional
 
 from bramble.commands.context.setting import Setting
@@ -23,6 +22,7 @@ from bramble.project.project import Project, find_project
 from bramble.recall.answers import EVALUATIONS, keep, reader, recall
 from bramble.recall.kept import Kept
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import dataclass
 
 _MOST_PRINTED = 1 << 24  # characters that programs print, in one evaluation
 _COUNTS_FOR = 30 * 86400.0  # seconds for which a record is used; after that it is made again

@@ -12,7 +12,7 @@ import stat
 
 from bramble.project.access import read_file
 from bramble.project.names import CONFIG_NAME, LOCK_NAME, SUFFIX, VENDOR_NAME, VENDOR_PROGRAM
-from bramble.tuples import NamedTuple
+from bramble.record import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

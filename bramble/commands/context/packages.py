@@ -6,8 +6,7 @@ import contextlib
 import importlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, Optional
 
 from bramble.commands.context.opening import root_of
 from bramble.commands.context.setting import Setting
@@ -18,6 +17,7 @@ from bramble.project.lockfile import COMMITS, DEPENDENCIES, Lock, read_lock, upd
 from bramble.project.names import LOCK_NAME
 from bramble.project.project import Project
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import NamedTuple, dataclass, field
 from bramble.store.layout.place import locate
 from bramble.store.locks.advisory import lock_briefly
 

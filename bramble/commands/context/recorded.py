@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Optional
 
@@ -15,6 +14,7 @@ from bramble.packages.operand import operand
 from bramble.project.modules import ModuleRoots, parse_target, shown_target
 from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project, find_project
+from bramble.record import dataclass, replace
 from bramble.store.disk import Store
 from bramble.store.history.changes import match
 from bramble.store.history.model import Build, Ended, Facts

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
+
+from bramble.record import NamedTuple, dataclass, field
 
 CREDENTIALS = "credentials"  # in the user's directory of configuration (spec: build.fetch.credentials)
 

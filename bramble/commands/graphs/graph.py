@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
 from bramble.commands.context.evaluation import Evaluated, packages_of
@@ -17,6 +16,7 @@ from bramble.errors import BrambleError
 from bramble.lang.results import Evaluation, TargetResult
 from bramble.project.config import ProjectConfig
 from bramble.project.project import Project, find_project
+from bramble.record import dataclass
 from bramble.starlark.syntax.outline import clean_docstring
 
 NAMELESS = "graph"  # what a directory without a bramble.toml is called

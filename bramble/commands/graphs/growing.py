@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Optional, Protocol
 
 from bramble.build.events import Event, Planned
@@ -35,6 +34,7 @@ from bramble.project.lockfile import Lock, update_lock
 from bramble.project.modules import DEFAULT, parse_target
 from bramble.project.names import SUFFIX
 from bramble.project.project import Project
+from bramble.record import dataclass, replace
 from bramble.store.digest import digest
 from bramble.store.disk import Store
 

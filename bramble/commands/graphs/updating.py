@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Callable
 
 from bramble.commands.build import BuildChoices, BuildResult, Event, build_evaluated
@@ -12,6 +11,7 @@ from bramble.commands.context.evaluation import Evaluated, evaluate_targets
 from bramble.commands.context.setting import Setting
 from bramble.derivation.model import GENERATOR
 from bramble.errors import BrambleError
+from bramble.record import replace
 
 
 def generators(words: Sequence[str], setting: Setting) -> frozenset[str]:

@@ -6,8 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.build.fetch.discretion import redact
 from bramble.commands.context.packages import is_near
@@ -36,6 +35,7 @@ from bramble.project.modules import in_library
 from bramble.project.names import CONFIG_NAME, LOCK_NAME, broken_name
 from bramble.project.project import Project, find_project
 from bramble.project.versions import Version
+from bramble.record import NamedTuple, dataclass
 
 LATEST = "latest"
 

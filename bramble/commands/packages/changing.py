@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.build.fetch.discretion import redact
 from bramble.commands.context.packages import Chosen, chosen, entries, say_added
@@ -27,6 +26,7 @@ from bramble.project.lockfile import Lock, alone, change_lock, merge, read_lock,
 from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.project.project import Project
 from bramble.project.toml import decode
+from bramble.record import NamedTuple, dataclass, replace
 from bramble.store.locks.advisory import lock_briefly
 
 __all__ = ["Change", "Dependency", "Release", "Step", "change", "requirers", "tidied"]

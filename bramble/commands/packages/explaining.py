@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from bramble.commands.context.packages import resolved
 from bramble.commands.context.setting import Setting
@@ -14,6 +13,7 @@ from bramble.errors import BrambleError, nearest
 from bramble.packages.resolve import Package, Resolution, Tree
 from bramble.packages.select import Asker, Release, Slot
 from bramble.project.project import Project, find_project
+from bramble.record import NamedTuple, dataclass
 
 __all__ = ["Chain", "Dependencies", "Package", "Requirement", "dependencies", "shown"]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
 from bramble.build.downloads import Download, downloads
 from bramble.build.fetch.checksum import Checksum, checksum_of
@@ -28,6 +27,7 @@ from bramble.project.lockfile import read_lock
 from bramble.project.names import LOCK_NAME
 from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import Project, find_project
+from bramble.record import NamedTuple, dataclass, replace
 from bramble.store.locks.advisory import lock_briefly
 
 

@@ -6,8 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from bramble.build.fetch.exchange import Sent, exchange
 from bramble.build.options import FetchOptions
@@ -22,6 +21,7 @@ from bramble.project.names import CONFIG_NAME
 from bramble.project.project import Project, find_project
 from bramble.project.toml import decode
 from bramble.project.versions import Version
+from bramble.record import NamedTuple, dataclass
 
 _LARGEST = 1 << 20  # bytes of an answer
 _LOOKS = 6  # times that a log may break off without anything new before that is an error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.asking import not_required
@@ -15,6 +14,7 @@ from bramble.project.config import parse_config
 from bramble.project.lockfile import read_lock
 from bramble.project.names import LOCK_NAME
 from bramble.project.project import Project, find_project
+from bramble.record import dataclass
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import NamedTuple, Optional, Union
+from typing import Optional, Union
 
 from bramble.build.fetch.discretion import redact
 from bramble.build.fetch.git import refusal, was_unanswered
@@ -24,6 +23,7 @@ from bramble.packages.names import RepositoryPlace, is_remote, place_of_url, pla
 from bramble.packages.resolve import Ask
 from bramble.project.lockfile import DEPENDENCIES, Lock
 from bramble.project.versions import Version
+from bramble.record import NamedTuple, dataclass, field
 
 _TAGS, _HEADS = "refs/tags/", "refs/heads/"
 _AT_ONCE = 8  # repositories that are asked

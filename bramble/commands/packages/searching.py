@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.obtain import repositories_of
@@ -16,6 +16,7 @@ from bramble.packages.registry.documents import Listed, parse_list
 from bramble.packages.registry.finding import matching
 from bramble.packages.registry.index import Entry, all_entries
 from bramble.packages.registry.layout import PACKAGES
+from bramble.record import NamedTuple
 
 
 class Hit(NamedTuple):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from bramble.build.fetch.discretion import redact
 from bramble.commands.context.limits import bounded
@@ -30,6 +29,7 @@ from bramble.packages.resolve import Ask
 from bramble.project.lockfile import Lock
 from bramble.project.project import Project, find_project
 from bramble.project.versions import Version
+from bramble.record import NamedTuple, dataclass
 
 __all__ = ["Documentation", "Function", "Module", "Shown", "show"]
 

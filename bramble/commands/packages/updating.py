@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.build.fetch.discretion import redact
 from bramble.commands.context.packages import chosen, resolved
@@ -31,6 +30,7 @@ from bramble.project.lockfile import COMMITS, DEPENDENCIES, Lock, read_lock
 from bramble.project.names import LOCK_NAME
 from bramble.project.project import Project, find_project
 from bramble.project.versions import Version
+from bramble.record import NamedTuple, dataclass
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, NoReturn, Optional, Union
+from typing import NoReturn, Optional, Union
 
 from bramble import __version__
 from bramble.build.builtin import Request
@@ -46,6 +45,7 @@ from bramble.packages.vendor import (
 from bramble.project.access import read_file
 from bramble.project.packages import NO_PACKAGES
 from bramble.project.project import find_project
+from bramble.record import NamedTuple, dataclass
 from bramble.self.pack import pack
 from bramble.self.tree import source_tree
 from bramble.store.disk import Store

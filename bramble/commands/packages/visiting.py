@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.commands.build import PACKAGES
 from bramble.commands.context.consent import below
@@ -34,6 +34,7 @@ from bramble.project.packages import Packages
 from bramble.project.project import Fetched, Project, find_project
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
+from bramble.record import NamedTuple
 from bramble.store.layout.place import VISITED, locate
 from bramble.store.locks.advisory import lock_briefly
 

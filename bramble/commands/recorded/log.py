@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.commands.context.recorded import Attempt, Recorded, not_recorded, open_recorded
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.disk import Store
 from bramble.store.files.failures import DiskFailures
 from bramble.store.history.model import Build, Ended, Facts

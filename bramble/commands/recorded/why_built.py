@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.build.fetch.discretion import scrub
 from bramble.commands.context.recorded import Attempt, Recorded, not_recorded, open_recorded
 from bramble.commands.context.setting import Setting
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.history.changes import Change, Reason, reasons
 from bramble.store.history.model import Build, Ended, Facts
 

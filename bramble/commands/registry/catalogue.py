@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field
 from typing import Optional
 
 from bramble.commands.packages.registry.writing import newest_of
@@ -22,6 +21,7 @@ from bramble.packages.registry.finding import matching
 from bramble.packages.registry.index import Entry
 from bramble.packages.registry.layout import PACKAGES, Kind, path_of, versions_path
 from bramble.project.versions import Version
+from bramble.record import dataclass, field
 from bramble.serving.answer import Version as Stamp
 from bramble.serving.files import open_below
 

@@ -11,8 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Optional
+from typing import Optional
 from urllib.parse import quote
 
 from bramble.build.fetch.address import parse_url
@@ -44,6 +43,7 @@ from bramble.project.names import CONFIG_NAME, LOCK_NAME
 from bramble.project.project import Project, find_project
 from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED
+from bramble.record import NamedTuple, dataclass, replace
 from bramble.sandbox.limits.usage import memory_of_machine
 from bramble.store.files.remove import remove_tree
 from bramble.store.files.small import read_file

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple, dataclass, field, replace
 
 QUEUED, RUNNING, PUBLISHED, FAILED = "queued", "running", "published", "failed"
 _STATES = (QUEUED, RUNNING, PUBLISHED, FAILED)

@@ -11,11 +11,11 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.commands.registry.jobs import QUEUED, RUNNING, Job, Problem, read, written
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple, dataclass, field, replace
 from bramble.store.files.small import TEMPORARY, read_file, sync_directory, write_file
 
 _NAME = re.compile(r"([1-9][0-9]{0,14})\.json")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from bramble.commands.registry.checking import Checked
 from bramble.commands.registry.jobs import Problem
@@ -16,6 +15,7 @@ from bramble.errors import BrambleError
 from bramble.packages.registry.bounds import LARGEST_DOCUMENT
 from bramble.packages.registry.documents import Documentation, documentation_document, parse_documentation
 from bramble.packages.registry.index import Entry
+from bramble.record import NamedTuple
 from bramble.store.files.small import read_file
 
 _OUTCOME, _PROBLEM, _DOCS = "outcome.json", "problem.json", "docs.json"

@@ -7,12 +7,12 @@ could lead it to what only it can reach: itself, its own network, the metadata o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
 
 from bramble.build.fetch.connect import is_public
 from bramble.errors import BrambleError
 from bramble.packages.names import is_remote
 from bramble.packages.resolve import Ask
+from bramble.record import NamedTuple
 
 Lookup = Callable[[str], Sequence[str]]  # host → its addresses, as text
 

@@ -15,7 +15,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
@@ -31,6 +30,7 @@ from bramble.errors import BrambleError
 from bramble.packages.registry.bounds import LARGEST_CONFIG
 from bramble.packages.registry.checkpoint import CHECKPOINT, believed
 from bramble.project.names import CONFIG_NAME
+from bramble.record import NamedTuple
 from bramble.serving.server import Address, Server
 from bramble.store.disk import Store
 from bramble.store.files.small import read_file

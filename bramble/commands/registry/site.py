@@ -10,8 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from bramble.commands.registry.catalogue import Catalogue
 from bramble.commands.registry.jobs import Job
@@ -22,6 +21,7 @@ from bramble.commands.registry.pages.packages import list_page, package_page
 from bramble.errors import BrambleError
 from bramble.packages.registry.layout import PACKAGES, Kind, path_of, route, versions_path
 from bramble.packages.registry.releases import broken_release, parse_release
+from bramble.record import NamedTuple, dataclass, field
 from bramble.serving.answer import REASONS, Answer, Coming, of_file
 from bramble.serving.files import open_below
 from bramble.serving.request import Refused, Request

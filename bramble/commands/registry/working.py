@@ -15,13 +15,13 @@ import subprocess
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import IO, NamedTuple, Optional
+from typing import IO, Optional
 
 from bramble.commands.registry.jobs import PUBLISHED, Job, Problem
 from bramble.commands.registry.lining_up import Line
 from bramble.commands.registry.outcome import Outcome, read_outcome, read_problem
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple, dataclass, replace
 from bramble.store.files.remove import remove_tree
 
 DIRECTORY = "{directory}"  # replaces the directory of a job

@@ -7,13 +7,13 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Callable, Optional
 
 from bramble.commands.context.written import unwritable
 from bramble.commands.self.once_more import own_command
 from bramble.commands.self.source import lay_out
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 from bramble.self.stages import difference, products, project_of
 from bramble.self.tree import source_tree
 from bramble.store.files.remove import remove_tree

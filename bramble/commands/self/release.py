@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
 from typing import Optional
 
 from bramble.commands.context.written import unwritable, write_file
 from bramble.errors import BrambleError
 from bramble.project.access import read_anywhere
+from bramble.record import dataclass
 from bramble.self.release import CHECK, SIGN, Artifact, release
 from bramble.self.repository import TOP, checkout, read_repository
 from bramble.self.tree import source_tree

@@ -6,10 +6,10 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from bramble.commands.context.written import unwritable, write_file
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 from bramble.self.pack import OPENING, fault_of, pack, read_packed
 from bramble.self.payload import source_digest
 from bramble.self.tree import source_tree

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import Optional
 
 from bramble.commands.complete import COMPLETION
@@ -20,6 +19,7 @@ from bramble.commands.repl import HISTORY_NAME
 from bramble.commands.trust import TRUST_NAME
 from bramble.errors import BrambleError
 from bramble.recall.answers import ANSWERS, EVALUATIONS
+from bramble.record import dataclass, replace
 from bramble.sandbox.remount import unescape
 from bramble.self.origin import Origin, is_copy, origin
 from bramble.self.unpack import UNFINISHED

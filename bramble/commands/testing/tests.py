@@ -11,7 +11,6 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Optional
 
@@ -36,6 +35,7 @@ from bramble.derivation.template import OutputRef, Template
 from bramble.errors import BrambleError, Place, nearest
 from bramble.lang.results import TargetResult, TestRequest
 from bramble.project.modules import shown_target
+from bramble.record import dataclass, field, replace
 from bramble.store.disk import Store
 
 _SHOWN_WORDS = 60  # characters of a command line in the name of a test

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import NamedTuple, NoReturn, Optional
+from typing import NoReturn, Optional
 
 from bramble.errors import BrambleError
 from bramble.packages.registry.bounds import LARGEST_CHECKPOINT, LARGEST_INDEX
+from bramble.record import NamedTuple
 from bramble.signatures.sshsig import NoSignature, key_text, parse_key, parse_signature
 
 CHECKPOINT = "index.signed"

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from bramble.errors import BrambleError, nearest
 from bramble.packages.registry.checkpoint import is_origin
 from bramble.project.names import broken_name
 from bramble.project.toml import Path, TomlDocument, parse_document
+from bramble.record import NamedTuple
 from bramble.signatures.sshsig import NoSignature, parse_key
 
 CODE = "config.registries"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from bramble.errors import BrambleError
 from bramble.packages.registry.bounds import LARGEST_DOCUMENT, LARGEST_LIST
 from bramble.packages.registry.index import Entry
 from bramble.packages.registry.releases import broken_release
+from bramble.record import NamedTuple
 
 _FORM = 1
 _MOST = 2_000_000  # arrays and objects of a document

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from bramble.errors import BrambleError, Place
 from bramble.packages.registry.bounds import LARGEST_INDEX
 from bramble.packages.registry.releases import Release, broken_release
+from bramble.record import NamedTuple
 
 INDEX = "index"
 _LINE = re.compile(rb"([!-~]+) ([!-~]+) ([0-9a-f]{40}|[0-9a-f]{64}) ([a-z2-7]{32})\n")

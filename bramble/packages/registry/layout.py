@@ -6,11 +6,12 @@ package, so no file is in the way of a package in a directory of another one.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.packages.registry.checkpoint import CHECKPOINT
 from bramble.packages.registry.index import INDEX
 from bramble.packages.registry.releases import Release, broken_release, parse_release
+from bramble.record import NamedTuple
 
 PACKAGES = "packages"
 _ALL = "@all"

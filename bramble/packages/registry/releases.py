@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
 from bramble.packages.names import is_remote
 from bramble.packages.registry.bounds import LONGEST_RELEASE
 from bramble.project.names import broken_name
 from bramble.project.versions import Version
+from bramble.record import NamedTuple
 
 
 class Release(NamedTuple):

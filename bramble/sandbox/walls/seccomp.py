@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from bramble.record import NamedTuple
 from bramble.sandbox.walls import numbers
-from bramble.tuples import NamedTuple
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32_BIT = 0x40000000

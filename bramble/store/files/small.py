@@ -7,8 +7,8 @@ import errno
 import os
 import stat
 
+from bramble.record import NamedTuple
 from bramble.store.files.failures import from_os_error
-from bramble.tuples import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Generator, Iterator
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.path import shown
 
 FILE, DIRECTORY, SYMLINK, OTHER, LEAVE = b"f", b"d", b"l", b"o", b"."

@@ -23,10 +23,10 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import dataclass, field
 from bramble.store.digest import is_digest
 from bramble.store.files.failures import DiskFailures
 from bramble.store.files.remove import remove_tree

@@ -15,9 +15,9 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import Optional
 
+from bramble.record import dataclass
 from bramble.store.files import walk
 from bramble.store.files.failures import DiskFailures
 from bramble.store.files.small import open_lock, unique

@@ -14,8 +14,9 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from bramble.record import NamedTuple
 from bramble.store.digest import DIGEST_LENGTH, digest, is_digest
 from bramble.store.files.failures import DiskFailures
 from bramble.store.files.remove import remove_tree

@@ -11,9 +11,9 @@ import contextlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 from bramble.store.locks.advisory import LockFile
 
 NETWORKS = frozenset(

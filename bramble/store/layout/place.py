@@ -8,9 +8,10 @@ import json
 import os
 import stat
 from collections.abc import Iterable
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.digest import digest
 from bramble.store.files.failures import DiskFailures
 from bramble.store.files.small import make_directory, open_lock, read_file, sync_directory, write_file

@@ -8,7 +8,7 @@ who walks the tree and reads the files is somebody else.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bramble.record import NamedTuple
 
 BLOCK = 512
 NAME_FIELD = 100

@@ -14,8 +14,9 @@ import contextlib
 import re
 from collections.abc import Collection, Generator, Iterator
 from struct import Struct
-from typing import Callable, NamedTuple
+from typing import Callable
 
+from bramble.record import NamedTuple
 from bramble.store.digest import DIGEST_LENGTH
 
 # An optional part of Python. Without it nothing is known of what a file packs.

@@ -23,9 +23,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Callable, NamedTuple, Optional, Protocol, Union
+from typing import Callable, Optional, Protocol, Union
 
+from bramble.record import NamedTuple, dataclass, field
 from bramble.store.digest import DIGEST_LENGTH, encode
 from bramble.store.objects import archive
 from bramble.store.objects.hidden import find_needle, is_packed, utf_16_needle

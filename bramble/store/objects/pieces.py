@@ -21,8 +21,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from bramble.record import NamedTuple
 from bramble.store.digest import ALPHABET, DIGEST_LENGTH
 from bramble.store.path import STORE_DIR_LENGTH
 

@@ -7,9 +7,10 @@ import os
 import posixpath
 import stat
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.files.walk import DIRECTORY_FLAGS, FILE_FLAGS, changed, special_kind
 from bramble.store.path import shown
 from bramble.store.records.stamps import missing, stamp_of, unreadable

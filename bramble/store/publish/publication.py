@@ -20,9 +20,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Iterator, Sequence
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.digest import is_digest
 from bramble.store.files.failures import DiskFailures
 from bramble.store.files.remove import remove_tree

@@ -6,10 +6,10 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.files import walk
 from bramble.store.files.failures import DiskFailures

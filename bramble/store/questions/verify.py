@@ -6,11 +6,11 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from threading import Lock
 from typing import Callable, Optional
 
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 from bramble.store.digest import is_digest
 from bramble.store.files import walk
 from bramble.store.files.failures import DiskFailures

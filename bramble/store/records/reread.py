@@ -6,8 +6,9 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Collection
-from typing import NamedTuple, Optional
+from typing import Optional
 
+from bramble.record import NamedTuple
 from bramble.store.files.spool import Spool
 from bramble.store.files.walk import DIRECTORY_FLAGS
 from bramble.store.layout.workspace import WORK

@@ -8,9 +8,10 @@ import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.digest import digest
 from bramble.store.files.failures import DiskFailures
 from bramble.store.files.small import read_file, sync_directory, write_file

@@ -17,9 +17,10 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.digest import digest
 from bramble.store.files.small import read_file, write_file
 from bramble.store.layout.place import BUILD_LOCKS

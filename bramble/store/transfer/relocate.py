@@ -20,11 +20,11 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple, dataclass
 from bramble.store.digest import is_digest
 from bramble.store.files import walk
 from bramble.store.files.failures import DiskFailures

@@ -13,10 +13,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Optional, Union
 
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 from bramble.store.digest import is_digest
 from bramble.store.files.failures import DiskFailures
 from bramble.store.files.small import make_directory

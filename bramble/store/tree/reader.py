@@ -6,9 +6,9 @@ import contextlib
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from typing import Optional, Protocol
 
+from bramble.record import dataclass
 from bramble.store.digest import DIGEST_LENGTH
 from bramble.store.files import walk
 from bramble.store.objects import archive

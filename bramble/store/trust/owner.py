@@ -16,9 +16,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from bramble.errors import BrambleError
+from bramble.record import NamedTuple
 from bramble.store.files.small import make_directory
 from bramble.store.late import late
 from bramble.store.path import shown

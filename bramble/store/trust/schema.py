@@ -12,8 +12,9 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, NoReturn, Optional, TypeVar
+from typing import Any, NoReturn, Optional, TypeVar
 
+from bramble.record import NamedTuple
 from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.digest import digest as store_digest
 from bramble.store.model import Realisation, StoreObject

@@ -8,9 +8,9 @@ import lzma
 import os
 import tarfile
 import zlib
-from dataclasses import replace
 
 from bramble.build.fetch.archives.compressed import Decompressed
+from bramble.record import replace
 from tests.build.fetch.archives import directory, file, hardlink, tar, zipped
 from tests.build.fetch.test_unpack import LIMITS, World
 

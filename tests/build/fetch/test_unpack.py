@@ -12,7 +12,6 @@ import threading
 import unittest
 import zlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Union
 
 from hypothesis import given, settings
@@ -23,6 +22,7 @@ from bramble.build.fetch.archives.tar import TarBroken, TarStream
 from bramble.build.fetch.archives.unpack import UnpackLimits, archive_kind, unpack
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
+from bramble.record import replace
 from tests.build.fetch.archives import directory, file, hardlink, symlink, tar, zipped
 
 LIMITS = UnpackLimits(size=1 << 20, ratio=250, members=1000)

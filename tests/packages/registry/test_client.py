@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from bramble.commands.packages.registry.kept import directory_of, keep, read_kep
 from bramble.errors import BrambleError
 from bramble.packages.registry.configured import Configured, Trusted
 from bramble.packages.registry.index import Entry, line
+from bramble.record import replace
 from tests.build.fetch.server import close_at_once, ok, redirect, respond, silent
 from tests.packages.registry.served import COMMIT, ORIGIN, Register, Web, entries
 from tests.packages.registry.signing import Signer, make_signer

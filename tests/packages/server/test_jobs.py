@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from bramble.commands.registry.jobs import PUBLISHED, QUEUED, RUNNING, Job, Problem, read, written
 from bramble.commands.registry.lining_up import Bounds, Line
 from bramble.errors import BrambleError
+from bramble.record import replace
 
 
 class Clock:

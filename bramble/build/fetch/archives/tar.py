@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Callable, Optional
 
 from bramble.build.fetch.archives.confined import shown
+from bramble.record import dataclass
 
 BLOCK = 512
 _EXTENSION_LIMIT = 1 << 20  # bytes of one extended header; real ones have a few hundred

@@ -7,7 +7,6 @@ import os
 import struct
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import IO, Optional
 
 from bramble.build.fetch.archives.compressed import Decompressed
@@ -25,6 +24,7 @@ from bramble.build.fetch.archives.tar import TarBroken, TarSpecial, TarStream, T
 from bramble.build.fetch.archives.zip import ZipReader
 from bramble.build.task import Cancelled
 from bramble.errors import BrambleError
+from bramble.record import dataclass, field
 
 # spec: build.unpack.kinds
 _KINDS = (

@@ -11,12 +11,12 @@ import re
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO, Any, Optional
 
 from bramble.build.fetch.archives.confined import shown
 from bramble.build.fetch.archives.decoders import decoder
 from bramble.build.fetch.archives.tar import TarBroken, TarSpecial, TarUnsupported
+from bramble.record import dataclass
 
 _PIECE = 1 << 18
 _END = struct.Struct("<4sHHHHIIH")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from bramble.build.tools.contents import RT, Link, Take
 from bramble.build.tools.distribution import how_to_install
@@ -16,6 +15,7 @@ from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine
 from bramble.build.tools.packages import files_of, owners
 from bramble.errors import BrambleError
+from bramble.record import dataclass
 
 # Language → (its compiler proper, what else of it a compiler knows the place of).
 PARTS = {

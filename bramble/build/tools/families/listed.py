@@ -11,11 +11,11 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from bramble.build.tools.contents import Contents, Link, Take, Trial, Wrapper
 from bramble.build.tools.families.plain import programs
 from bramble.build.tools.machine import Machine, names_found, tree
+from bramble.record import dataclass, field
 
 
 @dataclass(frozen=True)

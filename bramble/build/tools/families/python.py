@@ -11,7 +11,6 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from bramble.build.tools.contents import OUT, Contents, Take, Trial
 from bramble.build.tools.families.plain import programs, says_version
@@ -19,6 +18,7 @@ from bramble.build.tools.libraries import unsupported
 from bramble.build.tools.machine import Machine, script_words, tree
 from bramble.build.tools.packages import files_of as files_of_packages
 from bramble.build.tools.packages import owners
+from bramble.record import dataclass
 
 NAMES = re.compile(r"python3?(\.[0-9]+)?")
 _QUESTION = """

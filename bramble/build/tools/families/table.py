@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Callable
 
 from bramble.build.tools.contents import Contents
@@ -22,6 +21,7 @@ from bramble.build.tools.families import (
     rust,
 )
 from bramble.build.tools.machine import Machine
+from bramble.record import dataclass
 
 
 @dataclass(frozen=True)

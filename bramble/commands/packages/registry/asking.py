@@ -17,8 +17,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any, Callable, Optional, Union
 
 from bramble.build.fetch.from_url import mirrored
 from bramble.build.fetch.transfer import transfer
@@ -39,6 +38,7 @@ from bramble.packages.registry.configured import Configured, Trusted
 from bramble.packages.registry.index import INDEX, Entry, all_entries, entries_of, parse_lines
 from bramble.packages.registry.layout import Kind, path_of, url_of
 from bramble.project.names import LOCK_NAME
+from bramble.record import NamedTuple, dataclass, field, replace
 from bramble.store.digest import encode
 from bramble.store.disk import Store
 from bramble.store.transfer.stream import import_archive

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Optional
 
 from bramble.commands.packages.registry.growing import append
@@ -23,6 +22,7 @@ from bramble.packages.registry.checkpoint import (
     refuse_rewritten,
 )
 from bramble.packages.registry.index import INDEX
+from bramble.record import dataclass
 from bramble.store.digest import digest
 from bramble.store.files.failures import DiskFailures
 from bramble.store.files.small import make_way, read_file, sync_directory, write_file

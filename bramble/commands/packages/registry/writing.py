@@ -12,8 +12,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Callable, NamedTuple, Optional, Union
+from typing import Callable, Optional, Union
 
 from bramble.commands.packages.registry.growing import append
 from bramble.errors import BrambleError
@@ -41,6 +40,7 @@ from bramble.packages.registry.index import INDEX, Entry, entries_of, line, pars
 from bramble.packages.registry.layout import PACKAGES, Kind, path_of, versions_path
 from bramble.packages.registry.releases import Release
 from bramble.project.versions import Version
+from bramble.record import NamedTuple, dataclass
 from bramble.store.digest import encode
 from bramble.store.files.failures import DiskFailures
 from bramble.store.files.small import TEMPORARY, make_way, read_file, sync_directory, unique, write_file

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from typing import NamedTuple
 
 from bramble.commands.registry.pages.markup import Html, Part, address, element, html, link, void
+from bramble.record import NamedTuple
 
 STYLE = """
 :root{--ground:#fdfdfb;--text:#1d2329;--soft:#5b6670;--line:#dfe3e6;--card:#fff;--link:#1f5f8b;--code:#f1f3f4;

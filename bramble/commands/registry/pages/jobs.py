@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from bramble.commands.registry.jobs import QUEUED, Job
 from bramble.commands.registry.pages.frame import Surroundings, counted, moment, page
 from bramble.commands.registry.pages.markup import Html, Part, address, element, link
+from bramble.record import NamedTuple
 
 
 class Watched(NamedTuple):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from bramble.commands.registry.pages.frame import Surroundings, counted, page
 from bramble.commands.registry.pages.markup import Html, Part, address, element, link
 from bramble.packages.registry.documents import Documentation, Listed, Module, Requirement
 from bramble.packages.registry.index import Entry
+from bramble.record import NamedTuple
 
 _MOST = 200  # packages on one page
 
