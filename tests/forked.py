@@ -6,6 +6,8 @@ entered by `bramble.__main__.start`, and ends as an interpreter ends that leaves
 What it lacks is the start itself, a hash seed of its own, and the end of each of its objects. So two such
 processes take turns, each with another seed, and what a test says of the start, of signals, of terminals
 and of an unusual environment is tested with new interpreters.
+
+Commands of `conformance/mini`, the second implementation, are forked in the same way.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, Optional
@@ -32,6 +34,7 @@ from typing import Any, NoReturn, Optional
 ROOT = Path(__file__).resolve().parents[1]
 # What the commands import by name when they come to it.
 SOON_NEEDED = ("bramble.cli.main", "bramble.build.builtin", "bramble.lang.failure", "bramble.cli.usage")
+BRAMBLE, MINI = "bramble", "conformance/mini"
 SEEDS = 2
 LARGEST = 1 << 20  # bytes of a request
 # An interpreter reads these when it starts, so it cannot be told of others afterwards.
@@ -57,13 +60,14 @@ def run(
     stdin: int,
     seconds: float,
     leader: bool = False,
+    program: str = BRAMBLE,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run `bramble WORDS…` to its end, and return its status and all that it printed.
+    """Run `bramble WORDS…`, or MINI, to its end, and return its status and all that it printed.
 
     `stdin` is a descriptor; a `leader` leads a session of its own, and takes its group along when it ends.
     Raises subprocess.TimeoutExpired, with what was printed, when the command had to be killed.
     """
-    with _starter() as starter, contextlib.ExitStack() as opened:
+    with _starter(program) as starter, contextlib.ExitStack() as opened:
         outputs = []
         given = [stdin]
         for _ in range(2):
@@ -124,13 +128,13 @@ def _gather(texts: dict[int, bytearray], deadline: Optional[float]) -> bool:
 class Starter:
     """The process that forks, for one command at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             for end in (self._channel, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.forked", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.forked", str(theirs.fileno()), program],
                 cwd=ROOT,
                 env={"PATH": os.defpath, **KNOWN},
                 stdin=subprocess.DEVNULL,
@@ -162,7 +166,8 @@ class Starter:
 class _Starters:
     """Those of this process that have nothing to do; the one that waits longest is the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str) -> None:
+        self.program = program
         self.idle: deque[Starter] = deque()
         self.lock = threading.Lock()
         self.made = 0
@@ -172,7 +177,7 @@ class _Starters:
             if self.idle and self.made >= SEEDS:
                 return self.idle.popleft()
             self.made += 1
-        return Starter()
+        return Starter(self.program)
 
     def give_back(self, starter: Starter) -> None:
         with self.lock:
@@ -186,14 +191,14 @@ class _Starters:
 
 
 @cache
-def _starters(_process: int) -> _Starters:
+def _starters(_process: int, program: str) -> _Starters:
     # A process that a test has forked may not speak with those of its parent.
-    return _Starters()
+    return _Starters(program)
 
 
 @contextlib.contextmanager
-def _starter() -> Iterator[Starter]:
-    starters = _starters(os.getpid())
+def _starter(program: str) -> Iterator[Starter]:
+    starters = _starters(os.getpid(), program)
     starter = starters.take()
     try:
         yield starter
@@ -208,7 +213,8 @@ def _starter() -> Iterator[Starter]:
 
 def end() -> None:
     """End the processes that fork; the next command starts new ones."""
-    _starters(os.getpid()).end()
+    for program in (BRAMBLE, MINI):
+        _starters(os.getpid(), program).end()
 
 
 def _serve(channel: socket.socket) -> Optional[dict[str, Any]]:
@@ -234,7 +240,7 @@ def _serve(channel: socket.socket) -> Optional[dict[str, Any]]:
         channel.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
-def _become(request: Mapping[str, Any]) -> None:
+def _become(request: Mapping[str, Any], program: str) -> None:
     """Make this process what an interpreter is that has just been started so."""
     os.umask(request["umask"])
     os.chdir(request["directory"])
@@ -243,7 +249,7 @@ def _become(request: Mapping[str, Any]) -> None:
     # As Python does without any locale (PEP 538).
     if "LC_ALL" not in os.environ:
         os.environ["LC_CTYPE"] = "C.UTF-8"
-    sys.argv[:] = [str(ROOT / "bramble/__main__.py"), *request["words"]]
+    sys.argv[:] = [str(ROOT / program / "__main__.py"), *request["words"]]
     text: Any = {"encoding": "utf-8", "errors": "surrogateescape", "closefd": False}
     sys.stdin = sys.__stdin__ = os.fdopen(0, "r", **text)  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = os.fdopen(1, "w", **text)  # type: ignore[misc]
@@ -267,20 +273,33 @@ def _end(status: int) -> NoReturn:
     sys.exit(status)
 
 
-def _main() -> int:
-    """Import what commands import, fork for each, and in a child be the command."""
+def _bramble() -> Callable[[], int]:
+    """Import what commands import, and return what runs one."""
     entry = importlib.import_module("bramble.__main__")
     for verb in importlib.import_module("bramble.cli.table").VERBS:
         importlib.import_module(verb.module)
     for name in SOON_NEEDED:
         importlib.import_module(name)
+    start: Callable[[], int] = entry.start
+    return start
+
+
+def _mini() -> Callable[[], NoReturn]:
+    """Import the second implementation, and return what runs a command of it, which ends the process."""
+    commands = importlib.import_module("conformance.mini.commands")
+    return lambda: commands.start(sys.argv[1:])
+
+
+def _main() -> int:
+    """Import what commands import, fork for each, and in a child be the command."""
+    start = {BRAMBLE: _bramble, MINI: _mini}[sys.argv[2]]()
     gc.freeze()
     channel = socket.socket(fileno=int(sys.argv[1]))
     request = _serve(channel)
     if request is None:
         return 0
-    _become(request)
-    _end(entry.start())
+    _become(request, sys.argv[2])
+    _end(start())
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ FAKE = (sys.executable, "-S", os.path.join(os.path.dirname(os.path.abspath(__fil
 REFERENCE = (sys.executable, "-m", "bramble")
 
 
+MINI = (sys.executable, "-I", os.path.join(TOP, forked.MINI, "__main__.py"))
+
+
 def forked_command(
     command: Sequence[str],
     *,
@@ -30,9 +33,10 @@ def forked_command(
     seconds: float,
     standard_input: Optional[str] = None,
 ) -> Ended:
-    """Run a command of the reference as `run_command` does, forked where that is the same."""
-    assert tuple(command[: len(REFERENCE)]) == REFERENCE
-    words = command[len(REFERENCE) :]
+    """Run a command of the reference or of MINI as `run_command` does, forked where that is the same."""
+    first, program = (MINI, forked.MINI) if tuple(command[:3]) == MINI else (REFERENCE, forked.BRAMBLE)
+    assert tuple(command[: len(first)]) == first
+    words = command[len(first) :]
     if not forked.possible(directory, environment):
         return run_command(
             command,
@@ -50,6 +54,7 @@ def forked_command(
                 stdin=source.fileno(),
                 seconds=seconds,
                 leader=True,
+                program=program,
             )
         except subprocess.TimeoutExpired as late:
             return Ended(-signal.SIGKILL, late.stdout or b"", late.stderr or b"", timed_out=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 
 import pytest
@@ -13,14 +12,13 @@ from conformance.casefile import Case
 from conformance.claims import Rules, claimed_capabilities, options_of
 from conformance.smoke import smoke
 from conformance.world.session import Implementation
-from tests.conformance.support import TOP
+from tests.conformance.support import MINI as COMMAND
+from tests.conformance.support import TOP, forked_command
 
 # It knows nothing of the implementation, and of the machine only that a Python starts.
 pytestmark = pytest.mark.once
 
 MINI = os.path.join(TOP, "conformance", "mini")
-# The file, not the directory: what Python does to run a directory costs a tenth of the time.
-COMMAND = (sys.executable, "-I", os.path.join(MINI, "__main__.py"))
 LEVELS = ("language", "evaluate", "store")
 
 
@@ -46,7 +44,8 @@ def divided() -> tuple[Sequence[Case], Sequence[Case]]:
 def statuses(cases: Sequence[Case]) -> dict[str, tuple[str, str]]:
     outcomes = runner.run(
         cases,
-        Implementation(COMMAND),
+        # Forked: most of the time of a command is the start of an interpreter.
+        Implementation(COMMAND, (("PYTHONPATH", TOP),), carry_out=forked_command),
         Rules(claimed_capabilities([])),
         levels=LEVELS,
         jobs=os.cpu_count() or 1,
