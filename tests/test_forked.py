@@ -116,7 +116,8 @@ def test_what_takes_too_long_is_killed_and_the_next_command_is_not(here: Path) -
 
 def test_commands_in_turn_have_different_parents_so_different_seeds(here: Path) -> None:
     forked.end()
-    parents = [forked._starters(os.getpid(), forked.BRAMBLE).idle[-1] for _ in range(4) if run(here, "--version")]
+    idle = forked._starters(os.getpid(), forked.BRAMBLE).idle
+    parents = [idle[-1] for _ in range(4) if run(here, "--version")]
     assert parents[0] is parents[2] is not parents[1] is parents[3]
 
 

@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from conformance import pack, runner
+from conformance.casefile import LEVELS
+from conformance.claims import Rules, claimed_capabilities
 from tests.conformance.support import TOP
+
+# Cases of a file, of a table, of a file of the language, and of a chapter: with them documents and their
+# schemas, the oracle and the fixture. What more of them would show, they show of the implementation.
+ONE_OF_EACH = ("cli/init-run", "derivation/store", "starlark/bool", "spec/conformance")
 
 
 @pytest.fixture
@@ -32,10 +38,12 @@ def test_the_packed_suite_runs_anywhere(tmp_path: Path, scratch: Path) -> None:
     listed = subprocess.run(
         [*command, "--list"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
-    assert listed.stdout.count("\n") == len(runner.load())
+    # Root is not asked for what only an ordinary user can show.
+    here = runner.claimed(runner.load(), LEVELS, Rules(claimed_capabilities([])))
+    assert listed.stdout.count("\n") == len(here)
     implementation = f"{sys.executable} -I {TOP}/bramble"
     done = subprocess.run(
-        [*command, "--impl", implementation, "cli/init-run", "starlark/bool", "derivation"],
+        [*command, "--impl", implementation, *ONE_OF_EACH],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
