@@ -85,7 +85,7 @@ def main() -> None:
         Path(project, "bramble.toml").write_text('[package]\nname = "bench.test/p"\nversion = "0.0.1"\n')
         Path(project, "default.bramble").write_text(MODULE)
         environ = {"HOME": base, "PATH": os.environ["PATH"], "BRAMBLE_PATH": os.path.join(base, "s")}
-        # As the one file starts itself.
+        # As a clone is started. The one file is spared `runpy`, which Python loads to run a directory.
         ours = [options.python, "-I", "-S", str(ROOT / "bramble"), "run"]
         explained = subprocess.run(
             [*ours, "--explain", "--json", "./:hello"],
