@@ -9,9 +9,8 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from bramble.build.engine import build
 from bramble.build.events import (
     Absent,
     Changed,
@@ -222,8 +221,10 @@ def build_derivations(
             evaluated, roots, lock.url_hashes
         )
     began = time.time()
+    # What only parses, or finds a mistake in a program, does without it.
+    engine: Any = importlib.import_module("bramble.build.engine")
     once = functools.partial(
-        build,
+        engine.build,
         store=store,
         source_roots=evaluation.source_roots,
         pins=lock.url_hashes,

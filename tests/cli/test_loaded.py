@@ -80,6 +80,7 @@ def test_what_was_evaluated_before_needs_no_language(tooled: World) -> None:
     recorded(tooled, "graph", "./tools:tools")
     found = loaded(tooled, "build", "--just-parse", "./tools:tools")
     assert not [name for name in found if name.startswith(("bramble.starlark", "bramble.lang.evaluate"))]
+    assert not {"bramble.build.engine", "bramble.build.builder", "bramble.build.schedule"} & set(found)
 
 
 def test_a_program_that_is_run_again_needs_the_sandbox_and_the_locks(tooled: World) -> None:
