@@ -134,8 +134,10 @@ def _sweep(directory: int, name: str) -> None:
     # spec: project.access.write
     with contextlib.suppress(OSError):
         for entry in os.listdir(directory):
-            if _is_temporary(entry, name) and _is_left(directory, entry):
-                os.unlink(entry, dir_fd=directory)
+            # One that is being written, or may not be touched, keeps none of the others.
+            with contextlib.suppress(OSError):
+                if _is_temporary(entry, name) and _is_left(directory, entry):
+                    os.unlink(entry, dir_fd=directory)
 
 
 def _temporary(name: str) -> str:

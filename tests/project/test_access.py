@@ -8,7 +8,9 @@ import os
 import socket
 import stat
 import threading
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
@@ -224,8 +226,13 @@ def test_a_project_that_is_reached_through_a_link_is_like_any_other(root: Path) 
     assert read_lock(str(root / "bramble.lock")).url_hashes == PIN
 
 
-def test_what_a_killed_writer_left_goes_with_the_next_one(root: Path) -> None:
+@pytest.mark.parametrize("order", [sorted, reversed])
+def test_what_a_killed_writer_left_goes_with_the_next_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch, order: Callable[[list[str]], Iterable[str]]
+) -> None:
     # spec: project.access.write
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: list(order(sorted(listdir(path)))))
     old, fresh, held = (f".file.{letter * 16}.new" for letter in "abc")
     others = [".file.new", ".file.xyz.new", f".other.{'a' * 16}.new", f".file.{'a' * 16}.new.txt"]
     for name in (old, fresh, held, *others):
