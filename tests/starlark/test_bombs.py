@@ -16,6 +16,8 @@ from bramble.starlark.runtime.struct import STRUCT
 
 from .running import ran
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 
 

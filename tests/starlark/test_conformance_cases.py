@@ -12,6 +12,9 @@ from bramble.starlark.assertions import ASSERT
 from bramble.starlark.runtime.json import JSON
 from bramble.starlark.runtime.struct import STRUCT
 
+# As commands, `tests/conformance/test_reference.py` has them done by every Python.
+pytestmark = pytest.mark.once
+
 CASES = Path(__file__).parents[2] / "conformance" / "cases" / "starlark"
 PREDECLARED = {"assert": ASSERT, "json": JSON, "struct": STRUCT}
 OPTIONS = {

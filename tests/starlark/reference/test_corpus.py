@@ -14,6 +14,8 @@ from bramble.starlark.reference import evaluate, universe
 from ..test_conformance_cases import CASES, chunks, dialect_of, places_of, wanted_errors
 from .modules import ASSERT, JSON
 
+pytestmark = pytest.mark.once
+
 PREDECLARED = {"assert": ASSERT, "json": JSON, "struct": universe.STRUCT}
 # A call of a program is about eight of Python's; 500 nested ones must work.
 DEEP = 12_000

@@ -23,6 +23,8 @@ from bramble.starlark.syntax.tree import Node
 
 from .programs import random_program
 
+pytestmark = pytest.mark.once
+
 DIALECTS = [Dialect(), Dialect(True, True, True, True, True), Dialect(toplevel_control=True)]
 CODES = {
     "encoding", "character", "indentation", "string", "escape", "number", "unexpected", "target", "operator",
