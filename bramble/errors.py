@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any, Optional
 
+_LONGEST = 8192  # characters of a message, and of a remedy
+
 
 class Place(NamedTuple):
     """A position in a text file. Lines and columns count from 1; a column counts code points."""
@@ -48,11 +50,12 @@ class BrambleError(Exception):
         others: Sequence[BrambleError] = (),
         about: str = "",
     ) -> None:
+        message = _bounded(message)
         super().__init__(message)
         self.code = code
         self.message = message
         self.place = place
-        self.remedy = remedy
+        self.remedy = None if remedy is None else _bounded(remedy)
         self.detail = detail
         self.others = tuple(others)
         self.about = about
@@ -70,6 +73,14 @@ class BrambleError(Exception):
             "remedy": self.remedy,
             "detail": self.detail,
         }
+
+
+def _bounded(text: str) -> str:
+    """Return a text that quotes what somebody else has written, without its middle if that was a lot."""
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2
+    return f"{text[:half]} … ({len(text) - 2 * half} characters are left out) … {text[-half:]}"
 
 
 def nearest(word: str, candidates: Iterable[str]) -> Optional[str]:

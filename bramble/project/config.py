@@ -15,6 +15,7 @@ from bramble.project.versions import Version
 from bramble.recall.reads import NOT_NOTED, Reads
 from bramble.record import dataclass, field
 
+MOST_WARNINGS = 100
 LARGEST = 4 << 20  # bytes: what is larger takes seconds to read, and nobody has written it
 
 _KNOWN: Mapping[str, tuple[str, ...]] = {
@@ -282,8 +283,10 @@ def _warnings(document: TomlDocument) -> list[str]:
     placed = [(document.key_place(path), path, known) for path, known in unknown]
     placed.sort(key=lambda item: (item[0].line or 0, item[0].column or 0))
     lines = []
-    for place, path, known in placed:
+    for place, path, known in placed[:MOST_WARNINGS]:
         meant = nearest(str(path[-1]), known)
         hint = f'; did you mean "{meant}"?' if meant else f"; known are {', '.join(known)}"
         lines.append(f'{place}: the key "{".".join(str(part) for part in path)}" has no effect{hint}')
+    if placed[MOST_WARNINGS:]:
+        lines.append(f"{placed[MOST_WARNINGS][0]}: {len(placed) - MOST_WARNINGS} more keys have no effect")
     return lines

@@ -16,6 +16,7 @@ _VERSION = re.compile(
     r"(?:\+([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
 )
 _LONGEST = 256
+_SHOWN = 40  # characters of what is too long
 
 
 @total_ordering
@@ -37,7 +38,7 @@ class Version:
         if found is None:
             raise BrambleError(
                 "config.version",
-                f"{ascii(text)} is not a version",
+                f"{_shown(text)} is not a version",
                 remedy='write three numbers, for example "0.1.0"',
             )
         return Version(
@@ -67,3 +68,9 @@ class Version:
 
     def __hash__(self) -> int:
         return hash(self._precedence())
+
+
+def _shown(text: str) -> str:
+    if len(text) <= _LONGEST:
+        return ascii(text)
+    return f"{ascii(text[:_SHOWN])}, which goes on for {len(text)} characters,"

@@ -176,3 +176,25 @@ def test_a_project_may_say_what_it_is_for():
     with pytest.raises(BrambleError) as caught:
         parse_config(GOOD + "description = 1\n")
     assert (caught.value.code, str(caught.value.place)) == ("config.type", "bramble.toml:4:15")
+
+
+def test_many_keys_without_an_effect_have_one_warning_for_those_after_the_first_hundred():
+    warnings = parse_config(GOOD + "".join(f"k{number} = 1\n" for number in range(5000))).warnings
+    assert len(warnings) == 101
+    assert warnings[100] == "bramble.toml:104:1: 4900 more keys have no effect"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.replace("0.0.1", "1" * 3_000_000),
+        GOOD.replace("example.com/hello", "a/" * 1_500_000),
+        GOOD + '[vendor]\npath = "' + "../" * 1_000_000 + '"\n',
+        GOOD + '[dependencies]\n"' + "k" * 3_000_000 + ' " = "1.0.0"\n',
+    ],
+)
+def test_a_long_value_is_not_quoted_whole(text: str) -> None:
+    with pytest.raises(BrambleError) as caught:
+        parse_config(text)
+    assert len(str(caught.value)) + len(caught.value.remedy or "") < 20_000
+    assert len(caught.value.message) < 9000
