@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Optional
 
 from bramble.build.fetch.discretion import redact
+from bramble.build.fetch.git import find_git
+from bramble.build.options import HOST_PATH
 from bramble.commands.context.evaluating import MODULES
 from bramble.commands.context.opening import open_store, root_of
 from bramble.commands.context.setting import Setting
@@ -186,8 +188,9 @@ def _sizes(directory: str) -> Iterator[int]:
 
 
 def _git() -> Finding:
-    program = shutil.which("git")
-    if program is None:
+    try:
+        program = find_git("doctor", HOST_PATH)
+    except BrambleError:
         return Finding("git", None, "not installed: fetch_git cannot work", "install git")
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     return Finding("git", None, version.stdout.strip() or program)

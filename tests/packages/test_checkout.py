@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bramble.commands.context.search import find_program
 from bramble.commands.packages.checkout import has_changes
 from bramble.commands.packages.publishing import _read_job
 from tests.packages.published import Published
@@ -89,6 +90,35 @@ def test_no_program_shows_what_a_tag_has_in_place_of_a_file(market: Published, h
     git("show", "v1.0.0:bramble.toml", cwd=where)
     (market.base / "run").unlink()
     assert _seen(market, where) == (["packages.no-project"], False)
+
+
+@pytest.mark.parametrize("first", [".", "", "bin"])
+def test_no_git_of_the_project_is_run(market: Published, first: str) -> None:
+    """PATH may begin with a directory that is relative to the current one, which is a stranger's."""
+    market.publish(NAME, "1.0.0", default="")
+    where = market.repository(NAME)
+    for place in (where / first, where):
+        place.mkdir(exist_ok=True)
+        (place / "git").write_text(f'#!/bin/sh\ntouch {market.base}/run\nexec /usr/bin/git "$@"\n')
+        (place / "git").chmod(0o755)
+    path = market.environment()["PATH"]
+    market.run("publish", "--dry-run", "--offline", cwd=where, PATH=f"{first}:{path}")
+    market.run("doctor", cwd=where, PATH=f"{first}:{path}")
+    assert not (market.base / "run").exists()
+
+
+def test_a_relative_part_of_path_is_no_place_of_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("bin", "own"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "ssh-keygen").write_text("#!/bin/sh\n")
+        (tmp_path / place / "ssh-keygen").chmod(0o755)
+    monkeypatch.setenv("PATH", f"bin:.::{tmp_path}/own:./bin")
+    assert find_program("ssh-keygen") == f"{tmp_path}/own/ssh-keygen"
+    monkeypatch.setenv("PATH", "bin:.:")
+    assert find_program("ssh-keygen") is None
 
 
 def test_a_huge_file_of_a_tag_is_not_read(market: Published) -> None:

@@ -7,17 +7,18 @@ git to run when it compares a file (gitattributes(5), `filter`), or when an obje
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 
+from bramble.commands.context.search import find_program, search_path
 from bramble.errors import BrambleError
 
 _SECONDS = 60
 _FILTERS = r"^filter\..*\.(clean|process)$"
 _KEY = re.compile(r"(filter\.[^=\n]*\.)(?:clean|process)", re.DOTALL)
 # No protocol is called so: what is not here is not fetched. Only newer versions know of the first one.
-_GIT = ("env", "GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none", "git")
-_NO_GIT = 127  # the status of env(1) if there is no such program
+_NOTHING_IS_FETCHED = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 
 
 def git(root: str, *words: str, fails: bool = False) -> str:
@@ -26,10 +27,14 @@ def git(root: str, *words: str, fails: bool = False) -> str:
     Nothing that the repository names is run if the words compare no files. Raises packages.no-repository.
     """
     # spec: registry.client.checks
+    program = find_program("git")
+    if program is None:
+        raise BrambleError("packages.no-repository", "there is no git", remedy="install git, and try again")
     try:
         done = subprocess.run(
-            [*_GIT, "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", *words],
+            [program, "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", *words],
             cwd=root,
+            env={**os.environ, "PATH": search_path(), **_NOTHING_IS_FETCHED},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,
@@ -38,8 +43,6 @@ def git(root: str, *words: str, fails: bool = False) -> str:
         raise BrambleError(
             "packages.no-repository", f"git cannot be asked: {error}", remedy="install git, and try again"
         ) from None
-    if done.returncode == _NO_GIT:
-        raise BrambleError("packages.no-repository", "there is no git", remedy="install git, and try again")
     if done.returncode and fails:
         return ""
     if done.returncode:

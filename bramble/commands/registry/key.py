@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 
+from bramble.commands.context.search import find_program
 from bramble.errors import BrambleError
 from bramble.packages.registry.checkpoint import NAMESPACE
 from bramble.store.files.remove import remove_tree
@@ -73,20 +74,21 @@ def _make(path: str) -> None:
 
 
 def _run(words: list[str]) -> bytes:
+    program = find_program("ssh-keygen")
+    if program is None:
+        raise BrambleError(
+            "registry.key",
+            "there is no ssh-keygen, which a registry signs with",
+            remedy="install OpenSSH: apt install openssh-client, dnf install openssh",
+        )
     try:
         done = subprocess.run(
-            ["ssh-keygen", *words],
+            [program, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=_SECONDS,
         )
-    except FileNotFoundError:
-        raise BrambleError(
-            "registry.key",
-            "there is no ssh-keygen, which a registry signs with",
-            remedy="install OpenSSH: apt install openssh-client, dnf install openssh",
-        ) from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrambleError(
             "registry.key", f"ssh-keygen failed: {error}", remedy="run the command yourself to see why"
