@@ -10,6 +10,7 @@ from .bounds import bounded_memory, bounded_time
 from .command import FileLoader
 from .dialect import Dialect
 from .errors import EvalError, StarlarkError
+from .faults import meaning_of_stop
 from .startup import late
 from .thread import Thread
 
@@ -47,6 +48,11 @@ def run_file(
     except OSError as error:
         _write(out, f"{path}: {error.strerror}\n")
         status = 1
+    except (MemoryError, KeyboardInterrupt) as error:
+        # While it was compiled: a program that runs is stopped with its place.
+        stopped = meaning_of_stop(error)
+        _write(out, f"{path}: {stopped.message}\n")
+        status = 130 if stopped.code == "eval.interrupted" else 1
     if ends and _flushed():
         os._exit(status)
     del made

@@ -36,7 +36,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import CodeType, FrameType, TracebackType
-    from typing import Any, Optional
+    from typing import Any, Optional, Union
 
     from .errors import Position
     from .program import Program
@@ -207,22 +207,27 @@ def _place(error: EvalError, frame: Optional[FrameType]) -> None:
         error.line_text = state.program.source.line_text(position.line)
 
 
-def _meaning(error: BaseException, frame: Optional[FrameType], line: int, native: bool) -> EvalError:
-    """Return the EvalError for an exception, still without a place."""
-    if isinstance(error, EvalError):
-        return error
-    if isinstance(error, RecursionError):
-        return EvalError("eval.limit", "Starlark stack overflow")
+def meaning_of_stop(error: Union[MemoryError, KeyboardInterrupt]) -> EvalError:
+    """Return the EvalError for what stops a program, or its compilation, anywhere; without a place."""
     if isinstance(error, MemoryError):
         short = EvalError("eval.limit", "out of memory")
         short.limit = "memory"
         return short
     if isinstance(error, Overtime):
         return Stopped("eval.limit", str(error), "time")
-    if isinstance(error, KeyboardInterrupt):
-        stopped = Stopped("eval.interrupted", "interrupted")
-        stopped.__cause__ = error
-        return stopped
+    stopped = Stopped("eval.interrupted", "interrupted")
+    stopped.__cause__ = error
+    return stopped
+
+
+def _meaning(error: BaseException, frame: Optional[FrameType], line: int, native: bool) -> EvalError:
+    """Return the EvalError for an exception, still without a place."""
+    if isinstance(error, EvalError):
+        return error
+    if isinstance(error, RecursionError):
+        return EvalError("eval.limit", "Starlark stack overflow")
+    if isinstance(error, (MemoryError, KeyboardInterrupt)):
+        return meaning_of_stop(error)
     if native and frame is not None:
         found = _failed_operation(error, frame, line)
         if found is not None:
