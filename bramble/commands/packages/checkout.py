@@ -7,7 +7,6 @@ git to run when it compares a file (gitattributes(5), `filter`), or when an obje
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 
@@ -15,10 +14,11 @@ from bramble.commands.context.search import find_program, search_path
 from bramble.errors import BrambleError
 
 _SECONDS = 60
+_OPTIONS = ("--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false")
 _FILTERS = r"^filter\..*\.(clean|process)$"
 _KEY = re.compile(r"(filter\.[^=\n]*\.)(?:clean|process)", re.DOTALL)
 # No protocol is called so: what is not here is not fetched. Only newer versions know of the first one.
-_NOTHING_IS_FETCHED = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
+_NOTHING_IS_FETCHED = ("GIT_NO_LAZY_FETCH=1", "GIT_ALLOW_PROTOCOL=none")
 
 
 def git(root: str, *words: str, fails: bool = False) -> str:
@@ -27,14 +27,13 @@ def git(root: str, *words: str, fails: bool = False) -> str:
     Nothing that the repository names is run if the words compare no files. Raises packages.no-repository.
     """
     # spec: registry.client.checks
-    program = find_program("git")
-    if program is None:
+    env, program = find_program("env"), find_program("git")
+    if env is None or program is None:
         raise BrambleError("packages.no-repository", "there is no git", remedy="install git, and try again")
     try:
         done = subprocess.run(
-            [program, "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", *words],
+            [env, f"PATH={search_path()}", *_NOTHING_IS_FETCHED, program, *_OPTIONS, *words],
             cwd=root,
-            env={**os.environ, "PATH": search_path(), **_NOTHING_IS_FETCHED},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_SECONDS,
