@@ -30,6 +30,9 @@ MOST = 2 << 30
 LEAST = 1 << 30
 # A program that goes on for all that is stopped again after so many seconds.
 _AGAIN = 0.5
+# A process that hears no signal for so many seconds after that is ended by the system.
+_DEAF = 30
+_FOR_EVER = 1 << 31  # seconds
 
 
 class Overtime(KeyboardInterrupt):
@@ -79,13 +82,15 @@ class bounded_time:
 
     Only in the main thread, where signals arrive, and where the system has timers;
     elsewhere, and inside another such block, nothing happens. A single operation of
-    Python's own ends first: what bounds those is `starlark.limit.size`.
+    Python's own ends first: what bounds those is `starlark.limit.size`. One that goes on for more than
+    half a minute after that hears no Ctrl-C either, and the system ends the process (setrlimit(2), RLIMIT_CPU).
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.before: Any = None
         self.set = False
+        self.limit: Optional[tuple[int, int]] = None
 
     def __enter__(self) -> None:
         # spec: starlark.limit.time
@@ -97,12 +102,34 @@ class bounded_time:
             # Not the main thread.
             return
         self.set = True
+        self.limit = _end_after(self.seconds + _DEAF)
         signal.setitimer(signal.ITIMER_PROF, self.seconds, _AGAIN)
 
     def __exit__(self, *_error: object) -> None:
         if self.set:
             signal.setitimer(signal.ITIMER_PROF, 0)
+            if self.limit is not None:
+                resource.setrlimit(resource.RLIMIT_CPU, self.limit)
             signal.signal(signal.SIGPROF, signal.SIG_DFL if self.before is None else self.before)
 
     def _stop(self, _number: int, _frame: Optional[FrameType]) -> NoReturn:
         raise Overtime(f"it takes longer than {self.seconds:g} s")
+
+
+def _end_after(seconds: float) -> Optional[tuple[int, int]]:
+    """Let the system end this process when it has used so much more time; return the bound of before.
+
+    None if there is no such bound, or a lower one.
+    """
+    if resource is None:
+        return None
+    before = resource.getrlimit(resource.RLIMIT_CPU)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    end = int(min(used.ru_utime + used.ru_stime + seconds, _FOR_EVER)) + 1
+    if any(limit != resource.RLIM_INFINITY and limit <= end for limit in before):
+        return None
+    try:
+        resource.setrlimit(resource.RLIMIT_CPU, (end, before[1]))
+    except (OSError, ValueError, OverflowError):
+        return None
+    return before

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -129,3 +133,37 @@ def test_a_set_of_many_has_the_order_in_which_they_came() -> None:
     text = "x = [(i * 7919) % 1009 for i in range(3000)]\ny = list(set(x))\nz = list({i: 0 for i in x})\n"
     found = ran(text).globals
     assert list(found["y"]) == list(found["z"]) and len(found["y"]) == 1009
+
+
+DEAF = """
+import sys
+from bramble.starlark import Dialect, EvalError, Thread, bounds, compile_program, execute
+bounds._DEAF = 0.5
+text = '''
+def f():
+    long = "a" * (1 << 24)
+    return (long + "b") in [long + "c"] * (1 << 20)
+f()
+'''
+program = compile_program(text.encode(), "a.star", dialect=Dialect(), predeclared={})
+with bounds.bounded_time(0.2):
+    execute(program, predeclared={}, thread=Thread())
+"""
+
+
+def test_an_operation_that_hears_no_signal_is_ended_by_the_system(tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", DEAF], cwd=tmp_path, env=environment, timeout=60, check=False
+    )
+    assert done.returncode == -signal.SIGXCPU
+
+
+def test_the_bound_of_the_system_is_as_before_behind_the_block() -> None:
+    before = resource.getrlimit(resource.RLIMIT_CPU)
+    with bounded_time(1000):
+        assert 1000 < resource.getrlimit(resource.RLIMIT_CPU)[0] < 1_000_000
+    assert resource.getrlimit(resource.RLIMIT_CPU) == before
+    with bounded_time(1e8):
+        assert resource.getrlimit(resource.RLIMIT_CPU)[0] > 1e8
+    assert resource.getrlimit(resource.RLIMIT_CPU) == before

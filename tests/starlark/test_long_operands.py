@@ -179,6 +179,18 @@ def test_long_texts_that_begin_alike_are_sorted_in_short_runs() -> None:
     assert list(ran(text, x=tuple(reversed(items))).globals["r"]) == sorted(items)
 
 
+@pytest.mark.parametrize("call_of", ["max([b] + [a] * 4000)", "min([a] + [b] * 4000, key = lambda v: v)"])
+def test_the_greatest_of_long_texts_that_begin_alike_is_looked_for_in_parts(call_of: str) -> None:
+    text = f"def f(a, b):\n    return {call_of}\n"
+    function = ran(text).globals["f"]
+    long = "a" * (1 << 23)
+    with pytest.raises(EvalError) as caught, bounded_time(0.05):
+        # Without parts this takes a second.
+        begun = time.process_time()
+        call(Thread(), function, (long + "b", long + "c"))
+    assert caught.value.limit == "time" and time.process_time() - begun < 0.4
+
+
 def _replaced(old: str, new: str, text: str) -> str:
     return text.replace(old, new)
 

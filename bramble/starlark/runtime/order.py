@@ -123,24 +123,24 @@ def _python_orders_tuples(keys: Value) -> bool:
 def sort_items(items: list[Value], keys: list[Value], reverse: bool) -> list[Value]:
     """Return `items` in the order of their `keys` (which may be `items` itself)."""
     plain = python_orders(keys)
-    short = len(items) <= FEW or len(items) <= _run_length(keys, plain)
+    short = len(items) <= FEW or len(items) <= run_length(keys, plain)
     if keys is items and short:
         if plain:
             return sorted(items, reverse=reverse)
         return sorted(items, key=_Ordered, reverse=reverse)
     if keys is items and plain:
-        return _sorted_in_runs(items, None, reverse, _run_length(keys, plain))
+        return _sorted_in_runs(items, None, reverse, run_length(keys, plain))
     ranks = keys if plain else [_Ordered(key) for key in keys]
     if short:
         # Python asks for the keys in the order of the items, whether it is to reverse it or not.
         return sorted(items, key=partial(next, iter(ranks)), reverse=reverse)
     numbers = range(len(items))
-    order = _sorted_in_runs(numbers, ranks.__getitem__, reverse, _run_length(keys, plain))
+    order = _sorted_in_runs(numbers, ranks.__getitem__, reverse, run_length(keys, plain))
     return [items[number] for number in order]
 
 
-def _run_length(keys: list[Value], plain: bool) -> int:
-    """Return how many items are sorted in one call: fewer where they are long texts."""
+def run_length(keys: list[Value], plain: bool) -> int:
+    """Return how many items are ordered in one call: fewer where they are long texts."""
     if not plain or not isinstance(keys[0], (str, bytes)):
         return RUN
     longest = max(len(keys[0]), len(keys[len(keys) // 2]), len(keys[-1]))

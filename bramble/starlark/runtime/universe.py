@@ -24,7 +24,7 @@ from .integers import int_from_digits, int_text
 from .interruptible import PART, fill, is_long, parts, put_all
 from .iteration import BY_IDENTITY, enter, items_of, iterable_of, leave, range_length
 from .operators import MAX_ITEMS, to_float
-from .order import FEW, compare, python_orders, sort_items
+from .order import FEW, compare, python_orders, run_length, sort_items
 from .text import to_repr, to_str
 from .values import (
     DICT_CLASSES,
@@ -357,8 +357,12 @@ def _extreme(name: str, thread: Thread, args: tuple[Value, ...], kwargs: Mapping
         # Of equals Python takes the first as well.
         choose = max if name == "max" else min
         if key is None:
-            return choose(items) if len(items) <= PART else choose(map(choose, parts(items)))
-        numbers = map(partial(choose, key=keyed.__getitem__), parts(range(len(items))))
+            if len(items) <= FEW or len(items) <= (part := run_length(items, True)):
+                return choose(items)
+            return choose(map(choose, parts(items, part)))
+        numbers = map(
+            partial(choose, key=keyed.__getitem__), parts(range(len(items)), run_length(keyed, True))
+        )
         return items[choose(numbers, key=keyed.__getitem__)]
     best = 0
     op = ">" if name == "max" else "<"
