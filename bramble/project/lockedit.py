@@ -89,7 +89,7 @@ def _changed(lines: list[str], document: TomlDocument, tables: Tables) -> Option
 
 
 def drop_header(kept: list[Optional[str]], at: int) -> None:
-    """Remove the header of a table that has no entries any more, and a blank line beside it.
+    """Remove the header of a table that has no entries any more, and the blank lines beside it but for one.
 
     A table with a comment stays.
     """
@@ -99,9 +99,14 @@ def drop_header(kept: list[Optional[str]], at: int) -> None:
             return
         end += 1
     kept[at] = None
-    blank = [number for number in (at - 1, *range(at + 1, end)) if number >= 0 and kept[number] is not None]
-    if blank and not str(kept[blank[0]]).strip():
-        kept[blank[0]] = None
+    begin = at
+    while begin > 0 and not (kept[begin - 1] or "").strip():
+        begin -= 1
+    blank = [number for number in range(begin, end) if kept[number] is not None]
+    # What follows stays apart from what stands above, and a blank line at the end of the file stays.
+    between = begin > 0 and (end < len(kept) or blank[-1:] > [at])
+    for number in blank[: len(blank) - between]:
+        kept[number] = None
 
 
 def _additions(

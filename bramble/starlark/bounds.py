@@ -83,7 +83,7 @@ class bounded_time:
     Only in the main thread, where signals arrive, and where the system has timers;
     elsewhere, and inside another such block, nothing happens. A single operation of
     Python's own ends first: what bounds those is `starlark.limit.size`. One that goes on for more than
-    half a minute after that hears no Ctrl-C either, and the system ends the process (RLIMIT_CPU, setrlimit(2)).
+    half a minute after that hears no Ctrl-C either, and the system ends the process (setrlimit(2)).
     """
 
     def __init__(self, seconds: float) -> None:

@@ -133,3 +133,20 @@ def test_what_add_made_remove_takes_away() -> None:
     for kept in (HEAD + "\n[dependencies]\n# None yet.\n", HEAD + "\n[dependencies] # what we need\n"):
         new = with_dependency(kept, "example.com/a", V)
         assert without_dependency(new, "example.com/a") == kept
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # A header with a blank line below it, behind a comment.
+        ('# c\n[dependencies]\n\n"a.b/c" = "1.0.0"\n\n[mirror]\n', "# c\n\n[mirror]\n"),
+        ('# c\n\n[dependencies]\n\n"a.b/c" = "1.0.0"\n\n[mirror]\n', "# c\n\n[mirror]\n"),
+        ('# c\n\n\n[dependencies]\n"a.b/c" = "1.0.0"\n[mirror]\n', "# c\n\n[mirror]\n"),
+        ('# c\n\n[dependencies]\n\n"a.b/c" = "1.0.0"\n\n', "# c\n\n"),
+        ('# c\n\n[dependencies]\n\n"a.b/c" = "1.0.0"\n', "# c\n\n"),
+        ('# c\n\n[dependencies]\n"a.b/c" = "1.0.0"\n', "# c\n"),
+        ('[dependencies]\n"a.b/c" = "1.0.0"\n\n\n[mirror]\n', "[mirror]\n"),
+    ],
+)
+def test_one_blank_line_stays_where_a_table_was(before: str, after: str) -> None:
+    assert without_dependency(before, "a.b/c") == after

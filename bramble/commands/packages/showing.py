@@ -83,13 +83,14 @@ def show(name: str, version: str, setting: Setting, on_line: Callable[[str], Non
     # spec: registry.show
     project = _project(setting)
     with repositories_of(project, setting, on_line) as (_, repositories):
-        repository = repositories.versions(name)
+        git = _elsewhere(name, project)
+        repository = repositories.versions(name, git)
         wanted = _wanted(name, version, repository)
         registry = repositories.registries.by_url.get(repository.registry)
         told = None if registry is None else _told(registry, Release(name, str(wanted)))
         dependents = () if registry is None else _dependents(registry, name)
     if told is None:
-        tree = fetched([Ask(name, wanted)], project, setting, Lock(), on_line)[0]
+        tree = fetched([Ask(name, wanted, git=git)], project, setting, Lock(), on_line)[0]
         with bounded(setting.limits):
             told = documentation_of(tree.directory, name, str(wanted))
     versions = [Known(str(one), commit) for one, commit in reversed(list(repository.versions.items()))]
@@ -105,6 +106,12 @@ def _project(setting: Setting) -> Project:
         if error.code != "config.no-project":
             raise
         return nobody(setting)
+
+
+def _elsewhere(name: str, project: Project) -> str:
+    """Return the repository of a package that the project requires from another place than its name says."""
+    required = project.config.dependencies.get(name)
+    return "" if required is None else required.git
 
 
 def _wanted(name: str, version: str, repository: Repository) -> Version:

@@ -50,6 +50,11 @@ class Location(NamedTuple):
     directory: str
 
     @property
+    def top(self) -> str:
+        """The root as a path; in `root` that of the machine is empty."""
+        return self.root or "/"
+
+    @property
     def var(self) -> str:
         """The directory of all that is not content."""
         return self.root + "/var"
@@ -132,8 +137,7 @@ def read_record(location: Location) -> Optional[Record]:
     if found.version > VERSION:
         raise BrambleError(
             "store.newer-version",
-            f'the store "{shown(location.root or "/")}" has version {found.version}; '
-            f"this Bramble knows {VERSION}",
+            f'the store "{shown(location.top)}" has version {found.version}; this Bramble knows {VERSION}',
             remedy="use a newer Bramble, or another store (BRAMBLE_PATH)",
         )
     return Record(found.root, found.directory, found.moving)
@@ -157,7 +161,7 @@ def open_place(root: str, owner: Owner, *, create: bool, write: bool) -> Locatio
     store.missing; store.occupied; store.moved; store.link-taken; store.permission and the like.
     """
     location = locate(root)
-    with DiskFailures(f'open the store "{shown(location.root or "/")}"'):
+    with DiskFailures(f'open the store "{shown(location.top)}"'):
         missing = check(location, owner, create=create)
         record = read_record(location)
         if record is None:
@@ -165,7 +169,7 @@ def open_place(root: str, owner: Owner, *, create: bool, write: bool) -> Locatio
             if not create:
                 raise BrambleError(
                     "store.missing",
-                    f'there is no store at "{shown(location.root or "/")}"',
+                    f'there is no store at "{shown(location.top)}"',
                     remedy="build something first, or set BRAMBLE_PATH to where the store is",
                 )
             _create(location, owner)
@@ -208,8 +212,8 @@ def _refuse_occupied(location: Location, owner: Owner) -> None:
     # spec: store.occupied, store.owner.sticky
     own = (location.padding[0], "var", LINK, _OF_THE_DISK)
     try:
-        shared = os.stat(location.root or "/").st_mode & stat.S_ISVTX
-        with os.scandir(location.root or "/") as entries:
+        shared = os.stat(location.top).st_mode & stat.S_ISVTX
+        with os.scandir(location.top) as entries:
             others = sorted(
                 entry.name
                 for entry in entries
@@ -223,7 +227,7 @@ def _refuse_occupied(location: Location, owner: Owner) -> None:
         named = ", ".join(shown(name) for name in others[:_NAMED]) + (", …" if len(others) > _NAMED else "")
         raise BrambleError(
             "store.occupied",
-            f'"{shown(location.root or "/")}" is neither a store nor a place for one: it holds {named}',
+            f'"{shown(location.top)}" is neither a store nor a place for one: it holds {named}',
             remedy="set BRAMBLE_PATH to a directory for the store, there or not; or move it away",
         )
 
@@ -250,7 +254,7 @@ def _moved(location: Location, record: Record) -> BrambleError:
         pass
     return BrambleError(
         "store.moved",
-        f'the store at "{shown(location.root or "/")}" was made at "{shown(record.root)}": what is in it '
+        f'the store at "{shown(location.top)}" was made at "{shown(record.root)}": what is in it '
         "still names that place",
         remedy=remedy,
     )

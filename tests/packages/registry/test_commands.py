@@ -14,7 +14,7 @@ from bramble.packages.registry.index import Entry, line
 from bramble.project.lockfile import COMMITS, DEPENDENCIES, parse_lock
 from bramble.store.digest import digest as digest_bytes
 from tests.cli.world import remove_store
-from tests.packages.published import Published, published
+from tests.packages.published import Published, published, toml
 from tests.packages.registry.served import Register, trust
 from tests.packages.registry.signing import Signer, make_signer
 
@@ -340,6 +340,28 @@ def test_a_package_is_shown_from_a_registry(desk: Published) -> None:
     told = desk.run("show", f"{HOST}/lib", "--json").json
     assert [one["name"] for one in told["modules"][0]["functions"]] == ["made"]
     assert told["requires"] == [{"name": f"{HOST}/base", "version": "1.0.0", "rev": ""}]
+
+
+def test_a_package_that_is_required_from_elsewhere_is_shown_from_there(desk: Published) -> None:
+    # spec: registry.show
+    name = "example.test/elsewhere/lib"
+    desk.publish("example.test/fork", "2.0.0", default='def forked():\n    """Fork it."""\n')
+    where = desk.repository("example.test/fork")
+    text = (where / "bramble.toml").read_text().replace("example.test/fork", name)
+    (where / "bramble.toml").write_text(text)
+    desk.git("commit", "-q", "-a", "-m", "renamed", cwd=where)
+    desk.git("tag", "-f", "v2.0.0", cwd=where)
+    assert desk.run("show", name).codes == ["packages.unknown"]
+    needs = toml(
+        "example.test/app", "0.1.0", {name: '{ version = "2.0.0", git = "https://example.test/fork" }'}
+    )
+    (desk.project / "bramble.toml").write_text(needs)
+    told = desk.run("show", name, "--json").json
+    assert (told["release"], told["from"], told["registry"]) == ("2.0.0", "https://example.test/fork", False)
+    assert [one["name"] for one in told["modules"][0]["functions"]] == ["forked"]
+    # What is no dependency is where its name says, and what is one is so in its project only.
+    assert desk.run("show", f"{HOST}/lib").status == 0
+    assert desk.run("show", name, cwd=desk.base).codes == ["packages.unknown"]
 
 
 def test_a_package_is_shown_without_a_registry(desk: Published) -> None:
