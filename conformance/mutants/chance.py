@@ -16,6 +16,7 @@ import marshal
 import os
 import pwd
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,7 @@ _APART, _APART_STARTS = "bramble/sandbox/", "bramble/sandbox/start.py"
 SOURCE = ("LICENSE", "README.md", "bramble", "pyproject.toml", "spec")
 CAUGHT, SURVIVED, UNREACHED, EQUIVALENT = "caught", "survived", "unreached", "equivalent"
 _HERE = os.path.dirname(os.path.abspath(__file__))
+_WORD = re.compile(r"[^\W_]{3,}")
 _COMMAND_SECONDS = 90.0  # of a machine that does other things as well; see also forking.CPU_SECONDS
 
 
@@ -243,12 +245,18 @@ class Laboratory:
 
 
 def order_of(
-    chosen: Chosen, wanted: Sequence[Unit], known: Mapping[str, Reached], users: Sequence[str]
+    chosen: Chosen,
+    wanted: Sequence[Unit],
+    known: Mapping[str, Reached],
+    users: Sequence[str],
+    words: Mapping[str, frozenset[str]],
 ) -> list[Unit]:
     """Return the units that reach a fault, those first that find it soonest, as far as one can guess.
 
-    `users` are the files that import the one with the fault: what stands outside of functions is reached by
-    whatever runs a function of these.
+    No guess is always good, so they take turns: the cheapest, those that write the words of the statement,
+    those of the chapter, and those that run most of the file. `users` are the files that import the one with
+    the fault: what stands outside of functions is reached by whatever runs a function of these. `words` are
+    those that each unit writes.
     """
     fault = chosen.fault
     span = frozenset(range(fault.first, fault.last + 1))
@@ -262,8 +270,25 @@ def order_of(
         if not fault.inside and not (own or apart or any(path in reached.lines for path in users)):
             continue
         elsewhere = apart and not own & span and not _is_about(unit, chosen.room)
-        found.append((not own & span, elsewhere, reached.seconds / (1 + len(own)), unit.name, unit))
-    return [one[-1] for one in sorted(found, key=lambda one: one[:4])]
+        cost = reached.seconds / (1 + len(own))
+        found.append((not own & span, elsewhere, cost, unit.name, len(own), unit))
+    cheapest = [(one[-1], one[-2]) for one in sorted(found, key=lambda one: one[:4])]
+    told = frozenset(_WORD.findall(f"{fault.inside} {fault.statement}".lower()))
+    writing = Counter(word for unit, _ in cheapest for word in told & words[unit.name])
+    weights = {unit.name: sum(1 / writing[word] for word in told & words[unit.name]) for unit, _ in cheapest}
+    guesses = (
+        cheapest,
+        sorted(cheapest, key=lambda one: -weights[one[0].name]),
+        sorted(cheapest, key=lambda one: not _is_about(one[0], chosen.room)),
+        sorted(cheapest, key=lambda one: -one[1]),
+    )
+    turns = {unit.name: unit for one in zip(*guesses) for unit, _ in one}
+    return list(turns.values())
+
+
+def words_of(unit: Unit) -> frozenset[str]:
+    """Return the words that stand in the cases of a unit, in small letters."""
+    return frozenset(_WORD.findall(" ".join(map(repr, unit.cases)).lower()))
 
 
 def _is_about(unit: Unit, room: str) -> bool:
@@ -297,6 +322,7 @@ def investigate(
     """Yield what becomes of each fault; at most `most` units are run with it."""
     rules = Rules(claimed_capabilities([]), seed="mutants")
     wanted_units = units(cases, rules)
+    words = {unit.name: words_of(unit) for unit in wanted_units}
     known = _load_map(map_file)
     with Laboratory(source, rules) as laboratory:
         try:
@@ -310,7 +336,7 @@ def investigate(
                 yield Found(chosen, shown, EQUIVALENT, equivalent[chosen.name])
                 continue
             users = [] if chosen.fault.inside else users_of(chosen.path, source)
-            order = order_of(chosen, wanted_units, known, users)
+            order = order_of(chosen, wanted_units, known, users, words)
             failing = laboratory.first_failing(chosen, order[:most]) if order else None
             status = CAUGHT if failing else SURVIVED if order else UNREACHED
             yield Found(chosen, shown, status, failing or "", len(order))

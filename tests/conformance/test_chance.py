@@ -149,6 +149,26 @@ def test_what_is_chosen_is_spread_over_the_rooms() -> None:
     assert len({(one.path, one.fault.first) for one in chosen}) == 80
 
 
+def test_guesses_which_cases_find_a_fault_take_turns() -> None:
+    def unit(name: str, rule: str, text: str) -> chance.Unit:
+        told = CASE.replace("store.padding", rule).replace("stdout is\n", f"stdout is {text}\n")
+        return chance.Unit(name, (parse_case_file(name, told, name),))
+
+    units = [unit(f"cheap{n}", "build.a", "word") for n in range(5)]
+    units += [unit("writes", "build.a", "colour"), unit("chapter", "store.b", "x"), unit("thorough", "build.a", "x")]
+    path = "bramble/store/x.py"
+    (fault,) = [one for one in kinds.faults("def f(a):\n    g('colour')\n") if one.kind == "text"]
+    lines = {one.name: frozenset({2}) for one in units} | {"thorough": frozenset(range(50))}
+    known = {
+        one.name: chance.Reached(float(at < 5) or 1000.0, {path: lines[one.name]})
+        for at, one in enumerate(units)
+    }
+    words = {one.name: chance.words_of(one) for one in units}
+    order = chance.order_of(chance.Chosen(path, fault), units, known, [], words)
+    assert [one.name for one in order[:4]] == ["cheap0", "writes", "chapter", "thorough"]
+    assert {one.name for one in order} == {one.name for one in units}
+
+
 @functools.cache
 def faults_of(path: str) -> tuple[str, tuple[kinds.Fault, ...]]:
     with open(path, encoding="utf-8") as file:
