@@ -155,7 +155,8 @@ def test_guesses_which_cases_find_a_fault_take_turns() -> None:
         return chance.Unit(name, (parse_case_file(name, told, name),))
 
     units = [unit(f"cheap{n}", "build.a", "word") for n in range(5)]
-    units += [unit("writes", "build.a", "colour"), unit("chapter", "store.b", "x"), unit("thorough", "build.a", "x")]
+    units += [unit("writes", "build.a", "colour"), unit("chapter", "store.b", "x")]
+    units += [unit("thorough", "build.a", "x")]
     path = "bramble/store/x.py"
     (fault,) = [one for one in kinds.faults("def f(a):\n    g('colour')\n") if one.kind == "text"]
     lines = {one.name: frozenset({2}) for one in units} | {"thorough": frozenset(range(50))}
