@@ -19,6 +19,7 @@ from bramble.build.options import FetchOptions
 from bramble.build.task import Listener
 from bramble.build.vendored import take
 from bramble.commands.build import PACKAGES, BuildChoices, options_of
+from bramble.commands.context.ending import tidied_up
 from bramble.commands.context.opening import open_store
 from bramble.commands.context.setting import Setting
 from bramble.commands.packages.asking import failed, together
@@ -54,7 +55,7 @@ def repositories_of(
     store = open_store(setting)
     options = options_of(project, NO_PACKAGES, setting, BuildChoices(keep_going=True))
     silent = Listener(lambda *_: None, lambda *_: None, lambda *_: None, threading.Event())
-    with store.workspace() as workspace:
+    with tidied_up(), store.workspace() as workspace:
         asking = Asking("a package", options, silent)
         scratch = f"{workspace.path}/registries"
         make_directory(scratch, 0o700)
