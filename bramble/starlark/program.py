@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Optional, Union
 
 # Changes whenever the generated code or its tables do, so that cached programs of before are not run.
-FORMAT = 8
+FORMAT = 9
 _STANDARD = Dialect()
 
 

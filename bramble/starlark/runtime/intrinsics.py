@@ -75,7 +75,7 @@ from .unboxed import (
     set_element,
     setdefault,
 )
-from .universe import POSITIONAL, UNIVERSE, compared, dict_of, length, make_range, sorted_by, to_int
+from .universe import NUMERALS, POSITIONAL, UNIVERSE, compared, dict_of, length, make_range, sorted_by, to_int
 from .values import (
     DICT_CLASSES,
     LIST_CLASSES,
@@ -283,6 +283,11 @@ def sorted1(x: Value, reverse: Value = False) -> List:
                 break
         else:
             return sorted(x, reverse=reverse)
+        # The entries of a small dict: where their keys differ, their values do not matter.
+        if item.__class__ is tuple:
+            keys_of = {one[0] for one in x if one.__class__ is tuple and one and one[0].__class__ is str}
+            if len(keys_of) == len(x):
+                return sorted(x, reverse=reverse)
     items = x if kind is list else items_of(x)
     if items is None:
         wrong_type("sorted", "iterable", x, "iterable")
@@ -488,6 +493,7 @@ BUILTINS: dict[str, Value] = {
     ".dict1": dict_of,
     ".dict_with": dict_with,
     ".int_text": int_text,
+    ".numeral": NUMERALS.get,
     ".hold": hold,
     ".release": release,
     ".iterate": iterate,

@@ -11,6 +11,7 @@ stay in their order.
 from __future__ import annotations
 
 from _functools import partial  # type: ignore[import-not-found]
+from _operator import itemgetter
 
 from ..errors import EvalError
 from .interruptible import types_of
@@ -92,8 +93,8 @@ def python_orders(keys: Value) -> bool:
                 break
         else:
             return True
-    if kind is tuple:
-        # The entries of a dict, most often.
+    if kind is tuple and len(keys) <= FEW:
+        # The entries of a small dict, most often.
         first = {key[0] for key in keys if key.__class__ is tuple and key and key[0].__class__ is str}
         if len(first) == len(keys):
             return True
@@ -109,6 +110,7 @@ def python_orders(keys: Value) -> bool:
 
 
 _COLUMNS = frozenset({str, int, bytes})
+_first_item = itemgetter(0)
 
 
 def _python_orders_tuples(keys: Value) -> bool:
@@ -116,8 +118,19 @@ def _python_orders_tuples(keys: Value) -> bool:
 
     It looks at the first items in which two differ.
     """
-    shapes = {tuple(map(type, key)) for key in keys}
-    return len(shapes) == 1 and _COLUMNS.issuperset(shapes.pop())
+    if not all(keys):
+        return not any(keys)
+    first = list(map(_first_item, keys))
+    if first[0].__class__ is str and types_of(first) == {str} and len(set(first)) == len(first):
+        return True
+    shapes = set()
+    for at in range(0, len(keys), RUN):
+        part = keys[at : at + RUN]
+        if len(set(map(len, part))) > 1:
+            return False
+        shapes.add(tuple([frozenset(map(type, column)) for column in zip(*part)]))
+    shape = shapes.pop()
+    return not shapes and all(len(kinds) == 1 and kinds <= _COLUMNS for kinds in shape)
 
 
 def sort_items(items: list[Value], keys: list[Value], reverse: bool) -> list[Value]:

@@ -274,6 +274,8 @@ def to_int(x: Value) -> int:
 
 # So many digits make an int of 64 bits.
 SHORT_NUMBER = 18
+# The texts of those ints that Python has once and keeps: most numbers in texts are among them.
+NUMERALS = {str(number): number for number in range(257)}
 _PREFIXES = {"0x": 16, "0o": 8, "0b": 2}
 
 

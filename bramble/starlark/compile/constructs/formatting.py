@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # What writes an operand for each verb of `%`; `.convert` is told which verb.
 _VERBS = {"s": ".display", "d": ".percent_d", "r": ".repr", **dict.fromkeys("xXoci", ".convert")}
+# Verbs that write an int in another base than ten.
+_OTHER_BASES = "xXo"
 # Verbs that take any operand.
 _EASY = "sr"
 
@@ -129,6 +131,12 @@ def text_of(ctx: Context, at: int, verb: str, operand: Typed) -> expr:
     line = ctx.unit.op(at, _VERBS[verb])
     if mask == INT and verb in "sdi":
         return decimal(ctx, value, at)
+    if verb in _OTHER_BASES:
+        if mask == INT:
+            return in_base(verb, value, line)
+        first, again, _ref = ctx.bind(value)
+        slow = py.helper(".convert", [py.constant(verb, line), again], line)
+        return py.conditional(py.is_class(first, "int", line), in_base(verb, again, line), slow, line)
     if _VERBS[verb] == ".convert":
         return py.helper(".convert", [py.constant(verb, line), value], line)
     if verb in "di":
@@ -142,6 +150,12 @@ def text_of(ctx: Context, at: int, verb: str, operand: Typed) -> expr:
     first, again, _ref = ctx.bind(value)
     slow = py.helper(".display", [again], line)
     return py.conditional(py.is_class(first, "str", line), again, slow, line)
+
+
+def in_base(verb: str, value: expr, line: int) -> expr:
+    """Emit the text of an int in the base of a verb: these Python writes however long they are."""
+    base = JoinedStr([py.constant(verb, line)], lineno=line, col_offset=0)
+    return JoinedStr([FormattedValue(value, -1, base, lineno=line, col_offset=0)], lineno=line, col_offset=0)
 
 
 def formatted_call(

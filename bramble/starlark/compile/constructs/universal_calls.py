@@ -96,7 +96,7 @@ def call_universal(
         if mx == RAW_LIST and name in _OF_PYTHON:
             return py.helper(f"c.{name}", [x], ctx.line), mask
         if name == "int":
-            return number(ctx, x, node.at), mask
+            return number(ctx, x, mx, node.at), mask
         if name == "type":
             first, x, _ref = ctx.bind(x)
             line = ctx.unit.op(node.at, ".type")
@@ -230,13 +230,19 @@ def string(ctx: Context, value: expr, mask: int, at: int) -> expr:
     return py.conditional(py.is_class(first, "str", line), x, made, line)
 
 
-def number(ctx: Context, value: expr, at: int) -> expr:
-    """Emit `int(x)`: of a string that has a few ASCII digits and nothing else it is Python's."""
+def number(ctx: Context, value: expr, mask: int, at: int) -> expr:
+    """Emit `int(x)`: small numerals are looked up, and a string of a few ASCII digits is Python's."""
     # spec: starlark.int.function
     first, x, _ref = ctx.bind(value)
     line = ctx.unit.op(at, ".int")
-    tests = [
-        py.is_class(first, "str", line),
+    found = ctx.temp()
+    kept = py.walrus(found, py.helper(".numeral", [first if mask == STRING else x], line), line)
+    small = py.compare(kept, py.IS_NOT, py.constant(None, line), line)
+    tests = []
+    if mask != STRING:
+        small = py.boolean(py.AND, [py.is_class(first, "str", line), small], line)
+        tests.append(py.is_class(x, "str", line))
+    tests += [
         py.method("isdecimal", x, [], line),
         py.method("isascii", x, [], line),
         py.compare(
@@ -244,7 +250,8 @@ def number(ctx: Context, value: expr, at: int) -> expr:
         ),
     ]
     native = py.helper("c.int", [x], line)
-    return py.conditional(py.boolean(py.AND, tests, line), native, py.helper(".int", [x], line), line)
+    slow = py.conditional(py.boolean(py.AND, tests, line), native, py.helper(".int", [x], line), line)
+    return py.conditional(small, py.load(found, line), slow, line)
 
 
 def call_indirect(
