@@ -145,6 +145,8 @@ def _run(cases: Sequence[Case], levels: Sequence[str], rules: Rules, options: ar
         raise BadSuite(["--impl COMMAND names the implementation; see --help"])
     if options.jobs < 1:
         raise BadSuite(["--jobs is at least 1"])
+    if not options.timeout > 0:
+        raise BadSuite(["--timeout is more than 0 seconds"])
     if options.junit:
         _write(options.junit, "")  # before a long run, and not after it
     environment = [_variable(text) for text in options.env]
@@ -222,7 +224,7 @@ def _expected_failures(path: Optional[str]) -> frozenset[str]:
         with open(path, encoding="utf-8") as file:
             lines = [line.partition("#")[0].strip() for line in file]
     except OSError as problem:
-        raise BadSuite([f"--expect-fail: {problem}"]) from None
+        raise BadSuite([f"--expect-fail: {path}: {problem.strerror}"]) from None
     return frozenset(line for line in lines if line)
 
 

@@ -46,7 +46,7 @@ def options_of(path: str) -> list[str]:
         with open(path, encoding="utf-8") as file:
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError) as problem:
-        raise BadSuite([f"--claims: {problem}"]) from None
+        raise BadSuite([f"--claims: {path}: {getattr(problem, 'strerror', None) or problem}"]) from None
     options: list[str] = []
     for number, line in enumerate(lines, 1):
         line = line.strip()

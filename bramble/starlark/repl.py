@@ -229,6 +229,9 @@ def interact(dialect: Dialect) -> int:
     session = new_session(dialect)
     if not sys.stdin.isatty():
         return 0 if converse(_Plain(session), Lines()) else 1
-    history = prepare_editor(lambda _line, word: session.complete(word), os.path.expanduser(HISTORY))
+    path = os.path.expanduser(HISTORY)
+    # Who has no home directory does not get one for that.
+    kept = path if os.path.isdir(os.path.dirname(path)) else None
+    history = prepare_editor(lambda _line, word: session.complete(word), kept)
     converse(_Plain(session), Lines(history))
     return 0

@@ -367,3 +367,11 @@ def test_functions_without_an_end_of_their_parameters_hide_no_others(project: Wo
     text = "def a(\n" * 100_000 + "def whole(\n    one = 1,\n    two = 2,\n):\n    pass\n"
     (project.project / "many.bramble").write_text(text)
     assert answered(project, "build", "./many:") == ["./many:whole"]
+
+
+def test_the_shell_has_to_be_named(world: World) -> None:
+    (error,) = world.run("completion").errors
+    assert (error["message"], error["remedy"].splitlines()[0]) == (
+        "SHELL is missing",
+        "it is one of: bash, zsh, fish",
+    )

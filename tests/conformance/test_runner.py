@@ -307,6 +307,20 @@ def test_a_claim_that_is_none_is_named_with_its_place(suite: Suite, tmp_path: Pa
     assert done.returncode == 1 and f"{tmp_path}/claims:2: expected KEY: VALUE" in done.stderr
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
+def test_no_time_is_no_limit_of_time(suite: Suite, seconds: str) -> None:
+    suite.add("store/a.txt", PASSING)
+    done = suite.run("--timeout", seconds)
+    assert (done.returncode, done.stderr) == (1, "conformance: --timeout is more than 0 seconds\n")
+
+
+@pytest.mark.parametrize("option", ["--claims", "--expect-fail"])
+def test_a_file_that_is_not_there_is_named(suite: Suite, tmp_path: Path, option: str) -> None:
+    suite.add("store/a.txt", PASSING)
+    done = suite.run(option, str(tmp_path / "none"))
+    assert done.stderr == f"conformance: {option}: {tmp_path}/none: No such file or directory\n"
+
+
 def test_what_fails_can_be_looked_at_afterwards(suite: Suite) -> None:
     suite.add("store/a.txt", PASSING)
     suite.add("store/b.txt", FAILING + "-- f --\nx\n")

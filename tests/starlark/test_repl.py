@@ -144,10 +144,10 @@ def test_names_and_attributes_are_completed(session: Session) -> None:
     assert session.complete("nothing.x") == []
 
 
-def talk(*inputs: bytes, wait: float = 0.4) -> bytes:
+def talk(*inputs: bytes, wait: float = 0.4, home: str = "/nonexistent/home") -> bytes:
     """Type into a session on a terminal and return all that it shows."""
     main, other = pty.openpty()
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": "/nonexistent", "TERM": "dumb"}
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": home, "TERM": "dumb"}
     process = subprocess.Popen(
         [sys.executable, "-m", "bramble.starlark"],
         stdin=other,
@@ -202,3 +202,10 @@ def test_on_a_terminal_ctrl_c_ends_the_program_and_ctrl_d_the_session() -> None:
     assert b"Error: interrupted" in shown
     assert b"unknown binary op: int + string" in shown and b"^" in shown
     assert b"[1, 2]" in shown and b"42" in shown
+
+
+def test_who_has_no_home_gets_none_and_others_a_history(tmp_path: Path) -> None:
+    assert b"42" in talk(b"40 + 2\n", b"\x04", home=str(tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
+    talk(b"40 + 2\n", b"\x04", home=str(tmp_path))
+    assert (tmp_path / ".starlark_history").read_text() == "40 + 2\n"

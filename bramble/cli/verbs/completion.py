@@ -20,11 +20,13 @@ from bramble.errors import BrambleError
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the operands of `completion`."""
-    parser.add_argument("shell", choices=tuple(SCRIPTS), help="print the functions for this shell")
+    parser.add_argument(
+        "shell", metavar="SHELL", choices=tuple(SCRIPTS), help="print the functions for bash, zsh or fish"
+    )
     # Asked by these functions: words after the program's name, or in bash the line and COMP_WORDBREAKS,
     # each behind a dot.
     parser.add_argument("--answer", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("words", nargs="*", default=(), help=argparse.SUPPRESS)
 
 
 def execute(arguments: argparse.Namespace, surface: Surface) -> int:

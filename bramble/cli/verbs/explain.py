@@ -15,6 +15,7 @@ from bramble.errors import BrambleError, nearest
 from bramble.record import dataclass
 
 _WIDEST = 88
+_LISTED = 8  # codes
 _SHOWN = 3  # of several rules; the others are named
 _ROW = re.compile(r"^    ([a-z]+\.[a-z-]+)(?:  +|\n +)(.*(?:\n {34}.*)*)", re.M)
 _SECTION = re.compile(r"^([a-z]+\.[a-z-]+)\n((?:    .*\n)+)((?:  \S.*\n?)+)", re.M)
@@ -47,7 +48,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     else:
         found, rules = Known("", "", ""), rule_named(name, texts)
     if not rules and name not in table:
-        raise _unknown(name, sorted(table))
+        raise _unknown(arguments.code, name, sorted(table))
     if arguments.json:
         print_json(
             {
@@ -74,12 +75,15 @@ def known_codes() -> Mapping[str, Known]:
     }
 
 
-def _unknown(name: str, codes: Sequence[str]) -> BrambleError:
+def _unknown(given: str, name: str, codes: Sequence[str]) -> BrambleError:
     meant = nearest(name, codes)
     lines = [f"did you mean {meant}?"] if meant else []
+    begun = [code for code in codes if code.startswith(f"{name.rstrip('.')}.")]
+    if begun:
+        lines = [f"these begin so: {', '.join(begun[:_LISTED])}" + (" …" if begun[_LISTED:] else "")]
     return BrambleError(
         "cli.unknown-code",
-        f"there is no error code {name!r}",
+        f"there is no error code {given!r}",
         remedy="\n".join([*lines, "all codes: bramble help errors"]),
     )
 
