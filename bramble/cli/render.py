@@ -103,6 +103,11 @@ def moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(min(seconds, 253370764800)))
 
 
+def several(number: int, noun: str) -> str:
+    """Return a number of things for people: `1 object`, `2 objects`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def size(count: int) -> str:
     """Return a number of bytes for people: `512 B`, `4.2 MiB`."""
     value = float(count)

@@ -7,7 +7,7 @@ import pytest
 from bramble.cli.environment import Surface
 from bramble.cli.progress import Display
 from bramble.cli.quantities import age, byte_count, count, log_bytes, memory_bytes
-from bramble.cli.render import duration, harmless, size
+from bramble.cli.render import duration, harmless, several, size
 from bramble.commands.build import Failed, Finished, Hidden, Impure, Output, Retrying
 from bramble.errors import BrambleError
 from bramble.store.model import HiddenName
@@ -165,3 +165,7 @@ def test_no_name_of_a_directory_reaches_the_terminal_as_it_is(world: World) -> N
     module.write_text('def f():\n    return derivation("n\u202e", "./x")\n')
     listed = world.run("build", "--just-parse", "./...").out
     assert "d\\u{1b}]0;title\\u{7}\\u{a}:f n\\u{202e} " in listed and len(listed.splitlines()) == 1
+
+
+def test_one_thing_is_not_several() -> None:
+    assert [several(number, "object") for number in (0, 1, 2)] == ["0 objects", "1 object", "2 objects"]

@@ -9,7 +9,7 @@ from typing import Optional
 
 from bramble.cli.environment import Surface, read_setting
 from bramble.cli.quantities import age, byte_count
-from bramble.cli.render import harmless, print_json, size
+from bramble.cli.render import harmless, print_json, several, size
 from bramble.commands.gc import KEEP_FORMER, GcReport, Share, collect_garbage
 
 
@@ -78,7 +78,8 @@ def _print(report: GcReport, max_size: Optional[int]) -> None:
         print(f"{size(share.size):>10}  {'would go' if report.dry_run else 'freed'}, {whose}")
     verb = "would be freed" if report.dry_run else "freed"
     print(
-        f"{len(report.freed)} objects, {size(report.freed_size)} {verb}; {report.kept.objects} objects stay"
+        f"{several(len(report.freed), 'object')}, {size(report.freed_size)} {verb}; "
+        f"{several(report.kept.objects, 'object')} stay{'s' if report.kept.objects == 1 else ''}"
     )
     if max_size is not None and report.kept.size > max_size and not report.dry_run:
         # spec: cli.gc

@@ -6,7 +6,7 @@ import argparse
 import os
 
 from bramble.cli.environment import Surface, read_setting
-from bramble.cli.render import harmless, print_json, size
+from bramble.cli.render import harmless, print_json, several, size
 from bramble.commands.objects import find_objects, open_store
 from bramble.commands.size import weigh
 
@@ -44,5 +44,5 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         print(
             f"{size(weight.brings):>10}  {size(weight.size):>10}  {harmless(labels[weight.name] + through)}"
         )
-    print(f"{size(total):>10}  in {len(weights)} objects")
+    print(f"{size(total):>10}  in {several(len(weights), 'object')}")
     return 0

@@ -7,7 +7,7 @@ import sys
 from typing import Union
 
 from bramble.cli.environment import Surface
-from bramble.cli.render import RED, harmless, paint, print_json, say, size
+from bramble.cli.render import RED, harmless, paint, print_json, say, several, size
 from bramble.commands.context.setting import Setting
 from bramble.commands.objects import (
     add_root,
@@ -58,7 +58,8 @@ def do_verify(arguments: argparse.Namespace, setting: Setting, surface: Surface)
             state = "repaired" if damage in report.repaired else "removed"
         print(f"{state} {harmless(damage.name)}: {damage.kind}: {harmless(damage.detail)}")
     print(
-        f"{report.objects} objects, {size(report.size)}, {report.derivations} derivations: {_sum(len(left))}"
+        f"{several(report.objects, 'object')}, {size(report.size)}, "
+        f"{several(report.derivations, 'derivation')}: {_sum(len(left))}"
     )
     if report.removed:
         say("what was removed is a derivation; it is written again when it is built again")
@@ -79,7 +80,7 @@ def do_export(arguments: argparse.Namespace, setting: Setting, surface: Surface)
     names = find_objects(store, arguments.objects, setting)
     written = export_objects(store, names, _write_output, closure=not arguments.alone)
     sys.stdout.buffer.flush()
-    say(f"{len(written)} objects written")
+    say(f"{several(len(written), 'object')} written")
     return 0
 
 
@@ -106,7 +107,7 @@ def do_import(arguments: argparse.Namespace, setting: Setting, surface: Surface)
         return 0
     for name in report.imported:
         print(name)
-    say(f"{len(report.imported)} objects imported, {len(report.present)} were present already")
+    say(f"{several(len(report.imported), 'object')} imported, {len(report.present)} were present already")
     return 0
 
 
@@ -127,7 +128,7 @@ def do_delete(arguments: argparse.Namespace, setting: Setting, surface: Surface)
     if arguments.json:
         print_json({"version": 1, "freed": list(report.freed), "freed_size": report.freed_size})
     else:
-        print(f"{len(report.freed)} objects, {size(report.freed_size)} freed")
+        print(f"{several(len(report.freed), 'object')}, {size(report.freed_size)} freed")
     return 0
 
 
@@ -176,11 +177,11 @@ def do_relocate(arguments: argparse.Namespace, setting: Setting, surface: Surfac
         )
     elif report.finished:
         print("a move that was interrupted is finished:")
-        print(f"{report.objects} objects are now valid at {harmless(report.new)}")
+        print(f"valid now: {several(report.objects, 'object')}, at {harmless(report.new)}")
     elif report.old == report.new:
         print("the store has not moved: nothing to do")
     else:
-        print(f"{report.objects} objects are now valid at {harmless(report.new)}")
+        print(f"valid now: {several(report.objects, 'object')}, at {harmless(report.new)}")
     return 0
 
 
