@@ -30,7 +30,7 @@ def login_for(path: Optional[str], host: str, *, default: bool) -> Optional[Logi
     Raises fetch.netrc for a file that cannot be read, or that others can read too.
     """
     # spec: build.fetch.netrc
-    file = read_secret_file(path, _CODE, "unset NETRC")
+    file = read_secret_file(path, _CODE, "move it away, or set NETRC to another one")
     if file is None:
         return None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import tempfile
 
@@ -18,12 +19,16 @@ _SIGNING, _MAKING = ".sign-", ".key-"  # begin the names of directories
 def public_key(path: str) -> str:
     """Return the public key of the key at `path`, which is made if it is not there.
 
-    Raises registry.key if ssh-keygen cannot do it, and for a key that others may read.
+    Raises registry.key if ssh-keygen cannot do it, and for a key that others may read or that is no file.
     """
     # spec: registry.serve.key
     if not os.path.lexists(path):
         _make(path)
     status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise BrambleError(
+            "registry.key", f"{path} is not a file", remedy="name a key that ssh-keygen has made: --key FILE"
+        )
     if status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid()):
         raise BrambleError(
             "registry.key",

@@ -163,6 +163,8 @@ class Netrc(World):
             with self.assertRaises(BrambleError) as caught:
                 login_for(path, "h", default=True)
             self.assertEqual(caught.exception.code, "fetch.netrc")
+        # NETRC need not be set for that.
+        self.assertEqual(caught.exception.remedy, "move it away, or set NETRC to another one")
 
     def test_bytes_that_are_no_utf8_are_sent_as_they_are(self) -> None:
         path = self.top + "/latin"

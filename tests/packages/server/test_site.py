@@ -15,6 +15,7 @@ import pytest
 from bramble.commands.packages.registry.writing import Owner, Publication, publish, settle
 from bramble.commands.registry.catalogue import Catalogue, open_directory
 from bramble.commands.registry.jobs import Problem
+from bramble.commands.registry.key import public_key
 from bramble.commands.registry.lining_up import Bounds, Line
 from bramble.commands.registry.pages.frame import STYLE
 from bramble.commands.registry.pages.markup import address, element, html
@@ -284,6 +285,14 @@ def test_who_may_publish(tmp_path: Path) -> None:
     with pytest.raises(BrambleError) as found:
         read_tokens(str(tmp_path / "none"))
     assert found.value.message == f"{tmp_path / 'none'} cannot be read: No such file or directory"
+
+
+def test_a_key_is_a_file(tmp_path: Path) -> None:
+    # spec: registry.serve.key
+    os.mkfifo(tmp_path / "key", 0o600)
+    with pytest.raises(BrambleError) as found:
+        public_key(str(tmp_path / "key"))
+    assert (found.value.code, found.value.message) == ("registry.key", f"{tmp_path}/key is not a file")
 
 
 def test_clients_are_told_apart(tmp_path: Path) -> None:
