@@ -23,6 +23,7 @@ from bramble.recall.answers import ANSWERS, EVALUATIONS
 from bramble.recall.kept import Kept
 from bramble.sandbox import probe
 from bramble.sandbox.launch import Launcher
+from bramble.sandbox.layout import OWN_AREAS
 from bramble.sandbox.probe import Finding
 from bramble.sandbox.spec import SandboxSpec
 from bramble.store.disk import Store
@@ -101,6 +102,11 @@ def _store(setting: Setting) -> tuple[Finding, ...]:
     store: Optional[Store] = None
     try:
         root = root_of(setting)
+        own = os.path.normpath(root).split("/")[1]
+        if own in OWN_AREAS:
+            # spec: sandbox.mounts
+            fact = f"{root}: builds cannot see a store there, since every sandbox has a /{own} of its own"
+            return (Finding("store", False, fact, "set BRAMBLE_PATH to a directory elsewhere"),)
         length = f"{root}, {len(os.fsencode(root))} of at most 47 bytes"
         store = open_store(setting, create=False)
         directory = store.directory

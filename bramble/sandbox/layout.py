@@ -75,7 +75,8 @@ def place(mounts: Iterable[Mount], kinds: Mapping[str, str]) -> tuple[Placed, ..
         if components[1] in OWN_AREAS or target == TEMPORARY:
             raise refuse(
                 f"nothing can be mounted at {target}: that part of the sandbox is its own",
-                "give it another place; /dev, /proc, /sys and /tmp itself are made fresh for every sandbox",
+                "give it another place (BRAMBLE_PATH, if it is in the store); "
+                "/dev, /proc, /sys and /tmp itself are made fresh for every sandbox",
             )
         while enclosing and not below(target, enclosing[-1].mount.target):
             enclosing.pop()

@@ -31,6 +31,14 @@ def test_the_file_system_of_the_store_is_named_and_nothing_is_left(world: World)
     assert "file system" in world.run("doctor").out
 
 
+@pytest.mark.parametrize("area", ["dev/shm", "proc", "sys"])
+def test_a_store_where_no_build_can_see_it_is_found(world: World, area: str) -> None:
+    ran = world.run("doctor", "--json", BRAMBLE_PATH=f"/{area}/nothing-is-made")
+    (store,) = [finding for finding in ran.json["findings"] if finding["topic"] == "store"]
+    assert (store["good"], store["remedy"]) == (False, "set BRAMBLE_PATH to a directory elsewhere")
+    assert ran.status == 1 and not os.path.lexists(f"/{area}/nothing-is-made")
+
+
 @pytest.mark.parametrize("what", TRIALS)
 def test_what_a_file_system_lacks_is_said_with_a_way_out(what: str) -> None:
     _, lack = medium_findings(Medium("odd", ("rw",), (what,)))
