@@ -209,18 +209,23 @@ class Laboratory:
         path = os.path.join(self.copy, chosen.path)
         text = _read(self._source, chosen.path)
         tree = kinds.mutated(text, chosen.fault.number)
-        _write(path, ast.unparse(tree))
+        forked = bool(chosen.fault.inside) and chosen.fault.kind != "default"
+        # Where a file of the program has just changed, nothing that was evaluated is remembered: faults in
+        # that would be seen by no case. So it is only written for processes that read it again.
+        if not forked or chosen.path.startswith(_APART):
+            _write(path, ast.unparse(tree))
         code = os.path.join(self.copy, "fault")
         with open(code, "wb") as file:
             file.write(marshal.dumps(compile(tree, path, "exec")))
         try:
-            if chosen.fault.inside and chosen.fault.kind != "default":
+            if forked:
                 with self._right.with_fault(code=code) as commands:
                     return self._first_of(order, commands)
             with Imported(self.copy, ENTRY, _IMPORTED) as imported, imported.with_fault() as commands:
                 return self._first_of(order, commands)
         finally:
-            _write(path, text)
+            if _read(self.copy, chosen.path) != text:
+                _write(path, text)
 
     def _first_of(self, order: Sequence[Unit], commands: Commands) -> Optional[str]:
         for unit in order:
