@@ -48,7 +48,7 @@ def read_archive(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(bytes(START) + data)) as file:
             return {name: file.read(name) for name in file.namelist() if name != MAIN}
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError) as error:
         raise ValueError(str(error)) from error
 
 

@@ -58,7 +58,7 @@ from .operators import (
     subtract,
     within,
 )
-from .order import FEW, sort_items
+from .order import FEW, first_items_differ, sort_items
 from .string_methods import STRING_METHODS, split_at, split_words
 from .text import convert, display, to_repr, to_str
 from .unboxed import (
@@ -283,11 +283,8 @@ def sorted1(x: Value, reverse: Value = False) -> List:
                 break
         else:
             return sorted(x, reverse=reverse)
-        # The entries of a small dict: where their keys differ, their values do not matter.
-        if item.__class__ is tuple:
-            keys_of = {one[0] for one in x if one.__class__ is tuple and one and one[0].__class__ is str}
-            if len(keys_of) == len(x):
-                return sorted(x, reverse=reverse)
+        if item.__class__ is tuple and first_items_differ(x):
+            return sorted(x, reverse=reverse)
     items = x if kind is list else items_of(x)
     if items is None:
         wrong_type("sorted", "iterable", x, "iterable")

@@ -93,11 +93,8 @@ def python_orders(keys: Value) -> bool:
                 break
         else:
             return True
-    if kind is tuple and len(keys) <= FEW:
-        # The entries of a small dict, most often.
-        first = {key[0] for key in keys if key.__class__ is tuple and key and key[0].__class__ is str}
-        if len(first) == len(keys):
-            return True
+    if kind is tuple and len(keys) <= FEW and first_items_differ(keys):
+        return True
     found = types_of(keys)
     if len(found) == 1:
         kind = found.pop()
@@ -107,6 +104,15 @@ def python_orders(keys: Value) -> bool:
             return _python_orders_tuples(keys)
         return kind is float and all(key == key for key in keys)
     return found == {int, float} and all(key == key for key in keys)
+
+
+def first_items_differ(keys: Value) -> bool:
+    """Return whether all keys are tuples whose first items are different strings: no other item matters then.
+
+    The entries of a dict are such, most often.
+    """
+    first = {key[0] for key in keys if key.__class__ is tuple and key and key[0].__class__ is str}
+    return len(first) == len(keys)
 
 
 _COLUMNS = frozenset({str, int, bytes})
