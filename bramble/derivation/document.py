@@ -1,7 +1,7 @@
 """A graph as a document that any program can write: `graph --json` prints it, `build --graph` takes it.
 
 The key of a node is its id, or, for writers that compute no digests, a
-label such as `@lib`, which templates then name in the place
+label such as `@lib`, which the templates of such nodes name in the place
 of the id. Either way the reader works out every id itself, dependencies first.
 What it finds wrong it says with the node and the key.
 """
@@ -97,12 +97,12 @@ def read_document(data: bytes, lent: Lent = Lent()) -> GraphDocument:  # noqa: B
     derivation that breaks a rule; the message begins with the node and the key.
     """
     with _codes():
-        found = strictjson.fields(
-            strictjson.parse(data, pairs=_object, whole=_whole), "", ("version", "graph"), _OPTIONAL
-        )
-        # spec: derivation.document.version
-        if found["version"] != VERSION or isinstance(found["version"], bool):
+        found = strictjson.mapping(strictjson.parse(data, pairs=_object, whole=_whole), "")
+        # First, since a document of another version may have other keys. spec: derivation.document.version
+        version = found.get("version", VERSION)
+        if version != VERSION or isinstance(version, bool):
             raise _wrong("version", "version", f"the version of this graph document is not {VERSION}")
+        strictjson.fields(found, "", ("version", "graph"), _OPTIONAL)
         nodes = strictjson.mapping(found["graph"], "graph")
         ids, graph = _Reader(nodes, lent).read()
         return GraphDocument(
@@ -202,7 +202,6 @@ class _Reader:
     def __init__(self, nodes: Mapping[str, Any], lent: Lent) -> None:
         self._nodes = nodes
         self._lent = lent
-        self._labels = any(key.startswith("@") for key in nodes)
         # Derivations as in the document, and then with their references replaced.
         self._drafts: dict[str, Derivation] = {}
         self._needs: dict[str, dict[str, None]] = {}
@@ -224,7 +223,7 @@ class _Reader:
     def _draft(self, key: str, value: Any) -> Derivation:
         """Return the derivation of a node as it is written. Raises graph.id if its id is another one."""
         where = f"graph.{key}"
-        labelled = _LABEL.fullmatch(key) is not None
+        labelled = _is_label(key)
         if not labelled and not is_digest(key):
             raise strictjson.broken(where, "a key is an id, or a label such as @lib")
         required = ("Builder", "Name") if labelled else _KEYS
@@ -254,7 +253,7 @@ class _Reader:
                 "compute the ids again after a change, or use labels such as @lib and leave it to Bramble",
             )
         if "Dependencies" in found:
-            self._check_dependencies(found["Dependencies"], f"{where}.Dependencies", draft)
+            self._check_dependencies(found["Dependencies"], f"{where}.Dependencies", draft, labelled)
         return draft
 
     def _sources(self, value: Any, where: str, labelled: bool) -> Sources:
@@ -286,7 +285,7 @@ class _Reader:
                 )
         return Sources(project=project, location=inner, files=files)
 
-    def _check_dependencies(self, value: Any, where: str, draft: Derivation) -> None:
+    def _check_dependencies(self, value: Any, where: str, draft: Derivation, labelled: bool) -> None:
         listed = []
         for number, item in enumerate(strictjson.items(value, where)):
             entry = strictjson.fields(item, f"{where}[{number}]", ("Hash", "Output"))
@@ -297,7 +296,7 @@ class _Reader:
                 )
             )
         meant = {(ref.derivation, ref.output) for ref in draft.dependencies}
-        if self._labels:
+        if labelled:
             for _, template in _templates(draft):
                 meant.update(_LABELLED.findall(template.text))
         if listed != sorted(meant):
@@ -310,7 +309,7 @@ class _Reader:
         for parameter, template in _templates(draft):
             where = f"graph.{key}.{parameter}"
             found = [(ref.derivation, ref.output) for ref in template.references]
-            if self._labels:
+            if _is_label(key):
                 found += _LABELLED.findall(template.text)
             for other, output in found:
                 if other in self._drafts:
@@ -359,11 +358,11 @@ class _Reader:
 
     def _linked(self, key: str) -> Derivation:
         """Return the derivation of a node whose dependencies have their ids. Raises derivation.*."""
-        draft = self._drafts[key]
+        draft, labelled = self._drafts[key], _is_label(key)
         made = draft._replace(
-            builder=self._link(draft.builder),
-            args=tuple(map(self._link, draft.args)),
-            env=tuple((name, self._link(value)) for name, value in draft.env),
+            builder=self._link(draft.builder, labelled),
+            args=tuple([self._link(arg, labelled) for arg in draft.args]),
+            env=tuple([(name, self._link(value, labelled)) for name, value in draft.env]),
         )
         try:
             check(made)
@@ -372,16 +371,20 @@ class _Reader:
             raise BrambleError(error.code, f"{where}: {error.message}", remedy=error.remedy) from error
         return made
 
-    def _link(self, template: Template) -> Template:
+    def _link(self, template: Template, labelled: bool) -> Template:
         pieces = []
         for part in template.parts:
             if isinstance(part, OutputRef):
                 pieces.append(str(OutputRef(self._ids.get(part.derivation, part.derivation), part.output)))
                 continue
-            if self._labels:
+            if labelled:
                 part = _LABELLED.sub(lambda ref: str(OutputRef(self._ids[ref[1]], ref[2])), part)
             pieces.append(part if self._lent.translate is None else self._lent.translate(part))
         return Template.parse("".join(pieces))
+
+
+def _is_label(key: str) -> bool:
+    return _LABEL.fullmatch(key) is not None
 
 
 def _templates(draft: Derivation) -> Iterator[tuple[str, Template]]:

@@ -191,6 +191,12 @@ DOCUMENT = {"version": int, "graph": {"": dict}, "results?": [{"target": str, "d
 DOCUMENT.update({"places?": {"": PLACE}, "docs?": {"": str}})
 
 
+def present(key, node):
+    """Return a node without what counts as absent if it is null (spec: derivation.document.labels)."""
+    absent = ("Outputs", "Sources") if key[0:1] == "@" else ()
+    return {name: value for name, value in node.items() if value is not None or name not in absent}
+
+
 def read_document(data):
     """Return the results and the graph, by ids, of a document (spec: derivation.document)."""
 
@@ -211,13 +217,16 @@ def read_document(data):
         numbers = place.get("line", 1), place.get("column", 1)
         if min(numbers) < 1 or max(numbers) >= 10**15:
             refuse("encoding", "lines and columns are numbers from 1, of at most 15 digits")
-    nodes, ids, graph = document["graph"] or {}, {}, {}
-    pattern = LABELLED if any(key[0:1] == "@" for key in nodes) else REFERENCE
+    nodes, ids, graph = {key: present(key, document["graph"][key]) for key in document["graph"] or ()}, {}, {}
+
+    def pattern_of(key):
+        return LABELLED if key[0:1] == "@" else REFERENCE
+
     for key, node in nodes.items():
         label = re.fullmatch(LABEL, key)
         if not (label or re.fullmatch(ID, key)) or not fits(node, NODE if label else WHOLE):
             refuse("encoding", f"{key} is not of the form of a node")
-        needed = dependencies({"Args": None, "Env": None, **node}, pattern)
+        needed = dependencies({"Args": None, "Env": None, **node}, pattern_of(key))
         for one in needed or ():
             if one["Hash"] not in nodes:
                 refuse("unknown-reference", f"{key} refers to {one['Hash']}")
@@ -236,6 +245,7 @@ def read_document(data):
         if not ids[key]:
             busy.append(key)
             node, sources = nodes[key], nodes[key].get("Sources") or {}
+            pattern = pattern_of(key)
             builder = pattern.sub(put, node["Builder"])
             args = [pattern.sub(put, text) for text in node.get("Args") or ()]
             env = {name: pattern.sub(put, text) for name, text in (node.get("Env") or {}).items()}
@@ -261,8 +271,9 @@ def read_document(data):
     named = [key for one in document.get("results") or () for key in one["derivations"]]
     if any(key not in nodes for key in [*named, *(document.get("places") or {})]):
         refuse("result", "results or places name a node that is not there")
-    if document.get("results") is not None:
+    if "results" in document:
         wanted = [
-            {**one, "derivations": [ids[key] for key in one["derivations"]]} for one in document["results"]
+            {**one, "derivations": list(dict.fromkeys(ids[key] for key in one["derivations"]))}
+            for one in document["results"] or ()
         ]
     return wanted, graph
