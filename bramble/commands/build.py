@@ -261,7 +261,7 @@ def build_derivations(
         label = _root_name(result.target, setting)
         if label in found:
             found[label] += [report.outputs[ref].name for ref in result.needs if ref in report.outputs]
-    told = bool(report.built or report.failures)
+    told = bool(report.built or report.failures or report.cancelled)
     if found and evaluated.packages.objects:
         # spec: packages.kept
         found[PACKAGES] = list(evaluated.packages.objects)
