@@ -22,6 +22,7 @@ from conformance.script import (
     Command,
     Error,
     Serve,
+    Signal,
     Step,
     Tree,
     Write,
@@ -419,8 +420,12 @@ def _check_script(path: str, first: int, steps: Sequence[Step], sections: Sequen
     used: set[str] = set()
     known = set(GIVEN_NAMES)
     unnamed: Optional[Step] = None
+    signal: Optional[Step] = None
     ran = False
     for step in steps:
+        if signal is not None and not isinstance(step.action, (Command, Signal)):
+            break
+        signal = step if isinstance(step.action, Signal) else None
         if isinstance(step.action, Command):
             _check_failure_is_named(path, unnamed)
             # The status 1 is a rejection that the specification names, unless the script says that it is a
@@ -441,6 +446,8 @@ def _check_script(path: str, first: int, steps: Sequence[Step], sections: Sequen
             if name not in known and name != step.defines():
                 raise CaseError(path, step.line, f"${name} has no value here")
         known.update(step.all_defined())
+    if signal is not None:
+        raise CaseError(path, signal.line, "a signal is followed by the command that gets it")
     _check_failure_is_named(path, unnamed)
     for name in sorted(aside - used):
         raise CaseError(path, first, f"the section {name!r} is never used")

@@ -126,7 +126,11 @@ def serve(action: Serve, world: World, sections: Mapping[str, str], servers: con
     certificate = None
     if action.certificate is not None:
         certificate = world.path(action.certificate.expand(world.values))
-    address = servers.enter_context(serving(routes, read, certificate))
+
+    def on_request(path: str) -> None:
+        world.asked.append(world.values[action.name] + path)
+
+    address = servers.enter_context(serving(routes, read, certificate, on_request))
     world.values[action.name] = address
     world.values[f"{action.name}_at"] = address.partition("//")[2]
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from conformance import audit, changes, chunks, listing, oracle
+from conformance import audit, changes, chunks, listing, oracle, signals
 from conformance.casefile import Case, Chunk, Script
 from conformance.claims import Rules
 from conformance.forms import documents
@@ -32,7 +32,7 @@ from conformance.outcome import (
 )
 from conformance.printed import check_ending, error_fits, errors_shown, printed_errors, shown
 from conformance.routes import BadRoutes
-from conformance.script import Command, Env, Error, Git, Json, Same, Serve, Step, Text, Tree, Write
+from conformance.script import Command, Env, Error, Git, Json, Same, Serve, Signal, Step, Text, Tree, Write
 from conformance.words import Word, names_of
 from conformance.world.session import Ended, World
 
@@ -49,6 +49,7 @@ class _Progress:
     arguments: tuple[str, ...] = ()
     status: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)  # printed by the last command, not yet named
+    signals: list[Signal] = field(default_factory=list)  # for the next command
     edits: list[Edit] = field(default_factory=list)
     sections: Mapping[str, str] = field(default_factory=dict)
 
@@ -108,6 +109,8 @@ def _do(step: Step, progress: _Progress) -> None:
     try:
         if isinstance(action, Command):
             _command(action, progress)
+        elif isinstance(action, Signal):
+            progress.signals.append(action)
         elif isinstance(action, Error):
             _error(action, progress)
         elif isinstance(action, Json):
@@ -144,17 +147,21 @@ def _command(action: Command, progress: _Progress) -> None:
     values = progress.world.values
     arguments = tuple(word.expand(values) for word in action.arguments)
     source = action.standard_input
+    wanted, progress.signals = progress.signals, []
+    waiting = [signals.prepared(one, progress.world) for one in wanted]
     ended = progress.world.run(
         arguments,
         directory=action.directory,
         standard_input=None if source is None else progress.world.path(source.expand(values)),
+        signals=waiting,
     )
     progress.last, progress.arguments, progress.status = ended, arguments, action.status
     if action.standard_output is not None:
         with open(progress.world.path(action.standard_output.expand(values)), "wb") as file:
             file.write(ended.stdout)
     progress.errors = []
-    check_ending(ended, action.status)
+    signals.check_sent(wanted, len(waiting), ended.timed_out)
+    check_ending(ended, action.status, signalled=bool(wanted))
     progress.errors = list(printed_errors(ended.stderr))
     if action.status == 0 and progress.errors:
         raise Mismatch(f"it succeeded, and yet printed an error: {errors_shown(progress.errors)}")

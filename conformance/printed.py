@@ -83,14 +83,19 @@ def errors_shown(errors: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(f"{error['error']} at {error['at']}" for error in errors) or _NO_ERROR
 
 
-def check_ending(ended: Ended, status: int) -> None:
-    """Demand that a command ended by itself with this status. Raises Mismatch."""
+def check_ending(ended: Ended, status: int, *, signalled: bool = False) -> None:
+    """Demand that a command ended by itself with this status. Raises Mismatch.
+
+    Where it was `signalled` by the case, a signal that ended it is a status as well: 128 and its number.
+    """
     if ended.timed_out:
         raise Mismatch("it did not end within the time limit")
-    if ended.status < 0:
+    if ended.status < 0 and not signalled:
         raise Mismatch(f"signal {-ended.status} ended it")
-    if ended.status != status:
-        raise Mismatch(f"its exit status is {ended.status}, not {status}")
+    # spec: conformance.verbs.signal
+    found = 128 - ended.status if ended.status < 0 else ended.status
+    if found != status:
+        raise Mismatch(f"its exit status is {found}, not {status}")
 
 
 def shown(ended: Ended) -> str:

@@ -23,6 +23,7 @@ from conformance.claims import BadSuite, Rules
 from conformance.expect import carry_out
 from conformance.outcome import BROKEN, FAILED, NOT_RUN, UNCLAIMED, Edit, Outcome
 from conformance.places import CASES, SPEC
+from conformance.world.following import ignore_nothing
 from conformance.world.session import Implementation, World, Worlds
 
 _T = TypeVar("_T")
@@ -131,6 +132,7 @@ def run(
     `parent` is the directory to work in, None: that of temporary files. A KeyboardInterrupt, too, lets no
     case begin after it; a second one ends the run.
     """
+    ignore_nothing()
     # Why no case is to begin any more.
     ends: list[str] = []
 

@@ -21,7 +21,9 @@ MACHINE_CAPABILITIES = ("fixture", "git", "ordinary-user", "root")
 CAPABILITIES = IMPLEMENTATION_CAPABILITIES + MACHINE_CAPABILITIES
 ARCHIVES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".zip")
 FIXTURES = ("builder",)
+SIGNALS = ("INT", "TERM", "HUP", "QUIT", "USR1", "USR2", "KILL")
 
+_SIGNAL = re.compile(rf"({'|'.join(SIGNALS)}) +when +(?:(exists|asked) +(.+)|(stdout|stderr) +line (.+))")
 _PLACE = re.compile(r"([^:]+)(?::([1-9][0-9]*)(?::([1-9][0-9]*))?)?")
 _ENV = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(=.*)?", re.DOTALL)
 
@@ -39,6 +41,15 @@ class Command:
     directory: Optional[str]  # below $WORK; None is $WORK itself
     standard_input: Optional[Word]
     standard_output: Optional[Word]
+
+
+@dataclass(frozen=True)
+class Signal:
+    """`signal`: a signal that the next command gets while it runs, as soon as something is the case."""
+
+    name: str  # as in SIGNALS
+    how: str  # exists, asked, stdout, stderr
+    what: Word  # a path, an address, a line
 
 
 @dataclass(frozen=True)
@@ -134,7 +145,7 @@ class Need:
     capability: str
 
 
-Action = Union[Command, Error, Json, Text, Tree, Same, Write, Env, Serve, Git, Need]
+Action = Union[Command, Signal, Error, Json, Text, Tree, Same, Write, Env, Serve, Git, Need]
 
 
 @dataclass(frozen=True)
@@ -152,6 +163,8 @@ class Step:
         if isinstance(action, Command):
             ends = (action.standard_input, action.standard_output)
             return action.arguments + tuple(word for word in ends if word is not None)
+        if isinstance(action, Signal):
+            return (action.what,)
         if isinstance(action, Error):
             return () if action.file is None else (action.file,)
         if isinstance(action, Json):
@@ -249,6 +262,23 @@ def _command(words: list[Word], status: int) -> Command:
     if not arguments:
         raise BadStep("run and fail are followed by the arguments of the command")
     return Command(tuple(arguments), status, directory, ends["<"], ends[">"])
+
+
+def _signal(rest: str) -> Signal:
+    # spec: conformance.verbs.signal
+    match = _SIGNAL.fullmatch(rest)
+    if match is None:
+        raise BadStep(
+            f"signal has the shape: signal NAME when HOW; NAME is one of {', '.join(SIGNALS)}; HOW is one of "
+            "exists PATH, asked ADDRESS, stdout line TEXT, stderr line TEXT"
+        )
+    name, one_word, operand, stream, text = match.groups()
+    if stream is not None:
+        return Signal(name, stream, whole_text(text))
+    words = split_words(operand)
+    if len(words) != 1:
+        raise BadStep(f"signal … when {one_word} takes one word")
+    return Signal(name, one_word, words[0])
 
 
 def _error(rest: str) -> Error:
@@ -456,6 +486,7 @@ def _check_section(name: str) -> None:
 _PARSERS: Mapping[str, Callable[[str], Action]] = {
     "run": _run,
     "fail": _fail,
+    "signal": _signal,
     "error": _error,
     "json": _json,
     "text": _text,

@@ -18,7 +18,6 @@ import gc
 import importlib
 import json
 import os
-import selectors
 import signal
 import socket
 import subprocess
@@ -30,6 +29,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, Optional
+
+from conformance.world.following import LAST_WORDS, Signal, follow, ignore_nothing
 
 ROOT = Path(__file__).resolve().parents[1]
 # What the commands import by name when they come to it.
@@ -61,11 +62,13 @@ def run(
     seconds: float,
     leader: bool = False,
     program: str = BRAMBLE,
+    signals: Optional[list[Signal]] = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `bramble WORDS…`, or MINI, to its end, and return its status and all that it printed.
 
     `stdin` is a descriptor; a `leader` leads a session of its own, and takes its group along when it ends.
-    Raises subprocess.TimeoutExpired, with what was printed, when the command had to be killed.
+    The `signals` that it has got are removed from their list. Raises subprocess.TimeoutExpired, with what was
+    printed, when the command had to be killed.
     """
     with _starter(program) as starter, contextlib.ExitStack() as opened:
         outputs = []
@@ -88,10 +91,11 @@ def run(
                 os.close(end)
         deadline = time.monotonic() + seconds
         stdout, stderr = texts = (bytearray(), bytearray())
-        timed_out = not _gather(dict(zip((one.fileno() for one in outputs), texts)), deadline)
+        by_end = dict(zip((one.fileno() for one in outputs), texts))
+        timed_out = not follow(process, by_end, deadline, signals)
         if timed_out:
             (os.killpg if leader else os.kill)(process, signal.SIGKILL)
-            _gather(dict(zip((one.fileno() for one in outputs), texts)), None)
+            follow(process, by_end, time.monotonic() + LAST_WORDS)
         status = starter.wait()
         if timed_out:
             raise subprocess.TimeoutExpired([*words], seconds, bytes(stdout), bytes(stderr))
@@ -107,28 +111,11 @@ def _umask() -> int:
     return int(line.split()[1], 8)
 
 
-def _gather(texts: dict[int, bytearray], deadline: Optional[float]) -> bool:
-    """Read from the descriptors until all are at their end, or until the deadline; tell which it was."""
-    with selectors.DefaultSelector() as waiting:
-        for end in texts:
-            waiting.register(end, selectors.EVENT_READ)
-        while waiting.get_map():
-            left = None if deadline is None else deadline - time.monotonic()
-            ready = waiting.select(left)
-            if not ready and left is not None and left <= 0:
-                return False
-            for key, _ in ready:
-                data = os.read(key.fd, 65536)
-                texts[key.fd] += data
-                if not data:
-                    waiting.unregister(key.fd)
-    return True
-
-
 class Starter:
     """The process that forks, for one command at a time."""
 
     def __init__(self, program: str) -> None:
+        ignore_nothing()
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             for end in (self._channel, theirs):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import selectors
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from conformance.mutants.forking import LARGEST
+from conformance.world.following import LAST_WORDS, Signal, follow, ignore_nothing, kill_group
 from conformance.world.session import Ended
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "forking.py")
@@ -24,6 +24,7 @@ class Imported:
     """A process that has imported the implementation in a directory."""
 
     def __init__(self, directory: str, entry: str, rooms: Sequence[str]) -> None:
+        ignore_nothing()
         self._channel, theirs = _pair()
         with theirs:
             self._process = subprocess.Popen(
@@ -72,6 +73,7 @@ class Commands:
         environment: Mapping[str, str],
         seconds: float,
         standard_input: Optional[str] = None,
+        signals: Optional[list[Signal]] = None,
     ) -> Ended:
         """Run a command as `session.run_command` does; its first word is replaced by the implementation."""
         with contextlib.ExitStack() as opened:
@@ -94,12 +96,12 @@ class Commands:
                     os.close(end)
             texts = [bytearray(), bytearray()]
             by_end = dict(zip((stream.fileno() for stream in streams), texts))
-            in_time = _gather(by_end, time.monotonic() + seconds)
+            in_time = follow(process, by_end, time.monotonic() + seconds, signals)
             if not in_time:
-                _kill(process)
-                _gather(by_end, time.monotonic() + 10)
+                kill_group(process)
+                follow(process, by_end, time.monotonic() + LAST_WORDS)
             status = int(self._channel.recv(64))
-            _kill(process)
+            kill_group(process)
         return Ended(status if in_time else -signal.SIGKILL, bytes(texts[0]), bytes(texts[1]), not in_time)
 
 
@@ -108,25 +110,3 @@ def _pair() -> tuple[socket.socket, socket.socket]:
     for end in pair:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
     return pair
-
-
-def _kill(leader: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
-
-
-def _gather(texts: dict[int, bytearray], deadline: float) -> bool:
-    """Read from the descriptors until all are at their end, or until the deadline; tell which it was."""
-    with selectors.DefaultSelector() as waiting:
-        for end in texts:
-            waiting.register(end, selectors.EVENT_READ)
-        while waiting.get_map():
-            ready = waiting.select(max(0.0, deadline - time.monotonic()))
-            if not ready and time.monotonic() >= deadline:
-                return False
-            for key, _ in ready:
-                data = os.read(key.fd, 65536)
-                texts[key.fd] += data
-                if not data:
-                    waiting.unregister(key.fd)
-    return True

@@ -16,10 +16,16 @@ _TAG = '"half"'
 
 
 @contextlib.contextmanager
-def serving(routes: Routes, read: Callable[[str], bytes], certificate: Optional[str] = None) -> Iterator[str]:
+def serving(
+    routes: Routes,
+    read: Callable[[str], bytes],
+    certificate: Optional[str] = None,
+    on_request: Callable[[str], object] = lambda path: None,
+) -> Iterator[str]:
     """Serve these routes on a free port of 127.0.0.1; the value is the address, no slash at its end.
 
     `certificate` is a file with a private key and a certificate: with it the server speaks TLS.
+    `on_request` is told the path of each request, without a query, before it is answered.
     """
     ended = threading.Event()
     context: Optional[ssl.SSLContext] = None
@@ -30,6 +36,7 @@ def serving(routes: Routes, read: Callable[[str], bytes], certificate: Optional[
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            on_request(self.path.partition("?")[0])
             answer(self, *_routed(routes, self.path.partition("?")[0]), asked, read, ended)
 
         do_CONNECT = do_GET

@@ -11,17 +11,18 @@ import glob
 import os
 import shlex
 import shutil
-import signal
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
 from conformance import oracle
+from conformance.world.following import LAST_WORDS, Signal, follow, kill_group
 
 SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 MACHINES = {"x86_64": "linux-amd64", "aarch64": "linux-arm64"}
@@ -48,8 +49,13 @@ def run_command(
     environment: Mapping[str, str],
     seconds: float,
     standard_input: Optional[str] = None,
+    signals: Optional[list[Signal]] = None,
 ) -> Ended:
-    """Run a command in a separate process group; what is left of the group afterwards is killed."""
+    """Run a command in a separate process group; what is left of the group afterwards is killed.
+
+    The `signals` that it has got are removed from their list.
+    """
+    deadline = time.monotonic() + seconds
     with open(standard_input or os.devnull, "rb") as source:
         process = subprocess.Popen(
             command,
@@ -60,21 +66,21 @@ def run_command(
             env=dict(environment),
             start_new_session=True,
         )
-    timed_out = False
-    try:
-        stdout, stderr = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        timed_out = True
-        _kill_group(process.pid)
-        stdout, stderr = process.communicate()
-    finally:
-        _kill_group(process.pid)
+    assert process.stdout is not None and process.stderr is not None
+    texts = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
+    with process:
+        try:
+            timed_out = not follow(process.pid, texts, deadline, signals)
+            if not timed_out:
+                process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            kill_group(process.pid)
+        if timed_out:
+            follow(process.pid, texts, time.monotonic() + LAST_WORDS)
+    stdout, stderr = map(bytes, texts.values())
     return Ended(process.returncode, stdout, stderr, timed_out)
-
-
-def _kill_group(leader: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(leader, signal.SIGKILL)
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,7 @@ class World:
     environment: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
     stores: list[str] = field(default_factory=list)  # every store directory that the case has used
+    asked: list[str] = field(default_factory=list)  # the addresses of all requests to servers of the case
     kept: bool = False  # whether its directories stay when the case has ended
 
     def use_store(self, root: str) -> None:
@@ -158,14 +165,19 @@ class World:
         *,
         directory: Optional[str] = None,
         standard_input: Optional[str] = None,
+        signals: Optional[list[Signal]] = None,
     ) -> Ended:
-        """Run the implementation with these arguments, to its end or to the time limit."""
+        """Run the implementation with these arguments, to its end or to the time limit.
+
+        The `signals` that it has got are removed from their list.
+        """
         return self.implementation.carry_out(
             [*self.implementation.command, *arguments],
             directory=self.path(directory or ""),
             environment=self.environment,
             seconds=self.implementation.seconds,
             standard_input=standard_input,
+            **({"signals": signals} if signals else {}),
         )
 
 

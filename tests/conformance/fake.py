@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -39,6 +41,30 @@ def main(words: list[str]) -> int:
         os.kill(os.getpid(), int(rest[0]))
     elif verb == "hang":
         time.sleep(60)
+    elif verb in ("ready", "deaf"):
+        # Says so, as asked for, and waits; the second one for ever.
+        if verb == "deaf":
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+        main(rest)
+        sys.stdout.flush()
+        time.sleep(60)
+    elif verb == "heirs":
+        # A child in the same group and with the same output, which tells whether it still lives.
+        subprocess.Popen(["sh", "-c", "sleep 0.3; echo it lives; exec sleep 0.2"])
+        main(["ready", "say", "ready"])
+    elif verb == "caught":
+        # Each of these signals when it comes.
+        numbers = [signal.Signals[f"SIG{name}"] for name in rest]
+        signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        print("ready", flush=True)
+        for _ in numbers:
+            print(signal.Signals(signal.sigwait(numbers)).name, flush=True)
+    elif verb == "touch":
+        with open(rest[0], "w", encoding="utf-8"):
+            pass
+    elif verb == "ask":
+        importlib.import_module("urllib.request").urlopen(rest[0])
     elif verb == "leave":
         # A process in the same group, which outlives this one.
         process = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

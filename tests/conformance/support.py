@@ -13,6 +13,7 @@ from conformance.casefile import Case, parse_case_file, parse_star_file
 from conformance.claims import Rules, claimed_capabilities
 from conformance.expect import carry_out
 from conformance.outcome import Outcome
+from conformance.world.following import Signal
 from conformance.world.session import Ended, Implementation, Worlds, run_command
 from tests import forked
 
@@ -32,6 +33,7 @@ def forked_command(
     environment: Mapping[str, str],
     seconds: float,
     standard_input: Optional[str] = None,
+    signals: Optional[list[Signal]] = None,
 ) -> Ended:
     """Run a command of the reference or of MINI as `run_command` does, forked where that is the same."""
     first, program = (MINI, forked.MINI) if tuple(command[:3]) == MINI else (REFERENCE, forked.BRAMBLE)
@@ -44,6 +46,7 @@ def forked_command(
             environment=environment,
             seconds=seconds,
             standard_input=standard_input,
+            signals=signals,
         )
     with open(standard_input or os.devnull, "rb") as source:
         try:
@@ -55,6 +58,7 @@ def forked_command(
                 seconds=seconds,
                 leader=True,
                 program=program,
+                signals=signals,
             )
         except subprocess.TimeoutExpired as late:
             return Ended(-signal.SIGKILL, late.stdout or b"", late.stderr or b"", timed_out=True)

@@ -16,7 +16,7 @@ from conformance.casefile import (
     parse_star_file,
     parse_table_file,
 )
-from conformance.script import Command, Error, Json
+from conformance.script import Command, Error, Json, Signal
 
 GOOD = """# A store path that is not an input
 # does not hide one that is.
@@ -102,6 +102,51 @@ def test_a_mistake_has_the_line_in_which_it_stands() -> None:
     with pytest.raises(CaseError) as caught:
         parse_case_file("c.txt", GOOD.replace("json results", "jsn results"), "c")
     assert str(caught.value).startswith("c.txt:8: unknown verb 'jsn'")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        *(
+            "signal",
+            "signal INT",
+            "signal INT when",
+            "signal SIGINT when exists x",
+            "signal STOP when exists x",
+        ),
+        *(
+            "signal int when exists x",
+            "signal 2 when exists x",
+            "signal INT if exists x",
+            "signal INT when x",
+        ),
+        *(
+            "signal INT when exists",
+            "signal INT when exists x y",
+            "signal INT when asked",
+            "signal INT when gone x",
+        ),
+        *("signal INT when stdout", "signal INT when stdout line", "signal INT when stdout x"),
+        *("signal INT when stderr holds x", "signal INT when exists $nothing", "signal INT when exists 'x"),
+    ],
+)
+def test_a_signal_has_its_shape(step: str) -> None:
+    with pytest.raises(CaseError) as caught:
+        parse_case_file("c.txt", with_script(f"{step}\nfail 130 b\n"), "c")
+    assert caught.value.line == 5
+
+
+def test_a_signal_has_a_name_a_condition_and_a_command_that_gets_it() -> None:
+    script = "signal INT when exists 'a b'\nsignal KILL when stderr line a  $WORK 'b\nfail 137 b\n"
+    case = parse_case_file("c.txt", with_script(script), "c")
+    actions = [step.action for step in case.steps[:2]]
+    assert [(one.name, one.how, str(one.what)) for one in actions if isinstance(one, Signal)] == [
+        ("INT", "exists", "a b"),
+        ("KILL", "stderr", "a  $WORK 'b"),
+    ]
+    message = "a signal is followed by the command"
+    broken(with_script("run a\nsignal INT when exists a\n"), message)
+    broken(with_script("signal INT when exists a\nwrite a text b\nrun a\n"), message)
 
 
 def test_a_case_without_a_sentence_is_refused() -> None:
