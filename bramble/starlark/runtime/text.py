@@ -256,14 +256,12 @@ def float_text(value: float) -> str:
 
 
 def _decimal(value: float) -> tuple[str, str, int]:
-    """Return sign, significant digits and decimal exponent of a finite float that is not zero."""
+    """Return sign, significant digits and decimal exponent of a finite float below 1e-4 or from 1e6 on."""
     text = repr(abs(value))
     mantissa, _, power = text.partition("e")
     whole, _, fraction = mantissa.partition(".")
-    digits = (whole + fraction).lstrip("0")
+    digits = whole + fraction
     exponent = int(power or 0) + len(whole) - 1
-    if whole == "0":
-        exponent = int(power or 0) - (len(fraction) - len(fraction.lstrip("0")) + 1)
     return "-" if value < 0 else "", digits.rstrip("0") or "0", exponent
 
 
