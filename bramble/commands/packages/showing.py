@@ -27,6 +27,7 @@ from bramble.packages.registry.layout import PACKAGES, Kind, path_of
 from bramble.packages.registry.releases import Release
 from bramble.packages.resolve import Ask
 from bramble.project.lockfile import Lock
+from bramble.project.names import broken_name
 from bramble.project.project import Project, find_project
 from bramble.project.versions import Version
 from bramble.record import NamedTuple, dataclass
@@ -77,10 +78,13 @@ def show(name: str, version: str, setting: Setting, on_line: Callable[[str], Non
     """Return what is known of a package, in `version`, or "" for the newest.
 
     The answer comes from the first registry that has it, or else from its sources. `on_line` is called with
-    what is fetched. Raises packages.unknown, packages.unknown-version, registry.*, fetch.*, store.*, and what
-    reading sources raises.
+    what is fetched. Raises config.name, packages.unknown, packages.unknown-version, registry.*, fetch.*, store.*,
+    and what reading sources raises.
     """
     # spec: registry.show
+    wrong = broken_name(name)
+    if wrong is not None:
+        raise BrambleError("config.name", wrong, remedy="write the name of a package, as in github.com/u/p")
     project = _project(setting)
     with repositories_of(project, setting, on_line) as (_, repositories):
         git = _elsewhere(name, project)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Optional
 
 from bramble.errors import BrambleError
 from bramble.packages.registry.bounds import LARGEST_DOCUMENT, LARGEST_LIST
@@ -186,7 +186,7 @@ def _read(data: bytes, largest: int) -> dict[str, Any]:
         _refuse(f"it has more than {_MOST} arrays and objects")
     try:
         document = json.loads(
-            data.decode("utf-8"), parse_float=_number, parse_constant=_number, parse_int=_whole
+            data.decode("utf-8"), parse_float=_no_integer, parse_constant=_no_number, parse_int=_whole
         )
     except UnicodeDecodeError as error:
         _refuse(f"byte {error.start} is not UTF-8")
@@ -201,13 +201,17 @@ def _read(data: bytes, largest: int) -> dict[str, Any]:
     return document
 
 
-def _number(text: str) -> NoReturn:
-    _refuse(f"{text[:20]} is not an integer")
+def _no_number(text: str) -> NoReturn:
+    _refuse(f"{text} is not JSON")
 
 
-def _whole(text: str) -> int:
+def _no_integer(_text: str) -> None:
+    """Return what is valid for no key that is known; the values of others do not matter."""
+
+
+def _whole(text: str) -> Optional[int]:
     # A longer number is never valid, and some Pythons need time that grows with its square.
-    return int(text) if len(text) <= 15 else _number(text)
+    return int(text) if len(text) <= 15 else None
 
 
 def _objects(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:

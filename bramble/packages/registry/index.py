@@ -54,21 +54,21 @@ def parse_lines(data: bytes, known: bytes = b"") -> tuple[Entry, ...]:
     # spec: registry.index, registry.index.once
     if len(known) + len(data) > LARGEST_INDEX:
         _refuse(0, f"the index is larger than {LARGEST_INDEX} bytes")
-    first = known.count(b"\n") + 1 if data else 1
-    seen = {(found[1], found[2]) for found in _LINE.finditer(known)} if data else set()
+    first = known.count(b"\n") + 1
+    seen = {found.group(1, 2) for found in _LINE.finditer(known)}
     entries = []
     for number, (text, entry) in enumerate(_entries(data, first), first):
-        name, version, _, _ = text.split(b" ", 3)
-        if (name, version) in seen:
+        release = tuple(text.split()[:2])
+        if release in seen:
             _refuse(number, f"{entry.release} occurs twice; a version never changes")
-        seen.add((name, version))
+        seen.add(release)
         entries.append(entry)
     return tuple(entries)
 
 
 def entries_of(index: bytes, name: str) -> tuple[Entry, ...]:
     """Return the entries of one package in an index that has been verified, in their order."""
-    start = name.encode("ascii", "replace") + b" "
+    start = name.encode("ascii") + b" "
     found = []
     at = 0 if index.startswith(start) else index.find(b"\n" + start) + 1 or len(index)
     while at < len(index):
@@ -80,7 +80,7 @@ def entries_of(index: bytes, name: str) -> tuple[Entry, ...]:
 
 def all_entries(index: bytes) -> Iterator[Entry]:
     """Yield the entries of an index that has been verified, in their order."""
-    return (_entry(text) for text in index.splitlines(keepends=True))
+    return (_entry(text) for text in index.splitlines())
 
 
 def _entry(text: bytes) -> Entry:
