@@ -55,6 +55,7 @@ _FOR_PEOPLE = ("remedy", "detail")
 _NAMING = (
     *("want_string", "want_int", "want_small_int", "want_bool", "want_items", "want_sized"),
     *("wrong_type", "no_keywords", "count_between", "named_arguments"),
+    *("bind", "Checker", "caller.within_function"),
 )
 # Parts of a program that do nothing when it runs.
 _SILENT_FUNCTIONS = ("__repr__", "__str__")
