@@ -43,10 +43,9 @@ def places(name: str) -> tuple[RepositoryPlace, ...]:
 def place_of_url(url: str) -> RepositoryPlace:
     """Return the place that a URL of a repository means: what follows a name with `.git` is a directory."""
     # spec: packages.names.git
-    head, mark, directory = url.rpartition(f"{_SUFFIX}/")
-    return (
-        RepositoryPlace(head + _SUFFIX, directory.strip("/")) if mark and head else RepositoryPlace(url, "")
-    )
+    head, _, rest = url.rpartition(f"{_SUFFIX}/")
+    directory = "/".join(part for part in rest.split("/") if part)
+    return RepositoryPlace(head + _SUFFIX, directory) if head else RepositoryPlace(url, "")
 
 
 def _place(parts: list[str], depth: int) -> RepositoryPlace:
@@ -75,5 +74,5 @@ def version_of(directory: str, tag: str) -> Optional[Version]:
 def is_remote(name: str) -> bool:
     """Return whether a package's name is a place: a host, which has a dot, and what is on it."""
     # spec: packages.names.place
-    host, slash, rest = name.partition("/")
-    return "." in host.strip(".") and bool(slash and rest)
+    host, _, rest = name.partition("/")
+    return "." in host.strip(".") and bool(rest)

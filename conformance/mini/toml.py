@@ -70,6 +70,7 @@ class Document:
                 if array:
                     if not isinstance(table.setdefault(last, []), list) or table.places.get(last) == "closed":
                         self.refuse("it is defined twice", start)
+                    table.places.setdefault(last, new.at)
                     table[last].append(new)
                     table = new
                 else:
