@@ -78,8 +78,8 @@ def show(name: str, version: str, setting: Setting, on_line: Callable[[str], Non
     """Return what is known of a package, in `version`, or "" for the newest.
 
     The answer comes from the first registry that has it, or else from its sources. `on_line` is called with
-    what is fetched. Raises config.name, packages.unknown, packages.unknown-version, registry.*, fetch.*, store.*,
-    and what reading sources raises.
+    what is fetched. Raises config.name, packages.unknown, packages.unknown-version, registry.*, fetch.*,
+    store.*, and what reading sources raises.
     """
     # spec: registry.show
     wrong = broken_name(name)
