@@ -20,7 +20,7 @@ from conformance.places import CASES, HOME, SPEC
 from conformance.script import Error
 
 _NUMBERED = re.compile(r"(\d\d)([a-z]?)-([a-z0-9-]+)\.md")
-_ROOM = re.compile(r"^Rooms?: .*`(?:bramble/[a-z/]+|conformance/)`", re.MULTILINE)
+_ROOM = re.compile(r"^Code: .*`(?:bramble/[a-z/]+|conformance/)`", re.MULTILINE)
 _INFORMATIVE = re.compile(r"\A# [^\n]*\n\nThis page is informative\.")
 _WITHOUT_CASE = re.compile(r"^## [^\n]*\bRules without a case$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| `([^`]+)` \| (.*\S) \|$", re.MULTILINE)
@@ -171,7 +171,7 @@ def _chapter_problems(chapters: Sequence[Chapter]) -> Iterator[str]:
                 yield f"{paragraph.path}:{paragraph.line}: an informative page holds no rule"
             continue
         if not chapter.room:
-            yield f"{chapter.path}: it does not name its room (Room: `bramble/…`)"
+            yield f"{chapter.path}: it does not name its code (Code: `bramble/…`)"
         if not chapter.paragraphs:
             yield f"{chapter.path}: it has no paragraph with an id"
         for name in chapter.unknown:

@@ -280,7 +280,7 @@ def test_a_mistake_in_a_star_file_is_named(text: str, message: str) -> None:
 
 CHAPTER = """# 5. Store
 
-Room: `bramble/store`.
+Code: `bramble/store`.
 
 **`store.padding`** A rule.
 

@@ -9,7 +9,7 @@ from conformance.book import index
 CHAPTERS = {
     "05-store.md": """# 5. The store
 
-Room: `bramble/store`.
+Code: `bramble/store`.
 
 ## 5.1 Place & rights
 

@@ -11,7 +11,7 @@ from conformance.casefile import parse_case_file, parse_star_file
 
 CHAPTER = """# 5. Store
 
-Room: `bramble/store`.
+Code: `bramble/store`.
 
 **`store.padding`** A rule. The code is `store.root-too-long`.
 
@@ -39,7 +39,7 @@ with an error `eval.fail`.
 |---|---|
 | `store.link` | Nobody can see it. |
 """
-ROOM = "Room: `bramble/store`\n\n"
+ROOM = "Code: `bramble/store`\n\n"
 REASON = "\n## Rules without a case\n\n| `store.{}` | y |\n"
 CASE = (
     "# A.\nspec: store.padding, store.order, store.last\nlevel: store\n\nfail x\nerror store.root-too-long\n"
@@ -92,7 +92,7 @@ def replaced(old: str, new: str) -> str:
         (replaced("| `store.link`", "| `store.links`"), "store.links is among the rules without a case"),
         (replaced("`store.last`", "`store.padding`"), "store.padding occurs twice, first at 05-store.md:5"),
         (replaced("`store.last`", "`Store.Last`"), "'Store.Last' is no id"),
-        (replaced("Room: `bramble/store`.", "It is nice."), "does not name its room"),
+        (replaced("Code: `bramble/store`.", "It is nice."), "does not name its code"),
         (replaced("`store.order`", "`store.orders`"), "there is no paragraph store.order"),
         (
             replaced("`store.root-too-long`", "`store.long`"),

@@ -27,7 +27,7 @@ def sections(page: Path) -> dict[str, str]:
 def rooms(text: str) -> str:
     """Return the paragraph that says where a section's rules stand, or ""."""
     first = text.strip().split("\n\n")[0].replace("\n", " ")
-    return first if first.startswith("Rooms: ") else ""
+    return first if first.startswith("Code: ") else ""
 
 
 def names_of(tree: ast.Module) -> set[str]:
