@@ -328,8 +328,8 @@ class Builder:
             if missing is not None:
                 raise BrambleError(
                     "store.incomplete",
-                    f'"{task.name}" has an object as its result that exists already, and needs {missing}, '
-                    "which the store has lost",
+                    f'"{task.name}" has a result that already exists as an object, which needs {missing}, '
+                    "which is missing from the store",
                     remedy="run `bramble store verify --repair`",
                 )
         return made._replace(seconds=time.monotonic() - started)

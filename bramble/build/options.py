@@ -127,7 +127,7 @@ class BuildOptions:
             raise BrambleError(
                 "build.offline",
                 f'"{name}" runs with the network, which --offline forbids',
-                remedy="run it once without --offline: then its graph is in the lock, and it is not needed",
+                remedy="run it once without --offline: then its graph is in the lock, and needs no network",
             )
         if not self.may_use_network():
             raise BrambleError(

@@ -144,6 +144,6 @@ def check(name: str, key: str, want: Optional[str], got: str) -> None:
         raise BrambleError(
             "fetch.hash-mismatch",
             f'"{name}": {key.partition(" ")[2]} has the result {got}, but should have {want}',
-            remedy="nothing was stored. If the file was meant to change, take its hash out of the derivation "
+            remedy="nothing was stored. If the file was meant to change, remove its hash from the derivation "
             "or the lock and build again; if not, it was changed in transit or on the server",
         )

@@ -68,7 +68,7 @@ def restrict(
                     "build.reference-refused",
                     f'the output "{output}" of "{resolved.name}" {through} {", ".join(wrong)}, which its '
                     f"{rule} {'does not name' if rule == ALLOWED else 'names'}",
-                    remedy=f"`bramble store why {made.name} {wrong[0]}` tells where it stands: let the build "
+                    remedy=f"`bramble store why {made.name} {wrong[0]}` shows where it is: let the build "
                     f"leave it out, or change {rule}",
                 )
 

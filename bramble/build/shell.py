@@ -103,8 +103,8 @@ def _kept(store: Store, names: Names, name: str) -> str:
         raise BrambleError(
             "shell.nothing-kept",
             f'no failed build of "{name}" as it is now has been kept',
-            remedy="build it: what a failed build leaves stays until the next one that succeeds, "
-            "and with --keep-failed for good",
+            remedy="build it: the directories of a failed build are kept until the next one succeeds, "
+            "and with --keep-failed permanently",
         )
     return best[1]
 

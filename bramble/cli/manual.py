@@ -12,7 +12,7 @@ from bramble.cli.table import GROUPS, TOPICS, VERBS, Verb
 # groff_char(7): as they stand, these would be shown as other characters, or be read as commands.
 _SPECIAL = {"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "^": r"\(ha", "~": r"\(ti"}
 _STATUS = (
-    ("0", "what was asked for was done"),
+    ("0", "success"),
     ("1", "it failed; an error says why"),
     ("2", "the command line cannot be understood"),
     ("70", "internal error, which is a bug in Bramble"),

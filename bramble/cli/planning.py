@@ -16,7 +16,7 @@ from bramble.commands.recorded.why_built import without_secrets
 _SHOWN = 3  # reasons of one derivation that are named
 _WORDS = {
     "new": "no output of it is in the store",
-    "absent": "its output is not in the store any more",
+    "absent": "its output is no longer in the store",
     "failed": "its last build failed",
     "generated": "it writes a graph, which only a build can read",
 }

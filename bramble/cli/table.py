@@ -218,7 +218,10 @@ VERBS = (
         "print which required packages have newer versions",
         "project",
         (
-            ("what `update` would take, and what only `update --major` would", "bramble outdated"),
+            (
+                "what `update` would select, and what only `update --major` would",
+                "bramble outdated",
+            ),
             ("the same for a program to read", "bramble outdated --json"),
         ),
     ),
@@ -293,7 +296,7 @@ VERBS = (
         (
             ("pin everything that has no pin yet", "bramble lock"),
             ("check that everything is pinned, and nothing else; for a CI", "bramble lock --check"),
-            ("download again what is pinned, and pin what has changed", "bramble lock --update"),
+            ("download everything pinned again, and replace the pins that differ", "bramble lock --update"),
         ),
     ),
     Verb(
@@ -352,7 +355,7 @@ VERBS = (
         "let a shell complete commands, options and targets",
         "more",
         (
-            ("in bash, now; in ~/.bashrc for good", 'eval "$(bramble completion bash)"'),
+            ("in bash, for this session; in ~/.bashrc permanently", 'eval "$(bramble completion bash)"'),
             ("for fish", "bramble completion fish >bramble.fish"),
         ),
     ),
@@ -362,7 +365,7 @@ VERBS = (
         "write manual pages",
         "more",
         (
-            ("for one person: then `man bramble-build` finds them", "bramble man ~/.local/share/man/man1"),
+            ("for one user: `man bramble-build` then finds them", "bramble man ~/.local/share/man/man1"),
             ("look at a page without installing it", "bramble man pages && man -P cat pages/bramble-store.1"),
         ),
     ),

@@ -155,7 +155,7 @@ def _check(path: str, *, private: bool) -> None:
     if not mine or (private and not stat.S_ISREG(status.st_mode)):
         raise BrambleError(
             "trust.unsafe",
-            f"{path} is not a file of yours that nobody else can write",
+            f"{path} is not a file of yours that only you can write",
             remedy=f"check it, then run: chmod go-w {path}, or move it away",
         )
 

@@ -250,7 +250,7 @@ class _Reader:
                 "id",
                 where,
                 f'this is the id of another derivation; that of "{draft.name}" is {draft.id}',
-                "compute the ids again after a change, or use labels such as @lib and leave it to Bramble",
+                "compute the ids again after a change, or use labels such as @lib",
             )
         if "Dependencies" in found:
             self._check_dependencies(found["Dependencies"], f"{where}.Dependencies", draft, labelled)

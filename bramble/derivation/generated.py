@@ -113,7 +113,7 @@ def generated(document: GraphDocument, name: str) -> Generated:
     if wanted.outputs != DEFAULT_OUTPUTS:
         raise BrambleError(
             "graph.outputs",
-            f'"{wanted.name}", which is to replace "{name}", has the outputs {", ".join(wanted.outputs)}',
+            f'"{wanted.name}", which would replace "{name}", has the outputs {", ".join(wanted.outputs)}',
             remedy='give it the one output "out", as the generator has it',
         )
     return Generated(roots[0], document.graph)

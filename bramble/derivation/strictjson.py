@@ -21,7 +21,7 @@ def broken(where: str, fact: str) -> BrambleError:
     return BrambleError(
         "derivation.encoding",
         f"{where}: {fact}" if where else fact,
-        remedy="write derivations as the chapter on derivations says, or let bramble write them",
+        remedy="write derivations in the form of chapter 4 of the specification, or let bramble write them",
     )
 
 

@@ -66,7 +66,7 @@ def operand(target: Target) -> Optional[Operand]:
         return None
     wrong = broken_name(name) or (broken_name(module) if module else None)
     if at and not version:
-        wrong = wrong or "there is no version behind the @"
+        wrong = wrong or "there is no version after the @"
     if max(map(len, target.name.split("/"))) > _LONGEST_PART or len(target.name) > _LONGEST:
         wrong = "the name is too long"
     if wrong is not None:

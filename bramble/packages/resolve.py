@@ -327,7 +327,7 @@ class _Walk:
                 owner,
                 one,
                 f'"{release.name}" is the name of this project itself',
-                "remove it: a project loads its own modules without requiring itself; or rename one",
+                "remove it, or rename one: a project loads its own modules without requiring itself",
             )
         if release.version.major != own.major:
             return release

@@ -214,7 +214,7 @@ def _missing(listings: Listings, text: str, path: Names) -> BrambleError:
     return BrambleError(
         "load.source-missing",
         f'there is no file "{text}"',
-        remedy=f"{meant}{shown} is looked for in the project: correct the name, or make the file",
+        remedy=f"{meant}{shown} is searched for in the project: correct the name, or create the file",
     )
 
 

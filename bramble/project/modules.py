@@ -203,7 +203,7 @@ class ModuleRoots:
                 return BrambleError(
                     "load.unknown-package",
                     f'the package "{name}" {dependency.version} is not here',
-                    remedy="say in bramble.toml which directory holds it: "
+                    remedy="state its directory in bramble.toml: "
                     f'"{name}" = {{ version = "{dependency.version}", path = "../…" }}',
                 )
         names = [self.project.name, *self.packages.directories]

@@ -111,6 +111,6 @@ def _refuse_foreign(path: str, beginning: str) -> None:
     if owner not in (0, os.geteuid(), here):
         raise BrambleError(
             "config.foreign",
-            f"{path} belongs to another user, and so it does not decide what {beginning} is",
+            f"{path} belongs to another user, so it does not determine what {beginning} is",
             remedy=f"make a project here (bramble init), or go to {os.path.dirname(path)} if you mean it",
         )

@@ -193,7 +193,7 @@ class _Reader:
                     raise Broken(
                         start,
                         "there is a merge conflict in this file",
-                        "decide which lines stay, and delete those that begin with <<<<<<<, =======, >>>>>>>",
+                        "choose the lines to keep; delete those that begin with <<<<<<<, =======, >>>>>>>",
                     )
                 if found is None:
                     raise Broken(

@@ -73,4 +73,4 @@ class Version:
 def _shown(text: str) -> str:
     if len(text) <= _LONGEST:
         return ascii(text)
-    return f"{ascii(text[:_SHOWN])}, which goes on for {len(text)} characters,"
+    return f"{ascii(text[:_SHOWN])}… ({len(text)} characters)"

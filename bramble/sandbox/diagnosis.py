@@ -95,7 +95,7 @@ def diagnose(action: str, errno: int, settings: Settings) -> Diagnosis | None:
         if settings.apparmor_restricts:
             return apparmor(settings)
         return in_container(settings) or Diagnosis(
-            "a security module (AppArmor, SELinux) takes the capabilities of new user namespaces away",
+            "a security module (AppArmor, SELinux) removes the capabilities of new user namespaces",
             "look into the kernel's log (dmesg, audit) for the denial, and allow it",
         )
     if action in ("bind", "tmpfs", "attach") and errno == codes.ENOSPC:
@@ -141,10 +141,10 @@ def clone_refused(errno: int, settings: Settings) -> Diagnosis | None:
 def in_container(settings: Settings) -> Diagnosis | None:
     """Return the diagnosis for a filter of system calls that somebody has put on us, or None without one."""
     if settings.nested:
-        return Diagnosis("this is a sandbox of Bramble's own, which allows none in it", NESTED_REMEDY)
+        return Diagnosis("this is a sandbox of Bramble, which allows no sandboxes in it", NESTED_REMEDY)
     if settings.seccomp == 2:
         return Diagnosis(
-            "a filter of system calls is in the way, as container runtimes and systemd install",
+            "a filter of system calls, such as container runtimes and systemd install, prevents it",
             "docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined (podman: "
             "--security-opt seccomp=unconfined --security-opt unmask=all); systemd: no RestrictNamespaces=",
         )

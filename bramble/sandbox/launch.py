@@ -55,7 +55,7 @@ class Launcher:
         try:
             started = started or start.helper(python)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "no interpreter is known"
+            reason = error.strerror if isinstance(error, OSError) else "the interpreter is unknown"
             raise BrambleError(
                 "sandbox.launcher-died",
                 f"the helper process cannot be started: {python}: {reason}",

@@ -74,7 +74,7 @@ def settings_findings(settings: Settings) -> tuple[Finding, ...]:
     if forbidden is not None:
         found.append(Finding("user namespaces", False, forbidden.fact, forbidden.remedy))
     if settings.seccomp == 2:
-        found.append(Finding("seccomp", None, "somebody's filter of system calls is already installed"))
+        found.append(Finding("seccomp", None, "a filter of system calls is already installed"))
     if settings.apparmor_profile and settings.apparmor_profile != "unconfined":
         found.append(Finding("security module", None, settings.apparmor_profile))
     return tuple(found)
@@ -90,7 +90,7 @@ def sandbox_finding(refusal: Optional[BrambleError]) -> Finding:
 def landlock_finding(abi: int) -> Finding:
     """Return what the kernel's Landlock ABI means."""
     if abi == 0:
-        return Finding("landlock", None, "not there: no second wall, and no --sandbox=landlock")
+        return Finding("landlock", None, "absent: no second layer of protection, and no --sandbox=landlock")
     missing = [what for since, what in ((4, "TCP"), (6, "abstract sockets and signals")) if abi < since]
     return Finding("landlock", None, f"ABI {abi}" + (f", without {' and '.join(missing)}" if missing else ""))
 

@@ -28,7 +28,7 @@ def too_old() -> BrambleError:
     """Return the error for a kernel without what every mode needs."""
     return BrambleError(
         "sandbox.unavailable",
-        "this kernel is older than Linux 5.3, or a filter takes pidfd_open(2) away",
+        "this kernel is older than Linux 5.3, or a filter forbids pidfd_open(2)",
         remedy="use a newer kernel, or a container with a newer filter of system calls",
     )
 
@@ -38,7 +38,7 @@ def wrong_device(path: str, numbers: Sequence[object]) -> BrambleError:
     major, minor = numbers
     return BrambleError(
         "sandbox.unavailable",
-        f"{path} of this machine is not the device {major}:{minor} that it should be",
+        f"{path} of this machine should be the device {major}:{minor}, but is not",
         remedy=f"as root: rm {path}; mknod -m 666 {path} c {major} {minor}",
     )
 
@@ -71,7 +71,7 @@ def refusal(
             f"{step.describe()}: {reason}" + (f" ({path})" if path else ""),
             remedy="the path must exist and be reachable; inside another mount its place must exist there",
         )
-    fact, remedy = known or Diagnosis(reason, "bramble doctor looks at the settings that matter")
+    fact, remedy = known or Diagnosis(reason, "bramble doctor checks the relevant settings")
     return BrambleError(
         "sandbox.unavailable",
         f"this machine does not allow the sandbox: {fact}",
@@ -87,7 +87,7 @@ def not_executed(
     if errno == codes.E2BIG:
         return BrambleError(
             "sandbox.argument",
-            f"the arguments and variables of {path} are longer than the kernel takes",
+            f"the arguments and variables of {path} are longer than the kernel accepts",
             remedy="pass long lists in a file",
         )
     # spec: sandbox.errors.program

@@ -310,7 +310,7 @@ def _listen(address: Address) -> socket.socket:
     except OSError as error:
         raise BrambleError(
             "registry.listen",
-            f"nobody can be let in at {address}: {error.strerror}",
+            f"connections cannot be accepted at {address}: {error.strerror}",
             remedy="choose another address or port: --listen ADDRESS:PORT",
         ) from error
     return sock

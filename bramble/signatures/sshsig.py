@@ -61,7 +61,7 @@ def parse_signature(text: str) -> Signature:
     inner = _Reader(reader.text())
     kind, number = inner.text(), inner.text()
     if reserved or reader.rest or inner.rest or not namespace:
-        raise NoSignature("it holds something that no ssh signature has")
+        raise NoSignature("it contains something that does not belong in an ssh signature")
     if kind != KEY_TYPE or hashed not in _HASHES:
         raise NoSignature(f"it is of the kind {ascii(kind)} with {ascii(hashed)}; ssh-ed25519 is needed")
     return Signature(key, namespace, hashed, number)

@@ -72,7 +72,7 @@ def test_a_code_is_explained_as_it_is_shown(world: World) -> None:
 def test_a_phase_names_its_codes_and_what_was_typed_is_quoted(world: World) -> None:
     ran = world.run("explain", "Store")
     assert "'Store'" in ran.errors[0]["message"]
-    assert "these begin so: store.altered, " in ran.errors[0]["remedy"] and ", …" not in ran.err
+    assert "codes with this beginning: store.altered, " in ran.errors[0]["remedy"] and ", …" not in ran.err
 
 
 @pytest.mark.parametrize(("word", "meant"), [("load.cycel", "load.cycle"), ("lod.cycle", "load.cycle")])

@@ -41,7 +41,7 @@ def test_nothing_is_overwritten_and_what_is_missing_is_added(world: World) -> No
     (directory / "build.sh").write_text("mine")
     made = world.run("init", "there")
     assert made.status == 0 and made.out.split() == ["there/bramble.toml", "there/default.bramble"]
-    assert made.err.splitlines()[0] == "left as it is: there/build.sh"
+    assert made.err.splitlines()[0] == "not changed: there/build.sh"
     assert (directory / "build.sh").read_text() == "mine"
     assert world.run("init", "there").codes == ["init.exists"]
 

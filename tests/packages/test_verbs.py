@@ -350,7 +350,7 @@ def test_outdated_lists_what_is_newer(desk: Published) -> None:
     }  # fmt: skip
     assert len(desk.run("outdated", "--all").out.splitlines()) == 4
     assert desk.run("update", "--major").status == 0
-    assert desk.run("outdated").out == "nothing is newer than what bramble.toml requires (3 packages asked)\n"
+    assert desk.run("outdated").out == "everything that bramble.toml requires is up to date (3 packages)\n"
 
 
 def test_prune_takes_out_packages_that_are_not_read(desk: Published) -> None:

@@ -91,7 +91,7 @@ def test_findings_say_what_is_good_and_what_to_do() -> None:
     broken = probe.sandbox_finding(BrambleError("sandbox.unavailable", "why", remedy="do"))
     assert (broken.good, broken.fact, broken.remedy) == (False, "why", "do")
     assert "ABI 3, without TCP and abstract" in probe.landlock_finding(3).fact
-    assert probe.landlock_finding(7).fact == "ABI 7" and "not there" in probe.landlock_finding(0).fact
+    assert probe.landlock_finding(7).fact == "ABI 7" and "absent" in probe.landlock_finding(0).fact
 
 
 def test_a_refused_step_becomes_an_error_with_a_way_out() -> None:

@@ -86,7 +86,7 @@ def exchange(
     except Malformed as error:
         raise BrambleError(
             "fetch.protocol",
-            f"{redact(url)} did not answer as HTTP should: {error}",
+            f"{redact(url)} did not send a valid HTTP response: {error}",
             remedy="check that the URL leads to a registry, and that no proxy answers instead",
         ) from None
     except (Ended, OSError) as error:

@@ -397,7 +397,7 @@ class _Transfer:
 def _protocol_error(url: str, what: str) -> BrambleError:
     return BrambleError(
         "fetch.protocol",
-        f"{url} did not answer as HTTP should: {what}",
+        f"{url} did not send a valid HTTP response: {what}",
         remedy="check that the URL leads to a web server, and that no proxy answers instead",
     )
 

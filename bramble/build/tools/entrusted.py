@@ -72,14 +72,14 @@ def _objection(real: str, projects: Sequence[str]) -> Optional[str]:
         try:
             status = os.lstat(here)
         except OSError as error:
-            return f"{here} cannot be looked at: {error.strerror}"
+            return f"{here} cannot be examined: {error.strerror}"
         directory = stat.S_ISDIR(status.st_mode)
         if status.st_uid != 0 and not is_unmapped(status.st_uid):
             return f"{here} does not belong to root"
         if status.st_mode & stat.S_IWOTH and not (directory and status.st_mode & stat.S_ISVTX):
-            return f"{here} can be changed by everybody"
+            return f"{here} is writable by everybody"
         if not status.st_mode & (stat.S_IXOTH if directory else stat.S_IROTH):
-            return f"{here} is not for everybody to read"
+            return f"{here} is not readable by everybody"
         if here == "/":
             return None
         here = os.path.dirname(here)

@@ -83,7 +83,7 @@ class _Parts:
         start, stop, _ = where.indices(self._size)
         found = os.pread(self._fd, max(0, stop - start), start)
         if len(found) < stop - start:
-            raise ElfError("it changes while it is read")
+            raise ElfError("it changed while it was read")
         return found
 
 
@@ -153,7 +153,7 @@ class ThisMachine:
             install = how_to_install(self, os.path.basename(tool))
             raise unsupported(
                 passed[0],
-                f"it only calls {passed[1]}, and what that would call is nowhere that is searched",
+                f"it only calls {passed[1]}, and the program behind it was not found",
                 instead_of(passed[1], tool, install),
             )
         return None

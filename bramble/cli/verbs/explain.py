@@ -80,7 +80,9 @@ def _unknown(given: str, name: str, codes: Sequence[str]) -> BrambleError:
     lines = [f"did you mean {meant}?"] if meant else []
     begun = [code for code in codes if code.startswith(f"{name.rstrip('.')}.")]
     if begun:
-        lines = [f"these begin so: {', '.join(begun[:_LISTED])}" + (" …" if begun[_LISTED:] else "")]
+        lines = [
+            f"codes with this beginning: {', '.join(begun[:_LISTED])}" + (" …" if begun[_LISTED:] else "")
+        ]
     return BrambleError(
         "cli.unknown-code",
         f"there is no error code {given!r}",

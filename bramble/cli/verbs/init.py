@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=".",
         metavar="DIR",
-        help="where (default: here); what is there already is left as it is",
+        help="where (default: here); existing files are not changed",
     )
     parser.add_argument(
         "--template",
@@ -81,7 +81,7 @@ def _list(*, as_json: bool) -> None:
 
 
 def _remarks(created: Created, arguments: argparse.Namespace) -> list[str]:
-    lines = [f"left as it is: {_shown(arguments, name)}" for name in created.left]
+    lines = [f"not changed: {_shown(arguments, name)}" for name in created.left]
     if created.following and arguments.dry_run:
         return [*lines, "nothing was written (--dry-run)"]
     if not created.following:

@@ -133,8 +133,8 @@ def _check(seen: Survey, as_json: bool, surface: Surface) -> int:
     ]
     remedies = [
         *(["bramble lock pins what is missing"] if locked.missing else []),
-        *(["bramble lock --prune takes out what is unused"] if locked.unused else []),
-        *(["of what is conflicting take out the wrong one"] if locked.conflicts else []),
+        *(["bramble lock --prune removes unused entries"] if locked.unused else []),
+        *(["of entries in conflict, delete the wrong one"] if locked.conflicts else []),
     ]
     _say_unseen(seen)
     print_error(
@@ -168,7 +168,7 @@ def _print(seen: Survey, before: Pairs, pins: Pairs, removed: Pairs, quiet: bool
         return
     if unused:
         _say_unseen(seen)
-        say("unused; bramble lock --prune takes them out:")
+        say("unused; bramble lock --prune removes them:")
         for key in unused:
             say(harmless(f"  {key}"))
     if not (added or changed or removed):

@@ -42,7 +42,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         sys.stdout.flush()
         say(paint(_heading(log), DIM, surface))
         if log.path is None:
-            say("it wrote nothing, or what it wrote is not kept any more")
+            say("it printed nothing, or its output is no longer kept")
         _copy(log, surface)
     return 0
 

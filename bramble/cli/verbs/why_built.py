@@ -13,7 +13,7 @@ from bramble.commands.recorded.why_built import Answer, Reason, why_built, witho
 _WORDS = {
     "new": "it was not built before",
     "failed": "it had failed before, and no input has changed",
-    "absent": "no input has changed: its result was not in the store any more",
+    "absent": "no input has changed: its result was no longer in the store",
     "unstable": "no input has changed, and the result is different (see build --check)",
 }
 _UNSTABLE = {

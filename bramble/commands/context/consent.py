@@ -120,8 +120,8 @@ def check_granted(wish: Asked, project: Project, kind: str, real: str) -> None:
     if not own and Item(kind, real) not in wish.items:
         raise BrambleError(
             "run.not-granted",
-            f"a path leads to {real} now, and to another place when it was granted",
-            remedy="see what changes the project meanwhile, and run it again",
+            f"a path leads to {real}, but led to another place when it was granted",
+            remedy="find out what changes the project in the meantime, and run it again",
         )
 
 

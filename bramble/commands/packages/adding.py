@@ -138,7 +138,7 @@ def _wanted(word: str) -> Wanted:
     if wrong is not None or (at and not version):
         raise BrambleError(
             "config.name",
-            wrong or f"there is no version behind the @ of {ascii(word)}",
+            wrong or f"there is no version after the @ of {ascii(word)}",
             remedy="write its full name, for example: bramble add example.com/lib@1.2.0",
         )
     return Wanted(name, version)

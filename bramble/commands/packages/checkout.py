@@ -47,7 +47,7 @@ def git(root: str, *words: str, fails: bool = False) -> str:
     if done.returncode:
         raise BrambleError(
             "packages.no-repository",
-            f"{root} is in no repository of git, or in one that git does not read",
+            f"{root} is not in a git repository, or in one that git does not read",
             remedy="a registry fetches packages from git: git init, commit, push",
             detail=done.stderr.decode("utf-8", "replace").strip(),
         )

@@ -159,7 +159,7 @@ def _pushed(
                 remedy="push to the repository of that name, or correct the name",
                 detail=error.detail,
             ) from None
-        return [f"whether {tag} is pushed could not be seen: {error.message}"]
+        return [f"whether {tag} is pushed could not be determined: {error.message}"]
     there = found.versions.get(version)
     if found.place.directory != directory or there is None:
         raise BrambleError(

@@ -46,7 +46,7 @@ def why_built(word: str, of: str, setting: Setting) -> list[Answer]:
         raise BrambleError(
             "history.not-built",
             f"{of or word} was already built in every recorded build",
-            remedy="earlier builds are not recorded any more",
+            remedy="earlier builds are no longer recorded",
         )
     return found
 

@@ -208,7 +208,7 @@ class Site:
         self._check_token(request)
         if request.fields.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
             # A form of another site can send neither this type nor an answer to the question for it.
-            raise Refused(415, f"a job is asked for with the type {_JSON}")
+            raise Refused(415, f"a request for a job has the type {_JSON}")
         try:
             wish = _wish(request.body)
             job = self.line.add(*wish, self._client(request))

@@ -109,7 +109,7 @@ def changed(name: bytes) -> BrambleError:
     return BrambleError(
         "store.changed-while-read",
         f'"{shown(name)}" changed while it was being read',
-        remedy="see that nothing writes there any more, and build again",
+        remedy="make sure that nothing writes there, and build again",
     )
 
 

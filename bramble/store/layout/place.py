@@ -227,8 +227,8 @@ def _refuse_occupied(location: Location, owner: Owner) -> None:
         named = ", ".join(shown(name) for name in others[:_NAMED]) + (", …" if len(others) > _NAMED else "")
         raise BrambleError(
             "store.occupied",
-            f'"{shown(location.top)}" is neither a store nor a place for one: it holds {named}',
-            remedy="set BRAMBLE_PATH to a directory for the store, there or not; or move it away",
+            f'"{shown(location.top)}" is neither a store nor a possible place for one: it contains {named}',
+            remedy="set BRAMBLE_PATH to an empty or new directory, or move it away",
         )
 
 

@@ -188,7 +188,7 @@ def _patient(path: str, byte: Optional[int], on_wait: Optional[Callable[[], None
             raise BrambleError(
                 "store.locked",
                 f"a lock is held for {_PATIENCE} seconds: {_holder(path, byte)}",
-                remedy="if it is stopped, let it go on, or end it",
+                remedy="if it is stopped, continue or end it",
             )
 
     return patient

@@ -155,7 +155,7 @@ class Originals:
                 raise BrambleError(
                     "store.source-link",
                     f'the source "{shown(file)}" is reached through a link',
-                    remedy="name the file by the path it really has",
+                    remedy="name the file by its real path",
                 ) from error
             finally:
                 os.close(at)

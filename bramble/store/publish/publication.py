@@ -226,7 +226,7 @@ class _Publication:
         return BrambleError(
             "store.name-in-pieces",
             f'"{shown(file)}" in the output "{raw.name}" holds the path of {whose} in pieces, from byte '
-            f"{piece.offset} on: it would be no reference, and would be wrong from the store",
+            f"{piece.offset} on: it would not be a reference, and would be wrong in the store",
             remedy="keep the path whole: gcc does with -Os, and without an -mtune of your own; clang "
             "with -fno-builtin-strcpy -fno-builtin-strcat -fno-builtin-memcpy; or read it from a file or a "
             "variable\n"
@@ -266,7 +266,7 @@ class _Publication:
         if self._expected is not None and name != self._expected:
             raise BrambleError(
                 "store.import-mismatch",
-                f"the bytes of the object {self._expected} belong to the name {name}",
+                f"the content of the object {self._expected} has the name {name}",
                 remedy="get it from elsewhere: it was damaged or forged",
             )
         if raw.temporary_name:
@@ -425,6 +425,6 @@ def _cycle(reads: Sequence[_Read], by_temporary: dict[bytes, RawOutput]) -> Bram
     return BrambleError(
         "store.output-cycle",
         "outputs refer to each other in a cycle: " + " → ".join([*names, names[0]]),
-        remedy="put what belongs together into one output, or take out one of these references",
+        remedy="put what belongs together into one output, or remove one of these references",
         detail="\n".join(lines),
     )

@@ -187,7 +187,7 @@ def _check_others(objects: Objects, check: Optional[DerivationCheck]) -> tuple[i
             if wrong:
                 damages.append(Damage(name, DERIVATION, wrong))
         elif not name.startswith((STAGED, TRASH, ".tmp-")):
-            damages.append(Damage(name, FOREIGN, "no store puts anything of this name here"))
+            damages.append(Damage(name, FOREIGN, "a name that does not belong in a store"))
     return count, damages
 
 
@@ -199,7 +199,7 @@ def _wrong_derivation(path: str, name: str, check: Optional[DerivationCheck]) ->
     try:
         decode(data)
     except Malformed:
-        return "it is cut short, or no derivation at all"
+        return "it is truncated, or not a derivation"
     if check is not None and not check(name, data):
         return "its bytes do not match its name"
     return ""

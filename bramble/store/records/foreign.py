@@ -24,8 +24,8 @@ def check_bytes(objects: Objects, names: Iterable[str]) -> None:
             if not right:
                 raise BrambleError(
                     "store.altered",
-                    f'"{shown(objects.object_path(name))}" does not hold what its name says',
-                    remedy="do not use it; its owner can find out more with `bramble store verify`",
+                    f'"{shown(objects.object_path(name))}" does not have the content that its name states',
+                    remedy="do not use it; its owner can examine it with `bramble store verify`",
                 )
 
 

@@ -247,7 +247,7 @@ def inputs_of(objects: Objects, roots: ProjectRoots) -> dict[str, tuple[str, ...
             # As with results: passed over, it would let a collection remove what is needed to build again.
             raise BrambleError(
                 "store.damaged-record",
-                f'"{shown(path)}", which says what targets were made with, cannot be read: {error}',
+                f'"{shown(path)}", which records the inputs of targets, cannot be read: {error}',
                 remedy="remove that file and build the targets of the project again",
             ) from error
     return found
@@ -321,7 +321,7 @@ def explicit_roots(objects: Objects) -> dict[str, tuple[str, ...]]:
             # To pass it over would let a collection remove what was to be kept.
             raise BrambleError(
                 "store.damaged-record",
-                f'"{shown(path)}", which says what is to be kept, cannot be read: {error}',
+                f'"{shown(path)}", which records what must be kept, cannot be read: {error}',
                 remedy="remove that file and keep what you need under a new label",
             ) from error
         roots[found.label] = found.objects

@@ -148,10 +148,10 @@ def write_archive(objects: Objects, name: str, write: Callable[[Union[bytes, byt
     if identity.name != name or identity.references != known:
         what = f"its bytes have the name {identity.name}"
         if identity.name == name:
-            what = "it does not hold all that it is recorded to refer to"
+            what = "it does not hold all references that are recorded for it"
         raise BrambleError(
             "store.export-damaged",
-            f"the object {name} is damaged: {what}; what was written is of no use, and no import takes it",
+            f"the object {name} is damaged: {what}; the stream that was written cannot be imported",
             remedy="run `bramble store verify --repair`, and export again",
         )
 
@@ -182,7 +182,7 @@ def import_objects(
             if words[0] == "end":
                 break
             if words[0] != "object" or not all(map(is_digest, words[1:])) or len(words) < 2:
-                raise Malformed("there is no object where one should begin")
+                raise Malformed("an object was expected here")
             if words[2:] != sorted(set(words[2:])):
                 raise Malformed("the references of an object are not sorted, each once")
             new = importer.take(words[1], words[2:])
@@ -190,9 +190,9 @@ def import_objects(
                 on_object(words[1], new)
         objects.sync()
     if words[1:] != [str(importer.count)]:
-        raise Malformed("it does not hold as many objects as it says")
+        raise Malformed("the number of its objects is not the stated one")
     if not source.at_end():
-        raise Malformed("there is something behind its end")
+        raise Malformed("there are bytes after its end")
     return ImportReport(tuple(importer.imported), tuple(importer.present), importer.size)
 
 
@@ -216,15 +216,15 @@ def _check_beginning(source: Source) -> None:
     if first in _COMPRESSED:
         raise BrambleError(
             "store.import-compressed",
-            "what is to be imported is compressed",
-            remedy=f"unpack it on the way: {_COMPRESSED[first]} FILE | bramble store import",
+            "the stream to be imported is compressed",
+            remedy=f"decompress it: {_COMPRESSED[first]} FILE | bramble store import",
         )
     line = first + source.line(100) + b"\n"
     if line != MAGIC:
         if line.startswith(MAGIC.split(b" ")[0] + b" "):
             raise BrambleError(
                 "store.import-newer",
-                "what is to be imported was made by a newer Bramble",
+                "the stream to be imported was made by a newer Bramble",
                 remedy="use a newer Bramble",
             )
         raise Malformed("it is not what `bramble store export` writes")
@@ -262,7 +262,7 @@ class _Importer:
             raise BrambleError(
                 "store.import-references",
                 f"the object {name} refers to {missing[0]}, which is neither in the store nor before it",
-                remedy="export with all that it refers to",
+                remedy="export it with its closure",
             )
         with workspace(objects.var) as work:
             directory = f"{work.path}/out"
@@ -298,13 +298,13 @@ class _Importer:
         )
         unpacker.unpack()
         if self._alone and not self._source.at_end():
-            raise Malformed("there is something behind its end")
+            raise Malformed("there are bytes after its end")
 
     def _make_room(self, size: int) -> None:
         self.size += size
         if self._max_size is not None and self.size > self._max_size:
             raise BrambleError(
                 "store.import-too-big",
-                f"what is to be imported has more than the {self._max_size} bytes that are allowed",
-                remedy="allow more, if it comes from somebody whom you trust",
+                f"the stream to be imported has more than the {self._max_size} bytes that are allowed",
+                remedy="allow more if you trust its source",
             )

@@ -33,8 +33,8 @@ def special_file(member: walk.Member) -> BrambleError:
     status = os.lstat(member.base, dir_fd=member.parent)
     return BrambleError(
         "store.special-file",
-        f'"{shown(member.name[1:])}" is {walk.special_kind(status.st_mode)}; an output holds only files, '
-        "directories and symbolic links",
+        f'"{shown(member.name[1:])}" is {walk.special_kind(status.st_mode)}; an output may contain only '
+        "files, directories and symbolic links",
         remedy="let the build remove it before it ends",
     )
 

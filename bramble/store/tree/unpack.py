@@ -30,8 +30,8 @@ class Malformed(BrambleError):
     def __init__(self, what: str) -> None:
         super().__init__(
             "store.import-malformed",
-            f"what is to be imported is damaged: {what}",
-            remedy="export it again, and see that nothing changes it on the way",
+            f"the stream to be imported is damaged: {what}",
+            remedy="export it again, and make sure that nothing changes it in transit",
         )
 
 
@@ -163,7 +163,7 @@ class Unpacker:
         block = self._source.exactly(archive.BLOCK)
         if block == bytes(archive.BLOCK):
             if self._source.exactly(archive.BLOCK) != block:
-                raise Malformed("an archive does not end as it should")
+                raise Malformed("an archive has no valid end")
             return None
         raw, records = block, {}
         if block[156:157] == archive.EXTENDED:
@@ -180,9 +180,9 @@ class Unpacker:
         target = records.get(b"linkpath", block[157:257].rstrip(b"\0"))
         size = _decimal(records[b"size"]) if b"size" in records else _octal(block[124:136])
         if (kind, mode) not in _FORMS:
-            raise Malformed(f'"{shown(name)}" is of a kind that no object holds')
+            raise Malformed(f'"{shown(name)}" is of a kind that an object cannot contain')
         if kind != archive.FILE and size or archive.header(name, kind, mode, size, target).data != raw:
-            raise Malformed(f'the header of "{shown(name)}" is not as it should be')
+            raise Malformed(f'the header of "{shown(name)}" is wrong')
         return name, kind, mode, size, target
 
     def _check_name(self, name: bytes, kind: bytes, parts: list[bytes]) -> None:
@@ -227,7 +227,7 @@ class Unpacker:
         if fd >= 0:
             _write(fd, rewriter.rest())
         if any(self._source.exactly(archive.padding(size))):
-            raise Malformed("there is something behind the end of a file")
+            raise Malformed("the padding after a file is not NUL bytes")
 
 
 # Whatever is in an object is in canonical form.
@@ -255,12 +255,12 @@ def _octal(field: bytes) -> int:
     try:
         return int(field.rstrip(b"\0 ") or b"0", 8)
     except ValueError:
-        raise Malformed("a header holds no number where one should be") from None
+        raise Malformed("a header has no number where one is required") from None
 
 
 def _decimal(text: bytes) -> int:
     if not text.isdigit() or len(text) > 20:
-        raise Malformed("a header holds no number where one should be")
+        raise Malformed("a header has no number where one is required")
     return int(text)
 
 

@@ -241,7 +241,7 @@ def test_another_compiler_called_cc_is_not_gcc() -> None:
 
 def test_two_versions_are_refused_with_a_way_out() -> None:
     tools = {"gcc": "/usr/bin/x86_64-linux-gnu-gcc-12", "gcc-11": "/usr/bin/x86_64-linux-gnu-gcc-11"}
-    with pytest.raises(BrambleError, match="gcc-11 and gcc are of different gccs") as caught:
+    with pytest.raises(BrambleError, match="gcc-11 and gcc belong to different gccs") as caught:
         c.gather(Recorded({}), tools)
     assert caught.value.code == "build.host-tool-unsupported"
     assert "two derivations" in str(caught.value.remedy)
@@ -252,7 +252,7 @@ def test_two_gccs_whose_names_have_no_version_are_told_apart_by_their_parts() ->
     found = debian()
     there = Answer(0, "install: /usr/local/lib/gcc/x86_64-pc-linux-gnu/14.1.0/\n")
     found = Dpkg({**found.files, mine: PROGRAM}, {**found.answers, (mine, "-print-search-dirs"): there})
-    with pytest.raises(BrambleError, match="are of different gccs"):
+    with pytest.raises(BrambleError, match="belong to different gccs"):
         c.gather(found, {"gcc": GCC, "g++": mine})
 
 

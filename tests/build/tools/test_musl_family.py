@@ -75,7 +75,7 @@ def test_the_gcc_that_it_calls_comes_along() -> None:
 
 def test_a_script_of_another_kind_is_refused_and_a_compiler_for_musl_is_none() -> None:
     found = machine(*DEBIAN, script="#!/bin/sh\nexec gcc $@\n")
-    with pytest.raises(BrambleError, match="is not as musl makes it"):
+    with pytest.raises(BrambleError, match="is not the script of musl"):
         musl.gather(found, {"musl-gcc": "/usr/bin/musl-gcc"})
     real = "/usr/bin/x86_64-linux-musl-gcc"
     assert not musl.is_musl(Recorded({real: library("x")}), "x86_64-linux-musl-gcc", real)

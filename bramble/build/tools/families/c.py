@@ -113,7 +113,7 @@ def _check_one(machine: Machine, tools: Mapping[str, str]) -> None:
     if len(versions) > 1:
         (first, _), (name, real), *_ = versions.values()
         raise unsupported(
-            real, f"{name} and {first} are of different gccs, and an output holds one", ONE_EACH
+            real, f"{name} and {first} belong to different gccs, and an output can contain only one", ONE_EACH
         )
 
 

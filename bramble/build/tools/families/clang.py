@@ -134,10 +134,12 @@ def _one(machine: Machine, tools: Mapping[str, str]) -> str:
     """Return the driver, which has several names. Raises build.host-tool-unsupported for two, or a script."""
     for name, real in sorted(tools.items()):
         if _kind(name) not in ("clang", "clang++", "clang-cpp"):
-            raise unsupported(real, "of the drivers of LLVM only those for C and C++ are taken along")
+            raise unsupported(real, "of the drivers of LLVM, only those for C and C++ can be copied")
     first, *others = sorted(set(tools.values()))
     if others:
-        raise unsupported(others[0], f"{first} is another clang, and an output holds one", ONE_EACH)
+        raise unsupported(
+            others[0], f"{first} is a different clang, and an output can contain only one", ONE_EACH
+        )
     refuse_script(machine, first)
     return first
 

@@ -25,7 +25,9 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     matches = {name: _PROGRAM.fullmatch(real) for name, real in sorted(tools.items())}
     homes = {match["home"] for match in matches.values() if match is not None}
     if len(homes) != 1:
-        raise unsupported(min(tools.values()), "an output holds one Java, and these are of several")
+        raise unsupported(
+            min(tools.values()), "these belong to several Javas, and an output can contain only one"
+        )
     home = homes.pop()
     takes = [
         Take(path, f"lib/jvm/{path[len(home) + 1 :]}", lenient=True)

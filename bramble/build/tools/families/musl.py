@@ -42,7 +42,7 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     real, *others = sorted(set(tools.values()))
     match = _CALLS.search(machine.text(real))
     if match is None or others or not machine.is_file(match["specs"]):
-        raise unsupported(real, "it is not as musl makes it, and what it would call is not known")
+        raise unsupported(real, "it is not the script of musl, and what it would call is not known")
     specs = machine.text(match["specs"])
     loader = _LOADER.search(specs)
     if loader is None or not machine.is_file(loader[1]):

@@ -42,7 +42,7 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     # spec: build.host-tools.perl
     real, *others = sorted(set(tools.values()))
     if others:
-        raise unsupported(real, f"{others[0]} is another Perl, and an output holds one")
+        raise unsupported(real, f"{others[0]} is a different Perl, and an output can contain only one")
     directories = _library(machine, real)
     takes = [Take(real, _INTERPRETER, program=True)]
     places = {directory: _place(directory) for directory in directories}

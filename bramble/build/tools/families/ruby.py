@@ -28,7 +28,7 @@ def gather(machine: Machine, tools: Mapping[str, str]) -> Contents:
     # spec: build.host-tools.ruby
     real, *others = sorted(set(tools.values()))
     if others:
-        raise unsupported(real, f"{others[0]} is another Ruby, and an output holds one")
+        raise unsupported(real, f"{others[0]} is a different Ruby, and an output can contain only one")
     answer = machine.ask([real, "--disable=gems", "-rrbconfig", "-e", _QUESTION])
     directories = tuple(dict.fromkeys(filter(machine.is_directory, answer.out.splitlines())))
     if not directories:

@@ -77,7 +77,7 @@ def line(step: Step) -> str:
     """Return what changed of a package that is used."""
     by = f", required by {' and '.join(step.required_by)}" if step.required_by else ""
     if step.after is None:
-        return f"{_of(step.before)} is not used any more"
+        return f"{_of(step.before)} is no longer used"
     if step.before is None:
         return f"{shown(step.after)} is used now{by}"
     return f"{shown(step.before)} → {_place(step.after)}{by}"

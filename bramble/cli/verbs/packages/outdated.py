@@ -38,7 +38,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
         for line in _table([_HEAD, *map(_cells, shown)]):
             print(line)
     if not any(one.is_outdated for one in rows):
-        print(f"nothing is newer than what bramble.toml requires ({len(rows)} packages asked)")
+        print(f"everything that bramble.toml requires is up to date ({len(rows)} packages)")
     return 0
 
 

@@ -29,7 +29,7 @@ def execute(arguments: argparse.Namespace, surface: Surface) -> int:
     if at and not version:
         raise BrambleError(
             "config.version",
-            f"there is no version behind the @ of {ascii(arguments.name)}",
+            f"there is no version after the @ of {ascii(arguments.name)}",
             remedy="write it as in example.com/lib@1.2.0, or omit the @",
         )
     found = show(name, version[1:] if version.startswith("v") else version, setting_of(arguments), heard)

@@ -78,7 +78,7 @@ def _outdated(done: Vendored) -> BrambleError:
     # spec: vendor.check
     return BrambleError(
         "vendor.outdated",
-        f"{done.directory} does not hold what the project needs: "
+        f"{done.directory} does not contain what the project needs: "
         f"{len(done.steps.written)} missing or changed, {len(done.steps.removed)} unused",
         remedy=f"bramble vendor {shlex.quote(done.directory)} writes it",
     )

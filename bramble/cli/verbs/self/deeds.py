@@ -21,7 +21,7 @@ def do_release(arguments: argparse.Namespace, surface: Surface) -> int:
     directory = os.path.normpath(os.path.join(os.getcwd(), arguments.directory or "", arguments.out))
     released = write_release(directory)
     if released.uncommitted:
-        say("! this checkout has changes that are not committed: nobody else can make these files")
+        say("! this checkout has uncommitted changes: no one else can make these files")
     if arguments.json:
         files = [
             {"name": one.name, "size": len(one.data), "sha256": one.sha256} for one in released.artifacts
@@ -86,7 +86,7 @@ def _report(inventory: Inventory, as_json: bool, *, done: bool) -> None:
             for reason in place.reasons if place.fate == REMOVE else ():
                 print(f"            left: {on_one_line(reason)}")
     if inventory.projects and not done:
-        print(f"projects that the store knows, and that are not touched: {len(inventory.projects)}")
+        print(f"projects that the store knows, which are not changed: {len(inventory.projects)}")
     print(f"not removed: the program, {on_one_line(program.path)}")
     if program.removal:
         print(f"  {shlex.join(program.removal)}")

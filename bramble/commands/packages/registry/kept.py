@@ -56,7 +56,7 @@ def read_kept(directory: str) -> Kept:
         except BrambleError:
             raise BrambleError(
                 "registry.history",
-                f"what was verified of the registry last, in {directory}, is damaged",
+                f"the last verified state of the registry, in {directory}, is damaged",
                 remedy="remove that directory if you know the reason: the answers of the registry are then "
                 "trusted again",
             ) from None

@@ -156,7 +156,7 @@ def _refuse_another(known: Entry, entry: Entry) -> None:
     if known != entry:
         raise BrambleError(
             "registry.exists",
-            f"{known.release} is commit {known.commit} with the sources {known.digest}, for good, "
+            f"{known.release} is commit {known.commit} with the sources {known.digest}, permanently, "
             f"and not commit {entry.commit} with {entry.digest}",
             remedy="publish what has changed as another version",
         )
