@@ -79,7 +79,7 @@ def _checked(new: Optional[str], document: TomlDocument, name: str, value: Any) 
     raise BrambleError(
         "packages.edit",
         f"the dependencies are not written one a line below [{_TABLE}], and are not changed",
-        place=document.key_place((_TABLE,)) if _TABLE in document.values else None,
+        place=document.key_place((_TABLE,)),
         remedy=f"write {entry} yourself" if value is not None else f"take {entry} yourself",
     )
 

@@ -122,8 +122,7 @@ def resolve(
         selection = select(walk.requirements("", root, project.config), walk.requirements_of)
     except Unmet as unmet:
         raise walk.unmet(unmet) from None
-    keys = _keys(selection)
-    keys.update({one: project.name for one in selection.used() if one.source == _PROJECT})
+    keys = _keys(selection, project.name)
     packages = {
         keys[release]: Package(
             release,
@@ -136,8 +135,8 @@ def resolve(
     return Resolution(selection, packages, _meanings(selection, None, keys), walk.found)
 
 
-def _keys(selection: Selection) -> dict[Release, str]:
-    # spec: packages.majors
+def _keys(selection: Selection, own_name: str) -> dict[Release, str]:
+    # spec: packages.majors, packages.itself
     plain: dict[str, Release] = {}
     for release in selection.used():
         known = plain.get(release.name)
@@ -147,8 +146,13 @@ def _keys(selection: Selection) -> dict[Release, str]:
         own = selection.meant(None, name)
         assert own is not None  # It is required right here.
         plain[name] = own
+
+    def is_plain(release: Release) -> bool:
+        # The name of the project is its own, also beside another major version of it.
+        return release.source == _PROJECT if release.name == own_name else plain[release.name] == release
+
     return {
-        release: release.name if plain[release.name] == release else f"{release.name}@{release.version.major}"
+        release: release.name if is_plain(release) else f"{release.name}@{release.version.major}"
         for release in selection.used()
     }
 
