@@ -62,7 +62,7 @@ def lent_to(graph: DerivationGraph, generator: str, objects: Mapping[OutputRef, 
     direct = set(derivation.dependencies)
     refs: dict[str, OutputRef] = {}
     for ref in sorted(objects, key=lambda ref: (ref not in direct, ref)):
-        if ref.derivation in below or ref in direct:
+        if ref.derivation in below:
             refs.setdefault(objects[ref], ref)
     return Lent(
         DerivationGraph({key: graph.get(key) for key in below}),
