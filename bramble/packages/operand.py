@@ -58,8 +58,6 @@ def operand(target: Target) -> Optional[Operand]:
     Raises config.name for a text that begins like the name of a package but is not valid.
     """
     # spec: internet.form
-    if target.kind != "module":
-        return None
     name, at, rest = target.name.partition("@")
     version, _, module = rest.partition("/")
     if not is_remote(name):
