@@ -40,6 +40,7 @@ class Evaluation:
 
     def __init__(self, directory, out, target=None, steps=None):
         self.directory, self.graph, self.places, self.warned, self.tests = directory, {}, {}, set(), []
+        self.found = set()  # what files() has returned
         self.main = projects.config(projects.find(directory))
         self.projects, self.modules, self.where, self.busy = projects.packages(self.main), {}, {}, []
         self.platform = "linux-" + MACHINES.get(os.uname().machine, os.uname().machine)
@@ -203,6 +204,10 @@ class Evaluation:
 
     def sources(self, m, texts):
         """Return the files and the location (spec: dialect.derivation.location)."""
+        if self.where[m.files[-1]][0] is not self.main and any(
+            "//" not in text and text not in self.found for text in texts
+        ):
+            raise Failure("derivation.sources", "a package names sources as PROJECT//PATH")
         owners = {text.partition("//")[0] if "//" in text and text[0] != "/" else "" for text in texts}
         if len(owners) > 1 or not owners <= {"", *self.projects}:
             raise Failure("derivation.sources", "all sources are files of one project")
@@ -239,7 +244,9 @@ class Evaluation:
             if place not in self.warned:
                 self.warned.add(place)
                 m.out("warning: " + place)
-        return List([project.name + "//" + path if project.prefix else path for path in found])
+        found = [project.name + "//" + path if project.prefix else path for path in found]
+        self.found.update(found)
+        return List(found)
 
     def read(self, m, path: str):
         """spec: dialect.read"""
