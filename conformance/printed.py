@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from conformance.outcome import Mismatch
 from conformance.script import Error
+from conformance.world.following import AFTER_SIGNALS
 from conformance.world.session import Ended
 
 _SHOWN = 4000
@@ -89,7 +90,8 @@ def check_ending(ended: Ended, status: int, *, signalled: bool = False) -> None:
     Where it was `signalled` by the case, a signal that ended it is a status as well: 128 and its number.
     """
     if ended.timed_out:
-        raise Mismatch("it did not end within the time limit")
+        soon = f", or within {AFTER_SIGNALS:g} seconds of the last signal" if signalled else ""
+        raise Mismatch(f"it did not end within the time limit{soon}")
     if ended.status < 0 and not signalled:
         raise Mismatch(f"signal {-ended.status} ended it")
     # spec: conformance.verbs.signal

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Optional
 
+AFTER_SIGNALS = 15.0  # seconds in which a command ends that has got all signals that were for it
 LAST_WORDS = 10.0  # seconds in which all that is left of a killed command ends
 # Python itself ignores these, and does not let new programs ignore them.
 _BROKEN_OUTPUT = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -32,8 +33,10 @@ def follow(
     """Read what a process prints until all descriptors are at their end, or until the deadline; tell which.
 
     `texts` has what is read from standard output and from standard error, in this order. Each of the
-    `signals` is sent when it is due and those before it have been sent; it is then removed from the list.
+    `signals` is sent when it is due and those before it have been sent; it is then removed from the list. When
+    the last one has been sent, the deadline comes earlier.
     """
+    # spec: conformance.verbs.signal
     waiting = [] if signals is None else signals
     with selectors.DefaultSelector() as reading:
         for end in texts:
@@ -51,6 +54,8 @@ def follow(
             # What has come to its end gets no signal.
             while waiting and reading.get_map() and waiting[0].due(*map(bytes, texts.values())):
                 send(process, waiting.pop(0).number)
+                if not waiting:
+                    deadline = min(deadline, time.monotonic() + AFTER_SIGNALS)
     return True
 
 

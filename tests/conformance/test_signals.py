@@ -14,6 +14,7 @@ from conformance import runner
 from conformance.casefile import LEVELS
 from conformance.claims import Rules, claimed_capabilities
 from conformance.mutants.commands import Imported
+from conformance.world import following
 from conformance.world.following import Signal
 from conformance.world.session import Implementation
 from tests.conformance.support import FAKE, TOP, case_of, fails, outcome_of, passes
@@ -87,8 +88,18 @@ def test_the_time_limit_holds_before_a_signal_and_after_it() -> None:
     assert outcome.message.endswith("was not the case within the time limit: exists x")
     # This one gets the signal, and does not care.
     outcome = outcome_of(case_of("signal INT when exists x\nfail 130 deaf touch x\n"), seconds=1.0)
-    assert (outcome.status, outcome.message) == ("failed", "it did not end within the time limit")
+    assert outcome.status == "failed"
+    assert outcome.message == "it did not end within the time limit, or within 15 seconds of the last signal"
     assert time.monotonic() - started < 20
+
+
+def test_a_command_that_does_not_heed_its_last_signal_fails_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "AFTER_SIGNALS", 0.5)
+    started = time.monotonic()
+    outcome = outcome_of(case_of("signal INT when exists x\nfail 130 deaf touch x\n"), seconds=60.0)
+    assert outcome.status == "failed" and "of the last signal" in outcome.message
+    assert time.monotonic() - started < 20
+    passes("signal TERM when stdout line ready\nrun caught TERM\n")
 
 
 def test_the_command_alone_gets_the_signal_and_has_ended_when_its_heirs_have() -> None:
