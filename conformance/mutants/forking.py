@@ -19,6 +19,7 @@ import json
 import marshal
 import os
 import resource
+import signal
 import socket
 import sys
 import threading
@@ -164,14 +165,23 @@ def _record(directory: str, into: str) -> None:
     watch.use_tool_id(watch.COVERAGE_ID, "conformance")
     watch.register_callback(watch.COVERAGE_ID, watch.events.LINE, line)
     watch.set_events(watch.COVERAGE_ID, watch.events.LINE)
-    leave = os._exit
+    leave, raising = os._exit, signal.raise_signal
 
-    def ending(status: int) -> NoReturn:
+    def keep() -> None:
         with contextlib.suppress(OSError), open(f"{into}/{os.getpid()}", "a", encoding="utf-8") as file:
             file.writelines(f"{path}:{number}\n" for path, number in sorted(lines))
+
+    def ending(status: int) -> NoReturn:
+        keep()
         leave(status)
 
+    def signalling(number: int) -> None:
+        keep()
+        raising(number)
+
+    # A command ends by one of these, or by a signal that it does not expect.
     os._exit = ending  # type: ignore[assignment]
+    signal.raise_signal = signalling
 
 
 def _end(status: int) -> NoReturn:
