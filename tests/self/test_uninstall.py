@@ -103,7 +103,7 @@ def test_a_dry_run_lists_everything_and_removes_nothing(world: World) -> None:
         str(world.store),
         str(cache(world)),
         "--store also removes it",
-        "not touched: 1",
+        "not changed: 1",
         "the program",
     ):
         assert part in done.out
