@@ -83,7 +83,7 @@ def test_a_log_is_that_of_the_build_that_made_what_was_found(built: World) -> No
     told = built.run("log", "./:new", "--of", "top")
     assert (told.out, told.err.split(",")[1]) == ("true one\n", " built in build 1")
     told = built.run("log", "./:new")
-    assert told.out == "" and told.err.splitlines()[1].startswith("it wrote nothing")
+    assert told.out == "" and told.err.splitlines()[1].startswith("it printed nothing")
 
 
 # spec: cli.log

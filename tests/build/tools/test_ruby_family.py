@@ -38,7 +38,7 @@ def test_it_brings_the_directories_that_it_names_and_starts_with_them() -> None:
 def test_one_that_does_not_say_where_its_library_is_is_refused() -> None:
     with pytest.raises(BrambleError, match="does not say where"):
         ruby.gather(Recorded(FILES), {"ruby": RUBY})
-    with pytest.raises(BrambleError, match="another Ruby"):
+    with pytest.raises(BrambleError, match="a different Ruby"):
         ruby.gather(Recorded(FILES), {"ruby": RUBY, "ruby2": "/usr/bin/ruby2"})
 
 
