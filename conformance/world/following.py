@@ -33,8 +33,8 @@ def follow(
     """Read what a process prints until all descriptors are at their end, or until the deadline; tell which.
 
     `texts` has what is read from standard output and from standard error, in this order. Each of the
-    `signals` is sent when it is due and those before it have been sent; it is then removed from the list. When
-    the last one has been sent, the deadline comes earlier.
+    `signals` is sent when it is due and those before it have been sent; it is then removed from the list.
+    When the last one has been sent, the deadline comes earlier.
     """
     # spec: conformance.verbs.signal
     waiting = [] if signals is None else signals
