@@ -22,7 +22,7 @@ major version; what the project says of a place holds over what its packages say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Optional
 
 from bramble.project.versions import Version
@@ -128,15 +128,18 @@ def select(
         named = dict.fromkeys(release for needs in answers for release in _releases(needs))
         news = [release for release in named if release not in required]
     selection = Selection({slot: max(slots[slot], key=_version) for slot in sorted(slots)}, required)
-    placed = {slot: found for slot in slots if (found := _at_a_place(selection, slot, slots[slot]))}
-    return Selection({**selection.chosen, **placed}, required) if placed else selection
+    for slot in slots:
+        if any(release.source for release in slots[slot]):
+            _check_place(selection, slot)
+    return selection
 
 
-def _at_a_place(selection: Selection, slot: Slot, required: Iterable[Release]) -> Optional[Release]:
-    """Return the release at a path or revision that applies to a slot; None if there is none."""
+def _check_place(selection: Selection, slot: Slot) -> None:
+    """Refuse a slot for which a path or revision is required that does not apply to everyone.
+
+    One that does is the first that was required, and no version is greater: it is chosen already.
+    """
     # spec: packages.selection.places
-    if not any(release.source for release in required):
-        return None
     # In the order of the walk: what the project says comes first.
     asked = [
         Asked(by, needs[slot.name])
@@ -163,7 +166,6 @@ def _at_a_place(selection: Selection, slot: Slot, required: Iterable[Release]) -
             f"{_shown(greatest.by)} needs {greatest.release}, and what is used is {own}",
             "use a later commit, a directory that holds a later version, or a published version",
         )
-    return own
 
 
 def _shown(asker: Asker) -> str:

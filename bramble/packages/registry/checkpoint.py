@@ -123,7 +123,7 @@ def refuse_rewritten(before: Optional[Checkpoint], now: Checkpoint, index: bytes
         refuse_older(before, now)
         _refuse_another(before, hashlib.sha256(index[: before.size]).hexdigest())
     found = hashlib.sha256(index[: now.size]).hexdigest()
-    if len(index) < now.size or found != now.sha256:
+    if found != now.sha256:
         raise BrambleError(
             "registry.index",
             f"the first {now.size} bytes of the index have the SHA-256 {found}, but {now.sha256} is signed",
