@@ -16,6 +16,7 @@ from typing import Any, Optional, Union
 
 from bramble.derivation import strictjson
 from bramble.derivation.canonical import canonical_bytes
+from bramble.derivation.encoding import location_of
 from bramble.derivation.graph import DerivationGraph
 from bramble.derivation.model import DEFAULT_OUTPUTS, NO_SOURCES, Derivation, Sources
 from bramble.derivation.rules import check
@@ -265,10 +266,7 @@ class _Reader:
         files = strictjson.texts(found["Files"], f"{where}.Files")
         own = self._lent.sources
         if "Location" in found:
-            location = strictjson.text(found["Location"], f"{where}.Location")
-            project, separator, inner = location.partition("//")
-            if not separator:
-                project, inner = "", location
+            project, inner = location_of(found["Location"], f"{where}.Location")
         else:
             project, inner = (own.project, own.location) if own is not None and files else ("", "")
         if labelled:

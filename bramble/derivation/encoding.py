@@ -109,13 +109,25 @@ def _check_dependencies(value: Any, where: str, derivation: Derivation) -> None:
 
 def _sources(value: Any, where: str) -> Sources:
     found = strictjson.fields(value, where, ("Files", "Location"))
-    location = strictjson.text(found["Location"], f"{where}.Location")
-    project, separator, inner = location.partition("//")
+    project, location = location_of(found["Location"], f"{where}.Location")
     return Sources(
-        project=project if separator else "",
-        location=inner if separator else location,
+        project=project,
+        location=location,
         files=strictjson.texts(found["Files"], f"{where}.Files"),
     )
+
+
+def location_of(value: Any, where: str) -> tuple[str, str]:
+    """Return the project ("" for the own one) and the directory in it that a Location means.
+
+    Raises BrambleError as `broken` does for what is no text, and for a `//` without a project before it.
+    """
+    # spec: derivation.sources.project
+    location = strictjson.text(value, where)
+    project, separator, inner = location.partition("//")
+    if separator and not project:
+        raise broken(where, f"{ascii(location)} has no project before //")
+    return (project, inner) if separator else ("", location)
 
 
 def decode_resolved(data: bytes) -> tuple[ResolvedDerivation, Optional[OutputPaths]]:
@@ -158,10 +170,9 @@ def _resolved_dependencies(value: Any) -> tuple[ResolvedDependency, ...]:
     for number, item in enumerate(strictjson.items(value, "Dependencies")):
         where = f"Dependencies[{number}]"
         entry = strictjson.fields(item, where, ("Filename", "OutputName", "Output"))
-        output = strictjson.text(entry["Output"], f"{where}.Output")
         listed.append(
             ResolvedDependency(
-                output=output and _object_name(output, f"{where}.Output"),
+                output=_object_name(entry["Output"], f"{where}.Output"),
                 output_name=strictjson.text(entry["OutputName"], f"{where}.OutputName"),
                 filename=strictjson.text(entry["Filename"], f"{where}.Filename"),
             )
