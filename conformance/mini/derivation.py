@@ -105,7 +105,9 @@ def check(made):
     """Refuse what breaks a rule (spec: derivation.name to derivation.sources)."""
     name, builder, outputs, env = made["Name"], made["Builder"], made["Outputs"], made["Env"] or {}
     args, built_in = made["Args"] or [], made["Builder"] in BUILT_IN
-    project, _, location = made["Sources"]["Location"].rpartition("//")
+    project, slashes, location = made["Sources"]["Location"].rpartition("//")
+    if slashes and not project:
+        raise Failure("graph.encoding", "a Location has no project before its two slashes")
     paths = [*(made["Sources"]["Files"] or []), *filter(None, (project, location))]
     one_output = len(outputs) == 1 or (builder == "host_tools" and outputs == ["out", "rt"])
     rules = {
