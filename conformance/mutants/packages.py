@@ -18,7 +18,7 @@ FAULTS: tuple[Fault, ...] = (
         ("names.place", '"github.com": 3', '"github.com": 2'),
         (
             "names.git",
-            'RepositoryPlace(head + _SUFFIX, directory.strip("/"))',
+            "RepositoryPlace(head + _SUFFIX, directory)",
             'RepositoryPlace(head + _SUFFIX, "")',
         ),
     ),

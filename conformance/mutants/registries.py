@@ -15,10 +15,10 @@ FAULTS: tuple[tuple[str, str, str, str], ...] = (
     (
         "registry.index",
         f"{_PURE}/checkpoint.py",
-        "if len(index) < now.size or found != ",
-        "if now.sha256 != ",
+        "if found != now.sha256:",
+        "if False:",
     ),
-    ("registry.index.once", f"{_PURE}/index.py", "if (name, version) in seen:", "if False:"),
+    ("registry.index.once", f"{_PURE}/index.py", "if release in seen:", "if False:"),
     ("registry.releases", f"{_PURE}/index.py", "broken_release(entry.name, entry.version)", "None"),
     (
         "registry.config.private",

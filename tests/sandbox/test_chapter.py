@@ -261,7 +261,9 @@ def test_the_second_wall() -> None:
 
 def test_the_signals_that_go_to_a_run() -> None:
     forwarded = paragraph("sandbox.signals.run").partition("the signal goes")[0]
-    assert re.findall(r"SIG[A-Z0-9]+", forwarded) == [signal.Signals(number).name for number in terminal.FORWARDED]
+    assert re.findall(r"SIG[A-Z0-9]+", forwarded) == [
+        signal.Signals(number).name for number in terminal.FORWARDED
+    ]
 
 
 def test_the_limits() -> None:
