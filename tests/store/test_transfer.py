@@ -4,6 +4,7 @@ import io
 import os
 import re
 import tarfile
+import tracemalloc
 from pathlib import Path
 from pprint import pformat
 from typing import Optional
@@ -310,3 +311,27 @@ def test_rewriting_does_not_depend_on_cuts(text: bytes, cuts: list[int]) -> None
 def test_a_word_that_overlaps_itself_is_rewritten_from_the_left() -> None:
     rewriter = Rewriter(b"aa", b"xy")
     assert rewriter.rewrite(b"aaa") + rewriter.rewrite(b"a") + rewriter.rest() == b"xyxy"
+
+
+def refused(store: Store, stream: bytes) -> str:
+    with pytest.raises(BrambleError) as caught:
+        import_objects(store, io.BytesIO(stream).read)
+    return caught.value.code
+
+
+def test_an_object_may_have_a_hundred_thousand_references(store: Store) -> None:
+    names = sorted(digest(b"%d" % number) for number in range(100_000))
+    line = " ".join(["object", OUT, *names])
+    # Its line is read; what it refers to is not there.
+    assert refused(store, MAGIC + line.encode() + b"\n") == "store.import-references"
+
+
+@pytest.mark.parametrize("words", [b" ", b" a"])
+def test_a_line_of_millions_of_words_costs_no_more_than_its_bytes(store: Store, words: bytes) -> None:
+    stream = MAGIC + b"object" + words * (6 << 20) + b"\n"
+    tracemalloc.start()
+    try:
+        assert refused(store, stream) == "store.import-malformed"
+        assert tracemalloc.get_traced_memory()[1] < 6 * len(stream)
+    finally:
+        tracemalloc.stop()

@@ -17,7 +17,7 @@ from typing import Optional, Union
 
 from bramble.errors import BrambleError
 from bramble.record import dataclass
-from bramble.store.digest import is_digest
+from bramble.store.digest import DIGEST_LENGTH, is_digest
 from bramble.store.files.failures import DiskFailures
 from bramble.store.files.small import make_directory
 from bramble.store.files.spool import Spool
@@ -35,8 +35,8 @@ from bramble.store.tree.reader import Reading, TreeReader
 from bramble.store.tree.unpack import Malformed, Source, Unpacker
 
 MAGIC = b"bramble-objects 1\n"
-# A stream is not to be trusted, and an object with more references is none that anybody builds.
-_LONGEST_LINE = 16 << 20  # bytes: half a million references
+# Bytes: half a million references. A line is kept in memory, and who made the stream chose its length.
+_LONGEST_LINE = 16 << 20
 _COMPRESSED = {
     b"\x1f\x8b": "gunzip -c",
     b"\x28\xb5": "zstd -dc",
@@ -178,7 +178,7 @@ def import_objects(
     importer = _Importer(objects, source, max_size)
     with DiskFailures("import objects"):
         while True:
-            words = source.line(_LONGEST_LINE).decode("ascii", "replace").split(" ")
+            words = _words(source.line(_LONGEST_LINE))
             if words[0] == "end":
                 break
             if words[0] != "object" or not all(map(is_digest, words[1:])) or len(words) < 2:
@@ -194,6 +194,11 @@ def import_objects(
     if not source.at_end():
         raise Malformed("there are bytes after its end")
     return ImportReport(tuple(importer.imported), tuple(importer.present), importer.size)
+
+
+def _words(line: bytes) -> list[str]:
+    """Return the words of a line, no more than there can be digests in it: the rest would be millions."""
+    return line.decode("ascii", "replace").split(" ", len(line) // (DIGEST_LENGTH + 1) + 1)
 
 
 def import_archive(
