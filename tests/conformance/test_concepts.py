@@ -100,3 +100,14 @@ def test_grammars_have_the_notation_of_chapter_1(path: Path) -> None:
             assert re.match(r"[A-Za-z_]+ *= |  ", line), line
         for opening, closing in ("()", "[]", "{}"):
             assert bare.count(opening) == bare.count(closing), block
+
+
+@pytest.mark.parametrize("chapter", sorted(SPEC.glob("*.md")), ids=lambda path: path.name)
+def test_a_line_has_at_most_a_hundred_characters(chapter: Path) -> None:
+    """Tables and what stands between fences cannot be broken."""
+    long, fenced = [], False
+    for number, line in enumerate(chapter.read_text("utf-8").splitlines(), 1):
+        fenced ^= line.startswith("```")
+        if len(line) > 100 and not fenced and not line.startswith("|"):
+            long.append(number)
+    assert long == []
